@@ -1,0 +1,69 @@
+"""Put a model on Azure ML's prebuilt inference images: recipes lay out a graph, back ends carry it out.
+
+Importing this loads neither dagger nor the command line; the names below are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .api import build, container, dockerfile, make_plan
+    from .backends.dockerfile import Dockerfile
+    from .engine import Engine, connect
+    from .errors import (
+        BaseError,
+        BuildError,
+        DaggerAmlError,
+        EngineNotFound,
+        GraphError,
+        ProjectError,
+        RegistryDenied,
+        TryAgain,
+        UsageError,
+    )
+    from .facts import BaseFacts
+    from .graph import Built, Config, Copy, Empty, From, FromBase, Graph, Local, Run, Text
+    from .plan import Plan, fingerprint
+    from .project import Options, Project, load_project
+    from .recipe import load_recipe
+    from .result import Layer, Result
+    from .steps.model import Model
+
+_WHERE = {
+    "api": ("build", "container", "dockerfile", "make_plan"),
+    "backends.dockerfile": ("Dockerfile",),
+    "engine": ("Engine", "connect"),
+    "errors": (
+        "BaseError",
+        "BuildError",
+        "DaggerAmlError",
+        "EngineNotFound",
+        "GraphError",
+        "ProjectError",
+        "RegistryDenied",
+        "TryAgain",
+        "UsageError",
+    ),
+    "facts": ("BaseFacts",),
+    "graph": ("Built", "Config", "Copy", "Empty", "From", "FromBase", "Graph", "Local", "Run", "Text"),
+    "plan": ("Plan", "fingerprint"),
+    "project": ("Options", "Project", "load_project"),
+    "recipe": ("load_recipe",),
+    "result": ("Layer", "Result"),
+    "steps.model": ("Model",),
+}
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = ["__version__", *sorted(_MODULE_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

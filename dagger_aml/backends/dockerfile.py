@@ -1,0 +1,292 @@
+"""A plan as a Dockerfile and its context folder, for any builder: no engine, no network.
+
+Copies use encoding K of the project's facts on builders: an empty folder first makes missing parents as 0:0, then a
+folder that holds exactly what is copied goes onto the destination. So every builder keeps the owner and mode of what
+exists, replaces links by files, and gives parents the same owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from attrs import field, frozen
+
+from ..content import MARKER, is_file
+from ..errors import ProjectError, UsageError
+from ..graph import Built, Copy, Graph, Layer, Local, Run, Text
+from ..plan import Plan
+from ..version import __version__
+from . import encoder
+
+Format = Literal["classic", "buildkit"]
+
+_EMPTY = "context/empty"
+
+
+@frozen
+class Dockerfile:
+    """A rendered Dockerfile and what its context folder must hold.
+
+    :param text: the Dockerfile.
+    :param copies: context folder names and the copies whose sources fill them.
+    """
+
+    text: str
+    copies: tuple[tuple[str, Copy], ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write Dockerfile and context into a folder, whole or not at all.
+
+        A model's file is hard-linked where that cannot be told from a copy (same file system, one link, normalised
+        mode, no extended attributes); everything else is copied with its times. Nothing of the user's is changed.
+
+        :param force: replace a folder that is neither empty nor one of ours.
+        :raises UsageError: such a folder without ``force``, or a file of that name.
+        :raises ProjectError: a source vanished or cannot be read.
+        """
+        with replaced_folder(Path(folder), force=force) as new:
+            self.write(new)
+        return Path(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write Dockerfile and context into an existing folder; what ``save`` does, without its guards."""
+        (folder / "Dockerfile").write_text(self.text, encoding="utf-8")
+        _make_folder(folder / _EMPTY / "e")
+        for name, copy in self.copies:
+            fill(folder / name, copy)
+
+
+def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Dockerfile:
+    """Write a plan as a Dockerfile.
+
+    :param format: ``classic`` is what any builder takes, ACR tasks included; ``buildkit`` may use mounts, which only
+        steps with secrets need.
+    :param title: what the first line names, such as the project's folder.
+    :raises UsageError: ``format`` is none of the two.
+    """
+    if format not in ("classic", "buildkit"):
+        raise UsageError(f"no such Dockerfile format: {format!r}", do="Take classic or buildkit.")
+    writer = _Writer()
+    writer.lines.append(encoder.comment(_head(plan, title)))
+    writer.stages(plan.layers)
+    writer.lines += ["", encoder.from_(plan.base.pinned, plan.base.platform)]
+    state = writer.layers(plan.layers, plan.facts.user, plan.facts.workdir)
+    writer.config(plan, state)
+    return Dockerfile("\n".join(writer.lines) + "\n", tuple(writer.copies))
+
+
+def _head(plan: Plan, title: str) -> str:
+    asked = plan.facts.source == "asked"
+    lines = [
+        f"Written by dagger-aml {__version__}" + (f" from {title}" if title else ""),
+        "Build it with: docker build -t NAME THIS_FOLDER",
+        "",
+        f"{'Asked' if asked else 'Assumed'} of {plan.base.pinned}:",
+        *(f"- {line}" for line in plan.facts.summary()),
+    ]
+    if not asked:
+        lines.append("`dagger-aml build` asks the real base instead.")
+    if not plan.base.digest:
+        lines.append("The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.")
+    lines += [f"Note: {note}" for note in plan.notes]
+    return "\n".join(lines)
+
+
+class _Writer:
+    """Collects instructions and the context's folders while a plan is walked."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.copies: list[tuple[str, Copy]] = []
+        self.built: list[tuple[Graph, str]] = []
+
+    def stages(self, layers: tuple[Layer, ...]) -> None:
+        for layer in layers:
+            if isinstance(layer, Run) or not isinstance(layer.source, Built):
+                continue
+            graph = layer.source.graph
+            if self.stage_of(graph):
+                continue
+            self.stages(graph.layers)
+            name = f"stage-{len(self.built) + 1}"
+            self.built.append((graph, name))
+            base = graph.from_
+            self.lines += ["", encoder.from_(base.pinned, base.platform, name)]
+            self.layers(graph.layers, None, None)
+
+    def stage_of(self, graph: Graph) -> str | None:
+        return next((name for known, name in self.built if known == graph), None)
+
+    def layers(
+        self, layers: tuple[Layer, ...], user: str | None, workdir: str | None
+    ) -> tuple[str | None, str | None]:
+        """Write the ops; returns the user and workdir in force after them."""
+        for layer in layers:
+            self.lines += ["", encoder.comment(layer.step)]
+            if isinstance(layer, Copy):
+                self.copy(layer)
+                continue
+            if layer.user != user:
+                user = str(layer.user)
+                self.lines.append(encoder.user(user))
+            if layer.workdir != workdir:
+                workdir = layer.workdir
+                self.lines.append(encoder.workdir(workdir))
+            self.lines.append(encoder.run([str(word) for word in layer.command]))
+        return user, workdir
+
+    def copy(self, copy: Copy) -> None:
+        owner = None if copy.uid is None or copy.gid is None else (int(str(copy.uid)), int(str(copy.gid)))
+        into = posixpath.dirname(copy.dest) if copy.kind == "file" else copy.dest
+        if owner and into != "/":
+            self.lines.append(encoder.copy(f"{_EMPTY}/e", posixpath.dirname(into)))
+        name = f"context/{len(self.copies) + 1}"
+        if copy.root is not None or not isinstance(copy.source, Built):
+            self.copies.append((name, copy))
+        if isinstance(copy.source, Built):
+            stage = self.stage_of(copy.source.graph)
+            self.lines.append(encoder.copy(copy.source.path, into, owner=owner, stage=stage))
+        else:
+            self.lines.append(encoder.copy(f"{name}/k", into, owner=owner))
+        if copy.root is not None:
+            self.lines.append(
+                encoder.copy(f"{name}/root", posixpath.dirname(copy.dest), owner=(copy.root.uid, copy.root.gid))
+            )
+
+    def config(self, plan: Plan, state: tuple[str | None, str | None]) -> None:
+        config, facts = plan.config, plan.facts
+        lines = [encoder.env(name, str(value)) for name, value in config.env.items()]
+        lines += [encoder.label(name, value) for name, value in sorted(config.labels.items())]
+        lines += [encoder.expose(port) for port in config.ports]
+        workdir = config.workdir or facts.workdir
+        if workdir != state[1]:
+            lines.append(encoder.workdir(workdir))
+        user = facts.user if config.user is None else str(config.user)
+        if user != state[0]:
+            lines.append(encoder.user(user))
+        if config.entrypoint is not None:
+            lines.append(encoder.entrypoint(config.entrypoint))
+        if config.cmd is not None:
+            lines.append(encoder.cmd(config.cmd))
+        elif config.entrypoint is not None and facts.cmd:
+            lines.append(encoder.cmd(facts.cmd))
+        if lines:
+            self.lines += ["", encoder.comment("what the image says of itself"), *lines]
+
+
+# --- the context folder -------------------------------------------------------------------------------------------
+
+
+def fill(folder: Path, copy: Copy) -> None:
+    """Make ``folder/k`` hold exactly what a copy puts onto its destination, modes normalised; and ``folder/root`` an
+    empty folder of the destination's name and mode, where the copy states one.
+
+    :raises ProjectError: a source vanished or cannot be read.
+    """
+    source, root = copy.source, folder / "k"
+    if copy.root is not None:
+        stated = folder / "root" / posixpath.basename(copy.dest)
+        _make_folder(stated)
+        stated.chmod(copy.root.mode)
+    if isinstance(source, Built):
+        return
+    _make_folder(root)
+    if isinstance(source, Text):
+        _write(root / posixpath.basename(copy.dest), source.data, 0o755 if source.executable else 0o644)
+    elif isinstance(source, Local):
+        link = copy.changes == "rarely"
+        if is_file(source):
+            name = posixpath.basename(copy.dest)
+            _put_file(Path(source.path), root / name, source.entries[0].mode, link=link)
+            return
+        for entry in source.entries:
+            made = root / entry.path
+            if entry.type == "dir":
+                _make_folder(made)
+            elif entry.type == "link":
+                os.symlink(entry.target, made)  # noqa: PTH211 - the text itself, not a Path made of it
+            else:
+                _put_file(Path(source.path) / entry.path, made, entry.mode, link=link)
+
+
+def _make_folder(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o755)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    path.write_bytes(data)
+    path.chmod(mode)
+
+
+def _put_file(source: Path, dest: Path, mode: int, *, link: bool) -> None:
+    try:
+        info = source.stat()
+        if link and info.st_nlink == 1 and info.st_mode & 0o7777 == mode and not _has_xattrs(source):
+            try:
+                os.link(source, dest)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP):
+                    raise
+        shutil.copyfile(source, dest)
+        dest.chmod(mode)
+        os.utime(dest, ns=(info.st_atime_ns, info.st_mtime_ns))
+    except FileNotFoundError:
+        raise ProjectError("vanished while it was being read", where=str(source)) from None
+    except PermissionError:
+        raise ProjectError("cannot be read (permission denied)", where=str(source)) from None
+
+
+def _has_xattrs(path: Path) -> bool:
+    listxattr: Callable[[Path], list[str]] | None = getattr(os, "listxattr", None)
+    if listxattr is None:
+        return False
+    with contextlib.suppress(OSError):
+        return bool(listxattr(path))
+    return False
+
+
+@contextlib.contextmanager
+def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
+    """A new folder that takes the place of ``folder`` when the block ends well, and vanishes when it does not.
+
+    :param force: replace also a folder with something in it that is not ours.
+    :raises UsageError: such a folder without ``force``, or something that is no folder.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError("is not a folder", where=str(folder), do="Give another output folder.")
+    if folder.is_dir() and not force and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise UsageError(
+            "holds files that dagger-aml did not write",
+            where=str(folder),
+            do="Give an empty or a new folder, or --force to replace this one.",
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise UsageError(f"cannot be written ({error.strerror})", where=str(folder)) from None
+    try:
+        new, old = work / "new", work / "old"
+        _make_folder(new)
+        (new / MARKER).write_text(f"Written by dagger-aml {__version__}; replaced as a whole when written again.\n")
+        yield new
+        if folder.is_dir():
+            folder.rename(old)
+        new.rename(folder)
+    except OSError as error:
+        raise UsageError(f"cannot be written ({error.strerror or error})", where=str(folder)) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,209 @@
+"""Local files and folders: what of them is taken, what is refused, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from .errors import GraphError, ProjectError
+from .graph import Built, Copy, Entry, EntryType, Graph, Local, Run, Source, Text
+
+ALWAYS_LEFT_OUT = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        ".env",
+        ".venv",
+        ".tox",
+        ".nox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".ipynb_checkpoints",
+        ".DS_Store",
+        "__pycache__",
+    }
+)
+"""Names that are never taken from a code folder."""
+
+MARKER = ".dagger-aml"
+"""A file that marks a folder as written by dagger-aml: it may be replaced, and is never taken as code."""
+
+_CHUNK = 1 << 20
+
+
+def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, step: str = "copy") -> Local:
+    """Walk a file or a folder and say what of it goes into the image.
+
+    The part given may itself be a link, which is followed. Modes are normalised (0755 for folders and what anyone
+    may execute, 0644 for the rest).
+
+    :param leave_out: paths in the folder that are other parts of the project.
+    :param caches: take also what :data:`ALWAYS_LEFT_OUT` names (a model folder is taken as it is).
+    :param step: named in errors.
+    :raises ProjectError: missing or unreadable.
+    :raises GraphError: a FIFO, socket or device; a link that leaves the folder.
+    """
+    try:
+        root = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise ProjectError(_reason(error), where=str(path)) from None
+    kept_apart = {each.resolve() for each in leave_out}
+    mode = root.stat().st_mode
+    if stat.S_ISREG(mode):
+        _must_read(root)
+        return Local(str(root), (_file(root.name, root.stat()),))
+    if not stat.S_ISDIR(mode):
+        raise GraphError(f"{_kind(mode)} cannot be put into an image: {root}", where=step)
+    entries: list[Entry] = []
+    left_out: list[str] = []
+
+    def walk(folder: Path, prefix: str) -> None:
+        try:
+            names = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise ProjectError(_reason(error), where=str(folder)) from None
+        for item in names:
+            name = prefix + item.name
+            if Path(item.path) in kept_apart or (not caches and _is_left_out(item)):
+                left_out.append(name)
+                continue
+            info = item.stat(follow_symlinks=False)
+            if stat.S_ISLNK(info.st_mode):
+                entries.append(_link(root, Path(item.path), name, step))
+            elif stat.S_ISDIR(info.st_mode):
+                entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
+                walk(Path(item.path), name + "/")
+            elif stat.S_ISREG(info.st_mode):
+                _must_read(Path(item.path))
+                entries.append(_file(name, info))
+            else:
+                raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", where=step)
+
+    walk(root, "")
+    return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
+
+
+def digest(source: Source) -> str:
+    """``sha256:…`` of what a source puts into an image: paths, types, modes, bytes, link targets; no times.
+
+    Reads every byte of a Local source.
+
+    :raises ProjectError: a file that has gone or changed its size since it was walked.
+    """
+    total = hashlib.sha256()
+    if isinstance(source, Text):
+        total.update(b"file %o " % (0o755 if source.executable else 0o644) + hashlib.sha256(source.data).digest())
+    elif isinstance(source, Built):
+        raise TypeError("a Built source has no digest of its own; fingerprint its graph")
+    elif isinstance(source, Local):
+        single = is_file(source)
+        for entry in source.entries:
+            name = b"" if single else os.fsencode(entry.path)
+            total.update(b"%s %o %d:%s\0" % (entry.type.encode(), entry.mode, len(name), name))
+            if entry.type == "link":
+                total.update(os.fsencode(entry.target) + b"\0")
+            elif entry.type == "file":
+                total.update(_file_digest(Path(source.path) / ("" if single else entry.path), entry.size))
+    return f"sha256:{total.hexdigest()}"
+
+
+def is_file(source: Local) -> bool:
+    """Whether a Local source is a single file."""
+    return (
+        len(source.entries) == 1
+        and source.entries[0].type == "file"
+        and source.entries[0].path == Path(source.path).name
+        and Path(source.path).is_file()
+    )
+
+
+def locals_of(graph: Graph) -> tuple[Local, ...]:
+    """Every local source of a graph, those of its stages included."""
+    found: list[Local] = []
+    for layer in graph.layers:
+        if isinstance(layer, Run):
+            continue
+        if isinstance(layer.source, Local):
+            found.append(layer.source)
+        elif isinstance(layer.source, Built):
+            found.extend(locals_of(layer.source.graph))
+    return tuple(found)
+
+
+def written(copy: Copy) -> tuple[tuple[str, EntryType], ...]:
+    """The image paths that a copy makes or replaces, its destination included, as far as its source tells."""
+    if copy.kind == "file":
+        return ((copy.dest, "file"),)
+    made: list[tuple[str, EntryType]] = [(copy.dest, "dir")]
+    if isinstance(copy.source, Local):
+        above = "" if copy.dest == "/" else copy.dest
+        made += [(f"{above}/{entry.path}", entry.type) for entry in copy.source.entries]
+    return tuple(made)
+
+
+def _file(name: str, info: os.stat_result) -> Entry:
+    executable = bool(info.st_mode & 0o111)
+    return Entry(name, "file", 0o755 if executable else 0o644, info.st_size, disk_mode=stat.S_IMODE(info.st_mode))
+
+
+def _link(root: Path, path: Path, name: str, step: str) -> Entry:
+    target = os.readlink(path)  # noqa: PTH115 - the text itself, not a Path made of it
+    end = Path(os.path.normpath(path.parent / target))
+    if Path(target).is_absolute() or (end != root and root not in end.parents):
+        raise GraphError(
+            f"a link leads out of the folder: {path} -> {target}",
+            where=step,
+            do="Copy what it points to into the folder, or give that as a part of its own.",
+        )
+    return Entry(name, "link", 0o777, target=target, disk_mode=0o777)
+
+
+def _is_left_out(item: os.DirEntry[str]) -> bool:
+    if item.name in ALWAYS_LEFT_OUT or item.name.endswith((".pyc", ".egg-info")):
+        return True
+    if not item.is_dir(follow_symlinks=False):
+        return False
+    return Path(item.path, "pyvenv.cfg").is_file() or Path(item.path, MARKER).is_file()
+
+
+def _must_read(path: Path) -> None:
+    if not os.access(path, os.R_OK):
+        raise ProjectError("cannot be read (permission denied)", where=str(path))
+
+
+def _file_digest(path: Path, size: int) -> bytes:
+    total, seen = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            read: Callable[[], bytes] = lambda: file.read(_CHUNK)  # noqa: E731
+            for chunk in iter(read, b""):
+                total.update(chunk)
+                seen += len(chunk)
+    except OSError as error:
+        raise ProjectError(_reason(error), where=str(path)) from None
+    if seen != size:
+        raise ProjectError(f"changed while it was read ({size} bytes, then {seen})", where=str(path))
+    return total.digest()
+
+
+def _kind(mode: int) -> str:
+    names = {
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return names.get(stat.S_IFMT(mode), "a special file")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "cannot be read (permission denied)"
+    return f"cannot be read ({getattr(error, 'strerror', None) or error})"

@@ -1,0 +1,103 @@
+"""Azure ML's own names: paths, variables, ports and exit codes of the prebuilt inference images.
+
+Each stands here once, with where it comes from. "Server" is the PyPI package ``azureml-inference-server-http``;
+"start script" is ``/var/runit/gunicorn/run`` of the images; the how-to pages are Microsoft's "Extend a prebuilt
+Docker image" and "Python package extensibility for prebuilt Docker images".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APP_ROOT: Final = "/var/azureml-app"
+"""Where code goes; the server's working directory (start script: ``cd ${AML_APP_ROOT:-/var/azureml-app}``)."""
+
+MODELS_ROOT: Final = f"{APP_ROOT}/azureml-models"
+"""Where Azure ML mounts, and ``Model.package()`` copies, models: ``MODELS_ROOT/NAME/VERSION``."""
+
+START_SCRIPT: Final = "/var/runit/gunicorn/run"
+"""The runit service that installs what AZUREML_EXTRA_* ask for and starts the server."""
+
+START_COMMAND: Final = ("runsvdir", "/var/runit")
+"""The command of the prebuilt images; the how-to asks that it is kept and that no entrypoint is set."""
+
+SCORING_PORT: Final = 5001
+"""The port at which the image answers ``GET /`` and ``POST /score`` (nginx before the server)."""
+
+ENTRY_SCRIPT: Final = "AZUREML_ENTRY_SCRIPT"
+"""Entry script, relative to APP_ROOT; the start script breaks on an absolute one when extras are asked for."""
+
+SOURCE_DIRECTORY: Final = "AZUREML_SOURCE_DIRECTORY"
+"""A folder below APP_ROOT that the server puts on ``sys.path``; ``Model.package()`` sets it."""
+
+MODEL_DIR: Final = "AZUREML_MODEL_DIR"
+"""Folder of the model (one) or of all models (several); handed on to the entry script."""
+
+EXTRA_LIB_PATH: Final = "AZUREML_EXTRA_PYTHON_LIB_PATH"
+"""Folder of preinstalled packages, relative to the entry script's folder; put on PYTHONPATH at start."""
+
+EXTRA_REQUIREMENTS: Final = "AZUREML_EXTRA_REQUIREMENTS_TXT"
+"""pip requirements file, relative to the entry script's folder; installed at start."""
+
+EXTRA_CONDA_YAML: Final = "AZUREML_EXTRA_CONDA_YAML"
+"""conda file, relative to the entry script's folder; makes an environment at start."""
+
+EXCLUSIVE_EXTRAS: Final = (EXTRA_LIB_PATH, EXTRA_CONDA_YAML, EXTRA_REQUIREMENTS)
+"""The start script takes the first of these that is set and ignores the others without a word."""
+
+ENVIRONMENT_PATH: Final = "AZUREML_CONDA_ENVIRONMENT_PATH"
+"""In the base's config: the prefix of the Python environment that runs the server."""
+
+EXTRAS: Final = "AZUREML_EXTRA_*"
+"""The capability of a base whose start script honours the three variables above."""
+
+VARIABLES: Final = frozenset(
+    {
+        "AML_APP_ROOT",
+        "AML_APP_INSIGHTS_ENABLED",
+        "AML_APP_INSIGHTS_KEY",
+        "AML_CORS_ORIGINS",
+        "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+        "AZUREML_CONDA_DEFAULT_ENVIRONMENT",
+        "AZUREML_CONFIG_FILE",
+        "AZUREML_DEBUG_PORT",
+        "AZUREML_EXTRA_CONDA_YAML_ABS_PATH",
+        "AZUREML_INFERENCE_SERVER_HTTP_ENABLED",
+        "AZUREML_LOG_LEVEL",
+        "DYNAMIC_DEP_INSTALLATION",
+        "HEALTH_PORT",
+        "MLFLOW_MODEL_FOLDER",
+        "SCORING_TIMEOUT_MS",
+        "SEPERATE_HEALTH_ENDPOINT",
+        "SERVER_PORT",
+        "SERVER_VERSION_LOG_RESPONSE_ENABLED",
+        "SERVICE_NAME",
+        "SERVICE_PATH_PREFIX",
+        "SERVICE_VERSION",
+        "WORKER_COUNT",
+        "WORKER_PRELOAD",
+        "WORKER_TIMEOUT",
+        "WORKSPACE_NAME",
+        ENTRY_SCRIPT,
+        SOURCE_DIRECTORY,
+        MODEL_DIR,
+        EXTRA_LIB_PATH,
+        EXTRA_REQUIREMENTS,
+        EXTRA_CONDA_YAML,
+        ENVIRONMENT_PATH,
+    }
+)
+"""Every variable that the server or the start script reads; a near miss of one is ignored without a word."""
+
+EXIT_CODES: Final = {
+    3: "the entry script could not be loaded or its init() raised",
+    94: "the debug port could not be set up",
+    95: "pip or conda failed to install the extra packages at start",
+    96: "the inference server is missing from the conda base environment",
+    97: f"the folder that {EXTRA_LIB_PATH} names is not there",
+    98: f"the file that {EXTRA_CONDA_YAML} names is not there",
+    99: f"the file that {EXTRA_REQUIREMENTS} names is not there",
+    100: "the inference server is not installed in the environment",
+    111: "the server stopped and the image ended itself",
+}
+"""Exit codes of the start script, the server (3) and the runit finish script (111), in words."""

@@ -1,0 +1,99 @@
+"""What can go wrong, as types. Each error says what happened, where, and what to do about it.
+
+The command line turns an error into one message and the exit code of its class; a program that embeds
+dagger-aml catches :class:`DaggerAmlError` or one of its children. Nothing here imports the package.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DaggerAmlError(Exception):
+    """Base of every error that dagger-aml raises on purpose.
+
+    :param what: what happened, one sentence without a final full stop.
+    :param where: ``file:line``, a flag, or the name of a step.
+    :param do: what the reader can do next, one or more lines.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str | None = None, do: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.do = do
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n{_indent(self.do)}" if self.do else head
+
+
+class UsageError(DaggerAmlError):
+    """The tool was asked for something that cannot be: exit code 2."""
+
+    exit_code = 2
+
+
+class ProjectError(UsageError):
+    """The project folder, its file, or a part that it names is wrong."""
+
+
+class GraphError(UsageError):
+    """A graph holds, or would hold, what no builder can carry out faithfully (the design's law 2)."""
+
+
+class BaseError(UsageError):
+    """The base image does not have what the graph needs of it."""
+
+
+class BuildError(DaggerAmlError):
+    """A step ran and failed, or a builder did: exit code 1.
+
+    :param step: the step's name as the plan shows it, or None when no step is to blame.
+    :param command: the argv that failed.
+    :param output: the last lines that it printed.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        step: str | None = None,
+        command: tuple[str, ...] = (),
+        output: str = "",
+        do: str | None = None,
+    ) -> None:
+        super().__init__(what, where=step, do=do)
+        self.step = step
+        self.command = command
+        self.output = output
+
+    def __str__(self) -> str:
+        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.command:
+            parts.append(_indent("command: " + " ".join(self.command)))
+        if self.output:
+            parts.append(_indent("\n".join(self.output.strip().splitlines()[-20:]), "  | "))
+        if self.do:
+            parts.append(_indent(self.do))
+        return "\n".join(parts)
+
+
+class EngineNotFound(DaggerAmlError):
+    """No Dagger engine answered: exit code 1."""
+
+
+class RegistryDenied(DaggerAmlError):
+    """The registry answered 401 or 403: exit code 1."""
+
+
+class TryAgain(DaggerAmlError):
+    """An engine or a registry was gone, unreachable or busy; the same call may go through later: exit code 75."""
+
+    exit_code = 75
+
+
+def _indent(text: str | None, by: str = "  ") -> str:
+    return "\n".join(by + line for line in (text or "").splitlines())

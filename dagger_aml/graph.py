@@ -1,0 +1,482 @@
+"""What an image can be made of, as frozen data.
+
+A :class:`Graph` is a base, layer ops (:class:`Run` and :class:`Copy`, the only two things that make files) and a
+:class:`Config` (what the image says of itself). It knows neither Azure ML nor Dagger nor Dockerfiles. Every string
+is checked where the graph is made, so that a graph that exists can be carried out by every back end or is refused
+by ``resolve`` for what its base holds (the design's law 2).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from .errors import GraphError
+
+DEFAULT_PLATFORM = "linux/amd64"
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?\Z")
+_USER = re.compile(r"[a-z_][a-z0-9_-]*\$?(?::[a-z_][a-z0-9_-]*)?\Z|[0-9]+(?::[0-9]+)?\Z")
+_PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v[0-9]+)?\Z")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_REFERENCE = re.compile(
+    r"(?P<name>(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z"
+)
+
+
+# --- values that the base decides ---------------------------------------------------------------------------------
+
+
+@frozen
+class FromBase:
+    """A placeholder for a fact of the base image; ``resolve`` puts a literal in its place.
+
+    :param fact: a name in :attr:`dagger_aml.facts.BaseFacts.literals`, such as ``environment``.
+    :param before: text put before the fact's value.
+    :param after: text put after it.
+    """
+
+    fact: str
+    before: str = ""
+    after: str = ""
+
+
+Value = str | FromBase
+Number = int | FromBase
+
+
+def check_text(what: str, value: object, *, newline: bool = True) -> str:
+    """Return ``value`` if it can stand in an image exactly as it is.
+
+    :param what: the field's name, for the message.
+    :param newline: whether CR and LF may be in it (argv: yes; env and label values: no, Dockerfiles eat them).
+    :raises GraphError: not a string, NUL or a lone surrogate in it, or a newline where none may be.
+    """
+    if not isinstance(value, str):
+        raise GraphError(f"{what} must be text, not {type(value).__name__}: {value!r}")
+    if "\0" in value:
+        raise GraphError(f"{what} holds a NUL character: {_short(value)}")
+    if not newline and ("\n" in value or "\r" in value):
+        raise GraphError(
+            f"{what} holds a line break: {_short(value)}",
+            do="A Dockerfile cannot carry one here; put the text in a file of the code folder instead.",
+        )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise GraphError(f"{what} is not valid UTF-8: {_short(value)}") from None
+    return value
+
+
+def check_path(what: str, value: object) -> str:
+    """Return ``value`` if it is an absolute, normalised path of the image, without control characters.
+
+    :raises GraphError: relative, ``..`` or ``.`` in it, doubled or trailing slashes, control characters.
+    """
+    text = check_text(what, value, newline=False)
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise GraphError(f"{what} holds a control character: {_short(text)}")
+    if not text.startswith("/"):
+        raise GraphError(f"{what} must be absolute: {_short(text)}")
+    if text.startswith("//") or posixpath.normpath(text) != text:
+        raise GraphError(f"{what} must be a plain path without '.', '..' or doubled slashes: {_short(text)}")
+    return text
+
+
+def parse_reference(text: str, what: str = "the reference") -> tuple[str, str | None, str | None]:
+    """Split an image reference into name, tag and digest.
+
+    :raises GraphError: the text is not one, by the grammar of the distribution project's ``reference`` package
+        (host with optional port, lower-case repository, tag of at most 128 characters, sha256 digest).
+    """
+    match = _REFERENCE.match(check_text(what, text, newline=False))
+    if not match or len(match["name"]) > 255:
+        raise GraphError(
+            f"{what} is not an image reference: {_short(text)}",
+            do="Write [HOST[:PORT]/]REPOSITORY[:TAG][@sha256:DIGEST], the repository in lower case.",
+        )
+    return match["name"], match["tag"], match["digest"]
+
+
+def _short(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 80 else f"{shown[:70]}… ({len(text)} characters)"
+
+
+def _value(what: str, value: Value, *, newline: bool = True) -> Value:
+    if isinstance(value, FromBase):
+        check_text(what, value.before, newline=newline)
+        check_text(what, value.after, newline=newline)
+        return value
+    return check_text(what, value, newline=newline)
+
+
+def _env(_: Any, attribute: Any, env: Mapping[str, Value]) -> None:
+    for name, value in env.items():
+        if not isinstance(name, str) or not _ENV_NAME.match(name):
+            raise GraphError(f"{attribute.name} has a variable name that is not one: {_short(str(name))}")
+        _value(f"{attribute.name}.{name}", value, newline=False)
+
+
+def _labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
+    for name, value in labels.items():
+        if not isinstance(name, str) or not _LABEL_NAME.match(name):
+            raise GraphError(f"label name is not one: {_short(str(name))}")
+        check_text(f"label {name}", value, newline=False)
+
+
+def _argv(_: Any, attribute: Any, argv: tuple[Value, ...]) -> None:
+    if not argv:
+        raise GraphError(f"{attribute.name} is empty")
+    for index, word in enumerate(argv):
+        _value(f"{attribute.name}[{index}]", word)
+    if attribute.name == "argv" and isinstance(argv[0], str):
+        check_path("argv[0]", argv[0])
+
+
+def _user(_: Any, attribute: Any, user: Value | None) -> None:
+    if user is None or isinstance(user, FromBase):
+        return
+    if not _USER.match(check_text(attribute.name, user, newline=False)):
+        raise GraphError(f"{attribute.name} is not a user: {_short(user)}", do="Write NAME, UID or UID:GID.")
+
+
+def _path(_: Any, attribute: Any, path: Value | None) -> None:
+    if isinstance(path, str):
+        check_path(attribute.name, path)
+
+
+def _id(_: Any, attribute: Any, number: Number | None) -> None:
+    if isinstance(number, int) and not 0 <= number < 2**32 - 1:
+        raise GraphError(f"{attribute.name} is not a user or group number: {number}")
+
+
+def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
+
+
+def _tuple(value: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(value)
+
+
+def _optional_tuple(value: Iterable[Any] | None) -> tuple[Any, ...] | None:
+    return None if value is None else tuple(value)
+
+
+def _no_mapping() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+# --- where a Copy takes from --------------------------------------------------------------------------------------
+
+EntryType = Literal["file", "dir", "link"]
+
+
+@frozen
+class Entry:
+    """One path below a local tree, as it will be in the image.
+
+    :param path: relative to the tree's root, posix separators; bytes that are not UTF-8 as surrogates.
+    :param type: ``file``, ``dir`` or ``link``.
+    :param mode: normalised: 0o755 for folders and executables, 0o644 for other files, 0o777 for links.
+    :param size: bytes; 0 for folders and links.
+    :param target: what a link points to, else empty.
+    :param disk_mode: permission bits as found on disk, so that a back end knows whether it must change them.
+    """
+
+    path: str
+    type: EntryType
+    mode: int
+    size: int = 0
+    target: str = ""
+    disk_mode: int = field(default=0o644, eq=False)
+
+
+@frozen
+class Local:
+    """A file or a folder of the machine that runs dagger-aml.
+
+    Made by :func:`dagger_aml.content.local`, which walks it and refuses what no builder copies alike.
+
+    :param path: absolute path on that machine.
+    :param entries: what is taken, sorted by path; a single file has one entry whose path is its own name.
+    :param left_out: relative paths of what lies in the folder and is not taken.
+    """
+
+    path: str
+    entries: tuple[Entry, ...] = field(converter=_tuple)
+    left_out: tuple[str, ...] = field(default=(), converter=_tuple)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.size for entry in self.entries)
+
+
+@frozen
+class Text:
+    """A file whose bytes stand in the graph; UTF-8, so that every back end can carry it (other bytes: Local)."""
+
+    data: bytes = field()
+    executable: bool = False
+
+    @data.validator
+    def _check_data(self, _: Any, data: bytes) -> None:
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise GraphError("a Text source is not UTF-8", do="Write it to a file and copy that.") from None
+
+
+@frozen
+class Empty:
+    """A folder with nothing in it."""
+
+
+@frozen
+class Built:
+    """A path of another graph's image (a stage of a multi-stage build); keeps its own owners and modes."""
+
+    graph: Graph
+    path: str = field(validator=_path)
+
+
+Source = Local | Text | Empty | Built
+
+
+# --- layer ops ----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Run:
+    """Run a command in the image.
+
+    :param argv: the command; no shell of its own, the first word absolute.
+    :param user: ``UID:GID``.
+    :param env: variables of this command only.
+    :param workdir: where it runs.
+    :param touches: absolute paths it may read or write (each with all beneath); None means anything.
+    :param step: the name shown for it.
+    """
+
+    argv: tuple[Value, ...] = field(converter=_tuple, validator=_argv)
+    user: Value = field(default="0:0", validator=_user)
+    env: Mapping[str, Value] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_env)
+    workdir: str = field(default="/", validator=_path)
+    touches: tuple[Value, ...] | None = field(default=None, converter=_optional_tuple)
+    step: str = field(default="run", eq=False)
+
+    @property
+    def command(self) -> tuple[Value, ...]:
+        """What both back ends execute: the argv behind ``/usr/bin/env`` where the command has variables.
+
+        The image's own environment is thereby left alone in Dagger and in a Dockerfile alike.
+        """
+        if not self.env:
+            return self.argv
+        pairs: list[Value] = []
+        for name, value in self.env.items():
+            if isinstance(value, FromBase):
+                pairs.append(evolve(value, before=f"{name}={value.before}"))
+            else:
+                pairs.append(f"{name}={value}")
+        return ("/usr/bin/env", *pairs, *self.argv)
+
+
+@frozen
+class Root:
+    """Owner and mode stated for the root of a copied tree."""
+
+    uid: int
+    gid: int
+    mode: int = 0o755
+
+
+@frozen
+class Copy:
+    """Copy a file or a tree into the image.
+
+    An existing destination root and existing parents keep their owner and mode; a new root gets the copy's owner and
+    0755; new parents are 0:0 0755 (encoding K of the project's facts on builders).
+
+    :param source: where from.
+    :param dest: the exact final path: the file itself, or the folder that the tree's contents go into.
+    :param kind: ``file`` or ``tree``.
+    :param uid: owner of what is copied; None keeps the source's (0 for Local, Text and Empty).
+    :param gid: group, likewise.
+    :param root: owner and mode put on the destination root whatever was there; None leaves it to the law above.
+    :param changes: ``rarely`` (models) or ``often`` (code): what the scheduler orders by.
+    :param step: the name shown for it.
+    """
+
+    source: Source
+    dest: str = field(validator=_path)
+    kind: Literal["file", "tree"] = "tree"
+    uid: Number | None = field(default=None, validator=_id)
+    gid: Number | None = field(default=None, validator=_id)
+    root: Root | None = None
+    changes: Literal["rarely", "often"] = "rarely"
+    step: str = field(default="copy", eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.dest == "/" and self.kind == "file":
+            raise GraphError("dest of a file is '/'")
+        if (self.uid is None) != (self.gid is None):
+            raise GraphError("a copy's uid and gid are given together or not at all", where=self.step)
+        if isinstance(self.source, Built) and self.kind != "tree":
+            raise GraphError("a Built source is a folder", where=self.step, do="Copy the folder that holds the file.")
+        if self.root is not None and (self.kind != "tree" or self.dest == "/"):
+            raise GraphError("a root is stated of a copied tree other than '/'", where=self.step)
+        if isinstance(self.source, Text) and self.kind != "file":
+            raise GraphError("a Text source is a file", where=self.step)
+        if isinstance(self.source, Empty) and self.kind != "tree":
+            raise GraphError("an Empty source is a tree", where=self.step)
+
+
+Layer = Run | Copy
+
+
+# --- the graph ----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Config:
+    """What the image says of itself; None and absent names leave the base's own.
+
+    :param user: ``NAME``, ``UID`` or ``UID:GID``.
+    :param ports: TCP ports.
+    """
+
+    user: Value | None = field(default=None, validator=_user)
+    env: Mapping[str, Value] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_env)
+    workdir: str | None = field(default=None, validator=_path)
+    labels: Mapping[str, str] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_labels)
+    ports: tuple[int, ...] = field(default=(), converter=_tuple)
+    cmd: tuple[str, ...] | None = field(default=None, converter=_optional_tuple)
+    entrypoint: tuple[str, ...] | None = field(default=None, converter=_optional_tuple)
+
+    def __attrs_post_init__(self) -> None:
+        for port in self.ports:
+            if not isinstance(port, int) or not 0 < port < 65536:
+                raise GraphError(f"not a TCP port: {port!r}")
+        for name, argv in (("cmd", self.cmd), ("entrypoint", self.entrypoint)):
+            for word in argv or ():
+                check_text(name, word)
+
+
+@frozen
+class From:
+    """The base image.
+
+    :param reference: as the user wrote it, without a digest.
+    :param digest: ``sha256:…``, or None while unpinned.
+    :param platform: ``linux/amd64`` and the like.
+    """
+
+    reference: str = field()
+    digest: str | None = field(default=None)
+    platform: str = field(default=DEFAULT_PLATFORM)
+
+    @reference.validator
+    def _check_reference(self, _: Any, value: str) -> None:
+        name, tag, digest = parse_reference(value, "base")
+        if digest:
+            raise GraphError("a From keeps the digest apart: use From.parse", where=f"{name}:{tag}")
+
+    @digest.validator
+    def _check_digest(self, _: Any, value: str | None) -> None:
+        if value is not None and not _DIGEST.match(value):
+            raise GraphError(f"base digest is not one: {_short(value)}")
+
+    @platform.validator
+    def _check_platform(self, _: Any, value: str) -> None:
+        if not _PLATFORM.match(check_text("platform", value, newline=False)):
+            raise GraphError(f"platform is not one: {_short(value)}", do="Write linux/amd64 or linux/arm64.")
+
+    @classmethod
+    def parse(cls, text: str, platform: str = DEFAULT_PLATFORM) -> From:
+        """Read ``NAME[:TAG][@DIGEST]``; a reference without a tag and a digest is ``:latest``.
+
+        :raises GraphError: not a reference.
+        """
+        name, tag, digest = parse_reference(text, "base")
+        if tag is None and digest is None:
+            tag = "latest"
+        return cls(f"{name}:{tag}" if tag else name, digest, platform)
+
+    @property
+    def pinned(self) -> str:
+        """The reference as builders are given it: by its digest alone if there is one, since older ones refuse a tag
+        beside it."""
+        return f"{parse_reference(self.reference)[0]}@{self.digest}" if self.digest else self.reference
+
+
+@frozen
+class Need:
+    """Something that the base must have, or be, for the graph to do what it promises.
+
+    :param fact: a name in :attr:`dagger_aml.facts.BaseFacts.literals` or one of its capabilities.
+    :param value: what it must be.
+    :param why: what goes wrong otherwise.
+    :param do: what the user can do then.
+    """
+
+    fact: str
+    value: str | bool
+    why: str
+    do: str
+
+
+@frozen
+class Graph:
+    """A base, the layer ops on it, and what the image says of itself. Immutable: every method gives a new one.
+
+    :param needs: what the base must have; checked by ``resolve``, never part of the image.
+    :param notes: what steps want the user to know; never part of the image.
+    """
+
+    base: From | None = None
+    layers: tuple[Layer, ...] = field(default=(), converter=_tuple)
+    config: Config = field(factory=Config)
+    needs: tuple[Need, ...] = field(default=(), converter=_tuple)
+    notes: tuple[str, ...] = field(default=(), converter=_tuple, eq=False)
+
+    def add(self, *layers: Layer) -> Graph:
+        """The graph with ops put on top."""
+        return evolve(self, layers=(*self.layers, *layers))
+
+    def configure(self, **changes: Any) -> Graph:
+        """The graph with fields of its :class:`Config` replaced; ``env`` and ``labels`` are merged, ports added."""
+        config = self.config
+        for name in ("env", "labels"):
+            if name in changes:
+                changes[name] = {**getattr(config, name), **changes[name]}
+        if "ports" in changes:
+            changes["ports"] = tuple(dict.fromkeys((*config.ports, *changes["ports"])))
+        return evolve(self, config=evolve(config, **changes))
+
+    def need(self, need: Need) -> Graph:
+        """The graph with something more asked of its base."""
+        return evolve(self, needs=(*self.needs, need))
+
+    def note(self, text: str) -> Graph:
+        """The graph with something more to tell the user."""
+        return evolve(self, notes=(*self.notes, text))
+
+    @property
+    def from_(self) -> From:
+        """The base.
+
+        :raises GraphError: no step has set one.
+        """
+        if self.base is None:
+            raise GraphError("the graph has no base", do="Call the base step first.")
+        return self.base

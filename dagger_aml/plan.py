@@ -1,0 +1,373 @@
+"""From a graph to a plan: resolve, schedule, fingerprint. Pure functions, with the reasons that they found.
+
+    graph ── resolve (facts of the base) ──▶ literals only ── schedule ──▶ Plan
+
+The plan is the only thing that back ends, the ``plan`` command and the fingerprint see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from .content import digest, written
+from .errors import BaseError, GraphError
+from .facts import BaseFacts, PathFact, prefixes
+from .graph import Built, Config, Copy, From, FromBase, Graph, Layer, Run
+from .version import __version__
+
+SCHEMA = 1
+"""Number of the fingerprint's and the plan JSON's form; raised when either changes its meaning."""
+
+BASE_NAME_LABEL = "org.opencontainers.image.base.name"
+BASE_DIGEST_LABEL = "org.opencontainers.image.base.digest"
+VERSION_LABEL = "io.dagger-aml.version"
+
+
+@frozen
+class Step:
+    """One layer op of a plan and why it stands where it does."""
+
+    layer: Layer
+    why: str
+
+    @property
+    def name(self) -> str:
+        """The name shown for it, such as ``apt libgomp1``."""
+        return self.layer.step
+
+
+@frozen
+class Plan:
+    """The scheduled, resolved graph: literals only.
+
+    :param base: pinned by digest in everything that ``build`` makes.
+    :param facts: what the plan took for true of the base, and whether it was assumed or asked.
+    :param steps: the layer ops in the order in which they are made.
+    :param config: what the image says; the labels of base and version included.
+    :param notes: what the user should know.
+    """
+
+    base: From
+    facts: BaseFacts
+    steps: tuple[Step, ...]
+    config: Config
+    notes: tuple[str, ...] = field(default=(), eq=False)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layer ops in order."""
+        return tuple(step.layer for step in self.steps)
+
+    @property
+    def engine_part(self) -> tuple[Layer, ...]:
+        """All runs, and the copies that a later run may read: what only a builder can make."""
+        layers = self.layers
+        return tuple(
+            layer
+            for index, layer in enumerate(layers)
+            if isinstance(layer, Run)
+            or any(isinstance(later, Run) and _touches(later, layer) for later in layers[index + 1 :])
+        )
+
+    @property
+    def file_layers(self) -> tuple[Copy, ...]:
+        """The copies that no run reads: files and nothing else."""
+        engine = self.engine_part
+        return tuple(layer for layer in self.layers if isinstance(layer, Copy) and layer not in engine)
+
+
+# --- resolve ------------------------------------------------------------------------------------------------------
+
+
+def asked_paths(graph: Graph) -> tuple[str, ...]:
+    """The image paths whose facts :func:`resolve` reads: every prefix of every destination, and every copied path."""
+    found: set[str] = set()
+    for layer in graph.layers:
+        if isinstance(layer, Run):
+            found.update(prefixes(layer.workdir))
+            continue
+        found.update(prefixes(layer.dest))
+        found.update(path for path, _ in written(layer))
+        if isinstance(layer.source, Built) and layer.source.graph.base == graph.base:
+            found.update(asked_paths(layer.source.graph))
+    if graph.config.workdir:
+        found.update(prefixes(graph.config.workdir))
+    return tuple(sorted(found - {"/"}))
+
+
+def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
+    """The graph with literals for every placeholder and destinations freed of the base's symlinks.
+
+    :param facts: of the graph's base and of the base of every stage in it.
+    :raises BaseError: the base has not what the graph needs, or ONBUILD, or a VOLUME that a run touches.
+    :raises GraphError: a destination that no builder treats alike (builders' facts 6 to 8 and 28).
+    """
+    base = graph.from_
+    known = facts[base]
+    notes = list(graph.notes)
+    for need in graph.needs:
+        is_now = known.literal(need.fact)
+        if is_now is None:
+            notes.append(f"not known of this base: {need.why} {need.do}")
+        elif is_now != need.value:
+            raise BaseError(need.why, where=base.pinned, do=need.do)
+    if known.onbuild:
+        raise BaseError(
+            "the base has ONBUILD triggers, which builders treat differently",
+            where=base.pinned,
+            do="Base on an image without them: " + "; ".join(known.onbuild),
+        )
+    layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
+    layers = [_freed_of_links(layer, known) if isinstance(layer, Copy) else layer for layer in layers]
+    _check_volumes(base, layers, known)
+    _check_destinations(layers, known)
+    env = {name: str(_literal(value, known)) for name, value in graph.config.env.items()}
+    user = None if graph.config.user is None else str(_literal(graph.config.user, known))
+    labels = {BASE_NAME_LABEL: base.reference, VERSION_LABEL: __version__, **graph.config.labels}
+    if base.digest:
+        labels[BASE_DIGEST_LABEL] = base.digest
+    config = evolve(graph.config, env=env, user=user, labels=labels)
+    return evolve(graph, layers=layers, config=config, needs=(), notes=notes)
+
+
+def _literal(value: Any, facts: BaseFacts) -> Any:
+    if not isinstance(value, FromBase):
+        return value
+    fact = facts.literal(value.fact)
+    if isinstance(fact, int) and not value.before and not value.after:
+        return fact
+    return f"{value.before}{fact}{value.after}"
+
+
+def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFacts]) -> Layer:
+    if isinstance(layer, Run):
+        return evolve(
+            layer,
+            argv=[_literal(word, known) for word in layer.argv],
+            user=_literal(layer.user, known),
+            env={name: _literal(value, known) for name, value in layer.env.items()},
+            touches=None if layer.touches is None else [_literal(path, known) for path in layer.touches],
+        )
+    source = layer.source
+    if isinstance(source, Built):
+        inner = plan(source.graph, facts)
+        source = evolve(source, graph=evolve(source.graph, base=inner.base, layers=inner.layers, config=inner.config))
+    return evolve(layer, source=source, uid=_literal(layer.uid, known), gid=_literal(layer.gid, known))
+
+
+def _freed_of_links(copy: Copy, facts: BaseFacts) -> Copy:
+    """Resolve a destination through the base's links, or refuse it (builders' facts 7 and 28)."""
+    last = prefixes(copy.dest) if copy.kind == "tree" else prefixes(posixpath.dirname(copy.dest))
+    for prefix in last:
+        fact = facts.path(prefix)
+        if fact and fact.type == "link":
+            if not fact.target:
+                raise GraphError(f"the destination goes through a link that leads nowhere: {prefix}", where=copy.step)
+            return evolve(copy, dest=fact.target.rstrip("/") + copy.dest[len(prefix) :])
+    return copy
+
+
+def _check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
+    for volume in facts.volumes or ():
+        for layer in layers:
+            if isinstance(layer, Run) and (
+                layer.touches is None or any(_overlap(volume, str(path)) for path in layer.touches)
+            ):
+                raise BaseError(
+                    f"the base declares VOLUME {volume} and the step may write there; some builders lose such writes",
+                    where=layer.step,
+                    do=f"Base on an image without that VOLUME ({base.pinned}), or leave the step out.",
+                )
+
+
+def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
+    seen: dict[str, str] = {path: fact.type for path, fact in facts.paths.items()}
+    for layer in layers:
+        if isinstance(layer, Run):
+            continue
+        for prefix in prefixes(posixpath.dirname(layer.dest)):
+            if seen.setdefault(prefix, "dir") != "dir":
+                raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", where=layer.step)
+        for path, type_ in written(layer):
+            before = seen.get(path)
+            if before and before != type_ and ("dir" in (before, type_) or "other" in (before, type_)):
+                raise GraphError(
+                    f"{path} is a {before} already and would become a {type_}; builders treat that differently",
+                    where=layer.step,
+                    do="Rename it, or put the part elsewhere.",
+                )
+            seen[path] = type_
+
+
+# --- schedule -----------------------------------------------------------------------------------------------------
+
+
+def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
+    """Order the layers of a resolved graph: runs, then what changes rarely, then what changes often.
+
+    Two ops change places only if neither writes what the other reads or writes; a run without ``touches`` changes
+    places with nothing. The image is the same in any order this gives (the design's law 4).
+    """
+    layers = graph.layers
+    before: list[dict[int, str]] = [
+        {earlier: why for earlier in range(index) if (why := _conflict(layers[earlier], layers[index], facts))}
+        for index in range(len(layers))
+    ]
+    order: list[int] = []
+    reasons: dict[int, str] = {}
+
+    def emit(index: int, reason: str) -> None:
+        for earlier, why in before[index].items():
+            if earlier not in reasons:
+                emit(earlier, f"before {layers[index].step!r}: {why}")
+        reasons[index] = reason
+        order.append(index)
+
+    for index, layer in enumerate(layers):
+        if isinstance(layer, Run) and index not in reasons:
+            emit(index, "runs a command: before what is only copied")
+    copies = [index for index in range(len(layers)) if index not in reasons]
+    for index in sorted(copies, key=lambda index: (_often(layers[index]), index)):
+        if index not in reasons:
+            kept = [f"after {layers[earlier].step!r}: {why}" for earlier, why in before[index].items()]
+            often = "changes often: last, so that a change of it redoes nothing else"
+            rarely = "changes rarely: before what changes often"
+            emit(index, "; ".join([often if _often(layers[index]) else rarely, *kept]))
+    return tuple(Step(layers[index], reasons[index]) for index in order)
+
+
+def _often(layer: Layer) -> bool:
+    return isinstance(layer, Copy) and layer.changes == "often"
+
+
+def _conflict(one: Layer, two: Layer, facts: BaseFacts) -> str | None:
+    """Why two ops may not change places, or None."""
+    if isinstance(one, Run) and isinstance(two, Run):
+        return "commands keep their order"
+    if isinstance(one, Run) or isinstance(two, Run):
+        run, copy = (one, two) if isinstance(one, Run) else (two, one)
+        assert isinstance(run, Run)
+        if run.touches is None:
+            return f"{run.step!r} may read or write anything"
+        return f"{run.step!r} may read or write there" if _touches(run, copy) else None
+    assert isinstance(one, Copy) and isinstance(two, Copy)
+    shared = _shared_path(one, two, facts)
+    return f"both write {shared}" if shared else None
+
+
+def _shared_path(one: Copy, two: Copy, facts: BaseFacts) -> str | None:
+    sets = []
+    for copy in (one, two):
+        made = {path for path, type_ in written(copy) if not (path == copy.dest and _keeps_root(copy, facts))}
+        parents = {p for p in prefixes(posixpath.dirname(copy.dest)) if facts.path(p) is None}
+        sets.append((made, parents, f"{copy.dest}/" if isinstance(copy.source, Built) else None))
+    (made_a, parents_a, beneath_a), (made_b, parents_b, beneath_b) = sets
+    shared = (made_a & made_b) | (made_a & parents_b) | (parents_a & made_b)
+    for beneath, others in ((beneath_a, made_b | parents_b), (beneath_b, made_a | parents_a)):
+        if beneath:
+            shared |= {path for path in others if path.startswith(beneath)}
+    return min(shared) if shared else None
+
+
+def _keeps_root(copy: Copy, facts: BaseFacts) -> bool:
+    fact: PathFact | None = facts.path(copy.dest)
+    return copy.kind == "tree" and copy.root is None and fact is not None and fact.type == "dir"
+
+
+def _touches(run: Run, layer: Layer) -> bool:
+    if run.touches is None:
+        return True
+    return isinstance(layer, Copy) and any(_overlap(layer.dest, str(path)) for path in run.touches)
+
+
+def _overlap(one: str, two: str) -> bool:
+    one, two = one.rstrip("/") + "/", two.rstrip("/") + "/"
+    return one.startswith(two) or two.startswith(one)
+
+
+# --- plan and fingerprint -----------------------------------------------------------------------------------------
+
+
+def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
+    """Resolve and schedule a graph. Raises what :func:`resolve` raises."""
+    resolved = resolve(graph, facts)
+    base = resolved.from_
+    return Plan(base, facts[base], schedule(resolved, facts[base]), resolved.config, resolved.notes)
+
+
+def bases(graph: Graph) -> tuple[From, ...]:
+    """Every base of a graph: its own and those of its stages."""
+    found = [graph.from_]
+    for layer in graph.layers:
+        if isinstance(layer, Copy) and isinstance(layer.source, Built):
+            found += bases(layer.source.graph)
+    return tuple(dict.fromkeys(found))
+
+
+def pin(graph: Graph, digests: Mapping[From, str | None]) -> Graph:
+    """The graph with its base, and those of its stages, pinned to the digests given."""
+    base = graph.from_
+    digest_ = digests.get(base)
+    layers = [
+        evolve(layer, source=evolve(layer.source, graph=pin(layer.source.graph, digests)))
+        if isinstance(layer, Copy) and isinstance(layer.source, Built)
+        else layer
+        for layer in graph.layers
+    ]
+    return evolve(graph, base=evolve(base, digest=digest_) if digest_ else base, layers=layers)
+
+
+def fingerprint(plan: Plan) -> str:
+    """``sha256:…`` of what runs: its inputs, not its bytes (the design's law 7).
+
+    Two plans with the same fingerprint need the same engine-built image beneath their file layers. Labels, the final
+    environment, code and models are not in it.
+    """
+    runs = list(_canonical(plan.engine_part))
+    return _sha256({"schema": SCHEMA, "base": _base_key(plan.base), "platform": plan.base.platform, "runs": runs})
+
+
+def _base_key(base: From) -> str:
+    return base.digest or f"unpinned {base.reference}"
+
+
+def _canonical(layers: tuple[Layer, ...]) -> Iterator[dict[str, Any]]:
+    for layer in layers:
+        if isinstance(layer, Run):
+            yield {
+                "argv": list(layer.argv),
+                "user": layer.user,
+                "env": dict(layer.env),
+                "workdir": layer.workdir,
+            }
+        else:
+            yield {
+                "copy": _source_key(layer),
+                "dest": layer.dest,
+                "kind": layer.kind,
+                "owner": [layer.uid, layer.gid],
+                "root": None if layer.root is None else [layer.root.uid, layer.root.gid, layer.root.mode],
+            }
+
+
+def _source_key(copy: Copy) -> Any:
+    source = copy.source
+    if isinstance(source, Built):
+        inner = source.graph
+        return {
+            "base": _base_key(inner.from_),
+            "platform": inner.from_.platform,
+            "layers": list(_canonical(inner.layers)),
+            "path": source.path,
+        }
+    return digest(source)
+
+
+def _sha256(value: Any) -> str:
+    return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

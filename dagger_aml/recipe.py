@@ -1,0 +1,98 @@
+"""Finding a recipe: by the name of a built-in one, by a path, or by an installed entry point."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from .errors import DaggerAmlError, UsageError
+from .graph import Graph
+from .project import Project
+
+Recipe = Callable[[Graph, Project], Awaitable[Graph]]
+
+GROUP = "dagger_aml.recipes"
+"""Entry point group in which an installed package offers recipes."""
+
+
+def recipe_folder() -> Path:
+    """Where the built-in recipes are: packed into the wheel, or at the top of a checkout."""
+    packed = Path(__file__).parent / "recipes"
+    return packed if packed.is_dir() else Path(__file__).parent.parent / "recipes"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The names of the built-in recipes."""
+    return tuple(sorted(path.stem for path in recipe_folder().glob("*.py") if not path.stem.startswith("_")))
+
+
+def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
+    """Find and load a recipe.
+
+    :param name: a built-in one's name; a path that ends in ``.py`` or has a slash; else an entry point's name.
+    :param root: what a path is relative to, after the working directory.
+    :raises UsageError: no such recipe (the nearest names are told), or the file has no ``async def recipe``, or it
+        cannot be imported.
+    """
+    if name.endswith(".py") or "/" in name or "\\" in name:
+        candidates = [Path(name), *([root / name] if root else [])]
+        path = next((each for each in candidates if each.is_file()), None)
+        if path is None:
+            raise UsageError("the recipe file does not exist", where=name)
+        return _from_file(path)
+    path = recipe_folder() / f"{name}.py"
+    if name.isidentifier() and path.is_file():
+        return _from_file(path)
+    from importlib.metadata import entry_points
+
+    installed = entry_points(group=GROUP)
+    for point in installed.select(name=name):
+        return _checked(point.load(), point.value)
+    known = (*recipe_names(), *sorted(point.name for point in installed))
+    near = difflib.get_close_matches(name, known, 2, 0.4)
+    raise UsageError(
+        f"no recipe is called {name!r}",
+        do=(f"Did you mean {' or '.join(near)}? " if near else "")
+        + f"Known: {', '.join(known)}; a file of your own is named by its path, ./mine.py.",
+    )
+
+
+def _from_file(path: Path) -> Recipe:
+    module_name = f"_dagger_aml_recipe_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError("is not a Python file", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except DaggerAmlError:
+        raise
+    except Exception as error:
+        line = getattr(error, "lineno", None) or _line_in(error, path)
+        place = f"{path}:{line}" if line else str(path)
+        raise UsageError(f"the recipe cannot be imported: {type(error).__name__}: {error}", where=place) from error
+    return _checked(getattr(module, "recipe", None), str(path))
+
+
+def _checked(found: object, where: str) -> Recipe:
+    if not inspect.iscoroutinefunction(found):
+        raise UsageError(
+            "the recipe file has no `async def recipe(graph, project)`",
+            where=where,
+            do="See docs/own-recipe.md, or copy one of the built-in recipes.",
+        )
+    return found
+
+
+def _line_in(error: BaseException, path: Path) -> int | None:
+    line, trace = None, error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,45 @@
+"""The user's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from .. import contract, entry_script
+from ..content import local
+from ..errors import ProjectError
+from ..graph import Copy, FromBase, Graph
+
+
+async def code(
+    graph: Graph, path: str | Path, *, script: str = "score.py", below: str = "", leave_out: Iterable[Path] = ()
+) -> Graph:
+    """Copy the code folder's contents to ``/var/azureml-app``, owned by the base's user; name the entry script.
+
+    Sets ``AZUREML_ENTRY_SCRIPT``. Needs no network. Version control, caches, ``.env`` and virtual environments stay
+    out. The how-to's ``COPY`` makes files of root that the server's user cannot write beside; these are its own.
+
+    :param script: the entry script, relative to the folder.
+    :param below: a folder of ``/var/azureml-app`` to put it in; ``Model.package()`` uses the source folder's name,
+        and then ``AZUREML_SOURCE_DIRECTORY`` names it too, so that modules beside the script can be imported.
+    :param leave_out: paths in the folder that are other parts of the project.
+    :raises ProjectError: no such folder; no, or no proper, entry script.
+    :raises GraphError: a special file, or a link that leaves the folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ProjectError("the code folder does not exist", where=str(folder))
+    notes = entry_script.check(folder, script)
+    source = local(folder, leave_out=leave_out, step="code")
+    if script not in {entry.path for entry in source.entries}:
+        raise ProjectError("the entry script is among what is left out of the image", where=str(folder / script))
+    dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
+    shown = f"code {folder.resolve().name} ({len(source.entries)} entries)"
+    graph = graph.add(
+        Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", step=shown)
+    ).configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})
+    if below:
+        graph = graph.configure(env={contract.SOURCE_DIRECTORY: below})
+    for note in notes:
+        graph = graph.note(note)
+    return graph

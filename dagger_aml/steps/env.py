@@ -1,0 +1,57 @@
+"""What the image says of itself: variables and labels."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from .. import contract
+from ..errors import GraphError
+from ..graph import Graph, Value
+
+
+async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:
+    """Set environment variables of the image. Writes no file, needs no network.
+
+    A name that nearly is one of Azure ML's is noted: the server ignores it without a word (its own documentation has
+    such a misspelling).
+
+    :raises GraphError: a name that is none, a value with a line break or NUL, an absolute entry script, or two of the
+        variables of which the start script takes only the first.
+    """
+    graph = graph.configure(env=variables)
+    check_extras(graph)
+    script = graph.config.env.get(contract.ENTRY_SCRIPT, "")
+    if isinstance(script, str) and script.startswith("/"):
+        raise GraphError(
+            f"{contract.ENTRY_SCRIPT} must be relative to {contract.APP_ROOT}: {script}",
+            do="With a leading '/', the start script looks for the extra packages in the wrong place.",
+        )
+    for name in variables:
+        if name in contract.VARIABLES or not name.startswith(("AZUREML", "AML_", "WORKER", "SCORING")):
+            continue
+        near = difflib.get_close_matches(name, contract.VARIABLES, 1, 0.85)
+        if near:
+            graph = graph.note(f"{name} is not a variable of Azure ML's server; did you mean {near[0]}?")
+    return graph
+
+
+async def labels(graph: Graph, labels: Mapping[str, str]) -> Graph:
+    """Set labels of the image. Writes no file, makes no layer.
+
+    :raises GraphError: a name that is none, a value with a line break or NUL.
+    """
+    return graph.configure(labels=labels)
+
+
+def check_extras(graph: Graph) -> None:
+    """Refuse two ways of adding packages at start at once (start script: the first of three wins, silently).
+
+    :raises GraphError: more than one is set.
+    """
+    asked = [name for name in contract.EXCLUSIVE_EXTRAS if name in graph.config.env]
+    if len(asked) > 1:
+        raise GraphError(
+            f"{' and '.join(asked)} are both set, and the image's start script takes only {asked[0]}",
+            do="Set one of them; to have both, install the requirements when the image is built (recipe extended).",
+        )

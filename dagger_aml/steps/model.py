@@ -1,0 +1,90 @@
+"""Models."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from attrs import field, frozen
+
+from .. import contract
+from ..content import is_file, local
+from ..errors import GraphError, ProjectError
+from ..graph import Copy, Graph
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}\Z")
+
+
+def _check_name(_: object, __: object, name: str) -> None:
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise GraphError(
+            f"not a model name: {name!r}",
+            do="Letters, digits, '.', '_' and '-', at most 255, as Azure ML takes them.",
+        )
+
+
+def _check_version(_: object, __: object, version: str) -> None:
+    if not isinstance(version, str) or not _VERSION.match(version):
+        raise GraphError(
+            f"not a model version: {version!r}",
+            do="Letters, digits, '.', '_' and '-', at most 30; a number is usual.",
+        )
+
+
+@frozen
+class Model:
+    """A model and where it goes.
+
+    :param path: a file, or a folder whose contents are taken.
+    :param name: as registered with Azure ML.
+    :param version: likewise.
+    :param flat: straight into ``azureml-models``, as the how-to's Dockerfile does, instead of ``NAME/VERSION``.
+    :param keep_folder: below ``NAME/VERSION``, keep a folder's own name, as a registered folder has it.
+    """
+
+    path: Path = field(converter=Path)
+    name: str = field(validator=_check_name)
+    version: str = field(default="1", validator=_check_version)
+    flat: bool = False
+    keep_folder: bool = False
+
+
+async def model(graph: Graph, model: Model) -> Graph:
+    """Copy a model to ``/var/azureml-app/azureml-models/NAME/VERSION``, owned by root, readable by all.
+
+    Sets ``AZUREML_MODEL_DIR``: that folder for one model, ``azureml-models`` for several or a flat one. Needs no
+    network.
+
+    :raises ProjectError: missing, empty or unreadable.
+    :raises GraphError: a special file, a link that leaves the folder, two models in one place, flat among several.
+    """
+    source = local(model.path, caches=True, step=f"model {model.name}")
+    if not source.entries:
+        raise ProjectError("the model folder is empty", where=str(model.path))
+    single = is_file(source)
+    folder = contract.MODELS_ROOT if model.flat else f"{contract.MODELS_ROOT}/{model.name}/{model.version}"
+    before = graph.config.env.get(contract.MODEL_DIR)
+    if before == folder:
+        raise GraphError(f"two models go to {folder}", where=f"model {model.name}", do="Name or number them apart.")
+    if (before == contract.MODELS_ROOT and model.flat) or (before is not None and model.flat):
+        raise GraphError("a flat model must be the only one", where=f"model {model.name}")
+    if any(isinstance(layer, Copy) and layer.dest == folder for layer in graph.layers):
+        raise GraphError(f"two models go to {folder}", where=f"model {model.name}", do="Name or number them apart.")
+    kind: Literal["file", "tree"] = "file" if single else "tree"
+    own_name = Path(source.path).name
+    dest = f"{folder}/{own_name}" if single or model.keep_folder else folder
+    step = f"model {model.name} {_size(source.size)}"
+    graph = graph.add(Copy(source, dest, kind, changes="rarely", step=step))
+    return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
+
+
+def _size(number: int) -> str:
+    """Bytes as people say them: ``1.2 GB``."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

@@ -1,0 +1,188 @@
+"""Python packages that the image's start script adds: the two ways of "Python package extensibility"."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Literal
+
+from attrs import evolve
+
+from .. import contract
+from ..content import is_file, local
+from ..errors import GraphError, ProjectError
+from ..graph import Built, Copy, FromBase, Graph, Local, Need, Run
+from ..requirements import read_requirements
+from .env import check_extras
+from .pip import PIP_ENV, PYTHON, _place
+
+Via = Literal["start-script", "pythonpath"]
+
+FOLDER = "python-packages"
+"""Name of the folder beside the entry script that preinstalled packages go to."""
+
+_TARGET = "/usr/share/dagger-aml/site-packages"
+_TAGGED = re.compile(r"\.cpython-(\d)(\d+)-.*\.so\Z")
+_IN_PATH = re.compile(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
+
+
+def site_packages(graph: Graph, requirements: str | Path) -> Built:
+    """A stage on a graph's own base in which a requirements file is installed, complete, into a folder of its own.
+
+    Runs as root in the stage only. Everything is installed anew, whatever the base has, so that the folder needs
+    nothing from elsewhere; ``pip check`` then looks at it together with the base's packages. Needs the network.
+
+    :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
+    """
+    path = Path(requirements)
+    names = read_requirements(path)
+    if not names:
+        raise ProjectError("lists no packages to preinstall", where=str(path))
+    stage, dest = _place(Graph(graph.from_), path)
+    install = (PYTHON, "-m", "pip", "install", "--ignore-installed", "--target", _TARGET, "--requirement", dest)
+    stage = stage.add(
+        Run(install, env=PIP_ENV, step=f"pip {path.name} into {_TARGET} ({len(names)} packages)"),
+        Run(
+            (PYTHON, "-m", "pip", "check"),
+            env={**PIP_ENV, "PYTHONPATH": FromBase("pythonpath", before=_TARGET)},
+            step="pip check",
+        ),
+    )
+    return Built(stage, _TARGET)
+
+
+async def packages(graph: Graph, requirements: str | Path, *, via: Via = "start-script") -> Graph:
+    """Preinstall a requirements file into a folder beside the entry script; the base's environment stays as it is.
+
+    The packages are installed inside the very base image, in a stage, and copied to ``python-packages`` as root's.
+    Needs the network when it is built, none when it starts. Call it after ``code``.
+
+    :param via: ``start-script`` sets ``AZUREML_EXTRA_PYTHON_LIB_PATH``, which the base's start script must honour;
+        ``pythonpath`` sets ``PYTHONPATH`` and works on any base.
+    :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
+    :raises GraphError: another way of adding packages at start is set.
+    """
+    built = site_packages(graph, requirements)
+    count = len(read_requirements(Path(requirements)))
+    return _preinstalled(graph, built, FOLDER, via, f"packages of {Path(requirements).name} ({count})")
+
+
+async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via = "start-script") -> Graph:
+    """Take a site-packages folder that the user made; as :func:`packages` otherwise.
+
+    :param path: the folder on this machine, such as ``myenv/lib/python3.12/site-packages``.
+    :param name: where it goes, relative to the entry script's folder.
+    :raises ProjectError: missing, or a folder that cannot work elsewhere: ``.pth`` or ``.egg-link`` files, editable
+        installs, a Windows layout.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ProjectError("the folder of preinstalled packages does not exist", where=str(folder))
+    parts = posixpath.normpath(name).split("/")
+    if name.startswith("/") or ".." in parts:
+        raise ProjectError("the folder of preinstalled packages must lie in the project", where=name)
+    source = local(folder, step="packages")
+    source = evolve(source, entries=[entry for entry in source.entries if not entry.path.startswith("bin/")])
+    _check_portable(folder, source)
+    for version in sorted(_python_versions(source, str(folder))):
+        why = f"{folder} was made for Python {version}, and the base runs another"
+        graph = graph.need(
+            Need("python", version, why, "Make it with the base's Python: `dagger-aml site-packages`.")
+        )
+    return _preinstalled(graph, source, posixpath.normpath(name), via, f"packages {name}")
+
+
+async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
+    """Have the image's start script install a requirements file each time the container starts.
+
+    Nothing is installed when it is built. The file goes beside the entry script, as root's, under its own name, and
+    ``AZUREML_EXTRA_REQUIREMENTS_TXT`` names it. Needs the network at every start. Call it after ``code``.
+
+    :raises ProjectError: the file is missing, unreadable or not a requirements file.
+    :raises GraphError: another file of that name lies there, or another way of adding packages is set.
+    """
+    path = Path(requirements)
+    names = read_requirements(path)
+    dest = f"{script_folder(graph)}/{path.name}"
+    if not _lies_there(graph, path, dest):
+        graph = graph.add(
+            Copy(local(path, step="requirements"), dest, "file", 0, 0, step=f"requirements {path.name}")
+        )
+    graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: path.name}), contract.EXTRA_REQUIREMENTS)
+    check_extras(graph)
+    return graph.note(
+        f"{len(names)} packages of {path.name} are installed at every start: slower starts, the network needed, and "
+        "replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled."
+    )
+
+
+def script_folder(graph: Graph) -> str:
+    """The entry script's folder in the image, which AZUREML_EXTRA_* are relative to."""
+    script = graph.config.env.get(contract.ENTRY_SCRIPT, "")
+    return posixpath.normpath(posixpath.join(contract.APP_ROOT, posixpath.dirname(str(script))))
+
+
+def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, step: str) -> Graph:
+    dest = f"{script_folder(graph)}/{name}"
+    graph = graph.add(Copy(source, dest, "tree", changes="rarely", step=step))
+    if via == "pythonpath":
+        graph = graph.configure(env={"PYTHONPATH": FromBase("pythonpath", before=dest)})
+    elif via == "start-script":
+        graph = _needs_extras(graph.configure(env={contract.EXTRA_LIB_PATH: name}), contract.EXTRA_LIB_PATH)
+        check_extras(graph)
+    else:
+        raise GraphError(f"no such way to add packages: {via!r}", do="Take start-script or pythonpath.")
+    return graph
+
+
+def _needs_extras(graph: Graph, variable: str) -> Graph:
+    do = "Take the recipe extended"
+    if variable == contract.EXTRA_LIB_PATH:
+        do += ", or `--via pythonpath`, which needs nothing of the start script"
+    return graph.need(
+        Need(
+            "extras",
+            True,
+            f"the base's start script ({contract.START_SCRIPT}) ignores {variable}: today's curated images have lost "
+            "that block, so the packages would silently be missing.",
+            do + ".",
+        )
+    )
+
+
+def _lies_there(graph: Graph, path: Path, dest: str) -> bool:
+    """Whether the code that is copied already brings this very file to its place."""
+    for layer in graph.layers:
+        if isinstance(layer, Copy) and isinstance(layer.source, Local) and not is_file(layer.source):
+            for entry in layer.source.entries:
+                if f"{layer.dest}/{entry.path}" == dest:
+                    if (Path(layer.source.path) / entry.path).samefile(path):
+                        return True
+                    raise GraphError(f"the code brings another file to {dest}", where=str(path))
+    return False
+
+
+def _check_portable(folder: Path, source: Local) -> None:
+    if folder.parts[-2:] == ("Lib", "site-packages"):
+        raise ProjectError("is a Windows environment's; the image runs Linux", where=str(folder))
+    for entry in source.entries:
+        if "/" not in entry.path and entry.path.endswith((".pth", ".egg-link")):
+            if entry.path.startswith(("distutils-precedence", "_virtualenv")):
+                continue
+            raise ProjectError(
+                "points to packages outside the folder, which will be missing in the image",
+                where=str(folder / entry.path),
+                do="Install those packages into the folder itself, not as editable.",
+            )
+        if (
+            entry.path.endswith(".dist-info/direct_url.json")
+            and b'"editable": true' in (folder / entry.path).read_bytes()
+        ):
+            raise ProjectError("an editable install, whose code lies elsewhere", where=str(folder / entry.path))
+
+
+def _python_versions(source: Local, path: str) -> set[str]:
+    found = {f"{match[1]}.{match[2]}" for entry in source.entries if (match := _TAGGED.search(entry.path))}
+    in_path = _IN_PATH.search(path.replace("\\", "/"))
+    return found | ({in_path[1]} if in_path else set())

@@ -1,0 +1,31 @@
+"""A command of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..graph import Graph, Run, Value
+
+
+async def run(
+    graph: Graph,
+    argv: Iterable[Value],
+    *,
+    user: Value = "0:0",
+    env: Mapping[str, Value] | None = None,
+    workdir: str = "/",
+    touches: Iterable[Value] | None = None,
+    step: str | None = None,
+) -> Graph:
+    """Run a command in the image. Reads and writes what the command does.
+
+    :param argv: no shell; the first word an absolute path. For a script: ``/bin/sh``, ``-euc``, the text.
+    :param user: ``UID:GID``, or ``FromBase("environment_owner")``.
+    :param env: variables of this command only.
+    :param touches: absolute paths that it may read or write, all beneath included; None means anything, and then
+        nothing is ever moved past it.
+    :raises GraphError: a word that no image can hold, a relative program.
+    """
+    words = tuple(argv)
+    shown = step or "run " + " ".join(str(word).split("\n")[0] for word in words)[:60]
+    return graph.add(Run(words, user, env or {}, workdir, None if touches is None else tuple(touches), step=shown))

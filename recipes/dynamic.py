@@ -1,0 +1,21 @@
+"""Packages installed each time the container starts: for trying things out.
+
+After the "dynamic installation" of Microsoft's "Python package extensibility for prebuilt Docker images". Nothing is
+installed when the image is built; its start script does it, from ``AZUREML_EXTRA_REQUIREMENTS_TXT``.
+"""
+
+from dagger_aml import Graph, Project
+from dagger_aml.steps import base, code, env, labels, model, no_apt, startup_packages
+
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    graph = await no_apt(graph, project.apt)
+    for each in project.models:
+        graph = await model(graph, each)
+    if project.code:
+        graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
+    if project.requirements:
+        graph = await startup_packages(graph, project.requirements)
+    graph = await labels(graph, project.labels)
+    return await env(graph, project.env)

@@ -1,0 +1,22 @@
+"""The prebuilt image, extended when it is built: the default, and the one to take unless another fits better.
+
+After Microsoft's how-to "Extend a prebuilt Docker image". apt packages and requirements are installed into the
+image, models and code are copied in; user and command stay the base's own.
+"""
+
+from dagger_aml import Graph, Project
+from dagger_aml.steps import apt, base, code, env, labels, model, pip
+
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    if project.apt:
+        graph = await apt(graph, project.apt)
+    if project.requirements:
+        graph = await pip(graph, project.requirements)
+    if project.code:
+        graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
+    for each in project.models:
+        graph = await model(graph, each)
+    graph = await labels(graph, project.labels)
+    return await env(graph, project.env)

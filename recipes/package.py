@@ -1,0 +1,27 @@
+"""The layout of ``Model.package()``: code in a folder of its own name, models registered with name and version.
+
+After Microsoft's "Package models" and SDK v1's ``azureml.core.Model.package``, whose support ended in June 2026.
+"""
+
+from dagger_aml import Graph, Project
+from dagger_aml.steps import apt, base, code, env, labels, model, pip
+
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    if project.apt:
+        graph = await apt(graph, project.apt)
+    if project.requirements:
+        graph = await pip(graph, project.requirements)
+    for each in project.models:
+        graph = await model(graph, each)
+    if project.code:
+        graph = await code(
+            graph,
+            project.code,
+            script=project.entry_script,
+            below=project.source_directory,
+            leave_out=project.other_parts,
+        )
+    graph = await labels(graph, project.labels)
+    return await env(graph, project.env)

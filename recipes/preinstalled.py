@@ -1,0 +1,24 @@
+"""Packages in a folder beside the code, the base's environment untouched: starts with no network.
+
+After the "preinstalled Python packages" of Microsoft's "Python package extensibility for prebuilt Docker images".
+The folder is made inside the very base image, or is the user's own (``[preinstalled] path``).
+"""
+
+from dagger_aml import Graph, Project
+from dagger_aml.steps import base, code, env, labels, model, no_apt, packages, packages_folder
+
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    graph = await no_apt(graph, project.apt)
+    for each in project.models:
+        graph = await model(graph, each)
+    if project.code:
+        graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
+    if project.preinstalled:
+        name = project.preinstalled_name
+        graph = await packages_folder(graph, project.preinstalled, name, via=project.via)
+    elif project.requirements:
+        graph = await packages(graph, project.requirements, via=project.via)
+    graph = await labels(graph, project.labels)
+    return await env(graph, project.env)
