@@ -32,7 +32,7 @@ OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Where Debian keeps the authorities that the machine's owner added; a proxy there may be the way to PyPI."""
 
 KEPT_SECONDS = 7 * 24 * 3600
-"""How long an archive that the present sources no longer make stays in the cache."""
+"""How long an archive that nobody asks for stays in the cache."""
 
 _IMAGE = Path(__file__).parent / "image"
 
@@ -54,6 +54,7 @@ def ensure(variant: str) -> Path:
             if not archive.exists():
                 _build_variant(variant, own, base_archive, archive)
             _prune(base_archive, archive)
+    archive.touch()
     return archive
 
 

@@ -1,0 +1,241 @@
+"""Finding a Dagger engine, connecting to it with a deadline, saying what is missing.
+
+Looked for in this order: an existing session, the engine that ``_EXPERIMENTAL_DAGGER_RUNNER_HOST`` names, and the
+SDK's own way, which starts an engine in Docker. A session here is our own child process with our own deadline; the
+SDK's start cannot be interrupted and has none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from attrs import frozen
+
+from .backends.dagger import DaggerBuilder as Engine
+from .backends.store import docker_answers
+from .errors import DaggerAmlError, EngineNotFound
+from .events import OnEvent, Said, ignore
+
+SESSION_PORT, SESSION_TOKEN = "DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN"
+RUNNER_HOST = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
+CLI_BIN = "_EXPERIMENTAL_DAGGER_CLI_BIN"
+
+ANSWER_DEADLINE = 10.0
+"""Seconds in which a session, an engine or a Docker daemon must answer."""
+
+START_DEADLINE = 300.0
+"""Seconds that downloading the CLI and starting an engine in Docker may take, unless told otherwise."""
+
+_QUIET = {"DO_NOT_TRACK": "1", "DAGGER_NO_UPDATE_CHECK": "1", "DAGGER_NO_NAG": "1", "DAGGER_PROGRESS": "plain"}
+"""Set for the engine's command line unless the user set them: no analytics, no update checks."""
+
+_environment = threading.Lock()
+"""The SDK takes a session from the process's environment; one connection at a time may put it there."""
+
+
+@frozen
+class _Session:
+    port: str
+    token: str
+
+
+class _NoAnswer(Exception):
+    """One way to an engine did not lead anywhere; the text says why."""
+
+
+@asynccontextmanager
+async def connect(*, engine_timeout: float = START_DEADLINE, on_event: OnEvent = ignore) -> AsyncIterator[Engine]:
+    """Connect to a Dagger engine; the session ends with the block.
+
+    :param engine_timeout: seconds for the download of Dagger's CLI and the start of an engine in Docker. An existing
+        session and a named engine get 10 seconds each.
+    :raises EngineNotFound: nothing answers; the message says what was tried and how to get each.
+    :raises TryAgain: the engine went away while the block ran.
+    """
+    tried: list[str] = []
+    async with AsyncExitStack() as stack:
+        for way in (_existing_session, _named_engine, _engine_in_docker):
+            try:
+                session = await way(stack, engine_timeout, on_event)
+            except _NoAnswer as error:
+                tried.append(str(error))
+                continue
+            try:
+                with anyio.fail_after(ANSWER_DEADLINE + (engine_timeout if way is _engine_in_docker else 0)):
+                    engine = await _client(stack, session, on_event)
+            except _NoAnswer as error:
+                tried.append(str(error))
+                continue
+            except TimeoutError:
+                tried.append(f"the session at port {session.port} does not answer")
+                continue
+            yield engine
+            return
+        raise _not_found(tried)
+
+
+async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Session:
+    port, token = os.environ.get(SESSION_PORT), os.environ.get(SESSION_TOKEN)
+    if not port:
+        raise _NoAnswer(f"an existing session: ${SESSION_PORT} is not set (`dagger run` sets it)")
+    if not token or not port.isdigit():
+        raise _NoAnswer(
+            f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, the first a number"
+        )
+    await _answers("an existing session", "127.0.0.1", int(port))
+    return _Session(port, token)
+
+
+async def _named_engine(stack: AsyncExitStack, timeout: float, on_event: OnEvent) -> _Session:
+    host = os.environ.get(RUNNER_HOST)
+    if not host:
+        raise _NoAnswer(
+            f"a named engine: ${RUNNER_HOST} is not set (unix:///run/dagger/engine.sock, tcp://HOST:PORT)"
+        )
+    url = urlsplit(host)
+    shown = f"the engine at {host}"
+    if url.scheme == "unix":
+        await _answers(shown, url.path or url.netloc)
+    elif url.scheme == "tcp" and url.hostname and url.port:
+        await _answers(shown, url.hostname, url.port)
+    cli = os.environ.get(CLI_BIN) or shutil.which("dagger")
+    if not cli:
+        cli = await _downloaded_cli(timeout, on_event)
+    return await _spawned(stack, cli, shown, ANSWER_DEADLINE)
+
+
+async def _engine_in_docker(stack: AsyncExitStack, timeout: float, on_event: OnEvent) -> _Session:
+    if os.environ.get(RUNNER_HOST):
+        raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another")
+    if not await docker_answers():
+        raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
+    cli = os.environ.get(CLI_BIN) or await _downloaded_cli(timeout, on_event)
+    on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
+    return await _spawned(stack, cli, "an engine in Docker", timeout)
+
+
+async def _answers(shown: str, host: str, port: int | None = None) -> None:
+    """Connect and hang up; a socket that nobody listens at is known at once."""
+    try:
+        with anyio.fail_after(ANSWER_DEADLINE):
+            stream: anyio.abc.ByteStream
+            if port is None:
+                stream = await anyio.connect_unix(host)
+            else:
+                stream = await anyio.connect_tcp(host, port)
+            await stream.aclose()
+    except TimeoutError:
+        raise _NoAnswer(f"{shown}: it does not answer within {ANSWER_DEADLINE:.0f} s") from None
+    except OSError as error:
+        raise _NoAnswer(f"{shown}: {error.strerror or error}") from None
+
+
+async def _downloaded_cli(timeout: float, on_event: OnEvent) -> str:
+    """Dagger's command line, downloaded by the SDK into its cache."""
+    import dagger
+    from dagger.provisioning._download import Downloader
+
+    on_event(Said("getting Dagger's command line from dl.dagger.io"))
+    try:
+        with anyio.fail_after(timeout):
+            path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
+            return path
+    except TimeoutError:
+        raise _NoAnswer(f"Dagger's command line: not downloaded within {timeout:.0f} s (--engine-timeout)") from None
+    except (dagger.DaggerError, OSError) as error:
+        raise _NoAnswer(f"Dagger's command line: {str(error).splitlines()[0]}") from None
+
+
+async def _spawned(stack: AsyncExitStack, cli: str, shown: str, timeout: float) -> _Session:
+    """Start ``dagger session`` and read its port and token; it ends when its standard input closes."""
+    import json
+
+    environment = {**_QUIET, **os.environ}
+    try:
+        process = await anyio.open_process(
+            [cli, "session"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+    except OSError as error:
+        raise _NoAnswer(f"{shown}: Dagger's command line {cli} cannot be started ({error.strerror})") from None
+    tail: list[bytes] = []
+    group = await stack.enter_async_context(anyio.create_task_group())
+    stack.push_async_callback(_ended, process)
+
+    async def drain() -> None:
+        assert process.stderr
+        async for chunk in process.stderr:
+            tail.append(chunk)
+            del tail[:-50]
+
+    group.start_soon(drain)
+    try:
+        with anyio.fail_after(timeout):
+            line = b""
+            assert process.stdout
+            while not line.endswith(b"\n"):
+                line += await process.stdout.receive()
+        said = json.loads(line)
+        return _Session(str(said["port"]), said["session_token"])
+    except TimeoutError:
+        process.terminate()
+        raise _NoAnswer(f"{shown}: no session within {timeout:.0f} s") from None
+    except (anyio.EndOfStream, ValueError, KeyError):
+        await process.wait()
+        lines = b"".join(tail).decode(errors="replace").strip().splitlines()
+        raise _NoAnswer(f"{shown}: {lines[-1] if lines else 'the session ended at once'}") from None
+
+
+async def _ended(process: anyio.abc.Process) -> None:
+    """End a session by closing its standard input, so that the engine flushes what it must; then by force."""
+    with anyio.CancelScope(shield=True):
+        if process.stdin:
+            await process.stdin.aclose()
+        with anyio.move_on_after(ANSWER_DEADLINE):
+            await process.wait()
+        for end in (process.terminate, process.kill):
+            if process.returncode is None:
+                end()
+                with anyio.move_on_after(5):
+                    await process.wait()
+
+
+async def _client(stack: AsyncExitStack, session: _Session, on_event: OnEvent) -> Engine:
+    """An isolated dagger-io client on a session. It never sends a request twice: our own retries know what is safe."""
+    import dagger
+
+    await anyio.to_thread.run_sync(_environment.acquire, abandon_on_cancel=False)
+    before = {name: os.environ.get(name) for name in (SESSION_PORT, SESSION_TOKEN, "OTEL_SDK_DISABLED")}
+    try:
+        os.environ |= {SESSION_PORT: session.port, SESSION_TOKEN: session.token}
+        os.environ.setdefault("OTEL_SDK_DISABLED", "true")
+        client = await stack.enter_async_context(dagger.Connection(dagger.Config(retry=None)))
+        version = await client.version()
+    except (dagger.DaggerError, OSError) as error:
+        raise _NoAnswer(f"the session at port {session.port}: {str(error).splitlines()[0]}") from None
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        _environment.release()
+    return Engine(client, version=version, on_event=on_event)
+
+
+def _not_found(tried: list[str]) -> DaggerAmlError:
+    lines = ["Tried:", *(f"- {each}" for each in tried), "To get one:"]
+    lines += [
+        "- start Docker, and the SDK starts an engine in it; or",
+        f"- set {RUNNER_HOST} to an engine that runs; or",
+        "- build without an engine: `--with docker`, `--with podman` or `--with buildah`; or",
+        "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
+    ]
+    return EngineNotFound("no Dagger engine answers", do="\n".join(lines))

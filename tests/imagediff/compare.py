@@ -1,0 +1,134 @@
+"""Two images' differences, and how many of them are noise."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .image import Image
+from .layer import Node
+from .noise import NOISE, Noise
+
+_FIELDS = [each.name for each in dataclasses.fields(Node)]
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """One path, or one thing that the config says, and the fields in which it differs.
+
+    `fields` has the two values of each; a path or value that one image lacks has the single field `presence`.
+    """
+
+    subject: str
+    fields: Mapping[str, tuple[str, str]] = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.subject}: " + ", ".join(f"{name} {a} | {b}" for name, (a, b) in self.fields.items())
+
+
+@dataclass(frozen=True)
+class Report:
+    """What differs beyond the noise, sorted, and the subjects that each entry of the noise list absorbed."""
+
+    differences: Sequence[Difference]
+    absorbed: Mapping[Noise, Sequence[str]]
+    compared: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs but noise."""
+        return not self.differences
+
+    def text(self, limit: int = 25) -> str:
+        """The report as people read it, with at most `limit` differences."""
+        lines = [f"{each}" for each in self.differences[:limit]]
+        if len(self.differences) > limit:
+            lines.append(f"... and {len(self.differences) - limit} more")
+        lines.append(f"{len(self.differences)} differences in {self.compared} paths and values")
+        for noise, subjects in self.absorbed.items():
+            lines.append(f"noise, {len(subjects)}: {noise.pattern} ({noise.reason})")
+        return "\n".join(lines)
+
+    __str__ = text
+
+
+def compare(
+    a: Image, b: Image, *, builders: Iterable[str] | None = None, noise: Sequence[Noise] = NOISE
+) -> Report:
+    """Compare two images.
+
+    :param builders: names of those that made them; only their noise is allowed for. None means any builder's.
+    """
+    made_by = None if builders is None else frozenset(builders)
+    entries = [each for each in noise if made_by is None or each.builders & made_by]
+    differences: list[Difference] = []
+    absorbed: dict[Noise, list[str]] = defaultdict(list)
+    for found in (*_files(a, b), *_configs(a, b)):
+        for each in entries:
+            if each.allows(found.subject, found.fields):
+                absorbed[each].append(found.subject)
+                break
+        else:
+            differences.append(found)
+    compared = len(a.files.keys() | b.files.keys()) + len(a.config.keys() | b.config.keys())
+    return Report(sorted(differences), dict(absorbed), compared)
+
+
+def _files(a: Image, b: Image) -> Iterable[Difference]:
+    links_a, links_b = _hard_links(a.files), _hard_links(b.files)
+    for path in sorted(a.files.keys() | b.files.keys()):
+        one, two = a.files.get(path), b.files.get(path)
+        if one is None or two is None:
+            yield Difference(_printable(path), {"presence": (_kind(one), _kind(two))})
+            continue
+        fields = {
+            name: (_shown(name, one), _shown(name, two))
+            for name in _FIELDS
+            if getattr(one, name) != getattr(two, name)
+        }
+        if links_a.get(path) != links_b.get(path):
+            fields["hard links"] = (_group(links_a.get(path)), _group(links_b.get(path)))
+        if fields:
+            yield Difference(_printable(path), fields)
+
+
+def _configs(a: Image, b: Image) -> Iterable[Difference]:
+    for name in sorted(a.config.keys() | b.config.keys()):
+        one, two = a.config.get(name), b.config.get(name)
+        if one is None or two is None:
+            fields = {"presence": ("absent" if one is None else repr(one), "absent" if two is None else repr(two))}
+        elif one != two:
+            fields = {"value": (repr(one), repr(two))}
+        else:
+            continue
+        yield Difference(f"config {name}", fields)
+
+
+def _hard_links(files: Mapping[str, Node]) -> dict[str, tuple[str, ...]]:
+    """For each path with hard links, all the paths of its group."""
+    groups: dict[int, list[str]] = defaultdict(list)
+    for path, node in files.items():
+        if node.type != "dir":
+            groups[id(node)].append(path)
+    return {path: tuple(sorted(group)) for group in groups.values() if len(group) > 1 for path in group}
+
+
+def _kind(node: Node | None) -> str:
+    if node is None:
+        return "absent"
+    return f"{node.type} {node.mode:04o} {node.uid}:{node.gid}"
+
+
+def _shown(name: str, node: Node) -> str:
+    value = getattr(node, name)
+    if name == "mode":
+        return f"{value:04o}"
+    return repr(value) if name == "target" else str(value)[:16] or "none"
+
+
+def _group(paths: tuple[str, ...] | None) -> str:
+    return " = ".join(map(_printable, paths)) if paths else "none"
+
+
+def _printable(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\n", "\\n")

@@ -1,0 +1,214 @@
+"""One layer's tar as a list of changes, and layers put on top of each other."""
+
+import gzip
+import hashlib
+import io
+import posixpath
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+CAPABILITY = "security.capability"
+
+_CHUNK = 1 << 20
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_TYPES = {
+    tarfile.DIRTYPE: "dir",
+    tarfile.SYMTYPE: "link",
+    tarfile.CHRTYPE: "char",
+    tarfile.BLKTYPE: "block",
+    tarfile.FIFOTYPE: "fifo",
+}
+
+
+class ImageError(Exception):
+    """The file is not an image that can be read."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """What a path is. Two paths of one image with the very same node are hard links of each other.
+
+    `device` has the numbers of a device, `capability` the hex digits of the extended attribute.
+    """
+
+    type: str
+    mode: int
+    uid: int
+    gid: int
+    size: int = 0
+    sha256: str = ""
+    target: str = ""
+    device: str = ""
+    capability: str = ""
+
+
+IMPLIED = Node("dir", 0o755, 0, 0)
+"""A parent that no layer lists; builders make it so when they unpack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one layer changes: paths that vanish, folders whose older contents vanish, then new nodes in order.
+
+    A new node that is a `str` is a hard link to that path.
+    """
+
+    removed: tuple[str, ...]
+    emptied: tuple[str, ...]
+    added: tuple[tuple[str, Node | str], ...]
+
+
+def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
+    """Read a layer's tar once, as it is or gzipped; return it and the digest of its uncompressed bytes.
+
+    :raises ImageError: not a tar, or compressed otherwise.
+    """
+    head = stream.read(4)
+    whole: IO[bytes] = _Rejoined(head, stream)  # type: ignore[assignment]
+    if head[:2] == b"\x1f\x8b":
+        whole = gzip.GzipFile(fileobj=whole)
+    elif head == b"\x28\xb5\x2f\xfd":
+        raise ImageError("a layer is compressed with zstd, which this comparer does not read")
+    hashed = _Hashed(whole)
+    removed, emptied, added = [], [], []
+    try:
+        with tarfile.open(fileobj=hashed, mode="r|", bufsize=_CHUNK) as tar:  # type: ignore[call-overload]
+            for member in tar:
+                path = image_path(member.name)
+                folder, name = posixpath.split(path)
+                if name == _OPAQUE:
+                    emptied.append(folder)
+                elif name.startswith(_WHITEOUT + _WHITEOUT):
+                    continue  # What aufs keeps for itself.
+                elif name.startswith(_WHITEOUT):
+                    removed.append(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
+                elif member.islnk():
+                    added.append((path, image_path(member.linkname)))
+                else:
+                    added.append((path, _node(tar, member)))
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise ImageError(f"a layer is no tar: {error}") from error
+    while hashed.read(_CHUNK):
+        pass
+    return Layer(tuple(removed), tuple(emptied), tuple(added)), f"sha256:{hashed.total.hexdigest()}"
+
+
+def flatten(layers: Iterator[Layer]) -> dict[str, Node]:
+    """Put layers on top of each other, base first. `/` is left out.
+
+    :raises ImageError: a hard link to nothing, or a path beneath what is no folder.
+    """
+    paths: dict[str, Node] = {}
+    children: dict[str, set[str]] = {"/": set()}
+
+    def remove(path: str) -> None:
+        empty(path)
+        if paths.pop(path, None):
+            children.pop(path, None)
+            children[posixpath.dirname(path)].discard(path)
+
+    def empty(path: str) -> None:
+        for child in tuple(children.get(path, ())):
+            remove(child)
+
+    def put(path: str, node: Node) -> None:
+        parent = posixpath.dirname(path)
+        if parent != "/" and parent not in paths:
+            put(parent, IMPLIED)
+        if parent != "/" and paths[parent].type != "dir":
+            raise ImageError(f"{path} lies beneath {parent}, which is a {paths[parent].type}")
+        if node.type != "dir" and children.pop(path, None):
+            raise ImageError(f"{path} replaces a folder that is not removed")  # pragma: no cover
+        paths[path] = node
+        children[parent].add(path)
+        if node.type == "dir":
+            children.setdefault(path, set())
+
+    for layer in layers:
+        for path in layer.removed:
+            remove(path)
+        for path in layer.emptied:
+            empty(path)
+        for path, new in layer.added:
+            if path == "/":
+                continue
+            if isinstance(new, str):
+                if new not in paths:
+                    raise ImageError(f"{path} is a hard link to {new}, which is not there")
+                new = paths[new]
+            if new.type != "dir" or (path in paths and paths[path].type != "dir"):
+                remove(path)
+            put(path, new)
+    return paths
+
+
+def image_path(name: str) -> str:
+    """The absolute path of a name in a layer's tar."""
+    return posixpath.normpath("/" + name.lstrip("/"))
+
+
+def _node(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Node:
+    type_ = _TYPES.get(member.type, "file")
+    capability = member.pax_headers.get(f"SCHILY.xattr.{CAPABILITY}", "")
+    size, digest, device = 0, "", ""
+    if type_ == "file":
+        size, content = member.size, hashlib.sha256()
+        data = tar.extractfile(member)
+        while data and (chunk := data.read(_CHUNK)):
+            content.update(chunk)
+        digest = content.hexdigest()
+    elif type_ in ("char", "block"):
+        device = f"{member.devmajor}:{member.devminor}"
+    return Node(
+        type=type_,
+        mode=0o777 if type_ == "link" else member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        size=size,
+        sha256=digest,
+        target=member.linkname if type_ == "link" else "",
+        device=device,
+        capability=capability.encode("utf-8", "surrogateescape").hex(),
+    )
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream with the bytes in front that were read to look at."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        if size < 0:
+            data, self._head = self._head + self._rest.read(), b""
+        else:
+            data, self._head = self._head[:size], self._head[size:]
+        return data
+
+
+class _Hashed(io.RawIOBase):
+    """A stream that hashes what is read of it, and fills each read as far as it can."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.total = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts, wanted = [], size
+        while wanted and (data := self._stream.read(wanted)):
+            parts.append(data)
+            wanted -= len(data)
+        found = b"".join(parts)
+        self.total.update(found)
+        return found
