@@ -142,14 +142,14 @@ def _argv(_: Any, attribute: Any, argv: tuple[Value, ...]) -> None:
         check_path("argv[0]", argv[0])
 
 
-def _user(_: Any, attribute: Any, user: Value | None) -> None:
+def _user(_: Any, attribute: Any, user: Any) -> None:
     if user is None or isinstance(user, FromBase):
         return
     if not _USER.match(check_text(attribute.name, user, newline=False)):
         raise GraphError(f"{attribute.name} is not a user: {_short(user)}", do="Write NAME, UID or UID:GID.")
 
 
-def _path(_: Any, attribute: Any, path: Value | None) -> None:
+def _path(_: Any, attribute: Any, path: Any) -> None:
     if isinstance(path, str):
         check_path(attribute.name, path)
 

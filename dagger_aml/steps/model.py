@@ -75,12 +75,12 @@ async def model(graph: Graph, model: Model) -> Graph:
     kind: Literal["file", "tree"] = "file" if single else "tree"
     own_name = Path(source.path).name
     dest = f"{folder}/{own_name}" if single or model.keep_folder else folder
-    step = f"model {model.name} {_size(source.size)}"
+    step = f"model {model.name} {human_size(source.size)}"
     graph = graph.add(Copy(source, dest, kind, changes="rarely", step=step))
     return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
 
 
-def _size(number: int) -> str:
+def human_size(number: int) -> str:
     """Bytes as people say them: ``1.2 GB``."""
     amount = float(number)
     for unit in ("B", "kB", "MB"):

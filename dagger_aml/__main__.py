@@ -1,0 +1,5 @@
+"""``python -m dagger_aml``"""
+
+from .cli import main
+
+main()

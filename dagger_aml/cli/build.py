@@ -1,0 +1,147 @@
+"""``dagger-aml build``"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from ..api import build, check_output, check_tags
+from ..backends.builder import Builder
+from ..backends.dockerfile import Format
+from ..errors import UsageError
+from ..graph import Graph
+from ..plan_view import human_size
+from ..result import Result
+from .common import project_options, read
+from .main import tell
+from .progress import Progress
+
+_BUILDERS = ["dagger", "docker", "podman", "buildah"]
+
+
+@click.command(
+    "build",
+    short_help="Build an image and push, export or load it.",
+    epilog="Credentials come from the docker config and its helpers: docker login, az acr login.",
+)
+@project_options
+@click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name of the image. Repeatable.")
+@click.option("--push", is_flag=True, help="Push every tag to its registry.")
+@click.option("--load", is_flag=True, help="Put the image into docker's store, else podman's.")
+@click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under the first tag.")
+@click.option(
+    "--with",
+    "builder",
+    type=click.Choice(_BUILDERS),
+    default="dagger",
+    show_default=True,
+    help="What builds. Never switched silently.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["classic", "buildkit"]),
+    help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
+)
+@click.option(
+    "--engine-timeout",
+    type=click.FloatRange(1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For getting and starting an engine in Docker.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print only the digest.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what the builder prints.")
+def command(
+    project: str,
+    tags: tuple[str, ...],
+    push: bool,
+    load: bool,
+    output: str | None,
+    builder: str,
+    form: Format | None,
+    engine_timeout: float,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Build PROJECT's image and send it where you say.
+
+    \b
+    dagger-aml build PROJECT -t registry.example/diabetes:1 --push
+    dagger-aml build PROJECT -t diabetes:1 -o diabetes.tar
+    dagger-aml build PROJECT -t diabetes:1 --load
+    dagger-aml build PROJECT -t diabetes:1 --load --with podman
+    """
+    names = check_tags(tags)
+    if (push or load) and not names:
+        raise UsageError(f"{'--push' if push else '--load'} needs a tag", do="Name the image: -t NAME[:TAG].")
+    if output is not None:
+        check_output(Path(output))
+    if form and builder == "dagger":
+        raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
+    found, graph = read(project, given)
+    for note in graph.notes:
+        if not quiet:
+            tell(f"note: {note}")
+    progress = Progress(quiet=quiet, verbose=verbose)
+    result = anyio.run(
+        partial(
+            _build,
+            graph,
+            builder,
+            form,
+            engine_timeout,
+            progress,
+            tags=names,
+            push=push,
+            load=load,
+            output=Path(output) if output else None,
+            title=found.name,
+        )
+    )
+    if not (push or load or output) and not quiet:
+        tell("note: nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
+    if quiet:
+        click.echo(result.digest or result.image_id or "")
+    else:
+        _report(result)
+
+
+async def _build(
+    graph: Graph, name: str, form: Format | None, engine_timeout: float, progress: Progress, **kwargs: Any
+) -> Result:
+    async with AsyncExitStack() as stack:
+        builder: Builder
+        if name == "dagger":
+            from ..engine import connect
+
+            builder = await stack.enter_async_context(
+                connect(engine_timeout=engine_timeout, on_event=progress.on_event)
+            )
+        else:
+            from ..backends.local import local_builder
+
+            builder = local_builder(name, format=form, on_event=progress.on_event)
+        return await build(graph, builder, **kwargs)
+
+
+def _report(result: Result) -> None:
+    if result.output:
+        click.echo(f"wrote {result.output}")
+    for tag in result.tags:
+        click.echo(f"tag {tag}")
+    click.echo(f"base {result.base}")
+    if result.layers:
+        total = sum(layer.size for layer in result.layers)
+        click.echo(f"layers {len(result.layers)}, {human_size(total)}")
+    if result.image_id:
+        click.echo(f"image {result.image_id}")
+    if result.digest:
+        click.echo(f"digest {result.digest}")

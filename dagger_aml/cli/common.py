@@ -1,0 +1,47 @@
+"""What several commands share: the project's options, reading it, running its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import click
+from attrs import fields, fields_dict
+
+from ..graph import Graph
+from ..project import Options, Project, load_project, option_flag, option_variable
+from ..recipe import load_recipe
+
+Command = Callable[..., Any]
+
+
+def project_options(function: Command) -> Command:
+    """Add PROJECT and a flag for each field of :class:`~dagger_aml.project.Options`."""
+    for option in reversed(fields(Options)):
+        many = option.name in ("env", "label")
+        variable = option_variable(option)
+        text = option.metadata["help"] + (" May be given several times." if many else "")
+        function = click.option(
+            option_flag(option),
+            multiple=many,
+            metavar=option.metadata["metavar"],
+            help=text + (f" [env: {variable}]" if variable else ""),
+        )(function)
+    return click.argument("project", default=".", type=click.Path())(function)
+
+
+def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
+    """The project, and the graph that its recipe lays out."""
+    project = load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))
+    return project, anyio.run(lay_out, project)
+
+
+async def lay_out(project: Project) -> Graph:
+    """Run a project's recipe."""
+    graph = await load_recipe(project.recipe, root=project.root)(Graph(), project)
+    if not isinstance(graph, Graph):
+        from ..errors import UsageError
+
+        raise UsageError("the recipe did not return a Graph", where=project.recipe)
+    return graph

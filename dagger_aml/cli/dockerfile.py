@@ -1,0 +1,64 @@
+"""``dagger-aml dockerfile``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import click
+
+from ..api import make_plan
+from ..backends.dockerfile import render
+from ..graph import Graph
+from .common import project_options, read
+from .main import tell
+
+
+@click.command(
+    "dockerfile",
+    short_help="Write a Dockerfile and its context: no engine, no network.",
+    epilog="Build what it writes with: docker build -t NAME FOLDER",
+)
+@project_options
+@click.option(
+    "-o", "--output", metavar="FOLDER", help="Write Dockerfile and context here; else print the Dockerfile."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["classic", "buildkit"]),
+    default="classic",
+    show_default=True,
+    help="classic is what every builder takes, ACR tasks included.",
+)
+@click.option("--pin", is_flag=True, help="Ask the registry for the base's digest and write it.")
+@click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
+def command(project: str, output: str | None, form: str, pin: bool, force: bool, **given: Any) -> None:
+    """Write PROJECT as a Dockerfile and a context folder for any builder.
+
+    Needs neither engine nor network; what it takes for true of the base stands in the file's head.
+
+    \b
+    dagger-aml dockerfile examples/diabetes
+    dagger-aml dockerfile examples/diabetes -o imagefiles
+    """
+    found, graph = read(project, given)
+    if pin:
+        graph = anyio.run(pinned, graph)
+    plan = make_plan(graph)
+    made = render(plan, format="buildkit" if form == "buildkit" else "classic", title=found.name)
+    if output is None:
+        click.echo(made.text, nl=False)
+    else:
+        folder = made.save(output, force=force)
+        tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {found.name} {folder}")
+    for note in plan.notes:
+        tell(f"note: {note}")
+
+
+async def pinned(graph: Graph) -> Graph:
+    """The graph with the digests that the registries give its bases now."""
+    from ..plan import bases, pin
+    from ..registry import resolve_digest
+
+    return pin(graph, {base: await resolve_digest(base) for base in bases(graph)})

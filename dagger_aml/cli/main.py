@@ -1,0 +1,146 @@
+"""The group of commands, and the boundary at which errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from ..errors import DaggerAmlError
+from ..version import __version__
+
+_COMMANDS = {
+    "build": "Build an image and push, export or load it.",
+    "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
+    "plan": "Show what would be done, in what order and why.",
+    "site-packages": "Make the preinstalled-packages folder inside the base.",
+    "images": "List the prebuilt images that are known.",
+    "completion": "Print a completion script for your shell.",
+}
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class _Lazy(click.Group):
+    """Commands are imported when they are used, so that ``--help`` and ``--version`` stay fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__)
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(_COMMANDS)}."
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 the build failed, 2 used wrongly, 75 worth trying again, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="dagger-aml")
+def cli() -> None:
+    """Put a model on Azure ML's prebuilt inference images.
+
+    PROJECT is a folder with code/score.py (or score.py), model/, requirements.txt and, if need be, apt.txt.
+
+    \b
+    dagger-aml build PROJECT -t registry.example/diabetes:1 --push
+    dagger-aml build PROJECT -t diabetes:1 -o diabetes.tar
+    dagger-aml dockerfile PROJECT -o imagefiles
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; never returns."""
+    signal.signal(signal.SIGTERM, _terminate)
+    with _errors_told():
+        cli.main(prog_name="dagger-aml", standalone_mode=False)
+    sys.exit(0)
+
+
+_terminated: list[bool] = []
+
+
+def _terminate(_: int, __: FrameType | None) -> None:
+    """SIGTERM is handled as Ctrl-C is, so that everything is cleaned up on the way out; only the exit code differs."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _terminated.append(True)
+    signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _errors_told() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _stopped()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except DaggerAmlError as error:
+        _fail(error)
+    except BaseExceptionGroup as group:
+        ours = first_of(group, DaggerAmlError)
+        if isinstance(ours, DaggerAmlError):
+            _fail(ours)
+        if first_of(group, KeyboardInterrupt):
+            _stopped()
+        raise
+
+
+def _stopped() -> NoReturn:
+    tell("terminated" if _terminated else "interrupted")
+    sys.exit(TERMINATED if _terminated else INTERRUPTED)
+
+
+def _fail(error: DaggerAmlError) -> NoReturn:
+    tell(f"error: {error}")
+    sys.exit(error.exit_code)
+
+
+def first_of(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseException | None:
+    """The first error of a kind in a group of them, however deep."""
+    for each in group.exceptions:
+        if isinstance(each, kind):
+            return each
+        if isinstance(each, BaseExceptionGroup):
+            inner = first_of(each, kind)
+            if inner:
+                return inner
+    return None
+
+
+def tell(text: str) -> None:
+    """Print to standard error; a character that the terminal cannot show is escaped."""
+    encoding = sys.stderr.encoding or "utf-8"
+    click.echo(f"dagger-aml: {text}".encode(encoding, "backslashreplace").decode(encoding), err=True)

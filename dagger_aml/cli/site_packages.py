@@ -1,0 +1,61 @@
+"""``dagger-aml site-packages``"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from ..api import ask
+from ..backends.builder import Builder
+from ..backends.dockerfile import replaced_folder
+from ..errors import ProjectError
+from ..graph import Graph
+from ..project import Options, Project, load_project
+from ..steps.packages import site_packages
+from .build import _BUILDERS
+from .common import project_options
+from .main import tell
+from .progress import Progress
+
+
+@click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base.")
+@project_options
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
+@click.option("--with", "builder", type=click.Choice(_BUILDERS), default="dagger", show_default=True)
+@click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def command(project: str, output: str, builder: str, force: bool, quiet: bool, **given: Any) -> None:
+    """Install PROJECT's requirements, complete, into a folder, by the base image's own Python.
+
+    The folder is what AZUREML_EXTRA_PYTHON_LIB_PATH, or PYTHONPATH, is made for.
+
+    \b
+    dagger-aml site-packages PROJECT -o libs
+    """
+    found = load_project(project, Options(**given))
+    if not found.requirements:
+        raise ProjectError("has no requirements to install", where=str(found.root))
+    anyio.run(_make, found, Path(output), builder, force, Progress(quiet=quiet))
+    if not quiet:
+        tell(f"wrote {output}")
+
+
+async def _make(project: Project, output: Path, name: str, force: bool, progress: Progress) -> None:
+    assert project.requirements is not None
+    built = site_packages(Graph(project.base), project.requirements)
+    async with AsyncExitStack() as stack:
+        with replaced_folder(output, force=force) as new:
+            builder: Builder
+            if name == "dagger":
+                from ..engine import connect
+
+                builder = await stack.enter_async_context(connect(on_event=progress.on_event))
+            else:
+                from ..backends.local import local_builder
+
+                builder = local_builder(name, on_event=progress.on_event)
+            await builder.folder(await ask(built.graph, builder), built.path, new)
