@@ -7,9 +7,11 @@ SDK's start cannot be interrupted and has none.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -94,7 +96,7 @@ async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Sess
     return _Session(port, token)
 
 
-async def _named_engine(stack: AsyncExitStack, timeout: float, on_event: OnEvent) -> _Session:
+async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
     host = os.environ.get(RUNNER_HOST)
     if not host:
         raise _NoAnswer(
@@ -108,18 +110,18 @@ async def _named_engine(stack: AsyncExitStack, timeout: float, on_event: OnEvent
         await _answers(shown, url.hostname, url.port)
     cli = os.environ.get(CLI_BIN) or shutil.which("dagger")
     if not cli:
-        cli = await _downloaded_cli(timeout, on_event)
+        cli = await _downloaded_cli(patience, on_event)
     return await _spawned(stack, cli, shown, ANSWER_DEADLINE)
 
 
-async def _engine_in_docker(stack: AsyncExitStack, timeout: float, on_event: OnEvent) -> _Session:
+async def _engine_in_docker(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
     if os.environ.get(RUNNER_HOST):
         raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another")
     if not await docker_answers():
         raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
-    cli = os.environ.get(CLI_BIN) or await _downloaded_cli(timeout, on_event)
+    cli = os.environ.get(CLI_BIN) or await _downloaded_cli(patience, on_event)
     on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
-    return await _spawned(stack, cli, "an engine in Docker", timeout)
+    return await _spawned(stack, cli, "an engine in Docker", patience)
 
 
 async def _answers(shown: str, host: str, port: int | None = None) -> None:
@@ -138,46 +140,35 @@ async def _answers(shown: str, host: str, port: int | None = None) -> None:
         raise _NoAnswer(f"{shown}: {error.strerror or error}") from None
 
 
-async def _downloaded_cli(timeout: float, on_event: OnEvent) -> str:
+async def _downloaded_cli(patience: float, on_event: OnEvent) -> str:
     """Dagger's command line, downloaded by the SDK into its cache."""
     import dagger
     from dagger.provisioning._download import Downloader
 
     on_event(Said("getting Dagger's command line from dl.dagger.io"))
     try:
-        with anyio.fail_after(timeout):
+        with anyio.fail_after(patience):
             path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
             return path
     except TimeoutError:
-        raise _NoAnswer(f"Dagger's command line: not downloaded within {timeout:.0f} s (--engine-timeout)") from None
+        raise _NoAnswer(f"Dagger's command line: not downloaded within {patience:.0f} s (--engine-timeout)") from None
     except (dagger.DaggerError, OSError) as error:
         raise _NoAnswer(f"Dagger's command line: {str(error).splitlines()[0]}") from None
 
 
-async def _spawned(stack: AsyncExitStack, cli: str, shown: str, timeout: float) -> _Session:
+async def _spawned(stack: AsyncExitStack, cli: str, shown: str, deadline: float) -> _Session:
     """Start ``dagger session`` and read its port and token; it ends when its standard input closes."""
-    import json
-
     environment = {**_QUIET, **os.environ}
+    log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     try:
         process = await anyio.open_process(
-            [cli, "session"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+            [cli, "session"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
         )
     except OSError as error:
         raise _NoAnswer(f"{shown}: Dagger's command line {cli} cannot be started ({error.strerror})") from None
-    tail: list[bytes] = []
-    group = await stack.enter_async_context(anyio.create_task_group())
     stack.push_async_callback(_ended, process)
-
-    async def drain() -> None:
-        assert process.stderr
-        async for chunk in process.stderr:
-            tail.append(chunk)
-            del tail[:-50]
-
-    group.start_soon(drain)
     try:
-        with anyio.fail_after(timeout):
+        with anyio.fail_after(deadline):
             line = b""
             assert process.stdout
             while not line.endswith(b"\n"):
@@ -186,10 +177,11 @@ async def _spawned(stack: AsyncExitStack, cli: str, shown: str, timeout: float) 
         return _Session(str(said["port"]), said["session_token"])
     except TimeoutError:
         process.terminate()
-        raise _NoAnswer(f"{shown}: no session within {timeout:.0f} s") from None
+        raise _NoAnswer(f"{shown}: no session within {deadline:.0f} s") from None
     except (anyio.EndOfStream, ValueError, KeyError):
         await process.wait()
-        lines = b"".join(tail).decode(errors="replace").strip().splitlines()
+        log.seek(0)
+        lines = log.read().decode(errors="replace").strip().splitlines()
         raise _NoAnswer(f"{shown}: {lines[-1] if lines else 'the session ended at once'}") from None
 
 
@@ -208,7 +200,7 @@ async def _ended(process: anyio.abc.Process) -> None:
 
 
 async def _client(stack: AsyncExitStack, session: _Session, on_event: OnEvent) -> Engine:
-    """An isolated dagger-io client on a session. It never sends a request twice: our own retries know what is safe."""
+    """An isolated dagger-io client on a session, which never sends a request twice: our own retries know what may be."""
     import dagger
 
     await anyio.to_thread.run_sync(_environment.acquire, abandon_on_cancel=False)

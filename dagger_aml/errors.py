@@ -6,7 +6,10 @@ dagger-aml catches :class:`DaggerAmlError` or one of its children. Nothing here 
 
 from __future__ import annotations
 
+import shlex
 from typing import ClassVar
+
+_LAST_LINES, _LONGEST_LINE = 20, 300
 
 
 class DaggerAmlError(Exception):
@@ -73,9 +76,10 @@ class BuildError(DaggerAmlError):
     def __str__(self) -> str:
         parts = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.command:
-            parts.append(_indent("command: " + " ".join(self.command)))
+            parts.append(_indent(f"command: {_shown(self.command)}"))
         if self.output:
-            parts.append(_indent("\n".join(self.output.strip().splitlines()[-20:]), "  | "))
+            lines = self.output.strip().splitlines()[-_LAST_LINES:]
+            parts.append(_indent("\n".join(_cut(line) for line in lines), "  | "))
         if self.do:
             parts.append(_indent(self.do))
         return "\n".join(parts)
@@ -93,6 +97,20 @@ class TryAgain(DaggerAmlError):
     """An engine or a registry was gone, unreachable or busy; the same call may go through later: exit code 75."""
 
     exit_code = 75
+
+
+def _shown(command: tuple[str, ...]) -> str:
+    """A command as a shell would take it, without the variables that ``/usr/bin/env`` sets before it."""
+    words = list(command)
+    if words[0] == "/usr/bin/env":
+        words = words[1:]
+        while words and "=" in words[0]:
+            words.pop(0)
+    return shlex.join(words)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 
 
 def _indent(text: str | None, by: str = "  ") -> str:

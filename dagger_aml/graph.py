@@ -25,6 +25,8 @@ _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*\$?(?::[a-z_][a-z0-9_-]*)?\Z|[0-9]+(?::[0-9]+)?\Z")
 _PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v[0-9]+)?\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_LONGEST_PATH, _LONGEST_NAME = 4095, 255
+"""Bytes of a path, and of one name in it, that Linux takes."""
 _REFERENCE = re.compile(
     r"(?P<name>(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
@@ -79,7 +81,8 @@ def check_text(what: str, value: object, *, newline: bool = True) -> str:
 def check_path(what: str, value: object) -> str:
     """Return ``value`` if it is an absolute, normalised path of the image, without control characters.
 
-    :raises GraphError: relative, ``..`` or ``.`` in it, doubled or trailing slashes, control characters.
+    :raises GraphError: relative, ``..`` or ``.`` in it, doubled or trailing slashes, control characters, or longer
+        than Linux takes.
     """
     text = check_text(what, value, newline=False)
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
@@ -88,6 +91,8 @@ def check_path(what: str, value: object) -> str:
         raise GraphError(f"{what} must be absolute: {_short(text)}")
     if text.startswith("//") or posixpath.normpath(text) != text:
         raise GraphError(f"{what} must be a plain path without '.', '..' or doubled slashes: {_short(text)}")
+    if len(text.encode()) > _LONGEST_PATH or any(len(name.encode()) > _LONGEST_NAME for name in text.split("/")):
+        raise GraphError(f"{what} is longer than a Linux path can be: {_short(text)}")
     return text
 
 
@@ -104,6 +109,17 @@ def parse_reference(text: str, what: str = "the reference") -> tuple[str, str | 
             do="Write [HOST[:PORT]/]REPOSITORY[:TAG][@sha256:DIGEST], the repository in lower case.",
         )
     return match["name"], match["tag"], match["digest"]
+
+
+def check_platform(text: object) -> str:
+    """Return ``text`` if it is a platform such as ``linux/amd64``.
+
+    :raises GraphError: it is not.
+    """
+    found = check_text("platform", text, newline=False)
+    if not _PLATFORM.match(found):
+        raise GraphError(f"platform is not one: {_short(found)}", do="Write linux/amd64 or linux/arm64.")
+    return found
 
 
 def _short(text: str) -> str:
@@ -138,7 +154,7 @@ def _argv(_: Any, attribute: Any, argv: tuple[Value, ...]) -> None:
         raise GraphError(f"{attribute.name} is empty")
     for index, word in enumerate(argv):
         _value(f"{attribute.name}[{index}]", word)
-    if attribute.name == "argv" and isinstance(argv[0], str):
+    if isinstance(argv[0], str):
         check_path("argv[0]", argv[0])
 
 
@@ -150,13 +166,37 @@ def _user(_: Any, attribute: Any, user: Any) -> None:
 
 
 def _path(_: Any, attribute: Any, path: Any) -> None:
-    if isinstance(path, str):
+    check_path(attribute.name, path)
+
+
+def _optional_path(_: Any, attribute: Any, path: Any) -> None:
+    if path is not None:
         check_path(attribute.name, path)
 
 
-def _id(_: Any, attribute: Any, number: Number | None) -> None:
-    if isinstance(number, int) and not 0 <= number < 2**32 - 1:
-        raise GraphError(f"{attribute.name} is not a user or group number: {number}")
+def _built_path(_: Any, attribute: Any, path: Any) -> None:
+    if set(check_path(attribute.name, path)) & set("*?[]\\"):
+        raise GraphError(f"{attribute.name} of a Built holds a character that builders take for a pattern: {path!r}")
+
+
+def _touches(_: Any, attribute: Any, paths: tuple[Value, ...] | None) -> None:
+    for index, path in enumerate(paths or ()):
+        if isinstance(path, FromBase):
+            _value(f"{attribute.name}[{index}]", path, newline=False)
+        else:
+            check_path(f"{attribute.name}[{index}]", path)
+
+
+def _id(_: Any, attribute: Any, number: Any) -> None:
+    if number is None or isinstance(number, FromBase):
+        return
+    if type(number) is not int or not 0 <= number < 2**32 - 1:
+        raise GraphError(f"{attribute.name} is not a user or group number: {number!r}")
+
+
+def _mode(_: Any, attribute: Any, mode: Any) -> None:
+    if type(mode) is not int or not 0 <= mode <= 0o777:
+        raise GraphError(f"{attribute.name} is not a mode of permission bits alone: {mode!r}")
 
 
 def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,11 +204,13 @@ def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _tuple(value: Iterable[Any]) -> tuple[Any, ...]:
+    if isinstance(value, str | bytes):
+        raise GraphError(f"a list is wanted, not one text: {_short(str(value))}", do="Put it in brackets.")
     return tuple(value)
 
 
 def _optional_tuple(value: Iterable[Any] | None) -> tuple[Any, ...] | None:
-    return None if value is None else tuple(value)
+    return None if value is None else _tuple(value)
 
 
 def _no_mapping() -> Mapping[str, Any]:
@@ -192,12 +234,17 @@ class Entry:
     :param disk_mode: permission bits as found on disk, so that a back end knows whether it must change them.
     """
 
-    path: str
+    path: str = field()
     type: EntryType
     mode: int
     size: int = 0
     target: str = ""
     disk_mode: int = field(default=0o644, eq=False)
+
+    @path.validator
+    def _check_path(self, _: Any, path: str) -> None:
+        if not path or path[0] == "/" or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            raise GraphError(f"not a path below a folder: {_short(path)}")
 
 
 @frozen
@@ -230,6 +277,8 @@ class Text:
 
     @data.validator
     def _check_data(self, _: Any, data: bytes) -> None:
+        if not isinstance(data, bytes):
+            raise GraphError(f"a Text source is bytes, not {type(data).__name__}")
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:
@@ -246,7 +295,7 @@ class Built:
     """A path of another graph's image (a stage of a multi-stage build); keeps its own owners and modes."""
 
     graph: Graph
-    path: str = field(validator=_path)
+    path: str = field(validator=_built_path)
 
 
 Source = Local | Text | Empty | Built
@@ -271,8 +320,14 @@ class Run:
     user: Value = field(default="0:0", validator=_user)
     env: Mapping[str, Value] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_env)
     workdir: str = field(default="/", validator=_path)
-    touches: tuple[Value, ...] | None = field(default=None, converter=_optional_tuple)
+    touches: tuple[Value, ...] | None = field(default=None, converter=_optional_tuple, validator=_touches)
     step: str = field(default="run", eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
+            raise GraphError(
+                f"argv[0] holds '=', which /usr/bin/env takes for a variable: {_short(self.argv[0])}", where=self.step
+            )
 
     @property
     def command(self) -> tuple[Value, ...]:
@@ -295,9 +350,9 @@ class Run:
 class Root:
     """Owner and mode stated for the root of a copied tree."""
 
-    uid: int
-    gid: int
-    mode: int = 0o755
+    uid: int = field(validator=_id)
+    gid: int = field(validator=_id)
+    mode: int = field(default=0o755, validator=_mode)
 
 
 @frozen
@@ -357,7 +412,7 @@ class Config:
 
     user: Value | None = field(default=None, validator=_user)
     env: Mapping[str, Value] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_env)
-    workdir: str | None = field(default=None, validator=_path)
+    workdir: str | None = field(default=None, validator=_optional_path)
     labels: Mapping[str, str] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_labels)
     ports: tuple[int, ...] = field(default=(), converter=_tuple)
     cmd: tuple[str, ...] | None = field(default=None, converter=_optional_tuple)
@@ -365,7 +420,7 @@ class Config:
 
     def __attrs_post_init__(self) -> None:
         for port in self.ports:
-            if not isinstance(port, int) or not 0 < port < 65536:
+            if type(port) is not int or not 0 < port < 65536:
                 raise GraphError(f"not a TCP port: {port!r}")
         for name, argv in (("cmd", self.cmd), ("entrypoint", self.entrypoint)):
             for word in argv or ():
@@ -398,8 +453,7 @@ class From:
 
     @platform.validator
     def _check_platform(self, _: Any, value: str) -> None:
-        if not _PLATFORM.match(check_text("platform", value, newline=False)):
-            raise GraphError(f"platform is not one: {_short(value)}", do="Write linux/amd64 or linux/arm64.")
+        check_platform(value)
 
     @classmethod
     def parse(cls, text: str, platform: str = DEFAULT_PLATFORM) -> From:

@@ -165,7 +165,7 @@ class DaggerBuilder:
         return nothing.with_directory(copy.dest, await self._tree(source), owner=owner)
 
     async def _tree(self, source: Local) -> dagger.Directory:
-        """A local folder with normalised modes. Modes that are so already cost nothing; others a copy in the engine."""
+        """A local folder with normalised modes: nothing to do where they are so already, else a copy in the engine."""
         found = self.client.host().directory(
             source.path, exclude=[_pattern(name) for name in source.left_out], no_cache=True
         )

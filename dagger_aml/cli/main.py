@@ -87,7 +87,7 @@ _terminated: list[bool] = []
 
 
 def _terminate(_: int, __: FrameType | None) -> None:
-    """SIGTERM is handled as Ctrl-C is, so that everything is cleaned up on the way out; only the exit code differs."""
+    """SIGTERM is handled as Ctrl-C is, so that everything is cleaned up on the way out, with an exit code of its own."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _terminated.append(True)
     signal.raise_signal(signal.SIGINT)
