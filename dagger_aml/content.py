@@ -52,7 +52,8 @@ def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, s
         root = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise ProjectError(_reason(error), where=str(path)) from None
-    kept_apart = {each.resolve() for each in leave_out}
+    # A part may be given as a link: both the link's own place and what it points to are another part.
+    kept_apart = {place for each in leave_out for place in (each.resolve(), each.parent.resolve() / each.name)}
     mode = root.stat().st_mode
     if stat.S_ISREG(mode):
         _must_read(root)
@@ -72,7 +73,10 @@ def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, s
             if Path(item.path) in kept_apart or (not caches and _is_left_out(item)):
                 left_out.append(name)
                 continue
-            info = item.stat(follow_symlinks=False)
+            try:
+                info = item.stat(follow_symlinks=False)
+            except OSError as error:
+                raise ProjectError(_reason(error), where=item.path) from None
             if stat.S_ISLNK(info.st_mode):
                 entries.append(_link(root, Path(item.path), name, step))
             elif stat.S_ISDIR(info.st_mode):
@@ -153,8 +157,8 @@ def _file(name: str, info: os.stat_result) -> Entry:
 
 def _link(root: Path, path: Path, name: str, step: str) -> Entry:
     target = os.readlink(path)  # noqa: PTH115 - the text itself, not a Path made of it
-    end = Path(os.path.normpath(path.parent / target))
-    if Path(target).is_absolute() or (end != root and root not in end.parents):
+    ends = Path(os.path.normpath(path.parent / target)), Path(os.path.realpath(path))
+    if Path(target).is_absolute() or not all(end.is_relative_to(root) for end in ends):
         raise GraphError(
             f"a link leads out of the folder: {path} -> {target}",
             where=step,
@@ -164,11 +168,11 @@ def _link(root: Path, path: Path, name: str, step: str) -> Entry:
 
 
 def _is_left_out(item: os.DirEntry[str]) -> bool:
-    if item.name in ALWAYS_LEFT_OUT or item.name.endswith((".pyc", ".egg-info")):
+    if item.name in ALWAYS_LEFT_OUT or item.name == MARKER or item.name.endswith((".pyc", ".egg-info")):
         return True
     if not item.is_dir(follow_symlinks=False):
         return False
-    return Path(item.path, "pyvenv.cfg").is_file() or Path(item.path, MARKER).is_file()
+    return any(os.path.isfile(f"{item.path}/{name}") for name in ("pyvenv.cfg", MARKER))  # noqa: PTH113 - no error
 
 
 def _must_read(path: Path) -> None:

@@ -30,8 +30,8 @@ SESSION_PORT, SESSION_TOKEN = "DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN"
 RUNNER_HOST = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 CLI_BIN = "_EXPERIMENTAL_DAGGER_CLI_BIN"
 
-ANSWER_DEADLINE = 10.0
-"""Seconds in which a session, an engine or a Docker daemon must answer."""
+ANSWER_DEADLINE = 9.0
+"""Seconds in which a session, an engine or a Docker daemon must answer, so that the whole is told within ten."""
 
 START_DEADLINE = 300.0
 """Seconds that downloading the CLI and starting an engine in Docker may take, unless told otherwise."""
@@ -176,7 +176,7 @@ async def _spawned(stack: AsyncExitStack, cli: str, shown: str, deadline: float)
         said = json.loads(line)
         return _Session(str(said["port"]), said["session_token"])
     except TimeoutError:
-        process.terminate()
+        process.kill()
         raise _NoAnswer(f"{shown}: no session within {deadline:.0f} s") from None
     except (anyio.EndOfStream, ValueError, KeyError):
         await process.wait()
@@ -200,7 +200,7 @@ async def _ended(process: anyio.abc.Process) -> None:
 
 
 async def _client(stack: AsyncExitStack, session: _Session, on_event: OnEvent) -> Engine:
-    """An isolated dagger-io client on a session, which never sends a request twice: our own retries know what may be."""
+    """An isolated dagger-io client on a session. It sends nothing twice: our own retries know what may be."""
     import dagger
 
     await anyio.to_thread.run_sync(_environment.acquire, abandon_on_cancel=False)

@@ -10,6 +10,28 @@ from pathlib import Path, PurePosixPath
 from .errors import ProjectError
 
 
+def check_relative(script: str, where: str) -> str:
+    """The entry script's path in its plain form, ``score.py`` for ``./score.py``.
+
+    :param where: what says it, for the message.
+    :raises ProjectError: absolute, or outside the code folder.
+    """
+    pure = PurePosixPath(script)
+    if pure.is_absolute() or script.startswith("\\") or ":" in script[:2]:
+        raise ProjectError(
+            f"the entry script must be relative to the code folder: {script}",
+            where=where,
+            do="The image's start script looks for it below the code folder and breaks on an absolute path.",
+        )
+    if ".." in pure.parts or not pure.parts:
+        raise ProjectError(
+            f"the entry script lies outside the code folder: {script!r}",
+            where=where,
+            do="Move it into the code folder, or make the folder above it the code folder ([code] path).",
+        )
+    return pure.as_posix()
+
+
 def check(folder: Path, script: str) -> tuple[str, ...]:
     """Check that ``script`` is an entry script of the code folder; returns notes for the user.
 
@@ -18,14 +40,7 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
     :param script: path relative to the folder, posix separators.
     :raises ProjectError: absolute, outside the folder, missing, not Python, or provably without ``init`` or ``run``.
     """
-    pure = PurePosixPath(script)
-    if pure.is_absolute() or script.startswith("\\") or ":" in script[:2]:
-        raise ProjectError(
-            f"the entry script must be relative to the code folder: {script}",
-            do="The image's start script looks for it below the code folder and breaks on an absolute path.",
-        )
-    if ".." in pure.parts or not pure.parts:
-        raise ProjectError(f"the entry script lies outside the code folder: {script}", where=str(folder))
+    pure = PurePosixPath(check_relative(script, str(folder)))
     path = folder / pure
     if not path.is_file():
         raise ProjectError(
@@ -41,10 +56,14 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
         tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         python = ".".join(map(str, sys.version_info[:2]))
-        raise ProjectError(f"Python {python} cannot parse it: {error.msg}", where=f"{path}:{error.lineno}") from None
-    except (OSError, ValueError) as error:
+        place = f"{path}:{error.lineno}" if error.lineno else str(path)
+        raise ProjectError(f"Python {python} cannot parse it: {error.msg}", where=place) from None
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise ProjectError(f"cannot be read as Python ({error})", where=str(path)) from None
     names, star = _bound(tree.body)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            names.update(node.names)
     missing = [f"{name}()" for name in ("init", "run") if name not in names]
     if not missing:
         return ()

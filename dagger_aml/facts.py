@@ -31,6 +31,15 @@ class PathFact:
     target: str = ""
 
 
+def _plain(path: str) -> str:
+    """A path of a base's config without the doubled and trailing slashes that such configs may have."""
+    return posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") or not path else path
+
+
+def _optional_plain(path: str | None) -> str | None:
+    return _plain(path) if path else None
+
+
 @frozen
 class BaseFacts:
     """What is known of one base image.
@@ -52,8 +61,8 @@ class BaseFacts:
     user: str = "dockeruser"
     uid: int = 1000
     gid: int = 1000
-    workdir: str = "/"
-    environment: str | None = None
+    workdir: str = field(default="/", converter=_plain)
+    environment: str | None = field(default=None, converter=_optional_plain)
     environment_uid: int = 0
     environment_gid: int = 0
     python: str | None = None
@@ -77,6 +86,8 @@ class BaseFacts:
             )
         if name == "environment_owner":
             return f"{self.environment_uid}:{self.environment_gid}"
+        if name == "user":
+            return self.user or "0:0"
         if name == "pythonpath":
             before = self.env.get("PYTHONPATH", "")
             return f":{before}" if before else ""
@@ -84,7 +95,6 @@ class BaseFacts:
             "environment",
             "environment_uid",
             "environment_gid",
-            "user",
             "uid",
             "gid",
             "python",

@@ -22,11 +22,11 @@ DEFAULT_PLATFORM = "linux/amd64"
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?\Z")
-_USER = re.compile(r"[a-z_][a-z0-9_-]*\$?(?::[a-z_][a-z0-9_-]*)?\Z|[0-9]+(?::[0-9]+)?\Z")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?\Z")
 _PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v[0-9]+)?\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _LONGEST_PATH, _LONGEST_NAME = 4095, 255
-"""Bytes of a path, and of one name in it, that Linux takes."""
+"""Bytes of a path, and of one name in it, that Linux takes; the second also of the names of variables and labels."""
 _REFERENCE = re.compile(
     r"(?P<name>(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
@@ -137,14 +137,14 @@ def _value(what: str, value: Value, *, newline: bool = True) -> Value:
 
 def _env(_: Any, attribute: Any, env: Mapping[str, Value]) -> None:
     for name, value in env.items():
-        if not isinstance(name, str) or not _ENV_NAME.match(name):
+        if not isinstance(name, str) or not _ENV_NAME.match(name) or len(name) > _LONGEST_NAME:
             raise GraphError(f"{attribute.name} has a variable name that is not one: {_short(str(name))}")
         _value(f"{attribute.name}.{name}", value, newline=False)
 
 
 def _labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
     for name, value in labels.items():
-        if not isinstance(name, str) or not _LABEL_NAME.match(name):
+        if not isinstance(name, str) or not _LABEL_NAME.match(name) or len(name) > _LONGEST_NAME:
             raise GraphError(f"label name is not one: {_short(str(name))}")
         check_text(f"label {name}", value, newline=False)
 
@@ -187,9 +187,12 @@ def _touches(_: Any, attribute: Any, paths: tuple[Value, ...] | None) -> None:
             check_path(f"{attribute.name}[{index}]", path)
 
 
+def _optional_id(_: Any, attribute: Any, number: Any) -> None:
+    if number is not None and not isinstance(number, FromBase):
+        _id(_, attribute, number)
+
+
 def _id(_: Any, attribute: Any, number: Any) -> None:
-    if number is None or isinstance(number, FromBase):
-        return
     if type(number) is not int or not 0 <= number < 2**32 - 1:
         raise GraphError(f"{attribute.name} is not a user or group number: {number!r}")
 
@@ -375,8 +378,8 @@ class Copy:
     source: Source
     dest: str = field(validator=_path)
     kind: Literal["file", "tree"] = "tree"
-    uid: Number | None = field(default=None, validator=_id)
-    gid: Number | None = field(default=None, validator=_id)
+    uid: Number | None = field(default=None, validator=_optional_id)
+    gid: Number | None = field(default=None, validator=_optional_id)
     root: Root | None = None
     changes: Literal["rarely", "often"] = "rarely"
     step: str = field(default="copy", eq=False)

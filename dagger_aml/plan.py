@@ -15,11 +15,14 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from .content import digest, written
+from .content import digest, is_file, written
 from .errors import BaseError, GraphError
 from .facts import BaseFacts, PathFact, prefixes
-from .graph import Built, Config, Copy, From, FromBase, Graph, Layer, Run
+from .graph import Built, Config, Copy, Empty, From, FromBase, Graph, Layer, Local, Run
 from .version import __version__
+
+_MOST_LINKS = 40
+"""As many as Linux follows."""
 
 SCHEMA = 1
 """Number of the fingerprint's and the plan JSON's form; raised when either changes its meaning."""
@@ -66,20 +69,26 @@ class Plan:
 
     @property
     def engine_part(self) -> tuple[Layer, ...]:
-        """All runs, and the copies that a later run may read: what only a builder can make."""
-        layers = self.layers
-        return tuple(
-            layer
-            for index, layer in enumerate(layers)
-            if isinstance(layer, Run)
-            or any(isinstance(later, Run) and _touches(later, layer) for later in layers[index + 1 :])
-        )
+        """All runs, and the copies that may not come after one: what only a builder can make."""
+        return tuple(self.layers[index] for index in sorted(self._engine_indices))
 
     @property
     def file_layers(self) -> tuple[Copy, ...]:
-        """The copies that no run reads: files and nothing else."""
-        engine = self.engine_part
-        return tuple(layer for layer in self.layers if isinstance(layer, Copy) and layer not in engine)
+        """The copies that no run reads: files and nothing else, which may all come after the engine part."""
+        engine = self._engine_indices
+        return tuple(
+            layer for index, layer in enumerate(self.layers) if index not in engine and isinstance(layer, Copy)
+        )
+
+    @property
+    def _engine_indices(self) -> set[int]:
+        """Runs, and what may not change places with a later one of these, however indirectly."""
+        found: set[int] = set()
+        for index in reversed(range(len(self.layers))):
+            layer = self.layers[index]
+            if isinstance(layer, Run) or any(_conflict(layer, self.layers[each], self.facts) for each in found):
+                found.add(index)
+        return found
 
 
 # --- resolve ------------------------------------------------------------------------------------------------------
@@ -94,7 +103,7 @@ def asked_paths(graph: Graph) -> tuple[str, ...]:
             continue
         found.update(prefixes(layer.dest))
         found.update(path for path, _ in written(layer))
-        if isinstance(layer.source, Built) and layer.source.graph.base == graph.base:
+        if isinstance(layer.source, Built):
             found.update(asked_paths(layer.source.graph))
     if graph.config.workdir:
         found.update(prefixes(graph.config.workdir))
@@ -114,9 +123,10 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     for need in graph.needs:
         is_now = known.literal(need.fact)
         if is_now is None:
-            notes.append(f"not known of this base: {need.why} {need.do}")
+            notes.append(f"it may be, and only the base itself can tell, that {need.why}. {need.do}")
         elif is_now != need.value:
             raise BaseError(need.why, where=base.pinned, do=need.do)
+    _check_facts(base, known)
     if known.onbuild:
         raise BaseError(
             "the base has ONBUILD triggers, which builders treat differently",
@@ -124,6 +134,7 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
             do="Base on an image without them: " + "; ".join(known.onbuild),
         )
     layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
+    layers = _with_workdirs(layers, graph.config.workdir, known)
     layers = [_freed_of_links(layer, known) if isinstance(layer, Copy) else layer for layer in layers]
     _check_volumes(base, layers, known)
     _check_destinations(layers, known)
@@ -136,12 +147,33 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     return evolve(graph, layers=layers, config=config, needs=(), notes=notes)
 
 
+def _check_facts(base: From, known: BaseFacts) -> None:
+    """A base's own config is as hostile as any other text."""
+    try:
+        Config(user=known.user or None, workdir=known.workdir, cmd=known.cmd, entrypoint=known.entrypoint)
+    except GraphError as error:
+        raise BaseError(
+            f"the base's config cannot be carried over: {error.what}", where=base.pinned, do="Take another base."
+        ) from None
+
+
+def _number(value: Any, facts: BaseFacts) -> Any:
+    """A user's or group's number, None left as it is."""
+    if not isinstance(value, FromBase):
+        return value
+    text = _literal(value, facts)
+    return int(text) if text.isdecimal() else text
+
+
 def _literal(value: Any, facts: BaseFacts) -> Any:
     if not isinstance(value, FromBase):
         return value
     fact = facts.literal(value.fact)
-    if isinstance(fact, int) and not value.before and not value.after:
-        return fact
+    if fact is None:
+        raise BaseError(
+            f"not known of the base: its {value.fact}",
+            do="`dagger-aml build` asks the base; or take one of the catalog.",
+        )
     return f"{value.before}{fact}{value.after}"
 
 
@@ -158,18 +190,40 @@ def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFact
     if isinstance(source, Built):
         inner = plan(source.graph, facts)
         source = evolve(source, graph=evolve(source.graph, base=inner.base, layers=inner.layers, config=inner.config))
-    return evolve(layer, source=source, uid=_literal(layer.uid, known), gid=_literal(layer.gid, known))
+    return evolve(layer, source=source, uid=_number(layer.uid, known), gid=_number(layer.gid, known))
 
 
-def _freed_of_links(copy: Copy, facts: BaseFacts) -> Copy:
+def _with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) -> list[Layer]:
+    """The layers, each working directory that the base lacks made first, as root's.
+
+    Left to the builders, one makes it for root, another for the user of the moment, a third not at all (builders'
+    facts 15).
+    """
+    found: list[Layer] = []
+    for layer in (*layers, workdir):
+        path = layer.workdir if isinstance(layer, Run) else layer if isinstance(layer, str) else None
+        there = facts.path(path) if path else None
+        if there and (there.type in ("file", "other") or (there.type == "link" and not there.target)):
+            raise GraphError(f"the working directory {path} is a {there.type} of the base, not a folder")
+        if path and path != "/" and not there:
+            made = Copy(Empty(), path, "tree", step=f"working directory {path}")
+            if made not in found:
+                found.append(made)
+        if layer is not None and not isinstance(layer, str):
+            found.append(layer)
+    return found
+
+
+def _freed_of_links(copy: Copy, facts: BaseFacts, hops: int = 0) -> Copy:
     """Resolve a destination through the base's links, or refuse it (builders' facts 7 and 28)."""
     last = prefixes(copy.dest) if copy.kind == "tree" else prefixes(posixpath.dirname(copy.dest))
     for prefix in last:
         fact = facts.path(prefix)
         if fact and fact.type == "link":
-            if not fact.target:
+            if not fact.target or hops > _MOST_LINKS:
                 raise GraphError(f"the destination goes through a link that leads nowhere: {prefix}", where=copy.step)
-            return evolve(copy, dest=fact.target.rstrip("/") + copy.dest[len(prefix) :])
+            dest = fact.target.rstrip("/") + copy.dest[len(prefix) :]
+            return _freed_of_links(evolve(copy, dest=dest or "/"), facts, hops + 1)
     return copy
 
 
@@ -177,7 +231,7 @@ def _check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
     for volume in facts.volumes or ():
         for layer in layers:
             if isinstance(layer, Run) and (
-                layer.touches is None or any(_overlap(volume, str(path)) for path in layer.touches)
+                layer.touches is None or any(_overlap(volume, path) for path in _touched(layer))
             ):
                 raise BaseError(
                     f"the base declares VOLUME {volume} and the step may write there; some builders lose such writes",
@@ -191,6 +245,11 @@ def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
     for layer in layers:
         if isinstance(layer, Run):
             continue
+        if isinstance(layer.source, Local) and is_file(layer.source) != (layer.kind == "file"):
+            raise GraphError(
+                f"kind is {layer.kind!r}, but the source is a {'file' if layer.kind == 'tree' else 'folder'}",
+                where=layer.step,
+            )
         for prefix in prefixes(posixpath.dirname(layer.dest)):
             if seen.setdefault(prefix, "dir") != "dir":
                 raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", where=layer.step)
@@ -255,7 +314,8 @@ def _conflict(one: Layer, two: Layer, facts: BaseFacts) -> str | None:
         assert isinstance(run, Run)
         if run.touches is None:
             return f"{run.step!r} may read or write anything"
-        return f"{run.step!r} may read or write there" if _touches(run, copy) else None
+        assert isinstance(copy, Copy)
+        return f"{run.step!r} may read or write there" if _touches(run, copy, facts) else None
     assert isinstance(one, Copy) and isinstance(two, Copy)
     shared = _shared_path(one, two, facts)
     return f"both write {shared}" if shared else None
@@ -269,6 +329,8 @@ def _shared_path(one: Copy, two: Copy, facts: BaseFacts) -> str | None:
         sets.append((made, parents, f"{copy.dest}/" if isinstance(copy.source, Built) else None))
     (made_a, parents_a, beneath_a), (made_b, parents_b, beneath_b) = sets
     shared = (made_a & made_b) | (made_a & parents_b) | (parents_a & made_b)
+    if beneath_a and beneath_b and _overlap(one.dest, two.dest):
+        shared.add(max(one.dest, two.dest))
     for beneath, others in ((beneath_a, made_b | parents_b), (beneath_b, made_a | parents_a)):
         if beneath:
             shared |= {path for path in others if path.startswith(beneath)}
@@ -280,10 +342,17 @@ def _keeps_root(copy: Copy, facts: BaseFacts) -> bool:
     return copy.kind == "tree" and copy.root is None and fact is not None and fact.type == "dir"
 
 
-def _touches(run: Run, layer: Layer) -> bool:
+def _touches(run: Run, copy: Copy, facts: BaseFacts) -> bool:
+    """Whether a run may read or write what a copy does: its destination, or a parent that it has to make."""
     if run.touches is None:
         return True
-    return isinstance(layer, Copy) and any(_overlap(layer.dest, str(path)) for path in run.touches)
+    made = next((prefix for prefix in prefixes(copy.dest) if facts.path(prefix) is None), copy.dest)
+    return any(_overlap(made, path) for path in _touched(run))
+
+
+def _touched(run: Run) -> tuple[str, ...]:
+    """What a run with ``touches`` may read or write; where it runs is read too, save ``/``, which is always there."""
+    return (*map(str, run.touches or ()), *([run.workdir] if run.workdir != "/" else []))
 
 
 def _overlap(one: str, two: str) -> bool:

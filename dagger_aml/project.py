@@ -15,8 +15,9 @@ from typing import Any
 from attrs import Attribute, field, fields, frozen
 
 from . import catalog
+from .entry_script import check_relative
 from .errors import GraphError, ProjectError, UsageError
-from .graph import DEFAULT_PLATFORM, From, check_text
+from .graph import DEFAULT_PLATFORM, From, Graph, check_platform, check_text
 from .project_file import FILE_NAME, ProjectFile, read_project_file
 from .requirements import read_apt
 from .steps.model import Model
@@ -142,7 +143,10 @@ def load_project(folder: str | os.PathLike[str] = ".", options: Options | None =
         list(os.scandir(root))
     except PermissionError:
         raise ProjectError("cannot be read (permission denied)", where=str(folder)) from None
-    return _Reader(root.resolve(), options or Options()).read()
+    try:
+        return _Reader(root.resolve(), options or Options()).read()
+    except OSError as error:
+        raise ProjectError(f"cannot be read ({error.strerror})", where=str(error.filename or folder)) from None
 
 
 class _Reader:
@@ -157,6 +161,7 @@ class _Reader:
     def read(self) -> Project:
         file = self.file.tables
         platform = self.said("platform", file.platform, DEFAULT_PLATFORM)
+        self.located("platform", lambda: check_platform(platform))
         base_text = self.said("base", file.base, catalog.DEFAULT.name)
         base = self.located("base", lambda: catalog.base(base_text, platform))
         recipe = self.said("recipe", file.recipe, "extended")
@@ -225,6 +230,8 @@ class _Reader:
                 raise UsageError(f"not NAME=VALUE: {text!r}", where=flag)
             found[key] = value
             self.sources[f"{name}.{key}"] = flag
+        for key, value in found.items():
+            self.located(f"{name}.{key}", lambda key=key, value=value: Graph().configure(**{name: {key: value}}))
         return found
 
     # --- parts of the folder ---
@@ -271,8 +278,9 @@ class _Reader:
     def code(self) -> tuple[Path | None, str]:
         table = self.file.tables.code
         script = self.options.entry_script or os.environ.get("DAGGER_AML_ENTRY_SCRIPT") or table.entry_script
-        if script:
-            self.sources["entry_script"] = self.said_source("entry_script", ("code", "entry-script"))
+        if script is not None:
+            said = self.sources["entry_script"] = self.said_source("entry_script", ("code", "entry-script"))
+            script = check_relative(check_text("the entry script", script, newline=False), said)
         folder = self.declared_path("code", table.path, ("code", "path"))
         if folder is None:
             name = script or "score.py"
@@ -320,13 +328,17 @@ class _Reader:
             return ()
         if found.name == "model":
             return (Model(found, _plain_name(self.root.name)),)
+        if not found.is_dir():
+            raise ProjectError(
+                "is a file; a folder of models is meant", where=str(found), do="Call a single model `model`."
+            )
         children = sorted(path for path in found.iterdir() if not path.name.startswith("."))
         return tuple(Model(path, _plain_name(path.stem if path.is_file() else path.name)) for path in children)
 
     def model(self, table: Any, index: int) -> Model:
         where = self.file.where("models", index)
         path = self.inside(table.path, self.file.where("models", index, "path"))
-        name = table.name or _plain_name(path.stem if path.is_file() else path.name)
+        name = _plain_name(path.stem if path.is_file() else path.name) if table.name is None else table.name
         try:
             return Model(path, name, table.version, table.flat, table.keep_folder)
         except GraphError as error:

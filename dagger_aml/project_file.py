@@ -93,7 +93,8 @@ def read_project_file(root: Path) -> ProjectFile:
     found = None
     if shared.is_file():
         text, data = _parse(shared)
-        table = data.get("tool", {}).get("dagger-aml")
+        tools = data.get("tool", {})
+        table = tools.get("dagger-aml") if isinstance(tools, dict) else None
         if table is not None:
             found = ProjectFile(shared, _structure(table, shared, text, ("tool", "dagger-aml")), text, _PYPROJECT)
     if own.exists() or own.is_symlink():
@@ -137,6 +138,8 @@ def _structure(data: Any, path: Path, text: str, prefix: tuple[str, ...]) -> Tab
         message, _, at = transform_error(error, format_exception=_say)[0].rpartition(" @ $")
         key = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]']+", at))
         renamed = tuple(part.replace("_", "-") if isinstance(part, str) else part for part in key)
+        if item := _first_wrong_item(error):
+            renamed = (*renamed, item.key)
         shown = ".".join(str(part) for part in renamed)
         raise ProjectError(f"{shown}: {message}", where=f"{path.name}:{line_of(text, (*prefix, *renamed))}") from None
 
@@ -172,8 +175,7 @@ def _converter() -> Converter:
     def strict(kind: type, words: str) -> None:
         def structure(value: Any, _: Any) -> Any:
             if type(value) is not kind:
-                hint = f'; write it in quotes: "{value}"' if kind is str and type(value) in (int, float, bool) else ""
-                raise TypeError(f"must be {words}, not {_name(value)}{hint}")
+                raise TypeError(f"must be {words}, not {_name(value)}{_in_quotes(value) if kind is str else ''}")
             return value
 
         converter.register_structure_hook(kind, structure)
@@ -195,7 +197,7 @@ def _converter() -> Converter:
             raise TypeError(f"must be a table, not {_name(value)}")
         for key, item in value.items():
             if not isinstance(item, str):
-                raise TypeError(f'{key} must be text, not {_name(item)}; write it in quotes: {key} = "{item}"')
+                raise _WrongItem(key, f"must be text, not {_name(item)}{_in_quotes(item)}")
         return dict(value)
 
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], mapping)
@@ -228,9 +230,34 @@ def _say(error: BaseException, _: type | None) -> str:
     return str(error)
 
 
+class _WrongItem(TypeError):
+    """A value of a table whose keys are the user's own."""
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(what)
+        self.key = key
+
+
+def _first_wrong_item(group: BaseException) -> _WrongItem | None:
+    """The wrong item that the first of a group's errors is, if it is one."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group if isinstance(group, _WrongItem) else None
+
+
+def _in_quotes(value: Any) -> str:
+    if type(value) not in (int, float, bool):
+        return ""
+    return f'; write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+
+
 def _name(value: Any) -> str:
     names = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
     return names.get(type(value), type(value).__name__)
+
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_ASSIGNMENT = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
 def line_of(text: str, key: tuple[str | int, ...]) -> int:
@@ -242,7 +269,7 @@ def line_of(text: str, key: tuple[str | int, ...]) -> int:
     best, best_length = 1, -1
     table: tuple[str | int, ...] = ()
     counts: dict[tuple[str, ...], int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$", line)
         if header:
             names = _split_key(header[2])
@@ -253,7 +280,7 @@ def line_of(text: str, key: tuple[str | int, ...]) -> int:
                 table = names
             here: tuple[str | int, ...] = table
         else:
-            assignment = re.match(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|\s*\.\s*)+?)\s*=""", line)
+            assignment = _ASSIGNMENT.match(line)
             if not assignment:
                 continue
             here = (*table, *_split_key(assignment[1]))

@@ -51,7 +51,13 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
 
     installed = entry_points(group=GROUP)
     for point in installed.select(name=name):
-        return _checked(point.load(), point.value)
+        try:
+            found = point.load()
+        except Exception as error:
+            raise UsageError(
+                f"the recipe {name!r} cannot be imported: {type(error).__name__}: {error}", where=point.value
+            ) from error
+        return _checked(found, point.value)
     known = (*recipe_names(), *sorted(point.name for point in installed))
     near = difflib.get_close_matches(name, known, 2, 0.4)
     raise UsageError(

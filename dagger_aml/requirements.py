@@ -19,8 +19,8 @@ _FILE_OPTIONS = frozenset(
 )
 _HASH = re.compile(r"\s--hash=(\S+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_APT = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+|/[a-z0-9.-]+)?\Z")
-_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
+_APT = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+|/[a-z0-9.-]+)?\Z")
+_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
 
 
 def read_requirements(path: Path) -> tuple[str, ...]:
@@ -32,6 +32,12 @@ def read_requirements(path: Path) -> tuple[str, ...]:
     for number, line in _logical_lines(path):
         where = f"{path}:{number}"
         word = re.split(r"[\s=]", line, maxsplit=1)[0]
+        if _PASSWORD.search(line):
+            raise ProjectError(
+                "a URL with a password or token in it would stay in the image",
+                where=where,
+                do="Take it out of the file.",
+            )
         if line.startswith("-"):
             if word in _FILE_OPTIONS or line[:2] in ("-r", "-c", "-e", "-f"):
                 raise ProjectError(
@@ -39,8 +45,6 @@ def read_requirements(path: Path) -> tuple[str, ...]:
                     where=where,
                     do="List the packages themselves, with exact versions, in this one file.",
                 )
-            if _PASSWORD.search(line):
-                raise ProjectError("an index URL with a password in it would stay in the image", where=where)
             if word not in _PLAIN_OPTIONS | _VALUE_OPTIONS:
                 raise ProjectError(f"not an option of a requirements file: {word}", where=where)
             continue
@@ -92,9 +96,10 @@ def _logical_lines(path: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(_text(path).splitlines(), 1):
         start = start or number
         if line.endswith("\\") and not line.lstrip().startswith("#"):
-            held += line[:-1] + " "
+            held += line[:-1]
             continue
-        whole = _COMMENT.sub("", held + line).strip()
+        # As pip has it: a comment ends a continued line, whatever stands before it.
+        whole = _COMMENT.sub("", f"{held} {line}" if line.lstrip().startswith("#") else held + line).strip()
         if whole:
             yield start, whole
         start, held = 0, ""

@@ -165,7 +165,7 @@ class DaggerBuilder:
         return nothing.with_directory(copy.dest, await self._tree(source), owner=owner)
 
     async def _tree(self, source: Local) -> dagger.Directory:
-        """A local folder with normalised modes: nothing to do where they are so already, else a copy in the engine."""
+        """A local folder with normalised modes: as it is where they are so already, else a copy in the engine."""
         found = self.client.host().directory(
             source.path, exclude=[_pattern(name) for name in source.left_out], no_cache=True
         )
@@ -176,12 +176,17 @@ class DaggerBuilder:
         executable = [_pattern(each.path) for each in source.entries if each.type == "file" and each.mode == 0o755]
         if executable:
             tree = tree.with_directory("/", found, include=executable, permissions=0o755)
+        return tree.with_directory("/", await self._folders(source))
+
+    async def _folders(self, source: Local) -> dagger.Directory:
+        """A tree of the source's folders alone, each 0755; laid over another it sets their modes."""
+        made = self.client.directory()
         folders = [each.path for each in source.entries if each.type == "dir"]
         for begin in range(0, len(folders), _CHUNK):
             for folder in folders[begin : begin + _CHUNK]:
-                tree = tree.with_new_directory(folder, permissions=0o755)
-            tree = await tree.sync()
-        return tree
+                made = made.with_new_directory(folder, permissions=0o755)
+            made = await made.sync()
+        return made
 
 
 class DaggerImage:

@@ -29,6 +29,7 @@ from . import encoder
 Format = Literal["classic", "buildkit"]
 
 _EMPTY = "context/empty"
+_ROOT = "0:0"
 
 
 @frozen
@@ -48,20 +49,34 @@ class Dockerfile:
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write Dockerfile and context into a folder, whole or not at all.
 
-        A model's file is hard-linked where that cannot be told from a copy (same file system, one link, normalised
-        mode, no extended attributes); everything else is copied with its times. Nothing of the user's is changed.
+        A file that changes rarely (a model's) is hard-linked where that cannot be told from a copy (same file system,
+        one link, normalised mode, no extended attributes); everything else is copied with its times. Nothing of the
+        user's is changed.
 
         :param force: replace a folder that is neither empty nor one of ours.
-        :raises UsageError: such a folder without ``force``, or a file of that name.
+        :raises UsageError: such a folder without ``force``, a file of that name, or a folder in which something lies
+            that is copied from.
         :raises ProjectError: a source vanished or cannot be read.
         """
+        self._keep_sources(Path(folder))
         with replaced_folder(Path(folder), force=force) as new:
             self.write(new)
         return Path(folder)
 
+    def _keep_sources(self, folder: Path) -> None:
+        """Refuse to replace a folder that holds what is to be copied, with ``force`` too."""
+        place = folder.resolve()
+        for _, copy in self.copies:
+            if isinstance(copy.source, Local) and Path(copy.source.path).is_relative_to(place):
+                raise UsageError(
+                    f"holds {copy.source.path}, which goes into the image",
+                    where=str(folder),
+                    do="Give another output folder; this one would be replaced as a whole.",
+                )
+
     def write(self, folder: Path) -> None:
         """Write Dockerfile and context into an existing folder; what ``save`` does, without its guards."""
-        (folder / "Dockerfile").write_text(self.text, encoding="utf-8")
+        (folder / "Dockerfile").write_bytes(self.text.encode())
         _make_folder(folder / _EMPTY / "e")
         for name, copy in self.copies:
             fill(folder / name, copy)
@@ -81,7 +96,7 @@ def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Docker
     writer.lines.append(encoder.comment(_head(plan, title)))
     writer.stages(plan.layers)
     writer.lines += ["", encoder.from_(plan.base.pinned, plan.base.platform)]
-    state = writer.layers(plan.layers, plan.facts.user, plan.facts.workdir)
+    state = writer.layers(plan.layers, plan.facts.user or _ROOT, plan.facts.workdir)
     writer.config(plan, state)
     return Dockerfile("\n".join(writer.lines) + "\n", tuple(writer.copies))
 
@@ -123,15 +138,13 @@ class _Writer:
             self.built.append((graph, name))
             base = graph.from_
             self.lines += ["", encoder.from_(base.pinned, base.platform, name)]
-            self.layers(graph.layers, None, None)
+            self.layers(graph.layers, "", None)
 
     def stage_of(self, graph: Graph) -> str | None:
         return next((name for known, name in self.built if known == graph), None)
 
-    def layers(
-        self, layers: tuple[Layer, ...], user: str | None, workdir: str | None
-    ) -> tuple[str | None, str | None]:
-        """Write the ops; returns the user and workdir in force after them."""
+    def layers(self, layers: tuple[Layer, ...], user: str, workdir: str | None) -> tuple[str, str | None]:
+        """Write the ops; returns the user (empty: not known) and workdir in force after them."""
         for layer in layers:
             self.lines += ["", encoder.comment(layer.step)]
             if isinstance(layer, Copy):
@@ -149,8 +162,9 @@ class _Writer:
     def copy(self, copy: Copy) -> None:
         owner = None if copy.uid is None or copy.gid is None else (int(str(copy.uid)), int(str(copy.gid)))
         into = posixpath.dirname(copy.dest) if copy.kind == "file" else copy.dest
-        if owner and into != "/":
-            self.lines.append(encoder.copy(f"{_EMPTY}/e", posixpath.dirname(into)))
+        parent = posixpath.dirname(copy.dest)
+        if owner and parent != "/":
+            self.lines.append(encoder.copy(f"{_EMPTY}/e", parent))
         name = f"context/{len(self.copies) + 1}"
         if copy.root is not None or not isinstance(copy.source, Built):
             self.copies.append((name, copy))
@@ -164,7 +178,7 @@ class _Writer:
                 encoder.copy(f"{name}/root", posixpath.dirname(copy.dest), owner=(copy.root.uid, copy.root.gid))
             )
 
-    def config(self, plan: Plan, state: tuple[str | None, str | None]) -> None:
+    def config(self, plan: Plan, state: tuple[str, str | None]) -> None:
         config, facts = plan.config, plan.facts
         lines = [encoder.env(name, str(value)) for name, value in config.env.items()]
         lines += [encoder.label(name, value) for name, value in sorted(config.labels.items())]
@@ -172,7 +186,7 @@ class _Writer:
         workdir = config.workdir or facts.workdir
         if workdir != state[1]:
             lines.append(encoder.workdir(workdir))
-        user = facts.user if config.user is None else str(config.user)
+        user = (facts.user if config.user is None else str(config.user)) or _ROOT
         if user != state[0]:
             lines.append(encoder.user(user))
         if config.entrypoint is not None:
@@ -247,6 +261,8 @@ def _put_file(source: Path, dest: Path, mode: int, *, link: bool) -> None:
         raise ProjectError("vanished while it was being read", where=str(source)) from None
     except PermissionError:
         raise ProjectError("cannot be read (permission denied)", where=str(source)) from None
+    except (shutil.SpecialFileError, IsADirectoryError):
+        raise ProjectError("is no longer the file that it was", where=str(source)) from None
 
 
 def _has_xattrs(path: Path) -> bool:
@@ -265,15 +281,15 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     :param force: replace also a folder with something in it that is not ours.
     :raises UsageError: such a folder without ``force``, or something that is no folder.
     """
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError("is not a folder", where=str(folder), do="Give another output folder.")
-    if folder.is_dir() and not force and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise UsageError(
-            "holds files that dagger-aml did not write",
-            where=str(folder),
-            do="Give an empty or a new folder, or --force to replace this one.",
-        )
     try:
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise UsageError("is not a folder", where=str(folder), do="Give another output folder.")
+        if folder.is_dir() and not force and any(folder.iterdir()) and not (folder / MARKER).is_file():
+            raise UsageError(
+                "holds files that dagger-aml did not write",
+                where=str(folder),
+                do="Give an empty or a new folder, or --force to replace this one.",
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
@@ -285,7 +301,12 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
         yield new
         if folder.is_dir():
             folder.rename(old)
-        new.rename(folder)
+        try:
+            new.rename(folder)
+        except BaseException:
+            if old.is_dir():
+                old.rename(folder)
+            raise
     except OSError as error:
         raise UsageError(f"cannot be written ({error.strerror or error})", where=str(folder)) from None
     finally:

@@ -66,7 +66,8 @@ class _Lazy(click.Group):
 def cli() -> None:
     """Put a model on Azure ML's prebuilt inference images.
 
-    PROJECT is a folder with code/score.py (or score.py), model/, requirements.txt and, if need be, apt.txt.
+    PROJECT is a folder with code/score.py (or score.py), model/, requirements.txt and, if need be, apt.txt; the
+    current one unless given.
 
     \b
     dagger-aml build PROJECT -t registry.example/diabetes:1 --push
@@ -87,7 +88,7 @@ _terminated: list[bool] = []
 
 
 def _terminate(_: int, __: FrameType | None) -> None:
-    """SIGTERM is handled as Ctrl-C is, so that everything is cleaned up on the way out, with an exit code of its own."""
+    """SIGTERM is handled as Ctrl-C is, so that everything is cleaned up; only the exit code is its own."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _terminated.append(True)
     signal.raise_signal(signal.SIGINT)

@@ -11,6 +11,7 @@ from ..requirements import check_apt
 _SCRIPT = """\
 apt-get update
 apt-get install -y --no-install-recommends -- "$@"
+apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache \
 /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log"""
 

@@ -28,7 +28,9 @@ async def code(
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise ProjectError("the code folder does not exist", where=str(folder))
+        reason = "the code is a file, not a folder" if folder.exists() else "the code folder does not exist"
+        raise ProjectError(reason, where=str(folder), do="Name the folder that the entry script lies in.")
+    script = entry_script.check_relative(script, str(folder))
     notes = entry_script.check(folder, script)
     source = local(folder, leave_out=leave_out, step="code")
     if script not in {entry.path for entry in source.entries}:

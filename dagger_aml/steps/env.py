@@ -25,6 +25,7 @@ async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:
     if isinstance(script, str) and script.startswith("/"):
         raise GraphError(
             f"{contract.ENTRY_SCRIPT} must be relative to {contract.APP_ROOT}: {script}",
+            where="env",
             do="With a leading '/', the start script looks for the extra packages in the wrong place.",
         )
     for name in variables:
@@ -53,5 +54,6 @@ def check_extras(graph: Graph) -> None:
     if len(asked) > 1:
         raise GraphError(
             f"{' and '.join(asked)} are both set, and the image's start script takes only {asked[0]}",
+            where="env",
             do="Set one of them; to have both, install the requirements when the image is built (recipe extended).",
         )

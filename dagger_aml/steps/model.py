@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 from typing import Literal
@@ -66,11 +67,16 @@ async def model(graph: Graph, model: Model) -> Graph:
     single = is_file(source)
     folder = contract.MODELS_ROOT if model.flat else f"{contract.MODELS_ROOT}/{model.name}/{model.version}"
     before = graph.config.env.get(contract.MODEL_DIR)
-    if before == folder:
-        raise GraphError(f"two models go to {folder}", where=f"model {model.name}", do="Name or number them apart.")
-    if (before == contract.MODELS_ROOT and model.flat) or (before is not None and model.flat):
-        raise GraphError("a flat model must be the only one", where=f"model {model.name}")
-    if any(isinstance(layer, Copy) and layer.dest == folder for layer in graph.layers):
+    there = [layer.dest for layer in graph.layers if isinstance(layer, Copy)]
+    if (model.flat and any(_beneath(dest, contract.MODELS_ROOT) for dest in there)) or any(
+        contract.MODELS_ROOT in (dest, posixpath.dirname(dest)) for dest in there
+    ):
+        raise GraphError(
+            "a flat model must be the only one",
+            where=f"model {model.name}",
+            do="Leave out `flat`: each goes to a folder of its own name and version.",
+        )
+    if any(_beneath(dest, folder) for dest in there):
         raise GraphError(f"two models go to {folder}", where=f"model {model.name}", do="Name or number them apart.")
     kind: Literal["file", "tree"] = "file" if single else "tree"
     own_name = Path(source.path).name
@@ -78,6 +84,10 @@ async def model(graph: Graph, model: Model) -> Graph:
     step = f"model {model.name} {human_size(source.size)}"
     graph = graph.add(Copy(source, dest, kind, changes="rarely", step=step))
     return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
+
+
+def _beneath(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def human_size(number: int) -> str:

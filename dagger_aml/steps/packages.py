@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,9 @@ FOLDER = "python-packages"
 """Name of the folder beside the entry script that preinstalled packages go to."""
 
 _TARGET = "/usr/share/dagger-aml/site-packages"
+_WITHOUT_SCRIPTS = '"$@"; rm -rf -- "$0/bin"'
+"""Scripts name the Python they were made by with its absolute path, so they do not travel."""
+
 _TAGGED = re.compile(r"\.cpython-(\d)(\d+)-.*\.so\Z")
 _IN_PATH = re.compile(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
 
@@ -40,7 +44,8 @@ def site_packages(graph: Graph, requirements: str | Path) -> Built:
     if not names:
         raise ProjectError("lists no packages to preinstall", where=str(path))
     stage, dest = _place(Graph(graph.from_), path)
-    install = (PYTHON, "-m", "pip", "install", "--ignore-installed", "--target", _TARGET, "--requirement", dest)
+    pip = (PYTHON, "-m", "pip", "install", "--ignore-installed", "--target", _TARGET, "--requirement", dest)
+    install = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *pip)
     stage = stage.add(
         Run(install, env=PIP_ENV, step=f"pip {path.name} into {_TARGET} ({len(names)} packages)"),
         Run(
@@ -82,8 +87,7 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
     parts = posixpath.normpath(name).split("/")
     if name.startswith("/") or ".." in parts:
         raise ProjectError("the folder of preinstalled packages must lie in the project", where=name)
-    source = local(folder, step="packages")
-    source = evolve(source, entries=[entry for entry in source.entries if not entry.path.startswith("bin/")])
+    source = _without_scripts(local(folder, caches=True, step="packages"))
     _check_portable(folder, source)
     for version in sorted(_python_versions(source, str(folder))):
         why = f"{folder} was made for Python {version}, and the base runs another"
@@ -107,7 +111,15 @@ async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
     dest = f"{script_folder(graph)}/{path.name}"
     if not _lies_there(graph, path, dest):
         graph = graph.add(
-            Copy(local(path, step="requirements"), dest, "file", 0, 0, step=f"requirements {path.name}")
+            Copy(
+                local(path, step="requirements"),
+                dest,
+                "file",
+                0,
+                0,
+                changes="often",
+                step=f"requirements {path.name}",
+            )
         )
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: path.name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)
@@ -145,7 +157,7 @@ def _needs_extras(graph: Graph, variable: str) -> Graph:
             "extras",
             True,
             f"the base's start script ({contract.START_SCRIPT}) ignores {variable}: today's curated images have lost "
-            "that block, so the packages would silently be missing.",
+            "that block, so the packages would silently be missing",
             do + ".",
         )
     )
@@ -161,6 +173,23 @@ def _lies_there(graph: Graph, path: Path, dest: str) -> bool:
                         return True
                     raise GraphError(f"the code brings another file to {dest}", where=str(path))
     return False
+
+
+def _without_scripts(source: Local) -> Local:
+    """A site-packages folder without ``bin`` and compiled files; all else that belongs to a package stays."""
+    dropped = {
+        entry.path
+        for entry in source.entries
+        if entry.path == "bin" or posixpath.basename(entry.path) == "__pycache__" or entry.path.endswith(".pyc")
+    }
+    kept = [entry for entry in source.entries if dropped.isdisjoint((entry.path, *_parents(entry.path)))]
+    roots = sorted(path for path in dropped if dropped.isdisjoint(_parents(path)))
+    return evolve(source, entries=kept, left_out=(*source.left_out, *roots))
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path
 
 
 def _check_portable(folder: Path, source: Local) -> None:

@@ -63,4 +63,6 @@ def _place(graph: Graph, path: Path) -> tuple[Graph, str]:
     while dest in taken:
         number += 1
         dest = f"{SHARE}/requirements-{number}.txt"
-    return graph.add(Copy(local(path, step="pip"), dest, "file", step=f"requirements {path.name}")), dest
+    return graph.add(
+        Copy(local(path, step="pip"), dest, "file", changes="often", step=f"requirements {path.name}")
+    ), dest

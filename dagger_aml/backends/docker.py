@@ -1,0 +1,162 @@
+"""The docker command, with the classic builder or with BuildKit."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from attrs import frozen
+
+from ..registry import Registry
+from .dockerfile import Format
+from .process import Done, run
+from .tool import Build, Found, first_json, found_image, random_name
+
+_DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
+
+
+def docker_form(version: Mapping[str, Any], buildx: bool) -> tuple[Format, str]:
+    """Which builder ``docker build`` has here, and why.
+
+    :param version: what ``docker version --format '{{json .}}'`` prints.
+    :param buildx: whether ``docker buildx version`` works; clients from 23.0 on have no BuildKit of their own.
+    """
+    client = str(version["Client"].get("Version", ""))
+    server: Mapping[str, Any] = version.get("Server") or {}
+    numbers = [int(part) for part in re.findall(r"\d+", client)[:2]] or [0]
+    daemon = str(server.get("Version", "unknown"))
+    said = f"docker {client}, daemon {daemon}"
+    if any("podman" in str(each.get("Name", "")).lower() for each in server.get("Components") or ()):
+        return "classic", f"{said}: the daemon is podman's, without BuildKit"
+    if _api(server) < (1, 39) or numbers < [18, 9]:
+        return "classic", f"{said}: too old for BuildKit"
+    if numbers[0] >= 23 and not buildx:
+        return "classic", f"{said}: the client has no working buildx"
+    return "buildkit", said
+
+
+def _api(server: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", str(server.get("ApiVersion", "0"))))
+
+
+@frozen
+class Docker:
+    """Drives ``docker``.
+
+    :param form: ``buildkit`` or ``classic``: which builder is used.
+    :param buildx: whether BuildKit is reached through buildx.
+    """
+
+    form: Format
+    buildx: bool = False
+    name: str = "docker"
+
+    async def pull(self, reference: str, platform: str) -> Done:
+        """See :class:`~dagger_aml.backends.tool.Tool`, here and below."""
+        return await run(["docker", "pull", "--platform", platform, reference])
+
+    def pulled_digest(self, output: str) -> str | None:
+        match = _DIGEST.search(output)
+        return match[1] if match else None
+
+    async def inspect(self, reference: str) -> Found | None:
+        done = await run(["docker", "image", "inspect", reference])
+        return None if done.code else found_image(first_json(done.out))
+
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+        name = random_name()
+        flags = ["--rm", "--interactive", "--name", name, "--network", "none", "--user", "0:0", "--workdir", "/"]
+        try:
+            return await run(
+                ["docker", "run", *flags, "--entrypoint", argv[0], image, *argv[1:]], stdin=stdin or "\n"
+            )
+        except BaseException:
+            await self._remove(name)
+            raise
+
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+        if self.form == "buildkit":
+            flags = ["--progress", "plain", "--platform", build.platform, *(["--load"] if self.buildx else [])]
+            env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+        else:
+            flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}
+        return await run(["docker", "build", *build.flags, *flags, str(build.context)], on_line=on_line, env=env)
+
+    async def push(self, image: str, reference: str, work: Path) -> tuple[Done, str | None]:
+        tagged = await self.tag(image, reference)
+        if tagged.code:
+            return tagged, None
+        done = await run(["docker", "push", reference])
+        return done, self.pulled_digest(done.out)
+
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+        """The image is saved by its ID and named in the tar: a name of the user's in the store is left alone."""
+        with tar.open("wb") as file:
+            done = await run(["docker", "save", image], stdout=file)
+        if not done.code and reference:
+            await to_thread.run_sync(name_in_tar, tar, Registry.of(reference).canonical)
+        return done
+
+    async def tag(self, image: str, reference: str) -> Done:
+        return await run(["docker", "tag", image, reference])
+
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+        name = random_name()
+        try:
+            made = await run(["docker", "create", "--name", name, image, "/bin/true"])
+            return made if made.code else await run(["docker", "cp", f"{name}:{path.rstrip('/')}/.", str(dest)])
+        finally:
+            await self._remove(name)
+
+    async def _remove(self, container: str) -> None:
+        with anyio.CancelScope(shield=True):
+            await run(["docker", "rm", "--force", "--volumes", container])
+
+
+def name_in_tar(tar: Path, reference: str) -> None:
+    """Give the one image of a tar of ``docker save`` a name, in place.
+
+    What names it stands behind the layers; from there on the tar is written anew.
+
+    :param reference: with host and tag.
+    """
+    with tarfile.open(tar) as archive:
+        members = archive.getmembers()
+        first = min(index for index, each in enumerate(members) if each.name in ("index.json", "manifest.json"))
+        kept = [(each, _content(archive, each)) for each in members[first:]]
+        start = members[first].offset
+    with tar.open("r+b") as file:
+        file.truncate(start)
+        file.seek(start)
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for member, content in kept:
+                named = _named(member.name, content, reference)
+                member.size = len(named)
+                archive.addfile(member, io.BytesIO(named))
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member) if member.isfile() else None
+    return file.read() if file else b""
+
+
+def _named(name: str, content: bytes, reference: str) -> bytes:
+    if name == "manifest.json":
+        described = json.loads(content)
+        described[0]["RepoTags"] = [reference]
+        return json.dumps(described).encode()
+    if name == "index.json":
+        index = json.loads(content)
+        tag = reference.rpartition(":")[2]
+        index["manifests"][0].setdefault("annotations", {}).update(
+            {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag}
+        )
+        return json.dumps(index).encode()
+    return content

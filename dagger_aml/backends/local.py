@@ -1,0 +1,258 @@
+"""Builders that carry a plan's Dockerfile out by the programs of this machine: docker, podman, buildah.
+
+For where no Dagger engine may run. The program keeps the images and the cache; nothing else of a build remains.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from attrs import define, field, frozen
+
+from .. import contract
+from ..errors import BaseError, BuildError, DaggerAmlError, UsageError
+from ..events import OnEvent, Said, ignore
+from ..facts import BaseFacts, from_probe, probe_argv, probe_stdin
+from ..graph import From
+from ..plan import Plan
+from ..registry import Registry, image_config, resolve_digest
+from .docker import Docker, docker_form
+from .dockerfile import Format, render
+from .local_image import LocalImage
+from .podman import Buildah, Podman
+from .process import Done, workplace
+from .progress import Progress, stages
+from .tool import Build, Found, Tool, failed, is_plain_http, refused
+
+_DEADLINE = 10.0
+"""Seconds in which a daemon or a registry must answer a question."""
+
+_INSTALL = {
+    "docker": "Install Docker (https://docs.docker.com/engine/install; Debian and Ubuntu: apt-get install docker.io)",
+    "podman": "Install podman (https://podman.io/docs/installation; Debian and Ubuntu: apt-get install podman)",
+    "buildah": "Install buildah, on Linux only (Debian and Ubuntu: apt-get install buildah)",
+}
+
+
+def local_builder(
+    name: str, *, format: Format | None = None, no_cache: bool = False, on_event: OnEvent = ignore
+) -> LocalBuilder:
+    """The builder behind ``build --with docker``, ``podman`` or ``buildah``.
+
+    :param format: of the Dockerfile. By default ``buildkit`` where the program takes it, which docker's client and
+        daemon must both do; an event says which.
+    :param no_cache: run every step again.
+    :raises UsageError: no such builder, or docker has no BuildKit and ``format`` asks for it.
+    :raises DaggerAmlError: the program is not installed, or does not answer within 10 s.
+    """
+    if name not in _INSTALL:
+        raise UsageError(f"no such builder: {name}", where="--with", do=f"Take {', '.join(_INSTALL)} or dagger.")
+    if not shutil.which(name):
+        raise DaggerAmlError(f"{name} is not installed", where=f"--with {name}", do=_INSTALL[name] + ".")
+    if name == "docker":
+        tool: Tool = _docker(format, on_event)
+    else:
+        _answer(name, "version")
+        tool = (Podman if name == "podman" else Buildah)(format or "buildkit")
+    return LocalBuilder(tool, no_cache, on_event)
+
+
+def _docker(format: Format | None, on_event: OnEvent) -> Docker:
+    version = json.loads(_answer("docker", "version", "--format", "{{json .}}"))
+    try:
+        _answer("docker", "buildx", "version")
+        buildx = True
+    except DaggerAmlError:
+        buildx = False
+    form, why = docker_form(version, buildx)
+    if format == "buildkit" and form == "classic":
+        raise UsageError(
+            f"docker cannot build the buildkit form here ({why})",
+            where="--format buildkit",
+            do="Install Docker's buildx plugin, or take --format classic.",
+        )
+    on_event(Said(f"{why}: building the {format or form} form"))
+    client = int((str(version["Client"].get("Version", "0")).split(".")[0]) or 0)
+    return Docker(format or form, buildx and client >= 23)
+
+
+def _answer(*command: str) -> str:
+    """What a short command prints.
+
+    :raises DaggerAmlError: it fails, or takes more than 10 s.
+    """
+    name = command[0]
+    do = "Start the Docker daemon, or name another with $DOCKER_HOST." if name == "docker" else f"Try: {name} version"
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_DEADLINE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DaggerAmlError(f"{name} does not answer within 10 s", where=f"--with {name}", do=do) from None
+    except OSError as error:
+        raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", where=f"--with {name}") from None
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise DaggerAmlError(f"{name} does not answer: {last}", where=f"--with {name}", do=do)
+    return done.stdout
+
+
+@frozen
+class _Base:
+    """A base that was found.
+
+    :param digest: what to pin it to; None for an image that only the local store has.
+    """
+
+    image: Found
+    digest: str | None
+
+
+@define
+class LocalBuilder:
+    """Drives one of the programs; see :class:`~dagger_aml.backends.builder.Builder`."""
+
+    tool: Tool
+    no_cache: bool = False
+    on_event: OnEvent = ignore
+    name: str = field(init=False)
+    _bases: dict[From, _Base] = field(factory=dict, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.name = self.tool.name
+
+    async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+        """Pull a base, or take the local one where that fails, and ask it.
+
+        :raises RegistryDenied: the registry wants a login. :raises TryAgain: it is unreachable or busy.
+        :raises BuildError: there is no such image, or nothing can be run in it.
+        :raises BaseError: it has no shell, or is not for a processor that this machine can run.
+        """
+        if base not in self._bases:
+            self._bases[base] = await self._find(base)
+        found = self._bases[base]
+        config = found.image.config
+        env = dict(pair.partition("=")[::2] for pair in config.get("Env") or ())
+        facts = BaseFacts(
+            source="asked",
+            user=config.get("User") or "",
+            workdir=config.get("WorkingDir") or "/",
+            environment=env.get(contract.ENVIRONMENT_PATH) or None,
+            env=env,
+            entrypoint=tuple(config.get("Entrypoint") or ()),
+            cmd=tuple(config.get("Cmd") or ()),
+            onbuild=await self._onbuild(base, found),
+            volumes=tuple(config.get("Volumes") or ()),
+        )
+        argv = probe_argv(facts.user, facts.environment)
+        done = await self.tool.probe(found.image.id, argv, probe_stdin(paths))
+        if done.code:
+            raise self._not_asked(base, done)
+        return found.digest, from_probe(done.out, facts)
+
+    async def image(self, plan: Plan, *, title: str = "") -> LocalImage:
+        """Build a plan's Dockerfile; the image is kept in the program's store, under its ID alone.
+
+        :raises BuildError: a step failed; it is named where that can be told from the output.
+        """
+        dockerfile = render(plan, format=self.tool.form, title=title)
+        progress = Progress.of(dockerfile.text, plan, self.on_event)
+        with workplace() as work:
+            froms = [stage.instructions[0].text.split()[2] for stage in stages(dockerfile.text, plan)]
+            build = Build(work, plan.base.platform, self.no_cache, all(is_plain_http(each) for each in froms))
+            build.context.mkdir()
+            await to_thread.run_sync(dockerfile.write, build.context)
+            done = await self.tool.build(build, progress.line)
+            if done.code:
+                raise progress.error(done.code, self.name)
+            progress.finish()
+            return LocalImage(self.tool, build.id_file.read_text().strip(), self.on_event)
+
+    async def folder(self, plan: Plan, path: str, dest: Path) -> None:
+        """Build a plan and copy what one folder of it holds into a folder; as the caller's own files."""
+        made = await self.image(plan)
+        with workplace() as work:
+            done = await self.tool.copy_out(made.id, path, dest, work)
+        if done.code:
+            raise failed(done, f"copy {path}", [self.name, "cp"])
+
+    async def _find(self, base: From) -> _Base:
+        if Registry.of(base.reference).host == "localhost":
+            local = await self._local(base)
+            if local:
+                return _Base(local, base.digest)
+        self.on_event(Said(f"pulling {base.pinned}"))
+        done = await self.tool.pull(base.pinned, base.platform)
+        if done.code:
+            return await self._fallen_back(base, done)
+        image = await self._local(base)
+        if image is None:
+            raise BuildError(f"{self.name} pulled it and does not have it", step=f"base {base.pinned}")
+        digest = (
+            base.digest or self.tool.pulled_digest(done.out) or await self._digest(base) or image.digest(base.pinned)
+        )
+        return _Base(await self._exactly(base, digest) or image, digest)
+
+    async def _fallen_back(self, base: From, done: Done) -> _Base:
+        step = f"base {base.pinned}"
+        error = refused(done, base.pinned, step, [self.name, "pull", base.pinned])
+        local = await self._local(base)
+        if local is None:
+            raise error
+        self.on_event(Said(f"{error.what}; taking {base.pinned} as {self.name}'s store has it"))
+        known = None if isinstance(error, BuildError) else local.digest(base.pinned)
+        return _Base(local, base.digest or known)
+
+    async def _local(self, base: From) -> Found | None:
+        image = await self.tool.inspect(base.pinned)
+        wanted = "/".join(base.platform.split("/")[:2])
+        if image and image.platform != wanted:
+            raise BaseError(f"the image is for {image.platform}, not for {wanted}", where=f"base {base.pinned}")
+        return image
+
+    async def _digest(self, base: From) -> str | None:
+        """The tag's digest as the registry tells it, since podman and buildah keep only the platform's."""
+        try:
+            with anyio.fail_after(_DEADLINE):
+                return await resolve_digest(base) or None
+        except (DaggerAmlError, TimeoutError):
+            return None
+
+    async def _exactly(self, base: From, digest: str | None) -> Found | None:
+        """The image of a digest, pulled if the tag has moved between two answers."""
+        if not digest:
+            return None
+        pinned = From(base.reference, digest, base.platform)
+        found = await self._local(pinned)
+        if found is None and not (await self.tool.pull(pinned.pinned, base.platform)).code:
+            found = await self._local(pinned)
+        return found
+
+    async def _onbuild(self, base: From, found: _Base) -> tuple[str, ...] | None:
+        """The base's triggers; podman does not tell them, so its registry is asked."""
+        config = found.image.config
+        if self.name == "podman" and "OnBuild" not in config:
+            try:
+                with anyio.fail_after(_DEADLINE):
+                    config = await image_config(base.reference, found.digest, base.platform)
+            except (DaggerAmlError, TimeoutError):
+                return None
+        return tuple(config.get("OnBuild") or ())
+
+    def _not_asked(self, base: From, done: Done) -> DaggerAmlError:
+        said, where = done.err.lower(), f"base {base.pinned}"
+        if "exec format error" in said:
+            return BaseError(
+                f"this machine cannot run {base.platform}",
+                where=where,
+                do="Install QEMU's user emulation (Debian and Ubuntu: apt-get install qemu-user-static).",
+            )
+        if "/bin/sh" in said and ("no such file" in said or "not found" in said):
+            return BaseError("the base has no /bin/sh", where=where, do="Take a base with a POSIX shell.")
+        return failed(done, where, [self.name, "run"])

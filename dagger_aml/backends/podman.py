@@ -1,0 +1,232 @@
+"""The podman and buildah commands, which share their image store and the code that builds.
+
+They keep the containers of an interrupted build. So a build is marked by a secret that nothing mounts: the path of
+its file stands in the state of each of these containers, and in no image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from attrs import frozen
+
+from ..graph import parse_reference
+from .dockerfile import Format
+from .process import Done, run, workplace
+from .tool import (
+    Build,
+    Found,
+    docker_config_file,
+    first_json,
+    found_image,
+    full_name,
+    full_reference,
+    is_plain_http,
+    random_name,
+    with_algorithm,
+)
+
+_LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+"""Low enough for root in a container, which may not set those that podman gives root by default."""
+
+
+@frozen
+class Podman:
+    """Drives ``podman``."""
+
+    form: Format = "buildkit"
+    name: str = "podman"
+
+    async def pull(self, reference: str, platform: str) -> Done:
+        """See :class:`~dagger_aml.backends.tool.Tool`, here and below."""
+        with workplace() as work:
+            return await self._run(
+                "pull", "--platform", platform, *_tls(reference), full_reference(reference), work=work
+            )
+
+    def pulled_digest(self, output: str) -> str | None:
+        return None
+
+    async def inspect(self, reference: str) -> Found | None:
+        for name in _names(reference):
+            done = await self._run("image", "inspect", name)
+            if not done.code:
+                return found_image(first_json(done.out))
+        return None
+
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+        done = await self._probe(image, argv, stdin, [])
+        if done.code == 126 and "rlimit" in done.err:
+            done = await self._probe(image, argv, stdin, _LIMITS)
+        return done
+
+    async def _probe(self, image: str, argv: Sequence[str], stdin: str, limits: Sequence[str]) -> Done:
+        name = random_name()
+        flags = ["--rm", "--interactive", "--name", name, "--network", "none", "--user", "0:0", "--workdir", "/"]
+        try:
+            return await self._run(
+                "run", *flags, *limits, "--entrypoint", argv[0], image, *argv[1:], stdin=stdin or "\n"
+            )
+        except BaseException:
+            await self._shielded("rm", "--force", name)
+            raise
+
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+        mark = build.work / "mark"
+        mark.touch()
+        flags = ["--layers", "--format", "docker", "--pull=false", "--secret", f"id=dagger-aml,src={mark}"]
+        tls = ["--tls-verify=false"] if build.plain_http else []
+        try:
+            return await self._run(
+                "build", *build.flags, *flags, *tls, str(build.context), work=build.work, on_line=on_line
+            )
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._tidy(mark)
+            raise
+
+    async def push(self, image: str, reference: str, work: Path) -> tuple[Done, str | None]:
+        file = work / "digest"
+        done = await self._run(
+            "push", "--digestfile", str(file), *_tls(reference), image, f"docker://{full_reference(reference)}",
+            work=work,
+        )  # fmt: skip
+        return done, None if done.code else file.read_text().strip()
+
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+        names = [full_reference(reference)] if reference else []
+        link = _without_colon(tar, work)
+        return await self._run("save", "--format", "docker-archive", "-o", str(link), image, *names, work=work)
+
+    async def tag(self, image: str, reference: str) -> Done:
+        return await self._run("tag", image, reference)
+
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+        name = random_name()
+        try:
+            made = await self._run("create", "--name", name, image, "/bin/true")
+            return made if made.code else await self._run("cp", f"{name}:{path.rstrip('/')}/.", str(dest))
+        finally:
+            await self._shielded("rm", "--force", "--volumes", name)
+
+    async def _run(
+        self,
+        *argv: str,
+        work: Path | None = None,
+        stdin: str = "",
+        on_line: Callable[[str], None] | None = None,
+        cwd: Path | None = None,
+    ) -> Done:
+        env = {"TMPDIR": str(work / "tmp")} if work else {}
+        config = docker_config_file()
+        if config and not os.environ.get("REGISTRY_AUTH_FILE"):
+            env["REGISTRY_AUTH_FILE"] = str(config)
+        return await run([self.name, *argv], env=env, stdin=stdin, on_line=on_line, cwd=cwd)
+
+    async def _shielded(self, *argv: str) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._run(*argv)
+
+    async def _tidy(self, mark: Path) -> None:
+        """Remove the containers that an interrupted build left in the store."""
+        for state in await self._states():
+            with contextlib.suppress(OSError):
+                if str(mark) in state.read_text(errors="replace"):
+                    await self._run("rm", *(["--force"] if self.name == "podman" else []), state.parts[-3])
+
+    async def _states(self) -> list[Path]:
+        info = await self._run("info", *(["--format", "json"] if self.name == "podman" else []))
+        try:
+            store = {key.lower(): value for key, value in json.loads(info.out)["store"].items()}
+            root, driver = Path(store["graphroot"]), store["graphdrivername"]
+        except (ValueError, KeyError):
+            return []
+        return list(root.glob(f"{driver}-containers/*/userdata/buildah.json"))
+
+
+@frozen
+class Buildah(Podman):
+    """Drives ``buildah``."""
+
+    name: str = "buildah"
+
+    async def inspect(self, reference: str) -> Found | None:
+        for name in _names(reference):
+            done = await self._run("inspect", "--type", "image", name)
+            if done.code:
+                continue
+            read = first_json(done.out)
+            docker = read["Docker"]
+            platform = f"{docker.get('os')}/{docker.get('architecture')}"
+            repository = full_name(parse_reference(reference)[0])
+            digest = read.get("FromImageDigest")
+            digests = ((repository, digest),) if digest else ()
+            return Found(with_algorithm(read["FromImageID"]), digests, platform, docker.get("config") or {})
+        return None
+
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+        async with self._container(image) as (made, name):
+            if made.code:
+                return made
+            flags = ["--network", "none", "--user", "0:0", "--workingdir", "/"]
+            return await self._run("run", *flags, name, "--", *argv, stdin=stdin or "\n")
+
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+        link = _without_colon(tar, work)
+        named = f":{full_reference(reference)}" if reference else ""
+        return await self._run("push", image, f"docker-archive:{link.name}{named}", work=work, cwd=work)
+
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+        """By a build, since mounting needs root or a user namespace."""
+        (work / "empty").mkdir()
+        lines = [f"FROM {image} AS made", "FROM scratch", f"COPY --from=made {json.dumps([path + '/', '/'])}"]
+        (work / "Copy").write_text("\n".join(lines) + "\n")
+        (work / "out").mkdir()
+        flags = ["--layers=false", "--iidfile", "copied", "--output", "type=local,dest=out", "--file", "Copy"]
+        done = await self._run("build", "--pull=false", *flags, "empty", work=work, cwd=work)
+        if not done.code:
+            await self._shielded("rmi", (work / "copied").read_text().strip())
+            _move(work / "out", dest)
+        return done
+
+    @asynccontextmanager
+    async def _container(self, image: str) -> AsyncIterator[tuple[Done, str]]:
+        name = random_name()
+        try:
+            yield await self._run("from", "--pull-never", "--name", name, image), name
+        finally:
+            await self._shielded("rm", name)
+
+
+def _names(reference: str) -> tuple[str, ...]:
+    """What an image may be called in the store: as docker means it, else as it was written."""
+    return tuple(dict.fromkeys((full_reference(reference), reference)))
+
+
+def _tls(reference: str) -> tuple[str, ...]:
+    return ("--tls-verify=false",) if is_plain_http(reference) else ()
+
+
+def _without_colon(tar: Path, work: Path) -> Path:
+    """Another way to the file, since a colon ends a file's name for these programs."""
+    link = work / "image.tar"
+    link.symlink_to(tar.absolute())
+    return link
+
+
+def _move(source: Path, dest: Path) -> None:
+    import shutil
+
+    own = (os.geteuid(), os.getegid()) if hasattr(os, "geteuid") and os.geteuid() == 0 else None
+    for root, folders, files in os.walk(source):
+        for name in (*folders, *files):
+            if own:
+                os.chown(Path(root) / name, *own, follow_symlinks=False)
+    for each in source.iterdir():
+        shutil.move(each, dest / each.name)

@@ -1,0 +1,207 @@
+"""What builders print while they carry a Dockerfile out, read as the plan's steps.
+
+The classic builder, BuildKit and buildah number instructions each in its own way; which step of the plan an
+instruction belongs to is read from the Dockerfile's own text, whose blocks are the plan's steps in order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeVar
+
+from attrs import define, field, frozen
+
+from ..errors import BuildError
+from ..events import OnEvent, Output, Said, StepDone, StepStarted
+from ..plan import Plan
+
+_CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
+_BUILDAH = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)(?:/\d+)?: ")
+_BUILDKIT = re.compile(r"#(?P<vertex>\d+) \[\s*(?:(?P<stage>[^\]]*?)\s+)?(?P<number>\d+)/\d+\] ")
+_BUILDKIT_ERROR = re.compile(r"#(?P<vertex>\d+) ERROR:? ")
+_BUILDKIT_OUTPUT = re.compile(r"#(?P<vertex>\d+) \d+\.\d+ (?P<text>.*)")
+_EXIT = re.compile(r"(?:non-zero code: |exit code: |exit status )(\d+)")
+_NOISE = re.compile(
+    r" ---> |--> |Removing intermediate container|The command '|Error: (?:error )?building |STEP |#\d+ "
+    r"|DEPRECATED: |executor failed running"
+)
+_COUNTED = ("FROM", "RUN", "COPY", "ADD", "WORKDIR")
+"""The instructions that BuildKit numbers."""
+
+_Item = TypeVar("_Item")
+
+KEPT_LINES = 100
+"""Lines of output that an error can show."""
+
+
+@frozen
+class Instruction:
+    """One instruction of a Dockerfile.
+
+    :param step: name of the step it belongs to; empty for FROM and for what the image says of itself.
+    :param number: the plan's number of that step, from 1; 0 in a stage.
+    """
+
+    text: str
+    step: str = ""
+    number: int = 0
+
+    @property
+    def keyword(self) -> str:
+        return self.text.partition(" ")[0]
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The argv of a RUN, without the variables that stand before it."""
+        if self.keyword != "RUN":
+            return ()
+        words = [str(word) for word in json.loads(self.text[4:])]
+        if words[0] == "/usr/bin/env":
+            words = words[1:]
+            while len(words) > 1 and re.match(r"[A-Za-z_]\w*=", words[0]):
+                words = words[1:]
+        return tuple(words)
+
+
+@frozen
+class Stage:
+    """A stage and its instructions, FROM first."""
+
+    name: str
+    instructions: tuple[Instruction, ...]
+
+
+def stages(text: str, plan: Plan) -> tuple[Stage, ...]:
+    """Read a Dockerfile that :func:`~dagger_aml.backends.dockerfile.render` wrote of a plan."""
+    found: list[list[Instruction]] = []
+    names: list[str] = []
+    for block in text.split("\n\n")[1:]:
+        title, lines = _block(block)
+        if lines[0].startswith("FROM "):
+            found.append([])
+            names.append(lines[0].partition(" AS ")[2])
+            title = ""
+        found[-1] += [Instruction(line, title) for line in lines]
+    found[-1] = _numbered(found[-1], text.split("\n\n")[1:], plan)
+    return tuple(Stage(name, tuple(each)) for name, each in zip(names, found, strict=True))
+
+
+def _block(block: str) -> tuple[str, list[str]]:
+    lines = block.replace("\\\n", "").strip("\n").split("\n")
+    title = " ".join(re.sub(r"^#:? ?", "", line) for line in lines if line.startswith("#"))
+    return title, [line for line in lines if not line.startswith("#")]
+
+
+def _numbered(last: list[Instruction], blocks: list[str], plan: Plan) -> list[Instruction]:
+    """The final stage's instructions with the plan's names and numbers in place of the comments above them."""
+    start = max(index for index, block in enumerate(blocks) if block.lstrip("\n").startswith("FROM "))
+    made = [Instruction(_block(blocks[start])[1][0])]
+    for number, block in enumerate(blocks[start + 1 :], 1):
+        step = plan.steps[number - 1].name if number <= len(plan.steps) else ""
+        made += [Instruction(line, step, number if step else 0) for line in _block(block)[1]]
+    assert len(made) == len(last)
+    return made
+
+
+@define
+class Progress:
+    """Takes a builder's lines; tells the steps, and knows in the end which instruction failed."""
+
+    stages: tuple[Stage, ...]
+    total: int
+    names: tuple[str, ...]
+    on_event: OnEvent
+    _current: Instruction | None = None
+    _failed: str | None = None
+    _vertices: dict[str, Instruction] = field(factory=dict)
+    _lines: dict[str, deque[str]] = field(factory=dict)
+    _at: str = ""
+    _step: int = 0
+    _since: float = 0.0
+    _said: set[str] = field(factory=set)
+
+    @classmethod
+    def of(cls, text: str, plan: Plan, on_event: OnEvent) -> Progress:
+        names = tuple(step.name for step in plan.steps)
+        return cls(stages(text, plan), len(names), names, on_event)
+
+    def line(self, text: str) -> None:
+        """Take one line of a builder's output."""
+        self._recognise(text)
+        output = _BUILDKIT_OUTPUT.match(text)
+        key, kept = (output["vertex"], output["text"]) if output else (self._at, text)
+        self._lines.setdefault(key, deque(maxlen=KEPT_LINES)).append(kept)
+        self.on_event(Output(text))
+
+    def finish(self) -> None:
+        """The build went well: every step is done."""
+        self._reach(self.total + 1)
+
+    def error(self, code: int, builder: str) -> BuildError:
+        """The error of a build that went wrong: the step, its command, its last lines."""
+        key = self._failed or self._at
+        lines = list(self._lines.get(key, ())) if key else [line for each in self._lines.values() for line in each]
+        failed = self._vertices.get(key) if key else None
+        said = _EXIT.findall("\n".join(line for each in self._lines.values() for line in each))
+        if failed is None or not failed.command:
+            step = failed.step if failed else ""
+            return BuildError(f"{builder} could not build the image", step=step or None, output=_join(lines))
+        shown = [line for line in lines if not _NOISE.match(line)]
+        what = f"the command ended with exit code {said[-1] if said else code}"
+        return BuildError(what, step=failed.step, command=failed.command, output=_join(shown or lines))
+
+    def _recognise(self, text: str) -> None:
+        if match := _CLASSIC.match(text):
+            every = [each for stage in self.stages for each in stage.instructions]
+            self._begin(f"{match['number']}", _nth(every, match["number"]))
+        elif match := _BUILDAH.match(text):
+            stage = _nth(self.stages, match["stage"] or str(len(self.stages)))
+            if stage:
+                self._begin(f"{match['stage']}/{match['number']}", _nth(stage.instructions, match["number"]))
+        elif match := _BUILDKIT.match(text):
+            instruction = self._vertex(match["stage"] or "", match["number"], text[match.end() :])
+            self._begin(match["vertex"], instruction)
+            self._at = ""
+        elif match := _BUILDKIT_ERROR.match(text):
+            self._failed = match["vertex"]
+
+    def _vertex(self, name: str, number: str, text: str) -> Instruction | None:
+        """The instruction of a vertex. BuildKit calls the last stage by its index, as an earlier one may be named."""
+        word = name.split()[-1] if name else ""
+        likely = [stage for stage in self.stages if stage.name and stage.name == word] + [self.stages[-1]]
+        found = [_nth([each for each in stage.instructions if each.keyword in _COUNTED], number) for stage in likely]
+        return next((each for each in found if each and each.text[:200] == text[:200]), found[0])
+
+    def _begin(self, key: str, instruction: Instruction | None) -> None:
+        self._at = key
+        if instruction is None:
+            return
+        self._vertices[key] = instruction
+        if instruction.number:
+            self._reach(instruction.number)
+        elif instruction.step and instruction.step not in self._said and instruction.keyword == "RUN":
+            self._said.add(instruction.step)
+            self.on_event(Said(instruction.step))
+
+    def _reach(self, number: int) -> None:
+        now = time.monotonic()
+        while self._step < number:
+            if self._step:
+                self.on_event(StepDone(self.names[self._step - 1], self._step, self.total, now - self._since))
+            self._step += 1
+            self._since = now
+            if self._step <= self.total:
+                self.on_event(StepStarted(self.names[self._step - 1], self._step, self.total))
+
+
+def _join(lines: list[str]) -> str:
+    return "\n".join(line for line in lines if line.strip())
+
+
+def _nth(items: Sequence[_Item], number: str) -> _Item | None:
+    index = int(number) - 1
+    return items[index] if 0 <= index < len(items) else None

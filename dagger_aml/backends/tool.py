@@ -1,0 +1,190 @@
+"""What the programs docker, podman and buildah have in common for the builder that drives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from ..errors import BuildError, DaggerAmlError
+from ..registry import Registry, said_by_registry
+from .dockerfile import Format
+from .process import Done
+
+
+@frozen
+class Found:
+    """An image of a local store.
+
+    :param digests: what the store calls it by: a repository with its host, and a manifest's digest.
+    :param platform: ``linux/amd64``, without a variant.
+    :param config: User, Env, Cmd and so on.
+    """
+
+    id: str
+    digests: tuple[tuple[str, str], ...]
+    platform: str
+    config: Mapping[str, Any] = field(repr=False)
+
+    def digest(self, reference: str) -> str | None:
+        """The digest that it has in the reference's repository, as far as the store knows."""
+        name = full_name(reference).partition("@")[0]
+        return next((digest for repository, digest in self.digests if repository == name), None)
+
+
+class Tool(Protocol):
+    """One of the programs."""
+
+    @property
+    def name(self) -> str:
+        """``docker``, ``podman`` or ``buildah``."""
+        ...
+
+    @property
+    def form(self) -> Format:
+        """Of the Dockerfiles that it is given."""
+        ...
+
+    async def pull(self, reference: str, platform: str) -> Done:
+        """Get an image from its registry."""
+        ...
+
+    def pulled_digest(self, output: str) -> str | None:
+        """The digest that ``pull`` printed, where it prints one."""
+        ...
+
+    async def inspect(self, reference: str) -> Found | None:
+        """An image of the local store; None when it is not there."""
+        ...
+
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+        """Run a command in an image as 0:0, without network; nothing is left of it."""
+        ...
+
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+        """Build a context; the image's ID goes to ``build.id_file``."""
+        ...
+
+    async def push(self, image: str, reference: str, work: Path) -> tuple[Done, str | None]:
+        """Push an image and tell its digest."""
+        ...
+
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+        """Write an image to a tar in Docker's form."""
+        ...
+
+    async def tag(self, image: str, reference: str) -> Done:
+        """Give an image a name in the local store."""
+        ...
+
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+        """Copy what a folder of an image holds into a folder of this machine."""
+        ...
+
+
+@frozen
+class Build:
+    """One build.
+
+    :param work: a temporary folder that holds ``context`` and is the build's own.
+    :param plain_http: whether every base lies in a registry without TLS.
+    """
+
+    work: Path
+    platform: str
+    no_cache: bool
+    plain_http: bool
+
+    @property
+    def context(self) -> Path:
+        return self.work / "context"
+
+    @property
+    def id_file(self) -> Path:
+        return self.work / "id"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What all three understand alike."""
+        return (
+            "--iidfile",
+            str(self.id_file),
+            "--file",
+            str(self.context / "Dockerfile"),
+            *(("--no-cache",) if self.no_cache else ()),
+        )
+
+
+def full_name(reference: str) -> str:
+    """The reference without its tag, with its host and its digest, if it has one: how podman must be given it."""
+    at = Registry.of(reference)
+    return f"{at.host}/{at.repository}" + (f"@{at.digest}" if at.digest else "")
+
+
+def full_reference(reference: str) -> str:
+    """The reference with its host, and its digest or else its tag."""
+    at = Registry.of(reference)
+    return full_name(reference) if at.digest else at.canonical
+
+
+def is_plain_http(reference: str) -> bool:
+    """Whether docker and Dagger talk plain HTTP to the reference's registry."""
+    return Registry.of(reference).url.startswith("http:")
+
+
+def refused(done: Done, reference: str, step: str, command: Sequence[str]) -> DaggerAmlError:
+    """The error for a pull or push that failed.
+
+    :param step: ``base …`` or ``push …``.
+    """
+    said = done.err.strip() or done.out.strip()
+    last = "\n".join(said.splitlines()[-3:])
+    known = said_by_registry(f"registry https://{Registry.of(reference).host}/ says: {last}", step)
+    return known or failed(done, step, command)
+
+
+def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
+    """The error for anything else that failed."""
+    said = done.err.strip() or done.out.strip()
+    return BuildError(
+        f"{command[0]} ended with exit code {done.code}", step=step, command=tuple(command), output=said
+    )
+
+
+def random_name() -> str:
+    """A container's name that nobody else has."""
+    return f"dagger-aml-{secrets.token_hex(8)}"
+
+
+def first_json(text: str) -> dict[str, Any]:
+    """The object that a program printed, alone or first of a list."""
+    read = json.loads(text)
+    found: dict[str, Any] = read[0] if isinstance(read, list) else read
+    return found
+
+
+def found_image(read: Mapping[str, Any]) -> Found:
+    """What ``image inspect`` of docker and podman tells."""
+    names = [name.partition("@") for name in read.get("RepoDigests") or ()]
+    digests = [(full_name(name), digest) for name, _, digest in names if digest]
+    own = read.get("Digest")
+    digests.sort(key=lambda pair: pair[1] != own)
+    platform = f"{read.get('Os')}/{read.get('Architecture')}"
+    return Found(with_algorithm(read["Id"]), tuple(digests), platform, read.get("Config") or {})
+
+
+def with_algorithm(image: str) -> str:
+    """``sha256:…`` of an image's ID, which podman and buildah print bare."""
+    return image if ":" in image else f"sha256:{image}"
+
+
+def docker_config_file() -> Path | None:
+    """The docker config that the environment names, which podman and buildah would not look for."""
+    folder = os.environ.get("DOCKER_CONFIG")
+    path = Path(folder) / "config.json" if folder else None
+    return path if path and path.is_file() else None

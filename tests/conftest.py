@@ -1,0 +1,52 @@
+"""What all tests share: the event loop, the flag for the long run, and the report of what an engine ran."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ENGINE_VERSION = pytest.StashKey[str]()
+"""Where the fixture that connects to an engine notes its version."""
+
+ENGINE_RAN = pytest.StashKey[int]()
+"""How many tests marked `engine` ran, whether they passed or failed."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the flags."""
+    parser.addoption(
+        "--all-examples",
+        action="store_true",
+        default=os.environ.get("DAGGER_AML_ALL_EXAMPLES") == "1",
+        help="build and score every example by every recipe, on every base and builder, not a covering few "
+        "(also: DAGGER_AML_ALL_EXAMPLES=1)",
+    )
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The only one that dagger-io runs on; for the session, so that one connection to the engine lasts as long."""
+    return "asyncio"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count."""
+    config.stash[ENGINE_RAN] = 0
+    config.pluginmanager.register(_EngineReport(config))
+
+
+class _EngineReport:
+    """Counts the tests that an engine ran, and writes `N VERSION` for .ci/run when all are through."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and "engine" in report.keywords and not report.skipped:
+            self._config.stash[ENGINE_RAN] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        path = os.environ.get("DAGGER_AML_ENGINE_REPORT")
+        if path:
+            version = self._config.stash.get(ENGINE_VERSION, "")
+            Path(path).write_text(f"{self._config.stash[ENGINE_RAN]} {version}\n")

@@ -1,0 +1,614 @@
+"""Resolving a graph on what is known of its base, ordering it, and naming what runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagger_aml import (
+    BaseError,
+    Built,
+    Copy,
+    Empty,
+    From,
+    FromBase,
+    Graph,
+    GraphError,
+    Run,
+    Text,
+    fingerprint,
+    make_plan,
+)
+from dagger_aml.content import local
+from dagger_aml.facts import BaseFacts, PathFact, from_probe, prefixes, probe_stdin
+from dagger_aml.graph import Need, Root
+from dagger_aml.plan import asked_paths, bases, pin, plan, schedule
+
+from .tools import error_of, make
+
+BASE = From.parse("example.org/base:1")
+OTHER = From.parse("example.org/tools:2")
+HEAD = Graph(BASE)
+DIGEST = "sha256:" + "0" * 64
+DIR, FILE, LINK = PathFact("dir"), PathFact("file", 0o644), PathFact("link", 0o777)
+FACTS = BaseFacts(
+    "asked",
+    uid=1234,
+    gid=4321,
+    environment="/opt/env",
+    environment_uid=77,
+    environment_gid=88,
+    python="3.12",
+    extras=True,
+    env={"PATH": "/usr/bin"},
+    paths={"/app": PathFact("dir", 0o755, 1234, 4321), "/opt": DIR, "/opt/env": DIR, "/usr": DIR, "/tmp": DIR},
+)
+
+
+def planned(graph: Graph, **facts):
+    return plan(graph, {base: evolve(FACTS, **facts) for base in bases(graph)})
+
+
+def with_paths(**paths: PathFact):
+    """Facts of a base in which further paths exist; ``__`` stands for ``/``."""
+    return {"paths": {**FACTS.paths, **{name.replace("__", "/"): fact for name, fact in paths.items()}}}
+
+
+def tree(tmp_path, name: str, *files: str):
+    return local(make(tmp_path / name, {file: "x" for file in files}))
+
+
+# --- placeholders ---------------------------------------------------------------------------------------------------
+
+
+def test_placeholders_become_literals():
+    made = planned(
+        HEAD.add(
+            Run(
+                [FromBase("environment", after="/bin/python"), FromBase("uid"), FromBase("user", before="-")],
+                FromBase("environment_owner"),
+                {"PYTHONPATH": FromBase("pythonpath", before="/x")},
+                touches=[FromBase("environment")],
+            ),
+            Copy(Empty(), "/app", uid=FromBase("uid"), gid=FromBase("gid")),
+        ).configure(env={"E": FromBase("environment", after="/lib")}, user=FromBase("uid"))
+    )
+    run, copy = made.layers
+    assert run.argv == ("/opt/env/bin/python", "1234", "-dockeruser")
+    assert (run.user, run.touches, dict(run.env)) == ("77:88", ("/opt/env",), {"PYTHONPATH": "/x"})
+    assert (copy.uid, copy.gid) == (1234, 4321)
+    assert made.config.env["E"] == "/opt/env/lib" and made.config.user == "1234"
+    assert "FromBase" not in repr((made.layers, made.config))
+
+
+def test_a_runs_user_may_be_a_number_of_the_base():
+    assert planned(HEAD.add(Run(["/x"], FromBase("uid")))).layers[0].user == "1234"
+    assert planned(HEAD.add(Run(["/x"], FromBase("user"))), user="").layers[0].user == "0:0"
+
+
+def test_pythonpath_keeps_what_the_base_has():
+    graph = HEAD.configure(env={"PYTHONPATH": FromBase("pythonpath", before="/libs")})
+    assert planned(graph).config.env["PYTHONPATH"] == "/libs"
+    assert planned(graph, env={"PYTHONPATH": "/a:/b"}).config.env["PYTHONPATH"] == "/libs:/a:/b"
+
+
+def test_what_is_not_known_never_becomes_a_word():
+    for graph in (
+        HEAD.configure(env={"V": FromBase("python")}),
+        HEAD.add(Run(["/x", FromBase("python", before="python")])),
+    ):
+        error = error_of(planned, graph, python=None)
+        assert isinstance(error, BaseError) and "python" in error.what and error.do
+
+
+def test_a_base_without_an_environment():
+    error = error_of(planned, HEAD.add(Run([FromBase("environment", after="/bin/python")])), environment=None)
+    assert isinstance(error, BaseError) and "AZUREML_CONDA_ENVIRONMENT_PATH" in error.what and error.do
+    assert error_of(planned, HEAD.configure(env={"A": FromBase("colour")})).what == "no such fact of a base: colour"
+
+
+def test_what_a_base_answers_is_checked_as_any_text():
+    error_of(planned, HEAD.configure(env={"A": FromBase("environment")}), environment="/a\nb")
+    error_of(planned, HEAD.add(Run([FromBase("environment", after="/bin/python")])), environment="opt/env")
+
+
+@pytest.mark.parametrize("environment", ["/opt/env/", "//opt/env", "/opt//env"])
+def test_a_sloppily_written_environment_is_understood(environment):
+    assert planned(HEAD.add(Run([FromBase("environment", after="/x")])), environment=environment).layers[0].argv == (
+        "/opt/env/x",
+    )
+
+
+def test_the_plan_says_where_the_image_is_from():
+    labels = planned(HEAD.configure(labels={"a": "b"})).config.labels
+    assert labels["org.opencontainers.image.base.name"] == "example.org/base:1" and labels["a"] == "b"
+    assert "org.opencontainers.image.base.digest" not in labels
+    pinned = planned(pin(HEAD, {BASE: DIGEST}))
+    assert pinned.config.labels["org.opencontainers.image.base.digest"] == DIGEST
+    assert pinned.base == From("example.org/base:1", DIGEST)
+
+
+# --- needs, ONBUILD, VOLUME -----------------------------------------------------------------------------------------
+
+
+def test_needs():
+    graph = HEAD.need(Need("extras", True, "it would be ignored", "Do this."))
+    assert planned(graph, extras=True).notes == ()
+    error = error_of(planned, graph, extras=False)
+    assert isinstance(error, BaseError)
+    assert (error.what, error.do, error.where) == ("it would be ignored", "Do this.", BASE.pinned)
+    (note,) = planned(graph, extras=None).notes
+    assert "it would be ignored. Do this." in note
+
+
+def test_onbuild_is_refused():
+    error = error_of(planned, HEAD, onbuild=("RUN id",))
+    assert "ONBUILD" in error.what and error.where == BASE.pinned and "RUN id" in str(error.do)
+    planned(HEAD, onbuild=None)
+
+
+@pytest.mark.parametrize(
+    ("touches", "workdir", "refused"),
+    [
+        (None, "/", True),
+        (["/data"], "/", True),
+        (["/data/x"], "/", True),
+        (["/"], "/", True),
+        (["/database"], "/", False),
+        (["/tmp"], "/", False),
+        ([], "/", False),
+        (["/tmp"], "/data/x", True),
+    ],
+)
+def test_a_run_may_not_touch_a_volume(touches, workdir, refused):
+    graph = HEAD.add(Run(["/x"], touches=touches, workdir=workdir, step="my step"))
+    facts = {"volumes": ("/data/",), **with_paths(__data=DIR, __data__x=DIR)}
+    if refused:
+        error = error_of(planned, graph, **facts)
+        assert isinstance(error, BaseError) and "VOLUME /data" in error.what and error.where == "my step" and error.do
+    else:
+        planned(graph, **facts)
+
+
+def test_a_copy_may_go_to_a_volume():
+    planned(HEAD.add(Copy(Text(b""), "/data/x", "file")), volumes=("/data",))
+
+
+# --- destinations ---------------------------------------------------------------------------------------------------
+
+
+def test_a_destination_through_a_link_is_freed_of_it():
+    facts = with_paths(__lnk=PathFact("link", target="/opt"), __opt__sub=PathFact("link", target="/usr/real"))
+    dests = [
+        copy.dest
+        for copy in planned(
+            HEAD.add(
+                Copy(Empty(), "/lnk"),
+                Copy(Empty(), "/lnk/a/b"),
+                Copy(Text(b""), "/lnk/f", "file"),
+                Copy(Text(b""), "/lnk/sub/f", "file"),
+            ),
+            **facts,
+        ).layers
+    ]
+    assert dests == ["/opt", "/opt/a/b", "/opt/f", "/usr/real/f"]
+
+
+def test_a_file_replaces_a_link_of_its_own_name():
+    for link in (LINK, PathFact("link", target="/usr/x")):
+        made = planned(HEAD.add(Copy(Text(b""), "/opt/l", "file")), **with_paths(__opt__l=link))
+        assert made.layers[0].dest == "/opt/l"
+
+
+def test_a_destination_through_a_dangling_or_endless_link_is_refused():
+    loop = with_paths(__l=PathFact("link", target="/l"))
+    for facts in (with_paths(__l=LINK), loop):
+        for copy in (Copy(Empty(), "/l", step="s"), Copy(Text(b""), "/l/x", "file", step="s")):
+            error = error_of(planned, HEAD.add(copy), **facts)
+            assert isinstance(error, GraphError) and "/l" in error.what and error.where == "s"
+
+
+def test_a_link_to_the_root_is_followed():
+    facts = with_paths(__l=PathFact("link", target="/"))
+    assert planned(HEAD.add(Copy(Text(b""), "/l/x", "file")), **facts).layers[0].dest == "/x"
+    assert planned(HEAD.add(Copy(Empty(), "/l")), **facts).layers[0].dest == "/"
+
+
+@pytest.mark.parametrize(
+    ("copy", "path", "fact", "said"),
+    [
+        (Copy(Text(b""), "/a/x", "file"), "/a/x", DIR, "/a/x is a dir already"),
+        (Copy(Empty(), "/a/x"), "/a/x", FILE, "/a/x is a file already"),
+        (Copy(Empty(), "/a/x"), "/a/x", PathFact("other"), "/a/x is a other already"),
+        (Copy(Text(b""), "/a/x", "file"), "/a/x", PathFact("other"), "/a/x is a other already"),
+        (Copy(Empty(), "/a/x/y"), "/a", FILE, "/a is a file, not a folder"),
+        (Copy(Text(b""), "/a/x", "file"), "/a", FILE, "/a is a file, not a folder"),
+    ],
+)
+def test_conflicts_with_what_the_base_has_are_refused(copy, path, fact, said):
+    error = error_of(planned, HEAD.add(evolve(copy, step="my step")), paths={path: fact})
+    assert isinstance(error, GraphError) and said in error.what and error.where == "my step"
+
+
+@pytest.mark.parametrize(
+    ("path", "fact", "refused"),
+    [
+        ("/app/d", FILE, True),
+        ("/app/d", PathFact("link", target="/opt"), True),
+        ("/app/d", DIR, False),
+        ("/app/d/f", DIR, True),
+        ("/app/d/f", FILE, False),
+        ("/app/d/f", LINK, False),
+        ("/app/l", DIR, True),
+        ("/app/l", FILE, False),
+    ],
+)
+def test_entries_of_a_tree_conflict_too(tmp_path, path, fact, refused):
+    source = local(make(tmp_path, {"d/f": "x", "l": "->d"}))
+    graph, facts = HEAD.add(Copy(source, "/app")), {"paths": {**FACTS.paths, path: fact}}
+    if refused:
+        assert path in error_of(planned, graph, **facts).what
+    else:
+        planned(graph, **facts)
+
+
+def test_ops_conflict_with_each_other(tmp_path):
+    file, folder = Copy(Text(b""), "/n/x", "file", step="one"), Copy(Empty(), "/n/x", step="two")
+    for pair in itertools.permutations((file, folder)):
+        assert "/n/x" in error_of(planned, HEAD.add(*pair)).what
+    beneath = Copy(Text(b""), "/n/x/y", "file")
+    assert "/n/x is a file, not a folder" in error_of(planned, HEAD.add(file, beneath)).what
+    link = Copy(local(make(tmp_path, {"d/f": "", "l": "->d"})), "/n")
+    assert "/n/l is a link" in error_of(planned, HEAD.add(link, Copy(Empty(), "/n/l/x"))).what
+
+
+def test_kind_and_source_must_fit(tmp_path):
+    make(tmp_path, {"f": "x", "d/f": "x"})
+    assert "'tree'" in error_of(planned, HEAD.add(Copy(local(tmp_path / "f"), "/x"))).what
+    assert "'file'" in error_of(planned, HEAD.add(Copy(local(tmp_path / "d"), "/x", "file"))).what
+
+
+def test_missing_working_directories_are_made_for_root_first():
+    graph = HEAD.add(Run(["/a"], "5:5", workdir="/w/x", touches=["/tmp"]), Run(["/b"], workdir="/w/x")).configure(
+        workdir="/home/me"
+    )
+    made = planned(graph)
+    assert [getattr(layer, "dest", None) or layer.argv[0] for layer in made.layers] == [
+        "/w/x",
+        "/a",
+        "/b",
+        "/home/me",
+    ]
+    assert all(layer.uid is None for layer in made.layers if isinstance(layer, Copy))
+    assert len(planned(HEAD.add(Run(["/a"], workdir="/opt/env")).configure(workdir="/app")).layers) == 1
+    for fact in (FILE, LINK, PathFact("other")):
+        assert "/w" in error_of(planned, HEAD.add(Run(["/a"], workdir="/w")), **with_paths(__w=fact)).what
+
+
+def test_what_is_asked_of_a_base(tmp_path):
+    inner = Graph(OTHER, [Run(["/x"], workdir="/inner/dir"), Copy(Empty(), "/made")])
+    graph = HEAD.add(
+        Run(["/x"], workdir="/work"),
+        Copy(tree(tmp_path, "t", "d/f"), "/a/b"),
+        Copy(Built(inner, "/made"), "/from"),
+    ).configure(workdir="/home/me")
+    assert asked_paths(graph) == (
+        "/a", "/a/b", "/a/b/d", "/a/b/d/f", "/from", "/home", "/home/me", "/inner", "/inner/dir", "/made", "/work"
+    )  # fmt: skip
+    assert prefixes("/a/b/c") == ("/a", "/a/b", "/a/b/c") and prefixes("/") == ()
+
+
+# --- nested stages --------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_is_resolved_on_its_own_base():
+    inner = Graph(OTHER, [Run([FromBase("environment", after="/x")], FromBase("environment_owner"))])
+    graph = HEAD.add(Copy(Built(Graph(BASE, [Copy(Built(inner, "/out"), "/mid")]), "/mid"), "/end"))
+    assert bases(graph) == (BASE, OTHER)
+    made = plan(graph, {BASE: FACTS, OTHER: evolve(FACTS, environment="/other", environment_uid=5)})
+    stage = made.layers[0].source.graph.layers[0].source.graph
+    assert stage.layers[0].argv == ("/other/x",) and stage.layers[0].user == "5:88"
+    pinned = pin(graph, {OTHER: DIGEST})
+    assert pinned.base == BASE and bases(pinned) == (BASE, From(OTHER.reference, DIGEST))
+
+
+def test_a_stages_base_is_checked_too():
+    inner = Graph(OTHER, [Run(["/x"])])
+    facts = {BASE: FACTS, OTHER: evolve(FACTS, onbuild=("RUN x",))}
+    error = error_of(plan, HEAD.add(Copy(Built(inner, "/out"), "/x")), facts)
+    assert "ONBUILD" in error.what and error.where == OTHER.pinned
+
+
+# --- the order ------------------------------------------------------------------------------------------------------
+
+
+def names(graph: Graph, **facts) -> list[str]:
+    return [step.name for step in planned(graph, **facts).steps]
+
+
+def test_what_runs_is_first_then_what_changes_rarely_then_often(tmp_path):
+    graph = HEAD.add(
+        Copy(tree(tmp_path, "c", "score.py"), "/app", uid=1, gid=1, changes="often", step="code"),
+        Copy(Text(b"w"), "/app/models/m", "file", step="model"),
+        Run(["/x"], touches=["/opt/env"], step="pip"),
+        Copy(Text(b"w"), "/usr/x", "file", step="rest"),
+    )
+    made = planned(graph)
+    assert [step.name for step in made.steps] == ["pip", "model", "rest", "code"]
+    assert "runs a command" in made.steps[0].why and "rarely" in made.steps[1].why and "often" in made.steps[3].why
+
+
+def test_a_run_that_may_touch_anything_is_a_barrier():
+    code = Copy(Text(b"c"), "/app/c", "file", changes="often", step="code")
+    model = Copy(Text(b"m"), "/app/m", "file", step="model")
+    graph = HEAD.add(code, Run(["/x"], step="anything"), model)
+    assert names(graph) == ["code", "anything", "model"]
+    made = planned(graph)
+    assert "anything" in made.steps[0].why and "may read or write" in made.steps[0].why
+    assert made.engine_part == made.layers[:2] and made.file_layers == made.layers[2:]
+
+
+def test_a_run_keeps_its_place_among_what_it_touches():
+    early, late = (Copy(Text(text), "/opt/env/x", "file", step=text.decode()) for text in (b"early", b"late"))
+    graph = HEAD.add(early, Run(["/x"], touches=["/opt/env"], step="pip"), late)
+    assert names(graph) == ["early", "pip", "late"]
+    assert planned(graph).engine_part == planned(graph).layers[:2]
+
+
+def test_the_same_copy_before_and_after_a_run_stays_twice():
+    copy = Copy(Text(b""), "/opt/env/x", "file", step="again")
+    made = planned(HEAD.add(copy, Run(["/x"], touches=["/opt/env"]), copy))
+    assert len(made.layers) == 3 and made.file_layers == (copy,)
+
+
+def test_a_copy_beneath_a_missing_parent_that_a_run_may_write_stays():
+    run = Run(["/x"], touches=["/new/log"], step="run")
+    copy = Copy(Text(b""), "/new/dir/file", "file", step="copy")
+    assert names(HEAD.add(copy, run)) == ["copy", "run"], "the run's folder is there only after the copy"
+    assert names(HEAD.add(copy, run), **with_paths(__new=DIR)) == ["run", "copy"]
+
+
+def test_a_run_is_not_moved_before_what_makes_its_working_directory():
+    copy = Copy(Empty(), "/w", uid=5, gid=5, step="copy")
+    graph = HEAD.add(copy, Run(["/x"], workdir="/w", touches=["/tmp"], step="run"))
+    assert names(graph)[0] == "copy" and names(graph)[-1] == "run"
+
+
+def test_engine_part_holds_what_a_copy_that_is_read_lies_upon(tmp_path):
+    under = Copy(Text(b"1"), "/app/a", "file", step="under")
+    tree_ = Copy(tree(tmp_path, "t", "a", "b"), "/app", step="tree")
+    made = planned(HEAD.add(under, tree_, Run(["/x"], touches=["/app/b"], step="run")))
+    assert [layer.step for layer in made.engine_part] == ["under", "tree", "run"] and made.file_layers == ()
+
+
+def test_stages_onto_one_folder_keep_their_order():
+    one, two = (Built(Graph(BASE, [Run([f"/{name}"])]), "/out") for name in "ab")
+    first = Copy(one, "/app", changes="often", step="first")
+    assert names(HEAD.add(first, Copy(two, "/app", step="second"))) == ["first", "second"]
+    sub = with_paths(__app__sub=DIR)
+    assert names(HEAD.add(first, Copy(two, "/app/sub", step="second")), **sub) == ["first", "second"]
+    assert names(HEAD.add(first, Copy(two, "/usr/x", step="second"))) == ["second", "first"]
+
+
+_PATHS = ["/app", "/app/a", "/app/a/b", "/new", "/new/a", "/new/a/b", "/usr/x"]
+_files = st.sampled_from(_PATHS[1:]).map(lambda path: Copy(Text(path.encode()), path + ".f", "file"))
+_trees = st.builds(
+    lambda path, owner, root: Copy(Empty(), path, uid=owner, gid=owner, root=root),
+    st.sampled_from(_PATHS),
+    st.sampled_from([None, 5]),
+    st.sampled_from([None, Root(6, 6, 0o700)]),
+)
+_stages = st.sampled_from(_PATHS).map(lambda path: Copy(Built(Graph(BASE, [Run(["/make"])]), "/out"), path))
+_runs = st.one_of(st.none(), st.lists(st.sampled_from(_PATHS), max_size=2)).map(lambda at: Run(["/x"], touches=at))
+_layers = st.lists(
+    st.tuples(st.one_of(_files, _trees, _stages, _runs), st.sampled_from(["rarely", "often"])), max_size=7
+).map(
+    lambda pairs: [
+        evolve(layer, step=str(n), **({} if isinstance(layer, Run) else {"changes": changes}))
+        for n, (layer, changes) in enumerate(pairs)
+    ]
+)
+
+
+def effects(layer, facts: BaseFacts) -> tuple[set[str], set[str], str | None]:
+    """Told apart from the scheduler: paths that an op sets, those it makes if missing, a folder that it fills."""
+    made = {path for path in prefixes(layer.dest)[:-1] if path not in facts.paths}
+    if isinstance(layer.source, Built):
+        return {layer.dest} if layer.dest not in facts.paths else set(), made, layer.dest
+    kept = layer.kind == "tree" and layer.root is None and layer.dest in facts.paths
+    return (set() if kept else {layer.dest}), made, None
+
+
+def may_swap(one, two, facts: BaseFacts) -> bool:
+    """The design's law 4, written down once more."""
+    if isinstance(one, Run) and isinstance(two, Run):
+        return False
+    if isinstance(one, Run) or isinstance(two, Run):
+        run, copy = (one, two) if isinstance(one, Run) else (two, one)
+        if run.touches is None:
+            return False
+        sets, made, _ = effects(copy, facts)
+        near = {copy.dest, *sets, *made}
+        return not any(a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/") for a in near for b in run.touches)
+    (sets1, made1, fill1), (sets2, made2, fill2) = effects(one, facts), effects(two, facts)
+    if sets1 & sets2 or sets1 & made2 or made1 & sets2:
+        return False
+    for fill, others, their_fill in ((fill1, sets2 | made2, fill2), (fill2, sets1 | made1, fill1)):
+        if fill and any(path.startswith(f"{fill}/") for path in others):
+            return False
+        if fill and their_fill and (fill == their_fill or their_fill.startswith(f"{fill}/")):
+            return False
+    return True
+
+
+@settings(max_examples=400)
+@given(_layers)
+def test_the_order_is_a_permutation_in_which_what_conflicts_keeps_its_order(layers):
+    steps = schedule(Graph(BASE, layers), FACTS)
+    order = [int(step.name) for step in steps]
+    assert Counter(order) == Counter(range(len(layers))), "nothing is lost, nothing is made"
+    assert all(step.why for step in steps)
+    for i, j in itertools.combinations(range(len(layers)), 2):
+        if not may_swap(layers[i], layers[j], FACTS):
+            assert order.index(i) < order.index(j), (layers[i], layers[j])
+
+
+@settings(max_examples=200)
+@given(_layers)
+def test_runs_keep_their_order_and_barriers_their_sides(layers):
+    order = [int(step.name) for step in schedule(Graph(BASE, layers), FACTS)]
+    runs = [n for n in order if isinstance(layers[n], Run)]
+    assert runs == sorted(runs)
+    for n, layer in enumerate(layers):
+        if isinstance(layer, Run) and layer.touches is None:
+            assert set(order[: order.index(n)]) == set(range(n))
+
+
+@settings(max_examples=200)
+@given(_layers)
+def test_the_order_is_settled_and_the_parts_may_be_apart(layers):
+    graph = Graph(BASE, layers)
+    try:
+        made = planned(graph)
+    except GraphError:
+        return
+    assert [step.layer for step in schedule(Graph(BASE, made.layers), FACTS)] == list(made.layers)
+    parts = [*made.engine_part, *made.file_layers]
+    assert Counter(layer.step for layer in parts) == Counter(layer.step for layer in made.layers)
+    places = [next(n for n, layer in enumerate(parts) if layer is each) for each in made.layers]
+    for i, j in itertools.combinations(range(len(places)), 2):
+        if places[i] > places[j]:
+            assert may_swap(made.layers[i], made.layers[j], FACTS)
+    assert not any(isinstance(layer, Run) for layer in made.file_layers)
+
+
+@settings(max_examples=200)
+@given(_layers)
+def test_what_changes_often_is_late(layers):
+    """Without conflicts, what changes often comes last."""
+    order = schedule(Graph(BASE, layers), FACTS)
+    for earlier, later in itertools.pairwise(order):
+        if getattr(earlier.layer, "changes", "") == "often" and getattr(later.layer, "changes", "") == "rarely":
+            assert any(not may_swap(earlier.layer, step.layer, FACTS) for step in order if step is not earlier)
+
+
+# --- the fingerprint ------------------------------------------------------------------------------------------------
+
+
+def recipe(tmp_path, requirements="numpy==1\n", code="c", model="m", base=BASE, **config) -> Graph:
+    make(tmp_path, {"requirements.txt": requirements, "code/score.py": code, "model/m": model})
+    at = "/usr/share/dagger-aml/requirements.txt"
+    return (
+        Graph(base)
+        .add(
+            Copy(local(tmp_path / "requirements.txt"), at, "file", step="requirements"),
+            Run(["/opt/env/bin/pip", "-r", at], "5:5", {"A": "1"}, touches=["/opt/env", "/usr/share/dagger-aml"]),
+            Copy(local(tmp_path / "code"), "/app", uid=1, gid=1, changes="often", step="code"),
+            Copy(local(tmp_path / "model"), "/app/models", step="model"),
+        )
+        .configure(**config)
+    )
+
+
+def test_code_model_and_config_leave_the_fingerprint_alone(tmp_path):
+    before = fingerprint(planned(recipe(tmp_path)))
+    assert before.startswith("sha256:")
+    for changed in (
+        {"code": "other"},
+        {"model": "other and longer"},
+        {"env": {"A": "2"}},
+        {"labels": {"a": "b"}},
+        {"user": "me"},
+        {"ports": [80]},
+        {"cmd": ["x"]},
+    ):
+        assert fingerprint(planned(recipe(tmp_path, **changed))) == before, changed
+
+
+def test_what_runs_and_what_it_reads_change_the_fingerprint(tmp_path):
+    def changed(index: int, **changes) -> Graph:
+        graph = recipe(tmp_path)
+        layers = [evolve(layer, **changes) if n == index else layer for n, layer in enumerate(graph.layers)]
+        return evolve(graph, layers=layers)
+
+    makers = {
+        "nothing": lambda: recipe(tmp_path),
+        "requirements": lambda: recipe(tmp_path, requirements="numpy==2\n"),
+        "base": lambda: recipe(tmp_path, base=OTHER),
+        "digest": lambda: recipe(tmp_path, base=From("example.org/base:1", DIGEST)),
+        "platform": lambda: recipe(tmp_path, base=evolve(BASE, platform="linux/arm64")),
+        "argv": lambda: changed(1, argv=["/x"]),
+        "user": lambda: changed(1, user="6:6"),
+        "env": lambda: changed(1, env={"A": "2"}),
+        "workdir": lambda: changed(1, workdir="/tmp"),
+        "what it may read": lambda: changed(1, touches=None),
+        "owner": lambda: changed(0, uid=3, gid=3),
+        "one more": lambda: recipe(tmp_path).add(Run(["/y"])),
+    }
+    found = {what: fingerprint(planned(make())) for what, make in makers.items()}
+    # What a run may read counts by the copies that it then reads: here it reads no others, as they come later.
+    assert found.pop("what it may read") == found["nothing"]
+    assert len(set(found.values())) == len(found), found
+
+
+def test_a_pinned_base_is_known_by_its_digest_alone():
+    graph = HEAD.add(Run(["/x"]))
+    mirrored = Graph(From("mirror.example/base:1", DIGEST), graph.layers)
+    assert fingerprint(planned(pin(graph, {BASE: DIGEST}))) == fingerprint(planned(mirrored))
+
+
+def test_a_stages_inputs_are_part_of_it(tmp_path):
+    def graph(word: str, read: bool = True) -> Graph:
+        stage = Graph(OTHER, [Copy(Text(word.encode()), "/in", "file"), Run(["/make"])])
+        return HEAD.add(Copy(Built(stage, "/out"), "/app/x"), Run(["/x"], touches=["/app/x"] if read else ["/tmp"]))
+
+    assert fingerprint(planned(graph("a"))) != fingerprint(planned(graph("b")))
+    assert fingerprint(planned(graph("a", False))) == fingerprint(planned(graph("b", False)))
+
+
+def test_names_shown_are_no_part_of_it():
+    one, two = (HEAD.add(Run(["/x"], step=name)) for name in ("one", "two"))
+    assert fingerprint(planned(one)) == fingerprint(planned(two))
+
+
+# --- facts ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_of_a_base_is_read():
+    answer = (
+        "user 1000 1001\nenvironment 5 6 3.12\nextras yes\n"
+        "dir 755 0 0 \npath /var\nlink 777 0 0 /data/real\npath /var/l\nlink 777 0 0 \npath /gone\n"
+        "other 666 0 0 \npath /dev/null\ndir 1777 0 0 \npath /a b \n"
+    )
+    found = from_probe(answer, BaseFacts("asked", environment="/env"))
+    assert (found.uid, found.gid, found.environment_uid, found.environment_gid) == (1000, 1001, 5, 6)
+    assert (found.python, found.extras, found.environment) == ("3.12", True, "/env")
+    assert found.path("/var/l") == PathFact("link", 0o777, 0, 0, "/data/real")
+    assert found.path("/gone").target == "" and found.path("/dev/null").type == "other"
+    assert found.path("/a b ").mode == 0o1777 and found.path("/absent") is None
+
+
+def test_a_base_without_python_or_start_script():
+    found = from_probe("user 0 0\nextras none\n", BaseFacts("asked", environment="/env"))
+    assert found.environment is None and found.python is None and found.extras is False
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "sh: not found\n", "user a b\n", "user 1\n", "user 1 2\nextras yes\ndir x 0 0 \n"]
+)
+def test_what_is_no_answer_is_told(answer):
+    assert isinstance(error_of(from_probe, answer, BaseFacts("asked")), BaseError)
+
+
+def test_only_paths_that_fit_on_a_line_are_asked_for():
+    assert probe_stdin(["/a", "/b\nc", "/d\u2028", "/e f"]) == "/a\n/e f\n"
+
+
+def test_make_plan_assumes_what_it_is_not_told():
+    made = make_plan(HEAD)
+    assert made.facts.source == "assumed" and make_plan(HEAD, {BASE: FACTS}).facts is FACTS
