@@ -119,9 +119,7 @@ def _ask(runtime: Runtime, container: str, body: bytes, *, network: bool, deadli
     else:
         inside = ("python", "-I", "-c", _ASK, "http://127.0.0.1:5001", str(deadline))
         command = [runtime, "exec", "--interactive", container, *inside]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as asking:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
         data: bytes | None = body
         while True:
             try:
@@ -168,9 +166,7 @@ def _names(runtime: Runtime) -> set[str]:
 
 
 def _call(*command: str) -> str:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ScoringError(f"exit code {done.returncode} of {' '.join(command)}\n{done.stderr.strip()}")
     return done.stdout

@@ -52,9 +52,7 @@ class Report:
     __str__ = text
 
 
-def compare(
-    a: Image, b: Image, *, builders: Iterable[str] | None = None, noise: Sequence[Noise] = NOISE
-) -> Report:
+def compare(a: Image, b: Image, *, builders: Iterable[str] | None = None, noise: Sequence[Noise] = NOISE) -> Report:
     """Compare two images.
 
     :param builders: names of those that made them; only their noise is allowed for. None means any builder's.

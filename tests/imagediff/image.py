@@ -60,7 +60,8 @@ def _of_docker(store: "_Store") -> tuple[str, list[str], tuple[str, ...]]:
 
 
 def _of_oci(store: "_Store") -> tuple[str, list[str], tuple[str, ...]]:
-    found, tags = store.json("index.json"), ()
+    found = store.json("index.json")
+    tags: tuple[str, ...] = ()
     while "manifests" in found:
         images = [each for each in found["manifests"] if "attestation" not in str(each.get("annotations"))]
         if len(images) != 1:
@@ -72,7 +73,8 @@ def _of_oci(store: "_Store") -> tuple[str, list[str], tuple[str, ...]]:
 
 
 def _blob(descriptor: dict[str, Any]) -> str:
-    return "blobs/" + descriptor["digest"].replace(":", "/")
+    algorithm, _, value = str(descriptor["digest"]).partition(":")
+    return f"blobs/{algorithm}/{value}"
 
 
 # --- layers and config --------------------------------------------------------------------------------------------

@@ -69,13 +69,15 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
     head = stream.read(4)
     whole: IO[bytes] = _Rejoined(head, stream)  # type: ignore[assignment]
     if head[:2] == b"\x1f\x8b":
-        whole = gzip.GzipFile(fileobj=whole)
+        whole = gzip.GzipFile(fileobj=whole)  # type: ignore[assignment]
     elif head == b"\x28\xb5\x2f\xfd":
         raise ImageError("a layer is compressed with zstd, which this comparer does not read")
     hashed = _Hashed(whole)
-    removed, emptied, added = [], [], []
+    removed: list[str] = []
+    emptied: list[str] = []
+    added: list[tuple[str, Node | str]] = []
     try:
-        with tarfile.open(fileobj=hashed, mode="r|", bufsize=_CHUNK) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=hashed, mode="r|", bufsize=_CHUNK) as tar:
             for member in tar:
                 path = image_path(member.name)
                 folder, name = posixpath.split(path)
@@ -106,7 +108,8 @@ def flatten(layers: Iterator[Layer]) -> dict[str, Node]:
 
     def remove(path: str) -> None:
         empty(path)
-        if paths.pop(path, None):
+        if path in paths:
+            del paths[path]
             children.pop(path, None)
             children[posixpath.dirname(path)].discard(path)
 
@@ -120,8 +123,6 @@ def flatten(layers: Iterator[Layer]) -> dict[str, Node]:
             put(parent, IMPLIED)
         if parent != "/" and paths[parent].type != "dir":
             raise ImageError(f"{path} lies beneath {parent}, which is a {paths[parent].type}")
-        if node.type != "dir" and children.pop(path, None):
-            raise ImageError(f"{path} replaces a folder that is not removed")  # pragma: no cover
         paths[path] = node
         children[parent].add(path)
         if node.type == "dir":

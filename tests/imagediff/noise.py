@@ -38,4 +38,11 @@ class Noise:
         return self.may == "any" or fields.keys() == {"presence"}
 
 
-NOISE: tuple[Noise, ...] = ()
+NOISE: tuple[Noise, ...] = (
+    Noise(
+        "config label io.buildah.version",
+        "presence",
+        frozenset({"buildah", "podman"}),
+        "buildah and podman note their version in each image they build",
+    ),
+)

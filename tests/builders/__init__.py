@@ -1,0 +1,1 @@
+"""Tests that need real image builders, a Dagger engine, or both."""

@@ -1,0 +1,74 @@
+"""What tests on real builders need: the stand-in bases, an engine, and programs that may be missing."""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+import dagger_aml
+from tests.conftest import ENGINE_VERSION
+from tests.standin import VARIANTS, StandInError, push, registry
+from tests.standin.tools import TOOLS
+
+Need = Callable[..., None]
+
+
+@functools.cache
+def lacking(program: str) -> str | None:
+    """Why a program cannot be used here, or None. Docker's daemon must answer too."""
+    if not shutil.which(program):
+        return f"{program} is not installed"
+    if program == "docker":
+        try:
+            asked = subprocess.run(
+                ["docker", "version", "--format={{.Server.Version}}"], capture_output=True, timeout=10, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "the Docker daemon does not answer within 10 s"
+        if asked.returncode:
+            return "no Docker daemon answers"
+    return None
+
+
+def required() -> frozenset[str]:
+    """The programs that $DAGGER_AML_REQUIRE says may not be missing."""
+    return frozenset(os.environ.get("DAGGER_AML_REQUIRE", "").replace(",", " ").split())
+
+
+def need_programs(*programs: str) -> None:
+    """Skip the test when a program cannot be used; fail it when that program may not be missing."""
+    reasons = {program: reason for program in programs if (reason := lacking(program))}
+    if reasons:
+        end = pytest.fail if reasons.keys() & required() else pytest.skip
+        end("; ".join(reasons.values()))
+
+
+@pytest.fixture(scope="session")
+def need() -> Need:
+    """`need("docker", "buildah")` skips the test, or fails it where they are required, when one cannot be used."""
+    return need_programs
+
+
+@pytest.fixture(scope="session")
+def bases() -> Iterator[dict[str, str]]:
+    """References of the stand-in bases, `classic` and `curated`, in a registry on this machine."""
+    need_programs(*TOOLS)
+    try:
+        with registry() as host:
+            yield {variant: push(variant, host) for variant in VARIANTS}
+    except StandInError as error:
+        end = pytest.fail if required() & set(TOOLS) else pytest.skip
+        end(f"there are no stand-in bases: {error}")
+
+
+@pytest.fixture(scope="session")
+async def engine(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator["dagger_aml.Engine"]:
+    """A connection to the Dagger engine that the environment names; no engine is started for tests."""
+    if not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
+        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
+    async with dagger_aml.connect() as connected:
+        request.config.stash[ENGINE_VERSION] = connected.version
+        yield connected

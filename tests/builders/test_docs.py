@@ -1,0 +1,77 @@
+"""README.md and docs/ on real builders: build, docker run and curl, on the stand-in base.
+
+How a block says what is done with it stands in tests/pages.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from dagger_aml import catalog
+
+from ..pages import PAGES, Session, blocks
+
+pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.usefixtures("engine")]
+
+WITH_BUILDERS = [page for page in PAGES if any("builder" in block.words for block in blocks(page))]
+PORT = 6789
+
+
+@pytest.fixture
+def port() -> Iterator[None]:
+    """The one port that the pages publish, free; a container that a failed page left there is removed again."""
+    deadline = time.monotonic() + 120
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", PORT)):
+                break
+        assert time.monotonic() < deadline, f"something listens at port {PORT}"
+        time.sleep(1)
+    yield
+    for container in _docker("ps", "--quiet", f"--filter=publish={PORT}").split():
+        _docker("rm", "--force", container)
+
+
+@contextlib.contextmanager
+def _images_kept(page: Path) -> Iterator[None]:
+    """Leave docker's store as it was: the images that a page names are somebody else's, or go again."""
+    text = "".join(block.text for block in blocks(page) if block.kind == "builder")
+    names = sorted(set(re.findall(r"(?:-t|--tag) (\S+)", text)))
+    before = {name: _docker("image", "inspect", "--format={{.Id}}", name).strip() for name in names}
+    try:
+        yield
+    finally:
+        for name, image in before.items():
+            _docker("tag", image, name) if image else _docker("rmi", name)
+
+
+def _docker(*arguments: str) -> str:
+    """What docker prints to standard output; it may fail."""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("page", WITH_BUILDERS, ids=lambda page: page.name)
+def test_blocks_do_what_the_page_shows(
+    page: Path, tmp_path: Path, bases: Mapping[str, str], need: Callable[..., None], port: None
+) -> None:
+    need("docker", "buildah", "curl")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    stand_ins = {
+        name: bases["curated" if image.name.startswith("curated/") else "classic"]
+        for image in catalog.IMAGES
+        for name in (image.name, image.name.rpartition("/")[2])
+    }
+    session = Session(folder, {**os.environ, "DAGGER_AML_BASE": bases["classic"]}, bases=stand_ins)
+    with _images_kept(page):
+        for block in blocks(page):
+            session.play(block, "builder")

@@ -1,0 +1,225 @@
+"""README.md and docs/ as tests read them: blocks, tables, links, and a folder in which a page's blocks are run.
+
+The words after a block's language say what is done with it:
+
+| block | unit tests | tests on real builders |
+|---|---|---|
+| `console run` | each `$` command run, its output compared | run, output not compared (another base) |
+| `console builder` | - | run, output compared; a Dagger engine and docker are there |
+| `console skip: WHY` | - | - |
+| `python` | compiled | - |
+| `python run`, `python builder` | the first executed | both executed |
+| `toml`, `toml pyproject` | read as a project file | - |
+| `dockerfile from ARGS` | its lines stand, in order, in what `dagger-aml dockerfile ARGS` prints | - |
+| any `file NAME` | written to NAME, where later blocks of the page find it | likewise |
+
+The blocks of a page are run in order in one new folder, which holds a copy of `examples/`. A command must end with
+exit code 0, unless the next one is `echo $?`. Of its output, `…` stands for any text and, alone on a line, for any
+lines; a command without output shown is not compared. A line that begins with `> ` continues the command above it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+
+Mode = Literal["run", "builder"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: the words of its info string, its text, and where it stands."""
+
+    language: str
+    words: tuple[str, ...]
+    text: str
+    page: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        """``docs/cli.md:12``, of the block's first line."""
+        return f"{self.page.relative_to(ROOT).as_posix()}:{self.line}"
+
+    @property
+    def kind(self) -> str:
+        """The first word after the language, or nothing."""
+        return self.words[0] if self.words else ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a console block, and the output shown for it."""
+
+    text: str
+    output: tuple[str, ...]
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page."""
+    found: list[Block] = []
+    lines = page.read_text(encoding="utf-8").splitlines()
+    begun: int | None = None
+    for number, line in enumerate(lines):
+        if not line.startswith("```"):
+            continue
+        if begun is None:
+            begun = number
+            continue
+        assert line == "```", f"{page.name}:{number + 1}: a block within a block"
+        language, *words = lines[begun][3:].split() or [""]
+        text = "\n".join(lines[begun + 1 : number]) + "\n"
+        found.append(Block(language, tuple(words), text, page, begun + 2))
+        begun = None
+    assert begun is None, f"{page.name}:{begun}: a block without end"
+    return found
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands of a console block."""
+    found: list[Command] = []
+    for number, line in enumerate(block.text.splitlines(), block.line):
+        if line.startswith("$ "):
+            found.append(Command(line[2:], (), number))
+            continue
+        assert found, f"{block.where}: output before the first command"
+        last = found[-1]
+        if line.startswith("> ") and not last.output:
+            found[-1] = Command(f"{last.text}\n{line[2:]}", (), last.line)
+        else:
+            found[-1] = Command(last.text, (*last.output, line), last.line)
+    return found
+
+
+def table(page: Path, heading: str) -> list[dict[str, str]]:
+    """The rows of the first table under a heading, by column."""
+    text = page.read_text(encoding="utf-8")
+    _, found, after = text.partition(f"# {heading}\n")
+    assert found, f"{page.name} has no heading {heading!r}"
+    lines = re.split(r"^#", after, maxsplit=1, flags=re.M)[0].splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) > 2, f"{page.name} has no table under {heading!r}"
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def code_spans(text: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def matches(shown: tuple[str, ...], printed: str) -> bool:
+    """Whether what a command printed is what a page shows, ``…`` standing for any text."""
+    pattern = ""
+    for line in shown:
+        if line.strip() == "…":
+            pattern += r"(?:[^\n]*\n)*?"
+        else:
+            pattern += r"[^\n]*".join(re.escape(part) for part in line.rstrip().split("…")) + r"\n"
+    lines = [line.rstrip() for line in printed.rstrip().splitlines()]
+    while shown and shown[-1] != "" and lines and lines[-1] == "":
+        lines.pop()
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in lines)) is not None
+
+
+class Session:
+    """A folder in which the blocks of one page are run.
+
+    :param bases: for the catalog names that ``--base`` may name in builder blocks, the references to take instead.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str], *, bases: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        skipped = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "examples", folder / "examples", ignore=skipped)
+        programs = folder.parent / f"{folder.name}-bin"
+        programs.mkdir()
+        _program(programs / "dagger-aml", _SHIM.format(bases=json.dumps(dict(bases or {}))))
+        _program(programs / "python", f"import os, sys\nos.execv({sys.executable!r}, ['python', *sys.argv[1:]])\n")
+        path = os.pathsep.join([str(programs), env.get("PATH", os.defpath)])
+        self.env = {**env, "PATH": path, "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def play(self, block: Block, mode: Mode) -> None:
+        """Do what a block's words say, in unit tests (``run``) or on builders (``builder``).
+
+        :raises AssertionError: it does not do what the page shows.
+        """
+        if "file" in block.words:
+            path = self.folder / block.words[block.words.index("file") + 1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        wanted = ("run",) if mode == "run" else ("run", "builder")
+        if block.kind not in wanted:
+            return
+        if block.language == "console":
+            self._console(block, compare=block.kind == mode)
+        elif block.language == "python":
+            done = self._call([sys.executable, "-c", block.text])
+            assert done.returncode == 0, f"{block.where}: exit code {done.returncode}\n{done.stdout}"
+
+    def printed(self, *argv: str) -> str:
+        """What ``dagger-aml ARGV`` prints to standard output."""
+        done = self._call([sys.executable, "-m", "dagger_aml", *argv], stderr=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def _console(self, block: Block, *, compare: bool) -> None:
+        mark = "---- a command of the page has ended:"
+        listed = commands(block)
+        script = "\n".join(f"{each.text}\ncode=$?; echo; echo '{mark}' $code; (exit $code)" for each in listed)
+        done = self._call(["bash", "-c", f"exec 2>&1\n{script}"])
+        parts = re.split(rf"\n{mark} (\d+)\n", done.stdout)
+        for index, each in enumerate(listed):
+            where = f"{block.page.name}:{each.line}: $ {each.text}"
+            assert len(parts) > 2 * index + 1, f"{where}\ndid not end\n{done.stdout}"
+            printed, code = parts[2 * index], int(parts[2 * index + 1])
+            asked = index + 1 < len(listed) and listed[index + 1].text == "echo $?"
+            assert code == 0 or asked, f"{where}\nexit code {code}\n{printed}"
+            if compare and each.output:
+                shown = "\n".join(each.output)
+                assert matches(each.output, printed), f"{where}\nshown:\n{shown}\nprinted:\n{printed}"
+
+    def _call(self, argv: list[str], *, stderr: int = subprocess.STDOUT) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+            check=False,
+        )
+
+
+_SHIM = """\
+import sys
+from dagger_aml.cli import main
+bases = {bases}
+for index, word in enumerate(sys.argv[1:], 1):
+    if sys.argv[index - 1] == "--base":
+        sys.argv[index] = bases.get(word, word)
+main()
+"""
+
+
+def _program(path: Path, text: str) -> None:
+    path.write_text(f"#!{sys.executable}\n{text}", encoding="utf-8")
+    path.chmod(0o755)
