@@ -107,7 +107,7 @@ async def build(
     if output is not None:
         check_output(Path(output))
     planned, made = await image(graph, builder, title=title)
-    result = Result(None)
+    result = Result(None, made.id)
     if output is not None:
         result = await made.export(Path(output), names[0] if names else None)
     if load:

@@ -82,7 +82,7 @@ class BaseFacts:
         if name.startswith("environment") and self.environment is None:
             raise BaseError(
                 f"the base names no Python environment (its config has no {contract.ENVIRONMENT_PATH})",
-                do="Take one of Azure ML's prebuilt inference images, or set `environment` of the base.",
+                do="Take one of Azure ML's prebuilt inference images: `dagger-aml images`.",
             )
         if name == "environment_owner":
             return f"{self.environment_uid}:{self.environment_gid}"

@@ -118,7 +118,7 @@ def check_platform(text: object) -> str:
     """
     found = check_text("platform", text, newline=False)
     if not _PLATFORM.match(found):
-        raise GraphError(f"platform is not one: {_short(found)}", do="Write linux/amd64 or linux/arm64.")
+        raise GraphError(f"not a platform: {_short(found)}", do="Write linux/amd64 or linux/arm64.")
     return found
 
 
@@ -138,14 +138,14 @@ def _value(what: str, value: Value, *, newline: bool = True) -> Value:
 def _env(_: Any, attribute: Any, env: Mapping[str, Value]) -> None:
     for name, value in env.items():
         if not isinstance(name, str) or not _ENV_NAME.match(name) or len(name) > _LONGEST_NAME:
-            raise GraphError(f"{attribute.name} has a variable name that is not one: {_short(str(name))}")
+            raise GraphError(f"{attribute.name}: not a variable name: {_short(str(name))}")
         _value(f"{attribute.name}.{name}", value, newline=False)
 
 
 def _labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
     for name, value in labels.items():
         if not isinstance(name, str) or not _LABEL_NAME.match(name) or len(name) > _LONGEST_NAME:
-            raise GraphError(f"label name is not one: {_short(str(name))}")
+            raise GraphError(f"not a label name: {_short(str(name))}")
         check_text(f"label {name}", value, newline=False)
 
 
@@ -452,7 +452,7 @@ class From:
     @digest.validator
     def _check_digest(self, _: Any, value: str | None) -> None:
         if value is not None and not _DIGEST.match(value):
-            raise GraphError(f"base digest is not one: {_short(value)}")
+            raise GraphError(f"not a digest: {_short(value)}")
 
     @platform.validator
     def _check_platform(self, _: Any, value: str) -> None:

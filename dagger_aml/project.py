@@ -128,8 +128,12 @@ class Project:
             ) from None
 
 
-def load_project(folder: str | os.PathLike[str] = ".", options: Options | None = None) -> Project:
+def load_project(
+    folder: str | os.PathLike[str] = ".", options: Options | None = None, *, preinstalled: bool = True
+) -> Project:
     """Read a project folder.
+
+    :param preinstalled: whether `[preinstalled] path` is looked at; the command that makes that folder does not.
 
     :raises ProjectError: missing or unreadable; a wrong file; two candidates for one part; a dangling part.
     :raises UsageError: an unknown base, platform or way.
@@ -144,7 +148,7 @@ def load_project(folder: str | os.PathLike[str] = ".", options: Options | None =
     except PermissionError:
         raise ProjectError("cannot be read (permission denied)", where=str(folder)) from None
     try:
-        return _Reader(root.resolve(), options or Options()).read()
+        return _Reader(root.resolve(), options or Options(), preinstalled=preinstalled).read()
     except OSError as error:
         raise ProjectError(f"cannot be read ({error.strerror})", where=str(error.filename or folder)) from None
 
@@ -152,7 +156,8 @@ def load_project(folder: str | os.PathLike[str] = ".", options: Options | None =
 class _Reader:
     """Puts a project together, noting where each value is from."""
 
-    def __init__(self, root: Path, options: Options) -> None:
+    def __init__(self, root: Path, options: Options, *, preinstalled: bool) -> None:
+        self.with_preinstalled = preinstalled
         self.root = root
         self.options = options
         self.file: ProjectFile = read_project_file(root)
@@ -164,7 +169,10 @@ class _Reader:
         self.located("platform", lambda: check_platform(platform))
         base_text = self.said("base", file.base, catalog.DEFAULT.name)
         base = self.located("base", lambda: catalog.base(base_text, platform))
-        recipe = self.said("recipe", file.recipe, "extended")
+        in_file = file.recipe
+        if in_file and looks_like_path(in_file):
+            in_file = str(self.root / in_file)
+        recipe = self.said("recipe", in_file, "extended")
         code, script = self.code()
         models = self.models()
         via = self.said("via", file.preinstalled.via, "start-script")
@@ -184,7 +192,7 @@ class _Reader:
             code=code,
             entry_script=script,
             models=models,
-            preinstalled=self.declared_path("preinstalled", file.preinstalled.path, ("preinstalled", "path")),
+            preinstalled=self.preinstalled(),
             via="pythonpath" if via == "pythonpath" else "start-script",
             request=self.part("request", file.request, ("request.json",)),
             answer=self.part("answer", file.answer, ("answer.json",)),
@@ -327,7 +335,7 @@ class _Reader:
         if found is None:
             return ()
         if found.name == "model":
-            return (Model(found, _plain_name(self.root.name)),)
+            return (Model(found, _plain_name(self.file.tables.name or self.root.name)),)
         if not found.is_dir():
             raise ProjectError(
                 "is a file; a folder of models is meant", where=str(found), do="Call a single model `model`."
@@ -344,6 +352,11 @@ class _Reader:
         except GraphError as error:
             error.where = error.where or where
             raise
+
+    def preinstalled(self) -> Path | None:
+        if not self.with_preinstalled:
+            return None
+        return self.declared_path("preinstalled", self.file.tables.preinstalled.path, ("preinstalled", "path"))
 
     def apt(self) -> tuple[str, ...]:
         said = self.file.tables.apt
@@ -365,6 +378,11 @@ class _Reader:
             return self.declared_path("requirements", self.file.tables.requirements, ("requirements",))
         places = dict.fromkeys([self.root, code or self.root])
         return self.one_of("requirements", [place / "requirements.txt" for place in places])
+
+
+def looks_like_path(recipe: str) -> bool:
+    """Whether a recipe is named by its file, not by its name."""
+    return recipe.endswith(".py") or "/" in recipe or "\\" in recipe
 
 
 def _plain_name(text: str) -> str:

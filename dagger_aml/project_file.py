@@ -202,6 +202,14 @@ def _converter() -> Converter:
 
     converter.register_structure_hook_func(lambda kind: kind == dict[str, str], mapping)
 
+    def models(value: Any, _: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise TypeError("must be an array of tables: [[models]]")
+        return converter.structure(value, tuple[ModelTable, ...])
+
+    converter.register_structure_hook_func(lambda kind: kind == tuple[ModelTable, ...] | None, models)
     for cls in (CodeTable, ModelTable, PreinstalledTable, Tables):
         names = {each.name: override(rename=_key(each)) for each in fields(cls)}
         generated = make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]
@@ -212,15 +220,6 @@ def _converter() -> Converter:
             return generated(value, type_)
 
         converter.register_structure_hook(cls, table)
-
-    def models(value: Any, _: Any) -> Any:
-        if value is None:
-            return None
-        if not isinstance(value, list):
-            raise TypeError("must be an array of tables: [[models]]")
-        return converter.structure(value, tuple[ModelTable, ...])
-
-    converter.register_structure_hook_func(lambda kind: kind == tuple[ModelTable, ...] | None, models)
     return converter
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import DaggerAmlError, UsageError
 from .graph import Graph
-from .project import Project
+from .project import Project, looks_like_path
 
 Recipe = Callable[[Graph, Project], Awaitable[Graph]]
 
@@ -38,7 +38,7 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
     :raises UsageError: no such recipe (the nearest names are told), or the file has no ``async def recipe``, or it
         cannot be imported.
     """
-    if name.endswith(".py") or "/" in name or "\\" in name:
+    if looks_like_path(name):
         candidates = [Path(name), *([root / name] if root else [])]
         path = next((each for each in candidates if each.is_file()), None)
         if path is None:
@@ -79,9 +79,10 @@ def _from_file(path: Path) -> Recipe:
     except DaggerAmlError:
         raise
     except Exception as error:
+        reason = error.msg if isinstance(error, SyntaxError) else error
         line = getattr(error, "lineno", None) or _line_in(error, path)
         place = f"{path}:{line}" if line else str(path)
-        raise UsageError(f"the recipe cannot be imported: {type(error).__name__}: {error}", where=place) from error
+        raise UsageError(f"the recipe cannot be imported: {type(error).__name__}: {reason}", where=place) from error
     return _checked(getattr(module, "recipe", None), str(path))
 
 
@@ -98,7 +99,7 @@ def _checked(found: object, where: str) -> Recipe:
 def _line_in(error: BaseException, path: Path) -> int | None:
     line, trace = None, error.__traceback__
     while trace:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if Path(trace.tb_frame.f_code.co_filename).absolute() == path.absolute():
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

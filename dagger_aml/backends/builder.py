@@ -16,6 +16,11 @@ from ..result import Result
 class Image(Protocol):
     """An image that a builder made and holds; not published anywhere yet."""
 
+    @property
+    def id(self) -> str | None:
+        """Digest of the config; None where it is only known once the image is written somewhere."""
+        ...
+
     async def publish(self, reference: str) -> Result:
         """Push to a registry.
 

@@ -192,6 +192,8 @@ class DaggerBuilder:
 class DaggerImage:
     """An image that the engine holds."""
 
+    id = None
+
     def __init__(self, builder: DaggerBuilder, plan: Plan, container: dagger.Container) -> None:
         self.builder = builder
         self.plan = plan
@@ -217,6 +219,9 @@ class DaggerImage:
     async def export(self, path: Path, reference: str | None = None) -> Result:
         """Write a tar in both Docker's and OCI's form; the annotation gives ``docker load`` its tag."""
         self.builder.on_event(Said(f"writing {path}"))
+        return await self._written(path, reference)
+
+    async def _written(self, path: Path, reference: str | None) -> Result:
         container = self.container
         if reference:
             container = container.with_annotation("io.containerd.image.name", _familiar(reference))
@@ -234,7 +239,7 @@ class DaggerImage:
         self.builder.on_event(Said(f"loading {reference} into {store}"))
         with tempfile.TemporaryDirectory(prefix="dagger-aml-") as folder:
             tar = Path(folder) / "image.tar"
-            made = await self.export(tar, reference)
+            made = await self._written(tar, reference)
             await load_tar(store, tar)
         return Result(made.digest, made.image_id, (reference,), made.layers)
 

@@ -17,6 +17,8 @@ from .tarball import read_tar
 from .tool import Tool, failed, refused
 
 _PUSH_TRIES = 3
+_HAS_RETRIED = "etrying in "
+"""What the programs print when they try a push again by themselves, which then is enough."""
 
 
 @frozen
@@ -37,23 +39,17 @@ class LocalImage:
         """
         self.on_event(Said(f"pushing {reference}"))
         for attempt in range(1, _PUSH_TRIES + 1):
-            try:
-                digest = await self._push(reference)
+            with workplace() as work:
+                done, digest = await self.tool.push(self.id, reference, work)
+            if not done.code:
                 break
-            except TryAgain as error:
-                if attempt == _PUSH_TRIES:
-                    raise
-                self.on_event(Said(f"{error.what}; trying again ({attempt + 1} of {_PUSH_TRIES})"))
-                await anyio.sleep(2**attempt)
+            error = refused(done, reference, f"push {reference}", [self.tool.name, "push", reference])
+            if not isinstance(error, TryAgain) or attempt == _PUSH_TRIES or _HAS_RETRIED in done.out + done.err:
+                raise error
+            self.on_event(Said(f"{error.what}; trying again ({attempt + 1} of {_PUSH_TRIES})"))
+            await anyio.sleep(2**attempt)
         layers = (await manifest_layers(reference, digest))[1] if digest else ()
         return Result(digest, self.id, (reference,), layers)
-
-    async def _push(self, reference: str) -> str | None:
-        with workplace() as work:
-            done, digest = await self.tool.push(self.id, reference, work)
-        if done.code:
-            raise refused(done, reference, f"push {reference}", [self.tool.name, "push", reference])
-        return digest
 
     async def export(self, path: Path, reference: str | None = None) -> Result:
         """Write a tar in Docker's form, whole or not at all.

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-from attrs import frozen
+from attrs import field, frozen
 
 from ..graph import parse_reference
 from .dockerfile import Format
@@ -42,13 +42,13 @@ class Podman:
 
     form: Format = "buildkit"
     name: str = "podman"
+    _always: tuple[str, ...] = field(default=(), init=False)
 
     async def pull(self, reference: str, platform: str) -> Done:
         """See :class:`~dagger_aml.backends.tool.Tool`, here and below."""
         with workplace() as work:
-            return await self._run(
-                "pull", "--platform", platform, *_tls(reference), full_reference(reference), work=work
-            )
+            flags = [*self._always, "--platform", platform, *_tls(reference)]
+            return await self._run("pull", *flags, full_reference(reference), work=work)
 
     def pulled_digest(self, output: str) -> str | None:
         return None
@@ -155,6 +155,8 @@ class Buildah(Podman):
     """Drives ``buildah``."""
 
     name: str = "buildah"
+    _always: tuple[str, ...] = field(default=("--policy", "always"), init=False)
+    """Otherwise an image that the store has is never looked for again."""
 
     async def inspect(self, reference: str) -> Found | None:
         for name in _names(reference):

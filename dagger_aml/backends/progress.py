@@ -29,9 +29,6 @@ _NOISE = re.compile(
     r" ---> |--> |Removing intermediate container|The command '|Error: (?:error )?building |STEP |#\d+ "
     r"|DEPRECATED: |executor failed running"
 )
-_COUNTED = ("FROM", "RUN", "COPY", "ADD", "WORKDIR")
-"""The instructions that BuildKit numbers."""
-
 _Item = TypeVar("_Item")
 
 KEPT_LINES = 100
@@ -53,6 +50,11 @@ class Instruction:
     @property
     def keyword(self) -> str:
         return self.text.partition(" ")[0]
+
+    @property
+    def makes_vertex(self) -> bool:
+        """Whether BuildKit numbers it."""
+        return self.keyword in ("FROM", "RUN", "COPY", "ADD") or (self.keyword == "WORKDIR" and self.text[8:] != "/")
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -131,10 +133,10 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Take one line of a builder's output."""
-        self._recognise(text)
-        output = _BUILDKIT_OUTPUT.match(text)
-        key, kept = (output["vertex"], output["text"]) if output else (self._at, text)
-        self._lines.setdefault(key, deque(maxlen=KEPT_LINES)).append(kept)
+        if not self._recognise(text):
+            output = _BUILDKIT_OUTPUT.match(text)
+            key, kept = (output["vertex"], output["text"]) if output else (self._at, text)
+            self._lines.setdefault(key, deque(maxlen=KEPT_LINES)).append(kept)
         self.on_event(Output(text))
 
     def finish(self) -> None:
@@ -154,7 +156,8 @@ class Progress:
         what = f"the command ended with exit code {said[-1] if said else code}"
         return BuildError(what, step=failed.step, command=failed.command, output=_join(shown or lines))
 
-    def _recognise(self, text: str) -> None:
+    def _recognise(self, text: str) -> bool:
+        """Take a line that tells of an instruction; False for any other."""
         if match := _CLASSIC.match(text):
             every = [each for stage in self.stages for each in stage.instructions]
             self._begin(f"{match['number']}", _nth(every, match["number"]))
@@ -168,13 +171,21 @@ class Progress:
             self._at = ""
         elif match := _BUILDKIT_ERROR.match(text):
             self._failed = match["vertex"]
+            return False
+        else:
+            return False
+        return True
 
     def _vertex(self, name: str, number: str, text: str) -> Instruction | None:
-        """The instruction of a vertex. BuildKit calls the last stage by its index, as an earlier one may be named."""
+        """The instruction of a vertex, by its text or else its number.
+
+        BuildKit calls the last stage by its index, as an earlier one may be named.
+        """
         word = name.split()[-1] if name else ""
         likely = [stage for stage in self.stages if stage.name and stage.name == word] + [self.stages[-1]]
-        found = [_nth([each for each in stage.instructions if each.keyword in _COUNTED], number) for stage in likely]
-        return next((each for each in found if each and each.text[:200] == text[:200]), found[0])
+        numbered = [_nth([each for each in stage.instructions if each.makes_vertex], number) for stage in likely]
+        every = [*numbered, *(each for stage in likely for each in stage.instructions)]
+        return next((each for each in every if each and each.text[:200] == text[:200]), numbered[0])
 
     def _begin(self, key: str, instruction: Instruction | None) -> None:
         self._at = key

@@ -32,7 +32,9 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
 @project_options
 @click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name of the image. Repeatable.")
 @click.option("--push", is_flag=True, help="Push every tag to its registry.")
-@click.option("--load", is_flag=True, help="Put the image into docker's store, else podman's.")
+@click.option(
+    "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
+)
 @click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under the first tag.")
 @click.option(
     "--with",
@@ -52,9 +54,8 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
     "--engine-timeout",
     type=click.FloatRange(1),
     default=300.0,
-    show_default=True,
     metavar="SECONDS",
-    help="For getting and starting an engine in Docker.",
+    help="For getting and starting an engine in Docker; 300 unless given.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only the digest.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what the builder prints.")

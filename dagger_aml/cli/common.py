@@ -16,9 +16,12 @@ from ..recipe import load_recipe
 Command = Callable[..., Any]
 
 
-def project_options(function: Command) -> Command:
-    """Add PROJECT and a flag for each field of :class:`~dagger_aml.project.Options`."""
-    for option in reversed(fields(Options)):
+def project_options(function: Command, *, only: tuple[str, ...] = (), argument: bool = True) -> Command:
+    """Add PROJECT and a flag for each field of :class:`~dagger_aml.project.Options`, or for some of them.
+
+    :param argument: False for a command that takes more than projects.
+    """
+    for option in reversed([each for each in fields(Options) if not only or each.name in only]):
         many = option.name in ("env", "label")
         variable = option_variable(option)
         text = option.metadata["help"] + (" May be given several times." if many else "")
@@ -28,7 +31,7 @@ def project_options(function: Command) -> Command:
             metavar=option.metadata["metavar"],
             help=text + (f" [env: {variable}]" if variable else ""),
         )(function)
-    return click.argument("project", default=".", type=click.Path())(function)
+    return click.argument("project", default=".", type=click.Path())(function) if argument else function
 
 
 def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
@@ -44,4 +47,7 @@ async def lay_out(project: Project) -> Graph:
         from ..errors import UsageError
 
         raise UsageError("the recipe did not return a Graph", where=project.recipe)
+    if not graph.layers:
+        found = "code/, score.py, model/, requirements.txt or apt.txt"
+        graph = graph.note(f"{project.root} has no {found}: the image will be the base's, with other labels")
     return graph

@@ -18,6 +18,8 @@ from ..version import __version__
 
 _COMMANDS = {
     "build": "Build an image and push, export or load it.",
+    "run": "Serve a project, an image or a tar, until Ctrl-C.",
+    "score": "Post a request and show, time and check the answer.",
     "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
     "plan": "Show what would be done, in what order and why.",
     "site-packages": "Make the preinstalled-packages folder inside the base.",

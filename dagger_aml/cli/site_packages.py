@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,16 @@ from .progress import Progress
 
 
 @click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base.")
-@project_options
+@partial(project_options, only=("base", "platform", "requirements"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
-@click.option("--with", "builder", type=click.Choice(_BUILDERS), default="dagger", show_default=True)
+@click.option(
+    "--with",
+    "builder",
+    type=click.Choice(_BUILDERS),
+    default="dagger",
+    show_default=True,
+    help="What builds. Never switched silently.",
+)
 @click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def command(project: str, output: str, builder: str, force: bool, quiet: bool, **given: Any) -> None:
@@ -36,7 +44,7 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
     \b
     dagger-aml site-packages PROJECT -o libs
     """
-    found = load_project(project, Options(**given))
+    found = load_project(project, Options(**given), preinstalled=False)
     if not found.requirements:
         raise ProjectError("has no requirements to install", where=str(found.root))
     anyio.run(_make, found, Path(output), builder, force, Progress(quiet=quiet))

@@ -45,7 +45,8 @@ async def no_apt(graph: Graph, packages: Iterable[str]) -> Graph:
     names = " ".join(packages)
     if names:
         raise ProjectError(
-            f"this recipe cannot install apt packages: {names}",
+            f"this recipe installs nothing when the image is built, so no apt packages either: {names}",
+            where="apt",
             do="Take the recipe extended (`--recipe extended`), which does.",
         )
     return graph

@@ -36,7 +36,8 @@ async def code(
     if script not in {entry.path for entry in source.entries}:
         raise ProjectError("the entry script is among what is left out of the image", where=str(folder / script))
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
-    shown = f"code {folder.resolve().name} ({len(source.entries)} entries)"
+    files = sum(entry.type == "file" for entry in source.entries)
+    shown = f"code ({files} file{'s' if files != 1 else ''})"
     graph = graph.add(
         Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", step=shown)
     ).configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})

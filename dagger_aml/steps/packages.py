@@ -118,7 +118,7 @@ async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
                 0,
                 0,
                 changes="often",
-                step=f"requirements {path.name}",
+                step=f"copy {path.name}",
             )
         )
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: path.name}), contract.EXTRA_REQUIREMENTS)

@@ -18,6 +18,7 @@ PYTHON: Final = FromBase("environment", after="/bin/python")
 PIP_ENV: Final[Mapping[str, str]] = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_CACHE_DIR": "1",
+    "PIP_PROGRESS_BAR": "off",
     "PIP_USER": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
@@ -64,5 +65,5 @@ def _place(graph: Graph, path: Path) -> tuple[Graph, str]:
         number += 1
         dest = f"{SHARE}/requirements-{number}.txt"
     return graph.add(
-        Copy(local(path, step="pip"), dest, "file", changes="often", step=f"requirements {path.name}")
+        Copy(local(path, step="pip"), dest, "file", changes="often", step=f"copy {path.name}")
     ), dest

@@ -242,10 +242,10 @@ async def test_a_base_that_only_the_store_has(
     graph = Graph(From.parse(bases["classic"])).add(Copy(Text(b"hello\n"), "/hello", "file"))
     tag = f"localhost:9/dagger-aml-test/{builder.name}:only"
     await build(graph, builder, tags=[tag], load=True)
-    result = await build(Graph(From.parse(tag)).add(shell("cat /hello")), builder)
-    assert result.image_id is None
+    mark = str(time.time_ns())
+    await build(Graph(From.parse(tag)).add(shell(f"cat /hello; echo {mark}")), builder)
     assert any("store has it" in event.text for event in events if isinstance(event, Said))
-    assert any(event.text == "hello" for event in events if isinstance(event, Output))
+    assert any(event.text == mark for event in events if isinstance(event, Output))
 
 
 async def test_a_base_for_another_processor(builder: LocalBuilder, bases: dict[str, str]) -> None:
@@ -332,11 +332,13 @@ async def test_a_push_is_tried_three_times(
 
     monkeypatch.setattr(local_image.anyio, "sleep", sleep)
     with refusing(503) as (registry, _), pytest.raises(TryAgain):
-        await image.publish(f"{registry}/some/image:1")
+        # docker tries five times by itself in 50 s where it gets an answer, the others where they get none.
+        await image.publish(f"{'localhost:9' if builder.name == 'docker' else registry}/some/image:1")
     assert slept == [2, 4]
+    slept.clear()
     with refusing(403) as (registry, _), pytest.raises(RegistryDenied):
         await image.publish(f"{registry}/some/image:1")
-    assert slept == [2, 4]
+    assert not slept
 
 
 # --- interrupted --------------------------------------------------------------------------------------------------

@@ -100,12 +100,12 @@ def test_any_graph_reads_back(words, value, label, path):
 @pytest.mark.parametrize("size", [70_000, 300_000])
 def test_long_values_make_no_long_line_and_no_further_instruction(size):
     def graph(count: int) -> Graph:
-        value = "\\ # $" * count
+        value = ("\\ # $" + "x" * 95) * count
         return HEAD.add(Run(["/x", value], env={"A": value})).configure(env={"B": value}, labels={"c": value})
 
-    short, long = instructions(graph(1)), instructions(graph(size // 5))
+    short, long = instructions(graph(1)), instructions(graph(size // 100))
     assert [one[0] for one in short] == [one[0] for one in long]
-    text = dockerfile(graph(size // 5)).text
+    text = dockerfile(graph(size // 100)).text
     assert max(len(line.encode()) for line in text.split("\n")) < 65_535
 
 

@@ -1,0 +1,211 @@
+"""``dagger-aml run``"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from ..errors import UsageError
+from .common import option_flags
+from .main import tell
+from .progress import Progress
+from .target import Target, connected, read_target, ready_option, with_option
+
+if TYPE_CHECKING:
+    from ..serve import Endpoint
+    from ..serving.container import Published
+    from ..serving.log import Line
+
+PORT = "6789:5001"
+"""As Microsoft's page on packaged models publishes it."""
+
+
+@click.command(
+    "run",
+    short_help="Serve a project, an image or a tar, until Ctrl-C.",
+    epilog="Ctrl-C stops and removes everything. Ask it with: dagger-aml score http://127.0.0.1:6789",
+)
+@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]")
+@option_flags
+@click.option(
+    "-p",
+    "--publish",
+    metavar="[ADDRESS:]PORT[:5001]",
+    help=f"Port of this machine.  [default: {PORT}, any free one if that is taken]",
+)
+@with_option
+@click.option("--local", is_flag=True, help="No image: the code under the real server in a throw-away environment.")
+@click.option("-d", "--detach", is_flag=True, help="Leave the container running (docker and podman).")
+@click.option("--name", metavar="NAME", help="Of the container (docker and podman).")
+@ready_option
+@click.option("-q", "--quiet", is_flag=True, help="Print only the URL.")
+@click.option("-v", "--verbose", is_flag=True, help="Show also what the server and the builder print.")
+def command(
+    target: str,
+    publish: str | None,
+    builder: str,
+    local: bool,
+    detach: bool,
+    name: str | None,
+    ready_timeout: float,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Serve PROJECT's image, or an image, as Azure ML would, and show what the entry script logs.
+
+    A project is built first. IMAGE is one in a registry, or with docker and podman also one in their store.
+
+    \b
+    dagger-aml run examples/diabetes
+    dagger-aml run examples/diabetes --local
+    dagger-aml run diabetes:1 --with docker -d --name diabetes
+    """
+    if (detach or name) and (builder == "dagger" or local):
+        flag = "--detach" if detach else "--name"
+        raise UsageError(
+            "--local serves as long as this command runs" if local
+            else "a Dagger engine stops what it serves when the session ends, which this command holds",
+            where=flag, do="Add --with docker or --with podman." if not local else f"Leave {flag} out.",
+        )  # fmt: skip
+    found = read_target(target, given)
+    if local and not found.project:
+        raise UsageError("--local serves a project", do="Name a project's folder.")
+    for note in found.graph.notes if found.graph and not quiet else ():
+        tell(f"note: {note}")
+    progress = Progress(quiet=quiet, verbose=verbose)
+    show = _Shown(quiet=quiet, verbose=verbose)
+    anyio.run(
+        partial(
+            _run, found, _published(publish), builder, progress, show, local=local, detach=detach, name=name,
+            ready_timeout=ready_timeout,
+        )
+    )  # fmt: skip
+
+
+async def _run(
+    target: Target, published: Published, name: str, progress: Progress, show: _Shown, *, local: bool, detach: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    served = (
+        _local(target, published, progress, show, options["ready_timeout"]) if local
+        else _served(target, published, name, progress, show, keep=detach, **options)
+    )  # fmt: skip
+    async with served as endpoint:
+        show.ready(endpoint, target)
+        if detach:
+            container = options["name"] or endpoint.container
+            tell(f"left running; stop and remove it with: {name} rm --force {container}")
+            return
+        await endpoint.log.ended.wait()
+    from ..serve import StartFailed, located
+    from ..serving.causes import why_not_started
+
+    cause = why_not_started(
+        list(endpoint.log.lines), endpoint.log.exit_code, located(target.graph.layers if target.graph else ())
+    )
+    raise StartFailed(cause, logs=endpoint.logs(), where="the server ended")
+
+
+@asynccontextmanager
+async def _served(
+    target: Target, published: Published, name: str, progress: Progress, show: _Shown, **options: Any
+) -> AsyncIterator[Endpoint]:
+    from ..serve import serve
+
+    what = target.graph or target.image
+    assert what is not None
+    async with (
+        connected(name, progress) as builder,
+        serve(what, builder, published=published, on_line=show.line, **options) as endpoint,
+    ):
+        yield endpoint
+
+
+@asynccontextmanager
+async def _local(
+    target: Target, published: Published, progress: Progress, show: _Shown, within: float
+) -> AsyncIterator[Endpoint]:
+    import time
+
+    from ..serve import located, ready
+    from ..serving.local import locally
+    from ..serving.log import Log
+
+    assert target.project and target.graph
+    log = Log(show.line)
+    async with locally(target.project, target.graph, log, published=published, on_event=progress.on_event) as (
+        endpoint,
+        moved,
+    ):
+        await ready(endpoint, time.monotonic(), within, moved(located(target.graph.layers)))
+        yield endpoint
+
+
+def _published(text: str | None) -> Published:
+    """Read ``-p``; unless it is given, the usual port, or any where that is taken."""
+    from ..serving.container import Published
+    from ..serving.local import is_free
+
+    match = re.fullmatch(
+        r"(?:(?P<address>[0-9.]+|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})(?::(?P<inner>\d{1,5}))?", text or PORT
+    )
+    if not match or not 0 < int(match["port"]) < 65536 or not 0 < int(match["inner"] or 5001) < 65536:
+        raise UsageError(f"not a port: {text!r}", where="-p", do="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
+    port = int(match["port"])
+    if text is None and not is_free(port):
+        tell(f"port {port} is in use; taking another")
+        port = 0
+    return Published(port, match["address"] or "127.0.0.1", int(match["inner"] or 5001))
+
+
+class _Shown:
+    """What a person sees of a served image: the entry script's own lines; errors once it is ready."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self._ready = False
+
+    def line(self, line: Line) -> None:
+        """Show a line, or don't."""
+        if self.quiet:
+            return
+        if line.kind == "user" or self.verbose or (self._ready and line.kind in ("error", "request")):
+            mark = "server | " if line.kind == "server" else ""
+            _say(f"  {mark}{line.shown}")
+
+    def ready(self, endpoint: Endpoint, target: Target) -> None:
+        """Say where it answers."""
+        self._ready = True
+        if self.quiet:
+            click.echo(endpoint.url)
+            return
+        request = target.project.request if target.project else None
+        data = f"@{shlex.quote(str(_near(request)))}" if request else "'{\"data\": []}'"
+        click.echo(f"ready after {endpoint.ready_seconds:.1f} s: {endpoint.url}")
+        click.echo(f"  curl {endpoint.url}/score -H 'Content-Type: application/json' -d {data}")
+        if endpoint.by == "dagger":
+            click.echo("  (the engine's tunnel listens on every address of this machine)")
+        sys.stdout.flush()
+
+
+def _near(path: Any) -> Any:
+    from pathlib import Path
+
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _say(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,94 @@
+"""What ``run`` and ``score`` take: a project, an image, a tar or a URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import frozen
+
+from ..backends.builder import Builder
+from ..errors import UsageError
+from ..graph import Graph, parse_reference
+from ..project import Project
+from .common import read
+from .progress import Progress
+
+RUNTIMES = ["dagger", "docker", "podman"]
+
+with_option = click.option(
+    "--with",
+    "builder",
+    type=click.Choice(RUNTIMES),
+    default="dagger",
+    show_default=True,
+    help="What builds and serves. Never switched silently.",
+)
+ready_option = click.option(
+    "--ready-timeout",
+    type=click.FloatRange(1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For the server to be ready; init() is part of it.",
+)
+
+
+@frozen
+class Target:
+    """What is served or asked.
+
+    :param image: a reference, or a tar's path.
+    :param graph: of the project.
+    :param url: of a server that runs already.
+    """
+
+    project: Project | None = None
+    graph: Graph | None = None
+    image: str | Path | None = None
+    url: str = ""
+
+
+def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Target:
+    """A folder is a project, a file a tar, ``http…`` a URL, and anything else an image.
+
+    :raises UsageError: none of these; or a flag that is for projects is given with something else.
+    """
+    if url and re.match(r"https?://", text):
+        return _alone(Target(url=text), given)
+    path = Path(text)
+    if path.is_dir():
+        project, graph = read(text, given)
+        return Target(project, graph)
+    if path.is_file():
+        return _alone(Target(image=path), given)
+    if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
+        raise UsageError("there is no such folder or file", where=text)
+    if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
+        parse_reference(text, "the image")
+    return _alone(Target(image=text), given)
+
+
+def _alone(target: Target, given: dict[str, Any]) -> Target:
+    said = [name for name, value in given.items() if value]
+    if said:
+        raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
+    return target
+
+
+@asynccontextmanager
+async def connected(name: str, progress: Progress) -> AsyncIterator[Builder]:
+    """The builder behind ``--with``."""
+    if name == "dagger":
+        from ..engine import connect
+
+        async with connect(on_event=progress.on_event) as engine:
+            yield engine
+    else:
+        from ..backends.local import local_builder
+
+        yield local_builder(name, on_event=progress.on_event)

@@ -1,0 +1,1 @@
+"""Starting images, asking them, and telling why one did not start."""

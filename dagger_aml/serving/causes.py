@@ -1,0 +1,259 @@
+"""What went wrong in a served image, from what it printed: the cause in words, the user's own line, what to do."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Sequence
+
+from attrs import evolve, frozen
+
+from .. import contract
+from .packages import apt_name, pypi_name
+from .traceback import Frame, Raised, tracebacks, users_own
+
+Locate = Callable[[str], str | None]
+"""From a path in the image to the project's file, or None where it is not the project's."""
+
+_INNER_CODE = re.compile(r"Exit code (-?\d+) is not normal\. Killing image\.")
+_MODULE = re.compile(r"No module named '([\w.]+)'")
+_LIBRARY = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
+_REFUSED = re.compile(
+    r"\[Errno (?:13|30|1)\] (Permission denied|Read-only file system|Operation not permitted)"
+    r"(?:: b?['\"](?P<path>[^'\"]+))?"
+)
+_MISSING = re.compile(r"\[Errno 2\] No such file or directory: b?['\"](?P<path>[^'\"]+)")
+_NOT_JSON = re.compile(r"Object of type (\w+) is not JSON serializable")
+_ABI = re.compile(
+    r"numpy\.(dtype|ufunc) size changed|_ARRAY_API not found|compiled using NumPy 1\.x|numpy\.core\.multiarray"
+)
+_SCRIPT_ERROR = re.compile(r"User script at (\S+) does not have a (init|run)\(\) function")
+_PIP_ERROR = re.compile(r"ERROR: (.+)")
+
+_LONGEST = 14
+"""Lines of a traceback that are shown."""
+
+_TO_TMP = (
+    "The server runs as another user than root. Write to /tmp (`tempfile` does); what stands in {root} beside the "
+    "code may be written too."
+)
+
+
+@frozen
+class Cause:
+    """Why a served image failed.
+
+    :param code: the start script's or the server's exit code, or None.
+    :param what: one sentence without a final full stop.
+    :param where: ``code/score.py:12``, or None.
+    :param do: what to do about it, one or more lines.
+    :param shown: the user's own part of the traceback, innermost last, and other lines that tell something.
+    :param kind: a word for programs: ``import``, ``library``, ``write``, ``file``, ``script``, ``pip``, ``contract``,
+        ``memory``, ``timeout``, ``raised``, ``answer``, ``unknown``.
+    """
+
+    code: int | None
+    what: str
+    where: str | None = None
+    do: str = ""
+    shown: tuple[str, ...] = ()
+    kind: str = "unknown"
+
+
+def inner_exit_code(lines: Sequence[str]) -> int | None:
+    """The exit code that the image's own script tells before it ends the container (which then has 111)."""
+    for line in reversed(lines):
+        match = _INNER_CODE.search(line)
+        if match:
+            return int(match[1])
+    return None
+
+
+def why_not_started(lines: Sequence[str], container_code: int | None, locate: Locate) -> Cause:
+    """Why an image's server ended before it was ready.
+
+    :param container_code: exit code of the container, or of the server where there is no container.
+    """
+    code = inner_exit_code(lines)
+    code = container_code if code is None else code
+    said = contract.EXIT_CODES.get(code) if code is not None else None
+    if code == 3:
+        found = _script_fault(lines, locate)
+        if found:
+            return evolve(found, code=code)
+    if code == 95:
+        errors = [match[1] for line in lines if (match := _PIP_ERROR.search(line))]
+        return Cause(
+            code, f"{said}: {errors[-1]}" if errors else str(said), shown=_tail(lines), kind="pip",
+            do="See what pip printed; docs/dynamic.md tells what is installed at start.",
+        )  # fmt: skip
+    if code in (137, -9):
+        return Cause(
+            code, "the server was killed; most likely it ran out of memory", shown=_tail(lines), kind="memory"
+        )
+    if said:
+        return Cause(code, said, shown=_tail(lines), kind="contract", do=_of_contract(code))
+    ended = "the container ended" if code is None else f"the container ended with exit code {code}"
+    return Cause(code, f"{ended} before the server was ready", shown=_tail(lines))
+
+
+def why_not_ready(lines: Sequence[str], seconds: float) -> Cause:
+    """Why a server that still runs is not ready."""
+    text = "\n".join(lines)
+    if "Invoking user's init function" in text and "init has completed" not in text:
+        return Cause(
+            None, f"init() still runs after {seconds:.0f} s", shown=_tail(lines), kind="timeout",
+            do=f"Allow it longer: --ready-timeout {2 * seconds:.0f}. gunicorn itself ends it after WORKER_TIMEOUT "
+            "(300 s unless the image says otherwise).",
+        )  # fmt: skip
+    return Cause(
+        None, f"GET / did not answer 200 within {seconds:.0f} s", shown=_tail(lines), kind="timeout",
+        do="Allow it longer: --ready-timeout SECONDS.",
+    )  # fmt: skip
+
+
+def why_not_scored(lines: Sequence[str], locate: Locate) -> Cause | None:
+    """What the last failing request raised, or None when the log tells nothing."""
+    chains = tracebacks(lines)
+    if not chains:
+        return None
+    return _explained(users_own(chains[-1]), locate, "run()")
+
+
+def why_not_imported(lines: Sequence[str], locate: Locate) -> Cause:
+    """Why the entry script could not be imported, from what Python printed."""
+    return _script_fault(lines, locate) or Cause(None, "the entry script cannot be imported", shown=_tail(lines))
+
+
+def _script_fault(lines: Sequence[str], locate: Locate) -> Cause | None:
+    """Why the entry script could not be loaded, or what its ``init()`` raised."""
+    for line in lines:
+        match = _SCRIPT_ERROR.search(line)
+        if match:
+            return Cause(
+                3, f"the entry script has no {match[2]}()", locate(match[1]) or match[1], kind="script",
+                do="Azure ML calls init() once in each worker and run(data) for each request.",
+            )  # fmt: skip
+    chains = [chain for chain in tracebacks(lines) if not _is_noise(chain)]
+    if not chains:
+        config = next(
+            (line for line in lines if "Configuration Error" in line or "Invalid config file" in line), None
+        )
+        if config:
+            return Cause(
+                3, "the server's configuration is not valid", shown=_tail(lines), kind="contract",
+                do="A config.json beside the code is taken as the server's own; call it otherwise.",
+            )  # fmt: skip
+        return None
+    called = any("User's init function failed" in line for line in lines)
+    return _explained(users_own(chains[-1]), locate, "init()" if called else "the entry script")
+
+
+def _is_noise(chain: tuple[Raised, ...]) -> bool:
+    """The server's own trouble with a model folder that has no version, which it survives."""
+    return any(frame.name == "_get_model_ids" for raised in chain for frame in raised.frames)
+
+
+def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
+    frames = [(frame, locate(frame.file)) for frame in raised.frames]
+    own = [(frame, path) for frame, path in frames if path]
+    where = f"{own[-1][1]}:{own[-1][0].line}" if own else None
+    shown = _shown(own or frames[-2:], raised)
+    text = f"{raised.type}: {raised.text}"
+    what, do, kind = f"{called} raised {raised.shown}", "", "raised"
+    module, library = _MODULE.search(text), _LIBRARY.search(text)
+    refused, missing = _REFUSED.search(text), _MISSING.search(text)
+    if module and raised.name in ("ModuleNotFoundError", "ImportError"):
+        what, do, kind = (
+            f"{called} needs the module {module[1]!r}, which is not there",
+            _for_module(module[1]),
+            "import",
+        )
+    elif library:
+        what, kind = f"the shared library {library[1]} is missing", "library"
+        package = apt_name(library[1])
+        do = (
+            f"Add {package} to apt.txt." if package
+            else f"Find its package (apt-file search {library[1]}, or packages.debian.org) and add it to apt.txt."
+        )  # fmt: skip
+    elif refused:
+        path = refused["path"] or "a file"
+        what, kind = f"{called} may not write {path} ({refused[1].lower()})", "write"
+        do = _for_refused(path)
+    elif _ABI.search(text):
+        do, kind = (
+            "Packages were built for another numpy: pin numpy to the version that they were built with.",
+            "import",
+        )
+    elif missing:
+        what, kind = f"{called} found no file {missing['path']}", "file"
+        do = _for_missing(missing["path"])
+    elif raised.name == "KeyError" and contract.MODEL_DIR in raised.text:
+        what, kind = f"{called} reads {contract.MODEL_DIR}, which is not set: the image has no model", "file"
+        do = "Put the model into the project's `model` folder, or name it in dagger-aml.toml under [[models]]."
+    elif match := _NOT_JSON.search(text):
+        what, kind = f"run() returned something that JSON cannot say: {match[1]}", "answer"
+        do = "Return plain Python values: `.tolist()` of an array, `.to_dict()` of a frame, `float()` of a number."
+    elif raised.name in ("SyntaxError", "IndentationError", "TabError"):
+        what, kind = f"the entry script cannot be parsed: {raised.shown}", "script"
+    elif raised.name == "MemoryError":
+        kind = "memory"
+    return Cause(None, what, where, do, shown, kind)
+
+
+def _shown(frames: Sequence[tuple[Frame, str | None]], raised: Raised) -> tuple[str, ...]:
+    lines: list[str] = []
+    for frame, path in frames:
+        lines.append(f"{path or frame.file}:{frame.line}" + (f" in {frame.name}" if frame.name else ""))
+        if frame.code:
+            lines.append(f"    {frame.code}")
+    return (*lines, *f"{raised.type}: {raised.text}".splitlines())[-_LONGEST:]
+
+
+def _for_module(module: str) -> str:
+    top = module.partition(".")[0]
+    if module == "main":
+        return f"No entry script was found: {contract.ENTRY_SCRIPT} names none, and main.py is not there."
+    if "." in module and pypi_name(module) == pypi_name(top):
+        return (
+            f"{top} is there in another version than the code or the model was made with, or is not there at all: "
+            f"pin {pypi_name(module)} in requirements.txt to the version used in training."
+        )
+    named = pypi_name(module)
+    if named != top.replace("_", "-"):
+        return f"Add {named} to requirements.txt: it is the package that gives `import {top}`."
+    return (
+        f"Add {named} to requirements.txt. If it is a module of your own, it must lie in the code folder, at its top."
+    )
+
+
+def _for_refused(path: str) -> str:
+    if path.startswith(contract.MODELS_ROOT):
+        return "The model folder belongs to root, and nobody else writes there. Write to /tmp (`tempfile` does)."
+    return _TO_TMP.format(root=contract.APP_ROOT)
+
+
+def _for_missing(path: str) -> str:
+    if "azureml-models" in path:
+        return (
+            f"Look where the model goes (dagger-aml plan), and build the path from ${contract.MODEL_DIR}: "
+            f"of one model it is the folder NAME/VERSION itself, of several the folder above all names."
+        )
+    if not posixpath.isabs(path):
+        return (
+            f"The working directory is {contract.APP_ROOT}. Build paths from Path(__file__).parent, or, of a model, "
+            f"from ${contract.MODEL_DIR}."
+        )
+    return "Copy it into the image: into the code folder, or as a model."
+
+
+def _of_contract(code: int | None) -> str:
+    if code in (97, 98, 99):
+        return "The variable is relative to the entry script's folder; see docs/preinstalled.md and docs/dynamic.md."
+    if code == 100:
+        return "Base on one of Azure ML's prebuilt inference images (dagger-aml images)."
+    return ""
+
+
+def _tail(lines: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for line in lines if line.strip())[-_LONGEST:]

@@ -1,0 +1,94 @@
+"""A served image: where it answers, what it printed, and waiting until it is ready."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import anyio
+from attrs import define, field
+
+from .http import JSON_TYPE, Ask, Scored, as_body
+from .log import Log
+
+PAUSE = 0.1
+"""Seconds between two questions to a server that is not up yet."""
+
+READY_TIMEOUT = 300.0
+"""Seconds to readiness, unless told otherwise: the ``WORKER_TIMEOUT`` of the prebuilt images, after which gunicorn
+kills a worker whose ``init()`` has not ended."""
+
+_SETTLED, _MOST_PAUSES = 0.4, 10
+
+
+@define
+class Endpoint:
+    """A served image that answers.
+
+    :param url: where it does, without a trailing slash; a name of the container where it has no network.
+    :param by: ``dagger``, ``docker``, ``podman`` or ``local``.
+    :param log: what it printed.
+    :param uid: number of the user that it runs as, or None where it was not asked.
+    :param container: its name, with docker and podman.
+    :param ready_seconds: from the start of the container to the first 200 of ``GET /``.
+    """
+
+    url: str
+    by: str
+    ask: Ask = field(repr=False)
+    log: Log = field(repr=False)
+    uid: int | None = None
+    ready_seconds: float = 0.0
+    container: str = ""
+
+    async def score(self, data: Any, *, content_type: str = JSON_TYPE, within: float = 60) -> Scored:
+        """``POST /score``.
+
+        :param data: bytes or text as they are, anything else as JSON.
+        :param within: seconds.
+        """
+        return await self.ask("POST", "/score", as_body(data), content_type=content_type, within=within)
+
+    async def healthy(self, *, within: float = 10) -> bool:
+        """Whether ``GET /`` answers 200."""
+        return (await self.ask("GET", "/", within=within)).status == 200
+
+    async def settled(self) -> list[str]:
+        """The lines that it printed, once no more have come for a moment: they travel slower than an answer."""
+        for _ in range(_MOST_PAUSES):
+            before = len(self.log.lines)
+            await anyio.sleep(_SETTLED)
+            if len(self.log.lines) == before:
+                break
+        return list(self.log.lines)
+
+    def logs(self) -> str:
+        """All that the image printed so far (its last 50,000 lines)."""
+        return self.log.text
+
+
+async def wait_until_ready(endpoint: Endpoint, begun: float, within: float) -> bool:
+    """Ask ``GET /`` until it gives 200; False when the server ended, or was not ready in time.
+
+    The request hangs while ``init()`` runs, and nginx gives 502 before that. A server that ends stops the
+    wait at once.
+
+    :param begun: ``time.monotonic()`` of the start.
+    :param within: seconds from then.
+    """
+    ready = False
+    with anyio.move_on_after(begun + within - time.monotonic()):
+        async with anyio.create_task_group() as tasks:
+
+            async def stop_at_end() -> None:
+                await endpoint.log.ended.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(stop_at_end)
+            while not ready:
+                ready = (await endpoint.ask("GET", "/", within=within)).status == 200
+                if not ready:
+                    await anyio.sleep(PAUSE)
+            tasks.cancel_scope.cancel()
+    endpoint.ready_seconds = time.monotonic() - begun
+    return ready

@@ -1,0 +1,193 @@
+"""The project's entry script under the real inference server on this machine: no image, no container.
+
+For the fast inner loop. apt packages, the base's own packages and its user are not there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from attrs import frozen
+
+from .. import catalog, contract
+from ..backends.process import run
+from ..errors import BuildError, ProjectError
+from ..events import OnEvent, Output, Said
+from ..graph import Copy, Graph, Local
+from ..project import Project
+from .causes import Locate
+from .container import Published, port_taken
+from .endpoint import Endpoint
+from .http import Http
+from .log import Log
+from .tasks import beside
+
+SERVER = "azureml-inference-server-http"
+_APP = "azureml_inference_server_http.server.entry:app"
+_UNSET = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+
+
+@frozen
+class _Place:
+    """A throw-away folder.
+
+    :param app: stands for ``/var/azureml-app``.
+    :param bin: programs of the virtual environment.
+    """
+
+    root: Path
+
+    @property
+    def app(self) -> Path:
+        return self.root / "azureml-app"
+
+    @property
+    def bin(self) -> Path:
+        return self.root / "venv" / ("Scripts" if os.name == "nt" else "bin")
+
+
+@asynccontextmanager
+async def locally(
+    project: Project, graph: Graph, log: Log, *, published: Published, on_event: OnEvent
+) -> AsyncIterator[tuple[Endpoint, Callable[[Locate], Locate]]]:
+    """Serve a project's code and models from links to them, in a throw-away virtual environment.
+
+    Yields the endpoint, and what turns a function that locates files of an image into one for the throw-away folder.
+
+    :raises ProjectError: the project has no code.
+    :raises BuildError: its requirements cannot be installed.
+    :raises UsageError: the port is taken.
+    """
+    if not project.code:
+        raise ProjectError("has no code to serve", where=str(project.root))
+    place = _Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
+    try:
+        await anyio.to_thread.run_sync(_lay_out, graph, place.app)
+        await _install(project, place, on_event)
+        port = published.port or _free_port()
+        if not is_free(port):
+            raise port_taken(port)
+        url = f"http://127.0.0.1:{port}"
+
+        async def server() -> None:
+            done = await run(
+                _command(place, port), env=_environment(project, graph, place), cwd=place.app, on_line=log.add
+            )
+            log.end(done.code)
+
+        async with Http(url) as http, beside(server):
+            endpoint = Endpoint(url, "local", http, log, getattr(os, "getuid", lambda: None)())
+            yield endpoint, lambda locate: lambda path: locate(path.replace(str(place.app), contract.APP_ROOT, 1))
+    finally:
+        shutil.rmtree(place.root, ignore_errors=True)
+
+
+def _lay_out(graph: Graph, app: Path) -> None:
+    """Folders of our own with links to the project's files, so that what is written beside the code goes away too."""
+    app.mkdir(parents=True)
+    for copy in graph.layers:
+        if not isinstance(copy, Copy) or not isinstance(copy.source, Local):
+            continue
+        if copy.dest != contract.APP_ROOT and not copy.dest.startswith(contract.APP_ROOT + "/"):
+            continue
+        dest = app / copy.dest.removeprefix(contract.APP_ROOT).lstrip("/")
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        if copy.kind == "file":
+            dest.symlink_to(copy.source.path)
+            continue
+        dest.mkdir(exist_ok=True)
+        for entry in copy.source.entries:
+            if entry.type == "dir":
+                (dest / entry.path).mkdir(parents=True, exist_ok=True)
+            else:
+                (dest / entry.path).symlink_to(Path(copy.source.path) / entry.path)
+
+
+async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
+    python = _python(project, on_event)
+    if project.apt:
+        on_event(Said(f"not installed without a container: apt {' '.join(project.apt)}"))
+    wanted = ["--requirement", str(project.requirements)] if project.requirements else []
+    on_event(Said(f"installing {SERVER}{' and ' + project.requirements.name if project.requirements else ''} "
+                  "into a throw-away environment"))  # fmt: skip
+    lines: list[str] = []
+
+    def said(line: str) -> None:
+        lines.append(line)
+        on_event(Output(line))
+
+    pip = [str(place.bin / "python"), "-m", "pip", "install", "--disable-pip-version-check", *wanted, SERVER]
+    for command in ([python, "-m", "venv", str(place.root / "venv")], pip):
+        done = await run(command, on_line=said, env={"PYTHONPATH": ""})
+        if done.code:
+            raise BuildError(
+                "the requirements cannot be installed here", step="--local", command=tuple(command),
+                output="\n".join(lines),
+            )  # fmt: skip
+
+
+def _python(project: Project, on_event: OnEvent) -> str:
+    """The Python of the base's version, where this machine has it, else the one that runs us."""
+    base = catalog.find(project.base.reference)
+    mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if base and base.python != mine:
+        found = shutil.which(f"python{base.python}")
+        if found:
+            return found
+        on_event(
+            Said(f"the base has Python {base.python}, this is {mine}; with python{base.python} on PATH it is taken")
+        )
+    return sys.executable
+
+
+def _environment(project: Project, graph: Graph, place: _Place) -> dict[str, str]:
+    said = {name: value for name, value in graph.config.env.items() if isinstance(value, str)}
+    moved = {name: value.replace(contract.APP_ROOT, str(place.app)) for name, value in said.items()}
+    return {
+        **dict.fromkeys((name for name in _UNSET if name in os.environ), ""),
+        **moved,
+        "PYTHONPATH": str(project.preinstalled or ""),
+        "PATH": f"{place.bin}{os.pathsep}{os.environ.get('PATH', '')}",
+        "AML_APP_ROOT": str(place.app),
+        "HTTP_X_MS_SERVER_VERSION": "azmlinfsrv",
+    }
+
+
+def _command(place: _Place, port: int) -> list[str]:
+    """gunicorn itself, at 127.0.0.1; the server's own program listens at every address. Windows has no gunicorn."""
+    if os.name == "nt":
+        return [
+            str(place.bin / "azmlinfsrv"),
+            "--port",
+            str(port),
+            "--entry_script",
+            os.environ[contract.ENTRY_SCRIPT],
+        ]
+    flags = ["--bind", f"127.0.0.1:{port}", "--timeout", "300", "--access-logfile", "-"]
+    return [str(place.bin / "python"), "-m", "gunicorn", *flags, _APP]
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens at a port of this machine."""
+    import socket
+
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,205 @@
+"""The gate before publishing: the image that would be published is started, asked, and must answer as it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+from attrs import frozen
+
+from .. import catalog, contract
+from ..backends.builder import Builder, Image
+from ..errors import DaggerAmlError, ProjectError
+from ..events import Said
+from ..graph import Graph
+from ..plan import Plan
+from ..project import Project
+from .answer import differs
+from .causes import Cause, Locate, why_not_imported, why_not_scored
+from .container import python_argv
+from .endpoint import READY_TIMEOUT, Endpoint
+from .failure import ScoreFailed, StartFailed
+from .http import Scored
+
+Mode = Literal["score", "import"]
+
+_IMPORT = """
+import importlib.util, os, sys
+root = os.environ.get("AML_APP_ROOT") or "/var/azureml-app"
+script = os.path.join(root, os.environ["AZUREML_ENTRY_SCRIPT"])
+os.chdir(root)
+sys.path.append(root)
+if os.environ.get("AZUREML_SOURCE_DIRECTORY"):
+    sys.path.append(os.path.join(root, os.environ["AZUREML_SOURCE_DIRECTORY"]))
+if os.environ.get("AZUREML_EXTRA_PYTHON_LIB_PATH"):
+    sys.path.insert(1, os.path.join(os.path.dirname(script), os.environ["AZUREML_EXTRA_PYTHON_LIB_PATH"]))
+spec = importlib.util.spec_from_file_location("entry_module", script)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+for name in ("init", "run"):
+    if not hasattr(module, name):
+        sys.exit("User script at %s does not have a %s() function defined." % (script, name))
+print("dagger-aml-uid %d" % os.getuid())
+"""
+"""Imports the entry script as the server does (its ``user_script.py``), without ``init()``."""
+
+
+@frozen
+class Smoke:
+    """What a gate asks of an image.
+
+    :param mode: ``score``: start it, ``GET /``, and ``POST /score`` if there is a request; ``import``: import the
+        entry script alone.
+    :param offline: whether it must do without network.
+    :param request: what is posted, and ``answer`` what must come back.
+    """
+
+    mode: Mode = "score"
+    offline: bool = True
+    request: Path | None = None
+    answer: Path | None = None
+    ready_timeout: float = READY_TIMEOUT
+
+    async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
+        """Raise unless the image holds; tell the builder's listener what was seen.
+
+        :raises StartFailed: it does not start, or cannot be imported. :raises ScoreFailed: it answers otherwise.
+        :raises DaggerAmlError: it runs as root.
+        """
+        from ..serve import located, serve
+
+        locate = located(plan.layers)
+        if self.mode == "import":
+            uid = await _imported(image, builder, locate, offline=self.offline)
+            _not_root(uid, plan)
+            builder.on_event(Said(f"smoke: the entry script can be imported (init() was not called), uid {uid}"))
+            return
+        builder.on_event(Said(f"smoke: starting the image {self._network(builder)}"))
+        async with serve(
+            image, builder, offline=self.offline, locate=locate, ready_timeout=self.ready_timeout
+        ) as endpoint:
+            _not_root(endpoint.uid, plan)
+            said = [f"ready after {endpoint.ready_seconds:.1f} s, uid {endpoint.uid}"]
+            if self.request:
+                scored = await endpoint.score(self.request.read_bytes())
+                await check_answer(scored, endpoint, self.answer, locate)
+                said.append(f"score 200 in {scored.seconds * 1000:.0f} ms")
+                said.append("the answer is the expected one" if self.answer else "no expected answer to compare with")
+            builder.on_event(Said(f"smoke: {', '.join(said)}"))
+
+    def _network(self, builder: Builder) -> str:
+        if not self.offline:
+            return "with network: it installs packages when it starts"
+        if builder.name == "dagger":
+            return "with package index and proxies that point nowhere (an engine cannot take the network away)"
+        return "without network"
+
+
+async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, locate: Locate) -> None:
+    """Raise unless an answer is 200 and the expected one.
+
+    :raises ScoreFailed: with what ``run()`` raised, or the first difference.
+    """
+    if scored.status != 200:
+        raise ScoreFailed(await not_200(scored, endpoint, locate), logs=endpoint.logs())
+    found = difference_to(scored, answer)
+    if found:
+        raise ScoreFailed(
+            Cause(None, f"the answer is another than expected: {found}", kind="answer"), where=str(answer)
+        )
+
+
+async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> Cause:
+    """Why a request was answered otherwise than by 200."""
+    said = f"POST /score gave {scored.status or 'no answer'}"
+    lines = await endpoint.settled() if endpoint else []
+    cause = why_not_scored(lines, locate) if scored.status >= 500 or not scored.status else None
+    if cause:
+        return Cause(None, f"{said}: {cause.what}", cause.where, cause.do, cause.shown, cause.kind)
+    return Cause(None, f"{said}: {scored.body.strip()[:300]}", kind="answer")
+
+
+def difference_to(scored: Scored, answer: Path | None) -> str | None:
+    """The first difference to the expected answer; None when there is none, or nothing to compare with.
+
+    :raises ProjectError: the file is not JSON.
+    """
+    if not answer:
+        return None
+    try:
+        return differs(scored.body, answer.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ProjectError(f"the expected answer is not JSON: {error}", where=str(answer)) from None
+
+
+def default_smoke(
+    project: Project, graph: Graph, asked: Mode | None, *, push: bool, off: bool = False
+) -> tuple[Smoke | None, str | None]:
+    """The gate of a build, or None, and what to tell the user about that.
+
+    On with ``push`` where the project has a sample request, unless the base is for GPUs or the user says otherwise.
+
+    :raises ProjectError: a gate is asked for, and the project has no code.
+    """
+    if off or not (asked or push):
+        return None, None
+    if not project.code:
+        if asked:
+            raise ProjectError("has no code to start", where=str(project.root), do="Leave --smoke out.")
+        return None, None
+    if not asked and not project.request:
+        return None, "not started before it is pushed: the project has no request.json (--smoke starts it anyway)"
+    image = catalog.find(project.base.reference)
+    if not asked and image and image.gpu:
+        return None, "not started before it is pushed: the base is for GPUs (--smoke, or --smoke=import)"
+    at_start = {contract.EXTRA_REQUIREMENTS, contract.EXTRA_CONDA_YAML} & set(graph.config.env)
+    if asked == "import" and at_start:
+        raise ProjectError(
+            "--smoke=import cannot hold: packages are installed only when the image starts",
+            where=f"recipe {project.recipe}", do="Take --smoke.",
+        )  # fmt: skip
+    return Smoke(asked or "score", not at_start, project.request, project.answer), None
+
+
+def _not_root(uid: int | None, plan: Plan) -> None:
+    number = plan.facts.uid if uid is None and plan.config.user is None else uid
+    if number == 0:
+        raise DaggerAmlError(
+            "the image runs as root", where="smoke",
+            do="Leave the base's user alone, or set another with a recipe of your own.",
+        )  # fmt: skip
+
+
+async def _imported(image: Image, builder: Builder, locate: Locate, *, offline: bool) -> int | None:
+    prefix = contract.ENVIRONMENT_PATH
+    script = f'export LD_LIBRARY_PATH="${{{prefix}:-}}/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"; exec "$@"'
+    argv = ["/bin/sh", "-c", script, "sh", *python_argv("-c", _IMPORT)]
+    if builder.name == "dagger":
+        lines, code = await _in_engine(image, argv, offline)
+    else:
+        lines, code = await _in_container(image, builder, argv, offline)
+    if code:
+        raise StartFailed(why_not_imported(lines, locate), logs="\n".join(lines))
+    uids = [line.split()[1] for line in lines if line.startswith("dagger-aml-uid ")]
+    return int(uids[-1]) if uids else None
+
+
+async def _in_engine(image: Image, argv: list[str], offline: bool) -> tuple[list[str], int]:
+    import dagger
+
+    from ..backends.dagger import DaggerImage, _translated
+    from ..serve import POINTS_NOWHERE
+
+    container = cast(DaggerImage, image).container
+    for name, value in (POINTS_NOWHERE if offline else {}).items():
+        container = container.with_env_variable(name, value)
+    async with _translated("smoke"):
+        ran = await container.with_exec(argv, expect=dagger.ReturnType.ANY).sync()
+        return (await ran.combined_output()).splitlines(), await ran.exit_code()
+
+
+async def _in_container(image: Image, builder: Builder, argv: list[str], offline: bool) -> tuple[list[str], int]:
+    from ..serve import runtime_of
+    from .container import run_once
+
+    return await run_once(runtime_of(builder), str(getattr(image, "id", "")), argv, offline=offline)

@@ -1,0 +1,264 @@
+"""The project file: what is taken, and for each mistake one error with file and line."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from dagger_aml import ProjectError
+from dagger_aml.project_file import FILE_NAME, CodeTable, ModelTable, PreinstalledTable, line_of, read_project_file
+
+from .tools import error_of, make
+
+WHOLE = """\
+# what the folder does not say
+name = "demo"
+base = "minimal-py312-inference"
+recipe = "extended"
+platform = "linux/arm64"
+apt = ["libgomp1", "curl"]
+requirements = "requirements.txt"
+request = "request.json"
+answer = "answer.json"
+env = { WORKER_COUNT = "2" }
+
+[labels]
+team = "a = b"
+"org.example.x" = "y"
+
+[code]
+path = "code"
+entry-script = "score.py"
+
+[[models]]
+path = "model"
+name = "diabetes"
+version = "1"
+
+[[models]]
+path = "other"
+flat = true
+keep-folder = true
+
+[preinstalled]
+path = "libs"
+via = "pythonpath"
+"""
+
+
+def read(tmp_path, text: str, name: str = FILE_NAME):
+    return read_project_file(make(tmp_path, {name: text}))
+
+
+def wrong(tmp_path, text: str, name: str = FILE_NAME):
+    """The error of a file; it is no traceback, names the file and a line, and ends in exit code 2."""
+    error = error_of(read, tmp_path, text, name)
+    assert isinstance(error, ProjectError)
+    return error
+
+
+def test_every_key_is_read(tmp_path):
+    found = read(tmp_path, WHOLE)
+    tables = found.tables
+    assert (tables.name, tables.base, tables.recipe) == ("demo", "minimal-py312-inference", "extended")
+    assert (tables.platform, tables.apt) == ("linux/arm64", ("libgomp1", "curl"))
+    assert (tables.requirements, tables.request, tables.answer) == ("requirements.txt", "request.json", "answer.json")
+    assert tables.env == {"WORKER_COUNT": "2"} and tables.labels == {"team": "a = b", "org.example.x": "y"}
+    assert tables.code == CodeTable("code", "score.py")
+    assert tables.models == (ModelTable("model", "diabetes", "1"), ModelTable("other", None, "1", True, True))
+    assert tables.preinstalled == PreinstalledTable("libs", "pythonpath")
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        (("name",), 2),
+        (("apt",), 6),
+        (("env",), 10),
+        (("env", "WORKER_COUNT"), 10),
+        (("labels",), 12),
+        (("labels", "team"), 13),
+        (("labels", "org.example.x"), 14),
+        (("code", "entry-script"), 18),
+        (("models",), 20),
+        (("models", 0), 20),
+        (("models", 0, "version"), 23),
+        (("models", 1), 25),
+        (("models", 1, "path"), 26),
+        (("models", 1, "absent"), 25),
+        (("preinstalled", "via"), 32),
+        (("absent",), 1),
+    ],
+)
+def test_every_key_has_its_line(tmp_path, key, line):
+    assert read(tmp_path, WHOLE).where(*key) == f"{FILE_NAME}:{line}"
+
+
+def test_pyproject_says_the_same(tmp_path):
+    own = read(tmp_path / "own", WHOLE).tables
+    text = '[project]\nname = "x"\n\n[tool.dagger-aml]\n' + WHOLE
+    for table in ("labels", "code", "preinstalled"):
+        text = text.replace(f"[{table}]", f"[tool.dagger-aml.{table}]")
+    text = text.replace("[[models]]", "[[tool.dagger-aml.models]]") + "\n[tool.ruff]\nunknown-to-us = 1\n"
+    found = read(tmp_path, text, "pyproject.toml")
+    assert found.tables == own
+    assert found.where("base") == "pyproject.toml:7" and found.where("models", 1, "path") == "pyproject.toml:30"
+    assert found.where("labels", "team") == "pyproject.toml:17"
+
+
+@pytest.mark.parametrize("text", ["", "[tool.ruff]\nx = 1\n", "tool = 3\n", "[project]\nname = 'x'\n"])
+def test_a_pyproject_that_says_nothing_of_us_is_none_of_ours(tmp_path, text):
+    found = read(tmp_path, text, "pyproject.toml")
+    assert found.path is None and found.where("base") == "default"
+
+
+def test_no_file_is_an_empty_one(tmp_path):
+    found = read_project_file(make(tmp_path, {}))
+    assert found.path is None and found.tables.models is None and found.tables.apt is None
+    assert read(tmp_path, "").tables == found.tables
+
+
+def test_both_files_are_two_candidates(tmp_path):
+    make(tmp_path, {"pyproject.toml": "[tool.dagger-aml]\nbase = 'a:1'\n"})
+    error = wrong(tmp_path, "base = 'b:1'\n")
+    assert FILE_NAME in error.what and "pyproject.toml" in error.what and error.do
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said", "do"),
+    [
+        ('bse = "a"\n', 1, "'bse'", "'base'"),
+        ('\n\nrequirement = "r.txt"\n', 3, "'requirement'", "'requirements'"),
+        ('[code]\npath = "c"\nentry_script = "s.py"\n', 3, "'entry_script' in code", "'entry-script'"),
+        ('[code]\nscript = "s.py"\n', 2, "'script' in code", "'entry-script'"),
+        ('[[models]]\npath = "m"\n[[models]]\npath = "n"\nverson = "1"\n', 5, "'verson' in models.1", "'version'"),
+        ('[preinstalled]\nvai = "x"\n', 2, "'vai' in preinstalled", "'via'"),
+        ('[model]\npath = "m"\n', 1, "'model'", "'models'"),
+        ("zzzzzz = 1\n", 1, "'zzzzzz'", "Known: name, base, recipe"),
+    ],
+)
+def test_unknown_keys_are_told_with_the_nearest_known(tmp_path, text, line, said, do):
+    error = wrong(tmp_path, text)
+    assert error.where == f"{FILE_NAME}:{line}"
+    assert f"unknown key {said}" in error.what and do in str(error.do)
+
+
+def test_unknown_keys_of_pyproject(tmp_path):
+    error = wrong(tmp_path, "[tool.dagger-aml]\n\n[tool.dagger-aml.code]\npth = 'x'\n", "pyproject.toml")
+    assert (
+        error.where == "pyproject.toml:4" and error.what == "unknown key 'pth' in code" and "'path'" in str(error.do)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("base = 1\n", 1, 'base: must be text, not a number; write it in quotes: "1"'),
+        ("\nbase = true\n", 2, 'base: must be text, not true or false; write it in quotes: "true"'),
+        ('base = ["a"]\n', 1, "base: must be text, not a list"),
+        ("base = 1979-05-27\n", 1, "base: must be text, not date"),
+        ("base = { a = 1 }\n", 1, "base: must be text, not a table"),
+        ("apt = 3\n", 1, "apt: must be a list of package names, or the name of a file"),
+        ('apt = ["a", 3]\n', 1, "apt: must be a list of package names, or the name of a file"),
+        ("env = 3\n", 1, "env: must be a table, not a number"),
+        ('env = ["A=1"]\n', 1, "env: must be a table, not a list"),
+        (
+            '[env]\nGOOD = "x"\nWORKERS = 2\n',
+            3,
+            'env.WORKERS: must be text, not a number; write it in quotes: "2"',
+        ),
+        ("[env]\nON = true\n", 2, 'env.ON: must be text, not true or false; write it in quotes: "true"'),
+        ("[labels]\nx = []\n", 2, "labels.x: must be text, not a list"),
+        ("code = 'src'\n", 1, "code: must be a table, not text"),
+        ("[code]\npath = 3\n", 2, 'code.path: must be text, not a number; write it in quotes: "3"'),
+        ("[code]\nentry-script = false\n", 2, "code.entry-script: must be text"),
+        ("models = 'm'\n", 1, "models: must be an array of tables: [[models]]"),
+        ("[models]\npath = 'm'\n", 1, "models: must be an array of tables: [[models]]"),
+        ("models = ['m']\n", 1, "models.0: must be a table, not text"),
+        ("[[models]]\nname = 'm'\n", 1, "models.0.path: the key 'path' is missing"),
+        ("[[models]]\npath = 'm'\nversion = 3\n", 3, "models.0.version: must be text, not a number; write it in q"),
+        (
+            "[[models]]\npath = 'm'\n\n[[models]]\npath = 'n'\nflat = 'yes'\n",
+            6,
+            "models.1.flat: must be true or false",
+        ),
+        ("[[models]]\npath = 'm'\nflat = 1\n", 3, "models.0.flat: must be true or false, not a number"),
+        ("preinstalled = 'x'\n", 1, "preinstalled: must be a table, not text"),
+    ],
+)
+def test_wrong_types_are_told_with_their_line(tmp_path, text, line, said):
+    error = wrong(tmp_path, text)
+    assert error.where == f"{FILE_NAME}:{line}" and said in error.what
+
+
+def test_wrong_types_of_pyproject(tmp_path):
+    text = "[tool.dagger-aml]\nrecipe = 'extended'\n\n[tool.dagger-aml.env]\nA = 1\n"
+    error = wrong(tmp_path, text, "pyproject.toml")
+    assert (error.where, error.what.partition(":")[0]) == ("pyproject.toml:5", "env.A")
+    error = wrong(tmp_path, "[tool]\ndagger-aml = 3\n", "pyproject.toml")
+    assert error.where == "pyproject.toml:2" and "is not a table" in error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("base = \n", 1),
+        ('a = 1\nbase = "x\n', 2),
+        ("base = 'a'\nbase = 'b'\n", 2),
+        ("[code\npath = 'x'\n", 1),
+        ("[env]\nA = 'x'\n[env]\nB = 'y'\n", 3),
+        ("base 'x'\n", 1),
+        ('x = """\nnever closed\n', 3),
+        ("a = [1,\n2\n", 3),
+    ],
+)
+def test_broken_toml_has_its_line(tmp_path, text, line):
+    error = wrong(tmp_path, text)
+    number = int(str(error.where).removeprefix(f"{FILE_NAME}:"))
+    assert abs(number - line) <= (1 if line > 2 else 0) and error.what.startswith("broken TOML: ")
+    assert "at line" not in error.what
+
+
+def test_what_is_no_text_is_told(tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"base = '\xff'\n")
+    error = error_of(read_project_file, tmp_path)
+    assert "UTF-8" in error.what and str(error.where).endswith(FILE_NAME)
+
+
+def test_what_is_no_file_is_told(tmp_path):
+    (tmp_path / "a" / FILE_NAME).mkdir(parents=True)
+    assert str(error_of(read_project_file, tmp_path / "a").where).endswith(FILE_NAME)
+    make(tmp_path / "b", {FILE_NAME: "->absent"})
+    assert "cannot be read" in error_of(read_project_file, tmp_path / "b").what
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"\xef\xbb\xbfbase = 'a:1'\r\nrecipe = 'x'\r\n")
+    found = read_project_file(tmp_path)
+    assert found.tables.base == "a:1" and found.where("recipe") == f"{FILE_NAME}:2"
+
+
+# --- lines ----------------------------------------------------------------------------------------------------------
+
+
+def test_lines_are_found_in_every_way_of_writing():
+    text = (
+        'a.b = 1\n"q.r".s = 2\n\n[ t . u ]\n  v = 3 # x = 4\n[[w]]\n[[w]]\nx = """\ny = 1\u2028z = 2\n"""\n'
+        "[w.z]\nk = 1\n'l' = 2\n"
+    )
+    assert line_of(text, ("a", "b")) == 1
+    assert line_of(text, ("q.r", "s")) == 2
+    assert line_of(text, ("t", "u", "v")) == 5
+    assert line_of(text, ("w", 1, "x")) == 8
+    assert line_of(text, ("w", 0)) == 6
+
+
+@pytest.mark.parametrize("line", ["-" * 200, "a" * 5_000, "a." * 3_000, "a . " * 500 + "!", '"' * 400, "[" * 3_000])
+def test_no_line_takes_long_to_read(line):
+    begun = time.perf_counter()
+    line_of(f'd = """\n{line}\n"""\nbase = 1\n', ("base",))
+    assert time.perf_counter() - begun < 1

@@ -1,0 +1,202 @@
+"""Requirements files and apt files: what they name, as pip and apt read them, or why they are none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger_aml import GraphError, ProjectError
+from dagger_aml.requirements import check_apt, read_apt, read_requirements
+
+from .tools import error_of, make
+
+
+def read(tmp_path, text: str | bytes) -> tuple[str, ...]:
+    return read_requirements(make(tmp_path, {"requirements.txt": text}) / "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("\n\n# only words\n   # indented\n", ()),
+        ("numpy\nscipy==1.0\npandas[sql,aws]>=2,<3\n", ("numpy", "scipy", "pandas")),
+        ("numpy==1.0 # why\nscipy==1.0\t#x\n", ("numpy", "scipy")),
+        ("numpy ; python_version < '3.12'\n", ("numpy",)),
+        ("a @ https://example.org/a-1.0.whl#sha256=0123\n", ("a",)),
+        ("a @ git+https://github.com/x/a@main\n", ("a",)),
+        (
+            "numpy==1.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\nscipy==1 --hash=sha256:22\n",
+            ("numpy", "scipy"),
+        ),
+        ("num\\\npy==1.\\\n0\n", ("numpy",)),
+        ("numpy==1.0 \\\n# a comment ends it\nscipy==1\n", ("numpy", "scipy")),
+        ("# a comment does not go on \\\nnumpy==1\n", ("numpy",)),
+        ("numpy==1.0 \\", ("numpy",)),
+        (
+            "--index-url https://pypi.example/simple\n-i https://x.example\n--extra-index-url=https://y\nnumpy\n",
+            ("numpy",),
+        ),
+        ("--only-binary :all:\n--pre\n--require-hashes\n--prefer-binary\n--no-index\nnumpy\n", ("numpy",)),
+        ("\ufeffnumpy==1\r\nscipy==1\r\n", ("numpy", "scipy")),
+        ("Numpy==1\nNUMPY==1\n", ("Numpy", "NUMPY")),
+    ],
+)
+def test_what_pip_takes_is_taken(tmp_path, text, names):
+    assert read(tmp_path, text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("numpy==1\n\nscipy = 1.0\n", 3, "not a requirement: 'scipy = 1.0'"),
+        ("-r other.txt\n", 1, "-r is not supported"),
+        ("-rother.txt\n", 1, "not supported"),
+        ("numpy\n--requirement=x\n", 2, "--requirement is not supported"),
+        ("-c constraints.txt\n", 1, "-c is not supported"),
+        ("-e .\n", 1, "-e is not supported"),
+        ("-e git+https://x.example/y#egg=z\n", 1, "-e is not supported"),
+        ("-f ./wheels\n", 1, "-f is not supported"),
+        ("--find-links=wheels\n", 1, "--find-links is not supported"),
+        ("--trusted-host x\n", 1, "--trusted-host is not supported"),
+        ("--no-deps\n", 1, "not an option of a requirements file: --no-deps"),
+        ("--target=/x\n", 1, "--target"),
+        ("\u2013r requirements.txt\n", 1, "not a requirement"),
+        ("./wheels/a.whl\n", 1, "not a requirement"),
+        ("../a\n", 1, "not a requirement"),
+        ("https://example.org/a.whl\n", 1, "not a requirement"),
+        ("numpy 1.0\n", 1, "not a requirement"),
+        ("numpy==1.0; rm -rf /\n", 1, "not a requirement"),
+        ("numpy==1.0 && id\n", 1, "not a requirement"),
+        ("<!DOCTYPE html>\n", 1, "not a requirement"),
+        ("name: env\ndependencies:\n", 1, "not a requirement"),
+        ('{"numpy": 1}\n', 1, "not a requirement"),
+        ("a==1 \\\n  b==2\n", 1, "not a requirement"),
+        ("ok\n\n\nbad line \\\n goes on\n", 4, "not a requirement"),
+    ],
+)
+def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said):
+    error = error_of(read, tmp_path, text)
+    assert isinstance(error, ProjectError) and said in error.what
+    assert error.where == f"{tmp_path}/requirements.txt:{line}"
+    assert error.do or "option" in error.what
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://me:hunter2@pypi.example/simple",
+        "--extra-index-url=https://hunter2@pypi.example/simple",
+        "-i https://__token__:hunter2@pypi.example/simple",
+        "a @ https://me:hunter2@example.org/a.whl",
+        "a @ git+https://hunter2@github.com/x/a",
+        "numpy --index-url https://me:hunter2@x",
+    ],
+)
+def test_passwords_are_refused_and_not_repeated(tmp_path, line):
+    error = error_of(read, tmp_path, f"numpy==1\n{line}\n")
+    assert "password" in error.what and error.where == f"{tmp_path}/requirements.txt:2" and error.do
+    assert "hunter2" not in str(error)
+
+
+def test_a_user_of_ssh_is_no_password(tmp_path):
+    assert read(tmp_path, "a @ git+ssh://git@github.com/x/a\n") == ("a",)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfen\0u\0", b"\xe9", b"a\0b", b"PK\x03\x04\xff\xff"])
+def test_what_is_no_text_is_told(tmp_path, data):
+    error = error_of(read, tmp_path, data)
+    assert "not a text file" in error.what and error.where == f"{tmp_path}/requirements.txt"
+
+
+def test_missing_and_folders(tmp_path):
+    for function in (read_requirements, read_apt):
+        assert "does not exist" in error_of(function, tmp_path / "absent").what
+        assert "is a folder" in error_of(function, tmp_path).what
+        assert error_of(function, tmp_path).where == str(tmp_path)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_any_text_is_a_file_or_one_clear_error(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    for function in (read_requirements, read_apt):
+        try:
+            found = function(path)
+        except ProjectError as error:
+            assert error.exit_code == 2 and str(path) in str(error.where)
+        else:
+            assert all(isinstance(name, str) and name for name in found)
+
+
+# --- apt ------------------------------------------------------------------------------------------------------------
+
+GOOD = (
+    "curl",
+    "libgomp1",
+    "g++",
+    "libstdc++6",
+    "python3.11",
+    "curl:amd64",
+    "curl=7.88.1-10+deb12u5",
+    "curl=1:2.0~rc1-1",
+    "libc6:arm64=2.36-9",
+    "curl/bookworm-backports",
+    "0ad",
+)
+BAD = (
+    "",
+    "a",
+    "-y",
+    "--allow-downgrades",
+    "-o=Dpkg::Options::=x",
+    "Curl",
+    "curl-",
+    "cu rl",
+    "curl;id",
+    "$(id)",
+    "curl*",
+    "curl?",
+    "^curl",
+    "~ncurl",
+    "curl=",
+    "curl:",
+    "curl/",
+    "./curl.deb",
+    "/tmp/curl.deb",
+    "curl\n",
+    "curl\0",
+    "cürl",
+    "curl=1 -y",
+    "_curl",
+    "https://x/y.deb",
+)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_packages_are_taken(tmp_path, name):
+    assert check_apt((name,)) == (name,)
+    assert read_apt(make(tmp_path, {"apt.txt": f"  {name} # why\n"}) / "apt.txt") == (name,)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_apt_would_take_for_something_else_is_refused(name):
+    error = error_of(check_apt, ("curl", name))
+    assert isinstance(error, GraphError) and repr(name) in error.what and "NAME=VERSION" in str(error.do)
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name.strip() == name and name and " " not in name])
+def test_an_apt_file_with_such_a_word_is_refused(tmp_path, name):
+    error = error_of(read_apt, make(tmp_path, {"apt.txt": f"curl\n\nvim {name}\n"}) / "apt.txt")
+    assert isinstance(error, ProjectError)
+    assert error.where in (f"{tmp_path}/apt.txt:3", f"{tmp_path}/apt.txt") and "apt" in str(error) + str(error.do)
+
+
+def test_an_apt_file_may_have_several_on_a_line_and_the_same_twice(tmp_path):
+    text = "# tools\ncurl  vim\tgit\n\nvim#comment\nless\n"
+    assert read_apt(make(tmp_path, {"apt.txt": text}) / "apt.txt") == ("curl", "vim", "git", "less")
+
+
+def test_what_is_no_name_at_all():
+    assert "not an apt package: 3" in error_of(check_apt, (3,)).what
