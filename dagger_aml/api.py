@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,7 @@ async def build(
     output: Path | str | None = None,
     load: bool = False,
     title: str = "",
+    check: Callable[[Plan, Image, Builder], Awaitable[None]] | None = None,
 ) -> Result:
     """Build a graph and send it where it is asked for.
 
@@ -98,6 +99,8 @@ async def build(
     :param push: push every tag.
     :param output: a tar to write, named by the first tag.
     :param load: put it into the local store under every tag.
+    :param check: called with the image before it goes anywhere, such as ``Smoke(…).check``; where it raises, nothing
+        is written, loaded or pushed.
     :raises UsageError: nothing to push or load it as; a malformed tag.
     :raises BuildError: a step failed.
     """
@@ -107,6 +110,8 @@ async def build(
     if output is not None:
         check_output(Path(output))
     planned, made = await image(graph, builder, title=title)
+    if check:
+        await check(planned, made, builder)
     result = Result(None, made.id)
     if output is not None:
         result = await made.export(Path(output), names[0] if names else None)

@@ -8,8 +8,10 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from attrs import evolve
+
 from .errors import GraphError, ProjectError
-from .graph import Built, Copy, Entry, EntryType, Graph, Local, Run, Source, Text
+from .graph import Built, Copy, Entry, EntryType, Local, Source, Text
 
 ALWAYS_LEFT_OUT = frozenset(
     {
@@ -92,6 +94,24 @@ def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, s
     return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
 
 
+def some_files(root: Path, files: Iterable[Path], *, step: str = "copy") -> Local:
+    """Some files of a folder, at the places that they have in it, and nothing else that lies there.
+
+    :param files: in ``root``, none of them a link.
+    :raises ProjectError: missing or unreadable.
+    """
+    top = root.resolve()
+    entries: dict[str, Entry] = {}
+    for file in files:
+        place = (file.parent.resolve() / file.name).relative_to(top)
+        for folder in reversed(place.parents[:-1]):
+            mode = stat.S_IMODE((top / folder).stat().st_mode)
+            entries[folder.as_posix()] = Entry(folder.as_posix(), "dir", 0o755, disk_mode=mode)
+        found = local(file, step=step).entries[0]
+        entries[place.as_posix()] = evolve(found, path=place.as_posix())
+    return Local(str(top), sorted(entries.values(), key=lambda entry: entry.path), partial=True)
+
+
 def digest(source: Source) -> str:
     """``sha256:…`` of what a source puts into an image: paths, types, modes, bytes, link targets; no times.
 
@@ -119,24 +139,12 @@ def digest(source: Source) -> str:
 def is_file(source: Local) -> bool:
     """Whether a Local source is a single file."""
     return (
-        len(source.entries) == 1
+        not source.partial
+        and len(source.entries) == 1
         and source.entries[0].type == "file"
         and source.entries[0].path == Path(source.path).name
         and Path(source.path).is_file()
     )
-
-
-def locals_of(graph: Graph) -> tuple[Local, ...]:
-    """Every local source of a graph, those of its stages included."""
-    found: list[Local] = []
-    for layer in graph.layers:
-        if isinstance(layer, Run):
-            continue
-        if isinstance(layer.source, Local):
-            found.append(layer.source)
-        elif isinstance(layer.source, Built):
-            found.extend(locals_of(layer.source.graph))
-    return tuple(found)
 
 
 def written(copy: Copy) -> tuple[tuple[str, EntryType], ...]:

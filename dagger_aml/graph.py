@@ -259,11 +259,13 @@ class Local:
     :param path: absolute path on that machine.
     :param entries: what is taken, sorted by path; a single file has one entry whose path is its own name.
     :param left_out: relative paths of what lies in the folder and is not taken.
+    :param partial: only the entries are taken, whatever else lies there.
     """
 
     path: str
     entries: tuple[Entry, ...] = field(converter=_tuple)
     left_out: tuple[str, ...] = field(default=(), converter=_tuple)
+    partial: bool = False
 
     @property
     def size(self) -> int:

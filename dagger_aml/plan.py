@@ -205,13 +205,17 @@ def _with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) -
         there = facts.path(path) if path else None
         if there and (there.type in ("file", "other") or (there.type == "link" and not there.target)):
             raise GraphError(f"the working directory {path} is a {there.type} of the base, not a folder")
-        if path and path != "/" and not there:
-            made = Copy(Empty(), path, "tree", step=f"working directory {path}")
-            if made not in found:
-                found.append(made)
+        if path and path != "/" and not there and not any(_makes_folder(each, path) for each in found):
+            found.append(Copy(Empty(), path, "tree", step=f"working directory {path}"))
         if layer is not None and not isinstance(layer, str):
             found.append(layer)
     return found
+
+
+def _makes_folder(layer: Layer, path: str) -> bool:
+    if isinstance(layer, Run):
+        return False
+    return (path, "dir") in written(layer) or path in prefixes(posixpath.dirname(layer.dest))
 
 
 def _freed_of_links(copy: Copy, facts: BaseFacts, hops: int = 0) -> Copy:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from attrs import frozen
 from packaging.requirements import InvalidRequirement, Requirement
 
 from .errors import GraphError, ProjectError
@@ -14,43 +15,105 @@ _PLAIN_OPTIONS = frozenset({"--require-hashes", "--prefer-binary", "--pre", "--n
 _VALUE_OPTIONS = frozenset(
     {"--only-binary", "--no-binary", "--use-feature", "-i", "--index-url", "--extra-index-url"}
 )
-_FILE_OPTIONS = frozenset(
-    {"-r", "--requirement", "-c", "--constraint", "-e", "--editable", "-f", "--find-links", "--trusted-host"}
-)
+_INCLUDES, _CONSTRAINS = frozenset({"-r", "--requirement"}), frozenset({"-c", "--constraint"})
+_REFUSED = {
+    "-e": "an editable install needs its source tree; build a wheel and list that: pip wheel --no-deps DIR",
+    "--editable": "an editable install needs its source tree; build a wheel and list that: pip wheel --no-deps DIR",
+    "-f": "folders of wheels do not travel yet; list the wheels themselves",
+    "--find-links": "folders of wheels do not travel yet; list the wheels themselves",
+    "--trusted-host": "it would switch TLS checks off in the build",
+}
+_ARCHIVE = re.compile(r"(?:[^:]*/)?[^:/]+\.(?:whl|tar\.gz|tar\.bz2|zip)(?:\[[^\]]*\])?\Z")
 _HASH = re.compile(r"\s--hash=(\S+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _APT = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+|/[a-z0-9.-]+)?\Z")
 _PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
 
 
-def read_requirements(path: Path) -> tuple[str, ...]:
-    """The names of the packages that a pip requirements file lists, in its order.
+@frozen
+class Requirements:
+    """A requirements file and all that it names on this machine.
 
-    :raises ProjectError: missing, unreadable, not UTF-8, or a line that is not a requirement, with file:line.
+    :param path: the file.
+    :param names: the packages that it and the files it includes list, in order; constraints not among them.
+    :param files: the file itself, files that it includes, wheels and source archives.
     """
-    names = []
-    for number, line in _logical_lines(path):
-        where = f"{path}:{number}"
-        word = re.split(r"[\s=]", line, maxsplit=1)[0]
-        if _PASSWORD.search(line):
-            raise ProjectError(
-                "a URL with a password or token in it would stay in the image",
-                where=where,
-                do="Take it out of the file.",
-            )
-        if line.startswith("-"):
-            if word in _FILE_OPTIONS or line[:2] in ("-r", "-c", "-e", "-f"):
+
+    path: Path
+    names: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def read_requirements(path: Path, *, root: Path | None = None) -> Requirements:
+    """Read a pip requirements file, with the files that ``-r`` and ``-c`` name and the archives that it lists.
+
+    As pip has it, an included file is relative to the file that includes it, and an archive to the folder in which
+    pip runs, which is this file's own.
+
+    :param root: the project; nothing outside it is taken. The file's own folder unless given.
+    :raises ProjectError: missing, unreadable, not UTF-8, a line that is not a requirement, a file that is missing or
+        lies outside, an editable install; each with file:line.
+    """
+    reader = _RequirementsReader(path, (root or path.parent).resolve())
+    reader.read(path, constraint=False)
+    return Requirements(path, tuple(reader.names), tuple(reader.files))
+
+
+class _RequirementsReader:
+    """Collects names and files while included files are followed."""
+
+    def __init__(self, top: Path, root: Path) -> None:
+        self.folder = top.parent
+        self.root = root
+        self.names: list[str] = []
+        self.files: list[Path] = []
+
+    def read(self, path: Path, *, constraint: bool) -> None:
+        self.files.append(path)
+        for number, line in _logical_lines(path):
+            where = f"{path}:{number}"
+            if _PASSWORD.search(line):
                 raise ProjectError(
-                    f"{word} is not supported in a requirements file yet",
+                    "a URL with a password or token in it would stay in the image",
                     where=where,
-                    do="List the packages themselves, with exact versions, in this one file.",
+                    do="Take it out of the file.",
                 )
-            if word not in _PLAIN_OPTIONS | _VALUE_OPTIONS:
-                raise ProjectError(f"not an option of a requirements file: {word}", where=where)
-            continue
+            if line.startswith("-"):
+                self.option(path, line, where)
+            else:
+                self.package(line, where, constraint)
+
+    def option(self, path: Path, line: str, where: str) -> None:
+        match = re.match(r"(-[A-Za-z](?=\S)|-[^\s=]+)(?:\s*=\s*|\s*)(.*)", line)
+        assert match
+        word, value = match[1], match[2].strip()
+        if word in _REFUSED:
+            raise ProjectError(f"{word} cannot be used here: {_REFUSED[word]}", where=where)
+        if word in _INCLUDES | _CONSTRAINS:
+            inner = self.inside(path.parent / value, value, where)
+            if inner in [each.resolve() for each in self.files]:
+                raise ProjectError(f"{value} is included twice, or includes itself", where=where)
+            self.read(path.parent / value, constraint=word in _CONSTRAINS)
+        elif word not in _PLAIN_OPTIONS | _VALUE_OPTIONS:
+            raise ProjectError(f"not an option of a requirements file: {word}", where=where)
+
+    def package(self, line: str, where: str, constraint: bool) -> None:
         text = _HASH.sub("", " " + line).strip()
+        if _ARCHIVE.match(text.partition(";")[0].strip()) and "://" not in text:
+            name = text.partition(";")[0].strip().partition("[")[0]
+            found = self.inside(self.folder / name, name, where)
+            if found not in [each.resolve() for each in self.files]:
+                self.files.append(self.folder / name)
+            self.names.append(Path(name).name.partition("-")[0])
+            return
+        if text.startswith((".", "/", "file:")) or "file:" in text.partition("@")[2]:
+            raise ProjectError(
+                f"a path to a folder or a file URL cannot travel: {text!r}",
+                where=where,
+                do="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path.",
+            )
         try:
-            names.append(Requirement(text).name)
+            name = Requirement(text).name
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
             raise ProjectError(
@@ -58,7 +121,23 @@ def read_requirements(path: Path) -> tuple[str, ...]:
                 where=where,
                 do="Write NAME==VERSION; the file is pip's format, one package a line.",
             ) from None
-    return tuple(names)
+        if not constraint:
+            self.names.append(name)
+
+    def inside(self, path: Path, shown: str, where: str) -> Path:
+        """The file that a line names: it exists and lies in the project."""
+        if "://" in shown:
+            raise ProjectError(f"a file from the network cannot be included: {shown}", where=where)
+        found = path.resolve()
+        if not found.is_relative_to(self.root):
+            raise ProjectError(
+                f"{shown!r} lies outside the project", where=where, do=f"Copy it into {self.root} and name it there."
+            )
+        if path.is_symlink():
+            raise ProjectError(f"{shown!r} is a link; name the file that it points to", where=where)
+        if not found.is_file():
+            raise ProjectError(f"{shown!r} does not exist", where=where, do=f"It is looked for at {path}.")
+        return found
 
 
 def read_apt(path: Path) -> tuple[str, ...]:

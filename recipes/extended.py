@@ -13,7 +13,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     if project.apt:
         graph = await apt(graph, project.apt)
     if project.requirements:
-        graph = await pip(graph, project.requirements)
+        graph = await pip(graph, project.requirements, root=project.root)
     if project.code:
         graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
     for each in project.models:

@@ -12,7 +12,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     if project.apt:
         graph = await apt(graph, project.apt)
     if project.requirements:
-        graph = await pip(graph, project.requirements)
+        graph = await pip(graph, project.requirements, root=project.root)
     for each in project.models:
         graph = await model(graph, each)
     if project.code:

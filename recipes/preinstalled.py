@@ -19,6 +19,6 @@ async def recipe(graph: Graph, project: Project) -> Graph:
         name = project.preinstalled_name
         graph = await packages_folder(graph, project.preinstalled, name, via=project.via)
     elif project.requirements:
-        graph = await packages(graph, project.requirements, via=project.via)
+        graph = await packages(graph, project.requirements, via=project.via, root=project.root)
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

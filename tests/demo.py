@@ -130,7 +130,7 @@ async def _local() -> str:
 
 @contextlib.contextmanager
 def _base() -> Iterator[str | None]:
-    """The registry's base where it can be pulled (None: the default), else the stand-in from a registry of our own."""
+    """The registry's base where it can be pulled (None: the default), else the stand-in from our own registry."""
     if os.environ.get("DAGGER_AML_BASE"):
         yield None
         return

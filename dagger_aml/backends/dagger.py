@@ -166,8 +166,9 @@ class DaggerBuilder:
 
     async def _tree(self, source: Local) -> dagger.Directory:
         """A local folder with normalised modes: as it is where they are so already, else a copy in the engine."""
+        only = [_pattern(each.path) for each in source.entries if each.type != "dir"] if source.partial else []
         found = self.client.host().directory(
-            source.path, exclude=[_pattern(name) for name in source.left_out], no_cache=True
+            source.path, include=only, exclude=[_pattern(name) for name in source.left_out], no_cache=True
         )
         wrong = [each for each in source.entries if each.type != "link" and each.disk_mode != each.mode]
         if not wrong:

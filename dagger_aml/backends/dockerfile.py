@@ -66,7 +66,7 @@ class Dockerfile:
     def _keep_sources(self, folder: Path) -> None:
         """Refuse to replace a folder that holds what is to be copied, with ``force`` too."""
         place = folder.resolve()
-        for _, copy in self.copies:
+        for _, copy in self.copies if place.is_dir() else ():
             if isinstance(copy.source, Local) and Path(copy.source.path).is_relative_to(place):
                 raise UsageError(
                     f"holds {copy.source.path}, which goes into the image",

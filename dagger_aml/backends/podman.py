@@ -78,14 +78,19 @@ class Podman:
             raise
 
     async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
-        mark = build.work / "mark"
-        mark.touch()
-        flags = ["--layers", "--format", "docker", "--pull=false", "--secret", f"id=dagger-aml,src={mark}"]
         tls = ["--tls-verify=false"] if build.plain_http else []
+        flags = [*build.flags, "--layers", "--format", "docker", *tls]
+        return await self._build(*flags, str(build.context), work=build.work, on_line=on_line)
+
+    async def _build(
+        self, *argv: str, work: Path, on_line: Callable[[str], None] | None = None, cwd: Path | None = None
+    ) -> Done:
+        """A build that leaves no container, failed or interrupted; bases are only pulled if they are missing."""
+        mark = work / "mark"
+        mark.touch()
+        flags = ["--force-rm", "--pull=false", "--secret", f"id=dagger-aml,src={mark}"]
         try:
-            return await self._run(
-                "build", *build.flags, *flags, *tls, str(build.context), work=build.work, on_line=on_line
-            )
+            return await self._run("build", *flags, *argv, work=work, on_line=on_line, cwd=cwd)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._tidy(mark)
@@ -187,11 +192,11 @@ class Buildah(Podman):
     async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
         """By a build, since mounting needs root or a user namespace."""
         (work / "empty").mkdir()
-        lines = [f"FROM {image} AS made", "FROM scratch", f"COPY --from=made {json.dumps([path + '/', '/'])}"]
+        lines = ["FROM scratch", f"COPY --from={image.removeprefix('sha256:')} {json.dumps([path + '/', '/'])}"]
         (work / "Copy").write_text("\n".join(lines) + "\n")
         (work / "out").mkdir()
         flags = ["--layers=false", "--iidfile", "copied", "--output", "type=local,dest=out", "--file", "Copy"]
-        done = await self._run("build", "--pull=false", *flags, "empty", work=work, cwd=work)
+        done = await self._build(*flags, "empty", work=work, cwd=work)
         if not done.code:
             await self._shielded("rmi", (work / "copied").read_text().strip())
             _move(work / "out", dest)

@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from ..errors import BuildError
 from ..events import OnEvent, Output, Said, StepDone, StepStarted
 from ..plan import Plan
+from .tool import hint
 
 _CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
 _BUILDAH = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)(?:/\d+)?: ")
@@ -27,7 +28,7 @@ _BUILDKIT_OUTPUT = re.compile(r"#(?P<vertex>\d+) \d+\.\d+ (?P<text>.*)")
 _EXIT = re.compile(r"(?:non-zero code: |exit code: |exit status )(\d+)")
 _NOISE = re.compile(
     r" ---> |--> |Removing intermediate container|The command '|Error: (?:error )?building |STEP |#\d+ "
-    r"|DEPRECATED: |executor failed running"
+    r"|DEPRECATED: |executor failed running|subprocess exited with |container exited (?:with|on) "
 )
 _Item = TypeVar("_Item")
 
@@ -146,15 +147,17 @@ class Progress:
     def error(self, code: int, builder: str) -> BuildError:
         """The error of a build that went wrong: the step, its command, its last lines."""
         key = self._failed or self._at
-        lines = list(self._lines.get(key, ())) if key else [line for each in self._lines.values() for line in each]
+        everything = [line for each in self._lines.values() for line in each]
+        lines = list(self._lines.get(key, ())) if key else everything
+        do = hint("\n".join(everything))
         failed = self._vertices.get(key) if key else None
-        said = _EXIT.findall("\n".join(line for each in self._lines.values() for line in each))
         if failed is None or not failed.command:
             step = failed.step if failed else ""
-            return BuildError(f"{builder} could not build the image", step=step or None, output=_join(lines))
+            return BuildError(f"{builder} could not build the image", step=step or None, output=_join(lines), do=do)
+        said = _EXIT.findall("\n".join(everything))
         shown = [line for line in lines if not _NOISE.match(line)]
         what = f"the command ended with exit code {said[-1] if said else code}"
-        return BuildError(what, step=failed.step, command=failed.command, output=_join(shown or lines))
+        return BuildError(what, step=failed.step, command=failed.command, output=_join(shown or lines), do=do)
 
     def _recognise(self, text: str) -> bool:
         """Take a line that tells of an instruction; False for any other."""

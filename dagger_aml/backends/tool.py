@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from ..errors import BuildError, DaggerAmlError
 from ..registry import Registry, said_by_registry
 from .dockerfile import Format
 from .process import Done
+
+_NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
 
 
 @frozen
@@ -151,9 +154,17 @@ def refused(done: Done, reference: str, step: str, command: Sequence[str]) -> Da
 def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
     """The error for anything else that failed."""
     said = done.err.strip() or done.out.strip()
-    return BuildError(
-        f"{command[0]} ended with exit code {done.code}", step=step, command=tuple(command), output=said
-    )
+    what = f"{command[0]} ended with exit code {done.code}"
+    return BuildError(what, step=step, command=tuple(command), output=said, do=hint(said))
+
+
+def hint(said: str) -> str | None:
+    """What helps where podman or buildah cannot do here what they do elsewhere."""
+    if "/etc/subuid" in said:
+        return "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
+    if _NO_CONTAINER.search(said):
+        return "Where containers cannot be made, as inside another one, set BUILDAH_ISOLATION=chroot."
+    return None
 
 
 def random_name() -> str:

@@ -18,6 +18,7 @@ from ..graph import Graph
 from ..plan_view import human_size
 from ..result import Result
 from .common import project_options, read
+from .gate import Gated, gate, smoke_options
 from .main import tell
 from .progress import Progress
 
@@ -26,6 +27,7 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
 
 @click.command(
     "build",
+    cls=Gated,
     short_help="Build an image and push, export or load it.",
     epilog="Credentials come from the docker config and its helpers: docker login, az acr login.",
 )
@@ -35,6 +37,7 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
 @click.option(
     "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
 )
+@smoke_options
 @click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under the first tag.")
 @click.option(
     "--with",
@@ -64,6 +67,8 @@ def command(
     tags: tuple[str, ...],
     push: bool,
     load: bool,
+    smoke: str | None,
+    no_smoke: bool,
     output: str | None,
     builder: str,
     form: Format | None,
@@ -79,6 +84,7 @@ def command(
     dagger-aml build PROJECT -t diabetes:1 -o diabetes.tar
     dagger-aml build PROJECT -t diabetes:1 --load
     dagger-aml build PROJECT -t diabetes:1 --load --with podman
+    dagger-aml build PROJECT -t diabetes:1 --load --smoke
     """
     names = check_tags(tags)
     if (push or load) and not names:
@@ -91,6 +97,7 @@ def command(
     for note in graph.notes:
         if not quiet:
             tell(f"note: {note}")
+    check = gate(found, graph, smoke, no_smoke, builder=builder, push=push, quiet=quiet)
     progress = Progress(quiet=quiet, verbose=verbose)
     result = anyio.run(
         partial(
@@ -105,6 +112,7 @@ def command(
             load=load,
             output=Path(output) if output else None,
             title=found.name,
+            check=check,
         )
     )
     if not (push or load or output) and not quiet:

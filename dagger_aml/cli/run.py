@@ -14,10 +14,10 @@ import anyio
 import click
 
 from ..errors import UsageError
-from .common import option_flags
+from .common import project_options
 from .main import tell
 from .progress import Progress
-from .target import Target, connected, read_target, ready_option, with_option
+from .target import Target, connected, near, read_target, ready_option, say, with_option
 
 if TYPE_CHECKING:
     from ..serve import Endpoint
@@ -34,7 +34,7 @@ PORT = "6789:5001"
     epilog="Ctrl-C stops and removes everything. Ask it with: dagger-aml score http://127.0.0.1:6789",
 )
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]")
-@option_flags
+@partial(project_options, argument=False)
 @click.option(
     "-p",
     "--publish",
@@ -92,18 +92,18 @@ def command(
 
 
 async def _run(
-    target: Target, published: Published, name: str, progress: Progress, show: _Shown, *, local: bool, detach: bool,
+    target: Target, published: Published, by: str, progress: Progress, show: _Shown, *, local: bool, detach: bool,
     **options: Any,
 ) -> None:  # fmt: skip
     served = (
         _local(target, published, progress, show, options["ready_timeout"]) if local
-        else _served(target, published, name, progress, show, keep=detach, **options)
+        else _served(target, published, by, progress, show, keep=detach, **options)
     )  # fmt: skip
     async with served as endpoint:
         show.ready(endpoint, target)
         if detach:
             container = options["name"] or endpoint.container
-            tell(f"left running; stop and remove it with: {name} rm --force {container}")
+            tell(f"left running; stop and remove it with: {by} rm --force {container}")
             return
         await endpoint.log.ended.wait()
     from ..serve import StartFailed, located
@@ -117,14 +117,14 @@ async def _run(
 
 @asynccontextmanager
 async def _served(
-    target: Target, published: Published, name: str, progress: Progress, show: _Shown, **options: Any
+    target: Target, published: Published, by: str, progress: Progress, show: _Shown, **options: Any
 ) -> AsyncIterator[Endpoint]:
     from ..serve import serve
 
     what = target.graph or target.image
     assert what is not None
     async with (
-        connected(name, progress) as builder,
+        connected(by, progress) as builder,
         serve(what, builder, published=published, on_line=show.line, **options) as endpoint,
     ):
         yield endpoint
@@ -156,7 +156,7 @@ def _published(text: str | None) -> Published:
     from ..serving.local import is_free
 
     match = re.fullmatch(
-        r"(?:(?P<address>[0-9.]+|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})(?::(?P<inner>\d{1,5}))?", text or PORT
+        r"(?:(?P<address>\d+(?:\.\d+){3}|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})(?::(?P<inner>\d{1,5}))?", text or PORT
     )
     if not match or not 0 < int(match["port"]) < 65536 or not 0 < int(match["inner"] or 5001) < 65536:
         raise UsageError(f"not a port: {text!r}", where="-p", do="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
@@ -180,7 +180,7 @@ class _Shown:
             return
         if line.kind == "user" or self.verbose or (self._ready and line.kind in ("error", "request")):
             mark = "server | " if line.kind == "server" else ""
-            _say(f"  {mark}{line.shown}")
+            say(f"  {mark}{line.shown}")
 
     def ready(self, endpoint: Endpoint, target: Target) -> None:
         """Say where it answers."""
@@ -189,23 +189,9 @@ class _Shown:
             click.echo(endpoint.url)
             return
         request = target.project.request if target.project else None
-        data = f"@{shlex.quote(str(_near(request)))}" if request else "'{\"data\": []}'"
+        data = f"@{shlex.quote(str(near(request)))}" if request else "'{\"data\": []}'"
         click.echo(f"ready after {endpoint.ready_seconds:.1f} s: {endpoint.url}")
         click.echo(f"  curl {endpoint.url}/score -H 'Content-Type: application/json' -d {data}")
         if endpoint.by == "dagger":
             click.echo("  (the engine's tunnel listens on every address of this machine)")
         sys.stdout.flush()
-
-
-def _near(path: Any) -> Any:
-    from pathlib import Path
-
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
-
-
-def _say(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -18,10 +18,10 @@ import click
 from attrs import frozen
 
 from ..errors import UsageError
-from .common import option_flags
+from .common import project_options
 from .main import tell
 from .progress import Progress
-from .target import Target, connected, read_target, ready_option, with_option
+from .target import Target, connected, near, read_target, ready_option, say, with_option
 
 if TYPE_CHECKING:
     from ..serve import Endpoint, Scored
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     epilog="Exit code 1 when the status is not 200 or the answer is another than the expected one.",
 )
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]")
-@option_flags
+@partial(project_options, argument=False)
 @click.option("--request", metavar="FILE", help="What is posted.  [default: the project's request.json]")
 @click.option("--expect", metavar="FILE", help="The answer that it must give.  [default: the project's answer.json]")
 @click.option("-n", "number", type=click.IntRange(1), default=1, show_default=True, help="How many requests.")
@@ -76,7 +76,7 @@ def command(
     progress = Progress(quiet=quiet or as_json, verbose=verbose)
     ok = anyio.run(partial(_score, found, asked, builder, progress, sent, ready_timeout, as_json, verbose))
     if not ok:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 @frozen
@@ -118,7 +118,6 @@ async def _score(
 ) -> bool:  # fmt: skip
     from ..serve import located, serve
     from ..serving.http import Http
-    from ..serving.log import Log
 
     locate = located(target.graph.layers if target.graph else ())
     async with AsyncExitStack() as stack:
@@ -185,19 +184,19 @@ def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked,
         said.append(f"{RUN_FAILED}: True")
     if SERVER_VERSION in first.headers:
         said.append(first.headers[SERVER_VERSION])
-    _say(f"status {first.status or 'none'}  ({', '.join(said)})")
-    _say(first.body.rstrip("\n"))
+    say(f"status {first.status or 'none'}  ({', '.join(said)})")
+    say(first.body.rstrip("\n"))
     if len(answers) > 1:
         times = _latency(answers, seconds)
         good = sum(each.status == 200 for each in answers)
-        _say(
+        say(
             f"{len(answers)} requests, {asked.at_once} at a time: median {times['median_ms']:.1f} ms, "
             f"p95 {times['p95_ms']:.1f} ms, {times['per_second']:.0f} a second; {good} of {len(answers)} gave 200"
         )
-    if difference:
-        _say(f"the answer is another than expected ({asked.expected}): {difference}")
+    if difference and asked.expected:
+        say(f"the answer is another than expected ({near(asked.expected)}): {difference}")
     elif asked.expected and first.status == 200:
-        _say(f"the answer is the expected one ({asked.expected})")
+        say(f"the answer is the expected one ({near(asked.expected)})")
 
 
 def _latency(answers: list[Scored], seconds: float) -> dict[str, float]:
@@ -250,8 +249,3 @@ def _header(text: str) -> tuple[str, str]:
     if not colon or not name.strip() or "\n" in text or "\r" in text:
         raise UsageError(f"not NAME:VALUE: {text!r}", where="--header")
     return name.strip(), value.strip()
-
-
-def _say(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

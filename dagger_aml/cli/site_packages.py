@@ -54,7 +54,7 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
 
 async def _make(project: Project, output: Path, name: str, force: bool, progress: Progress) -> None:
     assert project.requirements is not None
-    built = site_packages(Graph(project.base), project.requirements)
+    built = site_packages(Graph(project.base), project.requirements, root=project.root)
     async with AsyncExitStack() as stack:
         with replaced_folder(output, force=force) as new:
             builder: Builder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -92,3 +93,17 @@ async def connected(name: str, progress: Progress) -> AsyncIterator[Builder]:
         from ..backends.local import local_builder
 
         yield local_builder(name, on_event=progress.on_event)
+
+
+def near(path: Path) -> Path:
+    """A path as seen from the working directory, where it lies below that."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def say(text: str) -> None:
+    """Print to standard output; a character that the terminal cannot show is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -78,7 +78,10 @@ async def locally(
 
         async def server() -> None:
             done = await run(
-                _command(place, port), env=_environment(project, graph, place), cwd=place.app, on_line=log.add
+                _command(place, port, project.entry_script),
+                env=_environment(project, graph, place),
+                cwd=place.app,
+                on_line=log.add,
             )
             log.end(done.code)
 
@@ -111,7 +114,7 @@ def _lay_out(graph: Graph, app: Path) -> None:
 
 
 async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
-    python = _python(project, on_event)
+    python = await _python(project, on_event)
     if project.apt:
         on_event(Said(f"not installed without a container: apt {' '.join(project.apt)}"))
     wanted = ["--requirement", str(project.requirements)] if project.requirements else []
@@ -133,13 +136,13 @@ async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
             )  # fmt: skip
 
 
-def _python(project: Project, on_event: OnEvent) -> str:
+async def _python(project: Project, on_event: OnEvent) -> str:
     """The Python of the base's version, where this machine has it, else the one that runs us."""
     base = catalog.find(project.base.reference)
     mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if base and base.python != mine:
         found = shutil.which(f"python{base.python}")
-        if found:
+        if found and not (await run([found, "-c", "import venv"])).code:
             return found
         on_event(
             Said(f"the base has Python {base.python}, this is {mine}; with python{base.python} on PATH it is taken")
@@ -160,7 +163,7 @@ def _environment(project: Project, graph: Graph, place: _Place) -> dict[str, str
     }
 
 
-def _command(place: _Place, port: int) -> list[str]:
+def _command(place: _Place, port: int, script: str) -> list[str]:
     """gunicorn itself, at 127.0.0.1; the server's own program listens at every address. Windows has no gunicorn."""
     if os.name == "nt":
         return [
@@ -168,7 +171,7 @@ def _command(place: _Place, port: int) -> list[str]:
             "--port",
             str(port),
             "--entry_script",
-            os.environ[contract.ENTRY_SCRIPT],
+            script,
         ]
     flags = ["--bind", f"127.0.0.1:{port}", "--timeout", "300", "--access-logfile", "-"]
     return [str(place.bin / "python"), "-m", "gunicorn", *flags, _APP]

@@ -16,7 +16,7 @@ from ..errors import GraphError, ProjectError
 from ..graph import Built, Copy, FromBase, Graph, Local, Need, Run
 from ..requirements import read_requirements
 from .env import check_extras
-from .pip import PIP_ENV, PYTHON, _place
+from .pip import PIP_ENV, PYTHON, count, place
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -28,26 +28,27 @@ _WITHOUT_SCRIPTS = '"$@"; rm -rf -- "$0/bin"'
 """Scripts name the Python they were made by with its absolute path, so they do not travel."""
 
 _TAGGED = re.compile(r"\.cpython-(\d)(\d+)-.*\.so\Z")
+_EDITABLE = re.compile(rb'"editable"\s*:\s*true')
 _IN_PATH = re.compile(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
 
 
-def site_packages(graph: Graph, requirements: str | Path) -> Built:
+def site_packages(graph: Graph, requirements: str | Path, *, root: Path | None = None) -> Built:
     """A stage on a graph's own base in which a requirements file is installed, complete, into a folder of its own.
 
     Runs as root in the stage only. Everything is installed anew, whatever the base has, so that the folder needs
     nothing from elsewhere; ``pip check`` then looks at it together with the base's packages. Needs the network.
 
+    :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     """
-    path = Path(requirements)
-    names = read_requirements(path)
-    if not names:
-        raise ProjectError("lists no packages to preinstall", where=str(path))
-    stage, dest = _place(Graph(graph.from_), path)
+    found = read_requirements(Path(requirements), root=root)
+    if not found.names:
+        raise ProjectError("lists no packages to preinstall", where=str(found.path))
+    stage, dest, workdir = place(Graph(graph.from_), found)
     pip = (PYTHON, "-m", "pip", "install", "--ignore-installed", "--target", _TARGET, "--requirement", dest)
     install = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *pip)
     stage = stage.add(
-        Run(install, env=PIP_ENV, step=f"pip {path.name} into {_TARGET} ({len(names)} packages)"),
+        Run(install, env=PIP_ENV, workdir=workdir, step=f"pip {found.path.name} into {_TARGET} ({count(found)})"),
         Run(
             (PYTHON, "-m", "pip", "check"),
             env={**PIP_ENV, "PYTHONPATH": FromBase("pythonpath", before=_TARGET)},
@@ -57,7 +58,9 @@ def site_packages(graph: Graph, requirements: str | Path) -> Built:
     return Built(stage, _TARGET)
 
 
-async def packages(graph: Graph, requirements: str | Path, *, via: Via = "start-script") -> Graph:
+async def packages(
+    graph: Graph, requirements: str | Path, *, via: Via = "start-script", root: Path | None = None
+) -> Graph:
     """Preinstall a requirements file into a folder beside the entry script; the base's environment stays as it is.
 
     The packages are installed inside the very base image, in a stage, and copied to ``python-packages`` as root's.
@@ -65,12 +68,12 @@ async def packages(graph: Graph, requirements: str | Path, *, via: Via = "start-
 
     :param via: ``start-script`` sets ``AZUREML_EXTRA_PYTHON_LIB_PATH``, which the base's start script must honour;
         ``pythonpath`` sets ``PYTHONPATH`` and works on any base.
+    :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     :raises GraphError: another way of adding packages at start is set.
     """
-    built = site_packages(graph, requirements)
-    count = len(read_requirements(Path(requirements)))
-    return _preinstalled(graph, built, FOLDER, via, f"packages of {Path(requirements).name} ({count})")
+    built = site_packages(graph, requirements, root=root)
+    return _preinstalled(graph, built, FOLDER, via, f"packages of {Path(requirements).name}")
 
 
 async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via = "start-script") -> Graph:
@@ -107,7 +110,13 @@ async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
     :raises GraphError: another file of that name lies there, or another way of adding packages is set.
     """
     path = Path(requirements)
-    names = read_requirements(path)
+    found = read_requirements(path)
+    if len(found.files) > 1:
+        raise ProjectError(
+            f"names other files ({found.files[1].name}), and the image's start script takes this one alone",
+            where=str(path),
+            do="List the packages in this one file, or take the recipe extended.",
+        )
     dest = f"{script_folder(graph)}/{path.name}"
     if not _lies_there(graph, path, dest):
         graph = graph.add(
@@ -124,7 +133,7 @@ async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: path.name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)
     return graph.note(
-        f"{len(names)} packages of {path.name} are installed at every start: slower starts, the network needed, and "
+        f"{count(found)} of {path.name} installed at every start: slower starts, the network needed, and "
         "replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled."
     )
 
@@ -204,10 +213,7 @@ def _check_portable(folder: Path, source: Local) -> None:
                 where=str(folder / entry.path),
                 do="Install those packages into the folder itself, not as editable.",
             )
-        if (
-            entry.path.endswith(".dist-info/direct_url.json")
-            and b'"editable": true' in (folder / entry.path).read_bytes()
-        ):
+        if entry.path.endswith(".dist-info/direct_url.json") and _EDITABLE.search((folder / entry.path).read_bytes()):
             raise ProjectError("an editable install, whose code lies elsewhere", where=str(folder / entry.path))
 
 

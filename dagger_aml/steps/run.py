@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from attrs import evolve
+
 from ..graph import Graph, Run, Value
 
 
@@ -26,6 +28,6 @@ async def run(
         nothing is ever moved past it.
     :raises GraphError: a word that no image can hold, a relative program.
     """
-    words = tuple(argv)
-    shown = step or "run " + " ".join(str(word).split("\n")[0] for word in words)[:60]
-    return graph.add(Run(words, user, env or {}, workdir, None if touches is None else tuple(touches), step=shown))
+    made = Run(argv, user, env or {}, workdir, touches)
+    shown = step or "run " + " ".join(str(word).split("\n")[0] for word in made.argv)[:60]
+    return graph.add(evolve(made, step=shown))

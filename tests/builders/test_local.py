@@ -55,11 +55,13 @@ def builder(name: str, events: list[Event]) -> LocalBuilder:
 
 @pytest.fixture(autouse=True)
 def nothing_left(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No temporary file may stay behind."""
+    """No temporary file may stay behind, and no container of an interrupted or failed build."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(folder))
     yield
     assert not list(folder.iterdir())
+    states = Path("/var/lib/containers/storage").glob("*-containers/*/userdata/buildah.json")
+    assert not [state for state in states if str(folder) in state.read_text(errors="replace")]
 
 
 async def example(base: str, name: str = "diabetes") -> Graph:

@@ -1,0 +1,91 @@
+"""Golden files: what each example becomes by each recipe that applies, as a Dockerfile and as the plan's JSON.
+
+``python -m tests.golden.regenerate`` writes them anew; look at what changed with ``git diff`` before it is committed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+from attrs import frozen
+
+from dagger_aml import Graph, Options, __version__, load_project, load_recipe, make_plan
+from dagger_aml.backends.dockerfile import render
+from dagger_aml.plan_view import plan_json
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent.parent / "examples"
+CURATED = "curated/minimal-py312-cuda12.4-inference"
+
+
+@frozen
+class Case:
+    """An example and the way in which it is made.
+
+    :param suffix: of the files' names, for other than the default base.
+    """
+
+    example: str
+    recipe: str
+    base: str | None = None
+    suffix: str = ""
+
+    @property
+    def stem(self) -> str:
+        """``diabetes/extended-curated``"""
+        return f"{self.example}/{self.recipe}{self.suffix}"
+
+    def files(self) -> dict[str, str]:
+        """The golden files' names and what they must hold now."""
+        project = load_project(EXAMPLES / self.example, Options(base=self.base, recipe=self.recipe))
+        plan = make_plan(anyio.run(load_recipe(project.recipe), Graph(), project))
+        made = _without_digests(plan_json(plan, project))
+        return {
+            f"{self.stem}.Dockerfile": _without_version(render(plan, title=project.name).text),
+            f"{self.stem}.plan.json": _without_version(json.dumps(made, indent=2, ensure_ascii=False) + "\n"),
+        }
+
+
+CASES = (
+    *(Case("diabetes", recipe) for recipe in ("extended", "dynamic", "preinstalled", "package")),
+    Case("diabetes", "extended", CURATED, "-curated"),
+    *(Case("churn", recipe) for recipe in ("extended", "package")),
+    *(Case("two-models", recipe) for recipe in ("extended", "dynamic", "preinstalled", "package")),
+)
+
+
+def wanted() -> Iterator[tuple[Path, str]]:
+    """Every golden file and what it must hold."""
+    for case in CASES:
+        for name, text in case.files().items():
+            yield HERE / name, text
+
+
+def present() -> set[Path]:
+    """Every golden file that is there."""
+    return {path for pattern in ("*/*.Dockerfile", "*/*.plan.json") for path in HERE.glob(pattern)}
+
+
+def _without_version(text: str) -> str:
+    return text.replace(f"dagger-aml {__version__}", "dagger-aml <version>").replace(
+        f'"io.dagger-aml.version": "{__version__}"', '"io.dagger-aml.version": "<version>"'
+    ).replace(f'"io.dagger-aml.version"="{__version__}"', '"io.dagger-aml.version"="<version>"')  # fmt: skip
+
+
+def _without_digests(value: Any) -> Any:
+    """The plan with ``<digest of PATH>`` for digests, and without what Python leaves where an example was run."""
+    if isinstance(value, list):
+        return [_without_digests(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _without_digests(item) for key, item in value.items()}
+    if "digest" in value and "local" in value:
+        made["digest"] = f"<digest of {value['local']}>"
+        made["left_out"] = [name for name in value["left_out"] if not name.endswith("__pycache__")]
+    if "fingerprint" in value:
+        made["fingerprint"] = "<digest of what runs>"
+    return made

@@ -437,9 +437,9 @@ def test_parts_of_a_wrong_kind(tmp_path):
     [
         ("numpy==1.0\n<html>\n", 2, "not a requirement"),
         ("[packages]\n", 1, "not a requirement"),
-        ("-r other.txt\n", 1, "not supported"),
+        ("-r other.txt\n", 1, "does not exist"),
         ("numpy==1.0\nscipy=1.2\n", 2, "not a requirement"),
-        ("./local.whl\n", 1, "not a requirement"),
+        ("./local.whl\n", 1, "does not exist"),
         ("--index-url https://me:secret@pypi.example/simple\n", 1, "password"),
     ],
 )

@@ -13,7 +13,7 @@ from .tools import error_of, make
 
 
 def read(tmp_path, text: str | bytes) -> tuple[str, ...]:
-    return read_requirements(make(tmp_path, {"requirements.txt": text}) / "requirements.txt")
+    return read_requirements(make(tmp_path, {"requirements.txt": text}) / "requirements.txt").names
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,25 @@ def test_what_pip_takes_is_taken(tmp_path, text, names):
     ("text", "line", "said"),
     [
         ("numpy==1\n\nscipy = 1.0\n", 3, "not a requirement: 'scipy = 1.0'"),
-        ("-r other.txt\n", 1, "-r is not supported"),
-        ("-rother.txt\n", 1, "not supported"),
-        ("numpy\n--requirement=x\n", 2, "--requirement is not supported"),
-        ("-c constraints.txt\n", 1, "-c is not supported"),
-        ("-e .\n", 1, "-e is not supported"),
-        ("-e git+https://x.example/y#egg=z\n", 1, "-e is not supported"),
-        ("-f ./wheels\n", 1, "-f is not supported"),
-        ("--find-links=wheels\n", 1, "--find-links is not supported"),
-        ("--trusted-host x\n", 1, "--trusted-host is not supported"),
+        ("-r other.txt\n", 1, "'other.txt' does not exist"),
+        ("-rother.txt\n", 1, "'other.txt' does not exist"),
+        ("numpy\n--requirement=x\n", 2, "'x' does not exist"),
+        ("-c constraints.txt\n", 1, "'constraints.txt' does not exist"),
+        ("-r ../out.txt\n", 1, "lies outside the project"),
+        ("-r https://example.org/r.txt\n", 1, "from the network"),
+        ("-r requirements.txt\n", 1, "includes itself"),
+        ("-e .\n", 1, "-e cannot be used here"),
+        ("-e git+https://x.example/y#egg=z\n", 1, "-e cannot be used here"),
+        ("-f ./wheels\n", 1, "-f cannot be used here"),
+        ("--find-links=wheels\n", 1, "--find-links cannot be used here"),
+        ("--trusted-host x\n", 1, "--trusted-host cannot be used here"),
         ("--no-deps\n", 1, "not an option of a requirements file: --no-deps"),
         ("--target=/x\n", 1, "--target"),
         ("\u2013r requirements.txt\n", 1, "not a requirement"),
-        ("./wheels/a.whl\n", 1, "not a requirement"),
-        ("../a\n", 1, "not a requirement"),
+        ("./wheels/a.whl\n", 1, "does not exist"),
+        ("/etc/a.whl\n", 1, "lies outside the project"),
+        ("a @ file:///etc/a.whl\n", 1, "cannot travel"),
+        ("../a\n", 1, "cannot travel"),
         ("https://example.org/a.whl\n", 1, "not a requirement"),
         ("numpy 1.0\n", 1, "not a requirement"),
         ("numpy==1.0; rm -rf /\n", 1, "not a requirement"),
@@ -80,7 +85,7 @@ def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said
     error = error_of(read, tmp_path, text)
     assert isinstance(error, ProjectError) and said in error.what
     assert error.where == f"{tmp_path}/requirements.txt:{line}"
-    assert error.do or "option" in error.what
+    assert error.do or "option" in error.what or "cannot be used here: " in error.what or "include" in error.what
 
 
 @pytest.mark.parametrize(
@@ -121,7 +126,7 @@ def test_missing_and_folders(tmp_path):
 def test_any_text_is_a_file_or_one_clear_error(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_text(text, encoding="utf-8", newline="")
-    for function in (read_requirements, read_apt):
+    for function in (lambda path: read_requirements(path).names, read_apt):
         try:
             found = function(path)
         except ProjectError as error:
@@ -200,3 +205,27 @@ def test_an_apt_file_may_have_several_on_a_line_and_the_same_twice(tmp_path):
 
 def test_what_is_no_name_at_all():
     assert "not an apt package: 3" in error_of(check_apt, (3,)).what
+
+
+def test_included_files_and_archives_travel(tmp_path):
+    """Included files are relative to the one that includes them, archives to the folder of the first."""
+    files = {
+        "requirements.txt": "-r reqs/base.txt\n-c reqs/pins.txt\n./wheels/own-1.0-py3-none-any.whl\nnumpy\n",
+        "reqs/base.txt": "--requirement more.txt\nscipy\n",
+        "reqs/more.txt": "wheels/other-2.0.tar.gz ; python_version > '3'\n",
+        "reqs/pins.txt": "pandas==2.0\n",
+        "wheels/own-1.0-py3-none-any.whl": "x",
+        "wheels/other-2.0.tar.gz": "x",
+        "wheels/unused.whl": "x",
+    }
+    found = read_requirements(make(tmp_path, files) / "requirements.txt")
+    assert found.names == ("other", "scipy", "own", "numpy")
+    assert sorted(file.relative_to(tmp_path).as_posix() for file in found.files) == sorted(
+        name for name in files if "unused" not in name
+    )
+
+
+def test_an_included_file_that_is_a_link_is_refused(tmp_path):
+    make(tmp_path, {"requirements.txt": "-r link.txt\n", "real.txt": "numpy\n"})
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    assert "is a link" in error_of(read_requirements, tmp_path / "requirements.txt").what

@@ -1,0 +1,59 @@
+"""``--smoke``, ``--smoke=import`` and ``--no-smoke`` of ``build``."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import click
+
+from ..errors import UsageError
+from ..graph import Graph
+from ..project import Project
+from .main import tell
+
+_MODES = ["score", "import"]
+
+
+class Gated(click.Command):
+    """A command whose ``--smoke`` may stand alone, which a click option with values otherwise may not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command's words."""
+        end = args.index("--") if "--" in args else len(args)
+        args = [f"{word}={_MODES[0]}" if word == "--smoke" else word for word in args[:end]] + args[end:]
+        return super().parse_args(ctx, args)
+
+
+def smoke_options(function: Any) -> Any:
+    """Add the flags."""
+    function = click.option("--no-smoke", is_flag=True, help="Publish without that.")(function)
+    return click.option(
+        "--smoke",
+        type=click.Choice(_MODES),
+        metavar="[=import]",
+        help="Start the image before it is published: healthy, scoring request.json, giving answer.json, not as root. "
+        "The default with --push where there is a request.json. =import only imports the entry script.",
+    )(function)
+
+
+def gate(
+    project: Project, graph: Graph, smoke: str | None, no_smoke: bool, *, builder: str, push: bool, quiet: bool
+) -> Any:
+    """What ``build`` asks of the image before it goes anywhere, or None.
+
+    :raises UsageError: flags that contradict each other; ``buildah`` without podman, where a gate is asked for.
+    """
+    if smoke and no_smoke:
+        raise UsageError("--smoke and --no-smoke contradict each other", do="Leave one out.")
+    if not (smoke or push) or no_smoke:
+        return None
+    from ..serving.smoke import Mode, default_smoke
+
+    found, note = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
+    if found and builder == "buildah":
+        from ..serve import runtime_of
+
+        runtime_of(builder)
+    if note and not quiet:
+        tell(f"note: {note}")
+    return found.check if found else None

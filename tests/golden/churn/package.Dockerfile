@@ -1,0 +1,42 @@
+# Written by dagger-aml <version> from churn
+# Build it with: docker build -t NAME THIS_FOLDER
+#
+# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# - user dockeruser is 1000:1000
+# - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
+# - start script honours AZUREML_EXTRA_*: unknown
+# - working directory /; no ONBUILD, no VOLUME
+# - /var/azureml-app is a dir of 1000:1000, mode 0755
+# `dagger-aml build` asks the real base instead.
+# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
+
+# apt libgomp1
+USER 0:0
+RUN ["/usr/bin/env", "DEBIAN_FRONTEND=noninteractive", "/bin/sh", "-euc", "apt-get update\napt-get install -y --no-install-recommends -- \"$@\"\napt-get clean\nrm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log", "apt", "libgomp1"]
+
+# copy requirements.txt
+COPY ["context/1/k/", "/usr/share/dagger-aml/"]
+
+# pip requirements.txt (4 packages)
+USER 1000:1000
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+
+# pip check
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
+
+# model churn 42.5 kB
+COPY ["context/2/k/", "/var/azureml-app/azureml-models/churn/1/"]
+
+# code (2 files)
+COPY ["context/empty/e/", "/var/azureml-app/"]
+COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/code/"]
+
+# what the image says of itself
+ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/churn/1"
+ENV AZUREML_ENTRY_SCRIPT="code/score.py"
+ENV AZUREML_SOURCE_DIRECTORY="code"
+LABEL "io.dagger-aml.version"="<version>"
+LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"
+USER dockeruser

@@ -1,0 +1,33 @@
+# Written by dagger-aml <version> from diabetes
+# Build it with: docker build -t NAME THIS_FOLDER
+#
+# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# - user dockeruser is 1000:1000
+# - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
+# - start script honours AZUREML_EXTRA_*: unknown
+# - working directory /; no ONBUILD, no VOLUME
+# - /var/azureml-app is a dir of 1000:1000, mode 0755
+# `dagger-aml build` asks the real base instead.
+# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# Note: 7 packages of requirements.txt installed at every start: slower starts, the network needed, and replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled.
+# Note: it may be, and only the base itself can tell, that the base's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images have lost that block, so the packages would silently be missing. Take the recipe extended.
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
+
+# model diabetes 1.3 kB
+COPY ["context/1/k/", "/var/azureml-app/azureml-models/diabetes/1/"]
+
+# code (1 file)
+COPY ["context/empty/e/", "/var/"]
+COPY --chown=1000:1000 ["context/2/k/", "/var/azureml-app/"]
+
+# copy requirements.txt
+COPY ["context/empty/e/", "/var/azureml-app/"]
+COPY --chown=0:0 ["context/3/k/", "/var/azureml-app/"]
+
+# what the image says of itself
+ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
+ENV AZUREML_ENTRY_SCRIPT="score.py"
+ENV AZUREML_EXTRA_REQUIREMENTS_TXT="requirements.txt"
+LABEL "io.dagger-aml.version"="<version>"
+LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"

@@ -1,0 +1,44 @@
+# Written by dagger-aml <version> from diabetes
+# Build it with: docker build -t NAME THIS_FOLDER
+#
+# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# - user dockeruser is 1000:1000
+# - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
+# - start script honours AZUREML_EXTRA_*: unknown
+# - working directory /; no ONBUILD, no VOLUME
+# - /var/azureml-app is a dir of 1000:1000, mode 0755
+# `dagger-aml build` asks the real base instead.
+# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# Note: it may be, and only the base itself can tell, that the base's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_PYTHON_LIB_PATH: today's curated images have lost that block, so the packages would silently be missing. Take the recipe extended, or `--via pythonpath`, which needs nothing of the start script.
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest AS stage-1
+
+# copy requirements.txt
+COPY ["context/1/k/", "/usr/share/dagger-aml/"]
+
+# pip requirements.txt into /usr/share/dagger-aml/site-packages (7 packages)
+USER 0:0
+WORKDIR /
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/bin/sh", "-euc", "\"$@\"; rm -rf -- \"$0/bin\"", "/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--ignore-installed", "--target", "/usr/share/dagger-aml/site-packages", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+
+# pip check
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONPATH=/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
+
+# model diabetes 1.3 kB
+COPY ["context/2/k/", "/var/azureml-app/azureml-models/diabetes/1/"]
+
+# packages of requirements.txt
+COPY --from=stage-1 ["/usr/share/dagger-aml/site-packages/", "/var/azureml-app/python-packages/"]
+
+# code (1 file)
+COPY ["context/empty/e/", "/var/"]
+COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
+
+# what the image says of itself
+ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
+ENV AZUREML_ENTRY_SCRIPT="score.py"
+ENV AZUREML_EXTRA_PYTHON_LIB_PATH="python-packages"
+LABEL "io.dagger-aml.version"="<version>"
+LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"

@@ -1,0 +1,55 @@
+"""What the examples become does not change unless somebody means it to."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+
+import pytest
+
+from . import CASES, HERE, present
+
+
+def _differences(name: str, before: str, now: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), f"golden/{name}", "now", lineterm="")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_an_example_becomes_what_it_did(case):
+    for name, now in case.files().items():
+        path = HERE / name
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if before != now:
+            pytest.fail(
+                f"{_differences(name, before, now)}\n\n"
+                "If this is meant: ./taskw golden (python -m tests.golden.regenerate), and commit what it wrote.",
+                pytrace=False,
+            )
+
+
+def test_no_golden_file_is_left_over():
+    names = {HERE / f"{case.stem}.{kind}" for case in CASES for kind in ("Dockerfile", "plan.json")}
+    assert sorted(present()) == sorted(names)
+
+
+@pytest.mark.parametrize("path", sorted(present()), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_golden_files_are_of_no_machine_and_no_version(path):
+    text = path.read_text(encoding="utf-8")
+    assert str(HERE.parent.parent) not in text and "/home/" not in text and "\\\\" not in text
+    assert not re.search(r"sha256:[0-9a-f]{64}", text)
+    if path.suffix == ".json":
+        assert json.loads(text)["config"]["labels"]["io.dagger-aml.version"] == "<version>"
+
+
+def test_the_recipes_share_what_they_should():
+    """A look at the files as a whole: models and code are copied alike by every recipe that keeps their place."""
+    for example in {case.example for case in CASES}:
+        steps = {
+            case.recipe: json.loads((HERE / f"{case.stem}.plan.json").read_text(encoding="utf-8"))["steps"]
+            for case in CASES
+            if case.example == example and case.base is None
+        }
+        models = {name: [step for step in each if step["step"].startswith("model")] for name, each in steps.items()}
+        assert len({json.dumps(each) for each in models.values()}) == 1

@@ -1,0 +1,205 @@
+"""What docker, podman and buildah print, and the tars that docker writes: read without any of them."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from dagger_aml.backends.docker import docker_form, name_in_tar
+from dagger_aml.backends.dockerfile import render
+from dagger_aml.backends.process import Done
+from dagger_aml.backends.progress import Progress
+from dagger_aml.backends.tarball import read_tar
+from dagger_aml.backends.tool import full_reference, is_plain_http, refused
+from dagger_aml.errors import BuildError, RegistryDenied, TryAgain
+from dagger_aml.events import Event, StepDone, StepStarted
+from dagger_aml.facts import BaseFacts
+from dagger_aml.graph import Built, Copy, From, Graph, Run, Text
+from dagger_aml.plan import Plan, plan
+
+BASE = From("example.org/base:1")
+INNER = Graph(BASE).add(Run(["/bin/inner", "x" * 40_000], env={"A": "b c"}, step="inner"))
+GRAPH = Graph(BASE).add(
+    Run(["/bin/one"], user="1000:1000", workdir="/work", touches=[], step="one"),
+    Run(["/bin/two"], touches=[], step="two"),
+    Copy(Built(INNER, "/made"), "/outer", step="outer"),
+    Copy(Text(b"text"), "/srv/file", "file", changes="often", step="file"),
+)
+
+
+@pytest.fixture
+def planned() -> Plan:
+    """Two commands, a stage, a file."""
+    return plan(GRAPH, {BASE: BaseFacts("asked")})
+
+
+def follow(planned: Plan, lines: list[str]) -> tuple[Progress, list[Event]]:
+    """Feed a builder's output."""
+    events: list[Event] = []
+    progress = Progress.of(render(planned).text, planned, events.append)
+    for line in lines:
+        progress.line(line)
+    return progress, events
+
+
+def steps_of(events: list[Event]) -> list[str]:
+    """The steps that were begun and ended, in order."""
+    told = [("+" if isinstance(each, StepStarted) else "-", each) for each in events]
+    return [sign + each.name for sign, each in told if isinstance(each, StepStarted | StepDone)]
+
+
+def instructions(planned: Plan) -> list[str]:
+    """The Dockerfile's instructions, each on a line."""
+    text = render(planned).text.replace("\\\n", "")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def numbered(planned: Plan, form: str) -> list[str]:
+    """Every instruction as a builder announces it."""
+    lines = instructions(planned)
+    if form == "classic":
+        return [f"Step {index}/{len(lines)} : {line}" for index, line in enumerate(lines, 1)]
+    said, stage, number = [], 0, 0
+    for line in lines:
+        stage, number = (stage + 1, 1) if line.startswith("FROM") else (stage, number + 1)
+        said.append(f"[{stage}/2] STEP {number}/9: {line}")
+    return said
+
+
+@pytest.mark.parametrize("form", ["classic", "buildah"])
+def test_the_steps_are_told(planned: Plan, form: str) -> None:
+    progress, events = follow(planned, numbered(planned, form))
+    progress.finish()
+    names = [step.name for step in planned.steps]
+    assert steps_of(events) == [sign + name for name in names for sign in "+-"]
+
+
+@pytest.mark.parametrize("form", ["classic", "buildah"])
+@pytest.mark.parametrize(("command", "step"), [("/bin/two", "two"), ("/bin/inner", "inner")])
+def test_the_failing_step_is_told(planned: Plan, form: str, command: str, step: str) -> None:
+    lines = numbered(planned, form)
+    end = next(index for index, line in enumerate(lines) if f'"{command}"' in line)
+    last = {
+        "classic": "The command '/bin/sh' returned a non-zero code: 42",
+        "buildah": 'Error: building at STEP "RUN x": while running runtime: exit status 42',
+    }
+    progress, _ = follow(planned, [*lines[: end + 1], "went wrong", last[form]])
+    error = progress.error(1, form)
+    assert (error.step, error.command[0], error.output) == (step, command, "went wrong")
+    assert "exit code 42" in error.what
+
+
+@pytest.mark.parametrize("label", ["[stage-1 {0}]", "[linux/amd64 stage-1  {0}]"])
+def test_buildkit_calls_two_stages_alike(planned: Plan, label: str) -> None:
+    run = next(line for line in instructions(planned) if "/bin/two" in line)
+    inner = next(line for line in instructions(planned) if "/bin/inner" in line)
+    lines = [
+        "#1 [internal] load metadata for example.org/base:1",
+        f"#5 {label.format('2/2')} {inner}",
+        "#5 0.101 beneath",
+        f"#7 {label.format('4/6')} {run}",
+        "#7 0.200 went wrong",
+        "#5 0.300 also said",
+        "#7 ERROR: process did not complete successfully: exit code: 42",
+    ]
+    error = follow(planned, lines)[0].error(1, "docker")
+    assert (error.step, error.command, error.output) == ("two", ("/bin/two",), "went wrong")
+    error = follow(planned, [*lines[:3], "#5 ERROR: executor failed running: exit code: 3"])[0].error(1, "docker")
+    assert (error.step, error.output) == ("inner", "beneath")
+    assert "exit code 3" in error.what
+
+
+def test_a_build_that_does_not_begin_has_no_step(planned: Plan) -> None:
+    progress, events = follow(planned, ["Error: something else", "crun: cannot do this"])
+    error = progress.error(125, "podman")
+    assert error.step is None
+    assert "something else" in error.output
+    assert "BUILDAH_ISOLATION" in str(error)
+    assert steps_of(events) == []
+
+
+VERSION = {"Client": {"Version": "28.2.2"}, "Server": {"Version": "28.2.2", "ApiVersion": "1.50", "Components": []}}
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "buildx", "form"),
+    [
+        ("28.2.2", {}, True, "buildkit"),
+        ("28.2.2", {}, False, "classic"),
+        ("20.10.24+dfsg1", {"ApiVersion": "1.41"}, False, "buildkit"),
+        ("18.09.1", {"ApiVersion": "1.39"}, False, "buildkit"),
+        ("18.06.3-ce", {"ApiVersion": "1.38"}, False, "classic"),
+        ("28.2.2", {"ApiVersion": "1.38"}, True, "classic"),
+        ("28.2.2", {"Components": [{"Name": "Podman Engine"}]}, True, "classic"),
+    ],
+)
+def test_docker_s_builder(client: str, server: dict[str, object], buildx: bool, form: str) -> None:
+    version = {"Client": {"Version": client}, "Server": {**VERSION["Server"], **server}}  # type: ignore[dict-item]
+    assert docker_form(version, buildx)[0] == form
+
+
+def write_tar(path: Path, files: dict[str, bytes]) -> None:
+    """A tar of these files, in this order."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def test_a_tar_of_docker_25_gets_its_name_twice(tmp_path: Path) -> None:
+    layer, config = b"layer" * 1000, json.dumps({"rootfs": {"diff_ids": ["sha256:1"]}}).encode()
+    blobs = {"blobs/sha256/aa": layer, "blobs/sha256/cc": config}
+    manifest = {"config": {"digest": "sha256:cc"}, "layers": [{"digest": "sha256:aa", "size": len(layer)}]}
+    described = [{"Config": "blobs/sha256/cc", "RepoTags": None, "Layers": ["blobs/sha256/aa"]}]
+    path = tmp_path / "image.tar"
+    write_tar(
+        path,
+        {
+            **blobs,
+            "blobs/sha256/mm": json.dumps(manifest).encode(),
+            "index.json": json.dumps({"manifests": [{"digest": "sha256:mm"}]}).encode(),
+            "manifest.json": json.dumps(described).encode(),
+            "oci-layout": b"{}",
+        },
+    )
+    name_in_tar(path, "docker.io/library/name:1")
+    with tarfile.open(path) as tar:
+        read = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
+    assert list(read)[-3:] == ["index.json", "manifest.json", "oci-layout"]
+    assert read["blobs/sha256/aa"] == layer
+    assert json.loads(read["manifest.json"])[0]["RepoTags"] == ["docker.io/library/name:1"]
+    annotations = json.loads(read["index.json"])["manifests"][0]["annotations"]
+    assert annotations["io.containerd.image.name"] == "docker.io/library/name:1"
+    assert read_tar(path)[1] == "sha256:cc"
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ('Error response from daemon: Head "http://h/v2/x/manifests/1": no basic auth credentials', RegistryDenied),
+        ("denied: requested access to the resource is denied", RegistryDenied),
+        ("Error response from daemon: received unexpected HTTP status: 503 Service Unavailable", TryAgain),
+        ("dial tcp: lookup nothing.invalid on 10.0.0.1:53: no such host", TryAgain),
+        ("toomanyrequests: You have reached your pull rate limit", TryAgain),
+        ("Error: reading manifest 1 in h/x: manifest unknown: manifest unknown", BuildError),
+        ("Error: something that nobody knows", BuildError),
+    ],
+)
+def test_refusals(said: str, error: type[Exception]) -> None:
+    assert type(refused(Done(1, "", said), "h.example/x:1", "base h.example/x:1", ["podman", "pull"])) is error
+
+
+def test_references_for_podman() -> None:
+    digest = "sha256:" + "0" * 64
+    assert full_reference("ubuntu") == "docker.io/library/ubuntu:latest"
+    assert full_reference("team/app:2") == "docker.io/team/app:2"
+    assert full_reference(f"localhost:5000/app@{digest}") == f"localhost:5000/app@{digest}"
+    assert [is_plain_http(each) for each in ("localhost:1/a", "127.1.2.3:1/a", "a.io/b", "localhost.io/b")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

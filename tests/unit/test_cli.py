@@ -1,0 +1,126 @@
+"""The command line around plans and Dockerfiles: exit codes, messages without tracebacks, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dagger_aml import __version__
+from dagger_aml.cli import main
+
+from .tools import SCORE, make, snapshot
+
+_MINE = {"dagger-aml.toml": "recipe = './mine.py'\n"}
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Call the command line: exit code, standard output, standard error."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dagger-aml", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), out, err
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make(tmp_path / "demo", {"code/score.py": SCORE, "model/m.bin": "m", "requirements.txt": "numpy==1.0\n"})
+
+
+def test_version_and_help(cli):
+    assert cli("--version") == (0, f"dagger-aml, version {__version__}\n", "")
+    code, out, _ = cli("--help")
+    assert code == 0 and all(name in out for name in ("build", "dockerfile", "plan", "site-packages"))
+
+
+def test_a_dockerfile_is_printed_or_written(cli, root, tmp_path):
+    code, out, _ = cli("dockerfile", root)
+    assert code == 0 and out.startswith(f"# Written by dagger-aml {__version__} from demo\n")
+    code, nothing, err = cli("dockerfile", root, "-o", tmp_path / "out")
+    assert (code, nothing) == (0, "") and f"docker build -t demo {tmp_path}/out" in err
+    assert (tmp_path / "out/Dockerfile").read_text() == out
+
+
+def test_the_plan_as_json(cli, root):
+    code, out, _ = cli("plan", root, "--json", "--env", "A=é\u2028")
+    made = json.loads(out)
+    assert code == 0 and made["schema"] == 1 and made["config"]["env"]["A"] == "é\u2028"
+    assert made["project"]["sources"]["env.A"] == "--env"
+    assert [step["op"] for step in made["steps"]] == ["copy", "run", "run", "copy", "copy"]
+    assert made["fingerprint"].startswith("sha256:")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+@pytest.mark.parametrize("words", [["plan"], ["plan", "--why"], ["plan", "--json"], ["dockerfile"]])
+def test_names_that_are_no_text_can_be_shown(root, words):
+    (root / "code").joinpath(b"odd-\xff".decode("utf-8", "surrogateescape")).write_text("x")
+    (root / "code").joinpath(b"odd-\xfe.pyc".decode("utf-8", "surrogateescape")).write_text("x")
+    argv = [sys.executable, "-m", "dagger_aml", words[0], str(root), *words[1:]]
+    done = subprocess.run(argv, capture_output=True, check=False)
+    assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr.decode()
+
+
+def test_the_plan_says_why_and_where_from(cli, root):
+    code, out, _ = cli("plan", root, "--why", "--base", "example.org/x:1")
+    assert code == 0 and "why here: " in out and "base: --base" in out and "requirements: found" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plan", "{root}/absent"], "the project folder does not exist"),
+        (["plan", "{root}", "--base", "minimal-py313-inference"], "Nearest: minimal-py312-inference"),
+        (["plan", "{root}", "--recipe", "extend"], "Did you mean extended?"),
+        (["plan", "{root}", "--env", "A"], "--env: not NAME=VALUE"),
+        (["plan", "{root}", "--env", "A=x\ny"], "line break"),
+        (["plan", "{root}", "--entry-script", "../x.py"], "outside the code folder"),
+        (["plan", "{root}", "--nonsense"], "nonsense"),
+        (["plann"], "Did you mean 'plan'?"),
+        (["dockerfile", "{root}", "--format", "magic"], "magic"),
+        (["dockerfile", "{root}", "-o", "{root}/code"], "holds "),
+        (["dockerfile", "{root}", "-o", "{root}/requirements.txt"], "not a folder"),
+        (["dockerfile", "{root}", "-o", "{root}", "--force"], "goes into the image"),
+        (["build", "{root}", "-t", "A B"], "not an image reference"),
+        (["build", "{root}", "--push"], "--push needs a tag"),
+        (["build", "{root}", "-t", "a", "-o", "{root}"], "is a folder"),
+        (["build", "{root}", "-t", "a", "-o", "{root}/no/such.tar"], "does not exist"),
+    ],
+)
+def test_wrong_use_is_one_message_and_exit_code_2(cli, root, words, said):
+    before = snapshot(root)
+    code, out, err = cli(*(word.format(root=root) for word in words))
+    assert (code, out) == (2, "") and said in err
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"dagger-aml.toml": "bse = 'x'\n"}, "dagger-aml.toml:1: unknown key 'bse'\n  Did you mean 'base'?"),
+        ({"dagger-aml.toml": "base = [\n"}, "broken TOML"),
+        ({"code/score.py": "def init(): pass\n"}, "no run()"),
+        ({"requirements.txt": "numpy = 1\n"}, "requirements.txt:1: not a requirement"),
+        ({"apt.txt": "-y\n"}, "apt.txt:1: not an apt package"),
+        ({"models/x": ""}, "two candidates"),
+        ({"mine.py": "async def recipe(graph, project):\n    return None\n", **_MINE}, "did not return a Graph"),
+        ({"mine.py": "1 / 0\n", **_MINE}, "mine.py:1: the recipe cannot be imported"),
+    ],
+)
+def test_a_wrong_project_is_one_message_and_exit_code_2(cli, root, tmp_path, files, said):
+    make(root, files)
+    code, out, err = cli("dockerfile", root, "-o", tmp_path / "out")
+    assert (code, out) == (2, "") and said in err and err.startswith("dagger-aml: error: ")
+    assert not (tmp_path / "out").exists() and sorted(path.name for path in tmp_path.iterdir()) == ["demo"]
