@@ -1,6 +1,7 @@
-"""What all fast tests share: the same examples in every run, and no variable of the caller's."""
+"""What all fast tests share: the same examples in every run, nothing of the caller's settings."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,3 +23,11 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("DAGGER_AML_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """New files have the modes that most machines give them."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
