@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from .project import Options, Project, load_project
     from .recipe import load_recipe
     from .result import Layer, Result
+    from .serving.endpoint import Endpoint
+    from .serving.failure import ScoreFailed, ServeError, StartFailed
+    from .serving.http import Scored
+    from .serving.serve import serve
+    from .serving.smoke import Smoke
     from .steps.model import Model
 
 _WHERE = {
@@ -52,6 +57,11 @@ _WHERE = {
     "project": ("Options", "Project", "load_project"),
     "recipe": ("load_recipe",),
     "result": ("Layer", "Result"),
+    "serving.endpoint": ("Endpoint",),
+    "serving.failure": ("ScoreFailed", "ServeError", "StartFailed"),
+    "serving.http": ("Scored",),
+    "serving.serve": ("serve",),
+    "serving.smoke": ("Smoke",),
     "steps.model": ("Model",),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}

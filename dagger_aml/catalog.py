@@ -102,15 +102,16 @@ def find(reference: str) -> Image | None:
 def base(text: str, platform: str = DEFAULT_PLATFORM) -> From:
     """Read what ``--base`` says: a catalog name or any image reference.
 
-    A single lower-case word without tag, slash or host that looks like a prebuilt image's name, and is none, is an
-    error that names the nearest ones; anything else is a reference.
+    A name may have a tag or digest of its own. A single word without tag, slash or host that looks like a prebuilt
+    image's name, and is none, is an error that names the nearest ones; anything else is a reference.
 
     :raises UsageError: such a word.
     :raises GraphError: not a reference.
     """
+    word = text.partition("@")[0].partition(":")[0]
     for image in IMAGES:
-        if text in (image.name, image.name.rpartition("/")[2]):
-            return From.parse(image.reference, platform)
+        if word in (image.name, image.name.rpartition("/")[2]):
+            return From.parse(f"{REGISTRY}/{image.repository}{text[len(word) :]}", platform)
     plain = text.removeprefix("curated/")
     if "/" not in plain and ":" not in plain and "@" not in plain:
         names = [image.name for image in IMAGES]

@@ -12,10 +12,14 @@ from attrs import evolve
 
 from .errors import GraphError, ProjectError
 from .graph import Built, Copy, Entry, EntryType, Local, Source, Text
+from .ignore import IgnoreFiles
 
 ALWAYS_LEFT_OUT = frozenset(
     {
         ".git",
+        ".gitignore",
+        ".amlignore",
+        ".dockerignore",
         ".hg",
         ".svn",
         ".env",
@@ -38,7 +42,14 @@ MARKER = ".dagger-aml"
 _CHUNK = 1 << 20
 
 
-def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, step: str = "copy") -> Local:
+def local(
+    path: Path,
+    *,
+    leave_out: Iterable[Path] = (),
+    caches: bool = False,
+    ignore: IgnoreFiles | None = None,
+    step: str = "copy",
+) -> Local:
     """Walk a file or a folder and say what of it goes into the image.
 
     The part given may itself be a link, which is followed. Modes are normalised (0755 for folders and what anyone
@@ -46,6 +57,7 @@ def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, s
 
     :param leave_out: paths in the folder that are other parts of the project.
     :param caches: take also what :data:`ALWAYS_LEFT_OUT` names (a model folder is taken as it is).
+    :param ignore: ignore files to follow.
     :param step: named in errors.
     :raises ProjectError: missing or unreadable.
     :raises GraphError: a FIFO, socket or device; a link that leaves the folder.
@@ -79,6 +91,9 @@ def local(path: Path, *, leave_out: Iterable[Path] = (), caches: bool = False, s
                 info = item.stat(follow_symlinks=False)
             except OSError as error:
                 raise ProjectError(_reason(error), where=item.path) from None
+            if ignore and ignore.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
+                left_out.append(name)
+                continue
             if stat.S_ISLNK(info.st_mode):
                 entries.append(_link(root, Path(item.path), name, step))
             elif stat.S_ISDIR(info.st_mode):

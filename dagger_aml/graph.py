@@ -27,6 +27,8 @@ _PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v[0-9]+)?\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _LONGEST_PATH, _LONGEST_NAME = 4095, 255
 """Bytes of a path, and of one name in it, that Linux takes; the second also of the names of variables and labels."""
+_LONGEST_WORD = 128 * 1024 - 1 - 256
+"""Bytes of one word or ``NAME=value`` that Linux starts a program with (MAX_ARG_STRLEN), less the longest name."""
 _REFERENCE = re.compile(
     r"(?P<name>(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
@@ -128,11 +130,13 @@ def _short(text: str) -> str:
 
 
 def _value(what: str, value: Value, *, newline: bool = True) -> Value:
-    if isinstance(value, FromBase):
-        check_text(what, value.before, newline=newline)
-        check_text(what, value.after, newline=newline)
-        return value
-    return check_text(what, value, newline=newline)
+    parts = (value.before, value.after) if isinstance(value, FromBase) else (value,)
+    if sum(len(check_text(what, part, newline=newline).encode()) for part in parts) > _LONGEST_WORD:
+        raise GraphError(
+            f"{what} is longer than the {_LONGEST_WORD:,} bytes with which Linux can start a program",
+            do="Put the text in a file of the code folder instead.",
+        )
+    return value
 
 
 def _env(_: Any, attribute: Any, env: Mapping[str, Value]) -> None:
@@ -284,6 +288,8 @@ class Text:
     def _check_data(self, _: Any, data: bytes) -> None:
         if not isinstance(data, bytes):
             raise GraphError(f"a Text source is bytes, not {type(data).__name__}")
+        if b"\0" in data:
+            raise GraphError("a Text source holds a NUL character", do="Write it to a file and copy that.")
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:

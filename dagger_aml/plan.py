@@ -27,6 +27,9 @@ _MOST_LINKS = 40
 SCHEMA = 1
 """Number of the fingerprint's and the plan JSON's form; raised when either changes its meaning."""
 
+ENCODING = 1
+"""Number of the way in which back ends carry ops out; raised when the same graph would give another image."""
+
 BASE_NAME_LABEL = "org.opencontainers.image.base.name"
 BASE_DIGEST_LABEL = "org.opencontainers.image.base.digest"
 VERSION_LABEL = "io.dagger-aml.version"
@@ -403,7 +406,15 @@ def fingerprint(plan: Plan) -> str:
     environment, code and models are not in it.
     """
     runs = list(_canonical(plan.engine_part))
-    return _sha256({"schema": SCHEMA, "base": _base_key(plan.base), "platform": plan.base.platform, "runs": runs})
+    return _sha256(
+        {
+            "schema": SCHEMA,
+            "encoding": ENCODING,
+            "base": _base_key(plan.base),
+            "platform": plan.base.platform,
+            "runs": runs,
+        }
+    )
 
 
 def _base_key(base: From) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,7 @@ class _RequirementsReader:
                 self.package(line, where, constraint)
 
     def option(self, path: Path, line: str, where: str) -> None:
-        match = re.match(r"(-[A-Za-z](?=\S)|-[^\s=]+)(?:\s*=\s*|\s*)(.*)", line)
+        match = re.match(r"(-[A-Za-z](?=\S)|-[^\s=]*)(?:\s*=\s*|\s*)(.*)", line)
         assert match
         word, value = match[1], match[2].strip()
         if word in _REFUSED:
@@ -133,9 +134,9 @@ class _RequirementsReader:
             raise ProjectError(
                 f"{shown!r} lies outside the project", where=where, do=f"Copy it into {self.root} and name it there."
             )
-        if path.is_symlink():
+        if os.path.islink(path):  # noqa: PTH114 - no error for a name that no file can have
             raise ProjectError(f"{shown!r} is a link; name the file that it points to", where=where)
-        if not found.is_file():
+        if not os.path.isfile(found):  # noqa: PTH113 - as above
             raise ProjectError(f"{shown!r} does not exist", where=where, do=f"It is looked for at {path}.")
         return found
 

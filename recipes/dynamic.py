@@ -14,7 +14,13 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     for each in project.models:
         graph = await model(graph, each)
     if project.code:
-        graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
+        graph = await code(
+            graph,
+            project.code,
+            script=project.entry_script,
+            leave_out=project.other_parts,
+            root=project.root,
+        )
     if project.requirements:
         graph = await startup_packages(graph, project.requirements)
     graph = await labels(graph, project.labels)

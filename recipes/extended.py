@@ -15,7 +15,13 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     if project.requirements:
         graph = await pip(graph, project.requirements, root=project.root)
     if project.code:
-        graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
+        graph = await code(
+            graph,
+            project.code,
+            script=project.entry_script,
+            leave_out=project.other_parts,
+            root=project.root,
+        )
     for each in project.models:
         graph = await model(graph, each)
     graph = await labels(graph, project.labels)

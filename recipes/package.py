@@ -22,6 +22,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             script=project.entry_script,
             below=project.source_directory,
             leave_out=project.other_parts,
+            root=project.root,
         )
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

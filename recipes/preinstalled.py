@@ -14,7 +14,13 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     for each in project.models:
         graph = await model(graph, each)
     if project.code:
-        graph = await code(graph, project.code, script=project.entry_script, leave_out=project.other_parts)
+        graph = await code(
+            graph,
+            project.code,
+            script=project.entry_script,
+            leave_out=project.other_parts,
+            root=project.root,
+        )
     if project.preinstalled:
         name = project.preinstalled_name
         graph = await packages_folder(graph, project.preinstalled, name, via=project.via)

@@ -9,20 +9,29 @@ from .. import contract, entry_script
 from ..content import local
 from ..errors import ProjectError
 from ..graph import Copy, FromBase, Graph
+from ..ignore import ignore_files
 
 
 async def code(
-    graph: Graph, path: str | Path, *, script: str = "score.py", below: str = "", leave_out: Iterable[Path] = ()
+    graph: Graph,
+    path: str | Path,
+    *,
+    script: str = "score.py",
+    below: str = "",
+    leave_out: Iterable[Path] = (),
+    root: Path | None = None,
 ) -> Graph:
     """Copy the code folder's contents to ``/var/azureml-app``, owned by the base's user; name the entry script.
 
     Sets ``AZUREML_ENTRY_SCRIPT``. Needs no network. Version control, caches, ``.env`` and virtual environments stay
-    out. The how-to's ``COPY`` makes files of root that the server's user cannot write beside; these are its own.
+    out, and what ``.amlignore``, else ``.gitignore``, files say. The how-to's ``COPY`` makes files of root that the
+    server's user cannot write beside; these are its own.
 
     :param script: the entry script, relative to the folder.
     :param below: a folder of ``/var/azureml-app`` to put it in; ``Model.package()`` uses the source folder's name,
         and then ``AZUREML_SOURCE_DIRECTORY`` names it too, so that modules beside the script can be imported.
     :param leave_out: paths in the folder that are other parts of the project.
+    :param root: the project, from which on ignore files count; the folder itself unless given.
     :raises ProjectError: no such folder; no, or no proper, entry script.
     :raises GraphError: a special file, or a link that leaves the folder.
     """
@@ -32,9 +41,16 @@ async def code(
         raise ProjectError(reason, where=str(folder), do="Name the folder that the entry script lies in.")
     script = entry_script.check_relative(script, str(folder))
     notes = entry_script.check(folder, script)
-    source = local(folder, leave_out=leave_out, step="code")
+    top = (root or folder).resolve()
+    source = local(folder, leave_out=leave_out, ignore=ignore_files(top, folder.resolve()), step="code")
     if script not in {entry.path for entry in source.entries}:
-        raise ProjectError("the entry script is among what is left out of the image", where=str(folder / script))
+        raise ProjectError(
+            "the entry script is among what is left out of the image",
+            where=str(folder / script),
+            do="Look at the project's ignore files: `!score.py` takes a file back.",
+        )
+    if (top / ".dockerignore").exists():
+        notes = (*notes, ".dockerignore is not read; .amlignore, else .gitignore, says what stays out")
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"

@@ -20,6 +20,7 @@ from dagger_aml import (
     Empty,
     From,
     Graph,
+    GraphError,
     ProjectError,
     Run,
     Text,
@@ -97,16 +98,25 @@ def test_any_graph_reads_back(words, value, label, path):
     ]
 
 
-@pytest.mark.parametrize("size", [70_000, 300_000])
+@pytest.mark.parametrize("size", [70_000, 120_000])
 def test_long_values_make_no_long_line_and_no_further_instruction(size):
     def graph(count: int) -> Graph:
         value = ("\\ # $" + "x" * 95) * count
-        return HEAD.add(Run(["/x", value], env={"A": value})).configure(env={"B": value}, labels={"c": value})
+        return HEAD.add(Run(["/x", value], env={"A": value})).configure(env={"B": value}, labels={"c": value * 8})
 
     short, long = instructions(graph(1)), instructions(graph(size // 100))
     assert [one[0] for one in short] == [one[0] for one in long]
     text = dockerfile(graph(size // 100)).text
     assert max(len(line.encode()) for line in text.split("\n")) < 65_535
+
+
+@pytest.mark.parametrize(
+    "make", [lambda v: Run(["/x", v]), lambda v: Run(["/x"], env={"A": v}), lambda v: Config(env={"A": v})]
+)
+def test_what_linux_cannot_start_a_program_with_is_refused(make):
+    make("x" * 130_000)
+    with pytest.raises(GraphError, match="longer than"):
+        make("x" * 131_072)
 
 
 def test_a_hostile_title_stays_a_comment():

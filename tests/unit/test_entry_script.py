@@ -9,7 +9,7 @@ import pytest
 from dagger_aml import ProjectError
 from dagger_aml.entry_script import check, check_relative
 
-from .tools import SCORE, as_nobody, error_of, linux_root, make, open_to_all
+from .tools import SCORE, as_nobody, error_of, linux_root, make, open_to_all, short
 
 RUN = "def run(data): pass\n"
 
@@ -105,6 +105,7 @@ def test_a_star_does_not_matter_where_both_are_there(tmp_path):
         (b"x = '\0'\n", ""),
         ("a = " + "-" * 200_000 + "1\n", ""),
     ],
+    ids=short,
 )
 def test_what_does_not_parse_is_told_with_its_line(tmp_path, text, line):
     error = error_of(says, tmp_path, text)

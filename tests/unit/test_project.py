@@ -14,7 +14,7 @@ from dagger_aml.catalog import base as base_named
 from dagger_aml.project import option_flag, option_variable
 from dagger_aml.recipe import load_recipe, recipe_names
 
-from .tools import SCORE, as_nobody, error_of, laid_out, linux_root, make, open_to_all, planned
+from .tools import SCORE, as_nobody, error_of, laid_out, linux_root, make, open_to_all, planned, short
 
 FILE = "dagger-aml.toml"
 
@@ -364,6 +364,7 @@ def test_an_unreadable_part(root, name):
         ("[code]\nentry-script = ''\n", f"{FILE}:2", "outside the code folder", "code folder"),
         ("requirements = '" + "x" * 5000 + "'\n", None, "cannot be read", ""),
     ],
+    ids=short,
 )
 def test_a_wrong_value_is_told_with_its_line(root, text, where, said, do):
     error = error_of(load, make(root, {FILE: text, "gone": "->nowhere"}))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dagger_aml import GraphError, ProjectError
 from dagger_aml.requirements import check_apt, read_apt, read_requirements
 
-from .tools import error_of, make
+from .tools import error_of, make, short
 
 
 def read(tmp_path, text: str | bytes) -> tuple[str, ...]:
@@ -63,6 +63,11 @@ def test_what_pip_takes_is_taken(tmp_path, text, names):
         ("-f ./wheels\n", 1, "-f cannot be used here"),
         ("--find-links=wheels\n", 1, "--find-links cannot be used here"),
         ("--trusted-host x\n", 1, "--trusted-host cannot be used here"),
+        ("-\n", 1, "not an option of a requirements file: -"),
+        ("-=x\n", 1, "not an option of a requirements file: -"),
+        ("-r\n", 1, "does not exist"),
+        (f"-r {'x' * 5000}\n", 1, "does not exist"),
+        (f"{'x' * 5000}.whl\n", 1, "does not exist"),
         ("--no-deps\n", 1, "not an option of a requirements file: --no-deps"),
         ("--target=/x\n", 1, "--target"),
         ("\u2013r requirements.txt\n", 1, "not a requirement"),
@@ -80,6 +85,7 @@ def test_what_pip_takes_is_taken(tmp_path, text, names):
         ("a==1 \\\n  b==2\n", 1, "not a requirement"),
         ("ok\n\n\nbad line \\\n goes on\n", 4, "not a requirement"),
     ],
+    ids=short,
 )
 def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said):
     error = error_of(read, tmp_path, text)

@@ -59,6 +59,11 @@ def snapshot(root: Path) -> dict[str, tuple[Any, ...]]:
     return found
 
 
+def short(value: object) -> str:
+    """A parameter in the name of a test; long ones would fill the terminal."""
+    return str(value)[:40]
+
+
 def await_(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine."""
     return asyncio.run(coroutine)

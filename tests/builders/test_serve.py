@@ -1,0 +1,330 @@
+"""Images served, scored and gated for real: by the engine, docker and podman. Nothing may run afterwards."""
+
+import json
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+import pytest
+
+from dagger_aml import (
+    Engine,
+    Graph,
+    Options,
+    ScoreFailed,
+    ServeError,
+    Smoke,
+    StartFailed,
+    UsageError,
+    build,
+    load_project,
+    load_recipe,
+    serve,
+)
+from dagger_aml.backends.builder import Builder
+from dagger_aml.backends.local import local_builder
+from dagger_aml.registry import resolve_digest
+from dagger_aml.serving.container import LABEL, Published
+from dagger_aml.serving.smoke import default_smoke
+from tests.builders.conftest import need_programs
+
+pytestmark = [pytest.mark.builders, pytest.mark.anyio]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "diabetes"
+PLAIN_RUN = "def run(data):\n    return {'ok': True}\n"
+
+
+class Broken(NamedTuple):
+    """A project that does not hold, and what must be said of it."""
+
+    code: str
+    kind: str
+    said: tuple[str, ...]
+    model: bool = False
+    answer: str = '{"ok": true}'
+
+
+BROKEN = {
+    "import": Broken(
+        "import cv2\ndef init(): pass\n" + PLAIN_RUN, "import", ("code/score.py:1", "'cv2'", "opencv-python-headless")
+    ),
+    "no-model": Broken(
+        "import os\ndef init():\n    os.environ['AZUREML_MODEL_DIR']\n" + PLAIN_RUN,
+        "file", ("code/score.py:3", "the image has no model"),
+    ),
+    "wrong-file": Broken(
+        "import os\ndef init():\n    open(os.environ['AZUREML_MODEL_DIR'] + '/nope.bin')\n" + PLAIN_RUN,
+        "file", ("code/score.py:3", "nope.bin", "AZUREML_MODEL_DIR"), model=True,
+    ),
+    "wrong-answer": Broken(
+        "def init(): pass\n" + PLAIN_RUN, "answer", ("answer.json", "$.ok is true, expected false"),
+        answer='{"ok": false}',
+    ),
+    "writes-into-the-model": Broken(
+        "import os\ndef init():\n    open(os.environ['AZUREML_MODEL_DIR'] + '/cache', 'w')\n" + PLAIN_RUN,
+        "write", ("code/score.py:3", "azureml-models/project/1/cache", "/tmp"), model=True,
+    ),
+    "needs-root": Broken(
+        "def init():\n    open('/etc/mine.conf', 'w')\n" + PLAIN_RUN, "write", ("code/score.py:2", "/etc/mine.conf")
+    ),
+    "unserialisable": Broken(
+        "def init(): pass\ndef run(data):\n    return {1, 2}\n", "answer", ("JSON cannot say: set", ".tolist()")
+    ),
+    "library": Broken(
+        "import ctypes\ndef init():\n    ctypes.CDLL('libGL.so.1')\n" + PLAIN_RUN, "library", ("libGL.so.1", "libgl1")
+    ),
+    "run-raises": Broken(
+        "def init(): pass\ndef run(data):\n    raise ValueError('mine')\n", "raised", ("code/score.py:3", "ValueError")
+    ),
+    "worker-dies": Broken(
+        "import os\ndef init():\n    os._exit(7)\n" + PLAIN_RUN, "crash", ("ended itself with exit code 7",)
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """No container of ours is there that was not there before."""
+    before = containers()
+    yield
+    assert containers() <= before
+
+
+def containers() -> set[str]:
+    """Containers that serving made, running or not."""
+    found: set[str] = set()
+    for program in ("docker", "podman"):
+        try:
+            command = [program, "ps", "--all", "--quiet", f"--filter=label={LABEL}"]
+            found |= set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def write(folder: Path, code: str, *, model: bool = False, answer: str = '{"ok": true}') -> Path:
+    """Write a project that needs no packages."""
+    root = folder / "project"
+    (root / "code").mkdir(parents=True)
+    (root / "code/score.py").write_text(code)
+    (root / "request.json").write_text('{"data": 1}')
+    (root / "answer.json").write_text(answer)
+    if model:
+        (root / "model").mkdir()
+        (root / "model/m.txt").write_text("m")
+    return root
+
+
+async def laid_out(root: Path, base: str, recipe: str = "extended", via: str = "start-script") -> Graph:
+    """The graph of a project."""
+    project = load_project(root, Options(base=base, recipe=recipe, via=via))
+    return await load_recipe(recipe)(Graph(), project)
+
+
+async def gated(root: Path, base: str, builder: Builder, tag: str) -> None:
+    """Build, check and push a project as the command line does."""
+    graph = await laid_out(root, base)
+    smoke, _ = default_smoke(load_project(root, Options(base=base)), graph, None, push=True)
+    assert smoke
+    await build(graph, builder, tags=[tag], push=True, check=smoke.check)
+
+
+# --- the four recipes ---
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("recipe", "base", "via"),
+    [("extended", "classic", "start-script"), ("extended", "curated", "start-script"),
+     ("dynamic", "classic", "start-script"), ("preinstalled", "classic", "start-script"),
+     ("preinstalled", "curated", "pythonpath"), ("package", "classic", "start-script")],
+)  # fmt: skip
+async def test_each_recipe_on_the_engine(
+    recipe: str, base: str, via: str, engine: Engine, bases: dict[str, str]
+) -> None:
+    graph = await laid_out(EXAMPLE, bases[base], recipe, via)
+    async with serve(graph, engine, offline=recipe != "dynamic") as endpoint:
+        scored = await endpoint.score((EXAMPLE / "request.json").read_bytes())
+        assert (scored.status, scored.json) == (200, json.loads((EXAMPLE / "answer.json").read_text()))
+        assert scored.headers["x-ms-server-version"].startswith("azmlinfsrv/")
+        assert float(scored.headers["x-ms-run-fn-exec-ms"]) > 0 and not scored.run_failed
+        assert endpoint.uid == 1000 and await endpoint.healthy()
+        assert any("scored 2 rows" in line for line in await endpoint.settled())
+        refused = await endpoint.score({"data": "x"})
+        assert refused.status == 400
+        url = endpoint.url
+    with pytest.raises(OSError):
+        await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))
+
+
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize("program", ["docker", "podman"])
+async def test_on_docker_and_podman(program: str, offline: bool, bases: dict[str, str]) -> None:
+    need_programs(program)
+    graph = await laid_out(EXAMPLE, bases["classic"])
+    async with serve(graph, local_builder(program), offline=offline) as endpoint:
+        scored = await endpoint.score((EXAMPLE / "request.json").read_bytes())
+        assert (scored.status, scored.json) == (200, json.loads((EXAMPLE / "answer.json").read_text()))
+        assert endpoint.uid == 1000
+        assert any("scored 2 rows" in line for line in await endpoint.settled())
+
+
+@pytest.mark.engine
+async def test_a_tar_and_a_reference(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
+    root = write(tmp_path, "def init(): pass\n" + PLAIN_RUN)
+    tag = f"{bases['classic'].partition('/')[0]}/dagger-aml-serve/target:1"
+    tar = tmp_path / "image.tar"
+    await build(await laid_out(root, bases["classic"]), engine, tags=[tag], push=True, output=tar)
+    for what in (tag, tar):
+        for by in (engine, "docker"):
+            async with serve(what, by) as endpoint:  # type: ignore[arg-type]
+                assert (await endpoint.score({})).json == {"ok": True}
+
+
+# --- what does not hold ---
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", BROKEN)
+async def test_broken_projects_are_not_published(
+    name: str, engine: Engine, bases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _stopped(name, engine, bases, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["import", "writes-into-the-model", "unserialisable"])
+@pytest.mark.parametrize("program", ["docker", "podman"])
+async def test_broken_projects_are_not_published_by_others(
+    name: str, program: str, bases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_programs(program)
+    await _stopped(name, local_builder(program), bases, tmp_path, monkeypatch)
+
+
+async def _stopped(
+    name: str, builder: Builder, bases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = BROKEN[name]
+    root = write(tmp_path, broken.code, model=broken.model, answer=broken.answer)
+    monkeypatch.chdir(root)
+    tag = f"{bases['classic'].partition('/')[0]}/dagger-aml-serve/broken-{name}:1"
+    with pytest.raises(ServeError) as error:
+        await gated(root, bases["classic"], builder, tag)
+    assert error.value.cause.kind == broken.kind, str(error.value)
+    for each in broken.said:
+        assert each in str(error.value), str(error.value)
+    assert "site-packages" not in str(error.value)
+    assert not await _is_published(tag)
+
+
+async def _is_published(tag: str) -> bool:
+    from dagger_aml import DaggerAmlError
+    from dagger_aml.graph import From
+
+    try:
+        return bool(await resolve_digest(From.parse(tag)))
+    except DaggerAmlError:
+        return False
+
+
+@pytest.mark.engine
+async def test_writing_beside_the_code_is_allowed(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\ndef init():\n    (Path(__file__).parent / 'cache').write_text('x')\n" + PLAIN_RUN
+    )
+    tag = f"{bases['classic'].partition('/')[0]}/dagger-aml-serve/beside:1"
+    await gated(write(tmp_path, code), bases["classic"], engine, tag)
+    assert await _is_published(tag)
+
+
+@pytest.mark.engine
+async def test_a_slow_init_is_waited_for_or_named(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
+    root = write(tmp_path, "import time\ndef init():\n    time.sleep(20)\n" + PLAIN_RUN)
+    graph = await laid_out(root, bases["classic"])
+    with pytest.raises(StartFailed, match=r"init\(\) still runs after 6 s"):
+        async with serve(graph, engine, ready_timeout=6):
+            pass
+    async with serve(graph, engine) as endpoint:
+        assert endpoint.ready_seconds > 20
+        assert (await endpoint.score({})).status == 200
+
+
+async def test_a_requirement_that_is_not_there_at_start(bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
+    root = write(tmp_path, "def init(): pass\n" + PLAIN_RUN)
+    (root / "requirements.txt").write_text("joblib==0.0.0.1\n")
+    graph = await laid_out(root, bases["classic"], "dynamic")
+    with pytest.raises(StartFailed) as error:
+        async with serve(graph, local_builder("docker"), env={"STANDIN_ERROR_SLEEP": "0"}):
+            pass
+    assert error.value.cause.code == 95 and "joblib==0.0.0.1" in error.value.cause.what
+
+
+@pytest.mark.engine
+async def test_importing_alone(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
+    builders: list[Builder] = [engine, local_builder("docker")]
+    fine = write(tmp_path / "fine", "def init():\n    raise RuntimeError('not called')\n" + PLAIN_RUN)
+    wrong = write(tmp_path / "wrong", BROKEN["import"].code)
+    smoke = Smoke("import")
+    for builder in builders:
+        await build(await laid_out(fine, bases["classic"]), builder, check=smoke.check)
+        with pytest.raises(StartFailed, match="needs the module 'cv2'"):
+            await build(await laid_out(wrong, bases["classic"]), builder, check=smoke.check)
+
+
+# --- ends ---
+
+
+async def test_an_error_in_the_block_comes_out_as_it_is(bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
+    graph = await laid_out(write(tmp_path, "def init(): pass\n" + PLAIN_RUN), bases["classic"])
+    with pytest.raises(ZeroDivisionError):
+        async with serve(graph, local_builder("docker")):
+            raise ZeroDivisionError
+
+
+async def test_a_taken_port_and_a_taken_name(bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
+    builder = local_builder("docker")
+    graph = await laid_out(write(tmp_path, "def init(): pass\n" + PLAIN_RUN), bases["classic"])
+    async with serve(graph, builder, name=f"dagger-aml-test-{tmp_path.name}") as endpoint:
+        port = int(endpoint.url.rpartition(":")[2])
+        with pytest.raises(UsageError, match="in use"):
+            async with serve(graph, builder, published=Published(port)):
+                pass
+        with pytest.raises(UsageError, match="has a container of that name"):
+            async with serve(graph, builder, name=endpoint.container):
+                pass
+        assert await endpoint.healthy()
+
+
+@pytest.mark.parametrize("after", [0.3, 1.0, 2.5])
+async def test_a_cancelled_start_leaves_nothing(after: float, bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
+    root = write(tmp_path, "import time\ndef init():\n    time.sleep(60)\n" + PLAIN_RUN)
+    graph = await laid_out(root, bases["classic"])
+    await build(graph, local_builder("docker"))
+    with anyio.move_on_after(after) as scope:
+        async with serve(graph, local_builder("docker")):
+            pass
+    assert scope.cancelled_caught
+
+
+@pytest.mark.engine
+async def test_a_port_that_the_engine_cannot_have(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
+    graph = await laid_out(write(tmp_path, "def init(): pass\n" + PLAIN_RUN), bases["classic"])
+    async with serve(graph, engine) as endpoint:
+        port = int(endpoint.url.rpartition(":")[2])
+        with pytest.raises(UsageError, match="in use"):
+            async with serve(graph, engine, published=Published(port)):
+                pass
+
+
+Served = Callable[[], Awaitable[None]]
+
+
+async def test_score_failed_is_a_serve_error() -> None:
+    assert issubclass(ScoreFailed, ServeError) and issubclass(StartFailed, ServeError)

@@ -1,0 +1,114 @@
+"""Ignore files against git itself: the same files stay out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagger_aml.content import local
+from dagger_aml.ignore import ignore_files
+
+from .tools import make
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+
+FILES = (
+    "a.py",
+    "b.log",
+    "keep.log",
+    "data/x.bin",
+    "data/deep/y.bin",
+    "pkg/a.py",
+    "pkg/b.log",
+    "build/o.txt",
+    "x y.txt",
+)
+PATTERNS = (
+    "*.log",
+    "!keep.log",
+    "data/",
+    "/build",
+    "pkg/*.py",
+    "data/deep",
+    "**/deep/",
+    "/a.py",
+    "a.py",
+    "x y.txt",
+    "# comment",
+    "",
+    "!/pkg/b.log",
+    "deep",
+    "[ab].py",
+    "?.log",
+)
+
+
+def taken(root, top=None) -> set[str]:
+    found = local(root, ignore=ignore_files(top or root, root))
+    return {entry.path for entry in found.entries if entry.type == "file"}
+
+
+def by_git(root) -> set[str]:
+    listed = subprocess.run(
+        ["git", "-C", root, "ls-files", "--others", "--exclude-standard", "-z"],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={"HOME": str(root), "PATH": "/usr/bin:/bin:/usr/local/bin", "GIT_CONFIG_NOSYSTEM": "1"},
+    )
+    return {name for name in listed.stdout.split("\0") if name and not name.endswith(".gitignore")}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    root = make(tmp_path / "r", dict.fromkeys(FILES, "x"))
+    subprocess.run(["git", "init", "-q", str(root)], check=True, capture_output=True)
+    return root
+
+
+@settings(max_examples=30, deadline=None)
+@given(top=st.lists(st.sampled_from(PATTERNS), max_size=5), deeper=st.lists(st.sampled_from(PATTERNS), max_size=3))
+def test_gitignore_means_what_git_says(tmp_path_factory, top, deeper):
+    root = make(tmp_path_factory.mktemp("git") / "r", dict.fromkeys(FILES, "x"))
+    subprocess.run(["git", "init", "-q", str(root)], check=True, capture_output=True)
+    (root / ".gitignore").write_text("\n".join(top) + "\n")
+    (root / "pkg" / ".gitignore").write_text("\n".join(deeper) + "\n")
+    assert taken(root) == by_git(root)
+
+
+def test_amlignore_comes_before_gitignore(repository):
+    (repository / ".gitignore").write_text("*.py\n")
+    (repository / ".amlignore").write_text("*.log\n")
+    found = taken(repository)
+    assert "a.py" in found and "b.log" not in found
+
+
+def test_the_repository_above_counts_and_an_amlignore_above_the_project_does_not(repository):
+    (repository / ".gitignore").write_text("*.bin\n")
+    (repository / "data" / "z.py").write_text("x")
+    assert taken(repository / "data") == {"z.py"}
+    (repository / ".amlignore").write_text("*.py\n")
+    assert taken(repository / "data") == {"z.py"}
+
+
+def test_what_is_ignored_is_said_and_an_ignored_entry_script_refused(tmp_path):
+    from dagger_aml import Graph, ProjectError
+    from dagger_aml.steps import base, code
+
+    from .tools import await_, error_of
+
+    script = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
+    root = make(
+        tmp_path / "p", {"code/score.py": script, "code/big.bin": "x", ".gitignore": "*.bin\n", ".dockerignore": ""}
+    )
+    graph = await_(base(Graph(), "minimal-py312-inference"))
+    made = await_(code(graph, root / "code", root=root))
+    assert made.layers[0].source.left_out == ("big.bin",)
+    assert any(".dockerignore is not read" in note for note in made.notes)
+    (root / ".gitignore").write_text("score.py\n")
+    error = error_of(lambda: await_(code(graph, root / "code", root=root)))
+    assert isinstance(error, ProjectError) and "left out" in error.what
