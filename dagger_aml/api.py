@@ -114,7 +114,7 @@ async def build(
         await check(planned, made, builder)
     result = Result(None, made.id)
     if output is not None:
-        result = await made.export(Path(output), names[0] if names else None)
+        result = await made.export(Path(output), names)
     if load:
         for name in names:
             result = _merged(await made.load(name), result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -29,8 +29,8 @@ class Image(Protocol):
         """
         ...
 
-    async def export(self, path: Path, reference: str | None = None) -> Result:
-        """Write a tar that ``docker load`` and ``podman load`` take under ``reference``; atomically.
+    async def export(self, path: Path, references: Sequence[str] = ()) -> Result:
+        """Write a tar that ``docker load`` and ``podman load`` take under every reference; atomically.
 
         :raises UsageError: the file cannot be written.
         """

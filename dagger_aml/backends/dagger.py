@@ -12,11 +12,12 @@ import posixpath
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import dagger
 
 from .. import contract
@@ -29,7 +30,7 @@ from ..plan import Plan
 from ..registry import Registry, image_config, manifest_layers, said_by_registry
 from ..result import Result
 from .files import replaced_file
-from .tarball import read_tar
+from .tarball import name_in_tar, read_tar
 
 _SKELETON_TIME = 315532800
 """1980-01-01: on the skeleton's folders only, never on the user's files."""
@@ -217,20 +218,23 @@ class DaggerImage:
         image_id, layers = await manifest_layers(reference, digest)
         return Result(digest, image_id, (reference,), layers)
 
-    async def export(self, path: Path, reference: str | None = None) -> Result:
+    async def export(self, path: Path, references: Sequence[str] = ()) -> Result:
         """Write a tar in both Docker's and OCI's form; the annotation gives ``docker load`` its tag."""
         self.builder.on_event(Said(f"writing {path}"))
-        return await self._written(path, reference)
+        return await self._written(path, references)
 
-    async def _written(self, path: Path, reference: str | None) -> Result:
+    async def _written(self, path: Path, references: Sequence[str]) -> Result:
         container = self.container
-        if reference:
-            container = container.with_annotation("io.containerd.image.name", _familiar(reference))
+        if references:
+            name = Registry.of(references[0]).canonical
+            container = container.with_annotation("io.containerd.image.name", name)
         with replaced_file(path) as new:
             async with _translated(f"export {path}"):
                 await container.export(str(new))
+            if len(references) > 1:
+                await anyio.to_thread.run_sync(name_in_tar, new, references)
             digest, image_id, layers = read_tar(new)
-        return Result(digest, image_id, (reference,) if reference else (), layers, path)
+        return Result(digest, image_id, tuple(references), layers, path)
 
     async def load(self, reference: str) -> Result:
         """Into docker's store, else podman's; an event says which."""
@@ -240,7 +244,7 @@ class DaggerImage:
         self.builder.on_event(Said(f"loading {reference} into {store}"))
         with tempfile.TemporaryDirectory(prefix="dagger-aml-") as folder:
             tar = Path(folder) / "image.tar"
-            made = await self._written(tar, reference)
+            made = await self._written(tar, (reference,))
             await load_tar(store, tar)
         return Result(made.digest, made.image_id, (reference,), made.layers)
 
@@ -313,8 +317,3 @@ def _first_line(text: str) -> str:
 def _pattern(path: str) -> str:
     """An include or exclude pattern that means exactly this path."""
     return re.sub(r"([\\*?\[\]!])", r"\\\1", path.lstrip("/"))
-
-
-def _familiar(reference: str) -> str:
-    """The reference as containerd writes it: with its host, ``docker.io/library/`` where none is said."""
-    return Registry.of(reference).canonical

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,9 @@ import anyio
 from anyio import to_thread
 from attrs import frozen
 
-from ..registry import Registry
 from .dockerfile import Format
 from .process import Done, run
+from .tarball import name_in_tar
 from .tool import Build, Found, first_json, found_image, random_name
 
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
@@ -101,7 +98,7 @@ class Docker:
         with tar.open("wb") as file:
             done = await run(["docker", "save", image], stdout=file)
         if not done.code and reference:
-            await to_thread.run_sync(name_in_tar, tar, Registry.of(reference).canonical)
+            await to_thread.run_sync(name_in_tar, tar, (reference,))
         return done
 
     async def tag(self, image: str, reference: str) -> Done:
@@ -118,45 +115,3 @@ class Docker:
     async def _remove(self, container: str) -> None:
         with anyio.CancelScope(shield=True):
             await run(["docker", "rm", "--force", "--volumes", container])
-
-
-def name_in_tar(tar: Path, reference: str) -> None:
-    """Give the one image of a tar of ``docker save`` a name, in place.
-
-    What names it stands behind the layers; from there on the tar is written anew.
-
-    :param reference: with host and tag.
-    """
-    with tarfile.open(tar) as archive:
-        members = archive.getmembers()
-        first = min(index for index, each in enumerate(members) if each.name in ("index.json", "manifest.json"))
-        kept = [(each, _content(archive, each)) for each in members[first:]]
-        start = members[first].offset
-    with tar.open("r+b") as file:
-        file.truncate(start)
-        file.seek(start)
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            for member, content in kept:
-                named = _named(member.name, content, reference)
-                member.size = len(named)
-                archive.addfile(member, io.BytesIO(named))
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member) if member.isfile() else None
-    return file.read() if file else b""
-
-
-def _named(name: str, content: bytes, reference: str) -> bytes:
-    if name == "manifest.json":
-        described = json.loads(content)
-        described[0]["RepoTags"] = [reference]
-        return json.dumps(described).encode()
-    if name == "index.json":
-        index = json.loads(content)
-        tag = reference.rpartition(":")[2]
-        index["manifests"][0].setdefault("annotations", {}).update(
-            {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag}
-        )
-        return json.dumps(index).encode()
-    return content

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 from attrs import frozen
 
 from ..errors import TryAgain
@@ -13,7 +15,7 @@ from ..registry import manifest_layers
 from ..result import Result
 from .files import replaced_file
 from .process import workplace
-from .tarball import read_tar
+from .tarball import name_in_tar, read_tar
 from .tool import Tool, failed, refused
 
 _PUSH_TRIES = 3
@@ -51,18 +53,20 @@ class LocalImage:
         layers = (await manifest_layers(reference, digest))[1] if digest else ()
         return Result(digest, self.id, (reference,), layers)
 
-    async def export(self, path: Path, reference: str | None = None) -> Result:
+    async def export(self, path: Path, references: Sequence[str] = ()) -> Result:
         """Write a tar in Docker's form, whole or not at all.
 
         :raises UsageError: the file cannot be written.
         """
         self.on_event(Said(f"writing {path}"))
         with replaced_file(path) as new, workplace() as work:
-            done = await self.tool.save(self.id, new, reference, work)
+            done = await self.tool.save(self.id, new, references[0] if references else None, work)
             if done.code:
                 raise failed(done, f"export {path}", [self.tool.name, "save"])
+            if len(references) > 1:
+                await anyio.to_thread.run_sync(name_in_tar, new, references)
             digest, _, layers = read_tar(new)
-        return Result(digest, self.id, (reference,) if reference else (), layers, path)
+        return Result(digest, self.id, tuple(references), layers, path)
 
     async def load(self, reference: str) -> Result:
         """Name it in the program's own store."""

@@ -1,13 +1,16 @@
-"""Reading what a tar of an image says of itself."""
+"""What a tar of an image says of itself, and giving it names."""
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import BuildError
+from ..registry import Registry
 from ..result import Layer
 
 
@@ -59,3 +62,52 @@ def _size(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], name: str) 
                 parts.append(part)
         return members["/".join(parts)].size
     return member.size
+
+
+def name_in_tar(tar: Path, references: Sequence[str]) -> None:
+    """Give the one image of a tar its names, in place.
+
+    What names it stands behind the layers, in the tars of all builders; from there on the tar is written anew.
+    """
+    names = [Registry.of(reference).canonical for reference in references]
+    with tarfile.open(tar) as archive:
+        members = archive.getmembers()
+        first = min(index for index, each in enumerate(members) if each.name in ("index.json", "manifest.json"))
+        kept = [(each, _content(archive, each)) for each in members[first:]]
+        start = members[first].offset
+    with tar.open("r+b") as file:
+        file.truncate(start)
+        file.seek(start)
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for member, content in kept:
+                named = _named(member.name, content, names)
+                member.size = len(named)
+                archive.addfile(member, io.BytesIO(named))
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member) if member.isfile() else None
+    return file.read() if file else b""
+
+
+def _named(name: str, content: bytes, names: list[str]) -> bytes:
+    if name == "manifest.json":
+        described = json.loads(content)
+        described[0]["RepoTags"] = names
+        return json.dumps(described).encode()
+    if name == "index.json":
+        index = json.loads(content)
+        image = index["manifests"][0]
+        index["manifests"] = [
+            {
+                **image,
+                "annotations": {
+                    **image.get("annotations", {}),
+                    "io.containerd.image.name": each,
+                    "org.opencontainers.image.ref.name": each.rpartition(":")[2],
+                },
+            }
+            for each in names
+        ]
+        return json.dumps(index).encode()
+    return content

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml.backends.docker import docker_form, name_in_tar
+from dagger_aml.backends.docker import docker_form
 from dagger_aml.backends.dockerfile import render
 from dagger_aml.backends.process import Done
 from dagger_aml.backends.progress import Progress
-from dagger_aml.backends.tarball import read_tar
+from dagger_aml.backends.tarball import name_in_tar, read_tar
 from dagger_aml.backends.tool import full_reference, is_plain_http, refused
 from dagger_aml.errors import BuildError, RegistryDenied, TryAgain
 from dagger_aml.events import Event, StepDone, StepStarted
@@ -165,7 +165,7 @@ def test_a_tar_of_docker_25_gets_its_name_twice(tmp_path: Path) -> None:
             "oci-layout": b"{}",
         },
     )
-    name_in_tar(path, "docker.io/library/name:1")
+    name_in_tar(path, ["name:1"])
     with tarfile.open(path) as tar:
         read = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
     assert list(read)[-3:] == ["index.json", "manifest.json", "oci-layout"]
