@@ -97,7 +97,7 @@ async def build(
     :param builder: from ``async with connect() as engine``, or a local builder.
     :param tags: references to push, or to name it by in a tar or store.
     :param push: push every tag.
-    :param output: a tar to write, named by the first tag.
+    :param output: a tar to write, named by every tag.
     :param load: put it into the local store under every tag.
     :param check: called with the image before it goes anywhere, such as ``Smoke(…).check``; where it raises, nothing
         is written, loaded or pushed.
