@@ -9,12 +9,13 @@ import contextlib
 import json
 import subprocess
 import sys
+import tarfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 Runtime = Literal["podman", "docker"]
 
@@ -147,22 +148,27 @@ def _logs(runtime: Runtime, container: str) -> str:
 
 @contextlib.contextmanager
 def _loaded(tar: Path, runtime: Runtime) -> Iterator[str]:
-    """Load a tar and yield a name of its own for the image; names that were not there before go again."""
+    """Load a tar and yield a name of its own for the image; the tar's own tags go again unless one was there."""
     name = f"localhost/dagger-aml-score:{uuid.uuid4().hex[:12]}"
-    before = _names(runtime)
+    ours = not any(_try(runtime, "image", "inspect", "--format=known", tag).strip() == "known" for tag in _tags(tar))
     printed = _call(runtime, "load", f"--input={tar}")
-    lines = [line.partition(":")[2].strip() for line in printed.splitlines() if line.startswith("Loaded image")]
-    if not lines:
+    loaded = [line.partition(":")[2].strip() for line in printed.splitlines() if line.startswith("Loaded image")]
+    if not loaded:
         raise ScoringError(f"{runtime} load printed no image: {printed}")
     try:
-        _call(runtime, "tag", lines[0], name)
+        _call(runtime, "tag", loaded[0], name)
         yield name
     finally:
-        _try(runtime, "rmi", name, *(line for line in lines if line not in before))
+        _try(runtime, "rmi", name, *(loaded if ours else ()))
 
 
-def _names(runtime: Runtime) -> set[str]:
-    return set(_call(runtime, "images", "--format={{.Repository}}:{{.Tag}}").split())
+def _tags(tar: Path) -> list[str]:
+    """The names that loading a tar gives its image."""
+    try:
+        with tarfile.open(tar) as opened, cast(IO[bytes], opened.extractfile("manifest.json")) as file:
+            return [tag for image in json.load(file) for tag in image.get("RepoTags") or ()]
+    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
+        raise ScoringError(f"{tar} is not a tar of an image: {error}") from None
 
 
 def _call(*command: str) -> str:

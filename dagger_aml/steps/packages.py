@@ -27,6 +27,10 @@ _TARGET = "/usr/share/dagger-aml/site-packages"
 _WITHOUT_SCRIPTS = '"$@"; rm -rf -- "$0/bin"'
 """Scripts name the Python they were made by with its absolute path, so they do not travel."""
 
+_COMPILE = "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, quiet=2)"
+"""As pip compiles, a file that cannot be is left alone; but pip with ``--target`` does it in a temporary folder whose
+random name then stands in every compiled file, so that no two builds are the same."""
+
 _TAGGED = re.compile(r"\.cpython-(\d)(\d+)-.*\.so\Z")
 _EDITABLE = re.compile(rb'"editable"\s*:\s*true')
 _IN_PATH = re.compile(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
@@ -45,10 +49,12 @@ def site_packages(graph: Graph, requirements: str | Path, *, root: Path | None =
     if not found.names:
         raise ProjectError("lists no packages to preinstall", where=str(found.path))
     stage, dest, workdir = place(Graph(graph.from_), found)
-    pip = (PYTHON, "-m", "pip", "install", "--ignore-installed", "--target", _TARGET, "--requirement", dest)
+    into = ("--ignore-installed", "--no-compile", "--target", _TARGET)
+    pip = (PYTHON, "-m", "pip", "install", *into, "--requirement", dest)
     install = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *pip)
     stage = stage.add(
         Run(install, env=PIP_ENV, workdir=workdir, step=f"pip {found.path.name} into {_TARGET} ({count(found)})"),
+        Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, step="compile"),
         Run(
             (PYTHON, "-m", "pip", "check"),
             env={**PIP_ENV, "PYTHONPATH": FromBase("pythonpath", before=_TARGET)},

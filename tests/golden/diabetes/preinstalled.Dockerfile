@@ -19,7 +19,10 @@ COPY ["context/1/k/", "/usr/share/dagger-aml/"]
 # pip requirements.txt into /usr/share/dagger-aml/site-packages (7 packages)
 USER 0:0
 WORKDIR /
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/bin/sh", "-euc", "\"$@\"; rm -rf -- \"$0/bin\"", "/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--ignore-installed", "--target", "/usr/share/dagger-aml/site-packages", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/bin/sh", "-euc", "\"$@\"; rm -rf -- \"$0/bin\"", "/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--ignore-installed", "--no-compile", "--target", "/usr/share/dagger-aml/site-packages", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+
+# compile
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-c", "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, quiet=2)", "/usr/share/dagger-aml/site-packages"]
 
 # pip check
 RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONPATH=/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
