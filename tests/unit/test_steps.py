@@ -367,8 +367,10 @@ def test_packages_are_made_inside_the_very_base(tmp_path, with_code):
     assert isinstance(made.source, Built) and made.source.graph.base == HEAD.base
     assert made.dest == f"{APP}/sub/python-packages" and made.uid is None, "beside the entry script, as root's"
     assert graph.config.env["AZUREML_EXTRA_PYTHON_LIB_PATH"] == "python-packages"
-    file, install, check = made.source.graph.layers
+    file, install, compiled, check = made.source.graph.layers
     assert file.dest in install.argv and "--ignore-installed" in install.argv and made.source.path in install.argv
+    assert "--no-compile" in install.argv and "compile_dir" in compiled.argv[2], "pip would compile in a random folder"
+    assert compiled.argv[3] == made.source.path
     assert check.argv[1:] == ("-m", "pip", "check")
     assert check.env["PYTHONPATH"] == FromBase("pythonpath", before=made.source.path)
     assert [need.fact for need in graph.needs] == ["extras"]
