@@ -38,7 +38,7 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
     "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
 )
 @smoke_options
-@click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under the first tag.")
+@click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under every tag.")
 @click.option(
     "--with",
     "builder",

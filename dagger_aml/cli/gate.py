@@ -31,7 +31,7 @@ def smoke_options(function: Any) -> Any:
         "--smoke",
         type=click.Choice(_MODES),
         metavar="[=import]",
-        help="Start the image before it is published: healthy, scoring request.json, giving answer.json, not as root. "
+        help="Start the image before it is published: ready, scoring request.json, giving answer.json, not root. "
         "The default with --push where there is a request.json. =import only imports the entry script.",
     )(function)
 
@@ -51,7 +51,7 @@ def gate(
 
     found, note = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
     if found and builder == "buildah":
-        from ..serve import runtime_of
+        from ..serving.serve import runtime_of
 
         runtime_of(builder)
     if note and not quiet:

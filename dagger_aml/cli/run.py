@@ -17,12 +17,12 @@ from ..errors import UsageError
 from .common import project_options
 from .main import tell
 from .progress import Progress
-from .target import Target, connected, near, read_target, ready_option, say, with_option
+from .target import Target, connected, read_target, ready_option, say, with_option
 
 if TYPE_CHECKING:
-    from ..serve import Endpoint
     from ..serving.container import Published
     from ..serving.log import Line
+    from ..serving.serve import Endpoint
 
 PORT = "6789:5001"
 """As Microsoft's page on packaged models publishes it."""
@@ -39,7 +39,7 @@ PORT = "6789:5001"
     "-p",
     "--publish",
     metavar="[ADDRESS:]PORT[:5001]",
-    help=f"Port of this machine.  [default: {PORT}, any free one if that is taken]",
+    help="Port of this machine; 6789 unless given, any free one if that is taken.",
 )
 @with_option
 @click.option("--local", is_flag=True, help="No image: the code under the real server in a throw-away environment.")
@@ -106,8 +106,9 @@ async def _run(
             tell(f"left running; stop and remove it with: {by} rm --force {container}")
             return
         await endpoint.log.ended.wait()
-    from ..serve import StartFailed, located
     from ..serving.causes import why_not_started
+    from ..serving.places import located
+    from ..serving.serve import StartFailed
 
     cause = why_not_started(
         list(endpoint.log.lines), endpoint.log.exit_code, located(target.graph.layers if target.graph else ())
@@ -119,12 +120,12 @@ async def _run(
 async def _served(
     target: Target, published: Published, by: str, progress: Progress, show: _Shown, **options: Any
 ) -> AsyncIterator[Endpoint]:
-    from ..serve import serve
+    from ..serving.serve import serve
 
     what = target.graph or target.image
     assert what is not None
     async with (
-        connected(by, progress) as builder,
+        connected(by, progress, target) as builder,
         serve(what, builder, published=published, on_line=show.line, **options) as endpoint,
     ):
         yield endpoint
@@ -136,9 +137,10 @@ async def _local(
 ) -> AsyncIterator[Endpoint]:
     import time
 
-    from ..serve import located, ready
     from ..serving.local import locally
     from ..serving.log import Log
+    from ..serving.places import located
+    from ..serving.serve import ready
 
     assert target.project and target.graph
     log = Log(show.line)
@@ -156,7 +158,8 @@ def _published(text: str | None) -> Published:
     from ..serving.local import is_free
 
     match = re.fullmatch(
-        r"(?:(?P<address>\d+(?:\.\d+){3}|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})(?::(?P<inner>\d{1,5}))?", text or PORT
+        r"(?:(?P<address>\d+(?:\.\d+){3}|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})(?::(?P<inner>\d{1,5}))?",
+        PORT if text is None else text,
     )
     if not match or not 0 < int(match["port"]) < 65536 or not 0 < int(match["inner"] or 5001) < 65536:
         raise UsageError(f"not a port: {text!r}", where="-p", do="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
@@ -184,6 +187,8 @@ class _Shown:
 
     def ready(self, endpoint: Endpoint, target: Target) -> None:
         """Say where it answers."""
+        from ..serving.places import near
+
         self._ready = True
         if self.quiet:
             click.echo(endpoint.url)

@@ -21,10 +21,10 @@ from ..errors import UsageError
 from .common import project_options
 from .main import tell
 from .progress import Progress
-from .target import Target, connected, near, read_target, ready_option, say, with_option
+from .target import Target, connected, read_target, ready_option, say, with_option
 
 if TYPE_CHECKING:
-    from ..serve import Endpoint, Scored
+    from ..serving.serve import Endpoint, Scored
 
 
 @click.command(
@@ -116,8 +116,9 @@ async def _score(
     target: Target, asked: _Asked, name: str, progress: Progress, headers: dict[str, str], within: float,
     as_json: bool, verbose: bool,
 ) -> bool:  # fmt: skip
-    from ..serve import located, serve
     from ..serving.http import Http
+    from ..serving.places import located
+    from ..serving.serve import serve
 
     locate = located(target.graph.layers if target.graph else ())
     async with AsyncExitStack() as stack:
@@ -126,7 +127,7 @@ async def _score(
             base, path = _split(target.url)
             ask = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
         else:
-            builder = await stack.enter_async_context(connected(name, progress))
+            builder = await stack.enter_async_context(connected(name, progress, target))
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))
@@ -149,7 +150,7 @@ async def _score(
     else:
         _report(first, answers, seconds, asked, difference)
     if cause and not as_json:
-        from ..serve import ScoreFailed
+        from ..serving.serve import ScoreFailed
 
         tell(f"error: {ScoreFailed(cause)}")
     return not (difference or cause)
@@ -176,6 +177,7 @@ async def _ask_all(ask: Any, asked: _Asked) -> list[Scored]:
 
 def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked, difference: str | None) -> None:
     from ..serving.http import RUN_FAILED, RUN_MILLISECONDS, SERVER_VERSION
+    from ..serving.places import near
 
     said = [f"{first.seconds * 1000:.1f} ms"]
     if RUN_MILLISECONDS in first.headers:
@@ -185,7 +187,8 @@ def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked,
     if SERVER_VERSION in first.headers:
         said.append(first.headers[SERVER_VERSION])
     say(f"status {first.status or 'none'}  ({', '.join(said)})")
-    say(first.body.rstrip("\n"))
+    if first.status:
+        say(first.body.rstrip("\n"))
     if len(answers) > 1:
         times = _latency(answers, seconds)
         good = sum(each.status == 200 for each in answers)

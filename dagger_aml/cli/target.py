@@ -7,13 +7,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from attrs import frozen
 
 from ..backends.builder import Builder
-from ..errors import UsageError
+from ..errors import ProjectError, UsageError
 from ..graph import Graph, parse_reference
 from ..project import Project
 from .common import read
@@ -33,9 +33,8 @@ ready_option = click.option(
     "--ready-timeout",
     type=click.FloatRange(1),
     default=300.0,
-    show_default=True,
     metavar="SECONDS",
-    help="For the server to be ready; init() is part of it.",
+    help="For the server to be ready, init() included; 300 unless given.",
 )
 
 
@@ -64,6 +63,8 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
     path = Path(text)
     if path.is_dir():
         project, graph = read(text, given)
+        if not project.code:
+            raise ProjectError("has no code to serve", where=str(project.root))
         return Target(project, graph)
     if path.is_file():
         return _alone(Target(image=path), given)
@@ -82,25 +83,21 @@ def _alone(target: Target, given: dict[str, Any]) -> Target:
 
 
 @asynccontextmanager
-async def connected(name: str, progress: Progress) -> AsyncIterator[Builder]:
-    """The builder behind ``--with``."""
+async def connected(
+    name: str, progress: Progress, target: Target
+) -> AsyncIterator[Builder | Literal["docker", "podman"]]:
+    """The builder behind ``--with``; docker or podman by name where nothing is to be built."""
     if name == "dagger":
         from ..engine import connect
 
         async with connect(on_event=progress.on_event) as engine:
             yield engine
+    elif target.image:
+        yield "docker" if name == "docker" else "podman"
     else:
         from ..backends.local import local_builder
 
         yield local_builder(name, on_event=progress.on_event)
-
-
-def near(path: Path) -> Path:
-    """A path as seen from the working directory, where it lies below that."""
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
 
 
 def say(text: str) -> None:

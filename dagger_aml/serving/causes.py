@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
 from .. import contract
+from .log import WORKER_DIED, Reader
 from .packages import apt_name, pypi_name
+from .places import Locate
 from .traceback import Frame, Raised, tracebacks, users_own
-
-Locate = Callable[[str], str | None]
-"""From a path in the image to the project's file, or None where it is not the project's."""
 
 _INNER_CODE = re.compile(r"Exit code (-?\d+) is not normal\. Killing image\.")
 _MODULE = re.compile(r"No module named '([\w.]+)'")
@@ -28,6 +27,7 @@ _ABI = re.compile(
     r"numpy\.(dtype|ufunc) size changed|_ARRAY_API not found|compiled using NumPy 1\.x|numpy\.core\.multiarray"
 )
 _SCRIPT_ERROR = re.compile(r"User script at (\S+) does not have a (init|run)\(\) function")
+_FATAL_FRAME = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d+) in ')
 _PIP_ERROR = re.compile(r"ERROR: (.+)")
 
 _LONGEST = 14
@@ -49,7 +49,7 @@ class Cause:
     :param do: what to do about it, one or more lines.
     :param shown: the user's own part of the traceback, innermost last, and other lines that tell something.
     :param kind: a word for programs: ``import``, ``library``, ``write``, ``file``, ``script``, ``pip``, ``contract``,
-        ``memory``, ``timeout``, ``raised``, ``answer``, ``unknown``.
+        ``memory``, ``crash``, ``timeout``, ``raised``, ``answer``, ``unknown``.
     """
 
     code: int | None
@@ -61,8 +61,11 @@ class Cause:
 
 
 def inner_exit_code(lines: Sequence[str]) -> int | None:
-    """The exit code that the image's own script tells before it ends the container (which then has 111)."""
-    for line in reversed(lines):
+    """The exit code that the image's own script tells before it ends the container (which then has 111).
+
+    The first one: while the container ends, the server may be started and killed once more.
+    """
+    for line in lines:
         match = _INNER_CODE.search(line)
         if match:
             return int(match[1])
@@ -97,9 +100,17 @@ def why_not_started(lines: Sequence[str], container_code: int | None, locate: Lo
     return Cause(code, f"{ended} before the server was ready", shown=_tail(lines))
 
 
-def why_not_ready(lines: Sequence[str], seconds: float) -> Cause:
+def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause:
     """Why a server that still runs is not ready."""
     text = "\n".join(lines)
+    if "WORKER TIMEOUT" in text:
+        return Cause(
+            None, "init() takes longer than WORKER_TIMEOUT, and is ended and begun again", shown=_tail(lines),
+            kind="timeout", do="Make init() faster, or allow it longer: --env WORKER_TIMEOUT=SECONDS.",
+        )  # fmt: skip
+    dead = _why_dead(lines, locate)
+    if dead:
+        return dead
     if "Invoking user's init function" in text and "init has completed" not in text:
         return Cause(
             None, f"init() still runs after {seconds:.0f} s", shown=_tail(lines), kind="timeout",
@@ -116,13 +127,32 @@ def why_not_scored(lines: Sequence[str], locate: Locate) -> Cause | None:
     """What the last failing request raised, or None when the log tells nothing."""
     chains = tracebacks(lines)
     if not chains:
-        return None
+        return _why_dead(lines, locate)
     return _explained(users_own(chains[-1]), locate, "run()")
 
 
 def why_not_imported(lines: Sequence[str], locate: Locate) -> Cause:
     """Why the entry script could not be imported, from what Python printed."""
     return _script_fault(lines, locate) or Cause(None, "the entry script cannot be imported", shown=_tail(lines))
+
+
+def _why_dead(lines: Sequence[str], locate: Locate) -> Cause | None:
+    """Why the last worker that ended without a traceback did, or None when none has."""
+    died = next((match for line in reversed(lines) if (match := WORKER_DIED.search(line))), None)
+    if not died:
+        return None
+    if died["signal"] == "SIGKILL":
+        return Cause(
+            None, "the server's worker was killed; most likely it ran out of memory", shown=_tail(lines),
+            kind="memory", do="Give it more memory, or load less.",
+        )  # fmt: skip
+    fatal = [index for index, line in enumerate(lines) if "Fatal Python error:" in line]
+    frames = [match for line in lines[fatal[-1] :] if (match := _FATAL_FRAME.match(line))] if fatal else []
+    own = [f"{path}:{match['line']}" for match in frames if (path := locate(match["file"]))]
+    told = [lines[fatal[-1]], *(f"{each}" for each in reversed(own))] if fatal else []
+    how = f"crashed ({died['signal']})" if died["signal"] else f"ended itself with exit code {died['code']}"
+    do = "Native code of a package crashed: take versions that were built for one another." if died["signal"] else ""
+    return Cause(None, f"the server's worker {how}", own[0] if own else None, do, (*told, died.string), kind="crash")
 
 
 def _script_fault(lines: Sequence[str], locate: Locate) -> Cause | None:
@@ -158,7 +188,7 @@ def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
     frames = [(frame, locate(frame.file)) for frame in raised.frames]
     own = [(frame, path) for frame, path in frames if path]
     where = f"{own[-1][1]}:{own[-1][0].line}" if own else None
-    shown = _shown(own or frames[-2:], raised)
+    shown = _shown(own, raised)
     text = f"{raised.type}: {raised.text}"
     what, do, kind = f"{called} raised {raised.shown}", "", "raised"
     module, library = _MODULE.search(text), _LIBRARY.search(text)
@@ -207,7 +237,8 @@ def _shown(frames: Sequence[tuple[Frame, str | None]], raised: Raised) -> tuple[
         lines.append(f"{path or frame.file}:{frame.line}" + (f" in {frame.name}" if frame.name else ""))
         if frame.code:
             lines.append(f"    {frame.code}")
-    return (*lines, *f"{raised.type}: {raised.text}".splitlines())[-_LONGEST:]
+    said = f"{raised.type}: {raised.text}" if raised.text else raised.type
+    return (*lines, *said.splitlines())[-_LONGEST:]
 
 
 def _for_module(module: str) -> str:
@@ -239,6 +270,8 @@ def _for_missing(path: str) -> str:
             f"Look where the model goes (dagger-aml plan), and build the path from ${contract.MODEL_DIR}: "
             f"of one model it is the folder NAME/VERSION itself, of several the folder above all names."
         )
+    if path == f"{contract.APP_ROOT}/main.py":
+        return f"The image names no entry script ({contract.ENTRY_SCRIPT}): it has no code."
     if not posixpath.isabs(path):
         return (
             f"The working directory is {contract.APP_ROOT}. Build paths from Path(__file__).parent, or, of a model, "
@@ -256,4 +289,9 @@ def _of_contract(code: int | None) -> str:
 
 
 def _tail(lines: Sequence[str]) -> tuple[str, ...]:
-    return tuple(line for line in lines if line.strip())[-_LONGEST:]
+    """The last lines that tell something: the entry script's own and errors, or else the start script's."""
+    reader = Reader()
+    read = [reader.read(line) for line in lines]
+    told = [each.shown for each in read if each.kind in ("user", "error") and each.text.strip()]
+    begun = any(each.time for each in read)
+    return tuple(told or ([] if begun else [line for line in lines if line.strip()]))[-_LONGEST:]

@@ -99,13 +99,13 @@ async def in_container(
     :raises BuildError: it cannot be started.
     :raises UsageError: the name or the port is taken.
     """
-    name, kept = name or f"dagger-aml-serve-{secrets.token_hex(6)}", False
+    mark, kept = secrets.token_hex(8), False
+    name = name or f"dagger-aml-serve-{mark}"
     network = ["--publish", published.flag] if published else ["--network", "none"]
-    flags = ["--name", name, "--label", f"{LABEL}=1", *network]
+    flags = ["--name", name, "--label", f"{LABEL}={mark}", *network]
     flags += [f"--env={key}={value}" for key, value in env.items()]
-    ours = False
     try:
-        ours = await _start(runtime, flags, image, name, published)
+        await _start(runtime, flags, image, name, mark, published)
         async with beside(lambda: _follow(runtime, name, log)):
             uid = await _uid(runtime, name)
             if published is None:
@@ -118,48 +118,48 @@ async def in_container(
                     yield Endpoint(url, runtime, http, log, uid, container=name)
         kept = keep
     finally:
-        if not kept and ours:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
-                await run([runtime, "rm", "--force", "--volumes", name])
+        if not kept:
+            await _remove(runtime, mark)
 
 
 async def run_once(runtime: Runtime, image: str, argv: list[str], *, offline: bool) -> tuple[list[str], int]:
     """Run a command in an image, as its own user; its output and exit code. Nothing is left of it."""
-    name = f"dagger-aml-serve-{secrets.token_hex(6)}"
-    flags = ["--name", name, "--label", f"{LABEL}=1", "--entrypoint", argv[0]]
+    mark = secrets.token_hex(8)
+    flags = ["--label", f"{LABEL}={mark}", "--entrypoint", argv[0]]
     flags += ["--network", "none"] if offline else []
     lines: list[str] = []
     try:
         for limits in ((), _LOW_LIMITS):
+            lines.clear()
             done = await run([runtime, "run", *flags, *limits, image, *argv[1:]], on_line=lines.append)
             if done.code != 126 or not any("rlimit" in line for line in lines):
                 break
-            await run([runtime, "rm", "--force", "--volumes", name])
-            lines.clear()
         return lines, done.code
     finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
-            await run([runtime, "rm", "--force", "--volumes", name])
+        await _remove(runtime, mark)
 
 
-async def _start(runtime: Runtime, flags: list[str], image: str, name: str, published: Published | None) -> bool:
-    try:
-        done = await run([runtime, "run", "--detach", *flags, image])
-        if done.code and "rlimit" in done.err:
-            await run([runtime, "rm", "--force", "--volumes", name])
-            done = await run([runtime, "run", "--detach", *flags, *_LOW_LIMITS, image])
-    except BaseException:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
-            await run([runtime, "rm", "--force", "--volumes", name])
-        raise
+async def _remove(runtime: Runtime, mark: str) -> None:
+    """Remove what was started under a mark, and nothing else, whatever it is called."""
+    with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
+        found = await run([runtime, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={mark}"])
+        if found.out.split():
+            await run([runtime, "rm", "--force", "--volumes", *found.out.split()])
+
+
+async def _start(
+    runtime: Runtime, flags: list[str], image: str, name: str, mark: str, published: Published | None
+) -> None:
+    done = await run([runtime, "run", "--detach", *flags, image])
+    if done.code and "rlimit" in done.err:
+        await _remove(runtime, mark)
+        done = await run([runtime, "run", "--detach", *flags, *_LOW_LIMITS, image])
     if not done.code:
-        return True
-    if "is already in use" in done.err and name in done.err and "port" not in done.err:
+        return
+    if re.search(rf'name "?/?{re.escape(name)}"? is already in use', done.err):
         raise UsageError(
             f"{runtime} has a container of that name", where="--name", do=f"Remove it: {runtime} rm --force {name}"
         )
-    with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
-        await run([runtime, "rm", "--force", "--volumes", name])
     raise _not_started(runtime, image, done, published)
 
 
@@ -234,8 +234,10 @@ _NAMES = "{{.Repository}}:{{.Tag}} {{.ID}}"
 
 
 @asynccontextmanager
-async def loaded(runtime: Runtime, tar: Path) -> AsyncIterator[str]:
+async def loaded(runtime: Runtime, tar: Path, *, keep: bool = False) -> AsyncIterator[str]:
     """A tar's image in the store of docker or podman; names that were not there before are removed again.
+
+    :param keep: leave them.
 
     :raises BuildError: it is not one that ``load`` takes.
     """
@@ -250,6 +252,6 @@ async def loaded(runtime: Runtime, tar: Path) -> AsyncIterator[str]:
         yield names[0].partition(",")[0]
     finally:
         new = [each for each in names if each not in before]
-        if new:
+        if new and not keep:
             with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
                 await run([runtime, "rmi", *new])

@@ -80,11 +80,12 @@ async def wait_until_ready(endpoint: Endpoint, begun: float, within: float) -> b
     with anyio.move_on_after(begun + within - time.monotonic()):
         async with anyio.create_task_group() as tasks:
 
-            async def stop_at_end() -> None:
-                await endpoint.log.ended.wait()
+            async def stop_at(event: anyio.Event) -> None:
+                await event.wait()
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(stop_at_end)
+            tasks.start_soon(stop_at, endpoint.log.ended)
+            tasks.start_soon(stop_at, endpoint.log.dying)
             while not ready:
                 ready = (await endpoint.ask("GET", "/", within=within)).status == 200
                 if not ready:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..backends.dagger import DaggerBuilder, DaggerImage, _translated
-from ..errors import BuildError
+from ..errors import BuildError, DaggerAmlError
 from ..graph import DEFAULT_PLATFORM
 from .container import Published, port_taken, python_argv
 from .endpoint import PAUSE, Endpoint
@@ -107,10 +107,17 @@ async def as_container(
         return what.container
     if isinstance(what, str | Path):
         empty = builder.client.container(platform=dagger.Platform(platform))
-        async with _translated(f"image {what}"):
-            if isinstance(what, Path):
-                return await empty.import_(builder.client.host().file(str(what.absolute()), no_cache=True)).sync()
-            return await empty.from_(what).sync()
+        try:
+            async with _translated(f"image {what}"):
+                if isinstance(what, Path):
+                    return await empty.import_(builder.client.host().file(str(what.absolute()), no_cache=True)).sync()
+                return await empty.from_(what).sync()
+        except DaggerAmlError as error:
+            if isinstance(what, str):
+                error.do = (
+                    f"{error.do or ''}\nAn image that only docker's or podman's store has: --with docker (podman)."
+                )
+            raise
     return what
 
 

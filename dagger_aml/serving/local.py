@@ -22,11 +22,11 @@ from ..errors import BuildError, ProjectError
 from ..events import OnEvent, Output, Said
 from ..graph import Copy, Graph, Local
 from ..project import Project
-from .causes import Locate
 from .container import Published, port_taken
 from .endpoint import Endpoint
 from .http import Http
 from .log import Log
+from .places import Locate
 from .tasks import beside
 
 SERVER = "azureml-inference-server-http"
@@ -173,7 +173,16 @@ def _command(place: _Place, port: int, script: str) -> list[str]:
             "--entry_script",
             script,
         ]
-    flags = ["--bind", f"127.0.0.1:{port}", "--timeout", "300", "--access-logfile", "-"]
+    flags = [
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--timeout",
+        "300",
+        "--access-logfile",
+        "-",
+        "--error-logfile",
+        os.devnull,
+    ]
     return [str(place.bin / "python"), "-m", "gunicorn", *flags, _APP]
 
 

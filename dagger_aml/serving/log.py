@@ -46,6 +46,14 @@ _IN_TRACEBACK = re.compile(
     r"|[\w.]+(Error|Exception|Exit)\b"
 )
 
+WORKER_DIED = re.compile(
+    r"Worker \(pid:\d+\) (?:was sent (?P<signal>SIG\w+)!(?P<more>.*)|exited with code (?P<code>\d+))"
+)
+"""What gunicorn says of a worker that ended by a signal or by itself; it starts another, again and again."""
+
+MOST_DEATHS = 3
+"""So many workers of one server that end before it is ready mean that none will be."""
+
 KEPT_LINES = 50_000
 """The last lines of a server's output that are kept."""
 
@@ -119,6 +127,8 @@ class Reader:
 class Log:
     """A server's output so far, and whether it has ended.
 
+    ``ended`` is set when it has, ``dying`` when its workers end one after another.
+
     :param on_line: called with each line as it comes.
     """
 
@@ -126,6 +136,8 @@ class Log:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.ended = anyio.Event()
         self.exit_code: int | None = None
+        self.dying = anyio.Event()
+        self._deaths = 0
         self._on_line = on_line
         self._reader = Reader()
         self._rest = ""
@@ -133,6 +145,9 @@ class Log:
     def add(self, raw: str) -> None:
         """Take a line."""
         self.lines.append(raw)
+        self._deaths += bool(WORKER_DIED.search(raw))
+        if self._deaths >= MOST_DEATHS:
+            self.dying.set()
         line = self._reader.read(raw)
         if self._on_line:
             self._on_line(line)

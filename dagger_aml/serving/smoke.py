@@ -15,11 +15,13 @@ from ..graph import Graph
 from ..plan import Plan
 from ..project import Project
 from .answer import differs
-from .causes import Cause, Locate, why_not_imported, why_not_scored
+from .causes import Cause, why_not_imported, why_not_scored
 from .container import python_argv
 from .endpoint import READY_TIMEOUT, Endpoint
 from .failure import ScoreFailed, StartFailed
 from .http import Scored
+from .places import Locate, located, near
+from .serve import POINTS_NOWHERE, runtime_of, serve
 
 Mode = Literal["score", "import"]
 
@@ -66,8 +68,13 @@ class Smoke:
         :raises StartFailed: it does not start, or cannot be imported. :raises ScoreFailed: it answers otherwise.
         :raises DaggerAmlError: it runs as root.
         """
-        from ..serve import located, serve
+        try:
+            await self._check(plan, image, builder)
+        except DaggerAmlError:
+            builder.on_event(Said("smoke: it does not hold, so nothing is published"))
+            raise
 
+    async def _check(self, plan: Plan, image: Image, builder: Builder) -> None:
         locate = located(plan.layers)
         if self.mode == "import":
             uid = await _imported(image, builder, locate, offline=self.offline)
@@ -103,10 +110,10 @@ async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, 
     if scored.status != 200:
         raise ScoreFailed(await not_200(scored, endpoint, locate), logs=endpoint.logs())
     found = difference_to(scored, answer)
-    if found:
-        raise ScoreFailed(
-            Cause(None, f"the answer is another than expected: {found}", kind="answer"), where=str(answer)
-        )
+    if found and answer:
+        do = "If the new answer is the right one, write it to that file."
+        what = f"the answer is another than expected: {found}"
+        raise ScoreFailed(Cause(None, what, str(near(answer)), do, kind="answer"), logs=endpoint.logs())
 
 
 async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> Cause:
@@ -188,7 +195,6 @@ async def _in_engine(image: Image, argv: list[str], offline: bool) -> tuple[list
     import dagger
 
     from ..backends.dagger import DaggerImage, _translated
-    from ..serve import POINTS_NOWHERE
 
     container = cast(DaggerImage, image).container
     for name, value in (POINTS_NOWHERE if offline else {}).items():
@@ -199,7 +205,6 @@ async def _in_engine(image: Image, argv: list[str], offline: bool) -> tuple[list
 
 
 async def _in_container(image: Image, builder: Builder, argv: list[str], offline: bool) -> tuple[list[str], int]:
-    from ..serve import runtime_of
     from .container import run_once
 
     return await run_once(runtime_of(builder), str(getattr(image, "id", "")), argv, offline=offline)

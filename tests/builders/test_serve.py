@@ -1,8 +1,11 @@
 """Images served, scored and gated for real: by the engine, docker and podman. Nothing may run afterwards."""
 
 import json
+import secrets
+import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +16,6 @@ from dagger_aml import (
     Engine,
     Graph,
     Options,
-    ScoreFailed,
     ServeError,
     Smoke,
     StartFailed,
@@ -76,7 +78,7 @@ BROKEN = {
         "import ctypes\ndef init():\n    ctypes.CDLL('libGL.so.1')\n" + PLAIN_RUN, "library", ("libGL.so.1", "libgl1")
     ),
     "run-raises": Broken(
-        "def init(): pass\ndef run(data):\n    raise ValueError('mine')\n", "raised", ("code/score.py:3", "ValueError")
+        "def init(): pass\ndef run(data):\n    raise ValueError('mine')\n", "raised", ("code/score.py:3", "mine")
     ),
     "worker-dies": Broken(
         "import os\ndef init():\n    os._exit(7)\n" + PLAIN_RUN, "crash", ("ended itself with exit code 7",)
@@ -323,8 +325,79 @@ async def test_a_port_that_the_engine_cannot_have(engine: Engine, bases: dict[st
                 pass
 
 
-Served = Callable[[], Awaitable[None]]
+# --- the commands ---
 
 
-async def test_score_failed_is_a_serve_error() -> None:
-    assert issubclass(ScoreFailed, ServeError) and issubclass(StartFailed, ServeError)
+def command(*words: str) -> list[str]:
+    """The command line of this very package."""
+    return [sys.executable, "-m", "dagger_aml", *words]
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [["--with", "dagger"], ["--with", "docker"], ["--with", "podman"], ["--local"]])
+def test_run_until_it_is_stopped(
+    by: list[str], end: signal.Signals, bases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_programs(*(word for word in by if word in ("docker", "podman")))
+    if by == ["--local"] and end == signal.SIGTERM:
+        pytest.skip("once is enough: it installs the server each time")
+    code = "def init():\n    print('mine')\ndef run(data):\n    raise ValueError('mine too')\n"
+    root = write(tmp_path, code)
+    words = command("run", str(root), *by, "--base", bases["classic"])
+    printed: list[str] = []
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            printed.append(line)
+            if line.startswith("ready after"):
+                url = line.split()[-1]
+                scored = subprocess.run(
+                    command("score", url, "--request", str(root / "request.json"), "--json"),
+                    capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                assert scored.returncode == 1
+                assert json.loads(scored.stdout)["status"] == 500
+            if "ValueError: mine too" in line:
+                process.send_signal(end)
+    text = "".join(printed)
+    assert process.returncode == (130 if end == signal.SIGINT else 143), text
+    assert "mine\n" in text and "curl http://" in text
+    assert "Azure ML Inferencing HTTP server" not in text and "Traceback (most recent call last)" in text
+    assert not list((root / "code").glob("__pycache__"))
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+def test_build_tells_that_nothing_is_published(bases: dict[str, str], tmp_path: Path) -> None:
+    root = write(tmp_path, BROKEN["import"].code)
+    tar = tmp_path / "image.tar"
+    words = command("build", str(root), "-t", "x:1", "-o", str(tar), "--smoke", "--base", bases["classic"])
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == 1 and not tar.exists()
+    assert "nothing is published" in done.stderr
+    assert "error: code/score.py:1: the entry script needs the module 'cv2'" in done.stderr
+    done = subprocess.run([*words, "--smoke=import"], capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == 1 and not tar.exists()
+
+
+def test_detached(bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
+    root, name = write(tmp_path, "def init(): pass\n" + PLAIN_RUN), f"dagger-aml-test-{secrets.token_hex(4)}"
+    words = command("run", str(root), "--with", "docker", "-d", "--name", name, "-q", "--base", bases["classic"])
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
+        scored = subprocess.run(
+            command("score", done.stdout.strip(), "--request", str(root / "request.json"),
+                    "--expect", str(root / "answer.json"), "-n", "20", "-c", "4"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert scored.returncode == 0, scored.stderr
+        assert "20 of 20 gave 200" in scored.stdout and "the answer is the expected one" in scored.stdout
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
+    refused = subprocess.run(command("run", str(root), "-d"), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "when the session ends" in refused.stderr

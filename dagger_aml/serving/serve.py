@@ -14,19 +14,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from .backends.builder import Builder, Image
-from .errors import BuildError, DaggerAmlError, UsageError
-from .graph import DEFAULT_PLATFORM, Copy, Graph, Layer, Local
-from .serving.causes import Locate, why_not_ready, why_not_started
-from .serving.endpoint import READY_TIMEOUT, Endpoint, wait_until_ready
-from .serving.failure import ScoreFailed, ServeError, StartFailed
-from .serving.http import Scored
-from .serving.log import Line, Log
+from ..backends.builder import Builder, Image
+from ..errors import BuildError, DaggerAmlError, UsageError
+from ..graph import DEFAULT_PLATFORM, Graph
+from .causes import why_not_ready, why_not_started
+from .endpoint import READY_TIMEOUT, Endpoint, wait_until_ready
+from .failure import ScoreFailed, ServeError, StartFailed
+from .http import Scored
+from .log import Line, Log
+from .places import Locate, in_image, located
 
 if TYPE_CHECKING:
     import dagger
 
-    from .serving.container import Published, Runtime
+    from .container import Published, Runtime
 
 __all__ = ["Endpoint", "ScoreFailed", "Scored", "ServeError", "StartFailed", "serve"]
 
@@ -79,7 +80,7 @@ async def serve(
     :raises StartFailed: it ended before it was ready, or was not ready in time; the cause is named.
     :raises BuildError: it cannot be built, found or started.
     """
-    from .serving.container import Published, in_container
+    from .container import Published, in_container
 
     log, begun = Log(on_line), time.monotonic()
     env, published = dict(env or {}), published or Published()
@@ -87,14 +88,14 @@ async def serve(
         if isinstance(what, Graph):
             if isinstance(builder, str):
                 raise UsageError("a graph is built before it is served", do="Give a builder, not a program's name.")
-            from .api import image
+            from ..api import image
 
             locate = locate or located(what.layers)
             _, what = await image(what, builder)
             begun = time.monotonic()
         engine = _engine(builder)
         if engine is not None:
-            from .serving.in_engine import as_container, in_engine
+            from .in_engine import as_container, in_engine
 
             container = await as_container(cast(Any, what), engine, platform)
             running = in_engine(
@@ -104,7 +105,7 @@ async def serve(
             runtime = runtime_of(builder)
             running = in_container(
                 runtime,
-                await _in_store(what, runtime, builder, platform, stack),
+                await _in_store(what, runtime, platform, stack, keep=keep),
                 log,
                 published=None if offline else published,
                 env=env,
@@ -112,7 +113,7 @@ async def serve(
                 keep=keep,
             )
         endpoint = await stack.enter_async_context(running)
-        await ready(endpoint, begun, ready_timeout, locate or _nowhere)
+        await ready(endpoint, begun, ready_timeout, locate or in_image)
         yield endpoint
 
 
@@ -127,42 +128,8 @@ async def ready(endpoint: Endpoint, begun: float, within: float, locate: Locate)
     if endpoint.log.ended.is_set():
         cause = why_not_started(lines, endpoint.log.exit_code, locate)
     else:
-        cause = why_not_ready(lines, within)
+        cause = why_not_ready(lines, within, locate)
     raise StartFailed(cause, logs=endpoint.logs())
-
-
-def located(layers: tuple[Layer, ...], root: Path | None = None) -> Locate:
-    """A function from a path in the image to the local file that was copied there, as seen from ``root``.
-
-    :param root: the working directory unless given.
-    """
-    copies = [
-        (each.dest, each.source) for each in layers if isinstance(each, Copy) and isinstance(each.source, Local)
-    ]
-
-    def locate(path: str) -> str | None:
-        for dest, source in copies:
-            if path == dest:
-                return _near(Path(source.path), root)
-            below = path.removeprefix(dest + "/")
-            if below != path and any(entry.path == below for entry in source.entries):
-                return _near(Path(source.path) / below, root)
-        return None
-
-    return locate
-
-
-def _near(path: Path, root: Path | None) -> str:
-    try:
-        return str(path.relative_to((root or Path.cwd()).resolve()))
-    except (ValueError, OSError):
-        return str(path)
-
-
-def _nowhere(path: str) -> str | None:
-    from .contract import APP_ROOT
-
-    return path if path.startswith(APP_ROOT + "/") and "/site-packages/" not in path else None
 
 
 def _engine(builder: Builder | str) -> Any:
@@ -188,12 +155,12 @@ def runtime_of(builder: Builder | str) -> Runtime:
     return cast("Runtime", name)
 
 
-async def _in_store(what: Any, runtime: Runtime, builder: Builder | str, platform: str, stack: AsyncExitStack) -> str:
+async def _in_store(what: Any, runtime: Runtime, platform: str, stack: AsyncExitStack, *, keep: bool) -> str:
     """What ``docker run`` or ``podman run`` calls an image, loaded or pulled if need be."""
-    from .serving.container import loaded
+    from .container import loaded
 
     if isinstance(what, Path):
-        return await stack.enter_async_context(loaded(runtime, what))
+        return await stack.enter_async_context(loaded(runtime, what, keep=keep))
     if isinstance(what, str):
         return what if re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", what) else await _pulled(what, runtime, platform)
     made: str | None = getattr(what, "id", None)
@@ -203,8 +170,8 @@ async def _in_store(what: Any, runtime: Runtime, builder: Builder | str, platfor
 
 
 async def _pulled(reference: str, runtime: Runtime, platform: str) -> str:
-    from .backends.local import local_builder
-    from .backends.tool import refused
+    from ..backends.local import local_builder
+    from ..backends.tool import refused
 
     tool = local_builder(runtime).tool
     found = await tool.inspect(reference)
