@@ -54,11 +54,14 @@ class _NoAnswer(Exception):
 
 
 @asynccontextmanager
-async def connect(*, engine_timeout: float = START_DEADLINE, on_event: OnEvent = ignore) -> AsyncIterator[Engine]:
+async def connect(
+    *, engine_timeout: float = START_DEADLINE, no_cache: bool = False, on_event: OnEvent = ignore
+) -> AsyncIterator[Engine]:
     """Connect to a Dagger engine; the session ends with the block.
 
     :param engine_timeout: seconds for the download of Dagger's CLI and the start of an engine in Docker. An existing
         session and a named engine get 10 seconds each.
+    :param no_cache: run every command again, whatever the engine remembers.
     :raises EngineNotFound: nothing answers; the message says what was tried and how to get each.
     :raises TryAgain: the engine went away while the block ran.
     """
@@ -72,7 +75,7 @@ async def connect(*, engine_timeout: float = START_DEADLINE, on_event: OnEvent =
                 continue
             try:
                 with anyio.fail_after(ANSWER_DEADLINE + (engine_timeout if way is _engine_in_docker else 0)):
-                    engine = await _client(stack, session, on_event)
+                    engine = await _client(stack, session, no_cache, on_event)
             except _NoAnswer as error:
                 tried.append(str(error))
                 continue
@@ -199,7 +202,7 @@ async def _ended(process: anyio.abc.Process) -> None:
                     await process.wait()
 
 
-async def _client(stack: AsyncExitStack, session: _Session, on_event: OnEvent) -> Engine:
+async def _client(stack: AsyncExitStack, session: _Session, no_cache: bool, on_event: OnEvent) -> Engine:
     """An isolated dagger-io client on a session. It sends nothing twice: our own retries know what may be."""
     import dagger
 
@@ -219,7 +222,7 @@ async def _client(stack: AsyncExitStack, session: _Session, on_event: OnEvent) -
             else:
                 os.environ[name] = value
         _environment.release()
-    return Engine(client, version=version, on_event=on_event)
+    return Engine(client, version=version, no_cache=no_cache, on_event=on_event)
 
 
 def _not_found(tried: list[str]) -> DaggerAmlError:

@@ -12,6 +12,7 @@ import posixpath
 import re
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,14 +45,18 @@ class DaggerBuilder:
     """Carries plans out on a connected engine.
 
     :param client: of dagger-io; closing it is the caller's.
+    :param no_cache: run every command again, whatever the engine remembers.
     """
 
     name = "dagger"
 
-    def __init__(self, client: dagger.Client, *, version: str = "", on_event: OnEvent = ignore) -> None:
+    def __init__(
+        self, client: dagger.Client, *, version: str = "", no_cache: bool = False, on_event: OnEvent = ignore
+    ) -> None:
         self.client = client
         self.version = version
         self.on_event = on_event
+        self._fresh = f"DAGGER_AML_BUILD={uuid.uuid4().hex}" if no_cache else None
 
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.builder.Builder`)."""
@@ -116,13 +121,18 @@ class DaggerBuilder:
                     container = (
                         container.with_user(str(layer.user))
                         .with_workdir(layer.workdir)
-                        .with_exec([str(word) for word in layer.command])
+                        .with_exec(self._command(layer))
                     )
                 else:
                     container = await self._copied(container, layer)
                 container = await container.sync()
             self.on_event(StepDone(layer.step, number, len(layers), time.monotonic() - begun))
         return container
+
+    def _command(self, run: Run) -> list[str]:
+        """What is executed; a variable of this build alone makes the engine run it again."""
+        words = [str(word) for word in run.command]
+        return ["/usr/bin/env", self._fresh, *words] if self._fresh else words
 
     async def _copied(self, container: dagger.Container, copy: Copy) -> dagger.Container:
         owner = "" if copy.uid is None else f"{copy.uid}:{copy.gid}"

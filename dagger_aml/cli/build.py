@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 from ..api import build, check_output, check_tags
 from ..backends.builder import Builder
 from ..backends.dockerfile import Format
+from ..backends.files import replaced_file
 from ..errors import UsageError
 from ..graph import Graph
 from ..plan_view import human_size
@@ -53,6 +55,9 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
     type=click.Choice(["classic", "buildkit"]),
     help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
 )
+@click.option("--no-cache", is_flag=True, help="Run every step again.")
+@click.option("--metadata-file", metavar="FILE", help="Write what was made as JSON, in buildx's field names.")
+@click.option("--iidfile", metavar="FILE", help="Write the image ID (the config's digest) here.")
 @click.option(
     "--engine-timeout",
     type=click.FloatRange(1),
@@ -72,6 +77,9 @@ def command(
     output: str | None,
     builder: str,
     form: Format | None,
+    no_cache: bool,
+    metadata_file: str | None,
+    iidfile: str | None,
     engine_timeout: float,
     quiet: bool,
     verbose: bool,
@@ -89,8 +97,9 @@ def command(
     names = check_tags(tags)
     if (push or load) and not names:
         raise UsageError(f"{'--push' if push else '--load'} needs a tag", do="Name the image: -t NAME[:TAG].")
-    if output is not None:
-        check_output(Path(output))
+    for file in (output, metadata_file, iidfile):
+        if file is not None:
+            check_output(Path(file))
     if form and builder == "dagger":
         raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
     found, graph = read(project, given)
@@ -105,6 +114,7 @@ def command(
             graph,
             builder,
             form,
+            no_cache,
             engine_timeout,
             progress,
             tags=names,
@@ -117,6 +127,10 @@ def command(
     )
     if not (push or load or output) and not quiet:
         tell("note: nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
+    if metadata_file:
+        _write(Path(metadata_file), json.dumps(metadata(result), indent=2) + "\n")
+    if iidfile:
+        _write(Path(iidfile), result.image_id or "")
     if quiet:
         click.echo(result.digest or result.image_id or "")
     else:
@@ -124,7 +138,13 @@ def command(
 
 
 async def _build(
-    graph: Graph, name: str, form: Format | None, engine_timeout: float, progress: Progress, **kwargs: Any
+    graph: Graph,
+    name: str,
+    form: Format | None,
+    no_cache: bool,
+    engine_timeout: float,
+    progress: Progress,
+    **kwargs: Any,
 ) -> Result:
     async with AsyncExitStack() as stack:
         builder: Builder
@@ -132,13 +152,30 @@ async def _build(
             from ..engine import connect
 
             builder = await stack.enter_async_context(
-                connect(engine_timeout=engine_timeout, on_event=progress.on_event)
+                connect(engine_timeout=engine_timeout, no_cache=no_cache, on_event=progress.on_event)
             )
         else:
             from ..backends.local import local_builder
 
-            builder = local_builder(name, format=form, on_event=progress.on_event)
+            builder = local_builder(name, format=form, no_cache=no_cache, on_event=progress.on_event)
         return await build(graph, builder, **kwargs)
+
+
+def metadata(result: Result) -> dict[str, str]:
+    """A result in the field names of ``docker buildx build --metadata-file``, and two of our own."""
+    said = {
+        "containerimage.config.digest": result.image_id,
+        "containerimage.digest": result.digest,
+        "image.name": ",".join(result.tags),
+        "dagger-aml.base": result.base,
+        "dagger-aml.fingerprint": result.fingerprint,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _write(path: Path, text: str) -> None:
+    with replaced_file(path) as new:
+        new.write_text(text, encoding="utf-8")
 
 
 def _report(result: Result) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import Graph, Result, build, container
+from dagger_aml import Graph, Options, Result, UsageError, build, container, load_project, sync
 from dagger_aml.backends.dagger import DaggerBuilder
 from dagger_aml.registry import manifest_layers
 from dagger_aml.steps import apt, base, code, copy, env, labels, model, run
@@ -78,6 +78,37 @@ async def test_a_second_build_runs_nothing_again(
         found[-1]["random"] = with_file.files["/random"]
     assert found[0]["random"] == found[1]["random"]
     assert [each["digest"] for each in found[0]["layers"]] == [each["digest"] for each in found[1]["layers"]]
+
+
+async def test_no_cache_metadata_and_iidfile(
+    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
+) -> None:
+    """--no-cache runs the step again; the files say what was made, in buildx's words."""
+    recipe = tmp_path / "random_recipe.py"
+    recipe.write_text(RANDOM_RECIPE)
+    found = set()
+    words = ("build", project, "--recipe", recipe, "--base", bases["classic"], "-t", "fresh:1", "--no-cache")
+    for name in ("a", "b"):
+        tar, said, image = (tmp_path / f"{name}.{end}" for end in ("tar", "json", "id"))
+        done = cli(*words, "-o", tar, "--metadata-file", said, "--iidfile", image, "-q")
+        assert done.returncode == 0, done.stderr
+        meta = json.loads(said.read_text())
+        assert meta["containerimage.digest"] == done.stdout.strip() and meta["image.name"] == "fresh:1"
+        assert meta["containerimage.config.digest"] == image.read_text() == _manifest(tar)["config"]["digest"]
+        found.add(read_image(tar).files["/random"].sha256)
+    assert len(found) == 2
+
+
+async def test_sync_twins_work_in_a_running_loop(
+    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
+) -> None:
+    """As in a notebook cell, where a loop runs already: this test's own."""
+    graph = sync.lay_out(load_project(project, Options(base=bases["classic"])))
+    with sync.connect() as connected:
+        assert connected.plan(graph).base.digest
+        assert connected.build(graph, output=tmp_path / "sync.tar").output == tmp_path / "sync.tar"
+    with pytest.raises(UsageError, match="needs a tag"), sync.connect() as connected:
+        connected.build(Graph(), push=True)
 
 
 async def test_layers_are_reused(engine: DaggerBuilder, project: Path, bases: dict[str, str]) -> None:
