@@ -1,0 +1,107 @@
+"""A registry that wants a login: credentials come from the docker config and its helpers, and are never asked for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Need
+
+pytestmark = [pytest.mark.anyio, pytest.mark.builders]
+
+USER, PASSWORD = "bob", "s3cret"
+HTPASSWD = "bob:$2y$05$/4ND15ZIlMOG7G6FZZQ2i.arOafABslTBfbxSyHrrGmxLuCYDV2cm\n"
+"""USER and PASSWORD, as `htpasswd -Bbn` writes them."""
+
+SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory, need: Need) -> Iterator[str]:
+    """Debian's docker-registry with basic auth, on a free port."""
+    need("docker-registry")
+    folder = tmp_path_factory.mktemp("private")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "htpasswd").write_text(HTPASSWD)
+    config = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+        "auth": {"htpasswd": {"realm": "private", "path": str(folder / "htpasswd")}},
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
+    try:
+        for _ in range(100):
+            with socket.socket() as asked:
+                if asked.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def build(tmp_path: Path, base: str, tag: str, builder: str, config: object) -> subprocess.CompletedProcess[str]:
+    """Build and push a small project with a docker config of its own, and a helper on PATH that knows the login."""
+    folder = tmp_path / "project"
+    (folder / "code").mkdir(parents=True, exist_ok=True)
+    (folder / "code" / "score.py").write_text(SCRIPT)
+    home = tmp_path / "docker"
+    home.mkdir(exist_ok=True)
+    (home / "config.json").write_text(json.dumps(config))
+    helper = tmp_path / "docker-credential-mine"
+    helper.write_text(f"#!/bin/sh\necho '{json.dumps({'Username': USER, 'Secret': PASSWORD})}'\n")
+    helper.chmod(0o755)
+    return subprocess.run(
+        [sys.executable, "-m", "dagger_aml", "build", folder, "--base", base, "-t", tag, "--push", "--with", builder],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DOCKER_CONFIG": str(home), "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=False,
+    )
+
+
+def check(tmp_path: Path, base: str, private: str, builder: str) -> None:
+    """Without a login 1 and what to do; with one in the config, or a helper's, pushed; as a base, pulled."""
+    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    refused = build(tmp_path, base, f"{private}/no:1", builder, {})
+    assert refused.returncode == 1 and "docker login" in refused.stderr, refused.stderr
+    assert "Traceback" not in refused.stderr
+    for name, config in (
+        ("auths", {"auths": {private: {"auth": auth}}}),
+        ("helper", {"credHelpers": {private: "mine"}}),
+    ):
+        done = build(tmp_path, base, f"{private}/{builder}-{name}:1", builder, config)
+        assert done.returncode == 0, done.stderr
+        assert PASSWORD not in done.stdout + done.stderr and auth not in done.stdout + done.stderr
+        again = build(tmp_path, f"{private}/{builder}-{name}:1", f"{private}/{builder}-again:1", builder, config)
+        assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
+async def test_local_builders_log_in(
+    tmp_path: Path, bases: dict[str, str], private: str, need: Need, builder: str
+) -> None:
+    need(builder)
+    assert shutil.which(builder)
+    check(tmp_path, bases["classic"], private, builder)
+
+
+@pytest.mark.engine
+async def test_the_engine_logs_in(tmp_path: Path, bases: dict[str, str], private: str, engine: object) -> None:
+    check(tmp_path, bases["classic"], private, "dagger")
