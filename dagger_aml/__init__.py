@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .api import build, container, dockerfile, make_plan
+    from .api import build, container, dockerfile, image, make_plan
     from .backends.dockerfile import Dockerfile
     from .engine import Engine, connect
     from .errors import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .steps.model import Model
 
 _WHERE = {
-    "api": ("build", "container", "dockerfile", "make_plan"),
+    "api": ("build", "container", "dockerfile", "image", "make_plan"),
     "backends.dockerfile": ("Dockerfile",),
     "engine": ("Engine", "connect"),
     "errors": (

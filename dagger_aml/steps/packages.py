@@ -139,7 +139,7 @@ async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: path.name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)
     return graph.note(
-        f"{count(found)} of {path.name} installed at every start: slower starts, the network needed, and "
+        f"{count(found)} of {path.name} are installed at every start: slower starts, the network needed, and "
         "replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled."
     )
 
