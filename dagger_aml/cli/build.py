@@ -107,24 +107,24 @@ def command(
         if not quiet:
             tell(f"note: {note}")
     check = gate(found, graph, smoke, no_smoke, builder=builder, push=push, quiet=quiet)
-    progress = Progress(quiet=quiet, verbose=verbose)
-    result = anyio.run(
-        partial(
-            _build,
-            graph,
-            builder,
-            form,
-            no_cache,
-            engine_timeout,
-            progress,
-            tags=names,
-            push=push,
-            load=load,
-            output=Path(output) if output else None,
-            title=found.name,
-            check=check,
+    with Progress(quiet=quiet, verbose=verbose) as progress:
+        result = anyio.run(
+            partial(
+                _build,
+                graph,
+                builder,
+                form,
+                no_cache,
+                engine_timeout,
+                progress,
+                tags=names,
+                push=push,
+                load=load,
+                output=Path(output) if output else None,
+                title=found.name,
+                check=check,
+            )
         )
-    )
     if not (push or load or output) and not quiet:
         tell("note: nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
     if metadata_file:

@@ -16,7 +16,7 @@ _REDRAW = 0.2
 
 
 class Progress:
-    """Prints events.
+    """Prints events; leaving its ``with`` block ends the moving line, so that an error is printed on its own.
 
     :param quiet: print nothing.
     :param verbose: print also what the builder prints.
@@ -28,12 +28,19 @@ class Progress:
         self.watched = sys.stderr.isatty() and not quiet
         self._moving: _Moving | None = None
 
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
     def on_event(self, event: Event) -> None:
         """Print one event."""
         if self.quiet:
             return
         if isinstance(event, StepStarted):
             text = f"[{event.number}/{event.total}] {event.name}"
+            self._stop()
             if self.watched:
                 self._moving = _Moving(text)
             else:

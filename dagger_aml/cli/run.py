@@ -81,14 +81,14 @@ def command(
         raise UsageError("--local serves a project", do="Name a project's folder.")
     for note in found.graph.notes if found.graph and not quiet else ():
         tell(f"note: {note}")
-    progress = Progress(quiet=quiet, verbose=verbose)
     show = _Shown(quiet=quiet, verbose=verbose)
-    anyio.run(
-        partial(
-            _run, found, _published(publish), builder, progress, show, local=local, detach=detach, name=name,
-            ready_timeout=ready_timeout,
-        )
-    )  # fmt: skip
+    with Progress(quiet=quiet, verbose=verbose) as progress:
+        anyio.run(
+            partial(
+                _run, found, _published(publish), builder, progress, show, local=local, detach=detach, name=name,
+                ready_timeout=ready_timeout,
+            )
+        )  # fmt: skip
 
 
 async def _run(

@@ -73,8 +73,8 @@ def command(
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:
         raise UsageError("headers are for a URL", where="--header", do="Leave them out.")
-    progress = Progress(quiet=quiet or as_json, verbose=verbose)
-    ok = anyio.run(partial(_score, found, asked, builder, progress, sent, ready_timeout, as_json, verbose))
+    with Progress(quiet=quiet or as_json, verbose=verbose) as progress:
+        ok = anyio.run(partial(_score, found, asked, builder, progress, sent, ready_timeout, as_json, verbose))
     if not ok:
         sys.exit(1)
 

@@ -47,7 +47,8 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
     found = load_project(project, Options(**given), preinstalled=False)
     if not found.requirements:
         raise ProjectError("has no requirements to install", where=str(found.root))
-    anyio.run(_make, found, Path(output), builder, force, Progress(quiet=quiet))
+    with Progress(quiet=quiet) as progress:
+        anyio.run(_make, found, Path(output), builder, force, progress)
     if not quiet:
         tell(f"wrote {output}")
 
