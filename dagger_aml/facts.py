@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from . import contract
 from .errors import BaseError
@@ -182,8 +182,6 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
 
     :raises BaseError: the output is not the probe's.
     """
-    from attrs import evolve
-
     paths: dict[str, PathFact] = {}
     found: dict[str, object] = {}
     last: PathFact | None = None

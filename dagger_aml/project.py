@@ -19,7 +19,7 @@ from .entry_script import check_relative
 from .errors import GraphError, ProjectError, UsageError
 from .graph import DEFAULT_PLATFORM, From, Graph, check_platform, check_text
 from .project_file import FILE_NAME, ProjectFile, read_project_file
-from .requirements import read_apt
+from .requirements import check_apt, read_apt
 from .steps.model import Model
 from .steps.packages import Via
 
@@ -362,8 +362,6 @@ class _Reader:
         said = self.file.tables.apt
         if isinstance(said, tuple):
             self.sources["apt"] = self.file.where("apt")
-            from .requirements import check_apt
-
             checked: tuple[str, ...] = self.located("apt", lambda: check_apt(said))
             return checked
         path = self.part("apt", said, ("apt.txt",))

@@ -67,6 +67,21 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
     )
 
 
+async def lay_out(project: Project) -> Graph:
+    """The graph that a project's recipe lays out.
+
+    :raises UsageError: no such recipe, or what it returned is no graph.
+    :raises ProjectError, GraphError: what the recipe's steps refuse.
+    """
+    graph = await load_recipe(project.recipe, root=project.root)(Graph(), project)
+    if not isinstance(graph, Graph):
+        raise UsageError("the recipe did not return a Graph", where=project.recipe)
+    if not graph.layers:
+        found = "code/, score.py, model/, requirements.txt or apt.txt"
+        graph = graph.note(f"{project.root} has no {found}: the image will be the base's, with other labels")
+    return graph
+
+
 def _from_file(path: Path) -> Recipe:
     module_name = f"_dagger_aml_recipe_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)

@@ -21,14 +21,13 @@ from typing import TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import frozen
 
-from . import api
+from . import api, recipe
 from .backends.builder import Builder as AsyncBuilder
 from .backends.dockerfile import Format
 from .events import OnEvent, ignore
 from .graph import Graph
 from .plan import Plan
 from .project import Project
-from .recipe import load_recipe
 from .result import Result
 
 T = TypeVar("T")
@@ -65,9 +64,8 @@ def lay_out(project: Project) -> Graph:
 
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
-    recipe = load_recipe(project.recipe, root=project.root)
     with start_blocking_portal() as portal:
-        return _call(portal, partial(recipe, Graph(), project))
+        return _call(portal, partial(recipe.lay_out, project))
 
 
 @contextmanager

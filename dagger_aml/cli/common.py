@@ -11,7 +11,7 @@ from attrs import fields, fields_dict
 
 from ..graph import Graph
 from ..project import Options, Project, load_project, option_flag, option_variable
-from ..recipe import load_recipe
+from ..recipe import lay_out
 
 Command = Callable[..., Any]
 
@@ -38,16 +38,3 @@ def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
     """The project, and the graph that its recipe lays out."""
     project = load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))
     return project, anyio.run(lay_out, project)
-
-
-async def lay_out(project: Project) -> Graph:
-    """Run a project's recipe."""
-    graph = await load_recipe(project.recipe, root=project.root)(Graph(), project)
-    if not isinstance(graph, Graph):
-        from ..errors import UsageError
-
-        raise UsageError("the recipe did not return a Graph", where=project.recipe)
-    if not graph.layers:
-        found = "code/, score.py, model/, requirements.txt or apt.txt"
-        graph = graph.note(f"{project.root} has no {found}: the image will be the base's, with other labels")
-    return graph
