@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,16 @@ import anyio
 import click
 
 from ..api import build, check_output, check_tags
-from ..backends.builder import Builder
 from ..backends.dockerfile import Format
 from ..backends.files import replaced_file
 from ..errors import UsageError
 from ..graph import Graph
 from ..plan_view import human_size
 from ..result import Result
-from .common import project_options, read
+from .common import opened, project_options, read, with_option
 from .gate import Gated, gate, smoke_options
 from .main import tell
 from .progress import Progress
-
-_BUILDERS = ["dagger", "docker", "podman", "buildah"]
 
 
 @click.command(
@@ -41,14 +37,7 @@ _BUILDERS = ["dagger", "docker", "podman", "buildah"]
 )
 @smoke_options
 @click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under every tag.")
-@click.option(
-    "--with",
-    "builder",
-    type=click.Choice(_BUILDERS),
-    default="dagger",
-    show_default=True,
-    help="What builds. Never switched silently.",
-)
+@with_option
 @click.option(
     "--format",
     "form",
@@ -146,18 +135,7 @@ async def _build(
     progress: Progress,
     **kwargs: Any,
 ) -> Result:
-    async with AsyncExitStack() as stack:
-        builder: Builder
-        if name == "dagger":
-            from ..engine import connect
-
-            builder = await stack.enter_async_context(
-                connect(engine_timeout=engine_timeout, no_cache=no_cache, on_event=progress.on_event)
-            )
-        else:
-            from ..backends.local import local_builder
-
-            builder = local_builder(name, format=form, no_cache=no_cache, on_event=progress.on_event)
+    async with opened(name, progress, format=form, no_cache=no_cache, engine_timeout=engine_timeout) as builder:
         return await build(graph, builder, **kwargs)
 
 

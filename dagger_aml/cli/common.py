@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import click
 from attrs import fields, fields_dict
 
+from ..backends.builder import Builder
+from ..backends.dockerfile import Format
 from ..graph import Graph
 from ..project import Options, Project, load_project, option_flag, option_variable
 from ..recipe import lay_out
+from .progress import Progress
 
 Command = Callable[..., Any]
+
+BUILDERS = ["dagger", "docker", "podman", "buildah"]
+
+with_option = click.option(
+    "--with",
+    "builder",
+    type=click.Choice(BUILDERS),
+    default="dagger",
+    show_default=True,
+    help="What builds. Never switched silently.",
+)
+
+
+@asynccontextmanager
+async def opened(
+    name: str,
+    progress: Progress,
+    *,
+    format: Format | None = None,
+    no_cache: bool = False,
+    engine_timeout: float | None = None,
+) -> AsyncIterator[Builder]:
+    """The builder that ``--with`` names; an engine's session ends with the block."""
+    if name == "dagger":
+        from ..engine import START_DEADLINE, connect
+
+        patience = engine_timeout or START_DEADLINE
+        async with connect(engine_timeout=patience, no_cache=no_cache, on_event=progress.on_event) as engine:
+            yield engine
+    else:
+        from ..backends.local import local_builder
+
+        yield local_builder(name, format=format, no_cache=no_cache, on_event=progress.on_event)
 
 
 def project_options(function: Command, *, only: tuple[str, ...] = (), argument: bool = True) -> Command:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,12 @@ import anyio
 import click
 
 from ..api import ask
-from ..backends.builder import Builder
 from ..backends.dockerfile import replaced_folder
 from ..errors import ProjectError
 from ..graph import Graph
 from ..project import Options, Project, load_project
 from ..steps.packages import site_packages
-from .build import _BUILDERS
-from .common import project_options
+from .common import opened, project_options, with_option
 from .main import tell
 from .progress import Progress
 
@@ -26,14 +23,7 @@ from .progress import Progress
 @click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base.")
 @partial(project_options, only=("base", "platform", "requirements"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
-@click.option(
-    "--with",
-    "builder",
-    type=click.Choice(_BUILDERS),
-    default="dagger",
-    show_default=True,
-    help="What builds. Never switched silently.",
-)
+@with_option
 @click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def command(project: str, output: str, builder: str, force: bool, quiet: bool, **given: Any) -> None:
@@ -56,15 +46,6 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
 async def _make(project: Project, output: Path, name: str, force: bool, progress: Progress) -> None:
     assert project.requirements is not None
     built = site_packages(Graph(project.base), project.requirements, root=project.root)
-    async with AsyncExitStack() as stack:
-        with replaced_folder(output, force=force) as new:
-            builder: Builder
-            if name == "dagger":
-                from ..engine import connect
-
-                builder = await stack.enter_async_context(connect(on_event=progress.on_event))
-            else:
-                from ..backends.local import local_builder
-
-                builder = local_builder(name, on_event=progress.on_event)
+    with replaced_folder(output, force=force) as new:
+        async with opened(name, progress) as builder:
             await builder.folder(await ask(built.graph, builder), built.path, new)

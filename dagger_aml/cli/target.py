@@ -16,7 +16,7 @@ from ..backends.builder import Builder
 from ..errors import ProjectError, UsageError
 from ..graph import Graph, parse_reference
 from ..project import Project
-from .common import read
+from .common import opened, read
 from .progress import Progress
 
 RUNTIMES = ["dagger", "docker", "podman"]
@@ -87,17 +87,11 @@ async def connected(
     name: str, progress: Progress, target: Target
 ) -> AsyncIterator[Builder | Literal["docker", "podman"]]:
     """The builder behind ``--with``; docker or podman by name where nothing is to be built."""
-    if name == "dagger":
-        from ..engine import connect
-
-        async with connect(on_event=progress.on_event) as engine:
-            yield engine
-    elif target.image:
+    if target.image and name != "dagger":
         yield "docker" if name == "docker" else "podman"
-    else:
-        from ..backends.local import local_builder
-
-        yield local_builder(name, on_event=progress.on_event)
+        return
+    async with opened(name, progress) as builder:
+        yield builder
 
 
 def say(text: str) -> None:
