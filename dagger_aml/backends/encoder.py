@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 LONGEST_LINE = 32_000
 """Bytes; buildah silently drops a line over 65,535 and all after it, the others fail."""
@@ -47,9 +47,15 @@ def workdir(path: str) -> str:
     return f"WORKDIR {path if _PLAIN.match(path) else _quoted(path)}"
 
 
-def run(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str], mounts: Iterable[str] = ()) -> str:
     """``RUN`` in exec form: no shell, nothing expanded."""
-    return f"RUN {_json(argv)}"
+    return f"RUN {''.join(f'{mount} ' for mount in mounts)}{_json(argv)}"
+
+
+def secret_mount(id: str, path: str, owner: tuple[int, int], mode: int) -> str:
+    """A flag of ``RUN``; id and path are plain, so that nothing in them can end it."""
+    target = f"type=secret,id={id},target={path},required=true"
+    return f"--mount={target},uid={owner[0]},gid={owner[1]},mode={mode:04o}"
 
 
 def copy(source: str, dest: str, *, owner: tuple[int, int] | None = None, stage: str | None = None) -> str:

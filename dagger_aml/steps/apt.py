@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..access import APT_MIRROR, apt_mounts
 from ..errors import ProjectError
 from ..graph import Graph, Run
 from ..requirements import check_apt
@@ -16,6 +17,24 @@ rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache \
 /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log"""
 
 
+_ARCHIVES = r"https?://([a-z0-9-]+\.)*(archive|security|ports)\.ubuntu\.com/(ubuntu|ubuntu-ports)|"
+_ARCHIVES += r"https?://(deb|security|ftp\.[a-z]+|cdn-fastly\.deb)\.debian\.org/debian"
+
+_FROM_MIRROR = f"""\
+sources=$(mktemp -d)
+trap 'rm -rf "$sources"' EXIT
+read -r mirror < {APT_MIRROR}
+mkdir "$sources/parts"
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+  [ ! -f "$file" ] || sed -E "s#{_ARCHIVES}#${{mirror%/}}#g" "$file" > "$sources/parts/${{file##*/}}"
+done
+chmod -R a+rX "$sources"
+"""
+"""The base's own apt sources with the mirror's URL in the archive's place, in a folder for this command alone."""
+
+_THOSE_SOURCES = 'apt-get -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$sources/parts" '
+
+
 async def apt(graph: Graph, packages: Iterable[str]) -> Graph:
     """Install packages with apt-get, as root. Needs the network when it is built.
 
@@ -23,15 +42,22 @@ async def apt(graph: Graph, packages: Iterable[str]) -> Graph:
     the packages and nothing that differs from build to build. After the how-to "Extend a prebuilt Docker image",
     without its ``USER`` lines: the image's own user is untouched.
 
+    The graph's ``access`` says which mirror, logins and CAs the command sees; the image's own apt sources stay as
+    they are.
+
     :param packages: ``NAME``, ``NAME=VERSION``, ``NAME/RELEASE`` or ``NAME:ARCH``; none is no step.
     :raises GraphError: one is not a package name.
     """
     names = check_apt(tuple(packages))
     if not names:
         return graph
+    script = _SCRIPT
+    if graph.access.apt_mirror:
+        script = _FROM_MIRROR + _SCRIPT.replace("apt-get ", _THOSE_SOURCES)
     run = Run(
-        ("/bin/sh", "-euc", _SCRIPT, "apt", *names),
+        ("/bin/sh", "-euc", script, "apt", *names),
         env={"DEBIAN_FRONTEND": "noninteractive"},
+        mounts=apt_mounts(graph.access),
         step=f"apt {' '.join(names)}",
     )
     return graph.add(run)

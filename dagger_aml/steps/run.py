@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve
 
+from ..access import Mount
 from ..graph import Graph, Run, Value
 
 
@@ -17,6 +18,7 @@ async def run(
     env: Mapping[str, Value] | None = None,
     workdir: str = "/",
     touches: Iterable[Value] | None = None,
+    mounts: Iterable[Mount] = (),
     step: str | None = None,
 ) -> Graph:
     """Run a command in the image. Reads and writes what the command does.
@@ -26,8 +28,9 @@ async def run(
     :param env: variables of this command only.
     :param touches: absolute paths that it may read or write, all beneath included; None means anything, and then
         nothing is ever moved past it.
+    :param mounts: files that it sees and that no layer holds, such as ``secret_mount(graph.access, "mine")``.
     :raises GraphError: a word that no image can hold, a relative program.
     """
-    made = Run(argv, user, env or {}, workdir, touches)
+    made = Run(argv, user, env or {}, workdir, touches, tuple(mounts))
     shown = step or "run " + " ".join(str(word).split("\n")[0] for word in made.argv)[:60]
     return graph.add(evolve(made, step=shown))

@@ -1,0 +1,54 @@
+"""What a build's commands see and no layer holds, as files of this user alone for as long as the build runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import field, frozen
+
+from ..access import Access, Mount, hidden
+
+
+@frozen
+class SecretFiles:
+    """The values of the mounts of one build.
+
+    :param folder: where they lie, each under its mount's name.
+    :param proxies: variables of every command.
+    :param sensitive: what must not be seen in output.
+    """
+
+    folder: Path
+    proxies: dict[str, str] = field(repr=False)
+    sensitive: tuple[str, ...] = field(repr=False)
+
+    def path(self, mount: Mount) -> Path:
+        """The file of a mount, written when it is first asked for.
+
+        :raises UsageError: the value cannot be read.
+        """
+        path = self.folder / mount.name
+        if not path.exists():
+            value = mount.value.reveal()
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(value)
+        return path
+
+    def hidden(self, text: str) -> str:
+        """Output without what must not be seen."""
+        return hidden(text, self.sensitive)
+
+
+@contextmanager
+def secret_files(access: Access) -> Iterator[SecretFiles]:
+    """The files of a build, removed when the block ends.
+
+    :raises UsageError: a secret's value cannot be read.
+    """
+    sensitive = access.sensitive()
+    with tempfile.TemporaryDirectory(prefix="dagger-aml-") as folder:
+        yield SecretFiles(Path(folder), access.proxies, sensitive)
