@@ -22,6 +22,7 @@ from ..errors import BuildError, ProjectError
 from ..events import OnEvent, Output, Said
 from ..graph import Copy, Graph, Local
 from ..project import Project
+from ..requirements import check_added, read_requirements
 from .container import Published, port_taken
 from .endpoint import Endpoint
 from .http import Http
@@ -117,7 +118,7 @@ async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
     python = await _python(project, on_event)
     if project.apt:
         on_event(Said(f"not installed without a container: apt {' '.join(project.apt)}"))
-    wanted = ["--requirement", str(project.requirements)] if project.requirements else []
+    wanted, folder = _wanted(project, place)
     on_event(Said(f"installing {SERVER}{' and ' + project.requirements.name if project.requirements else ''} "
                   "into a throw-away environment"))  # fmt: skip
     lines: list[str] = []
@@ -126,14 +127,32 @@ async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
         lines.append(line)
         on_event(Output(line))
 
-    pip = [str(place.bin / "python"), "-m", "pip", "install", "--disable-pip-version-check", *wanted, SERVER]
-    for command in ([python, "-m", "venv", str(place.root / "venv")], pip):
-        done = await run(command, on_line=said, env={"PYTHONPATH": ""})
+    # In the folder of the requirements, whose modules must not stand in for pip's own: -I.
+    pip = [str(place.bin / "python"), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
+    for command in ([python, "-I", "-m", "venv", str(place.root / "venv")], *([*pip, *words] for words in wanted)):
+        done = await run(command, on_line=said, env={"PYTHONPATH": ""}, cwd=folder)
         if done.code:
             raise BuildError(
                 "the requirements cannot be installed here", step="--local", command=tuple(command),
                 output="\n".join(lines),
             )  # fmt: skip
+
+
+def _wanted(project: Project, place: _Place) -> tuple[list[list[str]], Path]:
+    """What pip is told, once or twice, and the folder to run it in, which archives are relative to.
+
+    Where the project's packages have hashes, pip would want one of the server too, so that comes after them.
+    """
+    if not project.requirements:
+        return [[*check_added(project.pip), SERVER]], place.root
+    found = read_requirements(project.requirements, root=project.root)
+    file = found.path.resolve()
+    if found.text is not None:
+        file = place.root / "requirements.txt"
+        file.write_text("".join(f"{line}\n" for line in found.indexes) + found.text, encoding="utf-8")
+    words = ["--requirement", str(file), *check_added(project.pip, found)]
+    folder = found.path.parent.resolve()
+    return ([words, [SERVER]] if found.hashes else [[*words, SERVER]]), folder
 
 
 async def _python(project: Project, on_event: OnEvent) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +13,11 @@ from attrs import evolve
 from .. import contract
 from ..content import is_file, local
 from ..errors import GraphError, ProjectError
-from ..graph import Built, Copy, FromBase, Graph, Local, Need, Run
-from ..requirements import read_requirements
+from ..graph import Built, Copy, FromBase, Graph, Local, Need, Run, Text
+from ..requirements import Requirements, check_added, read_requirements, read_text
 from .env import check_extras
-from .pip import PIP_ENV, PYTHON, count, place
+from .installer import PIP_ENV, PYTHON, Installer, install
+from .pip import HAS_PIP, as_text, count, needed_python, title, wanted
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -36,24 +37,35 @@ _EDITABLE = re.compile(rb'"editable"\s*:\s*true')
 _IN_PATH = re.compile(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
 
 
-def site_packages(graph: Graph, requirements: str | Path, *, root: Path | None = None) -> Built:
+def site_packages(
+    graph: Graph,
+    requirements: str | Path | None = None,
+    *,
+    more: Iterable[str] = (),
+    root: Path | None = None,
+    installer: Installer = "pip",
+) -> Built:
     """A stage on a graph's own base in which a requirements file is installed, complete, into a folder of its own.
 
     Runs as root in the stage only. Everything is installed anew, whatever the base has, so that the folder needs
     nothing from elsewhere; ``pip check`` then looks at it together with the base's packages. Needs the network.
 
+    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param more: requirements to install beside those of the file.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
+    :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
-    found = read_requirements(Path(requirements), root=root)
-    if not found.names:
-        raise ProjectError("lists no packages to preinstall", where=str(found.path))
-    stage, dest, workdir = place(Graph(graph.from_), found)
-    into = ("--ignore-installed", "--no-compile", "--target", _TARGET)
-    pip = (PYTHON, "-m", "pip", "install", *into, "--requirement", dest)
-    install = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *pip)
+    found = read_requirements(Path(requirements), root=root) if requirements else None
+    added = check_added(more, found)
+    if not added and not (found and found.names):
+        raise ProjectError("lists no packages to preinstall", where=str(found.path) if found else None)
+    stage, words, workdir = wanted(Graph(graph.base, access=graph.access).need(HAS_PIP), found, added)
+    made = install(installer, graph.access, target=_TARGET)
+    argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
+    step = f"{installer} {title(found, added)} into {_TARGET}"
     stage = stage.add(
-        Run(install, env=PIP_ENV, workdir=workdir, step=f"pip {found.path.name} into {_TARGET} ({count(found)})"),
+        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, step=step),
         Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, step="compile"),
         Run(
             (PYTHON, "-m", "pip", "check"),
@@ -65,21 +77,32 @@ def site_packages(graph: Graph, requirements: str | Path, *, root: Path | None =
 
 
 async def packages(
-    graph: Graph, requirements: str | Path, *, via: Via = "start-script", root: Path | None = None
+    graph: Graph,
+    requirements: str | Path | None = None,
+    *,
+    more: Iterable[str] = (),
+    via: Via = "start-script",
+    root: Path | None = None,
+    installer: Installer = "pip",
 ) -> Graph:
     """Preinstall a requirements file into a folder beside the entry script; the base's environment stays as it is.
 
     The packages are installed inside the very base image, in a stage, and copied to ``python-packages`` as root's.
     Needs the network when it is built, none when it starts. Call it after ``code``.
 
+    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param more: requirements to install beside those of the file.
     :param via: ``start-script`` sets ``AZUREML_EXTRA_PYTHON_LIB_PATH``, which the base's start script must honour;
         ``pythonpath`` sets ``PYTHONPATH`` and works on any base.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
+    :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     :raises GraphError: another way of adding packages at start is set.
     """
-    built = site_packages(graph, requirements, root=root)
-    return _preinstalled(graph, built, FOLDER, via, f"packages of {Path(requirements).name}")
+    added = tuple(more)
+    built = site_packages(graph, requirements, more=added, root=root, installer=installer)
+    step = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
+    return _preinstalled(graph, built, FOLDER, via, step)
 
 
 async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via = "start-script") -> Graph:
@@ -106,41 +129,45 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
     return _preinstalled(graph, source, posixpath.normpath(name), via, f"packages {name}")
 
 
-async def startup_packages(graph: Graph, requirements: str | Path) -> Graph:
+async def startup_packages(
+    graph: Graph, requirements: str | Path | None = None, *, more: Iterable[str] = ()
+) -> Graph:
     """Have the image's start script install a requirements file each time the container starts.
 
     Nothing is installed when it is built. The file goes beside the entry script, as root's, under its own name, and
-    ``AZUREML_EXTRA_REQUIREMENTS_TXT`` names it. Needs the network at every start. Call it after ``code``.
+    ``AZUREML_EXTRA_REQUIREMENTS_TXT`` names it; what stands for a lock or pyproject.toml, and a file to which
+    packages are added, goes as ``requirements.txt``. Needs the network at every start. Call it after ``code``.
 
+    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param more: requirements to install beside those of the file.
     :raises ProjectError: the file is missing, unreadable or not a requirements file.
+    :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     :raises GraphError: another file of that name lies there, or another way of adding packages is set.
     """
-    path = Path(requirements)
-    found = read_requirements(path)
-    if len(found.files) > 1:
+    found = read_requirements(Path(requirements)) if requirements else None
+    added = check_added(more, found)
+    if found is None and not added:
+        return graph
+    if found and len(found.files) > 1:
         raise ProjectError(
             f"names other files ({found.files[1].name}), and the image's start script takes this one alone",
-            where=str(path),
+            where=str(found.path),
             do="List the packages in this one file, or take the recipe extended.",
         )
-    dest = f"{script_folder(graph)}/{path.name}"
-    if not _lies_there(graph, path, dest):
-        graph = graph.add(
-            Copy(
-                local(path, step="requirements"),
-                dest,
-                "file",
-                0,
-                0,
-                changes="often",
-                step=f"copy {path.name}",
-            )
-        )
-    graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: path.name}), contract.EXTRA_REQUIREMENTS)
+    if found and found.python:
+        graph = graph.need(needed_python(found))
+    graph, name = _beside_script(graph, found, added)
+    graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)
+    if graph.access.indexes or graph.access.secrets:
+        graph = graph.note(
+            "indexes and secrets reach the commands of the build, not the start of the container, which is when this "
+            "recipe installs: set PIP_INDEX_URL where it runs, or take the recipe extended or preinstalled."
+        )
     return graph.note(
-        f"{count(found)} of {path.name} are installed at every start: slower starts, the network needed, and "
-        "replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled."
+        f"{count([*(found.names if found else ()), *added])} of {name} are installed at every start: slower "
+        "starts, the network needed, and replicas that differ if a version is not pinned. For production take the "
+        "recipe extended or preinstalled."
     )
 
 
@@ -178,16 +205,47 @@ def _needs_extras(graph: Graph, variable: str) -> Graph:
     )
 
 
+def _beside_script(graph: Graph, found: Requirements | None, more: tuple[str, ...]) -> tuple[Graph, str]:
+    """Put a requirements file beside the entry script, under the name that is returned.
+
+    A file of the user's own goes as it is, and where the code brings it already, it is not copied again.
+    """
+    folder = script_folder(graph)
+    if found and found.text is None and not more:
+        dest = f"{folder}/{found.path.name}"
+        if not _lies_there(graph, found.path, dest):
+            source = local(found.path, step="requirements")
+            graph = graph.add(Copy(source, dest, "file", 0, 0, changes="often", step=f"copy {found.path.name}"))
+        return graph, found.path.name
+    name, number, taken = "requirements.txt", 1, _code_files(graph)
+    while f"{folder}/{name}" in taken:
+        number += 1
+        name = f"requirements-{number}.txt"
+    text = ""
+    if found:
+        text = read_text(found.path) if found.text is None else as_text(graph, found)
+    # A backslash that ends the file would join what is added to its last line.
+    lines = [*text.rstrip("\\\r\n").splitlines(), *more]
+    made = Text("".join(f"{line}\n" for line in lines).encode())
+    return graph.add(Copy(made, f"{folder}/{name}", "file", 0, 0, changes="often", step=f"write {name}")), name
+
+
 def _lies_there(graph: Graph, path: Path, dest: str) -> bool:
     """Whether the code that is copied already brings this very file to its place."""
-    for layer in graph.layers:
-        if isinstance(layer, Copy) and isinstance(layer.source, Local) and not is_file(layer.source):
-            for entry in layer.source.entries:
-                if f"{layer.dest}/{entry.path}" == dest:
-                    if (Path(layer.source.path) / entry.path).samefile(path):
-                        return True
-                    raise GraphError(f"the code brings another file to {dest}", where=str(path))
-    return False
+    there = _code_files(graph).get(dest)
+    if there is not None and not there.samefile(path):
+        raise GraphError(f"the code brings another file to {dest}", where=str(path))
+    return there is not None
+
+
+def _code_files(graph: Graph) -> dict[str, Path]:
+    """What the copied folders bring, by its place in the image."""
+    return {
+        f"{layer.dest}/{entry.path}": Path(layer.source.path) / entry.path
+        for layer in graph.layers
+        if isinstance(layer, Copy) and isinstance(layer.source, Local) and not is_file(layer.source)
+        for entry in layer.source.entries
+    }
 
 
 def _without_scripts(source: Local) -> Local:

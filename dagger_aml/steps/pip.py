@@ -4,66 +4,115 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from ..content import local, some_files
-from ..graph import Copy, FromBase, Graph, Run
-from ..requirements import Requirements, read_requirements
+from ..graph import Copy, FromBase, Graph, Need, Run, Text
+from ..requirements import Requirements, check_added, read_requirements
+from .installer import PIP_ENV, PYTHON, Installer, install
 
 SHARE: Final = "/usr/share/dagger-aml"
 """Where files that steps need in the image go; root's."""
 
-PYTHON: Final = FromBase("environment", after="/bin/python")
+HAS_PIP: Final = Need(
+    "pip",
+    True,
+    FromBase("interpreter", before="the base's Python (", after=") has no pip"),
+    "Take a base whose environment has it (`python -m ensurepip` in its Dockerfile adds it), or one of Azure ML's: "
+    "`dagger-aml images`.",
+)
 
-PIP_ENV: Final[Mapping[str, str]] = {
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_NO_CACHE_DIR": "1",
-    "PIP_PROGRESS_BAR": "off",
-    "PIP_USER": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONHASHSEED": "0",
-    "PYTHONNOUSERSITE": "1",
-    "SOURCE_DATE_EPOCH": "315532800",
-}
-"""Variables of every pip command: nothing in a home folder, no questions, compiled files that are the same in every
-build (with SOURCE_DATE_EPOCH set, CPython's ``py_compile`` writes a hash of the source instead of its time)."""
+NOT_MANAGED: Final = Need(
+    "managed",
+    False,
+    FromBase(
+        "interpreter",
+        before="the base names no environment, and the first Python on its PATH (",
+        after=") is managed by its system, so that pip refuses to install into it (PEP 668)",
+    ),
+    "Make a virtual environment in the base's Dockerfile and name it: ENV AZUREML_CONDA_ENVIRONMENT_PATH=/opt/venv",
+)
 
 
-async def pip(graph: Graph, requirements: str | Path, *, root: Path | None = None) -> Graph:
-    """Install a requirements file into the environment that runs the server, as its owner, then ``pip check``.
+async def pip(
+    graph: Graph,
+    requirements: str | Path | None = None,
+    *,
+    more: Iterable[str] = (),
+    root: Path | None = None,
+    installer: Installer = "pip",
+) -> Graph:
+    """Install what a file lists into the environment that runs the server, as its owner, then ``pip check``.
 
     Reads the file, the files that it includes and the wheels that it lists; they travel to
-    ``/usr/share/dagger-aml``, owned by root. Writes into the environment that the base names in
-    ``AZUREML_CONDA_ENVIRONMENT_PATH`` and nowhere else; conflicts fail the step. Needs the network when it is built.
+    ``/usr/share/dagger-aml``, owned by root, a lock or pyproject.toml as the lines that pip reads of it. Writes
+    into the environment that the base names in ``AZUREML_CONDA_ENVIRONMENT_PATH``, without that into the first
+    Python's on its PATH, and nowhere else; conflicts fail the step. Needs the network when it is built.
     The how-to's bare ``pip install`` would put packages into the user's home on curated images.
 
+    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param more: requirements to install beside those of the file, such as ``idna==3.10``.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
+    :param installer: ``uv`` has a pinned uv install the packages, of which nothing stays; the graph's ``access`` says
+        which indexes and secrets either sees.
     :raises ProjectError: a file is missing, unreadable or not a requirements file, with file:line.
+    :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
-    found = read_requirements(Path(requirements), root=root)
-    if not found.names:
+    found = read_requirements(Path(requirements), root=root) if requirements else None
+    added = check_added(more, found)
+    if not added and not (found and found.names):
         return graph
-    graph, dest, workdir = place(graph, found)
+    graph, words, workdir = wanted(graph.need(HAS_PIP).need(NOT_MANAGED), found, added)
     owner, where = FromBase("environment_owner"), (FromBase("environment"), SHARE, "/tmp")
+    made = install(installer, graph.access)
     return graph.add(
         Run(
-            (PYTHON, "-m", "pip", "install", "--requirement", dest),
+            (*made.argv, *words),
             owner,
-            PIP_ENV,
+            made.env,
             workdir,
             touches=where,
-            step=f"pip {found.path.name} ({count(found)})",
+            mounts=made.mounts,
+            step=f"{installer} {title(found, added)}",
         ),
         Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=where, step="pip check"),
     )
 
 
-def count(requirements: Requirements) -> str:
+def count(names: Sequence[str]) -> str:
     """``12 packages``"""
-    number = len(requirements.names)
+    number = len(names)
     return f"{number} package{'s' if number != 1 else ''}"
+
+
+def title(requirements: Requirements | None, more: tuple[str, ...]) -> str:
+    """``requirements.txt (7 packages) and idna==3.10``"""
+    shown = [", ".join(more)] if more else []
+    if requirements and requirements.names:
+        shown.insert(0, f"{requirements.path.name} ({count(requirements.names)})")
+    return " and ".join(shown)
+
+
+def wanted(graph: Graph, requirements: Requirements | None, more: tuple[str, ...]) -> tuple[Graph, list[str], str]:
+    """Copy a requirements file to a place of its own in the image, if it lists anything.
+
+    Returns also the words that tell ``pip install`` of it and of the added packages, and the folder to run pip in.
+    """
+    if requirements is None or not requirements.names:
+        return graph, [*more], "/"
+    if requirements.python:
+        graph = graph.need(needed_python(requirements))
+    graph, dest, workdir = place(graph, requirements)
+    return graph, ["--requirement", dest, *more], workdir
+
+
+def needed_python(requirements: Requirements) -> Need:
+    """The Python versions that a lock or pyproject.toml is for: the markers in it mean nothing for others."""
+    name = requirements.path.name
+    why = f"{name} is for Python {requirements.python}, and the base runs another"
+    return Need("python", requirements.python, why, f"Take a base with such a Python, or change {name}.")
 
 
 def place(graph: Graph, requirements: Requirements) -> tuple[Graph, str, str]:
@@ -76,6 +125,8 @@ def place(graph: Graph, requirements: Requirements) -> tuple[Graph, str, str]:
     while f"{SHARE}/{name}" in taken or f"{SHARE}/{name}.txt" in taken:
         number += 1
         name = f"requirements-{number}"
+    if requirements.text is not None:
+        return _place_text(graph, requirements, name)
     path, step = requirements.path, f"copy {requirements.path.name}"
     if len(requirements.files) == 1:
         dest = f"{SHARE}/{name}.txt"
@@ -87,3 +138,28 @@ def place(graph: Graph, requirements: Requirements) -> tuple[Graph, str, str]:
     inside = (folders[0] / path.name).relative_to(root).as_posix()
     dest = f"{SHARE}/{name}/{inside}"
     return graph.add(Copy(source, f"{SHARE}/{name}", changes="often", step=step)), dest, posixpath.dirname(dest)
+
+
+def as_text(graph: Graph, requirements: Requirements) -> str:
+    """The lines that pip reads of a lock or pyproject.toml, below those that name its indexes.
+
+    An index that the user has said, which may need credentials, counts in the place of the lock's: pip would let the
+    lines win.
+    """
+    said = graph.access.index_url or any(secret.id == "pip" for secret in graph.access.secrets)
+    lines = () if said else requirements.indexes
+    return "".join(f"{line}\n" for line in lines) + (requirements.text or "")
+
+
+def _place_text(graph: Graph, requirements: Requirements, name: str) -> tuple[Graph, str, str]:
+    """Copy the text made of a lock, into the folder of the archives that it names if it names any."""
+    source = Text(as_text(graph, requirements).encode())
+    step = f"copy {requirements.path.name} as requirements.txt"
+    archives = requirements.files[1:]
+    if not archives:
+        dest = f"{SHARE}/{name}.txt"
+        return graph.add(Copy(source, dest, "file", changes="often", step=step)), dest, "/"
+    folder, dest = f"{SHARE}/{name}", f"{SHARE}/{name}/requirements.txt"
+    files = some_files(requirements.path.parent, archives, step="pip")
+    graph = graph.add(Copy(files, folder, changes="often", step=f"copy the archives of {requirements.path.name}"))
+    return graph.add(Copy(source, dest, "file", changes="often", step=step)), dest, folder

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
-from dagger_aml import GraphError, ProjectError
-from dagger_aml.requirements import check_apt, read_apt, read_requirements
+from dagger_aml import GraphError, ProjectError, UsageError
+from dagger_aml.requirements import check_added, check_apt, read_apt, read_requirements
 
 from .tools import error_of, make, short
 
@@ -41,6 +42,9 @@ def read(tmp_path, text: str | bytes) -> tuple[str, ...]:
         ("--only-binary :all:\n--pre\n--require-hashes\n--prefer-binary\n--no-index\nnumpy\n", ("numpy",)),
         ("\ufeffnumpy==1\r\nscipy==1\r\n", ("numpy", "scipy")),
         ("Numpy==1\nNUMPY==1\n", ("Numpy", "NUMPY")),
+        ("--pre --index-url 'https://x.example/a b' -i https://y\nnumpy\n", ("numpy",)),
+        ("-f https://example.org/wheels.html\n--find-links=http://example.org/\nnumpy\n", ("numpy",)),
+        ("numpy==1 --hash sha256:00\n", ("numpy",)),
     ],
 )
 def test_what_pip_takes_is_taken(tmp_path, text, names):
@@ -60,12 +64,22 @@ def test_what_pip_takes_is_taken(tmp_path, text, names):
         ("-r requirements.txt\n", 1, "includes itself"),
         ("-e .\n", 1, "-e cannot be used here"),
         ("-e git+https://x.example/y#egg=z\n", 1, "-e cannot be used here"),
-        ("-f ./wheels\n", 1, "-f cannot be used here"),
-        ("--find-links=wheels\n", 1, "--find-links cannot be used here"),
+        ("-f ./wheels\n", 1, "'./wheels' does not exist"),
+        ("numpy\n--find-links=wheels\n", 2, "'wheels' does not exist"),
+        ("-f ..\n", 1, "lies outside the project"),
+        ("-f file:///wheels\n", 1, "from the network"),
+        ("-f requirements.txt\n", 1, "'requirements.txt' is not a folder"),
+        ("-f .\n", 1, "no wheels and no source archives lie in '.'"),
+        ("--pre -e .\n", 1, "-e cannot be used here"),
+        ("--no-index --find-links ../wheels\n", 1, "lies outside the project"),
+        ("--pre numpy\n", 1, "not an option of a requirements file: numpy"),
+        ("--pre=yes\n", 1, "not an option of a requirements file: --pre=yes"),
+        ("--index-url\n", 1, "the option --index-url needs a value"),
+        ("-r 'half\n", 1, "not options of a requirements file"),
         ("--trusted-host x\n", 1, "--trusted-host cannot be used here"),
         ("-\n", 1, "not an option of a requirements file: -"),
         ("-=x\n", 1, "not an option of a requirements file: -"),
-        ("-r\n", 1, "does not exist"),
+        ("-r\n", 1, "the option -r needs a value"),
         (f"-r {'x' * 5000}\n", 1, "does not exist"),
         (f"{'x' * 5000}.whl\n", 1, "does not exist"),
         ("--no-deps\n", 1, "not an option of a requirements file: --no-deps"),
@@ -91,7 +105,13 @@ def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said
     error = error_of(read, tmp_path, text)
     assert isinstance(error, ProjectError) and said in error.what
     assert error.where == f"{tmp_path}/requirements.txt:{line}"
-    assert error.do or "option" in error.what or "cannot be used here: " in error.what or "include" in error.what
+    assert (
+        error.do
+        or "option" in error.what
+        or "is not a folder" in error.what
+        or "cannot be used here: " in error.what
+        or "include" in error.what
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +127,8 @@ def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said
 )
 def test_passwords_are_refused_and_not_repeated(tmp_path, line):
     error = error_of(read, tmp_path, f"numpy==1\n{line}\n")
-    assert "password" in error.what and error.where == f"{tmp_path}/requirements.txt:2" and error.do
+    assert "password" in error.what and error.where == f"{tmp_path}/requirements.txt:2"
+    assert "--secret id=pip" in str(error.do)
     assert "hunter2" not in str(error)
 
 
@@ -144,6 +165,7 @@ def test_any_text_is_a_file_or_one_clear_error(tmp_path_factory, text):
 # --- apt ------------------------------------------------------------------------------------------------------------
 
 GOOD = (
+    "curl=7.*",
     "curl",
     "libgomp1",
     "g++",
@@ -180,6 +202,7 @@ BAD = (
     "curl\0",
     "cürl",
     "curl=1 -y",
+    "curl=*.1",
     "_curl",
     "https://x/y.deb",
 )
@@ -235,3 +258,107 @@ def test_an_included_file_that_is_a_link_is_refused(tmp_path):
     make(tmp_path, {"requirements.txt": "-r link.txt\n", "real.txt": "numpy\n"})
     (tmp_path / "link.txt").symlink_to("real.txt")
     assert "is a link" in error_of(read_requirements, tmp_path / "requirements.txt").what
+
+
+@pytest.mark.parametrize(
+    ("text", "hashes"),
+    [
+        ("numpy==1\n", False),
+        ("numpy==1 --hash=sha256:00\n", True),
+        ("numpy==1 \\\n  --hash sha256:00\n", True),
+        ("--require-hashes\nnumpy==1\n", True),
+        ("--pre --require-hashes\n", True),
+        ("# --require-hashes\nnumpy==1 # --hash=sha256:00\n", False),
+        ("-c pins.txt\nnumpy\n", False),
+        ("-r pins.txt\nnumpy\n", True),
+    ],
+    ids=short,
+)
+def test_whether_pip_will_demand_hashes_is_known(tmp_path, text, hashes):
+    make(tmp_path, {"requirements.txt": text, "pins.txt": "numpy==1 --hash=sha256:00\n"})
+    assert read_requirements(tmp_path / "requirements.txt").hashes is hashes
+
+
+def test_folders_of_archives_travel_and_nothing_else_in_them(tmp_path):
+    """As pip has it, a folder is beside the file that names it, else in the folder that pip runs in."""
+    files = {
+        "requirements.txt": "--no-index --find-links 'my wheels'\n-r reqs/more.txt\nown\n",
+        "my wheels/own-1.0-py3-none-any.whl": "x",
+        "my wheels/own-1.0.tar.gz": "x",
+        "my wheels/notes.txt": "x",
+        "my wheels/deeper/far-1.0-py3-none-any.whl": "x",
+        "reqs/more.txt": "--find-links near\n--find-links=top\n",
+        "reqs/near/near-1.0.zip": "x",
+        "top/top-1.0.tar.bz2": "x",
+    }
+    found = read_requirements(make(tmp_path, files) / "requirements.txt")
+    assert found.names == ("own",)
+    assert sorted(file.relative_to(tmp_path).as_posix() for file in found.files) == sorted(
+        name for name in files if "deeper" not in name and "notes" not in name
+    )
+
+
+def test_a_linked_archive_in_a_folder_of_archives_is_refused(tmp_path):
+    make(tmp_path, {"requirements.txt": "-f wheels\n", "real.whl": "x", "wheels/a-1.0.whl": "->../real.whl"})
+    error = error_of(read_requirements, tmp_path / "requirements.txt")
+    assert "'wheels/a-1.0.whl' is a link" in error.what and error.where == f"{tmp_path}/requirements.txt:1"
+
+
+# --- added by --pip -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["idna", "idna==3.10", "pandas[sql] >=2,<3", "a @ https://example.org/a.whl", "tomli; python_version < '3.11'"],
+)
+def test_requirements_may_be_added(text):
+    assert check_added([text, f" {text} "]) == (text,)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("-e .", "an option, not a package"),
+        ("--index-url=https://x", "an option, not a package"),
+        ("", "not a package"),
+        ("a b", "not a package"),
+        ("./a.whl", "not a package"),
+        ("dir/a", "not a package"),
+        ("a-1.0-py3-none-any.whl", "a path, not a package"),
+        ("a.tar.gz", "a path, not a package"),
+        ("a @ ./a.whl", "a path, not a package"),
+        ("a @ file:///a.whl", "a file URL cannot travel"),
+        ("a\n--index-url https://x", "not a package"),
+        ("a ;\npython_version < '3'", "not a package"),
+        ("a @ https://x/a\n-e.", "not a package"),
+        ("a\0", "not a package"),
+        ("a==1 --hash=sha256:00", "not a package"),
+        (3, "not a package"),
+    ],
+    ids=short,
+)
+def test_what_is_no_requirement_may_not_be_added(text, said):
+    error = error_of(check_added, ["idna", text])
+    assert said in error.what and error.where == "--pip" and error.do
+
+
+def test_a_password_in_what_is_added_is_refused_and_not_repeated():
+    error = error_of(check_added, ["a @ https://me:hunter2@example.org/a.whl"])
+    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.do) and error.where == "--pip"
+
+
+def test_nothing_without_a_hash_is_added_to_a_file_with_hashes(tmp_path):
+    hashed = read_requirements(make(tmp_path, {"r.txt": "a==1 --hash=sha256:00\n"}) / "r.txt")
+    error = error_of(check_added, ["idna"], hashed)
+    assert "'idna' has no hash" in error.what and "r.txt" in error.what and error.where == "--pip"
+    assert check_added([], hashed) == ()
+
+
+@given(st.text(max_size=30))
+def test_what_is_added_is_one_word_that_pip_takes_for_a_package(text):
+    try:
+        (word,) = check_added([text])
+    except UsageError as error:
+        assert error.where == "--pip"
+    else:
+        assert not word.startswith(("-", ".", "/")) and word.isprintable() and Requirement(word).name
