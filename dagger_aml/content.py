@@ -31,6 +31,7 @@ ALWAYS_LEFT_OUT = frozenset(
         ".ruff_cache",
         ".ipynb_checkpoints",
         ".DS_Store",
+        "node_modules",
         "__pycache__",
     }
 )
@@ -48,6 +49,7 @@ def local(
     leave_out: Iterable[Path] = (),
     caches: bool = False,
     ignore: IgnoreFiles | None = None,
+    keep: Iterable[Path] = (),
     step: str = "copy",
 ) -> Local:
     """Walk a file or a folder and say what of it goes into the image.
@@ -58,6 +60,7 @@ def local(
     :param leave_out: paths in the folder that are other parts of the project.
     :param caches: take also what :data:`ALWAYS_LEFT_OUT` names (a model folder is taken as it is).
     :param ignore: ignore files to follow.
+    :param keep: paths in the folder's top that ignore files say nothing of, nor of what lies beneath.
     :param step: named in errors.
     :raises ProjectError: missing or unreadable.
     :raises GraphError: a FIFO, socket or device; a link that leaves the folder.
@@ -68,6 +71,7 @@ def local(
         raise ProjectError(_reason(error), where=str(path)) from None
     # A part may be given as a link: both the link's own place and what it points to are another part.
     kept_apart = {place for each in leave_out for place in (each.resolve(), each.parent.resolve() / each.name)}
+    spared = {each.parent.resolve() / each.name for each in keep}
     mode = root.stat().st_mode
     if stat.S_ISREG(mode):
         _must_read(root)
@@ -77,7 +81,7 @@ def local(
     entries: list[Entry] = []
     left_out: list[str] = []
 
-    def walk(folder: Path, prefix: str) -> None:
+    def walk(folder: Path, prefix: str, ignore: IgnoreFiles | None) -> None:
         try:
             names = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
@@ -91,21 +95,22 @@ def local(
                 info = item.stat(follow_symlinks=False)
             except OSError as error:
                 raise ProjectError(_reason(error), where=item.path) from None
-            if ignore and ignore.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
+            rules = None if Path(item.path) in spared else ignore
+            if rules and rules.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
                 left_out.append(name)
                 continue
             if stat.S_ISLNK(info.st_mode):
                 entries.append(_link(root, Path(item.path), name, step))
             elif stat.S_ISDIR(info.st_mode):
                 entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
-                walk(Path(item.path), name + "/")
+                walk(Path(item.path), name + "/", rules)
             elif stat.S_ISREG(info.st_mode):
                 _must_read(Path(item.path))
                 entries.append(_file(name, info))
             else:
                 raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", where=step)
 
-    walk(root, "")
+    walk(root, "", ignore)
     return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
 
 
@@ -125,6 +130,30 @@ def some_files(root: Path, files: Iterable[Path], *, step: str = "copy") -> Loca
         found = local(file, step=step).entries[0]
         entries[place.as_posix()] = evolve(found, path=place.as_posix())
     return Local(str(top), sorted(entries.values(), key=lambda entry: entry.path), partial=True)
+
+
+_POINTER, _LARGEST_POINTER = b"version https://git-lfs.github.com/spec/", 1024
+
+
+def check_pulled(source: Local) -> None:
+    """Refuse files that Git LFS left as pointers: small texts in place of the files that are meant.
+
+    :raises ProjectError: there is one.
+    """
+    single = is_file(source)
+    for entry in source.entries:
+        if entry.type != "file" or not len(_POINTER) < entry.size < _LARGEST_POINTER:
+            continue
+        path = Path(source.path) / ("" if single else entry.path)
+        try:
+            with path.open("rb") as file:
+                begun = file.read(len(_POINTER))
+        except OSError as error:
+            raise ProjectError(_reason(error), where=str(path)) from None
+        if begun == _POINTER:
+            raise ProjectError(
+                "is a Git LFS pointer, not the file itself", where=str(path), do="Fetch the file: git lfs pull"
+            )
 
 
 def digest(source: Source) -> str:
@@ -192,6 +221,8 @@ def _link(root: Path, path: Path, name: str, step: str) -> Entry:
 
 def _is_left_out(item: os.DirEntry[str]) -> bool:
     if item.name in ALWAYS_LEFT_OUT or item.name == MARKER or item.name.endswith((".pyc", ".egg-info")):
+        return True
+    if item.name.startswith(".env."):
         return True
     if not item.is_dir(follow_symlinks=False):
         return False

@@ -10,13 +10,19 @@ from pathlib import Path, PurePosixPath
 from .errors import ProjectError
 
 
+_LONGEST_NAME = 255
+"""Bytes of one name in a path that Linux takes."""
+
+
 def check_relative(script: str, where: str) -> str:
     """The entry script's path in its plain form, ``score.py`` for ``./score.py``.
 
     :param where: what says it, for the message.
-    :raises ProjectError: absolute, or outside the code folder.
+    :raises ProjectError: absolute, outside the code folder, or longer than a path can be.
     """
     pure = PurePosixPath(script)
+    if any(len(part.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for part in pure.parts):
+        raise ProjectError(f"the entry script's name is longer than a file's can be: {script[:60]}…", where=where)
     if pure.is_absolute() or script.startswith("\\") or ":" in script[:2]:
         raise ProjectError(
             f"the entry script must be relative to the code folder: {script}",
@@ -105,14 +111,33 @@ def _bound(body: Iterable[ast.stmt]) -> tuple[set[str], str | None]:
     return names, star
 
 
+def find(folder: Path) -> tuple[str, ...]:
+    """Names of the Python files of a folder that have ``init`` and ``run`` at their top level, sorted.
+
+    Where a file defines both, those that only import or assign them (its tests, say) are none. What does not parse is
+    none, and neither are ``__init__.py`` and tests by their names.
+    """
+    defined, bound = [], []
+    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        if path.stem in ("__init__", "conftest") or path.stem.startswith("test_") or path.stem.endswith("_test"):
+            continue
+        try:
+            data = path.read_bytes()
+            if b"init" not in data or b"run" not in data:
+                continue
+            body = ast.parse(data).body
+            names, _ = _bound(body)
+        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+            continue
+        functions = {each.name for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        if {"init", "run"} <= functions:
+            defined.append(path.name)
+        elif {"init", "run"} <= names:
+            bound.append(path.name)
+    return tuple(defined or bound)
+
+
 def _candidates(folder: Path) -> str | None:
     """A sentence that names Python files of the folder which have both functions."""
-    found = []
-    for path in sorted(folder.glob("*.py"))[:50] if folder.is_dir() else ():
-        try:
-            names, _ = _bound(ast.parse(path.read_bytes()).body)
-        except (SyntaxError, ValueError, OSError):
-            continue
-        if {"init", "run"} <= names:
-            found.append(path.name)
+    found = find(folder)
     return f"Has init() and run(): {', '.join(found)}; name it with --entry-script." if found else None

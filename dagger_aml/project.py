@@ -12,14 +12,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, Factory, evolve, field, fields, frozen
 
-from . import catalog
+from . import catalog, conventions
+from .access import Access
+from .contract import MODEL_DIR
 from .entry_script import check_relative
 from .errors import GraphError, ProjectError, UsageError
 from .graph import DEFAULT_PLATFORM, From, Graph, check_platform, check_text
-from .project_file import FILE_NAME, ProjectFile, read_project_file
+from .imports import Reached, reached
+from .packages_found import find_requirements
+from .project_access import read_access
+from .project_file import FILE_NAME, ProjectFile, looks_like_path, read_project_file
+from .project_notes import notes_on
 from .requirements import check_apt, read_apt
+from .steps.installer import Installer
 from .steps.model import Model
 from .steps.packages import Via
 
@@ -30,29 +37,83 @@ class Options:
     follow from the field's. None and empty mean not said."""
 
     base: str | None = field(
-        default=None, metadata={"help": "A catalog name or any image reference.", "metavar": "IMAGE"}
+        default=None,
+        metadata={
+            "help": "A catalog name, a reference, oci:FOLDER[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE.",
+            "metavar": "IMAGE",
+        },
     )
     recipe: str | None = field(
         default=None, metadata={"help": "extended, dynamic, preinstalled, package, or a file.", "metavar": "RECIPE"}
     )
     platform: str | None = field(
-        default=None, metadata={"help": "Platform of the image, whatever the host is.", "metavar": "OS/ARCH"}
+        default=None,
+        metadata={
+            "help": "Platform of the image, whatever the host is; several for `build`.",
+            "metavar": "OS/ARCH[,…]",
+        },
     )
     entry_script: str | None = field(
         default=None, metadata={"help": "Entry script, relative to the code folder.", "metavar": "FILE"}
     )
     requirements: str | None = field(
-        default=None, metadata={"help": "pip requirements file, relative to the project.", "metavar": "FILE"}
+        default=None,
+        metadata={"help": "A requirements file, pylock.toml, uv.lock or pyproject.toml.", "metavar": "FILE"},
     )
     via: str | None = field(
         default=None,
         metadata={"help": "How preinstalled packages are found: start-script or pythonpath.", "metavar": "WAY"},
+    )
+    pip: tuple[str, ...] = field(
+        default=(), converter=tuple, metadata={"help": "A package for pip to install too.", "metavar": "PKG"}
+    )
+    apt: tuple[str, ...] = field(
+        default=(), converter=tuple, metadata={"help": "A Debian package to install too.", "metavar": "PKG"}
     )
     env: tuple[str, ...] = field(
         default=(), converter=tuple, metadata={"help": "A variable of the image.", "metavar": "NAME=VALUE"}
     )
     label: tuple[str, ...] = field(
         default=(), converter=tuple, metadata={"help": "A label of the image.", "metavar": "NAME=VALUE"}
+    )
+    installer: str | None = field(
+        default=None, metadata={"help": "What installs packages: pip, or uv, pinned.", "metavar": "NAME"}
+    )
+    index_url: str | None = field(
+        default=None, metadata={"help": "The package index, in place of PyPI.", "metavar": "URL"}
+    )
+    extra_index_url: tuple[str, ...] = field(
+        default=(), converter=tuple, metadata={"help": "A package index beside it.", "metavar": "URL"}
+    )
+    find_links: tuple[str, ...] = field(
+        default=(), converter=tuple, metadata={"help": "A page with archives.", "metavar": "URL"}
+    )
+    apt_mirror: str | None = field(
+        default=None, metadata={"help": "Takes the archive's place in the base's apt sources.", "metavar": "URL"}
+    )
+    http_proxy: str | None = field(
+        default=None,
+        metadata={"help": "Proxy of the build's commands.", "metavar": "URL", "variable": "HTTP_PROXY"},
+    )
+    https_proxy: str | None = field(
+        default=None,
+        metadata={"help": "Proxy of the build's commands.", "metavar": "URL", "variable": "HTTPS_PROXY"},
+    )
+    no_proxy: str | None = field(
+        default=None, metadata={"help": "Hosts without proxy.", "metavar": "HOSTS", "variable": "NO_PROXY"}
+    )
+    ca: str | None = field(
+        default=None,
+        metadata={"help": "Certificates (PEM) that the build's commands trust too.", "metavar": "FILE"},
+    )
+    secret: tuple[str, ...] = field(
+        default=(),
+        converter=tuple,
+        repr=False,
+        metadata={
+            "help": "id=pip|netrc|azure-artifacts|apt,env=NAME or src=FILE; mounted, never in the image.",
+            "metavar": "SECRET",
+        },
     )
 
 
@@ -61,9 +122,24 @@ def option_flag(option: Attribute[Any]) -> str:
     return "--" + option.name.replace("_", "-")
 
 
+def takes_several(option: Attribute[Any]) -> bool:
+    """Whether the flag may be given several times."""
+    return option.default == ()
+
+
 def option_variable(option: Attribute[Any]) -> str | None:
-    """``DAGGER_AML_ENTRY_SCRIPT``; none for fields that take several values."""
-    return None if option.name in ("env", "label") else f"DAGGER_AML_{option.name.upper()}"
+    """``DAGGER_AML_ENTRY_SCRIPT``, or the standard one of a proxy; none for fields that take several values."""
+    if takes_several(option):
+        return None
+    name: str = option.metadata.get("variable", f"DAGGER_AML_{option.name.upper()}")
+    return name
+
+
+def variable_spellings(variable: str | None) -> tuple[str, ...]:
+    """A variable's name as programs look for it: those of proxies in lower case first."""
+    if variable is None or variable.startswith("DAGGER_AML_"):
+        return (variable,) if variable else ()
+    return (variable.lower(), variable)
 
 
 @frozen
@@ -71,16 +147,23 @@ class Project:
     """A project folder, read and checked; what recipes work from.
 
     :param root: the folder, absolute.
-    :param base: of the image.
+    :param base: of the image, for the first platform.
+    :param platforms: all of them; `build` makes an index of several.
     :param recipe: a recipe's name, or the path of a recipe file.
     :param apt: Debian packages.
-    :param requirements: pip requirements file.
+    :param requirements: what pip installs: a requirements file, a lock file, or ``pyproject.toml``.
+    :param pip: requirements to install beside it.
     :param code: the code folder; None for an image of an environment only.
     :param entry_script: relative to it.
     :param models: in the order in which they were declared or found.
     :param preinstalled: a site-packages folder of the user's.
     :param via: how preinstalled packages reach ``sys.path``.
     :param request: a sample request, and ``answer`` what it must give; never part of the image.
+    :param access: how the build's commands reach what they install from.
+    :param installer: of the packages: ``pip`` or ``uv``.
+    :param beside: what lies in the code folder and is neither code nor another part.
+    :param kept: what of the code folder is taken whatever ignore files say.
+    :param notes: what the user should know of what was found.
     :param sources: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
         ``found``, ``default``.
     """
@@ -88,9 +171,11 @@ class Project:
     root: Path
     name: str
     base: From
+    platforms: tuple[str, ...] = field(default=Factory(lambda self: (self.base.platform,), takes_self=True))
     recipe: str = "extended"
     apt: tuple[str, ...] = ()
     requirements: Path | None = None
+    pip: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
     labels: Mapping[str, str] = field(factory=dict)
     code: Path | None = None
@@ -100,6 +185,11 @@ class Project:
     via: Via = "start-script"
     request: Path | None = None
     answer: Path | None = None
+    access: Access = field(factory=Access)
+    installer: Installer = "pip"
+    beside: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = field(default=(), eq=False)
     sources: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
     @property
@@ -109,7 +199,7 @@ class Project:
         parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
         if self.code != self.root:
             parts = [part for part in parts if part == self.preinstalled]
-        return (*parts, *(model.path for model in self.models))
+        return (*parts, *self.beside, *(model.path for model in self.models))
 
     @property
     def source_directory(self) -> str:
@@ -162,59 +252,98 @@ class _Reader:
         self.options = options
         self.file: ProjectFile = read_project_file(root)
         self.sources: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.kept: tuple[Path, ...] = ()
+        self.models_folder: Path | None = None
 
     def read(self) -> Project:
         file = self.file.tables
         platform = self.said("platform", file.platform, DEFAULT_PLATFORM)
-        self.located("platform", lambda: check_platform(platform))
+        platforms: tuple[str, ...] = self.located("platform", lambda: _platforms(platform))
         base_text = self.said("base", file.base, catalog.DEFAULT.name)
-        base = self.located("base", lambda: catalog.base(base_text, platform))
+        beside = None if self.sources["base"].startswith(("--", "$")) else self.root
+        base = self.located("base", lambda: catalog.base(base_text, platforms[0], folder=beside))
         in_file = file.recipe
         if in_file and looks_like_path(in_file):
             in_file = str(self.root / in_file)
         recipe = self.said("recipe", in_file, "extended")
         code, script = self.code()
-        models = self.models()
-        via = self.said("via", file.preinstalled.via, "start-script")
+        used = reached(code, script) if code and code.is_dir() else None
+        models = self.models(code, used)
+        via = self.said("via", file.preinstalled.via, "start-script", ("preinstalled", "via"))
         if via not in ("start-script", "pythonpath"):
             raise UsageError(
                 f"no such way: {via!r}", where=self.sources["via"], do="Take start-script or pythonpath."
             )
+        apt, requirements = self.apt(), self.requirements(code)
+        installer = self.said("installer", file.pip.installer, "pip", ("pip", "installer"))
+        if installer not in ("pip", "uv"):
+            raise UsageError(
+                f"no such installer: {installer!r}", where=self.sources["installer"], do="Take pip or uv."
+            )
+        preinstalled = self.preinstalled()
+        if preinstalled and recipe == "preinstalled" and self.options.pip:
+            raise UsageError(
+                "packages cannot be added to a folder that is made already",
+                where="--pip",
+                do=f"Install it into {preinstalled}, or leave out [preinstalled] path.",
+            )
+        access = self.access()
         project = Project(
             root=self.root,
             name=_plain_name(file.name or self.root.name),
             base=base,
+            platforms=platforms,
             recipe=recipe,
-            apt=self.apt(),
-            requirements=self.requirements(code),
+            apt=apt,
+            requirements=requirements,
+            pip=self.added("pip", self.options.pip),
             env=self.pairs("env", file.env, self.options.env),
             labels=self.pairs("labels", file.labels, self.options.label),
             code=code,
             entry_script=script,
             models=models,
-            preinstalled=self.preinstalled(),
+            preinstalled=preinstalled,
             via="pythonpath" if via == "pythonpath" else "start-script",
             request=self.part("request", file.request, ("request.json",)),
             answer=self.part("answer", file.answer, ("answer.json",)),
+            beside=self.beside(recipe, used) if used and code == self.root else (),
+            kept=self.kept,
+            access=access,
+            installer="uv" if installer == "uv" else "pip",
+            notes=tuple(self.notes),
             sources=self.sources,
         )
-        return project
+        return evolve(project, notes=(*project.notes, *notes_on(project, used)))
 
     # --- values ---
 
-    def said(self, name: str, in_file: str | None, default: str) -> str:
+    def access(self) -> Access:
+        lists = {name: getattr(self.options, name) for name in ("extra_index_url", "find_links", "secret")}
+        found, notes = read_access(self.maybe, lists, self.file, self.root, self.sources)
+        self.notes += notes
+        return found
+
+    def maybe(self, name: str, in_file: str | None, key: tuple[str, ...]) -> str | None:
+        """One text value by precedence that has no default; it has no source then either."""
+        value = self.said(name, in_file, "", key)
+        if not value:
+            del self.sources[name]
+        return value or None
+
+    def said(self, name: str, in_file: str | None, default: str, key: tuple[str, ...] = ()) -> str:
         """One text value by precedence."""
         option = next(each for each in fields(Options) if each.name == name)
         flag, variable = getattr(self.options, name), option_variable(option)
         if flag:
             self.sources[name] = option_flag(option)
             return check_text(option_flag(option), flag, newline=False)
-        if variable and os.environ.get(variable):
-            self.sources[name] = f"${variable}"
-            return check_text(f"${variable}", os.environ[variable], newline=False)
+        for spelt in variable_spellings(variable):
+            if os.environ.get(spelt):
+                self.sources[name] = f"${spelt}"
+                return check_text(f"${spelt}", os.environ[spelt], newline=False)
         if in_file is not None:
-            key = ("preinstalled", "via") if name == "via" else (name,)
-            self.sources[name] = self.file.where(*key)
+            self.sources[name] = self.file.where(*(key or (name,)))
             return in_file
         self.sources[name] = "default"
         return default
@@ -241,6 +370,12 @@ class _Reader:
         for key, value in found.items():
             self.located(f"{name}.{key}", lambda key=key, value=value: Graph().configure(**{name: {key: value}}))
         return found
+
+    def added(self, name: str, flags: tuple[str, ...]) -> tuple[str, ...]:
+        for text in flags:
+            check_text(f"--{name}", text, newline=False)
+            self.sources[f"{name}.{text}"] = f"--{name}"
+        return flags
 
     # --- parts of the folder ---
 
@@ -290,32 +425,43 @@ class _Reader:
             said = self.sources["entry_script"] = self.said_source("entry_script", ("code", "entry-script"))
             script = check_relative(check_text("the entry script", script, newline=False), said)
         folder = self.declared_path("code", table.path, ("code", "path"))
+        if script is None:
+            found = conventions.scripts(self.root) if folder is None else conventions.scripts_in(folder)
+            if found:
+                return self.found_script(conventions.only(found, self.root), folder)
+            self.sources["entry_script"] = "default"
+        elif folder is None:
+            found = conventions.scripts_called(self.root, script)
+            if found:
+                folder, self.sources["code"] = conventions.only(found, self.root).folder, "found"
         if folder is None:
-            name = script or "score.py"
-            folder_there, script_there = self.root / "code", self.root / name
-            if folder_there.is_dir() and script_there.is_file():
-                inner = folder_there / name
-                shown = inner if inner.is_file() else folder_there
-                raise ProjectError(
-                    f"two candidates for the code: {shown.relative_to(self.root)} and {name}",
-                    where=str(self.root),
-                    do=f"Move one away, or say `[code] path` in {FILE_NAME}.",
-                )
-            folder = self.one_of("code", [folder_there])
-            if folder is None and script_there.is_file():
-                folder, self.sources["code"] = self.root, "found"
+            folder = self.one_of("code", [self.root / "code"])
         if folder is None:
+            del self.sources["entry_script"]
             if script:
                 raise ProjectError(
                     "an entry script is named, but there is no code",
-                    where=self.sources["entry_script"],
+                    where=self.said_source("entry_script", ("code", "entry-script")),
                     do=f"Put it into {self.root / 'code'} or beside the project file.",
                 )
-            return None, "score.py"
-        if not script:
-            script = "score.py"
-            self.sources["entry_script"] = "default"
-        return folder, script
+        return folder, script or conventions.SCRIPT
+
+    def found_script(self, script: conventions.Script, folder: Path | None) -> tuple[Path, str]:
+        if folder is None:
+            self.sources["code"] = "found"
+        self.sources["entry_script"] = "default" if script.name == conventions.SCRIPT else "found"
+        if not script.by_name:
+            self.notes.append(f"entry script {script.name} (found by its init and run)")
+        return script.folder, script.name
+
+    def beside(self, recipe: str, used: Reached) -> tuple[Path, ...]:
+        """What lies in a project folder that is the code, and is not taken as code."""
+        own = [path for path in self.file.paths if path.is_relative_to(self.root)]
+        if looks_like_path(recipe):
+            own += [path for path in (Path(recipe).absolute(), self.root / recipe) if path.is_relative_to(self.root)]
+        own += [self.models_folder] if self.models_folder else []
+        own += [self.root / self.file.tables.apt] if isinstance(self.file.tables.apt, str) else []
+        return tuple(dict.fromkeys((*conventions.not_code(self.root, used), *own)))
 
     def said_source(self, name: str, key: tuple[str | int, ...]) -> str:
         option = next(each for each in fields(Options) if each.name == name)
@@ -326,22 +472,47 @@ class _Reader:
             return f"${variable}"
         return self.file.where(*key)
 
-    def models(self) -> tuple[Model, ...]:
+    def models(self, code: Path | None, used: Reached | None) -> tuple[Model, ...]:
         tables = self.file.tables.models
         if tables is not None:
             self.sources["models"] = self.file.where("models")
             return tuple(self.located("models", lambda t=t, i=i: self.model(t, i)) for i, t in enumerate(tables))
         found = self.one_of("models", [self.root / "model", self.root / "models"])
         if found is None:
-            return ()
+            return self.found_models(code, used)
+        if code is None:
+            conventions.check_has_script(self.root, found)
         if found.name == "model":
-            return (Model(found, _plain_name(self.file.tables.name or self.root.name)),)
+            return (Model(found, self.model_name(found)),)
         if not found.is_dir():
             raise ProjectError(
                 "is a file; a folder of models is meant", where=str(found), do="Call a single model `model`."
             )
+        self.models_folder = found
         children = sorted(path for path in found.iterdir() if not path.name.startswith("."))
         return tuple(Model(path, _plain_name(path.stem if path.is_file() else path.name)) for path in children)
+
+    def found_models(self, code: Path | None, used: Reached | None) -> tuple[Model, ...]:
+        """The model that lies in the project folder under a name of its own, if there is one."""
+        found = conventions.models(self.root, code)
+        if code == self.root and used and not used.reads_model_dir:
+            # Code that does not ask Azure ML for the folder of models finds its model where it is: beside itself.
+            self.kept = tuple(found)
+            self.notes += [f"{path.name} travels with the code, which does not read {MODEL_DIR}" for path in found]
+            return ()
+        model = conventions.only_model(self.root, found)
+        if model is None:
+            return ()
+        if code is None:
+            conventions.check_has_script(self.root, model)
+        self.sources["models"] = "found"
+        return (Model(model, self.model_name(model)),)
+
+    def model_name(self, path: Path) -> str:
+        """A single model's own name, or, where that is just ``model``, the project's."""
+        own = path.stem if path.is_file() else path.name
+        project = self.file.tables.name or self.root.name
+        return _plain_name(project if "model" in (own, path.name) else own)
 
     def model(self, table: Any, index: int) -> Model:
         where = self.file.where("models", index)
@@ -360,12 +531,15 @@ class _Reader:
 
     def apt(self) -> tuple[str, ...]:
         said = self.file.tables.apt
+        found: tuple[str, ...] = ()
         if isinstance(said, tuple):
             self.sources["apt"] = self.file.where("apt")
-            checked: tuple[str, ...] = self.located("apt", lambda: check_apt(said))
-            return checked
-        path = self.part("apt", said, ("apt.txt",))
-        return read_apt(path) if path else ()
+            found = self.located("apt", lambda: check_apt(said))
+        elif path := self.part("apt", said, ("apt.txt",)):
+            found = read_apt(path)
+        for package in self.added("apt", self.options.apt):
+            self.located(f"apt.{package}", lambda package=package: check_apt((package,)))
+        return tuple(dict.fromkeys((*found, *self.options.apt)))
 
     def requirements(self, code: Path | None) -> Path | None:
         flag = self.options.requirements or os.environ.get("DAGGER_AML_REQUIREMENTS")
@@ -374,13 +548,19 @@ class _Reader:
             return self.inside(flag, self.sources["requirements"])
         if self.file.tables.requirements is not None:
             return self.declared_path("requirements", self.file.tables.requirements, ("requirements",))
-        places = dict.fromkeys([self.root, code or self.root])
-        return self.one_of("requirements", [place / "requirements.txt" for place in places])
+        found = find_requirements([self.root, *([code] if code and code.is_dir() else [])], root=self.root)
+        if found is None:
+            return None
+        self.sources["requirements"] = "found"
+        if found.others:
+            taken, *left = (path.relative_to(self.root).as_posix() for path in (found.path, *found.others))
+            self.notes.append(f"{taken} was taken for the packages; left: {', '.join(left)}")
+        return found.path
 
 
-def looks_like_path(recipe: str) -> bool:
-    """Whether a recipe is named by its file, not by its name."""
-    return recipe.endswith(".py") or "/" in recipe or "\\" in recipe
+def _platforms(text: str) -> tuple[str, ...]:
+    """Read ``linux/amd64,linux/arm64``; each once."""
+    return tuple(dict.fromkeys(check_platform(each.strip()) for each in text.split(",")))
 
 
 def _plain_name(text: str) -> str:

@@ -19,9 +19,10 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             project.code,
             script=project.entry_script,
             leave_out=project.other_parts,
+            keep=project.kept,
             root=project.root,
         )
-    if project.requirements:
-        graph = await startup_packages(graph, project.requirements)
+    if project.requirements or project.pip:
+        graph = await startup_packages(graph, project.requirements, more=project.pip)
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

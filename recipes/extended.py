@@ -12,14 +12,21 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
     if project.apt:
         graph = await apt(graph, project.apt)
-    if project.requirements:
-        graph = await pip(graph, project.requirements, root=project.root)
+    if project.requirements or project.pip:
+        graph = await pip(
+            graph,
+            project.requirements,
+            more=project.pip,
+            root=project.root,
+            installer=project.installer,
+        )
     if project.code:
         graph = await code(
             graph,
             project.code,
             script=project.entry_script,
             leave_out=project.other_parts,
+            keep=project.kept,
             root=project.root,
         )
     for each in project.models:

@@ -11,8 +11,14 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
     if project.apt:
         graph = await apt(graph, project.apt)
-    if project.requirements:
-        graph = await pip(graph, project.requirements, root=project.root)
+    if project.requirements or project.pip:
+        graph = await pip(
+            graph,
+            project.requirements,
+            more=project.pip,
+            root=project.root,
+            installer=project.installer,
+        )
     for each in project.models:
         graph = await model(graph, each)
     if project.code:
@@ -22,6 +28,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             script=project.entry_script,
             below=project.source_directory,
             leave_out=project.other_parts,
+            keep=project.kept,
             root=project.root,
         )
     graph = await labels(graph, project.labels)

@@ -19,12 +19,20 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             project.code,
             script=project.entry_script,
             leave_out=project.other_parts,
+            keep=project.kept,
             root=project.root,
         )
     if project.preinstalled:
         name = project.preinstalled_name
         graph = await packages_folder(graph, project.preinstalled, name, via=project.via)
-    elif project.requirements:
-        graph = await packages(graph, project.requirements, via=project.via, root=project.root)
+    elif project.requirements or project.pip:
+        graph = await packages(
+            graph,
+            project.requirements,
+            more=project.pip,
+            via=project.via,
+            root=project.root,
+            installer=project.installer,
+        )
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

@@ -12,9 +12,10 @@ from attrs import fields, fields_dict
 
 from ..backends.builder import Builder
 from ..backends.dockerfile import Format
+from ..events import ignore
 from ..graph import Graph
-from ..project import Options, Project, load_project, option_flag, option_variable
-from ..recipe import lay_out
+from ..project import Options, Project, load_project, option_flag, option_variable, takes_several
+from ..recipe import lay_out, lay_out_each
 from .progress import Progress
 
 Command = Callable[..., Any]
@@ -38,19 +39,24 @@ async def opened(
     *,
     format: Format | None = None,
     no_cache: bool = False,
+    pull: bool = False,
     engine_timeout: float | None = None,
 ) -> AsyncIterator[Builder]:
-    """The builder that ``--with`` names; an engine's session ends with the block."""
+    """The builder that ``--with`` names; an engine's session ends with the block.
+
+    :param pull: for a local builder; an engine asks the registry for a tag in each session.
+    """
     if name == "dagger":
         from ..engine import START_DEADLINE, connect
 
         patience = engine_timeout or START_DEADLINE
-        async with connect(engine_timeout=patience, no_cache=no_cache, on_event=progress.on_event) as engine:
+        on_event = ignore if progress.quiet else progress.on_event
+        async with connect(engine_timeout=patience, no_cache=no_cache, on_event=on_event) as engine:
             yield engine
     else:
         from ..backends.local import local_builder
 
-        yield local_builder(name, format=format, no_cache=no_cache, on_event=progress.on_event)
+        yield local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=progress.on_event)
 
 
 def project_options(function: Command, *, only: tuple[str, ...] = (), argument: bool = True) -> Command:
@@ -59,7 +65,7 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
     :param argument: False for a command that takes more than projects.
     """
     for option in reversed([each for each in fields(Options) if not only or each.name in only]):
-        many = option.name in ("env", "label")
+        many = takes_several(option)
         variable = option_variable(option)
         text = option.metadata["help"] + (" May be given several times." if many else "")
         function = click.option(
@@ -72,6 +78,19 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
 
 
 def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
-    """The project, and the graph that its recipe lays out."""
-    project = load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))
-    return project, anyio.run(lay_out, project)
+    """The project, and the graph that its recipe lays out for the first of its platforms."""
+    project = _project(folder, given)
+    graph = anyio.run(lay_out, project)
+    if len(project.platforms) > 1:
+        graph = graph.note(f"this is for {project.base.platform}; only `build` takes {', '.join(project.platforms)}")
+    return project, graph
+
+
+def read_each(folder: str, given: dict[str, Any]) -> tuple[Project, tuple[Graph, ...]]:
+    """The project, and the graphs that its recipe lays out, one for each platform."""
+    project = _project(folder, given)
+    return project, anyio.run(lay_out_each, project)
+
+
+def _project(folder: str, given: dict[str, Any]) -> Project:
+    return load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))

@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import contract, entry_script
-from ..content import local
+from ..content import check_pulled, local
 from ..errors import ProjectError
 from ..graph import Copy, FromBase, Graph
 from ..ignore import ignore_files
+from .model import human_size
+
+_LARGE = 50_000_000
+"""Bytes of code from which on a note says how to leave some of it out."""
 
 
 async def code(
@@ -19,6 +23,7 @@ async def code(
     script: str = "score.py",
     below: str = "",
     leave_out: Iterable[Path] = (),
+    keep: Iterable[Path] = (),
     root: Path | None = None,
 ) -> Graph:
     """Copy the code folder's contents to ``/var/azureml-app``, owned by the base's user; name the entry script.
@@ -31,8 +36,9 @@ async def code(
     :param below: a folder of ``/var/azureml-app`` to put it in; ``Model.package()`` uses the source folder's name,
         and then ``AZUREML_SOURCE_DIRECTORY`` names it too, so that modules beside the script can be imported.
     :param leave_out: paths in the folder that are other parts of the project.
+    :param keep: paths in the folder's top that are taken whatever ignore files say, such as a model among the code.
     :param root: the project, from which on ignore files count; the folder itself unless given.
-    :raises ProjectError: no such folder; no, or no proper, entry script.
+    :raises ProjectError: no such folder; no, or no proper, entry script; a Git LFS pointer.
     :raises GraphError: a special file, or a link that leaves the folder.
     """
     folder = Path(path)
@@ -42,13 +48,17 @@ async def code(
     script = entry_script.check_relative(script, str(folder))
     notes = entry_script.check(folder, script)
     top = (root or folder).resolve()
-    source = local(folder, leave_out=leave_out, ignore=ignore_files(top, folder.resolve()), step="code")
+    ignore = ignore_files(top, folder.resolve())
+    source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, step="code")
     if script not in {entry.path for entry in source.entries}:
         raise ProjectError(
             "the entry script is among what is left out of the image",
             where=str(folder / script),
             do="Look at the project's ignore files: `!score.py` takes a file back.",
         )
+    check_pulled(source)
+    if source.size > _LARGE:
+        notes = (*notes, f"the code is {human_size(source.size)}; list in .amlignore what of it is not needed")
     if (top / ".dockerignore").exists():
         notes = (*notes, ".dockerignore is not read; .amlignore, else .gitignore, says what stays out")
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT

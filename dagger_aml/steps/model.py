@@ -10,7 +10,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from .. import contract
-from ..content import is_file, local
+from ..content import check_pulled, is_file, local
 from ..errors import GraphError, ProjectError
 from ..graph import Copy, Graph
 
@@ -58,12 +58,13 @@ async def model(graph: Graph, model: Model) -> Graph:
     Sets ``AZUREML_MODEL_DIR``: that folder for one model, ``azureml-models`` for several or a flat one. Needs no
     network.
 
-    :raises ProjectError: missing, empty or unreadable.
+    :raises ProjectError: missing, empty, unreadable, or a Git LFS pointer.
     :raises GraphError: a special file, a link that leaves the folder, two models in one place, flat among several.
     """
     source = local(model.path, caches=True, step=f"model {model.name}")
     if not source.entries:
         raise ProjectError("the model folder is empty", where=str(model.path))
+    check_pulled(source)
     single = is_file(source)
     folder = contract.MODELS_ROOT if model.flat else f"{contract.MODELS_ROOT}/{model.name}/{model.version}"
     before = graph.config.env.get(contract.MODEL_DIR)

@@ -11,7 +11,7 @@ from attrs import fields
 from dagger_aml import From, GraphError, Model, Options, ProjectError, UsageError, load_project
 from dagger_aml.catalog import DEFAULT, IMAGES, assumed, find
 from dagger_aml.catalog import base as base_named
-from dagger_aml.project import option_flag, option_variable
+from dagger_aml.project import option_flag, option_variable, takes_several
 from dagger_aml.recipe import load_recipe, recipe_names
 
 from .tools import SCORE, as_nobody, error_of, laid_out, linux_root, make, open_to_all, planned, short
@@ -63,6 +63,7 @@ def test_a_folder_needs_no_file_of_ours(tmp_path):
         "platform": "default",
         "recipe": "default",
         "via": "default",
+        "installer": "default",
         "entry_script": "default",
         "code": "found",
         "models": "found",
@@ -250,7 +251,8 @@ def test_variables_and_labels_add_to_the_files(root):
 def test_every_option_has_its_flag_variable_and_help():
     for option in fields(Options):
         assert option_flag(option) == "--" + option.name.replace("_", "-")
-        assert option_variable(option) in (None, "DAGGER_AML_" + option.name.upper())
+        own = "DAGGER_AML_" + option.name.upper()
+        assert option_variable(option) == (None if takes_several(option) else option.metadata.get("variable", own))
         assert option.metadata["help"].endswith(".") and option.metadata["metavar"].isupper()
 
 
@@ -441,13 +443,13 @@ def test_parts_of_a_wrong_kind(tmp_path):
         ("-r other.txt\n", 1, "does not exist"),
         ("numpy==1.0\nscipy=1.2\n", 2, "not a requirement"),
         ("./local.whl\n", 1, "does not exist"),
-        ("--index-url https://me:secret@pypi.example/simple\n", 1, "password"),
+        ("--index-url https://me:hunter2@pypi.example/simple\n", 1, "password"),
     ],
 )
 def test_a_requirements_file_that_is_none(root, text, line, said):
     error = wrong(make(root, {"requirements.txt": text}))
     assert said in error.what and error.where == f"{root}/requirements.txt:{line}" and error.do
-    assert "secret" not in str(error)
+    assert "hunter2" not in str(error)
 
 
 @pytest.mark.parametrize("text", ["curl\n\nBad_Name!\n", "ok\nok\n--allow-downgrades\n", "a b\nc d\n$(id)\n"])
@@ -469,7 +471,6 @@ def test_files_that_are_no_text(root, data):
     ("files", "options", "said", "where"),
     [
         ({"code/score.py": None}, {}, "does not exist", "code/score.py"),
-        ({"code/score.py": None, "code/main.py": SCORE}, {}, "does not exist", "code/score.py"),
         ({}, {"entry_script": "absent.py"}, "does not exist", "code/absent.py"),
         ({"code/score.txt": SCORE}, {"entry_script": "score.txt"}, ".py", "code/score.txt"),
         ({"code/score.py": "def init(:\n"}, {}, "cannot parse", "code/score.py:1"),
@@ -487,8 +488,6 @@ def test_wrong_entry_scripts(root, files, options, said, where):
         and error.where == str(root / where)
         and (error.do or "parse" in said or ".py" in said)
     )
-    if "code/main.py" in files:
-        assert "main.py" in str(error.do)
 
 
 def test_an_entry_script_without_code(tmp_path):

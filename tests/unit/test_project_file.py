@@ -110,12 +110,12 @@ def test_pyproject_says_the_same(tmp_path):
 @pytest.mark.parametrize("text", ["", "[tool.ruff]\nx = 1\n", "tool = 3\n", "[project]\nname = 'x'\n"])
 def test_a_pyproject_that_says_nothing_of_us_is_none_of_ours(tmp_path, text):
     found = read(tmp_path, text, "pyproject.toml")
-    assert found.path is None and found.where("base") == "default"
+    assert not found.files and found.where("base") == "default"
 
 
 def test_no_file_is_an_empty_one(tmp_path):
     found = read_project_file(make(tmp_path, {}))
-    assert found.path is None and found.tables.models is None and found.tables.apt is None
+    assert not found.files and found.tables.models is None and found.tables.apt is None
     assert read(tmp_path, "").tables == found.tables
 
 
@@ -138,7 +138,7 @@ def test_both_files_are_two_candidates(tmp_path):
         ('[[models]]\npath = "m"\n[[models]]\npath = "n"\nverson = "1"\n', 5, "'verson' in models.1", "'version'"),
         ('[preinstalled]\nvai = "x"\n', 2, "'vai' in preinstalled", "'via'"),
         ('[model]\npath = "m"\n', 1, "'model'", "'models'"),
-        ("zzzzzz = 1\n", 1, "'zzzzzz'", "Known: name, base, recipe"),
+        ("zzzzzz = 1\n", 1, "'zzzzzz'", "Known: extends, name, base"),
     ],
 )
 def test_unknown_keys_are_told_with_the_nearest_known(tmp_path, text, line, said, do):
@@ -262,3 +262,134 @@ def test_no_line_takes_long_to_read(line):
     begun = time.perf_counter()
     line_of(f'd = """\n{line}\n"""\nbase = 1\n', ("base",))
     assert time.perf_counter() - begun < 1
+
+
+# --- files that are extended ----------------------------------------------------------------------------------------
+
+
+def test_the_nearer_file_wins_and_each_value_knows_its_own(tmp_path):
+    root = make(
+        tmp_path,
+        {
+            "company.toml": "base = 'a:1'\nrecipe = 'package'\n[env]\nA = '1'\nB = '1'\n[labels]\nteam = 'x'\n",
+            "p/dagger-aml.toml": "extends = '../company.toml'\nbase = 'b:1'\n\n[env]\nB = '2'\nC = '2'\n",
+        },
+    )
+    found = read_project_file(root / "p")
+    assert (found.tables.base, found.tables.recipe) == ("b:1", "package")
+    assert found.tables.env == {"A": "1", "B": "2", "C": "2"} and found.tables.labels == {"team": "x"}
+    places = {
+        key: found.where(*key.split(".")) for key in ("base", "recipe", "env.A", "env.B", "env.C", "labels.team")
+    }
+    assert places == {
+        "base": f"{FILE_NAME}:2",
+        "recipe": "company.toml:2",
+        "env.A": "company.toml:4",
+        "env.B": f"{FILE_NAME}:5",
+        "env.C": f"{FILE_NAME}:6",
+        "labels.team": "company.toml:7",
+    }
+    assert found.where("absent") == f"{FILE_NAME}:1"
+
+
+def test_tables_are_merged_and_lists_replaced(tmp_path):
+    above = "apt = ['a', 'b']\n[code]\npath = 'c'\nentry-script = 's.py'\n[[models]]\npath = 'm'\n"
+    own = "extends = 'x.toml'\napt = ['c']\ncode = { entry-script = 't.py' }\n[[models]]\npath = 'o'\n"
+    found = read_project_file(make(tmp_path, {"x.toml": above, FILE_NAME: own}))
+    assert found.tables.apt == ("c",) and found.tables.models == (ModelTable("o"),)
+    assert found.tables.code == CodeTable("c", "t.py")
+    assert found.where("models", 0, "path") == f"{FILE_NAME}:5" and found.where("code", "path") == "x.toml:3"
+
+
+def test_paths_are_relative_to_the_file_that_says_them(tmp_path):
+    above = (
+        "apt = 'debian.txt'\nrequirements = 'r/base.txt'\nrecipe = './ours.py'\n"
+        "request = 'q.json'\nanswer = 'a.json'\nbase = 'oci:images/base'\n"
+        "[code]\npath = 'c'\nentry-script = 's.py'\n[[models]]\npath = 'm'\nname = 'n'\n"
+        "[preinstalled]\npath = 'libs'\nvia = 'pythonpath'\n[network]\nca = 'ca.pem'\n"
+        "[secrets]\npip = 'src=token'\napt = 'env=APT'\n"
+    )
+    root = make(tmp_path / "team/p", {FILE_NAME: "extends = '../../shared/company.toml'\n"})
+    make(tmp_path / "shared", {"company.toml": above})
+    tables = read_project_file(root).tables
+    said = (tables.apt, tables.requirements, tables.recipe, tables.request, tables.answer, tables.code.path)
+    said += (tables.models[0].path, tables.preinstalled.path, tables.network.ca)
+    names = ("debian.txt", "r/base.txt", "ours.py", "q.json", "a.json", "c", "m", "libs", "ca.pem")
+    assert [(root / path).resolve() for path in said] == [tmp_path / "shared" / name for name in names]
+    assert (root / tables.base.removeprefix("oci:")).resolve() == tmp_path / "shared/images/base"
+    assert (root / tables.secrets["pip"].removeprefix("src=")).resolve() == tmp_path / "shared/token"
+    assert (tables.secrets["apt"], tables.code.entry_script, tables.models[0].name) == ("env=APT", "s.py", "n")
+
+
+def test_names_and_packages_of_an_extended_file_are_no_paths(tmp_path):
+    above = "recipe = 'dynamic'\nbase = 'example.org/a:1'\napt = ['curl']\n"
+    tables = read_project_file(
+        make(tmp_path, {"up/c.toml": above, f"p/{FILE_NAME}": "extends = '../up/c.toml'\n"}) / "p"
+    ).tables
+    assert (tables.recipe, tables.base, tables.apt) == ("dynamic", "example.org/a:1", ("curl",))
+
+
+def test_of_several_the_later_wins_and_each_before_what_it_extends(tmp_path):
+    make(
+        tmp_path,
+        {
+            "root.toml": "base = 'root:1'\nrecipe = 'root'\nname = 'root'\nplatform = 'root'\n",
+            "a.toml": "extends = 'root.toml'\nbase = 'a:1'\nrecipe = 'a'\nname = 'a'\n",
+            "b.toml": "extends = ['root.toml']\nbase = 'b:1'\nrecipe = 'b'\n",
+            FILE_NAME: "extends = ['a.toml', 'b.toml']\nbase = 'own:1'\n",
+        },
+    )
+    found = read_project_file(tmp_path)
+    tables = found.tables
+    assert (tables.base, tables.recipe, tables.name, tables.platform) == ("own:1", "b", "root", "root")
+    assert [path.name for path in found.paths] == [FILE_NAME, "b.toml", "root.toml", "a.toml", "root.toml"]
+
+
+def test_a_pyproject_may_extend_and_be_extended(tmp_path):
+    make(tmp_path, {"pyproject.toml": "[project]\nname = 'x'\n[tool.dagger-aml]\nbase = 'a:1'\nname = 'up'\n"})
+    make(tmp_path / "p", {"pyproject.toml": "[tool.dagger-aml]\nextends = '../pyproject.toml'\nname = 'own'\n"})
+    found = read_project_file(tmp_path / "p")
+    assert (found.tables.base, found.tables.name) == ("a:1", "own")
+    assert found.where("base") == "../pyproject.toml:4" and found.where("name") == "pyproject.toml:3"
+
+
+@pytest.mark.parametrize(
+    ("files", "where", "said"),
+    [
+        ({FILE_NAME: "\nextends = 'absent.toml'\n"}, f"{FILE_NAME}:2", "does not exist: 'absent.toml'"),
+        ({FILE_NAME: "extends = 'up'\n", "up/x": ""}, f"{FILE_NAME}:1", "does not exist: 'up'"),
+        ({FILE_NAME: 'extends = "a\\u0000"\n'}, f"{FILE_NAME}:1", "does not exist"),
+        ({FILE_NAME: "extends = ''\n"}, f"{FILE_NAME}:1", "does not exist: ''"),
+        ({FILE_NAME: "base = 'a:1'\nextends = 'dagger-aml.toml'\n"}, f"{FILE_NAME}:2", "is extended by itself"),
+        (
+            {
+                FILE_NAME: "extends = 'a.toml'\n",
+                "a.toml": "\nextends = 'b.toml'\n",
+                "b.toml": "extends = './a.toml'\n",
+            },
+            "b.toml:1",
+            "'./a.toml' is extended by itself",
+        ),
+        ({FILE_NAME: "extends = 'a.toml'\n", "a.toml": "\nbse = 'x'\n"}, "a.toml:2", "unknown key 'bse'"),
+        ({FILE_NAME: "extends = 'a.toml'\n", "a.toml": "\nbase = 1\n"}, "a.toml:2", "base: must be text"),
+        ({FILE_NAME: "extends = 'a.toml'\n", "a.toml": "x\n"}, "a.toml:1", "broken TOML"),
+        ({FILE_NAME: "extends = 'a.toml'\n", "a.toml": "[code]\nx = 1\n"}, "a.toml:2", "unknown key 'x' in code"),
+        (
+            {FILE_NAME: "extends = 'up/pyproject.toml'\n", "up/pyproject.toml": ""},
+            f"{FILE_NAME}:1",
+            "no [tool.dagger",
+        ),
+        ({FILE_NAME: "extends = 3\n"}, f"{FILE_NAME}:1", "extends: must be the name of a file, or a list of such"),
+        ({FILE_NAME: "extends = [3]\n"}, f"{FILE_NAME}:1", "extends: must be the name of a file, or a list of such"),
+    ],
+)
+def test_wrong_files_that_are_extended(tmp_path, files, where, said):
+    error = error_of(read_project_file, make(tmp_path, files))
+    assert isinstance(error, ProjectError) and error.where == where and said in error.what
+
+
+def test_a_wrong_value_of_an_extended_file_is_told_with_its_line(tmp_path):
+    from dagger_aml import load_project
+
+    make(tmp_path, {"company.toml": "\nbase = 'UPPER'\n", f"p/{FILE_NAME}": "extends = '../company.toml'\n"})
+    assert error_of(load_project, tmp_path / "p").where == "company.toml:2"

@@ -1,0 +1,47 @@
+"""Folders of many shapes, as people have them, without a file of ours: each is built, run as it is, and scores.
+
+Every one of them on buildah, and a few on the Dagger engine.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dagger_aml import Options, build, load_project
+from dagger_aml.backends.builder import Builder
+from dagger_aml.backends.local import local_builder
+from dagger_aml.recipe import lay_out
+from tests.builders.conftest import need_programs
+from tests.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
+from tests.scoring import Runtime, score_tar
+
+pytestmark = [pytest.mark.builders, pytest.mark.anyio]
+
+
+async def _scores(folder: Folder, builder: Builder, runtime: Runtime, base: str, above: Path) -> None:
+    root, tar, request = folder.write(above), above / "image.tar", above / "posted.json"
+    request.write_text(json.dumps(folder.request))
+    graph = await lay_out(load_project(root, Options(base=base)))
+    await build(graph, builder, tags=[f"localhost/dagger-aml-test/{folder.name}:{builder.name}"], output=tar)
+    try:
+        scored = score_tar(tar, request, runtime=runtime)
+    finally:
+        tar.unlink()
+    assert scored.status == 200, scored.logs
+    assert scored.json == folder.answer
+
+
+@pytest.mark.parametrize("folder", TAKEN, ids=lambda folder: folder.name)
+async def test_a_folder_scores(folder: Folder, bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("buildah", "podman")
+    await _scores(folder, local_builder("buildah", format="classic"), "podman", bases["classic"], tmp_path)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("folder", (FLAT, REPOSITORY, SRC_LAYOUT), ids=lambda folder: folder.name)
+async def test_a_folder_scores_by_the_engine(
+    folder: Folder, bases: dict[str, str], engine: Builder, tmp_path: Path
+) -> None:
+    need_programs("podman")
+    await _scores(folder, engine, "podman", bases["classic"], tmp_path)

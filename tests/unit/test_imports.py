@@ -1,0 +1,121 @@
+"""What an entry script leads to: modules of its folder, names from elsewhere, paths."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger_aml.imports import reached
+
+from .tools import make
+
+TREE = {
+    "a.py": "",
+    "b/__init__.py": "",
+    "b/c.py": "import a\n",
+    "b/d/__init__.py": "from . import e\nfrom ..c import x\n",
+    "b/d/e.py": "",
+    "space/m.py": "import only_there\n",
+    "loop.py": "import loop2\n",
+    "loop2.py": "import loop, far\n",
+    "far.py": "",
+    "broken.py": "def (\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "modules", "absent"),
+    [
+        ("", "", ""),
+        ("import a", "a", ""),
+        ("import a as z, b.c", "a b", ""),
+        ("import b.d", "a b", ""),
+        ("from b import d", "a b", ""),
+        ("from b.d.e import x", "a b", ""),
+        ("import space.m", "space", "only_there"),
+        ("from space import m", "space", "only_there"),
+        ("import loop", "loop loop2 far", ""),
+        ("import broken", "broken", ""),
+        ("import os, sys, json.decoder", "", ""),
+        ("import numpy as np\nfrom sklearn.base import x", "", "numpy sklearn"),
+        ("try:\n    import cupy\nexcept ImportError:\n    cupy = None", "", ""),
+        ("def run():\n    import a, numpy", "a", ""),
+        ("if x:\n    import a", "a", ""),
+        ("import importlib\nimportlib.import_module('b.c')\n__import__('far')", "a b far", ""),
+        ("from importlib import import_module as i\nimport_module(name)\nimport_module()", "", ""),
+        ("from .. import a\nfrom ... import b", "", ""),
+        ("from . import a", "a", ""),
+    ],
+)
+def test_imports_are_followed(tmp_path, text, modules, absent):
+    found = reached(make(tmp_path, {**TREE, "score.py": text}), "score.py")
+    assert (found.modules, set(found.absent)) == (set(modules.split()), set(absent.split()))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("open('data/x.csv')", "data"),
+        ("open('labels.json')", "labels.json"),
+        ("open('LICENSE')", "LICENSE"),
+        ("x = './data/x.csv'", "data"),
+        ("x = '../data/x.csv'", "data"),
+        ("x = 'data\\\\x.csv'", "data"),
+        ("x = f'{here}/data/x-{n}.csv'", "data .csv"),
+        ("x = f'data/{n}'", "data"),
+        ("x = here / 'data' / 'raw'", "data raw"),
+        ("os.path.join(here, 'data', 'raw')", "data raw"),
+        ("Path(here, 'data').glob('raw')", "data raw"),
+        ("'''data/x is read here'''", ""),
+        ("def f():\n    'data/x'", ""),
+        ("x['data'], x.get('data'), {'data': 1}, f('data')", ""),
+        ("x = 'data'", ""),
+        ("x = ''; y = '/'; z = '..'", ""),
+    ],
+)
+def test_paths_are_told_from_other_texts(tmp_path, text, named):
+    assert reached(make(tmp_path, {"score.py": text}), "score.py").named == set(named.split())
+
+
+@pytest.mark.parametrize(
+    ("files", "reads"),
+    [
+        ({"score.py": "import os\nos.environ['AZUREML_MODEL_DIR']"}, True),
+        ({"score.py": "Model.get_model_path('x')"}, True),
+        ({"score.py": "import helper", "helper.py": "D = 'AZUREML_MODEL_DIR'"}, True),
+        ({"score.py": "", "helper.py": "D = 'AZUREML_MODEL_DIR'"}, False),
+        ({"score.py": "MODEL_DIR = 1"}, False),
+    ],
+)
+def test_whether_the_model_folder_is_read(tmp_path, files, reads):
+    assert reached(make(tmp_path, files), "score.py").reads_model_dir == reads
+
+
+def test_a_script_that_is_not_there_leads_nowhere(tmp_path):
+    found = reached(tmp_path, "score.py")
+    assert not found.modules and not found.absent and not found.named and not found.reads_model_dir
+
+
+_PARTS = st.sampled_from(("out", "a", "b", "d", "code", ".", "..", "/", "", "*", "tmp", "x y", "é"))
+
+
+@given(names=st.lists(st.lists(_PARTS, max_size=4).map("".join), max_size=4), texts=st.lists(st.text(max_size=9)))
+def test_no_text_leads_out_of_the_folder(tmp_path_factory, names, texts):
+    root = make(tmp_path_factory.mktemp("x") / "code", TREE)
+    make(root.parent, {"out.py": "open('outside/x')\n", "__init__.py": "open('outside/x')\n"})
+    names += [str(root.parent / "out"), "../out", f"{root.parent}.out"]
+    lines = [f"import_module({name!r})" for name in names]
+    lines += [f"from {name} import {what}" for name in names for what in ("out", "*")]
+    lines = [*(line for line in lines if _parses(line)), *(f"x = {text!r}" for text in texts)]
+    make(root, {"score.py": "\n".join(lines), "b/c.py": "\n".join(lines)})
+    found = reached(root, "score.py")
+    assert "outside" not in found.named and found.modules <= {path.stem for path in root.iterdir()}
+
+
+def _parses(line: str) -> bool:
+    try:
+        compile(line, "line", "exec")
+    except SyntaxError:
+        return False
+    return True
