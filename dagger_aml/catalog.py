@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 
 from attrs import evolve, field, frozen
 
 from . import contract
 from .errors import UsageError
-from .facts import BaseFacts, PathFact
-from .graph import DEFAULT_PLATFORM, From, parse_reference
+from .facts import BaseFacts, PathFact, of_config
+from .graph import ARCHIVES, DEFAULT_PLATFORM, From, parse_reference
 
 FACTS_DATE = "2026-11-21"
 """When what stands here was last compared with Microsoft's pages."""
 
 REGISTRY = "mcr.microsoft.com"
+
+PYTHON_ENDS: Mapping[str, str] = {"3.8": "2024-10", "3.9": "2025-10", "3.11": "2027-10", "3.12": "2028-10"}
+"""When each Python's own support ends (https://devguide.python.org/versions). Microsoft's page names no dates."""
 
 _DOCKERUSER = 1000
 _DIRECTORIES: Mapping[str, PathFact] = {
@@ -51,6 +55,18 @@ class Image:
     def reference(self) -> str:
         """The whole reference, with the tag that Microsoft says to use."""
         return f"{REGISTRY}/{self.repository}:latest"
+
+    @property
+    def until(self) -> str:
+        """The month in which its Python's own support ends."""
+        return PYTHON_ENDS[self.python]
+
+    @property
+    def recipes(self) -> Mapping[str, str]:
+        """Which built-in recipes apply: ``yes``, ``no``, ``unknown``, or ``pythonpath`` for ``--via pythonpath``."""
+        start_script = {True: "yes", False: "no", None: "unknown"}[self.facts.extras]
+        preinstalled = "pythonpath" if self.facts.extras is False else start_script
+        return {"extended": "yes", "package": "yes", "dynamic": start_script, "preinstalled": preinstalled}
 
 
 def _facts(environment: str, owner: int, python: str, extras: bool | None) -> BaseFacts:
@@ -99,15 +115,21 @@ def find(reference: str) -> Image | None:
     return None
 
 
-def base(text: str, platform: str = DEFAULT_PLATFORM) -> From:
-    """Read what ``--base`` says: a catalog name or any image reference.
+def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = None) -> From:
+    """Read what ``--base`` says: a catalog name, a folder or tar of this machine, or any image reference.
 
     A name may have a tag or digest of its own. A single word without tag, slash or host that looks like a prebuilt
     image's name, and is none, is an error that names the nearest ones; anything else is a reference.
 
-    :raises UsageError: such a word.
+    :param folder: what the path behind ``oci:``, ``oci-archive:`` or ``docker-archive:`` is relative to; the working
+        directory unless given.
+    :raises UsageError: such a word; what :func:`dagger_aml.oci_layout.base` raises.
     :raises GraphError: not a reference.
     """
+    if text.partition(":")[0] in ARCHIVES and ":" in text:
+        from . import oci_layout
+
+        return oci_layout.base(text, platform, folder or Path.cwd())
     word = text.partition("@")[0].partition(":")[0]
     for image in IMAGES:
         if word in (image.name, image.name.rpartition("/")[2]):
@@ -126,7 +148,27 @@ def base(text: str, platform: str = DEFAULT_PLATFORM) -> From:
     return From.parse(text, platform)
 
 
+def on_platform(base: From, platform: str) -> From:
+    """The same base for another platform.
+
+    :raises BaseError: it lies on this machine and has no image for that.
+    """
+    if base.archive and base.platform != platform:
+        from . import oci_layout
+
+        return oci_layout.base(str(base.archive), platform, Path("/"))
+    return evolve(base, platform=platform)
+
+
 def assumed(base: From) -> BaseFacts:
-    """What is assumed of a base that is not asked: the catalog's facts, else the layout of ``azureml/<name>``."""
+    """What is assumed of a base that is not asked: the catalog's facts, else the layout of ``azureml/<name>``.
+
+    The config of an image that lies on this machine is read, so what it says is known.
+    """
     image = find(base.reference)
-    return image.facts if image else evolve(DEFAULT.facts, source="assumed", python=None, extras=None)
+    facts = image.facts if image else evolve(DEFAULT.facts, source="assumed", python=None, extras=None)
+    if base.archive:
+        from . import oci_layout
+
+        facts = of_config(oci_layout.config(base), facts)
+    return facts

@@ -1,14 +1,15 @@
 """What must be known of a base image, and how a real one is asked.
 
 Facts are *assumed* (from the catalog, by ``dockerfile``, ``plan`` and ``check``, which touch nothing) or *asked* (by
-``build``, of the real base, before anything is executed). ``resolve`` reads nothing else.
+``build``, and wherever ``--probe`` is said, of the real base, before anything is executed). ``resolve`` reads nothing
+else.
 """
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
@@ -47,9 +48,15 @@ class BaseFacts:
     :param source: ``catalog``, ``assumed`` (the base is in no catalog) or ``asked``.
     :param user: the config's user, as written there; empty means root.
     :param uid: that user's number.
-    :param environment: prefix of the Python environment that runs the server, or None when there is none.
+    :param environment: prefix of the Python environment that runs the server, or None when there is none. Of a base
+        that names none in its config it is that of the first Python on its PATH.
     :param environment_uid: owner of that prefix.
+    :param interpreter: that environment's program; ``bin/python`` in the prefix unless said.
     :param python: ``3.12``, or None when unknown.
+    :param pip: whether that environment has pip.
+    :param managed: whether it is its system's own, into which pip refuses to install (PEP 668).
+    :param server: program of the inference server; empty where there is none, None when unknown.
+    :param starts: whether the start script and ``runsvdir`` are there; None when unknown.
     :param extras: whether the start script honours AZUREML_EXTRA_*; None when unknown.
     :param env: the config's variables.
     :param onbuild: the config's ONBUILD triggers; None when they could not be asked.
@@ -65,7 +72,12 @@ class BaseFacts:
     environment: str | None = field(default=None, converter=_optional_plain)
     environment_uid: int = 0
     environment_gid: int = 0
+    interpreter: str | None = None
     python: str | None = None
+    pip: bool = True
+    managed: bool = False
+    server: str | None = None
+    starts: bool | None = None
     extras: bool | None = None
     env: Mapping[str, str] = field(factory=dict)
     entrypoint: tuple[str, ...] = ()
@@ -79,11 +91,15 @@ class BaseFacts:
 
         :raises BaseError: the base has no such thing (no Python environment, say).
         """
-        if name.startswith("environment") and self.environment is None:
+        if (name.startswith("environment") or name in ("interpreter", "pip", "managed")) and self.environment is None:
+            raise self._no_environment()
+        if name == "extras" and self.starts is False and not self.extras:
             raise BaseError(
-                f"the base names no Python environment (its config has no {contract.ENVIRONMENT_PATH})",
-                do="Take one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+                f"the base has no start script ({contract.START_SCRIPT}), so nothing adds packages at start",
+                do="Take the recipe extended, or one of Azure ML's prebuilt inference images: `dagger-aml images`.",
             )
+        if name == "interpreter":
+            return self.interpreter or f"{self.environment}/bin/python"
         if name == "environment_owner":
             return f"{self.environment_uid}:{self.environment_gid}"
         if name == "user":
@@ -98,11 +114,54 @@ class BaseFacts:
             "uid",
             "gid",
             "python",
+            "pip",
+            "managed",
             "extras",
         ):
             value: str | int | bool | None = getattr(self, name)
             return value
         raise BaseError(f"no such fact of a base: {name}")
+
+    def _no_environment(self) -> BaseError:
+        named = self.env.get(contract.ENVIRONMENT_PATH)
+        if named:
+            return BaseError(
+                f"the base names {named} in {contract.ENVIRONMENT_PATH}, and there is no Python in it",
+                do="Name the prefix of an environment, the folder above bin/python, in the base's own Dockerfile.",
+            )
+        if self.source != "asked":
+            return BaseError(
+                f"the base names no Python environment in {contract.ENVIRONMENT_PATH}; only the base itself can tell "
+                "which Python is on its PATH",
+                do="Add --probe, which asks the base; `dagger-aml build` always does.",
+            )
+        return BaseError(
+            f"the base has no Python: its config has no {contract.ENVIRONMENT_PATH}, and none is on its PATH",
+            do="Take one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+        )
+
+    def remarks(self, *, user: bool, command: bool, env: Mapping[str, str]) -> tuple[str, ...]:
+        """What somebody should know who builds on this base.
+
+        :param user: whether the image has a user of its own.
+        :param command: whether it has a command or entrypoint of its own.
+        :param env: its own variables.
+        """
+        found = []
+        if not user and self.uid == 0:
+            found.append(
+                "the image runs as root, as its base does, and the code belongs to root. Azure ML's own images have "
+                "a user for it; a base of yours gets one by USER in its Dockerfile"
+            )
+        if contract.ENTRY_SCRIPT in env and not command and self.starts is False:
+            have = f"has {self.server}, but" if self.server else "has no azureml-inference-server-http, and"
+            do = "" if self.server else "Add azureml-inference-server-http to the requirements, and "
+            found.append(
+                f"the base {have} no start script ({contract.START_SCRIPT} and runsvdir): unless its own command "
+                f"serves the code, nothing in the image does. {do or 'To serve, '}set a command in a recipe of your "
+                'own (docs/bases.md, "Bases without Azure ML\'s server")'
+            )
+        return tuple(found)
 
     def path(self, path: str) -> PathFact | None:
         """The fact of one path, None when nothing is there."""
@@ -115,15 +174,53 @@ class BaseFacts:
             f"user {self.user or 'root'} is {self.uid}:{self.gid}",
             f"Python environment {self.environment or 'none'}"
             + (f", owner {self.environment_uid}:{self.environment_gid}" if self.environment else "")
-            + (f", Python {self.python}" if self.python else ""),
-            f"start script honours {contract.EXTRAS}: {known[self.extras]}",
-            f"working directory {self.workdir}; no ONBUILD, no VOLUME",
+            + (f", Python {self.python}" if self.python else "")
+            + ("" if self.pip else ", without pip"),
+            *(
+                [f"{contract.ENVIRONMENT_PATH} is not set, so that is the environment of {self.interpreter}"]
+                if self.interpreter
+                else []
+            ),
+            f"start script honours {contract.EXTRAS}: {known[self.extras]}"
+            if self.starts is not False
+            else f"no start script: {contract.START_SCRIPT} or runsvdir is not there",
+            f"working directory {self.workdir}; {_listed('ONBUILD', self.onbuild)}, "
+            f"{_listed('VOLUME', self.volumes)}",
             *(
                 f"{path} is a {fact.type} of {fact.uid}:{fact.gid}, mode {fact.mode:04o}"
                 for path, fact in sorted(self.paths.items())
                 if path.startswith("/var/azureml")
             ),
         )
+
+
+def _listed(name: str, values: tuple[str, ...] | None) -> str:
+    if values is None:
+        return f"{name} could not be asked"
+    return f"{name} {' '.join(values)}" if values else f"no {name}"
+
+
+def of_config(config: Mapping[str, Any], known: BaseFacts | None = None) -> BaseFacts:
+    """Facts from the ``config`` object of an image's config.
+
+    :param known: what is assumed of what a config does not tell; the rest is to be asked unless given.
+    """
+    env = dict(pair.partition("=")[::2] for pair in config.get("Env") or ())
+    user = config.get("User") or ""
+    facts = known or BaseFacts("asked")
+    if user in ("", "0", "root"):
+        facts = evolve(facts, uid=0, gid=0)
+    return evolve(
+        facts,
+        user=user,
+        workdir=config.get("WorkingDir") or "/",
+        environment=env.get(contract.ENVIRONMENT_PATH) or None,
+        env=env,
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        cmd=tuple(config.get("Cmd") or ()),
+        onbuild=tuple(config.get("OnBuild") or ()),
+        volumes=tuple(config.get("Volumes") or ()),
+    )
 
 
 def prefixes(path: str) -> tuple[str, ...]:
@@ -143,13 +240,29 @@ if [ -z "$name" ]; then uid=0; else uid=$(id -u "$name" 2>/dev/null || echo "$na
 if [ -n "$group" ]; then
   gid=$(getent group "$group" 2>/dev/null | cut -d: -f3); gid=${gid:-$group}
 else
-  gid=$(getent passwd "$uid" 2>/dev/null | cut -d: -f4); gid=${gid:-0}
+  gid=$(getent passwd "$uid" 2>/dev/null | cut -d: -f4); gid=${gid:-$(id -g "$name" 2>/dev/null || echo 0)}
 fi
 echo "user $uid $gid"
-if [ -n "$env" ] && [ -x "$env/bin/python" ]; then
-  echo "environment $(stat -L -c '%u %g' "$env") $("$env/bin/python" -I -S -c \
-    'import sys; print("%d.%d" % sys.version_info[:2])')"
+python=
+if [ -z "$env" ]; then python=$(command -v python3) || python=$(command -v python) || python=
+elif [ -x "$env/bin/python" ]; then python=$env/bin/python
 fi
+if [ -n "$python" ]; then "$python" -I -c '
+import importlib.util, os, sys, sysconfig
+prefix = sys.argv[1] or sys.prefix
+at = os.stat(prefix)
+print("environment %d %d %d.%d" % (at.st_uid, at.st_gid, sys.version_info[0], sys.version_info[1]))
+if not sys.argv[1]:
+    print("prefix " + prefix)
+    print("interpreter " + sys.argv[2])
+print("pip " + ("yes" if importlib.util.find_spec("pip") else "no"))
+of_system = os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
+print("managed " + ("yes" if of_system and sys.prefix == sys.base_prefix else "no"))
+' "$env" "$python"; fi
+if [ -n "$python" ] && [ -x "${python%/*}/azmlinfsrv" ]; then echo "server ${python%/*}/azmlinfsrv"
+else echo "server $(command -v azmlinfsrv)"
+fi
+if [ -f "$start" ] && command -v runsvdir >/dev/null; then echo "starts yes"; else echo "starts no"; fi
 if [ -f "$start" ]; then
   if grep -q AZUREML_EXTRA_ "$start"; then echo "extras yes"; else echo "extras no"; fi
 else
@@ -157,7 +270,7 @@ else
 fi
 tr '\n' '\0' | xargs -0 -r sh -c 'for p do
   [ -e "$p" ] || [ -L "$p" ] || continue
-  if [ -L "$p" ]; then echo "link 777 0 0 $(readlink -e -- "$p" || true)"; else
+  if [ -L "$p" ]; then echo "link 777 0 0 $(if [ -e "$p" ]; then readlink -f -- "$p"; fi)"; else
   if [ -d "$p" ]; then t=dir; elif [ -f "$p" ]; then t=file; else t=other; fi
   echo "$t $(stat -c "%a %u %g" -- "$p") "; fi
   printf "path %s\n" "$p"
@@ -189,12 +302,17 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
         word, _, rest = line.partition(" ")
         try:
             if word == "user":
-                found["uid"], found["gid"] = (int(part) for part in rest.split())
+                uid, gid = rest.rsplit(" ", 1)
+                if not (uid.isdecimal() and gid.isdecimal()):
+                    raise _unknown_user(config.user)
+                found["uid"], found["gid"] = int(uid), int(gid)
             elif word == "environment":
                 uid, gid, python = rest.split()
                 found |= {"environment_uid": int(uid), "environment_gid": int(gid), "python": python}
-            elif word == "extras":
-                found["extras"] = rest == "yes"
+            elif word in ("prefix", "interpreter", "server"):
+                found["environment" if word == "prefix" else word] = rest
+            elif word in ("extras", "pip", "managed", "starts"):
+                found[word] = rest == "yes"
             elif word in ("dir", "file", "other", "link"):
                 mode, uid, gid, target = rest.split(" ", 3)
                 last = PathFact(word, int(mode, 8), int(uid), int(gid), target)  # type: ignore[arg-type]
@@ -210,3 +328,10 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
     if "python" not in found:
         found["environment"] = None
     return evolve(config, source="asked", paths=paths, **found)  # type: ignore[arg-type]
+
+
+def _unknown_user(user: str) -> BaseError:
+    return BaseError(
+        f"the base runs as {user}, and its /etc/passwd and /etc/group do not know that name",
+        do="Name a user in the base's Dockerfile that is there, or one by its number.",
+    )

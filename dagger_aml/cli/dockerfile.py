@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
 import click
 
-from ..api import make_plan
 from ..backends.dockerfile import render
-from ..graph import Graph
+from .asking import asking_options, planned
 from .common import project_options, read
 from .main import tell
 
@@ -31,21 +29,29 @@ from .main import tell
     show_default=True,
     help="classic is what every builder takes, ACR tasks included.",
 )
-@click.option("--pin", is_flag=True, help="Ask the registry for the base's digest and write it.")
+@asking_options
 @click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
-def command(project: str, output: str | None, form: str, pin: bool, force: bool, **given: Any) -> None:
+def command(
+    project: str,
+    output: str | None,
+    form: str,
+    pin: bool,
+    probe: bool,
+    builder: str | None,
+    force: bool,
+    **given: Any,
+) -> None:
     """Write PROJECT as a Dockerfile and a context folder for any builder.
 
-    Needs neither engine nor network; what it takes for true of the base stands in the file's head.
+    Needs neither engine nor network unless --pin or --probe is said; what it takes for true of the base stands in the
+    file's head.
 
     \b
     dagger-aml dockerfile examples/diabetes
     dagger-aml dockerfile examples/diabetes -o imagefiles
     """
     found, graph = read(project, given)
-    if pin:
-        graph = anyio.run(pinned, graph)
-    plan = make_plan(graph)
+    plan = planned(graph, pin=pin, probe=probe, builder=builder)
     made = render(plan, format="buildkit" if form == "buildkit" else "classic", title=found.name)
     if output is None:
         click.echo(made.text, nl=False)
@@ -54,11 +60,3 @@ def command(project: str, output: str | None, form: str, pin: bool, force: bool,
         tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {found.name} {folder}")
     for note in plan.notes:
         tell(f"note: {note}")
-
-
-async def pinned(graph: Graph) -> Graph:
-    """The graph with the digests that the registries give its bases now."""
-    from ..plan import bases, pin
-    from ..registry import resolve_digest
-
-    return pin(graph, {base: await resolve_digest(base) for base in bases(graph)})

@@ -1,0 +1,57 @@
+"""``--pin`` and ``--probe``: what commands that build nothing may ask of a registry or of the base itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import click
+
+from ..api import ask, make_plan
+from ..errors import UsageError
+from ..graph import Graph
+from ..plan import Plan, bases, pin
+from .common import BUILDERS, opened
+from .progress import Progress
+
+Command = Callable[..., Any]
+
+
+def asking_options(function: Command) -> Command:
+    """Add ``--pin``, ``--probe`` and ``--with``."""
+    for option in (
+        click.option(
+            "--with", "builder", type=click.Choice(BUILDERS), help="What asks for --probe; dagger unless given."
+        ),
+        click.option(
+            "--probe", is_flag=True, help="Pull the base, pin it and ask it, as build does, in place of assuming."
+        ),
+        click.option("--pin", is_flag=True, help="Ask the registry for the base's digest."),
+    ):
+        function = option(function)
+    return function
+
+
+def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None) -> Plan:
+    """The plan of a graph, on what is assumed of its bases or, with ``probe``, on what they answer.
+
+    :raises UsageError: a builder is named and nothing is asked of it.
+    """
+    if builder and not probe:
+        raise UsageError("only --probe asks a builder", where="--with", do="Add --probe, or leave --with out.")
+    if probe:
+        with Progress() as progress:
+            return anyio.run(_probed, graph, builder or "dagger", progress)
+    return make_plan(anyio.run(_pinned, graph) if pin else graph)
+
+
+async def _probed(graph: Graph, name: str, progress: Progress) -> Plan:
+    async with opened(name, progress) as builder:
+        return await ask(graph, builder)
+
+
+async def _pinned(graph: Graph) -> Graph:
+    from ..registry import resolve_digest
+
+    return pin(graph, {base: await resolve_digest(base) for base in bases(graph)})

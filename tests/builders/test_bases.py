@@ -1,0 +1,248 @@
+"""Bases that are no prebuilt image of a registry: on this machine as a folder or a tar, or with a part missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from dagger_aml import Graph, ask, build, catalog, connect, load_project, registry
+from dagger_aml.backends.builder import Builder
+from dagger_aml.backends.local import local_builder
+from dagger_aml.diff import read_image
+from dagger_aml.errors import BaseError
+from dagger_aml.events import Event, Said
+from dagger_aml.graph import Built, Copy, Run, Text
+from dagger_aml.project import Options
+from dagger_aml.recipe import lay_out
+from dagger_aml.steps.pip import PYTHON
+from tests.builders.conftest import Need
+from tests.standin import StandInError
+from tests.standin.tiny import write_tiny
+from tests.standin.tools import TOOLS, call
+
+pytestmark = [pytest.mark.builders, pytest.mark.anyio]
+
+KINDS = ("oci", "oci-archive", "docker-archive")
+NAME = "localhost:1/nowhere/tiny:1"
+"""What the images on this machine are called: in a registry that does not answer, so that asking it would be seen."""
+
+
+async def opened(name: str, need: Need, events: list[Event]) -> AsyncIterator[Builder]:
+    if name != "dagger":
+        need(name)
+        yield local_builder(name, on_event=events.append)
+    elif not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
+        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
+    else:
+        async with connect(on_event=events.append) as engine:
+            yield engine
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    """What the builder told."""
+    return []
+
+
+@pytest.fixture(params=["dagger", "docker", "podman", "buildah"])
+async def builder(request: pytest.FixtureRequest, need: Need, events: list[Event]) -> AsyncIterator[Builder]:
+    """Each of the builders, where it is."""
+    async for each in opened(request.param, need, events):
+        yield each
+
+
+@pytest.fixture(params=["dagger", "buildah"])
+async def one_of_two(request: pytest.FixtureRequest, need: Need, events: list[Event]) -> AsyncIterator[Builder]:
+    """An engine, and a builder that takes a Dockerfile."""
+    async for each in opened(request.param, need, events):
+        yield each
+
+
+def said(events: list[Event]) -> str:
+    return "\n".join(event.text for event in events if isinstance(event, Said))
+
+
+# --- on this machine ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, need: Need) -> Iterator[Path]:
+    """A folder with the tiny base as a layout for two platforms, and as a tar of either form."""
+    need(*TOOLS)
+    folder = tmp_path_factory.mktemp("bases")
+    try:
+        write_tiny(folder / "lay: out")
+        index = folder / "lay: out/index.json"
+        read = json.loads(index.read_bytes())
+        read["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": NAME}
+        index.write_text(json.dumps(read))
+        call("tar", "-C", folder / "lay: out", "-cf", folder / "oci.tar", ".")
+        (folder / "plain").symlink_to("lay: out")
+        call("skopeo", "copy", f"oci:{folder}/plain:{NAME}", f"docker-archive:{folder}/docker.tar:{NAME}")
+    except StandInError as error:
+        pytest.skip(f"there is no tiny base: {error}")
+    yield folder
+    for program in ("docker", "podman"):
+        shown = [program, "images", "--quiet", "--no-trunc", "localhost/dagger-aml-base"]
+        if lacking := subprocess.run(shown, capture_output=True, text=True, check=False).stdout.split():
+            subprocess.run([program, "rmi", "--force", *lacking], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "text", ["oci:{}/lay: out", f"oci-archive:{{}}/oci.tar:{NAME}", "docker-archive:{}/docker.tar"], ids=KINDS
+)
+async def test_a_base_on_this_machine_needs_no_registry(
+    builder: Builder, place: Path, text: str, tmp_path: Path, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked(*_: object) -> None:
+        raise AssertionError("a registry is asked")
+
+    monkeypatch.setattr(registry, "_get", asked)
+    base = catalog.base(text.format(place))
+    stage = Graph(base).add(Run(["/bin/sh", "-c", "mkdir /made && id -u >/made/id"], step="stage"))
+    graph = Graph(base).add(
+        Run(["/bin/sh", "-c", "cat /etc/passwd >/copy"], step="run"),
+        Copy(Text(b"hello\n"), "/hello", "file"),
+        Copy(Built(stage, "/made"), "/made"),
+    )
+    planned = await ask(graph, builder)
+    assert planned.facts.source == "asked" and planned.facts.uid == 1000
+    assert planned.facts.onbuild == () and planned.base.digest == base.digest
+    result = await build(graph, builder, tags=["tiny:1"], output=tmp_path / "image.tar")
+    assert result.base.startswith("localhost:1/nowhere/tiny")
+    made = read_image(tmp_path / "image.tar")
+    assert {"/copy", "/hello", "/made/id"} <= set(made.files)
+    assert made.config["label org.opencontainers.image.base.name"] == NAME
+    assert made.config.get("label org.opencontainers.image.base.digest") == base.digest
+    assert str(place) not in json.dumps(made.config)
+    assert sum(str(place) in line for line in said(events).splitlines()) <= 1, "sent once for a builder"
+
+
+async def test_the_store_keeps_what_it_was_given(place: Path, need: Need, tmp_path: Path) -> None:
+    need("buildah")
+    graph = Graph(catalog.base(f"oci:{place}/lay: out"))
+    told: list[Event] = []
+    for _ in range(2):
+        told.clear()
+        await ask(graph, local_builder("buildah", on_event=told.append))
+    assert "loading" not in said(told)
+
+
+def test_the_command_line_shows_what_was_asked(place: Path, need: Need, tmp_path: Path) -> None:
+    need("buildah")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    words = ("plan", tmp_path, "--base", f"oci:{place}/lay: out", "--probe", "--with", "buildah", "--json")
+    command = [sys.executable, "-m", "dagger_aml", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    made = json.loads(done.stdout)
+    assert made["facts"]["source"] == "asked" and made["facts"]["start_script"] is False
+    assert made["base"]["archive"] == f"oci:{place}/lay: out"
+    assert any("nothing in the image does" in note for note in made["notes"])
+
+
+# --- with a part missing ------------------------------------------------------------------------------------------
+
+PLAIN_PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+UNNAMED = "ENV AZUREML_CONDA_ENVIRONMENT_PATH="
+FAKE_PIP = "/usr/lib/python3/dist-packages/pip"
+ODD = {
+    "unnamed": UNNAMED,
+    "without-pip": f"{UNNAMED}\n{PLAIN_PATH}",
+    "managed": f"{UNNAMED}\n{PLAIN_PATH}\nUSER 0\n"
+    f"RUN mkdir -p {FAKE_PIP} && touch {FAKE_PIP}/__init__.py /usr/lib/python3.11/EXTERNALLY-MANAGED",
+    "misnamed": "ENV AZUREML_CONDA_ENVIRONMENT_PATH=/nowhere",
+    "root": "USER 0",
+    "without-server": "USER 0\nRUN rm -r /var/runit/gunicorn /opt/miniconda/envs/amlenv/bin/azmlinfsrv\n"
+    "USER dockeruser",
+}
+"""What is done to the stand-in base."""
+
+
+@pytest.fixture(scope="module")
+def odd(bases: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """References of bases that lack something."""
+    folder = tmp_path_factory.mktemp("odd")
+    host = bases["classic"].partition("/")[0]
+    found = {}
+    for name, lines in ODD.items():
+        reference = found[name] = f"{host}/dagger-aml-test/{name}:1"
+        (folder / name).write_text(f"FROM {bases['classic']}\n{lines}\n")
+        flags = ("--isolation=chroot", "--layers", "--tls-verify=false", "--format=docker")
+        call("buildah", "build", "--quiet", *flags, "--tag", reference, "--file", folder / name, folder)
+        call("buildah", "push", "--tls-verify=false", reference)
+    yield found
+    for reference in found.values():
+        call("buildah", "rmi", "--force", reference)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one small package."""
+    (tmp_path / "p/code").mkdir(parents=True)
+    (tmp_path / "p/code/score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    (tmp_path / "p/requirements.txt").write_text("idna==3.10\n")
+    return tmp_path / "p"
+
+
+async def graph_on(project: Path, base: str) -> Graph:
+    return await lay_out(load_project(project, Options(base=base)))
+
+
+async def test_a_base_that_names_no_environment_serves_with_its_first_python(
+    one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    graph = await graph_on(project, odd["unnamed"])
+    graph = graph.add(Run([PYTHON, "-c", "import idna; assert idna.__version__ == '3.10'"], step="import"))
+    planned = await ask(graph, one_of_two)
+    assert planned.facts.interpreter == "/opt/miniconda/envs/amlenv/bin/python3"
+    assert any("is not set, so that is the environment of" in line for line in planned.facts.summary())
+    await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
+    site = "/opt/miniconda/envs/amlenv/lib/python3.11/site-packages/idna/__init__.py"
+    assert read_image(tmp_path / "image.tar").files[site].uid == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("without-pip", "(/usr/bin/python3) has no pip"),
+        ("managed", "(/usr/bin/python3) is managed by its system"),
+        ("misnamed", "names /nowhere"),
+    ],
+)
+async def test_a_python_that_cannot_be_installed_into_is_refused(
+    one_of_two: Builder, odd: dict[str, str], project: Path, name: str, what: str
+) -> None:
+    with pytest.raises(BaseError) as caught:
+        await ask(await graph_on(project, odd[name]), one_of_two)
+    assert what in caught.value.what and caught.value.do
+
+
+async def test_a_base_of_root_gives_an_image_of_root_and_says_so(
+    one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path, events: list[Event]
+) -> None:
+    (project / "requirements.txt").unlink()
+    await build(await graph_on(project, odd["root"]), one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
+    assert "note: the image runs as root, as its base does" in said(events)
+    made = read_image(tmp_path / "image.tar")
+    script = made.files["/var/azureml-app/score.py"]
+    assert (script.uid, script.gid) == (0, 0) and made.config["user"] in ("0", "0:0")
+
+
+async def test_a_base_without_the_server_is_built_and_said(
+    one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path, events: list[Event]
+) -> None:
+    (project / "requirements.txt").unlink()
+    graph = await graph_on(project, odd["without-server"])
+    await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
+    assert "note: the base has no azureml-inference-server-http, and no start script" in said(events)
+    (project / "requirements.txt").write_text("idna==3.10\n")
+    dynamic = await lay_out(load_project(project, Options(base=odd["without-server"], recipe="dynamic")))
+    with pytest.raises(BaseError, match="no start script"):
+        await ask(dynamic, one_of_two)
