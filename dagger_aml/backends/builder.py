@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ..errors import BaseError
 from ..events import OnEvent
+from ..exports import Export
 from ..facts import BaseFacts
 from ..graph import From
 from ..plan import Plan
@@ -14,7 +16,7 @@ from ..result import Result
 
 
 class Image(Protocol):
-    """An image that a builder made and holds; not published anywhere yet."""
+    """An image, or an index of images for several platforms, that a builder made and holds; not published yet."""
 
     @property
     def id(self) -> str | None:
@@ -29,15 +31,15 @@ class Image(Protocol):
         """
         ...
 
-    async def export(self, path: Path, references: Sequence[str] = ()) -> Result:
-        """Write a tar that ``docker load`` and ``podman load`` take under every reference; atomically.
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar or a layout, named by every reference; atomically. An index only as ``oci``.
 
-        :raises UsageError: the file cannot be written.
+        :raises UsageError: it cannot be written.
         """
         ...
 
     async def load(self, reference: str) -> Result:
-        """Put it into the local image store under ``reference``."""
+        """Put it into the local image store under ``reference``; no index."""
         ...
 
 
@@ -65,6 +67,25 @@ class Builder(Protocol):
         """
         ...
 
+    def index(self, images: Sequence[Image]) -> Image:
+        """Images of this builder's, for a platform each, as one."""
+        ...
+
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Make a plan and write one folder of it to an empty folder of this machine."""
         ...
+
+
+def has_no_shell(base: From) -> BaseError:
+    """The error for a base in which the probe cannot be run."""
+    return BaseError("the base has no /bin/sh", where=f"base {base.pinned}", do="Take a base with a POSIX shell.")
+
+
+def cannot_run(base: From) -> BaseError:
+    """The error for a base of another processor, where nothing emulates that."""
+    return BaseError(
+        f"the builder's machine cannot run {base.platform}",
+        where=f"base {base.pinned}",
+        do="Install QEMU's user emulation there (Debian and Ubuntu: apt-get install qemu-user-static binfmt-support; "
+        "with Docker: docker run --privileged --rm tonistiigi/binfmt --install all), or build on such a machine.",
+    )

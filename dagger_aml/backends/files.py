@@ -1,14 +1,34 @@
-"""Writing an output file whole or not at all."""
+"""Writing an output file or folder whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UsageError
+from ..exports import Export
+from .tarball import unpack_layout
+
+
+@contextlib.contextmanager
+def written(output: Export) -> Iterator[Path]:
+    """The path of a tar to write, which becomes the output, file or folder, when the block ends well.
+
+    :raises UsageError: it cannot be written.
+    """
+    if not output.folder:
+        with replaced_file(output.path) as tar:
+            yield tar
+        return
+    with _beside(output.path) as folder:
+        yield folder / "image.tar"
+        layout = folder / "layout"
+        unpack_layout(folder / "image.tar", layout)
+        layout.chmod(0o777 & ~_umask(folder))
+        _move(layout, output.path)
 
 
 @contextlib.contextmanager
@@ -19,25 +39,37 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
     :raises UsageError: the file cannot be written.
     """
+    with _beside(path) as folder:
+        new = folder / path.name
+        yield new
+        new.chmod(0o666 & ~_umask(folder))
+        _move(new, path)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A folder in the same folder as ``path``, gone afterwards."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.absolute().parent))
     except OSError as error:
         raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
-    new = folder / path.name
     try:
-        yield new
-        new.chmod(0o666 & ~_umask())
-        try:
-            new.replace(path)
-        except OSError as error:
-            raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
+        yield folder
     finally:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-            folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
+def _move(new: Path, path: Path) -> None:
+    try:
+        new.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
+
+
+def _umask(folder: Path) -> int:
+    """The umask, as seen at a new folder; ``os.umask`` tells it only by changing it for every thread."""
+    probe = folder / f"{folder.name}.umask"
+    probe.mkdir(0o777)
+    mask = 0o777 & ~probe.stat().st_mode
+    probe.rmdir()
     return mask

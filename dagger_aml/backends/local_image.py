@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import anyio
 import anyio.to_thread
 from attrs import frozen
 
-from ..errors import TryAgain
 from ..events import OnEvent, Said, ignore
+from ..exports import Export, as_export
 from ..registry import manifest_layers
-from ..result import Result
-from .files import replaced_file
-from .process import workplace
-from .tarball import name_in_tar, read_tar
+from ..result import Result, Written
+from .files import written
+from .process import Done, workplace
+from .retry import tried
+from .tarball import name_in_tar, read_tar, write_layout
 from .tool import Tool, failed, refused
+from .transfers import growing
 
-_PUSH_TRIES = 3
 _HAS_RETRIED = "etrying in "
 """What the programs print when they try a push again by themselves, which then is enough."""
 
@@ -27,12 +27,17 @@ _HAS_RETRIED = "etrying in "
 class LocalImage:
     """An image in the program's store; see :class:`~dagger_aml.backends.builder.Image`.
 
-    :param id: ``sha256:…``.
+    :param ids: ``sha256:…``, of the image for each platform.
     """
 
     tool: Tool
-    id: str
+    ids: tuple[str, ...]
     on_event: OnEvent = ignore
+
+    @property
+    def id(self) -> str | None:
+        """``sha256:…``; None of an image for several platforms."""
+        return self.ids[0] if len(self.ids) == 1 else None
 
     async def publish(self, reference: str) -> Result:
         """Push, tried up to three times where that may help. docker also keeps the name in its store.
@@ -40,38 +45,53 @@ class LocalImage:
         :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable, 429 or 5xx.
         """
         self.on_event(Said(f"pushing {reference}"))
-        for attempt in range(1, _PUSH_TRIES + 1):
+        done = Done(0)
+
+        async def push() -> str | None:
+            nonlocal done
             with workplace() as work:
-                done, digest = await self.tool.push(self.id, reference, work)
-            if not done.code:
-                break
-            error = refused(done, reference, f"push {reference}", [self.tool.name, "push", reference])
-            if not isinstance(error, TryAgain) or attempt == _PUSH_TRIES or _HAS_RETRIED in done.out + done.err:
-                raise error
-            self.on_event(Said(f"{error.what}; trying again ({attempt + 1} of {_PUSH_TRIES})"))
-            await anyio.sleep(2**attempt)
+                done, digest = await self.tool.push(self.ids, reference, work)
+            if done.code:
+                raise refused(done, reference, f"push {reference}", [self.tool.name, "push", reference])
+            return digest
+
+        digest = await tried(push, self.on_event, enough=lambda: _HAS_RETRIED in done.out + done.err)
         layers = (await manifest_layers(reference, digest))[1] if digest else ()
         return Result(digest, self.id, (reference,), layers)
 
-    async def export(self, path: Path, references: Sequence[str] = ()) -> Result:
-        """Write a tar in Docker's form, whole or not at all.
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar in Docker's form, or an OCI layout; whole or not at all.
 
-        :raises UsageError: the file cannot be written.
+        :raises UsageError: it cannot be written.
         """
-        self.on_event(Said(f"writing {path}"))
-        with replaced_file(path) as new, workplace() as work:
-            done = await self.tool.save(self.id, new, references[0] if references else None, work)
-            if done.code:
-                raise failed(done, f"export {path}", [self.tool.name, "save"])
-            if len(references) > 1:
-                await anyio.to_thread.run_sync(name_in_tar, new, references)
+        output = as_export(output)
+        self.on_event(Said(f"writing {output.path}"))
+        with written(output) as new:
+            if output.type == "oci":
+                with workplace() as work:
+                    saved = [work / str(number) for number in range(len(self.ids))]
+                    for each, tar in zip(self.ids, saved, strict=True):
+                        await self._save(each, tar, output)
+                    await anyio.to_thread.run_sync(write_layout, saved, new, references)
+            else:
+                await self._save(self.ids[0], new, output, references)
             digest, _, layers = read_tar(new)
-        return Result(digest, self.id, tuple(references), layers, path)
+        file = Written(output.path, output.type or "tar", digest)
+        return Result(digest, self.id, tuple(references), layers, outputs=(file,))
+
+    async def _save(self, image: str, tar: Path, output: Export, references: Sequence[str] = ()) -> None:
+        with workplace() as work:
+            async with growing(tar, str(output.path), self.on_event):
+                done = await self.tool.save(image, tar, references[0] if references else None, work)
+        if done.code:
+            raise failed(done, f"export {output.path}", [self.tool.name, "save"])
+        if len(references) > 1:
+            await anyio.to_thread.run_sync(name_in_tar, tar, references)
 
     async def load(self, reference: str) -> Result:
         """Name it in the program's own store."""
         self.on_event(Said(f"{self.tool.name} has it as {reference}"))
-        done = await self.tool.tag(self.id, reference)
+        done = await self.tool.tag(self.ids[0], reference)
         if done.code:
-            raise failed(done, f"load {reference}", [self.tool.name, "tag", self.id, reference])
+            raise failed(done, f"load {reference}", [self.tool.name, "tag", self.ids[0], reference])
         return Result(None, self.id, (reference,))
