@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .api import build, container, dockerfile, image, make_plan
+    from .access import Access, Mount, Secret, secret_mount
+    from .api import ask, build, container, dockerfile, image, make_plan
+    from .backends.builder import Builder, Image
     from .backends.dockerfile import Dockerfile
+    from .backends.local import local_builder
     from .engine import Engine, connect
     from .errors import (
         BaseError,
@@ -23,12 +26,14 @@ if TYPE_CHECKING:
         TryAgain,
         UsageError,
     )
+    from .exports import Export
     from .facts import BaseFacts
     from .graph import Built, Config, Copy, Empty, From, FromBase, Graph, Local, Run, Text
     from .plan import Plan, fingerprint
     from .project import Options, Project, load_project
-    from .recipe import load_recipe
-    from .result import Layer, Result
+    from .recipe import lay_out, lay_out_each, load_recipe
+    from .result import Layer, Result, Written
+    from .serving.container import Published
     from .serving.endpoint import Endpoint
     from .serving.failure import ScoreFailed, ServeError, StartFailed
     from .serving.http import Scored
@@ -37,8 +42,11 @@ if TYPE_CHECKING:
     from .steps.model import Model
 
 _WHERE = {
-    "api": ("build", "container", "dockerfile", "image", "make_plan"),
+    "access": ("Access", "Mount", "Secret", "secret_mount"),
+    "api": ("ask", "build", "container", "dockerfile", "image", "make_plan"),
+    "backends.builder": ("Builder", "Image"),
     "backends.dockerfile": ("Dockerfile",),
+    "backends.local": ("local_builder",),
     "engine": ("Engine", "connect"),
     "errors": (
         "BaseError",
@@ -51,12 +59,14 @@ _WHERE = {
         "TryAgain",
         "UsageError",
     ),
+    "exports": ("Export",),
     "facts": ("BaseFacts",),
     "graph": ("Built", "Config", "Copy", "Empty", "From", "FromBase", "Graph", "Local", "Run", "Text"),
     "plan": ("Plan", "fingerprint"),
     "project": ("Options", "Project", "load_project"),
-    "recipe": ("load_recipe",),
-    "result": ("Layer", "Result"),
+    "recipe": ("lay_out", "lay_out_each", "load_recipe"),
+    "result": ("Layer", "Result", "Written"),
+    "serving.container": ("Published",),
     "serving.endpoint": ("Endpoint",),
     "serving.failure": ("ScoreFailed", "ServeError", "StartFailed"),
     "serving.http": ("Scored",),

@@ -7,30 +7,100 @@
         result = engine.build(sync.lay_out(project), tags=["diabetes:1"], output="diabetes.tar")
 
 Everything runs in an event loop in a thread of its own, so it works in a notebook cell too, where a loop runs
-already. Interrupting the caller cancels the work.
+already; callbacks are called in that thread. Interrupting the caller cancels the work. What needs no ``await`` has no
+twin here: ``load_project``, ``dockerfile`` and ``make_plan`` are the same for all. Nor has ``container``, whose
+client has a loop of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import frozen
 
 from . import api, recipe
 from .backends.builder import Builder as AsyncBuilder
+from .backends.builder import Image as AsyncImage
 from .backends.dockerfile import Format
 from .events import OnEvent, ignore
-from .graph import Graph
+from .exports import Export
+from .graph import DEFAULT_PLATFORM, Graph
 from .plan import Plan
 from .project import Project
 from .result import Result
 
+if TYPE_CHECKING:
+    from .serving.container import Published
+    from .serving.endpoint import Endpoint as AsyncEndpoint
+    from .serving.http import Scored
+    from .serving.log import Line
+    from .serving.places import Locate
+
+__all__ = ["Builder", "Endpoint", "Image", "connect", "lay_out", "lay_out_each", "local_builder"]
+
 T = TypeVar("T")
+
+
+@frozen
+class Image:
+    """An image that a builder made and holds; see :class:`dagger_aml.Image`, whose methods raise the same.
+
+    :param plan: what it was made by.
+    """
+
+    plan: Plan
+    image: AsyncImage
+    _portal: BlockingPortal
+
+    @property
+    def id(self) -> str | None:
+        """Digest of the config; None where it is only known once the image is written somewhere."""
+        return self.image.id
+
+    def publish(self, reference: str) -> Result:
+        """Push to a registry."""
+        return _call(self._portal, partial(self.image.publish, reference))
+
+    def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar or a layout, named by every reference; atomically."""
+        return _call(self._portal, partial(self.image.export, output, references))
+
+    def load(self, reference: str) -> Result:
+        """Put it into the local image store under ``reference``; no index."""
+        return _call(self._portal, partial(self.image.load, reference))
+
+
+@frozen
+class Endpoint:
+    """A served image that answers; see :class:`dagger_aml.Endpoint`.
+
+    :param endpoint: has what needs no waiting for: ``url``, ``ready_seconds``, ``uid``, ``container``.
+    """
+
+    endpoint: AsyncEndpoint
+    _portal: BlockingPortal
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without a trailing slash."""
+        return self.endpoint.url
+
+    def score(self, data: Any, *, content_type: str = "application/json", within: float = 60) -> Scored:
+        """``POST /score``: bytes or text as they are, anything else as JSON."""
+        return _call(self._portal, partial(self.endpoint.score, data, content_type=content_type, within=within))
+
+    def healthy(self, *, within: float = 10) -> bool:
+        """Whether ``GET /`` answers 200."""
+        return _call(self._portal, partial(self.endpoint.healthy, within=within))
+
+    def logs(self) -> str:
+        """All that the image printed so far (its last 50,000 lines)."""
+        return self.endpoint.logs()
 
 
 @frozen
@@ -40,23 +110,68 @@ class Builder:
     builder: AsyncBuilder
     _portal: BlockingPortal
 
-    def plan(self, graph: Graph) -> Plan:
-        """Ask the real bases, pin them, and plan on what they answered; see :func:`dagger_aml.api.ask`."""
+    def ask(self, graph: Graph) -> Plan:
+        """Ask the real bases, pin them, and plan on what they answered; see :func:`dagger_aml.ask`."""
         return _call(self._portal, partial(api.ask, graph, self.builder))
 
     def build(
         self,
-        graph: Graph,
+        graph: Graph | Sequence[Graph],
         *,
         tags: Iterable[str] = (),
         push: bool = False,
-        output: Path | str | None = None,
+        output: api.Outputs = None,
         load: bool = False,
         title: str = "",
+        check: Callable[[Plan, AsyncImage, AsyncBuilder], Awaitable[None]] | None = None,
     ) -> Result:
-        """Build a graph and send it where it is asked for; see :func:`dagger_aml.build`, which raises the same."""
-        work = partial(api.build, graph, self.builder, tags=tags, push=push, output=output, load=load, title=title)
+        """Build a graph and send it where it is asked for; see :func:`dagger_aml.build`, which raises the same.
+
+        :param check: runs in the event loop, as ``Smoke(…).check`` does.
+        """
+        work = partial(
+            api.build, graph, self.builder, tags=tags, push=push, output=output, load=load, title=title, check=check
+        )
         return _call(self._portal, work)
+
+    def image(self, graph: Graph, *, title: str = "") -> Image:
+        """Make the image of a graph, publish it nowhere; see :func:`dagger_aml.image`, which raises the same."""
+        plan, made = _call(self._portal, partial(api.image, graph, self.builder, title=title))
+        return Image(plan, made, self._portal)
+
+    @contextmanager
+    def serve(
+        self,
+        what: Graph | Image | str | Path,
+        *,
+        published: Published | None = None,
+        env: Mapping[str, str] | None = None,
+        offline: bool = False,
+        ready_timeout: float = 300.0,
+        platform: str = DEFAULT_PLATFORM,
+        name: str | None = None,
+        keep: bool = False,
+        locate: Locate | None = None,
+        on_line: Callable[[Line], None] | None = None,
+    ) -> Iterator[Endpoint]:
+        """Start an image, wait until it is ready, remove it with the block; see :func:`dagger_aml.serve`."""
+        from .serving.serve import serve
+
+        served = serve(
+            what.image if isinstance(what, Image) else what,
+            self.builder,
+            published=published,
+            env=env,
+            offline=offline,
+            ready_timeout=ready_timeout,
+            platform=platform,
+            name=name,
+            keep=keep,
+            locate=locate,
+            on_line=on_line,
+        )
+        with self._portal.wrap_async_context_manager(served) as endpoint:
+            yield Endpoint(endpoint, self._portal)
 
 
 def lay_out(project: Project) -> Graph:
@@ -66,6 +181,15 @@ def lay_out(project: Project) -> Graph:
     """
     with start_blocking_portal() as portal:
         return _call(portal, partial(recipe.lay_out, project))
+
+
+def lay_out_each(project: Project) -> tuple[Graph, ...]:
+    """The graphs that a project's recipe lays out, one for each of its platforms.
+
+    :raises ProjectError, GraphError: what the recipe's steps refuse.
+    """
+    with start_blocking_portal() as portal:
+        return _call(portal, partial(recipe.lay_out_each, project))
 
 
 @contextmanager
@@ -89,7 +213,12 @@ def connect(
 
 @contextmanager
 def local_builder(
-    name: str, *, format: Format | None = None, no_cache: bool = False, on_event: OnEvent = ignore
+    name: str,
+    *,
+    format: Format | None = None,
+    no_cache: bool = False,
+    pull: bool = False,
+    on_event: OnEvent = ignore,
 ) -> Iterator[Builder]:
     """``docker``, ``podman`` or ``buildah`` of this machine; see :func:`dagger_aml.backends.local.local_builder`.
 
@@ -98,7 +227,8 @@ def local_builder(
     from .backends.local import local_builder
 
     with start_blocking_portal() as portal:
-        yield Builder(local_builder(name, format=format, no_cache=no_cache, on_event=on_event), portal)
+        builder = local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=on_event)
+        yield Builder(builder, portal)
 
 
 def _call(portal: BlockingPortal, work: Callable[[], Awaitable[T]]) -> T:
