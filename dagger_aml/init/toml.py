@@ -1,0 +1,117 @@
+"""The text of a first project file: what was found as keys, every other key as a comment to take the ``#`` from."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from ..errors import ProjectError
+from ..project import Options, Project
+from ..project_file import FILE_NAME, Tables, looks_like_path
+from ..version import __version__
+
+Said = Mapping[str, str]
+"""Texts by key, of one table."""
+
+_ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
+_SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+
+
+def toml_text(text: str) -> str:
+    """A text as a TOML basic string, on one line.
+
+    :raises ProjectError: a file name that is no text, which TOML cannot say.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ProjectError(f"a name that is no text cannot stand in {FILE_NAME}: {text!r}", do="Rename it.") from None
+    return '"' + _ESCAPED.sub(lambda match: _SHORT.get(match[0], f"\\u{ord(match[0]):04x}"), text) + '"'
+
+
+def project_file_text(project: Project, options: Options, requirements: str | None) -> str:
+    """The file for a project that was found without one.
+
+    :param options: what flags said, which the file keeps.
+    :param requirements: the requirements file, relative to the project, if there is or will be one.
+    """
+    apt = "apt.txt" if (project.root / "apt.txt").is_file() else None
+    top = _only(
+        base=options.base,
+        recipe=_recipe(options.recipe, project.root),
+        apt=apt,
+        requirements=requirements,
+        request=_relative(project.request, project.root),
+        answer=_relative(project.answer, project.root),
+    )
+    tables: dict[str, list[Said]] = {
+        "code": [_only(path=_relative(project.code, project.root), entry_script=project.entry_script)],
+        "models": [
+            _only(path=_relative(model.path, project.root), name=model.name, version=model.version)
+            for model in project.models
+        ],
+    }
+    lines = [
+        f"# Written by dagger-aml {__version__}. Lines without # are what was found here, or said by a flag; without",
+        "# such a line it is looked for each time. Lines with # are examples of what else can be said.",
+        "",
+        *_keys(Tables, top),
+    ]
+    hints = typing.get_type_hints(Tables)
+    for each in attrs.fields(Tables):
+        table = _table_in(hints[each.name])
+        if table:
+            name = each.name.replace("_", "-")
+            for said in tables.get(name) or [{}]:
+                header = f"[[{name}]]" if name == "models" else f"[{name}]"
+                lines += [header if said else f"# {header}", *_keys(table, said)]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _keys(table: type, said: Said) -> Iterator[str]:
+    """Each key of a table, below a line that says what it is for; tables within it are left out."""
+    hints = typing.get_type_hints(table)
+    for each in attrs.fields(table):
+        if _table_in(hints[each.name]):
+            continue
+        name = each.name.replace("_", "-")
+        yield f"# {_help(each.metadata, default=name not in said)}"
+        yield f"{name} = {toml_text(said[name])}" if name in said else f"# {name} = {each.metadata['example']}"
+        yield ""
+
+
+def _help(metadata: Mapping[Any, Any], *, default: bool) -> str:
+    """What a key is for, without Markdown's marks, and what holds without it."""
+    unsaid = metadata.get("unsaid")
+    text = f"{metadata['help']} (default: {unsaid})" if default and unsaid else str(metadata["help"])
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
+
+
+def _table_in(hint: Any) -> type | None:
+    """The attrs class that a field's type is made of, if any."""
+    if isinstance(hint, type) and attrs.has(hint):
+        return hint
+    return next((found for each in typing.get_args(hint) if (found := _table_in(each))), None)
+
+
+def _only(**said: str | None) -> Said:
+    return {name.replace("_", "-"): text for name, text in said.items() if text is not None}
+
+
+def _relative(path: Path | None, root: Path) -> str | None:
+    return None if path is None else Path(os.path.relpath(path, root)).as_posix()
+
+
+def _recipe(said: str | None, root: Path) -> str | None:
+    """A recipe as the file says it: a path is relative to the project there, and to the working folder in a flag."""
+    if said is None or not looks_like_path(said):
+        return said
+    path = Path(said) if Path(said).is_file() else root / said
+    relative = Path(os.path.relpath(path.resolve(), root)).as_posix()
+    return relative if "/" in relative else f"./{relative}"
