@@ -1,0 +1,54 @@
+"""What this machine has to build with, and what each missing thing means.
+
+Nothing here builds, downloads or starts anything, and nothing waits longer than its deadline. Only data is made;
+``dagger-aml doctor`` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from .builders import buildah, docker, engine, podman
+from .check import AREAS, Check, Diagnosis
+from .machine import certificates, disk, logins, proxies, versions
+
+__all__ = ["AREAS", "CHECK_DEADLINE", "Check", "Diagnosis", "diagnose"]
+
+CHECK_DEADLINE = 10.0
+"""Seconds that one check may take; they run side by side."""
+
+
+async def diagnose(*, engine_timeout: float = 0) -> Diagnosis:
+    """Look at everything at once.
+
+    :param engine_timeout: seconds that getting and starting an engine in Docker may take besides; with 0 neither is
+        tried.
+    """
+    parts: dict[str, tuple[Check, ...]] = {}
+
+    async def look(area: str, name: str, ask: Callable[[], Awaitable[tuple[Check, ...]]], patience: float) -> None:
+        try:
+            with anyio.fail_after(patience):
+                parts[name] = await ask()
+        except TimeoutError:
+            parts[name] = (Check(area, name, "missing", f"does not answer within {patience:.0f} s"),)
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            parts[name] = (Check(area, name, "missing", f"cannot be told: {said.splitlines()[0]}"),)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look, "builders", "dagger", lambda: engine(engine_timeout), CHECK_DEADLINE + engine_timeout)
+        for area, name, ask in (
+            ("builders", "docker", docker),
+            ("builders", "podman", podman),
+            ("builders", "buildah", buildah),
+            ("disk", "disk", disk),
+            ("logins", "logins", logins),
+            ("proxies", "proxies", proxies),
+            ("certificates", "certificates", certificates),
+        ):
+            tasks.start_soon(look, area, name, ask, CHECK_DEADLINE)
+    names = ("dagger", "docker", "podman", "buildah", "disk", "logins", "proxies", "certificates")
+    return Diagnosis(tuple(check for name in names for check in parts[name]), versions())

@@ -1,0 +1,243 @@
+"""The four builders: whether each answers, its version, what it can build, where it keeps its images."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ..backends.docker import docker_form
+from ..backends.local import INSTALL
+from ..backends.process import Done, run
+from ..backends.store import docker_answers
+from ..backends.tool import hint
+from ..errors import EngineNotFound
+from ..plan_view import human_size
+from .check import Check, State, words
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+
+_BOTH = ["classic", "buildkit"]
+_CACHE_DEADLINE = 4.0
+"""Seconds in which the engine must count what its cache holds."""
+
+
+def _builder(
+    name: str,
+    state: State,
+    says: str,
+    *,
+    do: str | None = None,
+    version: str | None = None,
+    forms: list[str] | None = None,
+    store: str | None = None,
+    free: int | None = None,
+    engine: Mapping[str, Any] | None = None,
+) -> Check:
+    """A builder's check.
+
+    :param forms: the Dockerfile forms that it takes, if it works; of the engine, which takes none, empty.
+    :param free: bytes at its store, where that lies on this machine.
+    """
+    facts = {
+        "works": forms is not None,
+        "version": version,
+        "forms": forms or [],
+        "store": store,
+        "free": free,
+        "engine": dict(engine) if engine else None,
+    }
+    return Check("builders", name, state, says, do, facts)
+
+
+# --- the Dagger engine --------------------------------------------------------------------------------------------
+
+
+async def engine(engine_timeout: float) -> tuple[Check, ...]:
+    """The engine that ``build`` would use, and why that one."""
+    from ..engine import RUNNER_HOST, SESSION_PORT, reach
+
+    sdk = version_of("dagger-io")
+    named = os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
+    if not named and not engine_timeout and await docker_answers():
+        says = f"none runs; `build` would get one and start it in Docker, by dagger-io {sdk}"
+        do = "Nothing is started here: --engine-timeout 300 tries it. Without one: --with docker."
+        return (_builder("dagger", "note", says, do=do, engine=_engine_facts(sdk)),)
+    try:
+        async with reach(engine_timeout=engine_timeout) as reached:
+            cache = await _cache(reached.engine)
+            facts = _engine_facts(sdk, way=reached.way, tried=reached.tried, cache=cache)
+            return (_engine_check(reached.way, _why(reached.way), reached.engine.version, facts),)
+    except EngineNotFound as error:
+        facts = _engine_facts(sdk, tried=error.tried)
+        return (_builder("dagger", "missing", error.what, do=error.do, engine=facts),)
+
+
+def _engine_facts(
+    sdk: str,
+    *,
+    way: str | None = None,
+    tried: tuple[str, ...] = (),
+    cache: Mapping[str, int | None] | None = None,
+) -> dict[str, Any]:
+    """What the JSON has of the engine; addresses without their passwords."""
+    return {
+        "sdk": sdk,
+        "way": words(way) if way else None,
+        "tried": [words(each) for each in tried],
+        "cache": dict(cache) if cache else None,
+    }
+
+
+def _why(way: str) -> str:
+    from ..engine import RUNNER_HOST, SESSION_PORT
+
+    if way.startswith("the session"):
+        return f"${SESSION_PORT} names it"
+    return f"${RUNNER_HOST} names it" if os.environ.get(RUNNER_HOST) else "no other is named"
+
+
+def _engine_check(way: str, why: str, version: str, facts: dict[str, Any]) -> Check:
+    says = f"{way} ({why}), {version}, dagger-io {facts['sdk']}"
+    cache = facts["cache"]
+    if cache:
+        limits = [
+            f"{human_size(cache[key])} {words}"
+            for key, words in (
+                ("used", "used"),
+                ("max_used_space", "at most"),
+                ("reserved_space", "of it always kept"),
+                ("min_free_space", "of the disk left free"),
+            )
+            if cache[key]
+        ]
+        says += f"; cache: {', '.join(limits)}" if limits else ""
+    do = None
+    if _minor(version) != _minor(facts["sdk"]):
+        do = f"Engine and dagger-io are of different minor versions; take an engine v{_minor(facts['sdk'])}.x."
+    return _builder("dagger", "note" if do else "ok", says, do=do, version=version, forms=[], engine=facts)
+
+
+def _minor(version: str) -> str:
+    """``0.21`` of ``v0.21.8``."""
+    found = re.search(r"\d+\.\d+", version)
+    return found[0] if found else version
+
+
+async def _cache(connected: Engine) -> dict[str, int | None]:
+    """Bytes of the engine's cache: what it holds, and what the collector goes by; None for what it does not tell."""
+    import dagger
+
+    cache = connected.client.engine().local_cache()
+    found: dict[str, int | None] = {}
+    for name, ask in (
+        ("used", cache.entry_set().disk_space_bytes),
+        ("max_used_space", cache.max_used_space),
+        ("reserved_space", cache.reserved_space),
+        ("min_free_space", cache.min_free_space),
+        ("target_space", cache.target_space),
+    ):
+        found[name] = None
+        try:
+            with anyio.move_on_after(_CACHE_DEADLINE):
+                found[name] = await ask()
+        except dagger.DaggerError:
+            continue
+    return found
+
+
+# --- programs -----------------------------------------------------------------------------------------------------
+
+
+async def docker() -> tuple[Check, ...]:
+    """The docker command and its daemon."""
+    if not shutil.which("docker"):
+        return (_absent("docker"),)
+    asked = await run(["docker", "version", "--format", "{{json .}}"])
+    if asked.code:
+        return (_silent("docker", asked, "Start the daemon, or set DOCKER_HOST to one that runs."),)
+    version = json.loads(asked.out)
+    buildx = not (await run(["docker", "buildx", "version"])).code
+    root = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).out.strip()
+    form, why = docker_form(version, buildx)
+    says = f"{why}; builds {'both forms' if form == 'buildkit' else 'the classic form only'}"
+    do = None if form == "buildkit" else "For BuildKit, which mounts secrets, install Docker's buildx plugin."
+    store, free, where = _store(root)
+    client = str(version["Client"].get("Version"))
+    forms = _BOTH if form == "buildkit" else ["classic"]
+    state: State = "note" if do else "ok"
+    return (_builder("docker", state, says + where, do=do, version=client, forms=forms, store=store, free=free),)
+
+
+async def podman() -> tuple[Check, ...]:
+    """The podman command and its store."""
+    return (await _of_containers("podman", ["podman", "info", "--format", "json"]),)
+
+
+async def buildah() -> tuple[Check, ...]:
+    """The buildah command and its store."""
+    return (await _of_containers("buildah", ["buildah", "info"]),)
+
+
+async def _of_containers(name: str, info: list[str]) -> Check:
+    """podman and buildah, which share their store."""
+    if not shutil.which(name):
+        return _absent(name)
+    asked = await run(info)
+    if asked.code:
+        return _silent(name, asked, hint(asked.err) or f"Run `{' '.join(info)}` for the whole message.")
+    read = json.loads(asked.out)
+    told = await run([name, "--version"])
+    found = re.search(r"\d+(\.\d+)+", told.out)
+    version = found[0] if found else "of an unknown version"
+    kept = {key.lower(): value for key, value in read["store"].items()}
+    store, free, where = _store(kept["graphroot"])
+    host = read["host"]
+    rootless = bool(host.get("rootless", host.get("security", {}).get("rootless")))
+    do = _ranges() if rootless else None
+    says = f"{name} {version}, {'rootless' if rootless else 'as root'}, {kept['graphdrivername']}; builds both forms"
+    return _builder(
+        name, "note" if do else "ok", says + where, do=do, version=version, forms=_BOTH, store=store, free=free
+    )
+
+
+def _ranges() -> str | None:
+    """What is to be done where a user without root has no numbers to give to an image's users."""
+    names = {getpass.getuser(), str(os.getuid())}
+    for path in (Path("/etc/subuid"), Path("/etc/subgid")):
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        if not any(line.partition(":")[0] in names for line in lines):
+            return hint("/etc/subuid")
+    return None
+
+
+def _store(root: str) -> tuple[str | None, int | None, str]:
+    """A store's folder, the bytes free there, and both in words; a daemon's folder may lie on another machine."""
+    if not root:
+        return None, None, ""
+    try:
+        free = shutil.disk_usage(root).free
+    except OSError:
+        return root, None, f"; store {root}"
+    return root, free, f"; store {root}, {human_size(free)} free"
+
+
+def _absent(name: str) -> Check:
+    return _builder(name, "missing", "not installed", do=f"{INSTALL[name]}.")
+
+
+def _silent(name: str, asked: Done, do: str) -> Check:
+    said = (asked.err.strip() or asked.out.strip() or f"exit code {asked.code}").splitlines()[-1]
+    return _builder(name, "missing", f"installed, but does not answer: {said}", do=do)

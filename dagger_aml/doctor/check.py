@@ -1,0 +1,80 @@
+"""What a check finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import field, frozen
+from attrs.converters import optional
+
+State = Literal["ok", "note", "missing"]
+"""``note``: there, or not needed by all, and worth a look. ``missing``: not there, or of no use."""
+
+AREAS = ("builders", "disk", "logins", "proxies", "certificates")
+
+SCHEMA = 1
+"""Of the JSON; a key is never renamed or removed within one."""
+
+
+def masked(value: str) -> str:
+    """A value without the user and password of its URL, whatever characters these hold."""
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
+    before = scheme[0] if scheme else ""
+    _, at, host = value[len(before) :].rpartition("@")
+    return f"{before}***@{host}" if at else value
+
+
+def words(text: str) -> str:
+    """A sentence, with whatever URLs it holds masked."""
+    return re.sub(r"(?<=://)\S*@", "***@", text)
+
+
+@frozen
+class Check:
+    """One thing that was looked at.
+
+    :param area: one of ``AREAS``.
+    :param says: what was found, one sentence without a final full stop; never a secret.
+    :param do: what can be done about it, one or more lines.
+    :param facts: what was measured, for programs: the same keys for every check of an area.
+    """
+
+    area: str
+    name: str
+    state: State
+    says: str = field(converter=words)
+    do: str | None = field(default=None, converter=optional(words))
+    facts: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Diagnosis:
+    """All that was found.
+
+    :param versions: of the package, Python, the engine's SDK and the platform.
+    """
+
+    checks: tuple[Check, ...]
+    versions: Mapping[str, str]
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """The builders that can be used now, as ``--with`` names them."""
+        return tuple(each.name for each in self.checks if each.area == "builders" and each.facts.get("works"))
+
+    def of(self, area: str) -> tuple[Check, ...]:
+        """The checks of one area."""
+        return tuple(each for each in self.checks if each.area == area)
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        areas = {
+            area: [
+                {"name": each.name, "state": each.state, "says": each.says, "do": each.do, **each.facts}
+                for each in self.of(area)
+            ]
+            for area in AREAS
+        }
+        return {"schema": SCHEMA, "working": list(self.working), "versions": dict(self.versions), **areas}

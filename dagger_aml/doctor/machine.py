@@ -1,0 +1,206 @@
+"""What surrounds the builders: disk, registry logins, proxies, certificates, versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import ssl
+import tempfile
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..backends.process import run
+from ..errors import DaggerAmlError
+from ..plan_view import human_size
+from ..version import __version__
+from .check import Check, masked
+
+_LITTLE = 5_000_000_000
+"""Bytes: less than this does not hold one of the prebuilt images and its tar."""
+
+_DOCKER_HUB = "https://index.docker.io/v1/"
+
+
+def versions() -> dict[str, str]:
+    """Of what matters in a report of a fault."""
+    return {
+        "dagger-aml": __version__,
+        "python": platform.python_version(),
+        "dagger-io": version_of("dagger-io"),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+# --- disk ---------------------------------------------------------------------------------------------------------
+
+
+async def disk() -> tuple[Check, ...]:
+    """Room for contexts, tars and temporary files; that of a store is told with its builder."""
+    roomy = "/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()
+    return (
+        _room("temporary files", os.environ.get("TMPDIR") or roomy, "Set TMPDIR to a folder with more room."),
+        _room("this folder", str(Path.cwd()), "Write tars and contexts elsewhere: -o FOLDER."),
+    )
+
+
+def _room(name: str, path: str, do: str) -> Check:
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError as error:
+        nothing = {"path": path, "free": None, "total": None}
+        return Check("disk", name, "missing", f"{path}: {error.strerror}", do, nothing)
+    facts = {"path": path, "free": usage.free, "total": usage.total}
+    says = f"{path}: {human_size(usage.free)} of {human_size(usage.total)} free"
+    if not os.access(path, os.W_OK):
+        return Check("disk", name, "missing", f"{path} cannot be written to", do, facts)
+    little = usage.free < _LITTLE
+    return Check("disk", name, "note" if little else "ok", says, do if little else None, facts)
+
+
+# --- logins -------------------------------------------------------------------------------------------------------
+
+
+async def logins() -> tuple[Check, ...]:
+    """The registries that the docker config knows a login for; what the login is never leaves the file."""
+    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    do = "For a push or a private base: docker login HOST, or az acr login -n NAME."
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return (Check("logins", "none", "note", f"{path} is not there", do, _login_facts()),)
+    except OSError as error:
+        return (Check("logins", "none", "missing", f"{path}: {error.strerror}", do, _login_facts()),)
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        return (Check("logins", "none", "missing", f"{path} is not a JSON object", "Log in anew.", _login_facts()),)
+    found = await _helped(config)
+    for host, entry in _table(config, "auths").items():
+        if isinstance(entry, dict) and (entry.get("auth") or entry.get("identitytoken")):
+            found.setdefault(_host(host), _login(host, None, f"a login in {path}"))
+    return tuple(found.values()) or (Check("logins", "none", "note", f"{path} has none", do, _login_facts()),)
+
+
+async def _helped(config: dict[str, Any]) -> dict[str, Check]:
+    """What the credential helpers of a docker config know, by host."""
+    found: dict[str, Check] = {}
+    for host, helper in _table(config, "credHelpers").items():
+        there = shutil.which(f"docker-credential-{helper}")
+        found[_host(host)] = (
+            _login(host, helper, f"asked of docker-credential-{helper}") if there else _gone(host, helper)
+        )
+    store = config.get("credsStore")
+    if not isinstance(store, str):
+        return found
+    if not shutil.which(f"docker-credential-{store}"):
+        return {**found, "every other host": _gone("every other host", store)}
+    try:
+        asked = await run([f"docker-credential-{store}", "list"])
+        hosts = list(json.loads(asked.out)) if not asked.code else []
+    except (DaggerAmlError, ValueError):
+        hosts = []
+    for host in hosts:
+        found.setdefault(_host(host), _login(host, store, f"asked of docker-credential-{store}"))
+    return found
+
+
+def _table(config: dict[str, Any], key: str) -> dict[str, Any]:
+    value = config.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _login(host: str, helper: str | None, says: str) -> Check:
+    return Check("logins", _host(host), "ok", says, None, _login_facts(helper))
+
+
+def _gone(host: str, helper: str) -> Check:
+    do = f"Install docker-credential-{helper}, or take it out of the docker config and log in anew."
+    says = f"docker-credential-{helper} is not on PATH, so no login is found"
+    return Check("logins", _host(host), "missing", says, do, _login_facts(helper))
+
+
+def _login_facts(helper: str | None = None) -> dict[str, Any]:
+    return {"helper": helper}
+
+
+def _host(key: str) -> str:
+    """A registry's host as references name it."""
+    if key == _DOCKER_HUB:
+        return "docker.io"
+    return masked(re.sub(r"^https?://", "", key)).rstrip("/")
+
+
+# --- proxies ------------------------------------------------------------------------------------------------------
+
+
+async def proxies() -> tuple[Check, ...]:
+    """The proxy variables that are set, passwords hidden."""
+    names = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")]
+    return tuple(_proxy(name, os.environ[name]) for name in sorted(names) if os.environ[name])
+
+
+def _proxy(name: str, value: str) -> Check:
+    shown = masked(value)
+    if name.lower() == "no_proxy":
+        return Check("proxies", name, "ok", value, None, {"value": value, "loopback": None})
+    loopback = _is_loopback(shown)
+    facts = {"value": shown, "loopback": loopback}
+    if name.lower() == "all_proxy":
+        return Check("proxies", name, "ok", f"{shown}, which `build` does not hand to its steps", None, facts)
+    if not loopback:
+        return Check("proxies", name, "ok", shown, None, facts)
+    do = f"Give `build` an address that a container reaches: --{name.lower().replace('_', '-')} URL."
+    says = f"{shown} is this machine only: a build step has a network of its own and does not reach it"
+    return Check("proxies", name, "note", says, do, facts)
+
+
+def _is_loopback(value: str) -> bool:
+    url = value if "://" in value else f"http://{value}"
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host in ("localhost", "::1", "0.0.0.0") or host.endswith(".localhost") or host.startswith("127.")
+
+
+# --- certificates -------------------------------------------------------------------------------------------------
+
+
+async def certificates() -> tuple[Check, ...]:
+    """Where programs of this machine find the authorities that they trust."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+    set_ = [_trusted(name, f"${name}", os.environ[name]) for name in names if os.environ.get(name)]
+    default = ssl.get_default_verify_paths()
+    system = default.openssl_cafile if Path(default.openssl_cafile).exists() else default.openssl_capath
+    own = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+    return (*set_, _trusted("system", "the system's", system), *(() if own else (_certifi(),)))
+
+
+def _trusted(name: str, shown: str, path: str) -> Check:
+    facts: dict[str, Any] = {"path": path, "certificates": None}
+    place = Path(path)
+    try:
+        if place.is_dir():
+            facts["certificates"] = len(list(place.iterdir()))
+        else:
+            facts["certificates"] = place.read_text(errors="replace").count("-----BEGIN CERTIFICATE-----")
+    except OSError as error:
+        do = "Install ca-certificates." if name == "system" else f"Name a file that is there, or unset {name}."
+        return Check("certificates", name, "missing", f"{shown} {path}: {error.strerror}", do, facts)
+    if not facts["certificates"]:
+        return Check("certificates", name, "missing", f"{path} holds no certificate", None, facts)
+    return Check("certificates", name, "ok", f"{path}, {facts['certificates']} certificates", None, facts)
+
+
+def _certifi() -> Check:
+    """What dagger-aml itself trusts when it asks a registry, unless a variable says otherwise."""
+    import certifi
+
+    found = _trusted("dagger-aml", "certifi's", certifi.where())
+    do = "For a company's own authority, set SSL_CERT_FILE to a bundle that has it; build steps take --ca FILE."
+    return Check("certificates", "dagger-aml", found.state, f"{found.says}, for asking registries", do, found.facts)

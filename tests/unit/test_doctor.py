@@ -1,0 +1,354 @@
+"""``dagger-aml doctor`` on machines that have some programs and not others; the programs are shell scripts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import fields
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger_aml.cli import main
+from dagger_aml.doctor import AREAS, Check, diagnose
+from dagger_aml.doctor import builders as of_builders
+from dagger_aml.doctor.check import masked
+from dagger_aml.project import Options, option_flag
+
+from .tools import await_
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are shell scripts")
+
+ENGINE = (
+    "DAGGER_SESSION_PORT",
+    "DAGGER_SESSION_TOKEN",
+    "_EXPERIMENTAL_DAGGER_RUNNER_HOST",
+    "_EXPERIMENTAL_DAGGER_CLI_BIN",
+)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+
+DOCKER = """
+case "$1 $2" in
+"version --format") case "$3" in
+  *Server*) echo {server};;
+  *) echo '{{"Client": {{"Version": "{client}"}}, "Server": {{"Version": "{server}", "ApiVersion": "1.47"}}}}';;
+  esac;;
+"buildx version") exit {buildx};;
+"info --format") echo {root};;
+esac
+"""
+PODMAN = """
+case "$1" in
+--version) echo podman version 4.3.1;;
+info) echo '{{"host": {{"security": {{"rootless": {rootless}}}}},
+  "store": {{"graphRoot": "{root}", "graphDriverName": "overlay"}}}}';;
+esac
+"""
+BUILDAH = """
+case "$1" in
+--version) echo 'buildah version 1.28.2 (image-spec 1.1.0-rc2)';;
+info) echo '{{"host": {{"rootless": false}}, "store": {{"GraphRoot": "{root}", "GraphDriverName": "vfs"}}}}';;
+esac
+"""
+
+
+class Machine:
+    """A machine that has nothing but what a test puts there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs = folder / "bin"
+        self.home = folder / "home"
+        self.store = folder / "store"
+        for each in (self.programs, self.home / ".docker", self.store):
+            each.mkdir(parents=True)
+
+    def program(self, name: str, script: str, **words: object) -> None:
+        """Put a program on PATH."""
+        path = self.programs / name
+        text = script.format(root=self.store, **words) if words else script.replace("{root}", str(self.store))
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def docker(self, *, client: str = "28.2.2", server: str = "28.2.2", buildx: bool = True) -> None:
+        """Put a docker there whose daemon answers."""
+        self.program("docker", DOCKER, client=client, server=server, buildx=0 if buildx else 1)
+
+    def config(self, **keys: Any) -> None:
+        """Write the docker config."""
+        (self.home / ".docker/config.json").write_text(json.dumps(keys))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    for name in (*ENGINE, *PROXIES, *map(str.lower, PROXIES), *CERTIFICATES, "DOCKER_CONFIG", "TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    made = Machine(tmp_path)
+    monkeypatch.setenv("PATH", str(made.programs))
+    monkeypatch.setenv("HOME", str(made.home))
+    return made
+
+
+def checks(area: str) -> dict[str, Check]:
+    """What is found in one area, by name."""
+    return {each.name: each for each in await_(diagnose()).of(area)}
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*words: str) -> tuple[Any, str]:
+        monkeypatch.setattr(sys, "argv", ["dagger-aml", "doctor", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().out
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+# --- nothing there ------------------------------------------------------------------------------------------------
+
+
+def test_where_there_is_nothing_each_thing_is_missing_and_says_what_to_do(machine: Machine, cli: Any) -> None:
+    code, out = cli()
+    assert code == 1 and "No builder works" in out
+    found = checks("builders")
+    assert list(found) == ["dagger", "docker", "podman", "buildah"]
+    for each in found.values():
+        assert each.state == "missing" and each.do and not each.facts["works"]
+    assert "_EXPERIMENTAL_DAGGER_RUNNER_HOST" in (found["dagger"].do or "")
+    assert "apt-get install buildah" in (found["buildah"].do or "")
+
+
+def test_the_json_has_the_same_keys_with_and_without_builders(machine: Machine, cli: Any) -> None:
+    code, out = cli("--json")
+    bare = json.loads(out)
+    machine.docker()
+    machine.program("podman", PODMAN, rootless="false")
+    full_code, out = cli("--json")
+    full = json.loads(out)
+    assert (code, full_code) == (1, 0) and full["working"] == ["docker", "podman"] and bare["working"] == []
+    assert list(bare) == list(full) == ["schema", "working", "versions", *AREAS]
+    assert set(full["versions"]) == {"dagger-aml", "python", "dagger-io", "platform"}
+    keys = {"name", "state", "says", "do", "works", "version", "forms", "store", "free", "engine"}
+    assert {frozenset(each) for read in (bare, full) for each in read["builders"]} == {frozenset(keys)}
+    assert set(full["builders"][0]["engine"]) == {"sdk", "way", "tried", "cache"}
+
+
+# --- programs -----------------------------------------------------------------------------------------------------
+
+
+def test_docker_s_forms_depend_on_buildx(machine: Machine) -> None:
+    machine.docker()
+    found = checks("builders")["docker"]
+    assert (found.state, found.facts["forms"], found.facts["version"]) == ("ok", ["classic", "buildkit"], "28.2.2")
+    assert found.facts["store"] == str(machine.store) and found.facts["free"] > 0
+    machine.docker(buildx=False)
+    found = checks("builders")["docker"]
+    assert (found.state, found.facts["forms"], found.facts["works"]) == ("note", ["classic"], True)
+    assert "buildx" in (found.do or "")
+
+
+def test_with_docker_alone_the_engine_is_only_promised(machine: Machine, cli: Any) -> None:
+    machine.docker()
+    engine = checks("builders")["dagger"]
+    assert engine.state == "note" and not engine.facts["works"] and "--engine-timeout" in (engine.do or "")
+    code, out = cli()
+    assert code == 0 and "--with docker" in out
+
+
+def test_a_program_that_does_not_answer_says_its_last_line(machine: Machine) -> None:
+    machine.program("docker", "echo 'Cannot connect to tcp://me:hunter2@host:2375' >&2; exit 1")
+    machine.program("podman", "echo 'no subuid ranges in /etc/subuid' >&2; exit 125")
+    machine.program("buildah", "echo nonsense")
+    found = checks("builders")
+    assert "Cannot connect to tcp://***@host:2375" in found["docker"].says
+    assert found["podman"].state == "missing" and "usermod --add-subuids" in (found["podman"].do or "")
+    assert found["buildah"].state == "missing" and "cannot be told" in found["buildah"].says
+
+
+def test_podman_and_buildah_tell_their_store(machine: Machine) -> None:
+    machine.program("podman", PODMAN, rootless="false")
+    machine.program("buildah", BUILDAH.replace("{{", "{").replace("}}", "}"))
+    found = checks("builders")
+    for name, version, driver in (("podman", "4.3.1", "overlay"), ("buildah", "1.28.2", "vfs")):
+        assert (found[name].state, found[name].facts["version"]) == ("ok", version)
+        assert driver in found[name].says and found[name].facts["store"] == str(machine.store)
+
+
+def test_a_rootless_podman_without_ranges_is_noted(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.program("podman", PODMAN, rootless="true")
+    monkeypatch.setattr(of_builders.getpass, "getuser", lambda: "nobody-of-this-name")
+    monkeypatch.setattr(of_builders.os, "getuid", lambda: 4_000_000_000)
+    found = checks("builders")["podman"]
+    assert found.state == "note" and found.facts["works"] and "/etc/subuid" in (found.do or "")
+
+
+def test_a_program_that_hangs_is_given_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.program("podman", "PATH=/bin:/usr/bin; exec sleep 600")
+    monkeypatch.setattr("dagger_aml.doctor.CHECK_DEADLINE", 0.5)
+    begun = time.monotonic()
+    found = checks("builders")["podman"]
+    assert time.monotonic() - begun < 8
+    assert found.state == "missing" and "does not answer within" in found.says
+
+
+def test_an_engine_that_accepts_and_says_nothing_is_given_up(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        machine.program("dagger", "PATH=/bin:/usr/bin; exec sleep 600")
+        monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://me:hunter2@127.0.0.1:{port}")
+        monkeypatch.setattr("dagger_aml.engine.ANSWER_DEADLINE", 0.5)
+        begun = time.monotonic()
+        found = checks("builders")["dagger"]
+        assert time.monotonic() - begun < 8
+        assert found.state == "missing" and "no session within" in (found.do or "")
+        assert "hunter2" not in f"{found}"
+
+
+def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
+        monkeypatch.setattr("dagger.provisioning._download.Downloader.get_sync", lambda _: pytest.fail("downloads"))
+        found = checks("builders")["dagger"]
+    assert found.state == "missing" and "command line: not installed" in (found.do or "")
+
+
+# --- logins -------------------------------------------------------------------------------------------------------
+
+SECRET = "hunter2-of-the-registry"
+AUTH = base64.b64encode(f"me:{SECRET}".encode()).decode()
+
+
+def test_logins_are_named_and_never_shown(machine: Machine, cli: Any) -> None:
+    machine.config(
+        auths={
+            "https://index.docker.io/v1/": {"auth": AUTH},
+            "example.azurecr.io": {"identitytoken": SECRET},
+            f"https://me:{SECRET}@odd.example": {"auth": AUTH},
+            "empty.example": {},
+        },
+        credHelpers={"here.example": "fake", "gone.example": "absent"},
+        credsStore="fake",
+        HttpHeaders={"Authorization": SECRET},
+    )
+    machine.program("docker-credential-fake", f"""echo '{{"https://kept.example": "me-{SECRET}"}}'""")
+    found = checks("logins")
+    assert {name: each.state for name, each in found.items()} == {
+        "here.example": "ok",
+        "gone.example": "missing",
+        "kept.example": "ok",
+        "docker.io": "ok",
+        "example.azurecr.io": "ok",
+        "***@odd.example": "ok",
+    }
+    assert found["kept.example"].facts["helper"] == "fake"
+    for words in ((), ("--json",)):
+        _, out = cli(*words)
+        assert "example.azurecr.io" in out
+        for secret in (SECRET, AUTH, AUTH.rstrip("=")):
+            assert secret not in out
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "no json", '{"auths": [1], "credHelpers": 3, "credsStore": {}}', '{"auths": {"x": 1}}']
+)
+def test_a_docker_config_of_any_shape_is_no_fault_of_doctor_s(machine: Machine, text: str) -> None:
+    (machine.home / ".docker/config.json").write_text(text)
+    found = checks("logins")
+    assert list(found) == ["none"] and found["none"].do
+
+
+def test_a_store_that_is_gone_hides_every_other_login(machine: Machine) -> None:
+    machine.config(credsStore="desktop")
+    found = checks("logins")["every other host"]
+    assert found.state == "missing" and "docker-credential-desktop" in (found.do or "")
+
+
+# --- proxies and certificates -------------------------------------------------------------------------------------
+
+
+@given(
+    user=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=8),
+    secret=st.text(st.sampled_from("abc:/@#?%&= "), min_size=3).filter(lambda text: len(text.strip()) > 2),
+    scheme=st.sampled_from(["http://", "https://", "socks5://", ""]),
+)
+def test_a_proxy_s_password_is_never_shown(user: str, secret: str, scheme: str) -> None:
+    shown = masked(f"{scheme}{user}:{secret}@proxy.example:3128")
+    assert shown.endswith("***@proxy.example:3128") and "abc" not in shown
+    assert len(shown) <= len(f"{scheme}***@proxy.example:3128")
+
+
+@pytest.mark.parametrize(
+    ("value", "loopback"),
+    [
+        ("http://localhost:3128", True),
+        ("http://me:pass@127.0.0.1:3128", True),
+        ("[::1]:3128", True),
+        ("127.5.5.5", True),
+        ("http://proxy.example:3128", False),
+        ("http://[broken", False),
+    ],
+)
+def test_a_proxy_of_this_machine_only_is_flagged(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, value: str, loopback: bool
+) -> None:
+    monkeypatch.setenv("https_proxy", value)
+    found = checks("proxies")["https_proxy"]
+    assert found.facts["loopback"] is loopback and (found.state == "note") is loopback
+    assert "pass" not in f"{found}"
+
+
+def test_what_a_proxy_s_check_advises_is_a_flag(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, "http://localhost:3128")
+    found = checks("proxies")
+    flags = {option_flag(option) for option in fields(Options)}
+    advised = {name: re.findall(r"--[a-z-]+", each.do or "") for name, each in found.items()}
+    assert advised == {
+        "ALL_PROXY": [],
+        "HTTPS_PROXY": ["--https-proxy"],
+        "HTTP_PROXY": ["--http-proxy"],
+        "NO_PROXY": [],
+    }
+    assert {flag for each in advised.values() for flag in each} <= flags
+
+
+def test_a_bundle_that_is_not_there_is_missing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle, empty = tmp_path / "ca.pem", tmp_path / "empty.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n" * 2)
+    empty.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    monkeypatch.setenv("PIP_CERT", str(empty))
+    found = checks("certificates")
+    assert found["SSL_CERT_FILE"].facts["certificates"] == 2
+    assert found["REQUESTS_CA_BUNDLE"].state == found["PIP_CERT"].state == "missing"
+    assert "dagger-aml" not in found
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert "SSL_CERT_FILE" in (checks("certificates")["dagger-aml"].do or "")
+
+
+def test_little_room_is_noted(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    assert checks("disk")["temporary files"].state == "missing"
+    monkeypatch.setattr("dagger_aml.doctor.machine._LITTLE", 1 << 60)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    found = checks("disk")["temporary files"]
+    assert found.state == "note" and "TMPDIR" in (found.do or "") and found.facts["path"] == os.fspath(tmp_path)
