@@ -7,6 +7,7 @@ takes them. A registry at localhost or 127.* is asked over plain HTTP, as docker
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -75,12 +76,12 @@ class Registry:
 
 
 async def resolve_digest(base: From) -> str:
-    """The digest that a base's tag has in its registry now.
+    """The digest that a base's tag has in its registry now; empty for one that lies on this machine without any.
 
     :raises RegistryDenied: 401 or 403. :raises BuildError: no such image. :raises TryAgain: unreachable or busy.
     """
-    if base.digest:
-        return base.digest
+    if base.digest or base.archive:
+        return base.digest or ""
     at = Registry.of(base.reference)
     _, digest = await _get(at, f"manifests/{at.tag or 'latest'}", f"base {base.reference}")
     return digest
@@ -95,17 +96,30 @@ async def image_config(reference: str, digest: str | None, platform: str) -> dic
     where = f"base {reference}"
     manifest, _ = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where)
     if "manifests" in manifest:
-        wanted = platform.split("/")
-        for each in manifest["manifests"]:
-            has = each.get("platform", {})
-            if [has.get("os"), has.get("architecture")] == wanted[:2]:
-                manifest, _ = await _get(at, f"manifests/{each['digest']}", where)
-                break
-        else:
-            raise BuildError(f"the image has no variant for {platform}", step=where)
+        manifest, _ = await _get(at, f"manifests/{_variant(manifest, platform, where)}", where)
     config, _ = await _get(at, f"blobs/{manifest['config']['digest']}", where)
     found: dict[str, Any] = config.get("config") or {}
     return found
+
+
+async def platform_digest(reference: str, digest: str | None, platform: str) -> str:
+    """The digest of an image's manifest for one platform, which may be another than that of its index.
+
+    Raises as :func:`resolve_digest`.
+    """
+    at = Registry.of(reference)
+    where = f"base {reference}"
+    manifest, found = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where)
+    return _variant(manifest, platform, where) if "manifests" in manifest else digest or found
+
+
+def _variant(index: dict[str, Any], platform: str, where: str) -> str:
+    """The digest that an index has for a platform."""
+    for each in index["manifests"]:
+        has = each.get("platform", {})
+        if [has.get("os"), has.get("architecture")] == platform.split("/")[:2]:
+            return str(each["digest"])
+    raise BuildError(f"the image has no variant for {platform}", step=where)
 
 
 async def manifest_layers(reference: str, digest: str) -> tuple[str | None, tuple[Layer, ...]]:
@@ -116,6 +130,73 @@ async def manifest_layers(reference: str, digest: str) -> tuple[str | None, tupl
         return manifest["config"]["digest"], layers
     except (DaggerAmlError, KeyError):
         return None, ()
+
+
+async def download(reference: str, platform: str, folder: Path) -> None:
+    """Write an image to a folder as an OCI layout that holds it alone; each file is held against its digest.
+
+    :param folder: exists and is empty.
+    :raises BuildError: no such image, none for the platform, or a blob that is not what its digest says.
+    :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable or busy.
+    """
+    at, where = Registry.of(reference), f"image {reference}"
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    digest = await _saved(at, f"manifests/{at.digest or at.tag or 'latest'}", at.digest, blobs, where)
+    manifest = json.loads((blobs / digest[7:]).read_bytes())
+    if "manifests" in manifest:
+        variant = _variant(manifest, platform, where)
+        digest = await _saved(at, f"manifests/{variant}", variant, blobs, where)
+        manifest = json.loads((blobs / digest[7:]).read_bytes())
+    for each in (manifest["config"], *manifest["layers"]):
+        if not (blobs / each["digest"][7:]).exists():
+            await _saved(at, f"blobs/{each['digest']}", each["digest"], blobs, where)
+    kind = manifest.get("mediaType", "application/vnd.oci.image.manifest.v1+json")
+    described = {"mediaType": kind, "digest": digest, "size": (blobs / digest[7:]).stat().st_size}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
+async def _saved(at: Registry, path: str, digest: str | None, blobs: Path, where: str) -> str:
+    """Write what a repository has at a path to a file named after its digest, a little in memory at a time."""
+    import httpx
+
+    new = blobs / "new"
+    headers = {"Accept-Encoding": "identity"} | ({"Accept": _MANIFESTS} if path.startswith("manifests/") else {})
+    async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=10), follow_redirects=True) as client:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                status, found = await _streamed(client, at, path, headers, new)
+                problem = f"it answered {status}"
+                if status not in (429, 500, 502, 503, 504):
+                    break
+            except httpx.TransportError as error:
+                problem = str(error) or type(error).__name__
+            if attempt == _TRIES:
+                raise _unreachable(at, problem, where)
+            await anyio.sleep(0.5 * 2**attempt)
+    _check_status(status, at, where)
+    if digest and found != digest:
+        raise BuildError(f"{at.host} sent something else than {digest}", step=where)
+    new.rename(blobs / found[7:])
+    return found
+
+
+async def _streamed(
+    client: httpx.AsyncClient, at: Registry, path: str, headers: dict[str, str], file: Path
+) -> tuple[int, str]:
+    """The status of the answer, and the digest of what was written."""
+    async with client.stream("GET", f"{at.url}/{path}", headers=headers) as answer:
+        if answer.status_code != 401 or "Authorization" in headers:
+            total = hashlib.sha256()
+            if answer.status_code == 200:
+                with file.open("wb") as out:
+                    async for chunk in answer.aiter_raw(1 << 20):
+                        total.update(chunk)
+                        out.write(chunk)
+            return answer.status_code, f"sha256:{total.hexdigest()}"
+    token = await _authorization(client, at, answer)
+    return await _streamed(client, at, path, {**headers, "Authorization": token}, file)
 
 
 def said_by_registry(text: str, where: str) -> DaggerAmlError | None:
@@ -172,22 +253,30 @@ async def _get(at: Registry, path: str, where: str) -> tuple[dict[str, Any], str
             except httpx.TransportError as error:
                 problem = str(error) or type(error).__name__
             if attempt == _TRIES:
-                raise TryAgain(
-                    f"the registry {at.host} cannot be reached or is busy: {problem}",
-                    where=where,
-                    do="Check the host and the network, then run the same command again.",
-                )
+                raise _unreachable(at, problem, where)
             await anyio.sleep(0.5 * 2**attempt)
-    if answer.status_code in (401, 403):
-        raise _denied(answer.status_code, where, f" ({at.host})")
-    if answer.status_code == 404:
-        raise BuildError(f"{at.host} has no such image", step=where, do="Check the name and the tag.")
-    if answer.status_code != 200:
-        raise BuildError(f"{at.host} answered {answer.status_code}", step=where)
+    _check_status(answer.status_code, at, where)
     try:
         return answer.json(), answer.headers.get("Docker-Content-Digest", "")
     except ValueError:
         raise BuildError(f"{at.host} did not answer as a registry does", step=where) from None
+
+
+def _unreachable(at: Registry, problem: str, where: str) -> TryAgain:
+    return TryAgain(
+        f"the registry {at.host} cannot be reached or is busy: {problem}",
+        where=where,
+        do="Check the host and the network, then run the same command again.",
+    )
+
+
+def _check_status(status: int, at: Registry, where: str) -> None:
+    if status in (401, 403):
+        raise _denied(status, where, f" ({at.host})")
+    if status == 404:
+        raise BuildError(f"{at.host} has no such image", step=where, do="Check the name and the tag.")
+    if status != 200:
+        raise BuildError(f"{at.host} answered {status}", step=where)
 
 
 async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.Response) -> str:

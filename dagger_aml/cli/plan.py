@@ -3,35 +3,64 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 
-from ..api import make_plan
+from ..plan import Plan
 from ..plan_view import plan_json, plan_text
+from .asking import asking_options, planned
 from .common import project_options, read
+
+if TYPE_CHECKING:
+    from ..against import Against
 
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
 @project_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with digests of everything local.")
 @click.option("--why", is_flag=True, help="Add why each step stands where it does, and where each value is from.")
-@click.option("--pin", is_flag=True, help="Ask the registry for the base's digest.")
-def command(project: str, as_json: bool, why: bool, pin: bool, **given: Any) -> None:
+@click.option(
+    "--against",
+    metavar="FILE|IMAGE",
+    help="Add which steps would run again and which layers would be new, and why, had that been built before: a file "
+    "that plan --json wrote, a tar, oci:FOLDER, or an image of a registry; with --with, of that builder's store.",
+)
+@asking_options
+def command(
+    project: str,
+    as_json: bool,
+    why: bool,
+    against: str | None,
+    pin: bool,
+    probe: bool,
+    builder: str | None,
+    **given: Any,
+) -> None:
     """Show what PROJECT's recipe would do: the steps in their order, and what the image will say.
 
-    Needs neither engine nor network, and builds nothing.
+    Needs neither engine nor network unless --pin, --probe or --against IMAGE is said, and builds nothing.
 
     \b
     dagger-aml plan examples/diabetes --why
     dagger-aml plan examples/diabetes --json
+    dagger-aml plan examples/diabetes --probe
+    dagger-aml plan examples/diabetes --against registry.example/diabetes:1
     """
     found, graph = read(project, given)
-    if pin:
-        from .dockerfile import pinned
+    asks = builder if probe or not against else None
+    made = planned(graph, pin=pin, probe=probe, builder=asks)
+    held = _held(made, against, builder) if against else None
+    if as_json:
+        data = plan_json(made, found) | ({"against": held.as_json()} if held else {})
+        click.echo(json.dumps(data, indent=2))
+    else:
+        click.echo(plan_text(made, found, why=why) + (f"\n{held.text()}" if held else ""), nl=False)
 
-        graph = anyio.run(pinned, graph)
-    made = make_plan(graph)
-    text = json.dumps(plan_json(made, found), indent=2) + "\n" if as_json else plan_text(made, found, why=why)
-    click.echo(text, nl=False)
+
+def _held(made: Plan, earlier: str, builder: str | None) -> Against:
+    from ..against import against, read_earlier
+
+    store = None if builder == "dagger" else builder
+    return against(made, anyio.run(read_earlier, earlier, made.base.platform, store))

@@ -13,8 +13,9 @@ import pytest
 from dagger_aml import BaseError, Graph, Options, build, load_project, load_recipe
 from dagger_aml.api import ask
 from dagger_aml.backends.builder import Builder
+from dagger_aml.diff import NOISE, Image, Report, compare, read_image
+from dagger_aml.diff.layer import Layer
 from tests.builders.conftest import lacking, need_programs, required
-from tests.imagediff import NOISE, Image, Report, compare, read_image
 from tests.scoring import Runtime, score_tar
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
@@ -133,6 +134,7 @@ class Shop:
         self.folder = folder
         self.bases = bases
         self.images: dict[tuple[Case, str], Image | None] = {}
+        self.layers: dict[str, Layer] = {}
         self.reports: list[tuple[frozenset[str], Report]] = []
 
     async def tar(self, case: Case, builder: Builder) -> Path:
@@ -143,7 +145,7 @@ class Shop:
         tag = f"localhost/dagger-aml-test/{case}:{builder.name}"
         result = await build(await case.graph(self.bases), builder, tags=[tag], output=tar)
         assert result.output == tar
-        self.images[key] = read_image(tar)
+        self.images[key] = read_image(tar, known=self.layers)
         return tar
 
     async def image(self, case: Case, builder: Builder) -> Image:

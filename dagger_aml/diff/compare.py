@@ -1,34 +1,46 @@
-"""Two images' differences, and how many of them are noise."""
+"""Two images' differences, what caused each, and how many of them are noise."""
 
-import dataclasses
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from attrs import field, fields, frozen
+
+from ..plan_label import PLAN_LABEL
+from .causes import Causes
 from .image import Image
 from .layer import Node
 from .noise import NOISE, Noise
 
-_FIELDS = [each.name for each in dataclasses.fields(Node)]
+_FIELDS = [each.name for each in fields(Node)]
+_LONGEST = 100
+"""Characters of a config's value that are shown."""
 
 
-@dataclass(frozen=True, order=True)
+@frozen(order=True)
 class Difference:
     """One path, or one thing that the config says, and the fields in which it differs.
 
-    `fields` has the two values of each; a path or value that one image lacks has the single field `presence`.
+    :param fields: the two values of each; a path or value that one image lacks has the single field ``presence``.
+    :param cause: the step whose layer brought it, or ``the base``; empty where that is not known.
     """
 
     subject: str
-    fields: Mapping[str, tuple[str, str]] = field(compare=False)
+    fields: Mapping[str, tuple[str, str]] = field(eq=False)
+    cause: str = field(default="", eq=False)
 
     def __str__(self) -> str:
-        return f"{self.subject}: " + ", ".join(f"{name} {a} | {b}" for name, (a, b) in self.fields.items())
+        shown = ", ".join(f"{name} {_cut(a)} | {_cut(b)}" for name, (a, b) in self.fields.items())
+        return f"{self.subject}: {shown}" + (f"  ({self.cause})" if self.cause else "")
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
-    """What differs beyond the noise, sorted, and the subjects that each entry of the noise list absorbed."""
+    """What differs beyond the noise, sorted, and the subjects that each entry of the noise list absorbed.
+
+    :param compared: how many paths and values there are.
+    """
 
     differences: Sequence[Difference]
     absorbed: Mapping[Noise, Sequence[str]]
@@ -39,17 +51,19 @@ class Report:
         """Whether nothing differs but noise."""
         return not self.differences
 
-    def text(self, limit: int = 25) -> str:
-        """The report as people read it, with at most `limit` differences."""
+    def text(self, limit: int | None = 25) -> str:
+        """The report as people read it, with at most ``limit`` differences."""
         lines = [f"{each}" for each in self.differences[:limit]]
-        if len(self.differences) > limit:
+        if limit is not None and len(self.differences) > limit:
             lines.append(f"... and {len(self.differences) - limit} more")
-        lines.append(f"{len(self.differences)} differences in {self.compared} paths and values")
+        count = len(self.differences)
+        lines.append(f"{count} difference{'' if count == 1 else 's'} in {self.compared} paths and values")
         for noise, subjects in self.absorbed.items():
             lines.append(f"noise, {len(subjects)}: {noise.pattern} ({noise.reason})")
         return "\n".join(lines)
 
-    __str__ = text
+    def __str__(self) -> str:
+        return self.text()
 
 
 def compare(a: Image, b: Image, *, builders: Iterable[str] | None = None, noise: Sequence[Noise] = NOISE) -> Report:
@@ -72,34 +86,36 @@ def compare(a: Image, b: Image, *, builders: Iterable[str] | None = None, noise:
     return Report(sorted(differences), dict(absorbed), compared)
 
 
-def _files(a: Image, b: Image) -> Iterable[Difference]:
+def _files(a: Image, b: Image) -> Iterator[Difference]:
     links_a, links_b = _hard_links(a.files), _hard_links(b.files)
+    causes = Causes.of(a, b)
     for path in sorted(a.files.keys() | b.files.keys()):
         one, two = a.files.get(path), b.files.get(path)
         if one is None or two is None:
-            yield Difference(_printable(path), {"presence": (_kind(one), _kind(two))})
+            yield Difference(_printable(path), {"presence": (_kind(one), _kind(two))}, causes.step(path))
             continue
-        fields = {
+        differing = {
             name: (_shown(name, one), _shown(name, two))
             for name in _FIELDS
             if getattr(one, name) != getattr(two, name)
         }
         if links_a.get(path) != links_b.get(path):
-            fields["hard links"] = (_group(links_a.get(path)), _group(links_b.get(path)))
-        if fields:
-            yield Difference(_printable(path), fields)
+            differing["hard links"] = (_group(links_a.get(path)), _group(links_b.get(path)))
+        if differing:
+            yield Difference(_printable(path), differing, causes.step(path))
 
 
-def _configs(a: Image, b: Image) -> Iterable[Difference]:
+def _configs(a: Image, b: Image) -> Iterator[Difference]:
     for name in sorted(a.config.keys() | b.config.keys()):
         one, two = a.config.get(name), b.config.get(name)
-        if one is None or two is None:
-            fields = {"presence": ("absent" if one is None else repr(one), "absent" if two is None else repr(two))}
-        elif one != two:
-            fields = {"value": (repr(one), repr(two))}
-        else:
+        if one == two:
             continue
-        yield Difference(f"config {name}", fields)
+        if one is None or two is None:
+            differing = {"presence": ("absent" if one is None else repr(one), "absent" if two is None else repr(two))}
+        else:
+            differing = {"value": (repr(one), repr(two))}
+        cause = "the steps differ" if name == f"label {PLAN_LABEL}" else ""
+        yield Difference(f"config {name}", differing, cause)
 
 
 def _hard_links(files: Mapping[str, Node]) -> dict[str, tuple[str, ...]]:
@@ -121,7 +137,9 @@ def _shown(name: str, node: Node) -> str:
     value = getattr(node, name)
     if name == "mode":
         return f"{value:04o}"
-    return repr(value) if name == "target" else str(value)[:16] or "none"
+    if name == "sha256":
+        return str(value)[:16] or "none"
+    return repr(value) if name == "target" else str(value) or "none"
 
 
 def _group(paths: tuple[str, ...] | None) -> str:
@@ -129,4 +147,9 @@ def _group(paths: tuple[str, ...] | None) -> str:
 
 
 def _printable(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\n", "\\n")
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

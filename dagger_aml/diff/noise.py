@@ -4,30 +4,33 @@ At most fifteen entries, each found in a real run. An entry is as narrow as it c
 leave it, so that it does not hide a difference between two others.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Literal
+
+from attrs import field, frozen
 
 LONGEST = 15
 
 _CONTENT = {"size", "sha256"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Noise:
     """One kind of difference that is allowed.
 
-    :param pattern: of paths and of `config …` names, as fnmatch takes it (`*` also matches `/`).
-    :param may: `content`: the bytes of a file may differ; `presence`: one image may lack it; `any`: anything.
+    :param pattern: of paths and of ``config …`` names, as fnmatch takes it (``*`` also matches ``/``).
+    :param may: ``content``: the bytes of a file may differ; ``presence``: one image may lack it; ``any``: anything.
     :param builders: in comparisons with an image of one of these.
     """
 
     pattern: str
     may: Literal["content", "presence", "any"]
     builders: frozenset[str]
-    reason: str = field(compare=False)
+    reason: str = field(eq=False)
 
     def allows(self, subject: str, fields: Mapping[str, object]) -> bool:
         """Whether a difference in these fields of a path, or of a thing that the config says, is this noise."""

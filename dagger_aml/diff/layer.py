@@ -1,13 +1,18 @@
 """One layer's tar as a list of changes, and layers put on top of each other."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import io
 import posixpath
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Iterable
+from typing import IO, cast
+
+from attrs import frozen
+
+from ..errors import UsageError
 
 CAPABILITY = "security.capability"
 
@@ -23,15 +28,15 @@ _TYPES = {
 }
 
 
-class ImageError(Exception):
-    """The file is not an image that can be read."""
+class ImageError(UsageError):
+    """What should be an image cannot be read as one."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Node:
     """What a path is. Two paths of one image with the very same node are hard links of each other.
 
-    `device` has the numbers of a device, `capability` the hex digits of the extended attribute.
+    ``device`` has the numbers of a device, ``capability`` the hex digits of the extended attribute.
     """
 
     type: str
@@ -49,11 +54,11 @@ IMPLIED = Node("dir", 0o755, 0, 0)
 """A parent that no layer lists; builders make it so when they unpack."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     """What one layer changes: paths that vanish, folders whose older contents vanish, then new nodes in order.
 
-    A new node that is a `str` is a hard link to that path.
+    A new node that is a ``str`` is a hard link to that path.
     """
 
     removed: tuple[str, ...]
@@ -67,17 +72,20 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
     :raises ImageError: not a tar, or compressed otherwise.
     """
     head = stream.read(4)
-    whole: IO[bytes] = _Rejoined(head, stream)  # type: ignore[assignment]
+    whole = cast("IO[bytes]", _Rejoined(head, stream))
     if head[:2] == b"\x1f\x8b":
-        whole = gzip.GzipFile(fileobj=whole)  # type: ignore[assignment]
+        whole = cast("IO[bytes]", gzip.GzipFile(fileobj=whole))
     elif head == b"\x28\xb5\x2f\xfd":
-        raise ImageError("a layer is compressed with zstd, which this comparer does not read")
+        raise ImageError(
+            "a layer is compressed with zstd, which is not read here",
+            do="Write the image anew with gzip: skopeo copy --dest-compress-format gzip docker://NAME:TAG oci:FOLDER",
+        )
     hashed = _Hashed(whole)
     removed: list[str] = []
     emptied: list[str] = []
     added: list[tuple[str, Node | str]] = []
     try:
-        with tarfile.open(fileobj=hashed, mode="r|", bufsize=_CHUNK) as tar:
+        with tarfile.open(fileobj=cast("IO[bytes]", hashed), mode="r|", bufsize=_CHUNK) as tar:
             for member in tar:
                 path = image_path(member.name)
                 folder, name = posixpath.split(path)
@@ -98,41 +106,48 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
     return Layer(tuple(removed), tuple(emptied), tuple(added)), f"sha256:{hashed.total.hexdigest()}"
 
 
-def flatten(layers: Iterator[Layer]) -> dict[str, Node]:
-    """Put layers on top of each other, base first. `/` is left out.
+def flatten(layers: Iterable[Layer]) -> tuple[dict[str, Node], dict[str, int]]:
+    """Put layers on top of each other, base first. ``/`` is left out.
+
+    Returns the paths, and for each that is or was there the number, from 0, of the layer that last changed it. A
+    folder that a layer only lists again, as it is, is not changed by it.
 
     :raises ImageError: a hard link to nothing, or a path beneath what is no folder.
     """
     paths: dict[str, Node] = {}
+    changed: dict[str, int] = {}
     children: dict[str, set[str]] = {"/": set()}
 
-    def remove(path: str) -> None:
-        empty(path)
+    def remove(path: str, number: int) -> None:
+        empty(path, number)
         if path in paths:
             del paths[path]
+            changed[path] = number
             children.pop(path, None)
             children[posixpath.dirname(path)].discard(path)
 
-    def empty(path: str) -> None:
+    def empty(path: str, number: int) -> None:
         for child in tuple(children.get(path, ())):
-            remove(child)
+            remove(child, number)
 
-    def put(path: str, node: Node) -> None:
+    def put(path: str, node: Node, number: int) -> None:
         parent = posixpath.dirname(path)
         if parent != "/" and parent not in paths:
-            put(parent, IMPLIED)
+            put(parent, IMPLIED, number)
         if parent != "/" and paths[parent].type != "dir":
             raise ImageError(f"{path} lies beneath {parent}, which is a {paths[parent].type}")
+        if path not in paths or not _same_folder(paths[path], node):
+            changed[path] = number
         paths[path] = node
         children[parent].add(path)
         if node.type == "dir":
             children.setdefault(path, set())
 
-    for layer in layers:
+    for number, layer in enumerate(layers):
         for path in layer.removed:
-            remove(path)
+            remove(path, number)
         for path in layer.emptied:
-            empty(path)
+            empty(path, number)
         for path, new in layer.added:
             if path == "/":
                 continue
@@ -141,9 +156,13 @@ def flatten(layers: Iterator[Layer]) -> dict[str, Node]:
                     raise ImageError(f"{path} is a hard link to {new}, which is not there")
                 new = paths[new]
             if new.type != "dir" or (path in paths and paths[path].type != "dir"):
-                remove(path)
-            put(path, new)
-    return paths
+                remove(path, number)
+            put(path, new, number)
+    return paths, changed
+
+
+def _same_folder(one: Node, two: Node) -> bool:
+    return one.type == two.type == "dir" and (one.mode, one.uid, one.gid) == (two.mode, two.uid, two.gid)
 
 
 def image_path(name: str) -> str:

@@ -1,0 +1,23 @@
+"""Compares images: every path's type, mode, owner, bytes, links and capabilities, and the config.
+
+Not compared: times, history, the number of layers, ``/`` itself (the design's law 1). What may differ all the same is
+listed in noise.py and nowhere else.
+"""
+
+from .compare import Difference, Report, compare
+from .image import Image, image_of, read_image
+from .layer import ImageError, Node
+from .noise import NOISE, Noise
+
+__all__ = [
+    "NOISE",
+    "Difference",
+    "Image",
+    "ImageError",
+    "Node",
+    "Noise",
+    "Report",
+    "compare",
+    "image_of",
+    "read_image",
+]

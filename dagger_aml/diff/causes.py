@@ -1,0 +1,109 @@
+"""Which step of a plan brought a path into an image.
+
+An image that dagger-aml made names its steps in a label, and its history tells which layers a command made: the last
+commands in it are the plan's, in order. A path that another layer brought is a copy's if it lies at or beneath the
+copy's destination, or is a folder above it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from ..plan import ENCODING
+from ..plan_label import StepKey, read_label
+from .image import Image, Made
+
+THE_BASE = "the base"
+
+_NO_COMMAND = re.compile(
+    r"(/bin/sh -c )?#\(nop\)|import image layer|Directory\.|"
+    r"(ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)\b"
+)
+"""What classic docker, buildah, Dagger and BuildKit write in the history where no command ran."""
+
+
+_IMPORTED = "import image layer"
+_MOST_LAYERS = 3
+"""That a copy makes in a Dockerfile: its parents, its contents, its stated root."""
+
+
+@frozen
+class _Told:
+    """An image that tells of its steps.
+
+    :param commands: names of commands, by the numbers of their layers.
+    :param base: so many layers are the base's; where the history does not tell exactly, fewer.
+    """
+
+    image: Image
+    steps: tuple[StepKey, ...]
+    commands: Mapping[int, str]
+    base: int
+
+    @classmethod
+    def of(cls, image: Image) -> _Told | None:
+        labels = {name[6:]: value for name, value in image.config.items() if name.startswith("label ")}
+        steps = read_label(labels, ENCODING)
+        if not steps:
+            return None
+        commands = _commands(image.history, steps)
+        return cls(image, steps, commands, _base_layers(image, steps, commands))
+
+    def cause(self, path: str) -> str:
+        layer = self.image.changed.get(path)
+        if layer is None:
+            return ""
+        if layer in self.commands:
+            return f"step {self.commands[layer]!r}"
+        copies = [each for each in self.steps if each.dest and (_within(path, each.dest) or _within(each.dest, path))]
+        if not copies or layer < self.base:
+            return THE_BASE
+        best = max(copies, key=lambda each: (_within(path, each.dest), len(each.dest)))
+        return f"step {best.name!r}"
+
+
+@frozen
+class Causes:
+    """Names the step behind a path that differs between two images."""
+
+    _told: tuple[_Told, ...]
+    _shared: int
+
+    @classmethod
+    def of(cls, one: Image, two: Image) -> Causes:
+        """For two images, of which either may tell nothing of its steps."""
+        pairs = zip(one.layers, two.layers, strict=False)
+        shared = next(
+            (number for number, (a, b) in enumerate(pairs) if a != b), min(len(one.layers), len(two.layers))
+        )
+        return cls(tuple(each for each in (_Told.of(one), _Told.of(two)) if each), shared)
+
+    def step(self, path: str) -> str:
+        """``step 'apt libgomp1'``, or ``the base``; empty where no image tells. A layer of both causes nothing."""
+        causes = [each.cause(path) for each in self._told if each.image.changed.get(path, -1) >= self._shared]
+        return next((each for each in causes if each not in ("", THE_BASE)), THE_BASE if THE_BASE in causes else "")
+
+
+def _commands(history: tuple[Made, ...], steps: tuple[StepKey, ...]) -> dict[int, str]:
+    names = [step.name for step in steps if step.runs]
+    made = [each for each in history if not _NO_COMMAND.match(each.text)]
+    last = made[len(made) - len(names) :] if len(made) >= len(names) else []
+    return {each.layer: name for each, name in zip(last, names, strict=False) if each.layer is not None}
+
+
+def _base_layers(image: Image, steps: tuple[StepKey, ...], commands: Mapping[int, str]) -> int:
+    imported = sum(each.text.startswith(_IMPORTED) for each in image.history)
+    if imported:
+        return imported
+    if steps[0].runs and commands:
+        return min(commands)
+    most = sum(1 if step.runs else _MOST_LAYERS for step in steps)
+    return max(0, len(image.layers) - most)
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(posixpath.join(folder, ""))

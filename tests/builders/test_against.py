@@ -1,0 +1,154 @@
+"""What `plan --against IMAGE` foretells comes true: built, changed, foretold, built again, on the engine and others.
+
+Each command of the recipe writes a number that the kernel makes up: a layer of the same digest did not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagger_aml.diff import Image, read_image
+from dagger_aml.plan_label import PLAN_LABEL
+from tests.builders.conftest import Need
+from tests.standin import StandInError, registry
+from tests.standin.tiny import push_tiny
+from tests.standin.tools import TOOLS
+
+pytestmark = [pytest.mark.builders]
+
+RECIPE = """
+from dagger_aml import Graph, Project
+from dagger_aml.content import local
+from dagger_aml.graph import Copy
+from dagger_aml.steps import base, code, env, model, run
+
+RANDOM = "cat /proc/sys/kernel/random/uuid >"
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    graph = await run(graph, ["/bin/sh", "-c", RANDOM + "/apt", "apt", *project.apt], step="apt")
+    listed = local(project.root / "requirements.txt")
+    graph = graph.add(Copy(listed, "/usr/share/r.txt", "file", changes="often", step="copy requirements.txt"))
+    graph = await run(graph, ["/bin/sh", "-c", RANDOM + "/pip"], touches=["/pip", "/usr/share"], step="pip")
+    for each in project.models:
+        graph = await model(graph, each)
+    graph = await code(graph, project.code)
+    return await env(graph, project.env)
+"""
+WITNESSES = {
+    "apt": "/apt",
+    "copy requirements.txt": "/usr/share/r.txt",
+    "pip": "/pip",
+    "model p": "/var/azureml-app/azureml-models/p/1/weights",
+    "code (1 file)": "/var/azureml-app/score.py",
+}
+"""A path that each step writes."""
+
+CHANGES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "nothing": ({}, ()),
+    "code": ({"code/score.py": "def init():\n    pass\n\n\ndef run(data):\n    return 1\n"}, ()),
+    "requirement": ({"requirements.txt": "numpy==2\n"}, ()),
+    "apt": ({"apt.txt": "libgomp1\ncurl\n"}, ()),
+    "model": ({"model/weights": "n" * 1000}, ()),
+    "env": ({}, ("--env", "LOG=1")),
+    "base": ({}, ("--base", "{host}/dagger-aml-test/tiny:{mark}-two", "--env", "LOG=1")),
+}
+RAN = {"requirement": ["pip"], "apt": ["apt", "pip"], "base": ["apt", "pip"]}
+"""What the issue asks of each change, of the engine: which commands run, and no others."""
+
+
+@pytest.fixture(scope="module")
+def host(need: Need) -> Iterator[str]:
+    """A registry on this machine."""
+    need(*TOOLS)
+    try:
+        with registry() as found:
+            yield found
+    except StandInError as error:
+        pytest.skip(f"there is no registry: {error}")
+
+
+def cli(*words: str | Path) -> str:
+    """What the command prints; it must go well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dagger_aml", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    """Write a project's files."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def built(project: Path, words: list[str], builder: str, image: str, tar: Path) -> Image:
+    """Build, push, and read what was made."""
+    cli("build", project, *words, "--with", builder, "-t", image, "--push", "--no-smoke", "-o", tar, "-q")
+    found = read_image(tar)
+    tar.unlink()
+    return found
+
+
+def layer_of(image: Image, step: str) -> str:
+    """The digest of the layer that a step made."""
+    return image.layers[image.changed[WITNESSES[step]]]
+
+
+@pytest.mark.parametrize("builder", [pytest.param("dagger", marks=pytest.mark.engine), "docker", "buildah"])
+def test_what_is_foretold_comes_true(builder: str, host: str, need: Need, tmp_path: Path) -> None:
+    if builder != "dagger":
+        need(builder)
+    elif not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
+        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
+    mark = uuid.uuid4().hex[:12]
+    for tag in (mark, f"{mark}-two"):
+        push_tiny(host, tag, tag)
+    project = tmp_path / "p"
+    (tmp_path / "mine.py").write_text(RECIPE)
+    write(project, {
+        "code/score.py": "def init():\n    pass\n\n\ndef run(data):\n    return data\n", "model/weights": "m" * 1000,
+        "requirements.txt": "numpy==1\n", "apt.txt": "libgomp1\n",
+    })  # fmt: skip
+    own = ["--recipe", str(tmp_path / "mine.py"), "--base", f"{host}/dagger-aml-test/tiny:{mark}"]
+    name = f"{host}/dagger-aml-test/against-{mark}"
+    before = built(project, own, builder, f"{name}:0", tmp_path / "x.tar")
+    for number, (change, (files, more)) in enumerate(CHANGES.items()):
+        write(project, files)
+        words = [*own, *(word.format(host=host, mark=mark) for word in more)]
+        plan = json.loads(cli("plan", project, *words, "--pin", "--json", "--against", f"{name}:{number}"))
+        after = built(project, words, builder, f"{name}:{number + 1}", tmp_path / "x.tar")
+        if builder == "docker":
+            subprocess.run(["docker", "rmi", f"{name}:{number}"], capture_output=True, check=False)
+        check(change, builder, plan["against"], before, after)
+        before = after
+    if builder == "docker":
+        subprocess.run(["docker", "rmi", f"{name}:{len(CHANGES)}"], capture_output=True, check=False)
+
+
+def check(change: str, builder: str, told: dict[str, Any], before: Image, after: Image) -> None:
+    """Hold what was told against what was made."""
+    kind = "dagger" if builder == "dagger" else "local"
+    told_of = {next(name for name in WITNESSES if each["step"].startswith(name)): each for each in told["steps"]}
+    assert list(told_of) == list(WITNESSES)
+    same = {name for name in WITNESSES if layer_of(before, name) == layer_of(after, name)}
+    foretold = {name for name, each in told_of.items() if each[kind] in ("reused", "same bytes")}
+    assert same == foretold, f"{builder}, {change}: {told}"
+    assert [name for name, each in told_of.items() if each["dagger"] == "runs"] == RAN.get(change, [])
+    assert told["base"] == {"changed": change == "base", "why": "the base changed" * (change == "base"),
+                            "digests_known": True}  # fmt: skip
+    assert told["says"] == (["env LOG"] if change == "env" else [])
+    assert f"label {PLAN_LABEL}" in after.config
+    if change in ("nothing", "env"):
+        assert before.layers == after.layers

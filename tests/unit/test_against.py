@@ -1,0 +1,356 @@
+"""A plan held against an earlier one: what would run again and which layers would be new, in so many words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from attrs import evolve
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger_aml import Options, UsageError, load_project, make_plan
+from dagger_aml.against import Earlier, against, of_image, read_earlier
+from dagger_aml.cli.main import cli
+from dagger_aml.content import local
+from dagger_aml.graph import Config, Copy, From, Graph, Run, Text
+from dagger_aml.plan import ENCODING, Plan, fingerprint, labels, pin, step_keys
+from dagger_aml.plan_label import PLAN_LABEL, StepKey, read_label, write_label
+from dagger_aml.plan_view import plan_json
+from dagger_aml.recipe import lay_out
+from tests.unit.tools import SCORE, make
+
+ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+FILES: dict[str, str | bytes | None] = {
+    "code/score.py": SCORE,
+    "model/weights": "m" * 2000,
+    "requirements.txt": "numpy==1.26.4\n",
+    "apt.txt": "libgomp1\n",
+}
+
+
+def planned(root: Path, digest: str | None = ONE, **options: Any) -> Plan:
+    """The plan of the project as it is now."""
+    graph = anyio.run(lay_out, load_project(root, Options(**options)))
+    return make_plan(pin(graph, {graph.from_: digest}))
+
+
+def image_config(plan: Plan) -> dict[str, Any]:
+    """What the config of its image would be."""
+    return {
+        "User": "dockeruser",
+        "WorkingDir": "",
+        "Env": ["PATH=/usr/bin", *(f"{name}={value}" for name, value in plan.config.env.items())],
+        "Labels": {"of.the.base": "x", **labels(plan)},
+        "Cmd": ["runsvdir", "/var/runit"],
+        "ExposedPorts": {"5001/tcp": {}},
+    }
+
+
+def by_image(plan: Plan, _: Path) -> Earlier:
+    return of_image("IT", plan.base.platform, image_config(plan))
+
+
+def by_file(plan: Plan, folder: Path) -> Earlier:
+    (folder / "plan.json").write_text(json.dumps(plan_json(plan)))
+    return evolve(anyio.run(read_earlier, str(folder / "plan.json"), plan.base.platform), name="IT")
+
+
+CHANGES: dict[str, tuple[dict[str, str], dict[str, Any], str, str]] = {
+    "nothing": (
+        {},
+        {},
+        "",
+        """\
+Against IT:
+  base: the same
+  1. apt libgomp1: reused
+  2. copy requirements.txt: reused
+  3. pip requirements.txt (1 package): reused
+  4. pip check: reused
+  5. model p 2.0 kB: reused
+  6. code (1 file): reused
+
+To do: nothing runs, no layer is new
+""",
+    ),
+    "code": (
+        {"code/score.py": SCORE + "#\n"},
+        {},
+        "its files changed",
+        """\
+Against IT:
+  base: the same
+  1. apt libgomp1: reused
+  2. copy requirements.txt: reused
+  3. pip requirements.txt (1 package): reused
+  4. pip check: reused
+  5. model p 2.0 kB: reused
+  6. code (1 file): new layer (56 B): {own}
+
+To do: nothing runs, 1 new layer of 56 B copied
+""",
+    ),
+    "requirement": (
+        {"requirements.txt": "numpy==1.26.5\n"},
+        {},
+        "its files changed",
+        """\
+Against IT:
+  base: the same
+  1. apt libgomp1: reused
+  2. copy requirements.txt: new layer (14 B): {own}
+  3. pip requirements.txt (1 package): runs again: requirements.txt changed
+  4. pip check: runs again: requirements.txt changed
+  5. model p 2.0 kB: copied again (2.0 kB), the same bytes likely, not sent again: requirements.txt changed
+     docker, podman, buildah: new layer (2.0 kB): requirements.txt changed
+  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: requirements.txt changed
+     docker, podman, buildah: new layer (54 B): requirements.txt changed
+
+To do with a Dagger engine: 2 steps run, 1 new layer of 14 B copied
+To do with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
+""",
+    ),
+    "apt": (
+        {"apt.txt": "libgomp1\ncurl\n"},
+        {},
+        "its command changed (+curl)",
+        """\
+Against IT:
+  base: the same
+  1. apt libgomp1 curl: runs again: {own}
+  2. copy requirements.txt: copied again (14 B), the same bytes likely, not sent again: apt libgomp1 curl changed
+     docker, podman, buildah: new layer (14 B): apt libgomp1 curl changed
+  3. pip requirements.txt (1 package): runs again: apt libgomp1 curl changed
+  4. pip check: runs again: apt libgomp1 curl changed
+  5. model p 2.0 kB: copied again (2.0 kB), the same bytes likely, not sent again: apt libgomp1 curl changed
+     docker, podman, buildah: new layer (2.0 kB): apt libgomp1 curl changed
+  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: apt libgomp1 curl changed
+     docker, podman, buildah: new layer (54 B): apt libgomp1 curl changed
+
+To do with a Dagger engine: 3 steps run, no copied layer is new
+To do with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
+""",
+    ),
+    "model": (
+        {"model/weights": "n" * 3000},
+        {},
+        "its files changed",
+        """\
+Against IT:
+  base: the same
+  1. apt libgomp1: reused
+  2. copy requirements.txt: reused
+  3. pip requirements.txt (1 package): reused
+  4. pip check: reused
+  5. model p 3.0 kB: new layer (3.0 kB): {own}
+  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: model p 3.0 kB changed
+     docker, podman, buildah: new layer (54 B): model p 3.0 kB changed
+
+To do with a Dagger engine: nothing runs, 1 new layer of 3.0 kB copied
+To do with docker, podman, buildah: nothing runs, 2 new layers of 3.1 kB copied
+""",
+    ),
+    "env": (
+        {},
+        {"env": ("LOG=1",), "label": ("team=ml",)},
+        "",
+        """\
+Against IT:
+  base: the same
+  1. apt libgomp1: reused
+  2. copy requirements.txt: reused
+  3. pip requirements.txt (1 package): reused
+  4. pip check: reused
+  5. model p 2.0 kB: reused
+  6. code (1 file): reused
+  the image says otherwise, which makes no layer: env LOG, label team
+
+To do: nothing runs, no layer is new
+""",
+    ),
+    "base": (
+        {},
+        {"digest": TWO},
+        "the base changed",
+        """\
+Against IT:
+  base: the base changed
+  1. apt libgomp1: runs again: {own}
+  2. copy requirements.txt: copied again (14 B), the same bytes likely, not sent again: the base changed
+     docker, podman, buildah: new layer (14 B): the base changed
+  3. pip requirements.txt (1 package): runs again: the base changed
+  4. pip check: runs again: the base changed
+  5. model p 2.0 kB: copied again (2.0 kB), the same bytes likely, not sent again: the base changed
+     docker, podman, buildah: new layer (2.0 kB): the base changed
+  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: the base changed
+     docker, podman, buildah: new layer (54 B): the base changed
+
+To do with a Dagger engine: 3 steps run, no copied layer is new
+To do with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
+""",
+    ),
+}
+"""For each: the files and options that change, what is then said of the changed step, and the whole text."""
+
+OF_A_LABEL = {
+    "code": "it changed",
+    "requirement": "it changed",
+    "apt": "it changed, and was 'apt libgomp1'",
+    "model": "it changed, and was 'model p 2.0 kB'",
+}
+"""What is said of the changed step where only an image's label tells of the earlier one."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("kind", [by_image, by_file])
+def test_what_each_change_would_do(tmp_path: Path, change: str, kind: Any) -> None:
+    root = make(tmp_path / "p", FILES)
+    earlier = kind(planned(root), tmp_path)
+    files, options, own, text = CHANGES[change]
+    make(root, files)
+    if kind is by_image:
+        own = OF_A_LABEL.get(change, own)
+    assert against(planned(root, **options), earlier).text() == text.replace("{own}", own)
+
+
+def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
+    root = make(tmp_path / "p", FILES)
+    earlier = by_image(planned(root), tmp_path)
+    (root / "apt.txt").unlink()
+    less = planned(root)
+    held = against(less, earlier)
+    assert held.gone == ("apt libgomp1",)
+    assert {each.why for each in held.steps} == {"apt libgomp1 is no longer there"}
+    assert [each.dagger for each in held.steps] == ["same bytes", "runs", "runs", "same bytes", "same bytes"]
+    make(root, FILES)
+    more = against(planned(root), by_image(less, tmp_path))
+    assert [each.why for each in more.steps] == ["it is new", *["apt libgomp1 is new"] * 5]
+    assert "1. apt libgomp1: runs: it is new" in more.text()
+
+
+def test_a_base_that_is_not_pinned_is_told_by_its_name(tmp_path: Path) -> None:
+    root = make(tmp_path / "p", FILES)
+    held = against(planned(root, None), by_image(planned(root, ONE), tmp_path))
+    assert (held.base, held.base_known) == ("", False)
+    assert "taken to be the same by its name; --pin or --probe asks" in held.text()
+    other = against(planned(root, None, base="acme/other:1"), by_file(planned(root, None), tmp_path))
+    assert other.base.startswith("the base is acme/other:1, was mcr.microsoft.com/")
+    arm = against(planned(root, platform="linux/arm64"), by_image(planned(root), tmp_path))
+    assert arm.base == "for linux/arm64, was for linux/amd64"
+
+
+def test_what_the_image_would_say_otherwise(tmp_path: Path) -> None:
+    root = make(tmp_path / "p", FILES)
+    one = planned(root, env=("A=1", "B=1"), label=("x=1",))
+    two = planned(root, env=("A=2",), label=("x=1", "y=2"))
+    assert against(two, by_file(one, tmp_path)).says == ("env A", "label y", "env B (no longer)")
+    assert against(two, by_image(one, tmp_path)).says == ("env A", "label y")
+    asked = evolve(two, facts=evolve(two.facts, source="asked", env={"PATH": "/usr/bin"}))
+    assert against(asked, by_image(one, tmp_path)).says == ("env A", "label y", "env B (no longer)")
+
+
+# --- the label ----------------------------------------------------------------------------------------------------
+
+
+def test_the_label_has_neither_paths_nor_secrets_and_is_short(tmp_path: Path) -> None:
+    plan = planned(make(tmp_path / "p", FILES))
+    text = labels(plan)[PLAN_LABEL]
+    assert len(text) < 500
+    assert str(tmp_path) not in text
+    assert read_label(labels(plan), ENCODING) == step_keys(plan)
+
+
+def test_the_label_is_the_same_pinned_or_not_and_changes_no_fingerprint(tmp_path: Path) -> None:
+    root = make(tmp_path / "p", FILES)
+    pinned, loose = planned(root), planned(root, None)
+    assert labels(pinned)[PLAN_LABEL] == labels(loose)[PLAN_LABEL]
+    said = evolve(pinned, config=evolve(pinned.config, labels=labels(pinned)))
+    assert fingerprint(said) == fingerprint(pinned)
+    assert labels(said) == labels(pinned)
+
+
+def test_each_input_is_in_its_step_s_digest(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    run = Run(("/bin/true",))
+    copy = Copy(local(tmp_path / "f"), "/a/f", "file", 0, 0)
+    plan = make_plan(Graph(From.parse("acme/base:1"), (run, copy)))
+    changes = [
+        evolve(run, argv=("/bin/false",)), evolve(run, user="1:1"), evolve(run, env={"A": "1"}),
+        evolve(run, workdir="/tmp"), evolve(copy, dest="/a/g"), evolve(copy, uid=1, gid=0),
+        evolve(copy, source=Text(b"y")),
+    ]  # fmt: skip
+    digests = {step_keys(evolve(plan, steps=(evolve(plan.steps[0], layer=each),)))[0].digest for each in changes}
+    assert len(digests) == len(changes)
+    assert not digests & {each.digest for each in step_keys(plan)}
+
+
+def test_too_many_steps_leave_the_label_out_and_say_so() -> None:
+    runs = [Run(("/bin/true", str(number)), step=f"step {number}" + "x" * 50) for number in range(60)]
+    plan = make_plan(Graph(From.parse("acme/base:1"), runs))
+    assert PLAN_LABEL not in labels(plan)
+    assert plan.notes == (f"the image bears no label {PLAN_LABEL}: what tells of its 60 steps is too long for it",)
+    assert PLAN_LABEL in labels(make_plan(Graph(From.parse("acme/base:1"), runs[:30])))
+
+
+def test_a_label_that_the_user_says_stays() -> None:
+    plan = make_plan(Graph(From.parse("acme/base:1"), config=Config(labels={PLAN_LABEL: "mine"})))
+    assert labels(plan)[PLAN_LABEL] == "mine"
+    with pytest.raises(UsageError, match="of another version"):
+        of_image("x", "linux/amd64", {"Labels": labels(plan)})
+
+
+@given(st.lists(st.tuples(st.text(), st.sampled_from(["", "/a", "/ü b/\"'$x"])), max_size=8))
+def test_the_label_says_what_it_was_given(steps: list[tuple[str, str]]) -> None:
+    keys = tuple(StepKey(name, dest, f"{number:012x}") for number, (name, dest) in enumerate(steps))
+    text = write_label(keys, 1)
+    if text is not None:
+        assert text.isascii() and "\n" not in text and len(text) <= 4096
+        assert read_label({PLAN_LABEL: text}, 1) == keys
+        assert read_label({PLAN_LABEL: text}, 2) is None
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_the_command(tmp_path: Path) -> None:
+    root = make(tmp_path / "p", FILES)
+    before = CliRunner().invoke(cli, ["plan", str(root), "--json"])
+    (tmp_path / "plan.json").write_text(before.stdout)
+    make(root, {"code/score.py": SCORE + "#\n"})
+    done = CliRunner().invoke(cli, ["plan", str(root), "--why", "--against", str(tmp_path / "plan.json")])
+    assert done.exit_code == 0, done.output
+    assert "\n  6. code (1 file): new layer (56 B): its files changed\n" in done.stdout
+    words = ["plan", str(root), "--json", "--against", str(tmp_path / "plan.json")]
+    data = json.loads(CliRunner().invoke(cli, words).stdout)
+    assert data["against"]["base"] == {"changed": False, "why": "", "digests_known": False}
+    assert data["against"]["steps"][-1] == {
+        "step": "code (1 file)", "why": "its files changed", "dagger": "new layer", "local": "new layer", "bytes": 56,
+    }  # fmt: skip
+    (tmp_path / "again.json").write_text(json.dumps(data))
+    again = CliRunner().invoke(cli, ["plan", str(root), "--against", str(tmp_path / "again.json")])
+    assert again.stdout.endswith("To do: nothing runs, no layer is new\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("{here}/p", "a folder is neither a plan nor an image"),
+        ("{here}/none.json", "there is no such file"),
+        ("{here}/bad.json", "not what this version's plan --json writes"),
+        ("{here}/text", "not a tar"),
+        ("oci:{here}/none", "no such folder"),
+        ("Not A Name", "not an image reference"),
+    ],
+)
+def test_what_it_cannot_be_held_against(tmp_path: Path, word: str, said: str) -> None:
+    root = make(tmp_path / "p", FILES)
+    make(tmp_path, {"bad.json": '{"schema": 1}', "text": "text"})
+    done = CliRunner().invoke(cli, ["plan", str(root), "--against", word.format(here=tmp_path)])
+    assert isinstance(done.exception, UsageError)
+    assert said in str(done.exception)
+    assert done.stdout == ""
