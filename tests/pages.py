@@ -152,7 +152,10 @@ class Session:
         programs = folder.parent / f"{folder.name}-bin"
         programs.mkdir()
         _program(programs / "dagger-aml", _SHIM.format(bases=json.dumps(dict(bases or {}))))
-        _program(programs / "python", f"import os, sys\nos.execv({sys.executable!r}, ['python', *sys.argv[1:]])\n")
+        _program(
+            programs / "python",
+            f"import os, sys\nos.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n",
+        )
         path = os.pathsep.join([str(programs), env.get("PATH", os.defpath)])
         self.env = {**env, "PATH": path, "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"}
 

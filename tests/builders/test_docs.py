@@ -18,6 +18,7 @@ import pytest
 
 from dagger_aml import catalog
 
+from .. import private
 from ..pages import PAGES, Session, blocks
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.usefixtures("engine")]
@@ -54,6 +55,36 @@ def _images_kept(page: Path) -> Iterator[None]:
             _docker("tag", image, name) if image else _docker("rmi", name)
 
 
+@contextlib.contextmanager
+def _company(page: Path, folder: Path, need: Callable[..., None]) -> Iterator[dict[str, str]]:
+    """What a page takes for given at a company, as variables, if it names one of them.
+
+    ``COMPANY_INDEX``, an index's URL with its login; ``COMPANY_CA``, the certificate to trust for it;
+    ``COMPANY_PROXY``, a proxy with a login; ``INNER_INDEX``, an index that only the proxy reaches.
+    """
+    text = page.read_text(encoding="utf-8")
+    if "$COMPANY_" not in text:
+        yield {}
+        return
+    need("openssl", "tinyproxy")
+    address = private.own_address()
+    packages = folder / "packages"
+    packages.mkdir()
+    private.wheel(packages, "acme_prices", "1.0", "prices")
+    tls = private.certificates(folder, address)
+    with (
+        private.index(packages, password="s3cret", address=address, tls=tls) as index,
+        private.index(packages) as inner,
+        private.proxy(folder, "127.0.0.1", login="agent:pr0xyword") as proxy,
+    ):
+        yield {
+            "COMPANY_INDEX": index.login_url,
+            "COMPANY_CA": str(tls.ca),
+            "COMPANY_PROXY": proxy.url,
+            "INNER_INDEX": inner.url,
+        }
+
+
 def _docker(*arguments: str) -> str:
     """What docker prints to standard output; it may fail."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout
@@ -71,7 +102,9 @@ def test_blocks_do_what_the_page_shows(
         for image in catalog.IMAGES
         for name in (image.name, image.name.rpartition("/")[2])
     }
-    session = Session(folder, {**os.environ, "DAGGER_AML_BASE": bases["classic"]}, bases=stand_ins)
-    with _images_kept(page):
+    registry = bases["classic"].partition("/")[0]
+    env = {**os.environ, "DAGGER_AML_BASE": bases["classic"], "REGISTRY": f"{registry}/docs-try"}
+    with _company(page, tmp_path, need) as company, _images_kept(page):
+        session = Session(folder, {**env, **company}, bases=stand_ins)
         for block in blocks(page):
             session.play(block, "builder")

@@ -5,7 +5,6 @@ How a block says what is done with it stands in tests/pages.py.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shlex
@@ -13,19 +12,19 @@ import shutil
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
-from attrs import NOTHING, fields
 
-from dagger_aml import catalog, errors
+from dagger_aml import catalog, conventions, errors
 from dagger_aml.cli.main import _COMMANDS, INTERRUPTED, TERMINATED
 from dagger_aml.content import ALWAYS_LEFT_OUT
+from dagger_aml.diff import NOISE
 from dagger_aml.graph import DEFAULT_PLATFORM
-from dagger_aml.project import Options, option_flag, option_variable
-from dagger_aml.project_file import FILE_NAME, CodeTable, ModelTable, PreinstalledTable, Tables, read_project_file
+from dagger_aml.project_file import FILE_NAME, read_project_file
 from dagger_aml.recipe import recipe_names
 
+from .. import reference
 from ..pages import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
+from .tools import make
 
 DOCS = ROOT / "docs"
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -138,72 +137,52 @@ def test_no_path_of_one_machine(page: Path) -> None:
 
 # --- names --------------------------------------------------------------------------------------------------------
 
-_TABLES = {"": Tables, "code.": CodeTable, "models.": ModelTable, "preinstalled.": PreinstalledTable}
+
+@pytest.mark.parametrize("page", reference.PAGES, ids=lambda page: page.name)
+def test_the_reference_is_made_from_the_code_as_it_is(page: Path) -> None:
+    assert reference.held(page) == reference.PAGES[page](), f"docs/{page.name} is out of date: {reference.COMMAND}"
 
 
-def _keys() -> dict[str, object]:
-    """Every key of the project file, as `code.entry-script`, and its default in the file's own terms."""
-    return {
-        prefix + field.name.replace("_", "-"): field.default
-        for prefix, cls in _TABLES.items()
-        for field in fields(cls)
-        if prefix or field.name not in ("code", "models", "preinstalled")
-    }
+@pytest.mark.parametrize("key", list(reference.file_keys()), ids=lambda key: key.name)
+def test_every_key_says_what_it_is_for(key: reference.Key, tmp_path: Path) -> None:
+    said = key.field.metadata
+    assert said.get("help") and said.get("example"), f"give {key.table.__name__}.{key.field.name} metadata=_says(…)"
+    name = key.name.split(".")
+    first = 'path = "model"\n' if name[0] == "models" and name[-1] != "path" else ""
+    header = reference.heading(key).strip("`") + "\n" if len(name) > 1 else ""
+    (tmp_path / "company.toml").touch()
+    root = make(tmp_path / "project", {FILE_NAME: f"{header}{first}{name[-1]} = {said['example']}\n"})
+    read_project_file(root)
 
 
-def test_the_keys_are_the_real_ones() -> None:
-    rows = {code_spans(row["key"])[0]: row for row in table(DOCS / "project-file.md", "Keys")}
-    assert set(rows) == set(_keys())
-    for key, default in _keys().items():
-        shown = rows[key]["default"]
-        if default is NOTHING:
-            assert shown == "must be given", key
-        elif isinstance(default, str | bool):
-            assert code_spans(shown) == [str(default).lower()], key
-
-
-def test_the_flags_and_variables_of_the_keys_are_the_real_ones() -> None:
-    rows = table(DOCS / "project-file.md", "Keys")
-    said = {
-        span for row in rows for column in ("flag", "variable") for span in code_spans(row[column].replace("|", ""))
-    }
-    real = {option_flag(option) for option in fields(Options)}
-    real |= {variable for option in fields(Options) if (variable := option_variable(option))}
-    assert {span.split(" ")[0] for span in said} == real
+def test_every_option_that_a_key_says_too_is_beside_it() -> None:
+    beside = {option.name for key in reference.file_keys() if (option := reference.option_of(key.name))}
+    assert beside >= {"base", "recipe", "platform", "entry_script", "requirements", "via", "env", "label"}
 
 
 def test_the_defaults_are_the_real_ones() -> None:
-    rows = {code_spans(row["key"])[0]: row["default"] for row in table(DOCS / "project-file.md", "Keys")}
-    assert code_spans(rows["base"]) == [catalog.DEFAULT.name]
-    assert code_spans(rows["platform"]) == [DEFAULT_PLATFORM]
-    assert code_spans(rows["recipe"]) == ["extended"]
-    assert code_spans(rows["preinstalled.via"]) == ["start-script"]
+    unsaid = {
+        key.name: key.field.metadata["unsaid"] for key in reference.file_keys() if "unsaid" in key.field.metadata
+    }
+    assert unsaid["base"] == f"`{catalog.DEFAULT.name}`"
+    assert unsaid["platform"] == f"`{DEFAULT_PLATFORM}`"
+    assert unsaid["recipe"] == "`extended`"
+    assert unsaid["preinstalled.via"] == "`start-script`"
 
 
 def test_what_is_left_out_is_listed() -> None:
-    assert set(ALWAYS_LEFT_OUT) <= set(code_spans(prose(DOCS / "project-file.md")))
+    said = set(code_spans(prose(DOCS / "project-file.md")))
+    assert set(ALWAYS_LEFT_OUT) <= said
+    assert set(conventions.NOT_CODE) <= said
+    assert set(conventions.MODEL_SUFFIXES) <= said
 
 
-def _flags(command: click.Command) -> set[str]:
-    return {flag for param in command.params if isinstance(param, click.Option) for flag in param.opts}
-
-
-@pytest.mark.parametrize("name", _COMMANDS)
-def test_the_flags_of_a_command_are_the_real_ones(name: str) -> None:
-    command: click.Command = importlib.import_module(f"dagger_aml.cli.{name.replace('-', '_')}").command
-    shared = {option_flag(option) for option in fields(Options)}
-    own = _flags(command) - shared
-    said = set()
-    if own:
-        for row in table(DOCS / "cli.md", f"dagger-aml {name}"):
-            said |= {span.split(" ")[0] for span in code_spans(row["flag"])}
-    assert said == own
-
-
-def test_the_shared_flags_are_the_real_ones() -> None:
-    rows = table(DOCS / "cli.md", "Flags of every command that reads a project")
-    said = {code_spans(row["flag"])[0].split(" ")[0] for row in rows}
-    assert said == {option_flag(option) for option in fields(Options)}
+def test_cli_names_no_flag_that_is_not() -> None:
+    spans = code_spans(prose(DOCS / "cli.md"))
+    said = {flag for span in spans if (flag := re.split(r"[ =\[]", span)[0]).startswith("-")}
+    options = [option for name in _COMMANDS for option in reference.options_of(reference.command_of(name))]
+    real = {flag for option in options for flag in option.opts}
+    assert said <= real | {"--help"}
 
 
 def test_every_command_has_its_part() -> None:
@@ -216,6 +195,11 @@ def test_the_exit_codes_are_the_real_ones(page: Path) -> None:
     classes = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "exit_code")]
     real = {0, INTERRUPTED, TERMINATED, *(each.exit_code for each in classes)}
     assert {int(row["code"]) for row in table(page, "Exit codes")} == real
+
+
+def test_the_noise_is_the_real_one() -> None:
+    rows = [tuple(row.values()) for row in table(DOCS / "diff.md", "What may differ all the same")]
+    assert rows == [(f"`{each.pattern}`", ", ".join(sorted(each.builders)), each.reason) for each in NOISE]
 
 
 def test_the_errors_are_the_real_ones() -> None:
@@ -231,6 +215,7 @@ def test_the_catalog_is_the_real_one() -> None:
         (
             f"`{image.name}`",
             image.python,
+            image.until,
             "GPU" if image.gpu else "CPU",
             f"`{image.facts.environment}`",
             words[image.facts.extras],

@@ -1,0 +1,309 @@
+"""The reference pages, made from the code: ``python -m tests.reference`` (``./taskw reference``) writes them anew.
+
+Commands and flags come from click's objects, the project file's keys from its attrs classes, errors from their types.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+from attrs import NOTHING, Attribute, Factory, fields, frozen
+
+from dagger_aml import errors
+from dagger_aml.cli.main import _COMMANDS, cli
+from dagger_aml.project import Options, option_flag, option_variable
+from dagger_aml.project_file import Tables
+
+DOCS = Path(__file__).parent.parent / "docs"
+COMMAND = "./taskw reference"
+
+_MADE = f"<!-- Written by `{COMMAND}` from the code, which is the place to change it. -->\n"
+_NOTE = re.compile(r"\s*\[(env|default): ([^\]]+)\]")
+"""What a help text ends with where click does not know of it."""
+
+_TYPES = {str: "text", bool: "true or false", int: "whole number", float: "number"}
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def command_of(name: str) -> click.Command:
+    """The click object of a command."""
+    found: click.Command = importlib.import_module(f"dagger_aml.cli.{name.replace('-', '_')}").command
+    return found
+
+
+def options_of(command: click.Command) -> list[click.Option]:
+    """The flags that a command shows."""
+    return [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+
+
+def shared_flags() -> set[str]:
+    """The flags of :class:`~dagger_aml.project.Options`."""
+    return {option_flag(option) for option in fields(Options)}
+
+
+def commands_page() -> str:
+    """Each command: usage, help, and every option with what it takes, its default and its variable."""
+    shared = shared_flags()
+    build = command_of("build")
+    taking = ", ".join(f"`{name}`" for name in _COMMANDS if shared <= _flags(command_of(name)))
+    parts = [
+        "# Reference: commands\n",
+        _MADE,
+        "What each command is for, with examples and exit codes, stands in [cli](cli.md). `dagger-aml COMMAND "
+        "--help` has what this page has.\n",
+        "## Project options\n",
+        f"These say of a project what [its file](reference-file.md) may say too. They are on {taking}.\n",
+        *_rows(build, [option for option in options_of(build) if option.opts[-1] in shared]),
+        "## dagger-aml\n",
+        *_help(cli, "dagger-aml"),
+        *_rows(cli, options_of(cli)),
+    ]
+    for name in _COMMANDS:
+        command = command_of(name)
+        parts += [f"## dagger-aml {name}\n", *_help(command, f"dagger-aml {name}")]
+        own = options_of(command)
+        if shared <= _flags(command):
+            own = [option for option in own if option.opts[-1] not in shared]
+            parts.append("Takes the [project options](#project-options).\n")
+        parts += _rows(command, own)
+        if command.epilog:
+            parts.append(f"{_plain(command.epilog)}\n")
+    return "\n".join(parts)
+
+
+def _flags(command: click.Command) -> set[str]:
+    return {flag for option in options_of(command) for flag in option.opts}
+
+
+def _help(command: click.Command, name: str) -> Iterator[str]:
+    """Usage, then the paragraphs of the help; those that click leaves as they are become blocks."""
+    context = click.Context(command, info_name=name)
+    yield f"```text\n{name} {' '.join(command.collect_usage_pieces(context))}\n```\n"
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        if paragraph.startswith("\b"):
+            yield f"```text\n{paragraph.removeprefix(chr(8)).strip()}\n```\n"
+        else:
+            yield f"{_plain(' '.join(paragraph.split()))}\n"
+
+
+def _rows(command: click.Command, options: Sequence[click.Option]) -> Iterator[str]:
+    if not options:
+        return
+    context = click.Context(command, info_name="dagger-aml")
+    yield "| flag | default | variable | what it does |\n|---|---|---|---|"
+    for option in options:
+        notes = dict(re.findall(_NOTE, option.help or ""))
+        text = re.sub(_NOTE, "", option.help or "").strip()
+        variable = option.envvar if isinstance(option.envvar, str) else notes.get("env")
+        if option.multiple and not re.search("repeatable|several times", text, re.I):
+            text += " Repeatable."
+        default = _default(option) or _plain(notes.get("default", ""))
+        cells = [_shown_flag(option, context), default, f"`{variable}`" if variable else "", _plain(text)]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _shown_flag(option: click.Option, context: click.Context) -> str:
+    *others, last = [*option.opts, *option.secondary_opts]
+    takes = "" if option.is_flag or option.count else option.make_metavar(context)
+    joined = f"{last}{takes}" if takes.startswith("[=") else f"{last} {takes}".strip()
+    return ", ".join(f"`{flag}`".replace("|", "\\|") for flag in (*others, joined))
+
+
+def _default(option: click.Option) -> str:
+    """What click shows, or a value of which the help may speak; nothing for flags and for what is not said."""
+    if isinstance(option.show_default, str):
+        return option.show_default
+    value = option.default
+    if option.is_flag or value is None or callable(value) or not isinstance(value, str | int | float):
+        return ""
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _plain(text: str) -> str:
+    """Help in Markdown: only what would be taken for marks is escaped."""
+    return re.sub(r"([*|<\[\]])", r"\\\1", text)
+
+
+# --- the project file ---------------------------------------------------------------------------------------------
+
+
+@frozen
+class Key:
+    """A key of the project file.
+
+    :param name: as `code.entry-script`.
+    :param table: the class that it is a field of.
+    """
+
+    name: str
+    table: type
+    field: Attribute[Any]
+
+
+def file_keys(table: type = Tables, prefix: str = "") -> Iterator[Key]:
+    """Every key of a table and of those within it, in the order of their fields; tables themselves are none."""
+    hints = typing.get_type_hints(table)
+    for each in fields(table):
+        name = prefix + each.name.replace("_", "-")
+        inner = _table_in(hints[each.name])
+        if inner:
+            yield from file_keys(inner, f"{name}.")
+        else:
+            yield Key(name, table, each)
+
+
+def _table_in(hint: Any) -> type | None:
+    """The attrs class that a type is made of, if any."""
+    if isinstance(hint, type) and attrs.has(hint):
+        return hint
+    return next((found for each in typing.get_args(hint) if (found := _table_in(each))), None)
+
+
+def option_of(key: str) -> Attribute[Any] | None:
+    """The option that says the same as a key: of its last word's name, or of the table's and that."""
+    words = key.replace("-", "_").split(".")
+    names = {words[-1], "_".join(words), words[-1].removesuffix("s"), "_".join(words).removesuffix("s")}
+    wrong = words[0] == "models"
+    return None if wrong else next((option for option in fields(Options) if option.name in names), None)
+
+
+def file_page() -> str:
+    """Each key: type, default, meaning, an example, and the flag and variable that say the same."""
+    groups: dict[type, list[Key]] = {}
+    for key in file_keys():
+        groups.setdefault(key.table, []).append(key)
+    parts = [
+        "# Reference: the project file\n",
+        _MADE,
+        "The keys of `dagger-aml.toml`, or of `[tool.dagger-aml]` in `pyproject.toml`. "
+        "[project-file](project-file.md) says what a project is and which value wins. Paths are relative to the "
+        "project folder.\n",
+    ]
+    for table, found in groups.items():
+        title = "Top level" if table is Tables else heading(found[0])
+        parts += [f"## {title}\n", *_words(table), _KEYS, *(_key_row(key) for key in found), ""]
+    return "\n".join(parts)
+
+
+_KEYS = "| key | type | default | flag | variable | what it says | example |\n|---|---|---|---|---|---|---|"
+
+
+def heading(key: Key) -> str:
+    """The header of a key's table, as `[code]` or `[[models]]`."""
+    name = key.name.rpartition(".")[0]
+    hint = typing.get_type_hints(Tables)[name.partition(".")[0].replace("-", "_")]
+    many = any(typing.get_origin(each) is tuple for each in (hint, *typing.get_args(hint)))
+    return f"`[[{name}]]`" if many else f"`[{name}]`"
+
+
+def _words(table: type) -> Iterator[str]:
+    """What a table's docstring says after the table's name."""
+    text = inspect.cleandoc(table.__doc__ or "")
+    _, _, rest = text.partition("\n\n")
+    if text and table is not Tables and rest:
+        yield f"{rest.replace('``', '`')}\n"
+
+
+def _key_row(key: Key) -> str:
+    metadata = key.field.metadata
+    option = option_of(key.name)
+    variable = option_variable(option) if option else None
+    flag = f"`{option_flag(option)} {option.metadata['metavar']}`" if option else ""
+    cells = [
+        f"`{key.name}`",
+        _type(typing.get_type_hints(key.table)[key.field.name]),
+        metadata.get("unsaid") or _key_default(key.field.default),
+        flag.replace("|", "\\|"),
+        f"`{variable}`" if variable else "",
+        (metadata.get("help") or "").replace("|", "\\|"),
+        f"`{key.name.rpartition('.')[2]} = {metadata['example']}`" if metadata.get("example") else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _key_default(default: Any) -> str:
+    if default is NOTHING:
+        return "must be given"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if default is None or isinstance(default, Factory) or default == ():  # type: ignore[arg-type]
+        return "none"
+    return f"`{default}`"
+
+
+def _type(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return ", or ".join(_type(each) for each in args if each is not type(None))
+    if origin is typing.Literal:
+        return " or ".join(f"`{each}`" for each in args)
+    if origin in (tuple, list):
+        return f"list of {_type(args[0])}"
+    if origin is dict:
+        return f"table of {_type(args[1])}"
+    return _TYPES.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+
+def error_types() -> list[type[errors.DaggerAmlError]]:
+    """Every error that is raised on purpose, as the module has them."""
+    found = vars(errors).values()
+    return [each for each in found if isinstance(each, type) and issubclass(each, errors.DaggerAmlError)]
+
+
+def errors_page() -> str:
+    """Each error's type, its parent, the exit code that it ends the command line with, and when it is raised."""
+    parts = [
+        "# Reference: errors\n",
+        _MADE,
+        "The command line prints one message and ends with the error's exit code; the library raises the error. Each "
+        "has `what`, `where` and `do`: what happened, the file and line, flag or step, and what to do about it. What "
+        "the other exit codes mean stands in [cli](cli.md#exit-codes).\n",
+        "| error | a kind of | exit code | when |\n|---|---|---|---|",
+    ]
+    for each in error_types():
+        text = " ".join(inspect.cleandoc(each.__doc__ or "").split("\n\n")[0].split())
+        said = re.sub(r"[:;,] exit code \d+\.", ".", text)
+        parent = each.__mro__[1].__name__
+        parts.append(f"| `{each.__name__}` | `{parent}` | {each.exit_code} | {_plain(said)} |")
+    return "\n".join([*parts, ""])
+
+
+PAGES = {
+    DOCS / "reference-commands.md": commands_page,
+    DOCS / "reference-file.md": file_page,
+    DOCS / "reference-errors.md": errors_page,
+}
+"""Every reference page and what makes it."""
+
+
+def held(page: Path) -> str:
+    """What a page holds; nothing where there is none."""
+    return page.read_text(encoding="utf-8") if page.is_file() else ""
+
+
+def main() -> None:
+    """Write the pages that have changed, and say so."""
+    for page, made in PAGES.items():
+        text = made()
+        if held(page) != text:
+            page.write_text(text, encoding="utf-8", newline="\n")
+            print(f"wrote docs/{page.name}")
+
+
+if __name__ == "__main__":
+    main()
