@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ import anyio.to_thread
 from attrs import frozen
 
 from .backends.dagger import DaggerBuilder as Engine
+from .backends.spans import Spans, received
 from .backends.store import docker_answers
 from .errors import DaggerAmlError, EngineNotFound
 from .events import OnEvent, Said, ignore
@@ -39,14 +39,27 @@ START_DEADLINE = 300.0
 _QUIET = {"DO_NOT_TRACK": "1", "DAGGER_NO_UPDATE_CHECK": "1", "DAGGER_NO_NAG": "1", "DAGGER_PROGRESS": "plain"}
 """Set for the engine's command line unless the user set them: no analytics, no update checks."""
 
-_environment = threading.Lock()
-"""The SDK takes a session from the process's environment; one connection at a time may put it there."""
-
 
 @frozen
 class _Session:
     port: str
     token: str
+    way: str
+    spans: Spans | None = None
+    pid: int | None = None
+
+
+@frozen
+class Reached:
+    """An engine that answers.
+
+    :param way: which it is: an existing session, the engine at an address, one in Docker.
+    :param tried: the ways that were tried before and led nowhere, each with why.
+    """
+
+    engine: Engine
+    way: str
+    tried: tuple[str, ...]
 
 
 class _NoAnswer(Exception):
@@ -65,6 +78,18 @@ async def connect(
     :raises EngineNotFound: nothing answers; the message says what was tried and how to get each.
     :raises TryAgain: the engine went away while the block ran.
     """
+    async with reach(engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event) as reached:
+        yield reached.engine
+
+
+@asynccontextmanager
+async def reach(
+    *, engine_timeout: float, no_cache: bool = False, on_event: OnEvent = ignore
+) -> AsyncIterator[Reached]:
+    """Connect as :func:`connect` does, and tell by which way.
+
+    :param engine_timeout: as there; with 0 nothing is downloaded and no engine started.
+    """
     tried: list[str] = []
     async with AsyncExitStack() as stack:
         for way in (_existing_session, _named_engine, _engine_in_docker):
@@ -82,7 +107,7 @@ async def connect(
             except TimeoutError:
                 tried.append(f"the session at port {session.port} does not answer")
                 continue
-            yield engine
+            yield Reached(engine, session.way, tuple(tried))
             return
         raise _not_found(tried)
 
@@ -96,7 +121,7 @@ async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Sess
             f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, the first a number"
         )
     await _answers("an existing session", "127.0.0.1", int(port))
-    return _Session(port, token)
+    return _Session(port, token, f"the session at port {port}")
 
 
 async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
@@ -114,7 +139,7 @@ async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEven
     cli = os.environ.get(CLI_BIN) or shutil.which("dagger")
     if not cli:
         cli = await _downloaded_cli(patience, on_event)
-    return await _spawned(stack, cli, shown, ANSWER_DEADLINE)
+    return await _spawned(stack, cli, shown, ANSWER_DEADLINE, on_event)
 
 
 async def _engine_in_docker(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
@@ -122,9 +147,11 @@ async def _engine_in_docker(stack: AsyncExitStack, patience: float, on_event: On
         raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another")
     if not await docker_answers():
         raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
+    if not patience:
+        raise _NoAnswer("an engine in Docker: not started, since no time was given for it (--engine-timeout)")
     cli = os.environ.get(CLI_BIN) or await _downloaded_cli(patience, on_event)
     on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
-    return await _spawned(stack, cli, "an engine in Docker", patience)
+    return await _spawned(stack, cli, "an engine in Docker", patience, on_event)
 
 
 async def _answers(shown: str, host: str, port: int | None = None) -> None:
@@ -145,6 +172,8 @@ async def _answers(shown: str, host: str, port: int | None = None) -> None:
 
 async def _downloaded_cli(patience: float, on_event: OnEvent) -> str:
     """Dagger's command line, downloaded by the SDK into its cache."""
+    if not patience:
+        raise _NoAnswer("Dagger's command line: not installed, and no time was given to get it (--engine-timeout)")
     import dagger
     from dagger.provisioning._download import Downloader
 
@@ -159,9 +188,13 @@ async def _downloaded_cli(patience: float, on_event: OnEvent) -> str:
         raise _NoAnswer(f"Dagger's command line: {str(error).splitlines()[0]}") from None
 
 
-async def _spawned(stack: AsyncExitStack, cli: str, shown: str, deadline: float) -> _Session:
-    """Start ``dagger session`` and read its port and token; it ends when its standard input closes."""
-    environment = {**_QUIET, **os.environ}
+async def _spawned(stack: AsyncExitStack, cli: str, shown: str, deadline: float, on_event: OnEvent) -> _Session:
+    """Start ``dagger session`` and read its port and token; it ends when its standard input closes.
+
+    It sends the engine's spans where somebody wants to know how the work goes on.
+    """
+    spans, exports = (None, {}) if on_event is ignore else stack.enter_context(received())
+    environment = {**_QUIET, **os.environ, **exports}
     log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     try:
         process = await anyio.open_process(
@@ -177,7 +210,7 @@ async def _spawned(stack: AsyncExitStack, cli: str, shown: str, deadline: float)
             while not line.endswith(b"\n"):
                 line += await process.stdout.receive()
         said = json.loads(line)
-        return _Session(str(said["port"]), said["session_token"])
+        return _Session(str(said["port"]), said["session_token"], shown, spans, process.pid)
     except TimeoutError:
         process.kill()
         raise _NoAnswer(f"{shown}: no session within {deadline:.0f} s") from None
@@ -203,26 +236,26 @@ async def _ended(process: anyio.abc.Process) -> None:
 
 
 async def _client(stack: AsyncExitStack, session: _Session, no_cache: bool, on_event: OnEvent) -> Engine:
-    """An isolated dagger-io client on a session. It sends nothing twice: our own retries know what may be."""
-    import dagger
+    """An isolated dagger-io client on a session. It sends nothing twice: our own retries know what may be.
 
-    await anyio.to_thread.run_sync(_environment.acquire, abandon_on_cancel=False)
-    before = {name: os.environ.get(name) for name in (SESSION_PORT, SESSION_TOKEN, "OTEL_SDK_DISABLED")}
+    The SDK's public ways to a given session lead through this process's environment, where another connection, or a
+    program started meanwhile, would take it for its own; and they set OpenTelemetry up for the whole process.
+    """
+    import dagger
+    from dagger.client._session import ConnectConfig, ConnectParams, SingleConnection
+
+    params = ConnectParams(port=int(session.port), session_token=session.token)
+    connection = SingleConnection(params, ConnectConfig(retry=None))
+    stack.push_async_callback(connection.close)
     try:
-        os.environ |= {SESSION_PORT: session.port, SESSION_TOKEN: session.token}
-        os.environ.setdefault("OTEL_SDK_DISABLED", "true")
-        client = await stack.enter_async_context(dagger.Connection(dagger.Config(retry=None)))
+        await connection.connect()
+        client = dagger.Client.from_connection(connection)
         version = await client.version()
     except (dagger.DaggerError, OSError) as error:
         raise _NoAnswer(f"the session at port {session.port}: {str(error).splitlines()[0]}") from None
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        _environment.release()
-    return Engine(client, version=version, no_cache=no_cache, on_event=on_event)
+    return Engine(
+        client, version=version, no_cache=no_cache, on_event=on_event, spans=session.spans, sender=session.pid
+    )
 
 
 def _not_found(tried: list[str]) -> DaggerAmlError:
@@ -233,4 +266,4 @@ def _not_found(tried: list[str]) -> DaggerAmlError:
         "- build without an engine: `--with docker`, `--with podman` or `--with buildah`; or",
         "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
     ]
-    return EngineNotFound("no Dagger engine answers", do="\n".join(lines))
+    return EngineNotFound("no Dagger engine answers", tried=tuple(tried), do="\n".join(lines))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from attrs import frozen
+
+__all__ = ["Event", "OnEvent", "Output", "Said", "StepDone", "StepStarted", "Transferred", "ignore"]
 
 
 @frozen
@@ -23,13 +26,32 @@ class StepStarted:
 class StepDone:
     """It ended well.
 
-    :param seconds: wall time since it began, waiting for the engine included.
+    :param seconds: as the builder tells; where it does not, since the step before it ended, waiting included.
+    :param cached: whether the builder had it from before; None where it does not say.
     """
 
     name: str
     number: int
     total: int
     seconds: float
+    cached: bool | None = None
+
+
+@frozen
+class Transferred:
+    """Bytes have moved: first none, then more and more.
+
+    :param what: ``sent`` to the engine, ``pushed`` to a registry, ``written`` to a file.
+    :param name: the step whose files are sent, the reference, the file.
+    :param done: bytes so far.
+    :param total: bytes that there are to move; None where that is not known. The last event of a push or a file
+        has as many as ``done``.
+    """
+
+    what: Literal["sent", "pushed", "written"]
+    name: str
+    done: int
+    total: int | None = None
 
 
 @frozen
@@ -46,7 +68,7 @@ class Output:
     text: str
 
 
-Event = StepStarted | StepDone | Said | Output
+Event = StepStarted | StepDone | Transferred | Said | Output
 OnEvent = Callable[[Event], None]
 
 

@@ -23,6 +23,8 @@ from .tool import hint
 _CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
 _BUILDAH = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)(?:/\d+)?: ")
 _BUILDKIT = re.compile(r"#(?P<vertex>\d+) \[\s*(?:(?P<stage>[^\]]*?)\s+)?(?P<number>\d+)/\d+\] ")
+_BUILDKIT_END = re.compile(r"#(?P<vertex>\d+) (?:(?P<cached>CACHED)|DONE (?P<seconds>\d+(?:\.\d+)?)s)$")
+_USING_CACHE = re.compile(r" ?-{2,3}> Using cache\b")
 _BUILDKIT_ERROR = re.compile(r"#(?P<vertex>\d+) ERROR:? ")
 _BUILDKIT_OUTPUT = re.compile(r"#(?P<vertex>\d+) \d+\.\d+ (?P<text>.*)")
 _EXIT = re.compile(r"(?:non-zero code: |exit code: |exit status )(\d+)")
@@ -62,7 +64,7 @@ class Instruction:
         """The argv of a RUN, without the variables that stand before it."""
         if self.keyword != "RUN":
             return ()
-        words = [str(word) for word in json.loads(self.text[4:])]
+        words = [str(word) for word in json.loads(self.text[self.text.index("[") :])]
         if words[0] == "/usr/bin/env":
             words = words[1:]
             while len(words) > 1 and re.match(r"[A-Za-z_]\w*=", words[0]):
@@ -110,6 +112,18 @@ def _numbered(last: list[Instruction], blocks: list[str], plan: Plan) -> list[In
     return made
 
 
+@frozen
+class _End:
+    """How an instruction ended.
+
+    :param cached: None where the builder has not said.
+    :param seconds: as BuildKit tells, whose instructions overlap.
+    """
+
+    cached: bool | None = None
+    seconds: float | None = None
+
+
 @define
 class Progress:
     """Takes a builder's lines; tells the steps, and knows in the end which instruction failed."""
@@ -126,6 +140,8 @@ class Progress:
     _step: int = 0
     _since: float = 0.0
     _said: set[str] = field(factory=set)
+    _ends: dict[int, dict[str, _End]] = field(factory=dict)
+    _is_new: bool = False
 
     @classmethod
     def of(cls, text: str, plan: Plan, on_event: OnEvent) -> Progress:
@@ -163,19 +179,27 @@ class Progress:
         """Take a line that tells of an instruction; False for any other."""
         if match := _CLASSIC.match(text):
             every = [each for stage in self.stages for each in stage.instructions]
-            self._begin(f"{match['number']}", _nth(every, match["number"]))
+            self._begin(f"{match['number']}", _nth(every, match["number"]), _End(cached=False))
         elif match := _BUILDAH.match(text):
             stage = _nth(self.stages, match["stage"] or str(len(self.stages)))
             if stage:
-                self._begin(f"{match['stage']}/{match['number']}", _nth(stage.instructions, match["number"]))
+                instruction = _nth(stage.instructions, match["number"])
+                self._begin(f"{match['stage']}/{match['number']}", instruction, _End(cached=False))
         elif match := _BUILDKIT.match(text):
             instruction = self._vertex(match["stage"] or "", match["number"], text[match.end() :])
-            self._begin(match["vertex"], instruction)
+            self._begin(match["vertex"], instruction, _End())
             self._at = ""
+        elif match := _BUILDKIT_END.match(text):
+            seconds = float(match["seconds"]) if match["seconds"] else 0.0
+            self._end(match["vertex"], _End(bool(match["cached"]), seconds))
+        elif self._is_new and _USING_CACHE.match(text):
+            self._end(self._at, _End(cached=True))
+            self._is_new = False
         elif match := _BUILDKIT_ERROR.match(text):
             self._failed = match["vertex"]
             return False
         else:
+            self._is_new = False
             return False
         return True
 
@@ -190,22 +214,47 @@ class Progress:
         every = [*numbered, *(each for stage in likely for each in stage.instructions)]
         return next((each for each in every if each and each.text[:200] == text[:200]), numbered[0])
 
-    def _begin(self, key: str, instruction: Instruction | None) -> None:
+    def _begin(self, key: str, instruction: Instruction | None, end: _End) -> None:
+        """An instruction begins.
+
+        :param end: how it will have ended unless a line says something else.
+        """
         self._at = key
+        self._is_new = end.cached is False
         if instruction is None:
             return
         self._vertices[key] = instruction
         if instruction.number:
             self._reach(instruction.number)
+            self._ends.setdefault(instruction.number, {}).setdefault(key, end)
+        elif not instruction.step and instruction.keyword != "FROM":
+            self._reach(self.total + 1)
         elif instruction.step and instruction.step not in self._said and instruction.keyword == "RUN":
             self._said.add(instruction.step)
             self.on_event(Said(instruction.step))
+
+    def _end(self, key: str, end: _End) -> None:
+        """A line tells how an instruction ended."""
+        instruction = self._vertices.get(key)
+        if instruction and instruction.number:
+            self._ends[instruction.number][key] = end
+
+    def _done(self, number: int, seconds: float) -> StepDone:
+        """The end of a step: cached if all of its instructions were, and not if one was not."""
+        ends = list(self._ends.get(number, {}).values())
+        told = [each.seconds for each in ends if each.seconds is not None]
+        cached = None
+        if any(each.cached is False for each in ends):
+            cached = False
+        elif ends and all(each.cached for each in ends):
+            cached = True
+        return StepDone(self.names[number - 1], number, self.total, sum(told) if told else seconds, cached)
 
     def _reach(self, number: int) -> None:
         now = time.monotonic()
         while self._step < number:
             if self._step:
-                self.on_event(StepDone(self.names[self._step - 1], self._step, self.total, now - self._since))
+                self.on_event(self._done(self._step, now - self._since))
             self._step += 1
             self._since = now
             if self._step <= self.total:

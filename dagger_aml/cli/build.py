@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import click
+from attrs import evolve
 
-from ..api import build, check_output, check_tags
+from ..api import build, check_asked, check_tags
 from ..backends.dockerfile import Format
 from ..backends.files import replaced_file
+from ..backends.process import workplace
 from ..errors import UsageError
+from ..exports import STDOUT, Export, check_file, parse_export
 from ..graph import Graph
 from ..plan_view import human_size
 from ..result import Result
-from .common import opened, project_options, read, with_option
+from .common import opened, project_options, read_each, with_option
 from .gate import Gated, gate, smoke_options
-from .main import tell
-from .progress import Progress
+from .progress import Progress, progress_option
 
 
 @click.command(
@@ -36,7 +42,14 @@ from .progress import Progress
     "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
 )
 @smoke_options
-@click.option("-o", "--output", metavar="FILE", help="Write a tar that docker and podman load under every tag.")
+@click.option(
+    "-o",
+    "--output",
+    multiple=True,
+    metavar="FILE",
+    help="Write a tar that docker and podman load under every tag; - is standard output. Or type=docker,dest=FILE, "
+    "type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, type=registry as --push. Repeatable.",
+)
 @with_option
 @click.option(
     "--format",
@@ -45,6 +58,12 @@ from .progress import Progress
     help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
 )
 @click.option("--no-cache", is_flag=True, help="Run every step again.")
+@click.option(
+    "--pull",
+    is_flag=True,
+    help="Take the base as its registry has it now, or fail; never from the store of docker, podman or buildah. "
+    "A Dagger engine asks anew in each session without it.",
+)
 @click.option("--metadata-file", metavar="FILE", help="Write what was made as JSON, in buildx's field names.")
 @click.option("--iidfile", metavar="FILE", help="Write the image ID (the config's digest) here.")
 @click.option(
@@ -54,6 +73,7 @@ from .progress import Progress
     metavar="SECONDS",
     help="For getting and starting an engine in Docker; 300 unless given.",
 )
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only the digest.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what the builder prints.")
 def command(
@@ -63,13 +83,15 @@ def command(
     load: bool,
     smoke: str | None,
     no_smoke: bool,
-    output: str | None,
+    output: tuple[str, ...],
     builder: str,
     form: Format | None,
     no_cache: bool,
+    pull: bool,
     metadata_file: str | None,
     iidfile: str | None,
     engine_timeout: float,
+    mode: str,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -82,71 +104,109 @@ def command(
     dagger-aml build PROJECT -t diabetes:1 --load
     dagger-aml build PROJECT -t diabetes:1 --load --with podman
     dagger-aml build PROJECT -t diabetes:1 --load --smoke
+    dagger-aml build PROJECT -t registry.example/diabetes:1 --push --platform linux/amd64,linux/arm64
+    dagger-aml build PROJECT -t diabetes:1 -o - | docker load
     """
+    progress = Progress(mode, quiet=quiet, verbose=verbose)
     names = check_tags(tags)
-    if (push or load) and not names:
-        raise UsageError(f"{'--push' if push else '--load'} needs a tag", do="Name the image: -t NAME[:TAG].")
-    for file in (output, metadata_file, iidfile):
+    asked = [parse_export(each) for each in output]
+    push, load = push or "push" in asked, load or "load" in asked
+    exports = [each for each in asked if isinstance(each, Export)]
+    for file in (metadata_file, iidfile):
         if file is not None:
-            check_output(Path(file))
+            check_file(Path(file))
     if form and builder == "dagger":
         raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
-    found, graph = read(project, given)
-    for note in graph.notes:
-        if not quiet:
-            tell(f"note: {note}")
-    check = gate(found, graph, smoke, no_smoke, builder=builder, push=push, quiet=quiet)
-    with Progress(quiet=quiet, verbose=verbose) as progress:
+    found, graphs = read_each(project, given)
+    with progress, _streamed(exports) as (exports, streamed):
+        check_asked(names, exports, push=push, load=load, platforms=len(graphs), builder=builder)
+        for note in dict.fromkeys(note for graph in graphs for note in graph.notes):
+            progress.note(note)
+        check = gate(found, graphs[0], smoke, no_smoke, builder=builder, push=push, note=progress.note)
         result = anyio.run(
             partial(
                 _build,
-                graph,
+                graphs,
                 builder,
                 form,
                 no_cache,
+                pull,
                 engine_timeout,
                 progress,
                 tags=names,
                 push=push,
                 load=load,
-                output=Path(output) if output else None,
+                output=exports,
                 title=found.name,
                 check=check,
             )
         )
-    if not (push or load or output) and not quiet:
-        tell("note: nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
+    outputs = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
+    result = evolve(result, outputs=tuple(outputs))
+    progress.finish(result)
+    if not (push or load or exports):
+        progress.note("nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
     if metadata_file:
         _write(Path(metadata_file), json.dumps(metadata(result), indent=2) + "\n")
     if iidfile:
-        _write(Path(iidfile), result.image_id or "")
-    if quiet:
-        click.echo(result.digest or result.image_id or "")
-    else:
-        _report(result)
+        _write(Path(iidfile), result.image_id or result.digest or "")
+    said = [result.digest or result.image_id or ""] if quiet else _report(result)
+    for line in said:
+        click.echo(line, err=streamed is not None)
+
+
+@contextmanager
+def _streamed(exports: Sequence[Export]) -> Iterator[tuple[list[Export], Path | None]]:
+    """The exports with a temporary file for standard output, which gets the file when the block ends well; that file.
+
+    :raises UsageError: standard output is a terminal, or is asked for twice.
+    """
+    asked = [each for each in exports if each.path == STDOUT]
+    if not asked:
+        yield list(exports), None
+        return
+    if len(asked) > 1:
+        raise UsageError("standard output takes one tar", where="-o -", do="Leave one out.")
+    if sys.stdout.isatty():
+        raise UsageError(
+            "a tar is not written to a terminal", where="-o -", do="Send it to a file or a program: … | docker load"
+        )
+    with workplace() as work:
+        tar = work / "image.tar"
+        yield [evolve(each, path=tar) if each.path == STDOUT else each for each in exports], tar
+        with tar.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
 
 
 async def _build(
-    graph: Graph,
+    graphs: Sequence[Graph],
     name: str,
     form: Format | None,
     no_cache: bool,
+    pull: bool,
     engine_timeout: float,
     progress: Progress,
     **kwargs: Any,
 ) -> Result:
-    async with opened(name, progress, format=form, no_cache=no_cache, engine_timeout=engine_timeout) as builder:
-        return await build(graph, builder, **kwargs)
+    async with opened(
+        name, progress, format=form, no_cache=no_cache, pull=pull, engine_timeout=engine_timeout
+    ) as builder:
+        return await build(graphs, builder, **kwargs)
 
 
-def metadata(result: Result) -> dict[str, str]:
-    """A result in the field names of ``docker buildx build --metadata-file``, and two of our own."""
+def metadata(result: Result) -> dict[str, Any]:
+    """A result in the field names of ``docker buildx build --metadata-file``, and three of our own."""
     said = {
         "containerimage.config.digest": result.image_id,
         "containerimage.digest": result.digest,
         "image.name": ",".join(result.tags),
         "dagger-aml.base": result.base,
         "dagger-aml.fingerprint": result.fingerprint,
+        "dagger-aml.outputs": [
+            {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}
+            for each in result.outputs
+        ],
     }
     return {name: value for name, value in said.items() if value}
 
@@ -156,16 +216,16 @@ def _write(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
 
 
-def _report(result: Result) -> None:
-    if result.output:
-        click.echo(f"wrote {result.output}")
+def _report(result: Result) -> Iterator[str]:
+    for each in result.outputs:
+        yield f"wrote {each.path}"
     for tag in result.tags:
-        click.echo(f"tag {tag}")
-    click.echo(f"base {result.base}")
+        yield f"tag {tag}"
+    yield f"base {result.base}"
     if result.layers:
         total = sum(layer.size for layer in result.layers)
-        click.echo(f"layers {len(result.layers)}, {human_size(total)}")
+        yield f"layers {len(result.layers)}, {human_size(total)}"
     if result.image_id:
-        click.echo(f"image {result.image_id}")
+        yield f"image {result.image_id}"
     if result.digest:
-        click.echo(f"digest {result.digest}")
+        yield f"digest {result.digest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import click
@@ -9,7 +10,6 @@ import click
 from ..errors import UsageError
 from ..graph import Graph
 from ..project import Project
-from .main import tell
 
 _MODES = ["score", "import"]
 
@@ -37,9 +37,18 @@ def smoke_options(function: Any) -> Any:
 
 
 def gate(
-    project: Project, graph: Graph, smoke: str | None, no_smoke: bool, *, builder: str, push: bool, quiet: bool
+    project: Project,
+    graph: Graph,
+    smoke: str | None,
+    no_smoke: bool,
+    *,
+    builder: str,
+    push: bool,
+    note: Callable[[str], None],
 ) -> Any:
     """What ``build`` asks of the image before it goes anywhere, or None.
+
+    :param note: told why there is none, or less than was to be expected.
 
     :raises UsageError: flags that contradict each other; ``buildah`` without podman, where a gate is asked for.
     """
@@ -49,11 +58,11 @@ def gate(
         return None
     from ..serving.smoke import Mode, default_smoke
 
-    found, note = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
+    found, why = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
     if found and builder == "buildah":
         from ..serving.serve import runtime_of
 
         runtime_of(builder)
-    if note and not quiet:
-        tell(f"note: {note}")
+    if why:
+        note(why)
     return found.check if found else None

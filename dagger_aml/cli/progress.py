@@ -1,71 +1,190 @@
-"""Progress of a build, on standard error: a line a step, with a moving clock where a person watches."""
+"""Progress of a build, on standard error: for a person who watches, as plain lines, or as JSON."""
 
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, cast
 
 import click
+from attrs import asdict
 
-from ..events import Event, Output, Said, StepDone, StepStarted
+from ..errors import DaggerAmlError, UsageError
+from ..events import Event, Output, Said, StepDone, StepStarted, Transferred
+from ..plan_view import human_size
+from ..result import Result
+from .main import first_of
+
+Mode = Literal["auto", "tty", "plain", "quiet", "json"]
+MODES: tuple[Mode, ...] = ("auto", "tty", "plain", "quiet", "json")
 
 _REDRAW = 0.2
 """Seconds between two pictures of the moving line."""
 
+_SELDOM = 5.0
+"""Seconds between two lines about one transfer where nobody watches."""
+
+progress_option = click.option(
+    "--progress",
+    "mode",
+    type=click.Choice(MODES),
+    default="auto",
+    show_default=True,
+    help="How progress is shown on standard error: tty for a terminal, plain lines, JSON objects, or not at all.",
+)
+
 
 class Progress:
-    """Prints events; leaving its ``with`` block ends the moving line, so that an error is printed on its own.
+    """Shows events; leaving its ``with`` block ends the moving line, so that an error is printed on its own.
 
-    :param quiet: print nothing.
-    :param verbose: print also what the builder prints.
+    As JSON the error is an object as well, and the program ends there.
+
+    :param mode: ``auto`` is ``tty`` on a terminal that can move its cursor, else ``plain``.
+    :param quiet: makes ``auto`` show nothing.
+    :param verbose: show also what the builder prints.
+    :raises UsageError: ``tty`` without a terminal.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, mode: str = "auto", *, quiet: bool = False, verbose: bool = False) -> None:
+        self.mode = _settled(cast("Mode", mode), quiet)
+        self.quiet = self.mode == "quiet"
         self.verbose = verbose
-        self.watched = sys.stderr.isatty() and not quiet
-        self._moving: _Moving | None = None
+        self.steps: list[StepDone] = []
+        self._view = _VIEWS[self.mode]()
 
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stop()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._view.stop()
+        if isinstance(error, BaseExceptionGroup):
+            error = first_of(error, DaggerAmlError)
+        if self.mode == "json" and isinstance(error, DaggerAmlError):
+            _object("failed", error=type(error).__name__, text=str(error), **_parts(error))
+            raise SystemExit(error.exit_code) from None
 
     def on_event(self, event: Event) -> None:
-        """Print one event."""
-        if self.quiet:
-            return
-        if isinstance(event, StepStarted):
-            text = f"[{event.number}/{event.total}] {event.name}"
-            self._stop()
-            if self.watched:
-                self._moving = _Moving(text)
-            else:
-                _line(f"{text} ...")
-        elif isinstance(event, StepDone):
-            self._stop()
-            _line(f"[{event.number}/{event.total}] {event.name}  {event.seconds:.1f} s")
-        elif isinstance(event, Said):
-            self._stop()
-            _line(event.text)
-        elif isinstance(event, Output) and self.verbose:
-            self._stop()
-            _line(f"  | {event.text}")
+        """Show one event."""
+        if isinstance(event, StepDone):
+            self.steps.append(event)
+        if not isinstance(event, Output) or self.verbose:
+            self._view.show(event)
 
-    def _stop(self) -> None:
+    def note(self, text: str) -> None:
+        """Show something worth knowing about what was asked for."""
+        self._view.note(text)
+
+    def finish(self, result: Result) -> None:
+        """Show what was made: the steps' seconds, what was reused, each layer's bytes."""
+        self._view.finish(result, self.steps)
+
+
+class _View(Protocol):
+    def show(self, event: Event) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def finish(self, result: Result, steps: list[StepDone]) -> None: ...
+
+
+class _Plain:
+    """A line for what begins and a line for what ends, and now and then one for what moves; no control codes."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self.started(event)
+        elif isinstance(event, StepDone):
+            self.done(event)
+        elif isinstance(event, Transferred):
+            self.transferred(event)
+        else:
+            self.line(event.text if isinstance(event, Said) else f"  | {event.text}")
+
+    def note(self, text: str) -> None:
+        self.line(f"dagger-aml: note: {text}")
+
+    def started(self, event: StepStarted) -> None:
+        self.line(f"[{event.number}/{event.total}] {event.name} ...")
+
+    def done(self, event: StepDone) -> None:
+        self.line(f"[{event.number}/{event.total}] {event.name}  {_took(event)}")
+
+    def transferred(self, event: Transferred) -> None:
+        now = time.monotonic()
+        last = self._told.setdefault(event.name, now)
+        if _is_over(event) or now - last >= _SELDOM:
+            self._told[event.name] = now
+            self.line(f"{event.name}: {_moved(event)}")
+
+    def stop(self) -> None:
+        """Nothing moves."""
+
+    def finish(self, result: Result, steps: list[StepDone]) -> None:
+        for line in _summary(result, steps):
+            self.line(line)
+
+    def line(self, text: str) -> None:
+        encoding = sys.stderr.encoding or "utf-8"
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=True)
+
+
+class _Watched(_Plain):
+    """One line that moves, for what goes on; what has ended stands above it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[StepStarted] = []
+        self._moving: _Moving | None = None
+
+    def started(self, event: StepStarted) -> None:
+        self._open.append(event)
+        self._move(_titled(event))
+
+    def done(self, event: StepDone) -> None:
+        self._open = [each for each in self._open if (each.name, each.number) != (event.name, event.number)]
+        super().done(event)
+        if self._open:
+            self._move(_titled(self._open[-1]))
+
+    def transferred(self, event: Transferred) -> None:
+        if _is_over(event):
+            super().transferred(event)
+        elif event.what == "sent" and self._moving and self._open and self._open[-1].name == event.name:
+            self._moving.text = f"{_titled(self._open[-1])}  {_moved(event)}"
+        elif self._moving:
+            self._moving.text = f"{event.name}: {_moved(event)}"
+        else:
+            self._move(f"{event.name}: {_moved(event)}")
+
+    def stop(self) -> None:
         if self._moving:
             self._moving.stop()
             self._moving = None
+
+    def line(self, text: str) -> None:
+        self.stop()
+        super().line(text)
+
+    def _move(self, text: str) -> None:
+        self.stop()
+        self._moving = _Moving(text)
 
 
 class _Moving:
     """One line that shows that time goes by; wiped when it stops."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._draw, daemon=True)
         self._thread.start()
@@ -78,13 +197,128 @@ class _Moving:
 
     def _draw(self) -> None:
         begun = time.monotonic()
+        encoding = sys.stderr.encoding or "utf-8"
         for sign in itertools.cycle("|/-\\"):
-            sys.stderr.write(f"\r\033[K{self._text[:100]} {sign} {time.monotonic() - begun:.0f} s")
+            clock = f" {sign} {time.monotonic() - begun:.0f} s"
+            text = self.text.encode(encoding, "backslashreplace").decode(encoding)
+            sys.stderr.write(f"\r\033[K{text[: max(_columns() - len(clock) - 1, 0)]}{clock}")
             sys.stderr.flush()
             if self._over.wait(_REDRAW):
                 return
 
 
-def _line(text: str) -> None:
-    encoding = sys.stderr.encoding or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=True)
+class _Json:
+    """One object a line, for programs; docs/progress.md lists them."""
+
+    def show(self, event: Event) -> None:
+        _object(_NAMES[type(event)], **asdict(event))
+
+    def note(self, text: str) -> None:
+        _object("note", text=text)
+
+    def stop(self) -> None:
+        """Nothing moves."""
+
+    def finish(self, result: Result, steps: list[StepDone]) -> None:
+        _object(
+            "finished",
+            image=result.image_id,
+            digest=result.digest,
+            base=result.base,
+            tags=list(result.tags),
+            layers=[asdict(each) for each in result.layers],
+            steps=[asdict(each) for each in steps],
+            outputs=[{"path": str(each.path), "type": each.type, "digest": each.digest} for each in result.outputs],
+        )
+
+
+class _Quiet:
+    """Shows nothing."""
+
+    def show(self, event: Event) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing moves."""
+
+    def finish(self, result: Result, steps: list[StepDone]) -> None:
+        """Nothing."""
+
+
+_VIEWS: dict[Mode, Callable[[], _View]] = {"plain": _Plain, "tty": _Watched, "json": _Json, "quiet": _Quiet}
+_NAMES = {
+    StepStarted: "step_started",
+    StepDone: "step_done",
+    Transferred: "transferred",
+    Said: "said",
+    Output: "output",
+}
+
+
+def _settled(mode: Mode, quiet: bool) -> Mode:
+    if mode == "tty" and not sys.stderr.isatty():
+        raise UsageError("standard error is no terminal", where="--progress tty", do="Take --progress plain.")
+    if mode != "auto":
+        return mode
+    if quiet:
+        return "quiet"
+    return "tty" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _titled(event: StepStarted) -> str:
+    return f"[{event.number}/{event.total}] {event.name}"
+
+
+def _took(event: StepDone) -> str:
+    return "CACHED" if event.cached else f"{event.seconds:.1f} s"
+
+
+def _is_over(event: Transferred) -> bool:
+    """Whether nothing follows. A step goes on after its files have been sent."""
+    return event.what != "sent" and event.total is not None
+
+
+def _moved(event: Transferred) -> str:
+    if _is_over(event) and event.what == "pushed" and not event.done:
+        return "nothing to push, the registry has every layer"
+    if not event.done:
+        return "preparing"
+    of = f" of {human_size(event.total)}" if event.total and event.what == "sent" else ""
+    return f"{human_size(event.done)}{of} {event.what}"
+
+
+def _summary(result: Result, steps: list[StepDone]) -> list[str]:
+    """The steps, with seconds and bytes as far as they are known."""
+    if not steps:
+        return []
+    made = [layer for layer in result.layers if layer.step]
+    base = [layer.size for layer in result.layers if not layer.step] if made else []
+    rows = [("base", f"{len(base)} layer{'s' if len(base) > 1 else ''}", human_size(sum(base)))] if base else []
+    for step in steps:
+        layer = next((each for each in made if each.step == step.name), None)
+        if layer:
+            made.remove(layer)
+        rows.append((step.name, _took(step), human_size(layer.size) if layer else ""))
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    lines = [f"  {name:{first}}  {took:>{second}}  {size:>9}".rstrip() for name, took, size in rows]
+    known = [step.cached for step in steps if step.cached is not None]
+    reused = f", {sum(known)} of them reused" if known else ""
+    return [f"{len(steps)} step{'s' if len(steps) > 1 else ''}{reused}:", *lines]
+
+
+def _parts(error: DaggerAmlError) -> dict[str, Any]:
+    return {"what": error.what, "where": error.where, "do": error.do, "exit_code": error.exit_code}
+
+
+def _object(event: str, **fields: Any) -> None:
+    click.echo(json.dumps({"event": event, **fields}), err=True)

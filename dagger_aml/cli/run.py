@@ -16,7 +16,7 @@ import click
 from ..errors import UsageError
 from .common import project_options
 from .main import tell
-from .progress import Progress
+from .progress import Progress, progress_option
 from .target import Target, connected, read_target, ready_option, say, with_option
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ PORT = "6789:5001"
 @click.option("-d", "--detach", is_flag=True, help="Leave the container running (docker and podman).")
 @click.option("--name", metavar="NAME", help="Of the container (docker and podman).")
 @ready_option
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only the URL.")
 @click.option("-v", "--verbose", is_flag=True, help="Show also what the server and the builder print.")
 def command(
@@ -56,6 +57,7 @@ def command(
     detach: bool,
     name: str | None,
     ready_timeout: float,
+    mode: str,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -79,10 +81,10 @@ def command(
     found = read_target(target, given)
     if local and not found.project:
         raise UsageError("--local serves a project", do="Name a project's folder.")
-    for note in found.graph.notes if found.graph and not quiet else ():
-        tell(f"note: {note}")
     show = _Shown(quiet=quiet, verbose=verbose)
-    with Progress(quiet=quiet, verbose=verbose) as progress:
+    with Progress(mode, quiet=quiet, verbose=verbose) as progress:
+        for note in found.graph.notes if found.graph else ():
+            progress.note(note)
         anyio.run(
             partial(
                 _run, found, _published(publish), builder, progress, show, local=local, detach=detach, name=name,

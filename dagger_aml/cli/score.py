@@ -18,9 +18,10 @@ import click
 from attrs import frozen
 
 from ..errors import UsageError
+from ..events import Said
 from .common import project_options
 from .main import tell
-from .progress import Progress
+from .progress import Progress, progress_option
 from .target import Target, connected, read_target, ready_option, say, with_option
 
 if TYPE_CHECKING:
@@ -36,12 +37,23 @@ if TYPE_CHECKING:
 @partial(project_options, argument=False)
 @click.option("--request", metavar="FILE", help="What is posted.  [default: the project's request.json]")
 @click.option("--expect", metavar="FILE", help="The answer that it must give.  [default: the project's answer.json]")
-@click.option("-n", "number", type=click.IntRange(1), default=1, show_default=True, help="How many requests.")
-@click.option("-c", "at_once", type=click.IntRange(1), default=1, show_default=True, help="How many at a time.")
+@click.option(
+    "-n", "number", type=click.IntRange(1), default=1, metavar="NUMBER", show_default=True, help="How many requests."
+)
+@click.option(
+    "-c",
+    "at_once",
+    type=click.IntRange(1),
+    default=1,
+    metavar="NUMBER",
+    show_default=True,
+    help="How many at a time.",
+)
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Sent with it; for a URL's key.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_option
 @ready_option
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show also all that the image prints.")
 def command(
@@ -54,6 +66,7 @@ def command(
     as_json: bool,
     builder: str,
     ready_timeout: float,
+    mode: str,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -73,7 +86,7 @@ def command(
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:
         raise UsageError("headers are for a URL", where="--header", do="Leave them out.")
-    with Progress(quiet=quiet or as_json, verbose=verbose) as progress:
+    with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
         ok = anyio.run(partial(_score, found, asked, builder, progress, sent, ready_timeout, as_json, verbose))
     if not ok:
         sys.exit(1)
@@ -131,8 +144,7 @@ async def _score(
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))
-            if not as_json and not progress.quiet:
-                tell(f"ready after {endpoint.ready_seconds:.1f} s, served by {endpoint.by}")
+            progress.on_event(Said(f"ready after {endpoint.ready_seconds:.1f} s, served by {endpoint.by}"))
             ask = partial(endpoint.ask, "POST", "/score")
         begun = time.monotonic()
         answers = await _ask_all(partial(ask, asked.body, content_type=asked.content_type), asked)

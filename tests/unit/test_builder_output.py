@@ -111,6 +111,63 @@ def test_buildkit_calls_two_stages_alike(planned: Plan, label: str) -> None:
     assert "exit code 3" in error.what
 
 
+def cached_steps(events: list[Event]) -> dict[str, bool | None]:
+    """Which steps were cached."""
+    return {each.name: each.cached for each in events if isinstance(each, StepDone)}
+
+
+@pytest.mark.parametrize(
+    ("form", "mark"), [("classic", " ---> Using cache"), ("buildah", "--> Using cache 3e799c25")]
+)
+def test_steps_that_were_in_the_cache_are_told(planned: Plan, form: str, mark: str) -> None:
+    every = [step.name for step in planned.steps]
+    both = [line for header in numbered(planned, form) for line in (header, mark, f"{mark[:4]}3e799c25")]
+    progress, events = follow(planned, both)
+    progress.finish()
+    assert cached_steps(events) == dict.fromkeys(every, True)
+    progress, events = follow(planned, numbered(planned, form))
+    progress.finish()
+    assert cached_steps(events) == dict.fromkeys(every, False)
+
+
+def test_a_step_of_which_one_instruction_ran_is_not_cached(planned: Plan) -> None:
+    lines: list[str] = []
+    for header in numbered(planned, "buildah"):
+        lines += [header] if '"/bin/one"' in header else [header, "--> Using cache 3e799c25"]
+    progress, events = follow(planned, lines)
+    progress.finish()
+    assert len([line for line in lines if "/work" in line or "1000:1000" in line]) >= 1, "it has other instructions"
+    assert {name for name, cached in cached_steps(events).items() if not cached} == {"one"}
+
+
+def test_a_command_cannot_say_that_it_was_cached(planned: Plan) -> None:
+    lines: list[str] = []
+    for header in numbered(planned, "buildah"):
+        lines += [header, "hello", "--> Using cache 3e799c25"]
+    progress, events = follow(planned, lines)
+    progress.finish()
+    assert set(cached_steps(events).values()) == {False}
+
+
+def test_buildkit_tells_what_was_cached_and_how_long_the_rest_took(planned: Plan) -> None:
+    one = next(line for line in instructions(planned) if "/bin/one" in line)
+    two = next(line for line in instructions(planned) if "/bin/two" in line)
+    file = next(line for line in instructions(planned) if line.startswith("COPY") and "/srv/" in line)
+    lines = [f"#6 [stage-1 2/6] {one}", "#6 CACHED", "", f"#7 [stage-1 4/6] {two}", "#7 0.2 hello", "#7 DONE 3.5s"]
+    progress, events = follow(planned, [*lines, "", f"#8 [stage-1 6/6] {file}"])
+    progress.finish()
+    told = {each.name: each for each in events if isinstance(each, StepDone)}
+    assert (told["one"].cached, told["two"].cached, told["two"].seconds) == (True, False, 3.5)
+    assert told["file"].cached is None, "it has not said"
+
+
+def test_what_the_image_says_belongs_to_no_step(planned: Plan) -> None:
+    lines = numbered(planned, "classic")
+    config = next(number for number, line in enumerate(lines) if "LABEL" in line)
+    _, events = follow(planned, lines[: config + 1])
+    assert steps_of(events)[-1] == f"-{planned.steps[-1].name}"
+
+
 def test_a_build_that_does_not_begin_has_no_step(planned: Plan) -> None:
     progress, events = follow(planned, ["Error: something else", "crun: cannot do this"])
     error = progress.error(125, "podman")

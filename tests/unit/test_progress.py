@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import threading
+import time
+from typing import get_args
 
 import pytest
 
+from dagger_aml.cli import progress as progress_module
 from dagger_aml.cli.progress import Progress
-from dagger_aml.events import Said, StepDone, StepStarted
+from dagger_aml.errors import TryAgain, UsageError
+from dagger_aml.events import Event, Output, Said, StepDone, StepStarted, Transferred
+from dagger_aml.result import Layer, Result
 
 
 class Terminal(io.StringIO):
@@ -22,6 +28,7 @@ def moving() -> int:
 
 
 def test_a_failed_step_leaves_no_moving_line(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     before = moving()
     with pytest.raises(ValueError), Progress() as progress:
@@ -33,6 +40,7 @@ def test_a_failed_step_leaves_no_moving_line(monkeypatch):
 
 
 def test_each_step_has_one_line_in_the_end(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     with Progress() as progress:
         progress.on_event(StepStarted("apt", 1, 1))
@@ -47,3 +55,186 @@ def test_without_a_terminal_there_are_no_control_codes(capsys):
         progress.on_event(StepStarted("apt", 1, 1))
         progress.on_event(StepDone("apt", 1, 1, 2.0))
     assert capsys.readouterr().err == "[1/1] apt ...\n[1/1] apt  2.0 s\n"
+
+
+EVENTS = [
+    Said("asking the base"),
+    StepStarted("apt file", 1, 2),
+    StepDone("apt file", 1, 2, 2.04, cached=False),
+    StepStarted("model m 2.0 MB", 2, 2),
+    Transferred("sent", "model m 2.0 MB", 1_000_000, 2_000_000),
+    StepDone("model m 2.0 MB", 2, 2, 0.01, cached=True),
+    Transferred("written", "m.tar", 0),
+    Transferred("written", "m.tar", 3_000_000),
+    Transferred("written", "m.tar", 3_000_000, 3_000_000),
+    Transferred("pushed", "r/m:1", 0),
+    Transferred("pushed", "r/m:1", 0, 0),
+    Output("noise"),
+]
+RESULT = Result(
+    "sha256:d",
+    "sha256:i",
+    ("r/m:1",),
+    (
+        Layer("sha256:1", 5_000_000),
+        Layer("sha256:2", 700, "apt file"),
+        Layer("sha256:3", 1_900_000, "model m 2.0 MB"),
+    ),
+    base="b@sha256:b",
+)
+
+
+def shown(mode: str, capsys: pytest.CaptureFixture[str], **kwargs: bool) -> str:
+    """What standard error gets of a whole build."""
+    with Progress(mode, **kwargs) as progress:
+        progress.note("mind this")
+        for event in EVENTS:
+            progress.on_event(event)
+    progress.finish(RESULT)
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err
+
+
+@pytest.mark.parametrize("mode", ["plain", "auto"])
+def test_plain_lines(capsys, mode):
+    assert shown(mode, capsys).splitlines() == [
+        "dagger-aml: note: mind this",
+        "asking the base",
+        "[1/2] apt file ...",
+        "[1/2] apt file  2.0 s",
+        "[2/2] model m 2.0 MB ...",
+        "[2/2] model m 2.0 MB  CACHED",
+        "m.tar: 3.0 MB written",
+        "r/m:1: nothing to push, the registry has every layer",
+        "2 steps, 1 of them reused:",
+        "  base            1 layer     5.0 MB",
+        "  apt file          2.0 s      700 B",
+        "  model m 2.0 MB   CACHED     1.9 MB",
+    ]
+
+
+def test_a_long_transfer_is_told_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr(progress_module, "_SELDOM", 0.0)
+    assert "model m 2.0 MB: 1.0 MB of 2.0 MB sent" in shown("plain", capsys).splitlines()
+
+
+def test_quiet_is_quiet(capsys):
+    assert shown("quiet", capsys) == ""
+    assert shown("auto", capsys, quiet=True) == ""
+    assert shown("plain", capsys, quiet=True) != "", "what is asked for by name counts more"
+
+
+def test_verbose_shows_the_builders_lines(capsys):
+    assert "  | noise" in shown("plain", capsys, verbose=True).splitlines()
+
+
+def test_json_is_an_object_a_line(capsys):
+    read = [json.loads(line) for line in shown("json", capsys, verbose=True).splitlines()]
+    assert [each["event"] for each in read] == [
+        "note",
+        "said",
+        "step_started",
+        "step_done",
+        "step_started",
+        "transferred",
+        "step_done",
+        *["transferred"] * 5,
+        "output",
+        "finished",
+    ]
+    assert read[3] == {
+        "event": "step_done", "name": "apt file", "number": 1, "total": 2, "seconds": 2.04, "cached": False,
+    }  # fmt: skip
+    assert read[5] == {
+        "event": "transferred", "what": "sent", "name": "model m 2.0 MB", "done": 1_000_000, "total": 2_000_000,
+    }  # fmt: skip
+    assert (read[-1]["image"], read[-1]["digest"], read[-1]["tags"]) == ("sha256:i", "sha256:d", ["r/m:1"])
+    assert read[-1]["layers"][1] == {"digest": "sha256:2", "size": 700, "step": "apt file"}
+    assert [each["cached"] for each in read[-1]["steps"]] == [False, True]
+
+
+def test_every_kind_of_event_has_a_name_in_json():
+    assert set(progress_module._NAMES) == set(get_args(Event))
+
+
+def test_an_error_is_an_object_too(capsys):
+    error = ExceptionGroup("several", [TryAgain("the engine went away", where="apt", do="Try again.")])
+    with pytest.raises(SystemExit) as ended, Progress("json"):
+        raise error
+    assert ended.value.code == 75
+    assert json.loads(capsys.readouterr().err) == {
+        "event": "failed",
+        "error": "TryAgain",
+        "text": "apt: the engine went away\n  Try again.",
+        "what": "the engine went away",
+        "where": "apt",
+        "do": "Try again.",
+        "exit_code": 75,
+    }
+
+
+@pytest.mark.parametrize("mode", ["plain", "quiet"])
+def test_other_modes_leave_the_error_to_its_printer(mode):
+    with pytest.raises(TryAgain), Progress(mode):
+        raise TryAgain("gone")
+
+
+def test_a_terminal_is_watched_unless_it_is_dumb(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert Progress().mode == "tty"
+    assert Progress(quiet=True).mode == "quiet"
+    monkeypatch.setenv("TERM", "dumb")
+    assert Progress().mode == "plain"
+    assert Progress("tty").mode == "tty"
+
+
+def test_tty_needs_a_terminal():
+    with pytest.raises(UsageError, match="no terminal"):
+        Progress("tty")
+
+
+def test_what_moves_is_one_line_and_what_ended_stays(capsys, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("tty") as progress:
+        for event in EVENTS[:5]:
+            progress.on_event(event)
+        time.sleep(0.5)
+        assert "[2/2] model m 2.0 MB  1.0 MB of 2.0 MB sent" in terminal.getvalue().rpartition("\r\033[K")[2]
+        for event in EVENTS[5:]:
+            progress.on_event(event)
+    left = [line.rpartition("\r\033[K")[2] for line in terminal.getvalue().rstrip().split("\n")]
+    assert left == [
+        "asking the base",
+        "[1/2] apt file  2.0 s",
+        "[2/2] model m 2.0 MB  CACHED",
+        "m.tar: 3.0 MB written",
+        "r/m:1: nothing to push, the registry has every layer",
+    ]
+    assert moving() == 0
+
+
+def test_a_step_inside_another_gives_the_line_back(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("tty") as progress:
+        progress.on_event(StepStarted("outer", 2, 2))
+        progress.on_event(StepStarted("inner", 1, 1))
+        progress.on_event(StepDone("inner", 1, 1, 0.1))
+        assert moving() == 1
+        time.sleep(0.1)
+        assert "[2/2] outer" in terminal.getvalue().rpartition("inner")[2]
+        progress.on_event(StepDone("outer", 2, 2, 0.1))
+    assert moving() == 0
+
+
+def test_a_line_is_never_wider_than_the_terminal(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress_module, "_columns", lambda: 40)
+    with Progress("tty") as progress:
+        progress.on_event(StepStarted("a name " * 30, 1, 1))
+        time.sleep(0.1)
+    assert max(len(picture) for picture in terminal.getvalue().split("\r\033[K")) < 40

@@ -430,7 +430,7 @@ def test_smoke_stands_alone_or_has_a_value(words: list[str], smoke: str | None, 
 def test_both_flags_contradict(tmp_path: Path) -> None:
     found = project(tmp_path)
     with pytest.raises(UsageError, match="contradict"):
-        gate(found, graph_of(found), "score", True, builder="dagger", push=True, quiet=True)
+        gate(found, graph_of(found), "score", True, builder="dagger", push=True, note=print)
 
 
 @pytest.mark.parametrize(
