@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 
 from .errors import ProjectError
 
-
 _LONGEST_NAME = 255
 """Bytes of one name in a path that Linux takes."""
 

@@ -86,7 +86,14 @@ class BuildError(DaggerAmlError):
 
 
 class EngineNotFound(DaggerAmlError):
-    """No Dagger engine answered: exit code 1."""
+    """No Dagger engine answered: exit code 1.
+
+    :param tried: the ways that were tried, each with why it led nowhere.
+    """
+
+    def __init__(self, what: str, *, tried: tuple[str, ...] = (), do: str | None = None) -> None:
+        super().__init__(what, do=do)
+        self.tried = tried
 
 
 class RegistryDenied(DaggerAmlError):

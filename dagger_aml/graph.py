@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
+from .access import Access, Mount
 from .errors import GraphError
 
 DEFAULT_PLATFORM = "linux/amd64"
@@ -324,6 +325,7 @@ class Run:
     :param env: variables of this command only.
     :param workdir: where it runs.
     :param touches: absolute paths it may read or write (each with all beneath); None means anything.
+    :param mounts: files that it sees and that no layer holds; owned by ``user``, which is numeric then.
     :param step: the name shown for it.
     """
 
@@ -332,9 +334,12 @@ class Run:
     env: Mapping[str, Value] = field(factory=_no_mapping, converter=_frozen_mapping, validator=_env)
     workdir: str = field(default="/", validator=_path)
     touches: tuple[Value, ...] | None = field(default=None, converter=_optional_tuple, validator=_touches)
+    mounts: tuple[Mount, ...] = field(default=(), converter=_tuple)
     step: str = field(default="run", eq=False)
 
     def __attrs_post_init__(self) -> None:
+        for mount in self.mounts:
+            check_path(f"the place of the mount {mount.id}", mount.path)
         if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
             raise GraphError(
                 f"argv[0] holds '=', which /usr/bin/env takes for a variable: {_short(self.argv[0])}", where=self.step
@@ -346,9 +351,10 @@ class Run:
 
         The image's own environment is thereby left alone in Dagger and in a Dockerfile alike.
         """
-        if not self.env:
+        paths = {name: mount.path for mount in self.mounts for name in mount.variables}
+        if not self.env and not paths:
             return self.argv
-        pairs: list[Value] = []
+        pairs: list[Value] = [f"{name}={path}" for name, path in paths.items()]
         for name, value in self.env.items():
             if isinstance(value, FromBase):
                 pairs.append(evolve(value, before=f"{name}={value.before}"))
@@ -438,18 +444,43 @@ class Config:
                 check_text(name, word)
 
 
+ARCHIVES = ("oci", "oci-archive", "docker-archive")
+"""The words before the first colon of a base that lies on this machine; skopeo's and podman's own."""
+
+
+@frozen
+class Archive:
+    """An image that lies on this machine as a folder or a tar; :mod:`dagger_aml.oci_layout` finds and reads it.
+
+    :param kind: ``oci`` (an OCI layout), ``oci-archive`` (a tar of one) or ``docker-archive``.
+    :param path: absolute path on the machine that runs dagger-aml.
+    :param tag: which image, where the folder or tar holds several.
+    :param image_id: digest of the image's config.
+    """
+
+    kind: Literal["oci", "oci-archive", "docker-archive"]
+    path: str
+    tag: str | None
+    image_id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.path}" + (f":{self.tag}" if self.tag else "")
+
+
 @frozen
 class From:
     """The base image.
 
-    :param reference: as the user wrote it, without a digest.
+    :param reference: as the user wrote it, without a digest; of an image that lies on this machine, its name.
     :param digest: ``sha256:…``, or None while unpinned.
     :param platform: ``linux/amd64`` and the like.
+    :param archive: where it lies, for an image that is taken from no registry.
     """
 
     reference: str = field()
     digest: str | None = field(default=None)
     platform: str = field(default=DEFAULT_PLATFORM)
+    archive: Archive | None = None
 
     @reference.validator
     def _check_reference(self, _: Any, value: str) -> None:
@@ -485,18 +516,33 @@ class From:
 
 
 @frozen
+class Given(From):
+    """A base that is handed over when the graph is carried out: somebody's container, of which no name is known.
+
+    It has neither reference nor digest, so a graph on it has no Dockerfile form. See :func:`dagger_aml.container`.
+    """
+
+    reference: str = field(default="", init=False)
+
+    @property
+    def pinned(self) -> str:
+        """What messages call it."""
+        return "the container given"
+
+
+@frozen
 class Need:
     """Something that the base must have, or be, for the graph to do what it promises.
 
     :param fact: a name in :attr:`dagger_aml.facts.BaseFacts.literals` or one of its capabilities.
-    :param value: what it must be.
-    :param why: what goes wrong otherwise.
+    :param value: what it must be; of ``python``, also a range such as ``>=3.10``.
+    :param why: what goes wrong otherwise; may hold a fact of the base.
     :param do: what the user can do then.
     """
 
     fact: str
     value: str | bool
-    why: str
+    why: Value
     do: str
 
 
@@ -504,6 +550,7 @@ class Need:
 class Graph:
     """A base, the layer ops on it, and what the image says of itself. Immutable: every method gives a new one.
 
+    :param access: how its commands reach what they install from; never part of the image.
     :param needs: what the base must have; checked by ``resolve``, never part of the image.
     :param notes: what steps want the user to know; never part of the image.
     """
@@ -511,6 +558,7 @@ class Graph:
     base: From | None = None
     layers: tuple[Layer, ...] = field(default=(), converter=_tuple)
     config: Config = field(factory=Config)
+    access: Access = field(factory=Access, eq=False)
     needs: tuple[Need, ...] = field(default=(), converter=_tuple)
     notes: tuple[str, ...] = field(default=(), converter=_tuple, eq=False)
 
@@ -543,5 +591,9 @@ class Graph:
         :raises GraphError: no step has set one.
         """
         if self.base is None:
-            raise GraphError("the graph has no base", do="Call the base step first.")
+            raise GraphError(
+                "the graph has no base",
+                do="Call the base step first. A graph without it has no Dockerfile form; it can only be carried out "
+                "on a container that is there already: container(graph, client, base=theirs).",
+            )
         return self.base

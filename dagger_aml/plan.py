@@ -10,17 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
+from .access import Access
 from .content import digest, is_file, written
 from .errors import BaseError, GraphError
 from .facts import BaseFacts, PathFact, prefixes
-from .graph import Built, Config, Copy, Empty, From, FromBase, Graph, Layer, Local, Run
+from .graph import Built, Config, Copy, Empty, From, FromBase, Given, Graph, Layer, Local, Need, Run
+from .plan_label import PLAN_LABEL, StepKey, fits, write_label
 from .version import __version__
 
+_NUMBERS = re.compile(r"[0-9]+:[0-9]+\Z")
 _MOST_LINKS = 40
 """As many as Linux follows."""
 
@@ -56,6 +60,7 @@ class Plan:
     :param facts: what the plan took for true of the base, and whether it was assumed or asked.
     :param steps: the layer ops in the order in which they are made.
     :param config: what the image says; the labels of base and version included.
+    :param access: how its commands reach what they install from; of it, a back end sees proxies and what to hide.
     :param notes: what the user should know.
     """
 
@@ -64,6 +69,7 @@ class Plan:
     steps: tuple[Step, ...]
     config: Config
     notes: tuple[str, ...] = field(default=(), eq=False)
+    access: Access = field(factory=Access, eq=False)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -122,20 +128,21 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     """
     base = graph.from_
     known = facts[base]
-    notes = list(graph.notes)
-    for need in graph.needs:
-        is_now = known.literal(need.fact)
-        if is_now is None:
-            notes.append(f"it may be, and only the base itself can tell, that {need.why}. {need.do}")
-        elif is_now != need.value:
-            raise BaseError(need.why, where=base.pinned, do=need.do)
-    _check_facts(base, known)
     if known.onbuild:
         raise BaseError(
             "the base has ONBUILD triggers, which builders treat differently",
             where=base.pinned,
             do="Base on an image without them: " + "; ".join(known.onbuild),
         )
+    notes = list(graph.notes)
+    for need in graph.needs:
+        is_now = known.literal(need.fact)
+        if is_now is None:
+            why = _literal(need.why, known)
+            notes.append(f"it may be, and only the base itself can tell, that {why}. {need.do}")
+        elif not _meets(need, is_now):
+            raise BaseError(_literal(need.why, known), where=base.pinned, do=need.do)
+    _check_facts(base, known)
     layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
     layers = _with_workdirs(layers, graph.config.workdir, known)
     layers = [_freed_of_links(layer, known) if isinstance(layer, Copy) else layer for layer in layers]
@@ -143,11 +150,25 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     _check_destinations(layers, known)
     env = {name: str(_literal(value, known)) for name, value in graph.config.env.items()}
     user = None if graph.config.user is None else str(_literal(graph.config.user, known))
-    labels = {BASE_NAME_LABEL: base.reference, VERSION_LABEL: __version__, **graph.config.labels}
+    labels = {VERSION_LABEL: __version__, **graph.config.labels}
+    if not isinstance(base, Given):
+        labels = {BASE_NAME_LABEL: base.reference, **labels}
     if base.digest:
         labels[BASE_DIGEST_LABEL] = base.digest
     config = evolve(graph.config, env=env, user=user, labels=labels)
+    command = config.cmd is not None or config.entrypoint is not None
+    notes += known.remarks(user=user is not None, command=command, env=env)
     return evolve(graph, layers=layers, config=config, needs=(), notes=notes)
+
+
+def _meets(need: Need, is_now: object) -> bool:
+    """Whether a base has what is needed. Its Python is known without the last number: any of these may be meant."""
+    if need.fact != "python" or not isinstance(need.value, str) or need.value[:1].isdigit():
+        return is_now == need.value
+    from packaging.specifiers import SpecifierSet
+
+    wanted = SpecifierSet(need.value)
+    return any(wanted.contains(f"{is_now}.{number}") for number in range(100))
 
 
 def _check_facts(base: From, known: BaseFacts) -> None:
@@ -182,10 +203,13 @@ def _literal(value: Any, facts: BaseFacts) -> Any:
 
 def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFacts]) -> Layer:
     if isinstance(layer, Run):
+        user = _literal(layer.user, known)
+        if layer.mounts and not _NUMBERS.match(user):
+            raise GraphError(f"a command with mounts runs as UID:GID, not as {user!r}", where=layer.step)
         return evolve(
             layer,
             argv=[_literal(word, known) for word in layer.argv],
-            user=_literal(layer.user, known),
+            user=user,
             env={name: _literal(value, known) for name, value in layer.env.items()},
             touches=None if layer.touches is None else [_literal(path, known) for path in layer.touches],
         )
@@ -249,6 +273,8 @@ def _check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
 
 def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
     seen: dict[str, str] = {path: fact.type for path, fact in facts.paths.items()}
+    ends = {path: fact.target for path, fact in facts.paths.items() if fact.type == "link"}
+    stages: list[str] = []
     for layer in layers:
         if isinstance(layer, Run):
             continue
@@ -257,11 +283,21 @@ def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
                 f"kind is {layer.kind!r}, but the source is a {'file' if layer.kind == 'tree' else 'folder'}",
                 where=layer.step,
             )
+        folder = layer.dest if layer.kind == "tree" else posixpath.dirname(layer.dest)
+        _check_setgid(layer, folder, seen, facts)
+        _check_stages(layer, seen, stages)
         for prefix in prefixes(posixpath.dirname(layer.dest)):
             if seen.setdefault(prefix, "dir") != "dir":
                 raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", where=layer.step)
+        links = _link_ends(layer)
         for path, type_ in written(layer):
             before = seen.get(path)
+            if before == "link" and type_ != "dir" and seen.get(ends.get(path, "")) == "dir":
+                raise GraphError(
+                    f"{path} is a link to a folder already and would become a {type_}; builders treat that differently",
+                    where=layer.step,
+                    do="Rename it, or put the part elsewhere.",
+                )
             if before and before != type_ and ("dir" in (before, type_) or "other" in (before, type_)):
                 raise GraphError(
                     f"{path} is a {before} already and would become a {type_}; builders treat that differently",
@@ -269,6 +305,50 @@ def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
                     do="Rename it, or put the part elsewhere.",
                 )
             seen[path] = type_
+        ends |= links
+        if isinstance(layer.source, Built):
+            stages.append(layer.dest)
+
+
+def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> None:
+    """Refuse what puts a stage's files, which nobody knows before they are made, over others, or others over them.
+
+    A folder over a link, say, is written through it by one builder, replaces it by another, and is an error to a third
+    (builders' facts 8).
+    """
+    if isinstance(copy.source, Built) and (copy.dest == "/" or copy.dest in seen):
+        raise GraphError(
+            f"{copy.dest} is there already, and what a stage would put over it is not known before it is built",
+            where=copy.step,
+            do="Copy it into a new folder; from there a command of the image can move it.",
+        )
+    for path, _ in written(copy):
+        if any(path.startswith(f"{stage}/") for stage in stages):
+            raise GraphError(
+                f"{path} lies in a folder that comes from a stage, and what is there is not known before it is built",
+                where=copy.step,
+                do="Copy it elsewhere, or put it into the stage.",
+            )
+
+
+def _link_ends(copy: Copy) -> dict[str, str]:
+    """Where the links of a copied folder lead; none leads out of it."""
+    if not isinstance(copy.source, Local) or copy.kind == "file":
+        return {}
+    links = {posixpath.join(copy.dest, each.path): each.target for each in copy.source.entries if each.type == "link"}
+    return {path: posixpath.normpath(posixpath.join(posixpath.dirname(path), end)) for path, end in links.items()}
+
+
+def _check_setgid(copy: Copy, folder: str, seen: Mapping[str, str], facts: BaseFacts) -> None:
+    """Refuse new folders in one with the setgid bit: some builders pass bit and group on to them."""
+    new = next((prefix for prefix in prefixes(folder) if prefix not in seen), None)
+    above = facts.path(posixpath.dirname(new)) if new else None
+    if above and above.type == "dir" and above.mode & 0o2000:
+        raise GraphError(
+            f"{new} would be a new folder in one with the setgid bit, which some builders pass on and others do not",
+            where=copy.step,
+            do="Put the part elsewhere, or make the folder by a command first.",
+        )
 
 
 # --- schedule -----------------------------------------------------------------------------------------------------
@@ -374,7 +454,11 @@ def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
     """Resolve and schedule a graph. Raises what :func:`resolve` raises."""
     resolved = resolve(graph, facts)
     base = resolved.from_
-    return Plan(base, facts[base], schedule(resolved, facts[base]), resolved.config, resolved.notes)
+    steps = schedule(resolved, facts[base])
+    notes = resolved.notes
+    if not fits((_step_key(step.layer, "") for step in steps), ENCODING):
+        notes += (f"the image bears no label {PLAN_LABEL}: what tells of its {len(steps)} steps is too long for it",)
+    return Plan(base, facts[base], steps, resolved.config, notes, resolved.access)
 
 
 def bases(graph: Graph) -> tuple[From, ...]:
@@ -384,6 +468,24 @@ def bases(graph: Graph) -> tuple[From, ...]:
         if isinstance(layer, Copy) and isinstance(layer.source, Built):
             found += bases(layer.source.graph)
     return tuple(dict.fromkeys(found))
+
+
+def based_on(graph: Graph, base: From, *, old: From | None = None) -> Graph:
+    """The graph on another base, in place of its own or of none; stages on its own base move with it.
+
+    :param old: the base that is replaced wherever it stands, if that is not the graph's own.
+    """
+    return _moved(graph, old or graph.base, base)
+
+
+def _moved(graph: Graph, old: From | None, new: From) -> Graph:
+    layers = [
+        evolve(layer, source=evolve(layer.source, graph=_moved(layer.source.graph, old, new)))
+        if isinstance(layer, Copy) and isinstance(layer.source, Built)
+        else layer
+        for layer in graph.layers
+    ]
+    return evolve(graph, base=new if graph.base == old else graph.base, layers=layers)
 
 
 def pin(graph: Graph, digests: Mapping[From, str | None]) -> Graph:
@@ -417,8 +519,26 @@ def fingerprint(plan: Plan) -> str:
     )
 
 
+def step_keys(plan: Plan) -> tuple[StepKey, ...]:
+    """Each step with a digest of what it is made of, what lies beneath apart; reads every byte that is copied."""
+    return tuple(_step_key(layer, _sha256(next(_canonical((layer,))))) for layer in plan.layers)
+
+
+def _step_key(layer: Layer, digest: str) -> StepKey:
+    return StepKey(layer.step, layer.dest if isinstance(layer, Copy) else "", digest)
+
+
+def labels(plan: Plan) -> dict[str, str]:
+    """The labels that the image gets: those of its config, and what tells of its steps.
+
+    The latter is not in the plan's config, since it takes the digest of every byte; one that is there already stays.
+    """
+    text = None if PLAN_LABEL in plan.config.labels else write_label(step_keys(plan), ENCODING)
+    return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
+
+
 def _base_key(base: From) -> str:
-    return base.digest or f"unpinned {base.reference}"
+    return base.digest or (base.archive and base.archive.image_id) or f"unpinned {base.reference}"
 
 
 def _canonical(layers: tuple[Layer, ...]) -> Iterator[dict[str, Any]]:
@@ -429,6 +549,7 @@ def _canonical(layers: tuple[Layer, ...]) -> Iterator[dict[str, Any]]:
                 "user": layer.user,
                 "env": dict(layer.env),
                 "workdir": layer.workdir,
+                **({"mounts": keys} if (keys := [mount.key for mount in layer.mounts if mount.key]) else {}),
             }
         else:
             yield {

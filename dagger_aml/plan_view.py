@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
+from .access import Mount
 from .content import digest
 from .facts import BaseFacts
-from .graph import Built, Copy, Layer, Local, Run, Text
-from .plan import SCHEMA, Plan, Step, fingerprint
+from .graph import Built, Config, Copy, From, Layer, Local, Run, Text
+from .plan import SCHEMA, Plan, Step, fingerprint, step_keys
 from .project import Project
 from .steps.model import human_size
 
@@ -22,24 +25,37 @@ def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
     root = project.root if project else None
     found: dict[str, Any] = {
         "schema": SCHEMA,
-        "base": {"reference": plan.base.reference, "digest": plan.base.digest, "platform": plan.base.platform},
+        "base": {
+            "reference": plan.base.reference,
+            "digest": plan.base.digest,
+            "platform": plan.base.platform,
+            "archive": _archive(plan.base, root),
+        },
         "facts": facts_json(plan.facts),
         "fingerprint": fingerprint(plan),
-        "steps": [{**_layer(step.layer, root), "why": step.why} for step in plan.steps],
-        "config": {
-            "user": plan.config.user,
-            "env": dict(plan.config.env),
-            "workdir": plan.config.workdir,
-            "labels": dict(sorted(plan.config.labels.items())),
-            "ports": list(plan.config.ports),
-            "cmd": None if plan.config.cmd is None else list(plan.config.cmd),
-            "entrypoint": None if plan.config.entrypoint is None else list(plan.config.entrypoint),
-        },
+        "steps": [
+            {**step_json(step.layer, root), "inputs": key.digest, "why": step.why}
+            for step, key in zip(plan.steps, step_keys(plan), strict=True)
+        ],
+        "config": config_json(plan.config),
         "notes": list(plan.notes),
     }
     if project:
         found["project"] = {"name": project.name, "recipe": project.recipe, "sources": dict(project.sources)}
     return found
+
+
+def config_json(config: Config) -> dict[str, Any]:
+    """What the image says of itself, but for the label that tells of its steps."""
+    return {
+        "user": config.user,
+        "env": dict(config.env),
+        "workdir": config.workdir,
+        "labels": dict(sorted(config.labels.items())),
+        "ports": list(config.ports),
+        "cmd": None if config.cmd is None else list(config.cmd),
+        "entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+    }
 
 
 def facts_json(facts: BaseFacts) -> dict[str, Any]:
@@ -52,7 +68,12 @@ def facts_json(facts: BaseFacts) -> dict[str, Any]:
         "workdir": facts.workdir,
         "environment": facts.environment,
         "environment_owner": f"{facts.environment_uid}:{facts.environment_gid}",
+        "interpreter": facts.literal("interpreter") if facts.environment else None,
         "python": facts.python,
+        "pip": facts.pip,
+        "externally_managed": facts.managed,
+        "server": facts.server,
+        "start_script": facts.starts,
         "start_script_honours_extras": facts.extras,
         "onbuild": None if facts.onbuild is None else list(facts.onbuild),
         "volumes": None if facts.volumes is None else list(facts.volumes),
@@ -68,7 +89,9 @@ def plan_text(plan: Plan, project: Project, *, why: bool = False) -> str:
 
 
 def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
-    yield f"{project.name}: recipe {project.recipe} on {plan.base.pinned} ({plan.base.platform})"
+    where = _archive(plan.base, project.root)
+    base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {where}" if where else "")
+    yield f"{project.name}: recipe {project.recipe} on {base}"
     yield ""
     yield f"{'Asked' if plan.facts.source == 'asked' else 'Assumed'} of the base:"
     yield from (f"  {line}" for line in plan.facts.summary())
@@ -112,9 +135,14 @@ def _what(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, Run):
         words = [str(word).replace("\n", "; ") for word in layer.argv]
-        return f"as {layer.user}: {' '.join(words)}"
+        sees = f", sees {', '.join(_mount(each) for each in layer.mounts)}" if layer.mounts else ""
+        return f"as {layer.user}{sees}: {' '.join(words)}"
     owner = "its own owners" if isinstance(layer.source, Built) else f"owner {layer.uid or 0}:{layer.gid or 0}"
     return f"to {layer.dest}{'/' if layer.kind == 'tree' else ''}, {owner}, {_source_text(layer)}"
+
+
+def _mount(mount: Mount) -> str:
+    return f"{mount.id} ({', '.join(mount.key.splitlines())})" if mount.key else mount.id
 
 
 def _source_text(copy: Copy) -> str:
@@ -127,7 +155,11 @@ def _source_text(copy: Copy) -> str:
     return f"{len(source.data)} B" if isinstance(source, Text) else "an empty folder"
 
 
-def _layer(layer: Layer, root: Path | None) -> dict[str, Any]:
+def step_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
+    """One op as plain data.
+
+    :param root: what local paths are relative to.
+    """
     if isinstance(layer, Run):
         return {
             "step": layer.step,
@@ -137,6 +169,7 @@ def _layer(layer: Layer, root: Path | None) -> dict[str, Any]:
             "env": dict(layer.env),
             "workdir": layer.workdir,
             "touches": None if layer.touches is None else [str(path) for path in layer.touches],
+            **({"mounts": mounts} if (mounts := [_mount_json(each) for each in layer.mounts]) else {}),
         }
     return {
         "step": layer.step,
@@ -149,12 +182,16 @@ def _layer(layer: Layer, root: Path | None) -> dict[str, Any]:
     }
 
 
+def _mount_json(mount: Mount) -> dict[str, Any]:
+    return {"id": mount.id, "path": mount.path, "key": mount.key.splitlines()}
+
+
 def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
     source = copy.source
     if isinstance(source, Built):
         inner = source.graph
         return {
-            "built": [_layer(layer, root) for layer in inner.layers],
+            "built": [step_json(layer, root) for layer in inner.layers],
             "base": inner.from_.pinned,
             "path": source.path,
         }
@@ -169,6 +206,13 @@ def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
     if isinstance(source, Text):
         return {"text": source.data.decode(), "digest": digest(source)}
     return {"empty": True}
+
+
+def _archive(base: From, root: Path | None) -> str | None:
+    """Where a base lies that is taken from no registry."""
+    if base.archive is None:
+        return None
+    return str(evolve(base.archive, path=_relative(base.archive.path, root)))
 
 
 def _relative(path: str, root: Path | None) -> str:

@@ -9,9 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from attrs import evolve
+
+from . import catalog
 from .errors import DaggerAmlError, UsageError
-from .graph import Graph
+from .graph import Built, Graph, Run
 from .project import Project, looks_like_path
+from .project_access import check_used
 
 Recipe = Callable[[Graph, Project], Awaitable[Graph]]
 
@@ -73,13 +77,34 @@ async def lay_out(project: Project) -> Graph:
     :raises UsageError: no such recipe, or what it returned is no graph.
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
-    graph = await load_recipe(project.recipe, root=project.root)(Graph(), project)
+    begun = Graph(access=project.access)
+    graph = await load_recipe(project.recipe, root=project.root)(begun, project)
     if not isinstance(graph, Graph):
         raise UsageError("the recipe did not return a Graph", where=project.recipe)
+    for note in (*project.notes, *check_used(project.access, _secrets(graph))):
+        graph = graph.note(note)
     if not graph.layers:
         found = "code/, score.py, model/, requirements.txt or apt.txt"
         graph = graph.note(f"{project.root} has no {found}: the image will be the base's, with other labels")
     return graph
+
+
+async def lay_out_each(project: Project) -> tuple[Graph, ...]:
+    """The graphs that a project's recipe lays out, one for each of its platforms."""
+    bases = [catalog.on_platform(project.base, each) for each in project.platforms]
+    return tuple([await lay_out(evolve(project, base=each)) for each in bases])
+
+
+def _secrets(graph: Graph) -> set[str]:
+    """The ids of the secrets that a graph's commands see, those of its stages included."""
+    found: set[str] = set()
+    for layer in graph.layers:
+        if isinstance(layer, Run):
+            keys = [line.split() for mount in layer.mounts for line in mount.key.splitlines()]
+            found.update(id for words in keys if words[0] == "secret" for id in words[1:])
+        elif isinstance(layer.source, Built):
+            found |= _secrets(layer.source.graph)
+    return found
 
 
 def _from_file(path: Path) -> Recipe:

@@ -292,7 +292,8 @@ def check_apt(packages: tuple[str, ...]) -> tuple[str, ...]:
     """
     for package in packages:
         if not isinstance(package, str) or not _APT.match(package) or len(package) > _LONGEST:
-            raise GraphError(f"not an apt package: {str(package)[:80]!r}", do="Write NAME, NAME=VERSION or NAME:ARCHITECTURE.")
+            do = "Write NAME, NAME=VERSION or NAME:ARCHITECTURE."
+            raise GraphError(f"not an apt package: {repr(package)[:80]}", do=do)
     return tuple(dict.fromkeys(packages))
 
 

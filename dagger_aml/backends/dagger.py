@@ -11,32 +11,41 @@ import os
 import posixpath
 import re
 import tempfile
-import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import anyio
 import anyio.to_thread
 import dagger
+from attrs import evolve
 
-from .. import contract
+from .. import contract, oci_layout
 from ..content import is_file
 from ..errors import BuildError, DaggerAmlError, TryAgain, UsageError
-from ..events import OnEvent, Said, StepDone, StepStarted, ignore
-from ..facts import BaseFacts, from_probe, prefixes, probe_argv, probe_stdin
-from ..graph import Built, Copy, Empty, From, Local, Run, Text
-from ..plan import Plan
-from ..registry import Registry, image_config, manifest_layers, said_by_registry
-from ..result import Result
-from .files import replaced_file
+from ..events import OnEvent, Said, Transferred, ignore
+from ..exports import Export, as_export
+from ..facts import BaseFacts, from_probe, of_config, prefixes, probe_argv, probe_stdin
+from ..graph import Built, Copy, Empty, From, Given, Local, Run, Text
+from ..plan import Plan, labels
+from ..registry import image_config, manifest_layers, said_by_registry
+from ..result import Layer, Result, Written
+from .builder import Image, cannot_run, has_no_shell
+from .files import written
+from .process import workplace
+from .retry import tried
+from .secret_files import SecretFiles, secret_files
+from .spans import Spans
 from .tarball import name_in_tar, read_tar
+from .timeline import Timeline, pushing
+from .transfers import Reading, growing
 
 _SKELETON_TIME = 315532800
 """1980-01-01: on the skeleton's folders only, never on the user's files."""
 
-_PUSH_TRIES = 3
 _CHUNK = 40
 """Calls in one query; the SDK's query text grows with the square of a chain."""
 
@@ -46,52 +55,82 @@ class DaggerBuilder:
 
     :param client: of dagger-io; closing it is the caller's.
     :param no_cache: run every command again, whatever the engine remembers.
+    :param given: what a base that is :class:`~dagger_aml.graph.Given` stands for.
+    :param spans: of the client's session.
+    :param sender: number of the process that reads this machine's files for the engine.
     """
 
     name = "dagger"
 
     def __init__(
-        self, client: dagger.Client, *, version: str = "", no_cache: bool = False, on_event: OnEvent = ignore
+        self,
+        client: dagger.Client,
+        *,
+        version: str = "",
+        no_cache: bool = False,
+        on_event: OnEvent = ignore,
+        given: dagger.Container | None = None,
+        spans: Spans | None = None,
+        sender: int | None = None,
     ) -> None:
         self.client = client
+        self.given = given
+        self.spans = spans
+        self.sender = sender
         self.version = version
         self.on_event = on_event
+        self._imported: dict[From, dagger.Container] = {}
         self._fresh = f"DAGGER_AML_BUILD={uuid.uuid4().hex}" if no_cache else None
 
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.builder.Builder`)."""
         self.on_event(Said(f"asking the base {base.pinned}"))
-        container = self._from(base)
+        container = await self._from(base)
         async with _translated(f"base {base.pinned}"):
-            ref = await container.image_ref()
-            digest = "sha256:" + ref.partition("@sha256:")[2] if "@sha256:" in ref else base.digest
-            env = {await each.name(): await each.value() for each in await container.env_variables()}
-            user, workdir = await container.user(), await container.workdir()
-            entrypoint, cmd = await container.entrypoint(), await container.default_args()
-            environment = env.get(contract.ENVIRONMENT_PATH)
+            digest, config = await self._config(base, container)
             probe = (
                 container.with_user("0:0")
                 .with_workdir("/")
-                .with_exec(list(probe_argv(user, environment)), stdin=probe_stdin(paths))
+                .with_exec(list(probe_argv(config.user, config.environment)), stdin=probe_stdin(paths))
             )
-            answer = await probe.stdout()
-        onbuild, volumes = await _triggers(base, digest)
-        config = BaseFacts(
+            try:
+                answer = await probe.stdout()
+            except dagger.ExecError as error:
+                if "exec format error" in error.stderr:
+                    raise cannot_run(base) from None
+                if "/bin/sh: no such file" in error.stderr:
+                    raise has_no_shell(base) from None
+                raise
+        return digest, from_probe(answer, config)
+
+    async def _config(self, base: From, container: dagger.Container) -> tuple[str | None, BaseFacts]:
+        """The base's digest, and what its config says."""
+        if base.archive:
+            return base.digest, of_config(oci_layout.config(base))
+        ref = "" if isinstance(base, Given) else await container.image_ref()
+        digest = "sha256:" + ref.partition("@sha256:")[2] if "@sha256:" in ref else base.digest
+        env = {await each.name(): await each.value() for each in await container.env_variables()}
+        onbuild, volumes = (None, None) if isinstance(base, Given) else await _triggers(base, digest)
+        return digest, BaseFacts(
             source="asked",
-            user=user,
-            workdir=workdir or "/",
-            environment=environment,
+            user=await container.user(),
+            workdir=await container.workdir() or "/",
+            environment=env.get(contract.ENVIRONMENT_PATH),
             env=env,
-            entrypoint=tuple(entrypoint),
-            cmd=tuple(cmd),
+            entrypoint=tuple(await container.entrypoint()),
+            cmd=tuple(await container.default_args()),
             onbuild=onbuild,
             volumes=volumes,
         )
-        return digest, from_probe(answer, config)
 
     async def image(self, plan: Plan, *, title: str = "") -> DaggerImage:
         """Execute a plan, step by step."""
         return DaggerImage(self, plan, await self.container(plan))
+
+    def index(self, images: Sequence[Image]) -> DaggerImage:
+        """Images for several platforms as one."""
+        first, *others = cast("Sequence[DaggerImage]", images)
+        return DaggerImage(self, first.plan, first.container, [each.container for each in others])
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Write one folder of a plan's image to this machine."""
@@ -105,28 +144,73 @@ class DaggerBuilder:
 
     async def container(self, plan: Plan) -> dagger.Container:
         """Execute a plan and give the container, config included; every step has then run."""
-        container = await self._layers(self._from(plan.base), plan.layers)
+        timeline = Timeline(self.on_event, self.spans)
+        with secret_files(plan.access) as files:
+            container = await self._layers(await self._from(plan.base), plan.layers, files, timeline)
+        said = await anyio.to_thread.run_sync(labels, plan)
         async with _translated("config"):
-            return await _configured(container, plan).sync()
+            container = await _configured(container, plan, said).sync()
+        await timeline.settle()
+        return container
 
-    def _from(self, base: From) -> dagger.Container:
+    async def _from(self, base: From) -> dagger.Container:
+        if self.given is not None and isinstance(base, Given):
+            return self.given
+        if base.archive:
+            if base not in self._imported:
+                self._imported[base] = await self._import(base)
+            return self._imported[base]
         return self.client.container(platform=dagger.Platform(base.platform)).from_(base.pinned)
 
-    async def _layers(self, container: dagger.Container, layers: tuple[Run | Copy, ...]) -> dagger.Container:
+    async def _import(self, base: From) -> dagger.Container:
+        """Send an image of this machine to the engine. It wants a tar: another is written unless the base is one."""
+        self.on_event(Said(f"sending {base.archive} to the engine"))
+        with workplace() as work:
+            tar = oci_layout.whole_tar(base)
+            if tar is None:
+                tar = work / "base.tar"
+                await anyio.to_thread.run_sync(oci_layout.write_tar, base, tar)
+            async with _translated(f"base {base.archive}"):
+                empty = self.client.container(platform=dagger.Platform(base.platform))
+                return await empty.import_(self.client.host().file(str(tar))).sync()
+
+    async def _layers(
+        self,
+        container: dagger.Container,
+        layers: tuple[Run | Copy, ...],
+        files: SecretFiles,
+        timeline: Timeline,
+    ) -> dagger.Container:
         for number, layer in enumerate(layers, 1):
-            self.on_event(StepStarted(layer.step, number, len(layers)))
-            begun = time.monotonic()
-            async with _translated(layer.step):
+            call = "Container.withExec" if isinstance(layer, Run) else "Container.withDirectory"
+            step = timeline.step(layer.step, number, len(layers), call=call, sent=self._sent(layer))
+            async with step, _translated(layer.step, files):
                 if isinstance(layer, Run):
-                    container = (
-                        container.with_user(str(layer.user))
-                        .with_workdir(layer.workdir)
-                        .with_exec(self._command(layer))
-                    )
+                    container = self._executed(container, layer, files)
                 else:
-                    container = await self._copied(container, layer)
+                    container = await self._copied(container, layer, files, timeline)
                 container = await container.sync()
-            self.on_event(StepDone(layer.step, number, len(layers), time.monotonic() - begun))
+        return container
+
+    def _sent(self, layer: Run | Copy) -> Callable[[], Transferred | None]:
+        """What tells how far a step's files have been sent to the engine."""
+        if self.sender is None or isinstance(layer, Run) or not isinstance(layer.source, Local):
+            return lambda: None
+        return Reading(self.sender, layer.source.path, layer.step, layer.source.size).look
+
+    def _executed(self, container: dagger.Container, run: Run, files: SecretFiles) -> dagger.Container:
+        """A command, with the files and proxies that it alone sees. The engine remembers it by the files' names."""
+        container = container.with_user(str(run.user)).with_workdir(run.workdir)
+        for mount in run.mounts:
+            value = self.client.secret(f"file://{files.path(mount)}", cache_key=f"dagger-aml {mount.name}")
+            container = container.with_mounted_secret(mount.path, value, owner=str(run.user), mode=mount.mode)
+        for name, value_ in files.proxies.items():
+            container = container.with_volatile_variable(name, value_)
+        container = container.with_exec(self._command(run))
+        for mount in run.mounts:
+            container = container.without_mount(mount.path)
+        for name in files.proxies:
+            container = container.without_volatile_variable(name)
         return container
 
     def _command(self, run: Run) -> list[str]:
@@ -134,9 +218,11 @@ class DaggerBuilder:
         words = [str(word) for word in run.command]
         return ["/usr/bin/env", self._fresh, *words] if self._fresh else words
 
-    async def _copied(self, container: dagger.Container, copy: Copy) -> dagger.Container:
+    async def _copied(
+        self, container: dagger.Container, copy: Copy, files: SecretFiles, timeline: Timeline
+    ) -> dagger.Container:
         owner = "" if copy.uid is None else f"{copy.uid}:{copy.gid}"
-        contents = await self._contents(copy, owner)
+        contents = await self._contents(copy, owner, files, timeline)
         folder = posixpath.dirname(copy.dest) if copy.kind == "file" else copy.dest
         skeleton = self.client.directory()
         if folder != "/":
@@ -155,12 +241,12 @@ class DaggerBuilder:
         whole = contents.with_directory("/", skeleton.with_timestamps(_SKELETON_TIME))
         return container.with_directory("/", whole)
 
-    async def _contents(self, copy: Copy, owner: str) -> dagger.Directory:
+    async def _contents(self, copy: Copy, owner: str, files: SecretFiles, timeline: Timeline) -> dagger.Directory:
         """A folder tree that holds what is copied at its destination."""
         source, nothing = copy.source, self.client.directory()
         if isinstance(source, Built):
             inner = source.graph
-            stage = await self._layers(self._from(inner.from_), inner.layers)
+            stage = await self._layers(await self._from(inner.from_), inner.layers, files, timeline)
             return nothing.with_directory(copy.dest, stage.directory(source.path), owner=owner)
         if isinstance(source, Empty):
             return nothing.with_directory(copy.dest, nothing, owner=owner)
@@ -202,49 +288,68 @@ class DaggerBuilder:
 
 
 class DaggerImage:
-    """An image that the engine holds."""
+    """An image that the engine holds.
+
+    :param variants: the images for further platforms; then it is an index.
+    """
 
     id = None
 
-    def __init__(self, builder: DaggerBuilder, plan: Plan, container: dagger.Container) -> None:
+    def __init__(
+        self,
+        builder: DaggerBuilder,
+        plan: Plan,
+        container: dagger.Container,
+        variants: Sequence[dagger.Container] = (),
+    ) -> None:
         self.builder = builder
         self.plan = plan
         self.container = container
+        self.variants = list(variants)
 
     async def publish(self, reference: str) -> Result:
         """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
         self.builder.on_event(Said(f"pushing {reference}"))
-        for attempt in range(1, _PUSH_TRIES + 1):
-            try:
-                async with _translated(f"push {reference}"):
-                    pushed = await self.container.publish(reference)
-                break
-            except TryAgain as error:
-                if attempt == _PUSH_TRIES:
-                    raise
-                self.builder.on_event(Said(f"{error.what}; trying again ({attempt + 1} of {_PUSH_TRIES})"))
-                await anyio.sleep(2**attempt)
+
+        async def push() -> str:
+            async with (
+                _translated(f"push {reference}"),
+                pushing(reference, self.builder.spans, self.builder.on_event),
+            ):
+                return await self.container.publish(reference, platform_variants=self.variants or None)
+
+        pushed = await tried(push, self.builder.on_event)
         digest = "sha256:" + pushed.rpartition("@sha256:")[2]
         image_id, layers = await manifest_layers(reference, digest)
-        return Result(digest, image_id, (reference,), layers)
+        return Result(digest, image_id, (reference,), self._named(layers))
 
-    async def export(self, path: Path, references: Sequence[str] = ()) -> Result:
-        """Write a tar in both Docker's and OCI's form; the annotation gives ``docker load`` its tag."""
-        self.builder.on_event(Said(f"writing {path}"))
-        return await self._written(path, references)
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar in both Docker's and OCI's form, or of type ``oci`` in the latter alone."""
+        output = as_export(output)
+        self.builder.on_event(Said(f"writing {output.path}"))
+        return await self._written(output, references)
 
-    async def _written(self, path: Path, references: Sequence[str]) -> Result:
-        container = self.container
-        if references:
-            name = Registry.of(references[0]).canonical
-            container = container.with_annotation("io.containerd.image.name", name)
-        with replaced_file(path) as new:
-            async with _translated(f"export {path}"):
-                await container.export(str(new))
-            if len(references) > 1:
-                await anyio.to_thread.run_sync(name_in_tar, new, references)
+    async def _written(self, output: Export, references: Sequence[str]) -> Result:
+        media = dagger.ImageMediaTypes.DOCKER if output.type == "docker" else dagger.ImageMediaTypes.OCI
+        with written(output) as new:
+            async with (
+                _translated(f"export {output.path}"),
+                growing(new, str(output.path), self.builder.on_event),
+            ):
+                await self.container.export(str(new), platform_variants=self.variants or None, media_types=media)
+            naming = partial(name_in_tar, new, references, docker=output.type != "oci")
+            await anyio.to_thread.run_sync(naming)
             digest, image_id, layers = read_tar(new)
-        return Result(digest, image_id, tuple(references), layers, path)
+        file = Written(output.path, output.type or "tar", digest)
+        return Result(digest, image_id, tuple(references), self._named(layers), outputs=(file,))
+
+    def _named(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers with the steps that made them: the engine makes one of each, after the base's own."""
+        steps = self.plan.layers
+        if self.variants or not steps or len(layers) < len(steps):
+            return layers
+        last = zip(layers[-len(steps) :], steps, strict=True)
+        return (*layers[: -len(steps)], *(evolve(layer, step=step.step) for layer, step in last))
 
     async def load(self, reference: str) -> Result:
         """Into docker's store, else podman's; an event says which."""
@@ -254,12 +359,19 @@ class DaggerImage:
         self.builder.on_event(Said(f"loading {reference} into {store}"))
         with tempfile.TemporaryDirectory(prefix="dagger-aml-") as folder:
             tar = Path(folder) / "image.tar"
-            made = await self._written(tar, (reference,))
+            made = await self._written(Export(tar), (reference,))
             await load_tar(store, tar)
         return Result(made.digest, made.image_id, (reference,), made.layers)
 
 
-def _configured(container: dagger.Container, plan: Plan) -> dagger.Container:
+async def given_base(container: dagger.Container) -> Given:
+    """A container of the caller's as a base, for the platform that it says it is for."""
+    async with _translated("the container given"):
+        return Given(platform=await container.platform())
+
+
+def _configured(container: dagger.Container, plan: Plan, said: Mapping[str, str]) -> dagger.Container:
+    """The container with its config, and with the labels ``said``."""
     config, facts = plan.config, plan.facts
     user = facts.user if config.user is None else str(config.user)
     container = container.with_user(user) if user else container.without_user()
@@ -272,7 +384,7 @@ def _configured(container: dagger.Container, plan: Plan) -> dagger.Container:
         container = container.with_entrypoint(list(config.entrypoint), keep_default_args=True)
     if config.cmd is not None:
         container = container.with_default_args(list(config.cmd))
-    for name, value in sorted(config.labels.items()):
+    for name, value in sorted(said.items()):
         container = container.with_label(name, value)
     return container
 
@@ -288,8 +400,8 @@ async def _triggers(base: From, digest: str | None) -> tuple[tuple[str, ...] | N
 
 
 @asynccontextmanager
-async def _translated(step: str) -> AsyncIterator[None]:
-    """Turn the SDK's errors into ours: no GraphQL, no traceback, the step named."""
+async def _translated(step: str, files: SecretFiles | None = None) -> AsyncIterator[None]:
+    """Turn the SDK's errors into ours: no GraphQL, no traceback, no secret, the step named."""
     try:
         yield
     except dagger.ExecError as error:
@@ -298,7 +410,7 @@ async def _translated(step: str) -> AsyncIterator[None]:
             f"the command ended with exit code {error.exit_code}",
             step=step,
             command=tuple(error.command),
-            output=output,
+            output=files.hidden(output) if files else output,
         ) from None
     except dagger.QueryError as error:
         raise _from_engine(step, str(error)) from None
@@ -325,5 +437,9 @@ def _first_line(text: str) -> str:
 
 
 def _pattern(path: str) -> str:
-    """An include or exclude pattern that means exactly this path."""
-    return re.sub(r"([\\*?\[\]!])", r"\\\1", path.lstrip("/"))
+    """An include or exclude pattern that means exactly this path.
+
+    The engine makes a regular expression of it, after taking white space off both ends.
+    """
+    plain = re.sub(r"[\\*?\[\]!+(){}|^$]", r"\\\g<0>", path.lstrip("/"))
+    return re.sub(r"\s", r"[\g<0>]", plain)

@@ -11,6 +11,8 @@ import anyio
 from anyio import to_thread
 from attrs import frozen
 
+from .. import oci_layout
+from ..graph import From
 from .dockerfile import Format
 from .process import Done, run
 from .tarball import name_in_tar
@@ -63,6 +65,13 @@ class Docker:
         match = _DIGEST.search(output)
         return match[1] if match else None
 
+    async def load_base(self, base: From, name: str, work: Path) -> Done:
+        """As a tar of our own, since a user's may hold names that loading would take from other images; and older
+        ones take no OCI layout."""
+        tar = work / "base.tar"
+        await to_thread.run_sync(oci_layout.write_tar, base, tar, name)
+        return await run(["docker", "load", "--input", str(tar)])
+
     async def inspect(self, reference: str) -> Found | None:
         done = await run(["docker", "image", "inspect", reference])
         return None if done.code else found_image(first_json(done.out))
@@ -84,9 +93,11 @@ class Docker:
             env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         else:
             flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}
-        return await run(["docker", "build", *build.flags, *flags, str(build.context)], on_line=on_line, env=env)
+        command = ["docker", "build", *build.flags, *flags, str(build.context)]
+        return await run(command, on_line=on_line, env={**env, **build.env})
 
-    async def push(self, image: str, reference: str, work: Path) -> tuple[Done, str | None]:
+    async def push(self, images: Sequence[str], reference: str, work: Path) -> tuple[Done, str | None]:
+        (image,) = images
         tagged = await self.tag(image, reference)
         if tagged.code:
             return tagged, None

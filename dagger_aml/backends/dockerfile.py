@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import posixpath
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,10 +20,11 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from ..access import Mount
 from ..content import MARKER, is_file
-from ..errors import ProjectError, UsageError
-from ..graph import Built, Copy, Graph, Layer, Local, Run, Text
-from ..plan import Plan
+from ..errors import GraphError, ProjectError, UsageError
+from ..graph import Built, Copy, Given, Graph, Layer, Local, Run, Text
+from ..plan import Plan, bases, labels
 from ..version import __version__
 from . import encoder
 
@@ -38,10 +40,12 @@ class Dockerfile:
 
     :param text: the Dockerfile.
     :param copies: context folder names and the copies whose sources fill them.
+    :param mounts: the files that its commands see, which whoever builds it must give as secrets of these names.
     """
 
     text: str
     copies: tuple[tuple[str, Copy], ...] = field(repr=False)
+    mounts: tuple[Mount, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -88,24 +92,67 @@ def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Docker
     :param format: ``classic`` is what any builder takes, ACR tasks included; ``buildkit`` may use mounts, which only
         steps with secrets need.
     :param title: what the first line names, such as the project's folder.
-    :raises UsageError: ``format`` is none of the two.
+    :raises UsageError: ``format`` is none of the two, or the classic one and a command sees mounted files; a base
+        that lies on this machine.
+    :raises GraphError: the base is a container that somebody handed over.
     """
+    if isinstance(plan.base, Given):
+        raise GraphError("a graph on a container given has no Dockerfile form", do="Call the base step first.")
+    _check_reachable(plan)
     if format not in ("classic", "buildkit"):
         raise UsageError(f"no such Dockerfile format: {format!r}", do="Take classic or buildkit.")
+    mounts = _mounts(plan.layers)
+    if mounts and format == "classic":
+        step = next(iter(mounts.values()))
+        raise UsageError(
+            f"the step needs {', '.join(sorted(each.id for each in mounts))} mounted, which classic builders cannot",
+            where=step,
+            do="Take --format buildkit: index settings, CAs and secrets travel as mounts, so that nothing of them "
+            "stays in the image.",
+        )
     writer = _Writer()
-    writer.lines.append(encoder.comment(_head(plan, title)))
+    writer.lines.append(encoder.comment(_head(plan, title, tuple(mounts))))
     writer.stages(plan.layers)
     writer.lines += ["", encoder.from_(plan.base.pinned, plan.base.platform)]
     state = writer.layers(plan.layers, plan.facts.user or _ROOT, plan.facts.workdir)
     writer.config(plan, state)
-    return Dockerfile("\n".join(writer.lines) + "\n", tuple(writer.copies))
+    return Dockerfile("\n".join(writer.lines) + "\n", tuple(writer.copies), tuple(mounts))
 
 
-def _head(plan: Plan, title: str) -> str:
+def _check_reachable(plan: Plan) -> None:
+    """Refuse a base that a Dockerfile cannot name: FROM takes what a registry or a builder's store has."""
+    for base in bases(Graph(plan.base, plan.layers)):
+        if base.archive:
+            copy, file = f"skopeo copy {shlex.quote(str(base.archive))}", shlex.quote(base.archive.path)
+            loads = {"oci": "", "oci-archive": "podman", "docker-archive": "docker, podman"}[base.archive.kind]
+            raise UsageError(
+                f"a Dockerfile cannot start from {base.archive}: FROM takes what a registry or a builder's store has",
+                do="Load it first, and say --base with the name that it then has; `dagger-aml build` needs none of "
+                f"this.\ndocker: {copy} docker-daemon:{base.reference}\n"
+                f"podman, buildah: {copy} containers-storage:{base.reference}"
+                + (f"\n{loads}, without skopeo: {loads.partition(',')[0]} load -i {file}" if loads else ""),
+            )
+
+
+def _mounts(layers: tuple[Layer, ...]) -> dict[Mount, str]:
+    """The mounts of all commands, those of stages included, each with the first step that sees it."""
+    found: dict[Mount, str] = {}
+    for layer in layers:
+        if isinstance(layer, Run):
+            for mount in layer.mounts:
+                found.setdefault(mount, layer.step)
+        elif isinstance(layer.source, Built):
+            found = {**_mounts(layer.source.graph.layers), **found}
+    return found
+
+
+def _head(plan: Plan, title: str, mounts: tuple[Mount, ...]) -> str:
     asked = plan.facts.source == "asked"
+    secrets = "".join(f" --secret id={mount.name},src=FILE" for mount in mounts)
     lines = [
         f"Written by dagger-aml {__version__}" + (f" from {title}" if title else ""),
-        "Build it with: docker build -t NAME THIS_FOLDER",
+        f"Build it with: docker build{secrets} -t NAME THIS_FOLDER",
+        *(f"- {mount.name}: {mount.holds}" for mount in mounts),
         "",
         f"{'Asked' if asked else 'Assumed'} of {plan.base.pinned}:",
         *(f"- {line}" for line in plan.facts.summary()),
@@ -156,7 +203,8 @@ class _Writer:
             if layer.workdir != workdir:
                 workdir = layer.workdir
                 self.lines.append(encoder.workdir(workdir))
-            self.lines.append(encoder.run([str(word) for word in layer.command]))
+            mounts = [_secret_mount(each, user) for each in layer.mounts]
+            self.lines.append(encoder.run([str(word) for word in layer.command], mounts))
         return user, workdir
 
     def copy(self, copy: Copy) -> None:
@@ -181,7 +229,7 @@ class _Writer:
     def config(self, plan: Plan, state: tuple[str, str | None]) -> None:
         config, facts = plan.config, plan.facts
         lines = [encoder.env(name, str(value)) for name, value in config.env.items()]
-        lines += [encoder.label(name, value) for name, value in sorted(config.labels.items())]
+        lines += [encoder.label(name, value) for name, value in sorted(labels(plan).items())]
         lines += [encoder.expose(port) for port in config.ports]
         workdir = config.workdir or facts.workdir
         if workdir != state[1]:
@@ -197,6 +245,11 @@ class _Writer:
             lines.append(encoder.cmd(facts.cmd))
         if lines:
             self.lines += ["", encoder.comment("what the image says of itself"), *lines]
+
+
+def _secret_mount(mount: Mount, user: str) -> str:
+    uid, _, gid = user.partition(":")
+    return encoder.secret_mount(mount.name, mount.path, (int(uid), int(gid)), mount.mode)
 
 
 # --- the context folder -------------------------------------------------------------------------------------------
@@ -224,6 +277,7 @@ def fill(folder: Path, copy: Copy) -> None:
             name = posixpath.basename(copy.dest)
             _put_file(Path(source.path), root / name, source.entries[0].mode, link=link)
             return
+        names: dict[tuple[int, int], Path] = {}
         for entry in source.entries:
             made = root / entry.path
             if entry.type == "dir":
@@ -231,7 +285,7 @@ def fill(folder: Path, copy: Copy) -> None:
             elif entry.type == "link":
                 os.symlink(entry.target, made)  # noqa: PTH211 - the text itself, not a Path made of it
             else:
-                _put_file(Path(source.path) / entry.path, made, entry.mode, link=link)
+                _put_name(Path(source.path) / entry.path, made, entry.mode, names, link=link)
 
 
 def _make_folder(path: Path) -> None:
@@ -242,6 +296,21 @@ def _make_folder(path: Path) -> None:
 def _write(path: Path, data: bytes, mode: int) -> None:
     path.write_bytes(data)
     path.chmod(mode)
+
+
+def _put_name(source: Path, dest: Path, mode: int, names: dict[tuple[int, int], Path], *, link: bool) -> None:
+    """Put a file that may have several names in its tree; the engine keeps them one file, so they stay one here.
+
+    :param names: the first of the names that each such file got, by its device and number.
+    """
+    with contextlib.suppress(OSError):
+        info = source.stat()
+        if info.st_nlink > 1:
+            first = names.setdefault((info.st_dev, info.st_ino), dest)
+            if first != dest:
+                os.link(first, dest)
+                return
+    _put_file(source, dest, mode, link=link)
 
 
 def _put_file(source: Path, dest: Path, mode: int, *, link: bool) -> None:

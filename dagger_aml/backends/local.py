@@ -8,32 +8,35 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import anyio
 from anyio import to_thread
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from .. import contract
+from .. import oci_layout
 from ..errors import BaseError, BuildError, DaggerAmlError, UsageError
 from ..events import OnEvent, Said, ignore
-from ..facts import BaseFacts, from_probe, probe_argv, probe_stdin
-from ..graph import From
-from ..plan import Plan
-from ..registry import Registry, image_config, resolve_digest
+from ..facts import BaseFacts, from_probe, of_config, probe_argv, probe_stdin
+from ..graph import From, Graph
+from ..plan import Plan, based_on, bases, labels
+from ..registry import Registry, image_config, platform_digest, resolve_digest
+from .builder import Image, cannot_run, has_no_shell
 from .docker import Docker, docker_form
 from .dockerfile import Format, render
 from .local_image import LocalImage
 from .podman import Buildah, Podman
 from .process import Done, workplace
 from .progress import Progress, stages
+from .secret_files import secret_files
 from .tool import Build, Found, Tool, failed, is_plain_http, refused
 
 _DEADLINE = 10.0
 """Seconds in which a daemon or a registry must answer a question."""
 
-_INSTALL = {
+INSTALL = {
     "docker": "Install Docker (https://docs.docker.com/engine/install; Debian and Ubuntu: apt-get install docker.io)",
     "podman": "Install podman (https://podman.io/docs/installation; Debian and Ubuntu: apt-get install podman)",
     "buildah": "Install buildah, on Linux only (Debian and Ubuntu: apt-get install buildah)",
@@ -41,26 +44,32 @@ _INSTALL = {
 
 
 def local_builder(
-    name: str, *, format: Format | None = None, no_cache: bool = False, on_event: OnEvent = ignore
+    name: str,
+    *,
+    format: Format | None = None,
+    no_cache: bool = False,
+    pull: bool = False,
+    on_event: OnEvent = ignore,
 ) -> LocalBuilder:
     """The builder behind ``build --with docker``, ``podman`` or ``buildah``.
 
     :param format: of the Dockerfile. By default ``buildkit`` where the program takes it, which docker's client and
         daemon must both do; an event says which.
     :param no_cache: run every step again.
+    :param pull: take a base only as its registry has it now, never as the store does.
     :raises UsageError: no such builder, or docker has no BuildKit and ``format`` asks for it.
     :raises DaggerAmlError: the program is not installed, or does not answer within 10 s.
     """
-    if name not in _INSTALL:
-        raise UsageError(f"no such builder: {name}", where="--with", do=f"Take {', '.join(_INSTALL)} or dagger.")
+    if name not in INSTALL:
+        raise UsageError(f"no such builder: {name}", where="--with", do=f"Take {', '.join(INSTALL)} or dagger.")
     if not shutil.which(name):
-        raise DaggerAmlError(f"{name} is not installed", where=f"--with {name}", do=_INSTALL[name] + ".")
+        raise DaggerAmlError(f"{name} is not installed", where=f"--with {name}", do=INSTALL[name] + ".")
     if name == "docker":
         tool: Tool = _docker(format, on_event)
     else:
         _answer(name, "version")
         tool = (Podman if name == "podman" else Buildah)(format or "buildkit")
-    return LocalBuilder(tool, no_cache, on_event)
+    return LocalBuilder(tool, no_cache, on_event, pull)
 
 
 def _docker(format: Format | None, on_event: OnEvent) -> Docker:
@@ -121,6 +130,7 @@ class LocalBuilder:
     tool: Tool
     no_cache: bool = False
     on_event: OnEvent = ignore
+    pull: bool = False
     name: str = field(init=False)
     _bases: dict[From, _Base] = field(factory=dict, init=False, repr=False)
 
@@ -135,21 +145,15 @@ class LocalBuilder:
         :raises BaseError: it has no shell, or is not for a processor that this machine can run.
         """
         if base not in self._bases:
-            self._bases[base] = await self._find(base)
+            self._bases[base] = await (self._loaded(base) if base.archive else self._find(base))
         found = self._bases[base]
-        config = found.image.config
-        env = dict(pair.partition("=")[::2] for pair in config.get("Env") or ())
-        facts = BaseFacts(
-            source="asked",
-            user=config.get("User") or "",
-            workdir=config.get("WorkingDir") or "/",
-            environment=env.get(contract.ENVIRONMENT_PATH) or None,
-            env=env,
-            entrypoint=tuple(config.get("Entrypoint") or ()),
-            cmd=tuple(config.get("Cmd") or ()),
-            onbuild=await self._onbuild(base, found),
-            volumes=tuple(config.get("Volumes") or ()),
-        )
+        if base.archive:
+            facts = of_config(oci_layout.config(base))
+        else:
+            facts = evolve(of_config(found.image.config), onbuild=await self._onbuild(base, found))
+        if facts.onbuild:
+            # It is refused for them, and buildah runs them wherever it makes a container.
+            return found.digest, facts
         argv = probe_argv(facts.user, facts.environment)
         done = await self.tool.probe(found.image.id, argv, probe_stdin(paths))
         if done.code:
@@ -161,29 +165,65 @@ class LocalBuilder:
 
         :raises BuildError: a step failed; it is named where that can be told from the output.
         """
+        plan = await to_thread.run_sync(_in_store, plan)
         dockerfile = render(plan, format=self.tool.form, title=title)
-        progress = Progress.of(dockerfile.text, plan, self.on_event)
-        with workplace() as work:
+        with workplace() as work, secret_files(plan.access) as files:
+            progress = Progress.of(dockerfile.text, plan, self.on_event)
+            secrets = tuple((mount.name, files.path(mount)) for mount in dockerfile.mounts)
             froms = [stage.instructions[0].text.split()[2] for stage in stages(dockerfile.text, plan)]
-            build = Build(work, plan.base.platform, self.no_cache, all(is_plain_http(each) for each in froms))
+            plain = all(is_plain_http(each) for each in froms)
+            build = Build(work, plan.base.platform, self.no_cache, plain, secrets, files.proxies)
             build.context.mkdir()
             await to_thread.run_sync(dockerfile.write, build.context)
-            done = await self.tool.build(build, progress.line)
+            done = await self.tool.build(build, lambda line: progress.line(files.hidden(line)))
             if done.code:
                 raise progress.error(done.code, self.name)
             progress.finish()
-            return LocalImage(self.tool, build.id_file.read_text().strip(), self.on_event)
+            return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event)
+
+    def index(self, images: Sequence[Image]) -> LocalImage:
+        """Images for several platforms as one."""
+        ids = [id_ for each in cast("Sequence[LocalImage]", images) for id_ in each.ids]
+        return LocalImage(self.tool, tuple(ids), self.on_event)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Build a plan and copy what one folder of it holds into a folder; as the caller's own files."""
         made = await self.image(plan)
         with workplace() as work:
-            done = await self.tool.copy_out(made.id, path, dest, work)
+            done = await self.tool.copy_out(made.ids[0], path, dest, work)
         if done.code:
             raise failed(done, f"copy {path}", [self.name, "cp"])
 
+    async def stored(self, reference: str) -> Found:
+        """An image that the program's store has; nothing is pulled.
+
+        :raises UsageError: it has none of that name or ID.
+        """
+        found = await self.tool.inspect(reference)
+        if found is None:
+            raise UsageError(f"{self.name}'s store has no image {reference}", do=f"See: {self.name} images")
+        return found
+
+    async def save(self, reference: str, tar: Path) -> None:
+        """Write an image that the program's store has to a tar. Raises as :meth:`stored`."""
+        found = await self.stored(reference)
+        with workplace() as work:
+            done = await self.tool.save(found.id, tar, None, work)
+        if done.code:
+            raise failed(done, f"image {reference}", [self.name, "save"])
+
     async def _find(self, base: From) -> _Base:
-        if Registry.of(base.reference).host == "localhost":
+        """The base; where the store keeps the index's digest for another platform, by the digest of its own."""
+        try:
+            return await self._found(base)
+        except BaseError:
+            own = await self._answered(platform_digest(base.reference, base.digest, base.platform))
+            if own in (None, base.digest):
+                raise
+            return await self._found(evolve(base, digest=own))
+
+    async def _found(self, base: From) -> _Base:
+        if Registry.of(base.reference).host == "localhost" and not self.pull:
             local = await self._local(base)
             if local:
                 return _Base(local, base.digest)
@@ -195,14 +235,30 @@ class LocalBuilder:
         if image is None:
             raise BuildError(f"{self.name} pulled it and does not have it", step=f"base {base.pinned}")
         digest = (
-            base.digest or self.tool.pulled_digest(done.out) or await self._digest(base) or image.digest(base.pinned)
+            base.digest
+            or self.tool.pulled_digest(done.out)
+            or await self._answered(resolve_digest(base))
+            or image.digest(base.pinned)
         )
         return _Base(await self._exactly(base, digest) or image, digest)
+
+    async def _loaded(self, base: From) -> _Base:
+        """Bring an image of this machine into the program's store, under a name of its own, unless it is there."""
+        own = _own_name(base)
+        image = await self._local(own)
+        if image is None:
+            self.on_event(Said(f"loading {base.archive} into {self.name}'s store"))
+            with workplace() as work:
+                done = await self.tool.load_base(base, own.reference, work)
+            image = None if done.code else await self._local(own)
+            if image is None:
+                raise failed(done, f"base {base.archive}", [self.name, "load"])
+        return _Base(image, base.digest)
 
     async def _fallen_back(self, base: From, done: Done) -> _Base:
         step = f"base {base.pinned}"
         error = refused(done, base.pinned, step, [self.name, "pull", base.pinned])
-        local = await self._local(base)
+        local = None if self.pull else await self._local(base)
         if local is None:
             raise error
         self.on_event(Said(f"{error.what}; taking {base.pinned} as {self.name}'s store has it"))
@@ -216,11 +272,11 @@ class LocalBuilder:
             raise BaseError(f"the image is for {image.platform}, not for {wanted}", where=f"base {base.pinned}")
         return image
 
-    async def _digest(self, base: From) -> str | None:
-        """The tag's digest as the registry tells it, since podman and buildah keep only the platform's."""
+    async def _answered(self, digest: Awaitable[str]) -> str | None:
+        """A digest as the registry tells it, since podman and buildah keep only the platform's."""
         try:
             with anyio.fail_after(_DEADLINE):
-                return await resolve_digest(base) or None
+                return await digest or None
         except (DaggerAmlError, TimeoutError):
             return None
 
@@ -248,11 +304,24 @@ class LocalBuilder:
     def _not_asked(self, base: From, done: Done) -> DaggerAmlError:
         said, where = done.err.lower(), f"base {base.pinned}"
         if "exec format error" in said:
-            return BaseError(
-                f"this machine cannot run {base.platform}",
-                where=where,
-                do="Install QEMU's user emulation (Debian and Ubuntu: apt-get install qemu-user-static).",
-            )
+            return cannot_run(base)
         if "/bin/sh" in said and ("no such file" in said or "not found" in said):
-            return BaseError("the base has no /bin/sh", where=where, do="Take a base with a POSIX shell.")
+            return has_no_shell(base)
         return failed(done, where, [self.name, "run"])
+
+
+def _own_name(base: From) -> From:
+    """What a store calls an image of this machine: never a name of the user's, and the image's ID tells it."""
+    assert base.archive
+    return From(f"localhost/dagger-aml-base:{base.archive.image_id.removeprefix('sha256:')}", None, base.platform)
+
+
+def _in_store(plan: Plan) -> Plan:
+    """The plan with the store's names for bases that lie on this machine, and the labels that it had without."""
+    config = evolve(plan.config, labels=labels(plan))
+    graph = Graph(plan.base, plan.layers)
+    for base in bases(graph):
+        if base.archive:
+            graph = based_on(graph, _own_name(base), old=base)
+    steps = [evolve(step, layer=layer) for step, layer in zip(plan.steps, graph.layers, strict=True)]
+    return evolve(plan, base=graph.from_, steps=tuple(steps), config=config)

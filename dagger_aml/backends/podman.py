@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 from attrs import field, frozen
 
-from ..graph import parse_reference
+from .. import oci_layout
+from ..graph import From, parse_reference
 from .dockerfile import Format
 from .process import Done, run, workplace
 from .tool import (
@@ -53,6 +55,17 @@ class Podman:
     def pulled_digest(self, output: str) -> str | None:
         return None
 
+    async def load_base(self, base: From, name: str, work: Path) -> Done:
+        if base.digest:
+            (work / "layout").mkdir()
+            await to_thread.run_sync(oci_layout.write_layout, base, work / "layout")
+            source = f"oci:{work / 'layout'}:base"
+        else:
+            await to_thread.run_sync(oci_layout.write_tar, base, work / "base.tar")
+            source = f"docker-archive:{work / 'base.tar'}"
+        done = await self._run("pull", "--quiet", *self._always, source, work=work)
+        return done if done.code else await self.tag(done.out.split()[-1], name)
+
     async def inspect(self, reference: str) -> Found | None:
         for name in _names(reference):
             done = await self._run("image", "inspect", name)
@@ -79,30 +92,52 @@ class Podman:
 
     async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
         tls = ["--tls-verify=false"] if build.plain_http else []
-        flags = [*build.flags, "--layers", "--format", "docker", *tls]
-        return await self._build(*flags, str(build.context), work=build.work, on_line=on_line)
+        # Its own proxies are not passed on, or those of the machine would reach commands unasked.
+        flags = [*build.flags, "--layers", "--format", "docker", "--http-proxy=false", *tls]
+        return await self._build(*flags, str(build.context), work=build.work, on_line=on_line, env=build.env)
 
     async def _build(
-        self, *argv: str, work: Path, on_line: Callable[[str], None] | None = None, cwd: Path | None = None
+        self,
+        *argv: str,
+        work: Path,
+        on_line: Callable[[str], None] | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Done:
         """A build that leaves no container, failed or interrupted; bases are only pulled if they are missing."""
         mark = work / "mark"
         mark.touch()
         flags = ["--force-rm", "--pull=false", "--secret", f"id=dagger-aml,src={mark}"]
         try:
-            return await self._run("build", *flags, *argv, work=work, on_line=on_line, cwd=cwd)
+            return await self._run("build", *flags, *argv, work=work, on_line=on_line, cwd=cwd, env=env)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._tidy(mark)
             raise
 
-    async def push(self, image: str, reference: str, work: Path) -> tuple[Done, str | None]:
-        file = work / "digest"
-        done = await self._run(
-            "push", "--digestfile", str(file), *_tls(reference), image, f"docker://{full_reference(reference)}",
-            work=work,
-        )  # fmt: skip
+    async def push(self, images: Sequence[str], reference: str, work: Path) -> tuple[Done, str | None]:
+        file, name = work / "digest", random_name()
+        flags = ["push", "--digestfile", str(file), *_tls(reference)]
+        dest = f"docker://{full_reference(reference)}"
+        if len(images) == 1:
+            done = await self._run(*flags, images[0], dest, work=work)
+        else:
+            try:
+                done = await self._listed(name, images)
+                if not done.code:
+                    done = await self._run("manifest", *flags, "--all", "--format", "v2s2", name, dest, work=work)
+            finally:
+                await self._shielded("manifest", "rm", name)
         return done, None if done.code else file.read_text().strip()
+
+    async def _listed(self, name: str, images: Sequence[str]) -> Done:
+        """A manifest list of images that the store has."""
+        done = await self._run("manifest", "create", name)
+        for image in images:
+            if not done.code:
+                stored = f"containers-storage:{image.removeprefix('sha256:')}"
+                done = await self._run("manifest", "add", name, stored)
+        return done
 
     async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
         names = [full_reference(reference)] if reference else []
@@ -127,12 +162,13 @@ class Podman:
         stdin: str = "",
         on_line: Callable[[str], None] | None = None,
         cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Done:
-        env = {"TMPDIR": str(work / "tmp")} if work else {}
+        more = {"TMPDIR": str(work / "tmp")} if work else {}
         config = docker_config_file()
         if config and not os.environ.get("REGISTRY_AUTH_FILE"):
-            env["REGISTRY_AUTH_FILE"] = str(config)
-        return await run([self.name, *argv], env=env, stdin=stdin, on_line=on_line, cwd=cwd)
+            more["REGISTRY_AUTH_FILE"] = str(config)
+        return await run([self.name, *argv], env={**more, **(env or {})}, stdin=stdin, on_line=on_line, cwd=cwd)
 
     async def _shielded(self, *argv: str) -> None:
         with anyio.CancelScope(shield=True):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from ..errors import BuildError, DaggerAmlError
+from ..graph import From
 from ..registry import Registry, said_by_registry
 from .dockerfile import Format
 from .process import Done
@@ -61,6 +62,10 @@ class Tool(Protocol):
         """The digest that ``pull`` printed, where it prints one."""
         ...
 
+    async def load_base(self, base: From, name: str, work: Path) -> Done:
+        """Put a base that lies on this machine into the local store under a name."""
+        ...
+
     async def inspect(self, reference: str) -> Found | None:
         """An image of the local store; None when it is not there."""
         ...
@@ -73,8 +78,8 @@ class Tool(Protocol):
         """Build a context; the image's ID goes to ``build.id_file``."""
         ...
 
-    async def push(self, image: str, reference: str, work: Path) -> tuple[Done, str | None]:
-        """Push an image and tell its digest."""
+    async def push(self, images: Sequence[str], reference: str, work: Path) -> tuple[Done, str | None]:
+        """Push an image, or several as one index, and tell its digest. docker cannot push an index."""
         ...
 
     async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
@@ -96,12 +101,16 @@ class Build:
 
     :param work: a temporary folder that holds ``context`` and is the build's own.
     :param plain_http: whether every base lies in a registry without TLS.
+    :param secrets: names and files of what its commands see.
+    :param proxies: variables of its commands alone.
     """
 
     work: Path
     platform: str
     no_cache: bool
     plain_http: bool
+    secrets: tuple[tuple[str, Path], ...] = ()
+    proxies: Mapping[str, str] = field(factory=dict, repr=False)
 
     @property
     def context(self) -> Path:
@@ -120,7 +129,14 @@ class Build:
             "--file",
             str(self.context / "Dockerfile"),
             *(("--no-cache",) if self.no_cache else ()),
+            *(word for name, path in self.secrets for word in ("--secret", f"id={name},src={path}")),
+            *(word for name in self.proxies for word in ("--build-arg", name)),
         )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables of the program, from which it takes the build arguments that are only named to it."""
+        return dict(self.proxies)
 
 
 def full_name(reference: str) -> str:

@@ -17,13 +17,16 @@ from ..errors import DaggerAmlError
 from ..version import __version__
 
 _COMMANDS = {
+    "init": "Write a first dagger-aml.toml and requirements.txt.",
     "build": "Build an image and push, export or load it.",
     "run": "Serve a project, an image or a tar, until Ctrl-C.",
     "score": "Post a request and show, time and check the answer.",
     "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
     "plan": "Show what would be done, in what order and why.",
+    "diff": "Compare two images, whatever they are in.",
     "site-packages": "Make the preinstalled-packages folder inside the base.",
     "images": "List the prebuilt images that are known.",
+    "doctor": "Show what this machine has to build with.",
     "completion": "Print a completion script for your shell.",
 }
 

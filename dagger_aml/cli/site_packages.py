@@ -21,7 +21,7 @@ from .progress import Progress
 
 
 @click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base.")
-@partial(project_options, only=("base", "platform", "requirements"))
+@partial(project_options, only=("base", "platform", "requirements", "pip"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
 @with_option
 @click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
@@ -35,7 +35,7 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
     dagger-aml site-packages PROJECT -o libs
     """
     found = load_project(project, Options(**given), preinstalled=False)
-    if not found.requirements:
+    if not found.requirements and not found.pip:
         raise ProjectError("has no requirements to install", where=str(found.root))
     with Progress(quiet=quiet) as progress:
         anyio.run(_make, found, Path(output), builder, force, progress)
@@ -44,8 +44,7 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
 
 
 async def _make(project: Project, output: Path, name: str, force: bool, progress: Progress) -> None:
-    assert project.requirements is not None
-    built = site_packages(Graph(project.base), project.requirements, root=project.root)
+    built = site_packages(Graph(project.base), project.requirements, more=project.pip, root=project.root)
     with replaced_folder(output, force=force) as new:
         async with opened(name, progress) as builder:
             await builder.folder(await ask(built.graph, builder), built.path, new)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ import dagger_aml
 from tests.conftest import ENGINE_VERSION
 from tests.standin import VARIANTS, StandInError, push, registry
 from tests.standin.tools import TOOLS
+
+if TYPE_CHECKING:
+    from tests.builders.equality import Bench
 
 Need = Callable[..., None]
 
@@ -72,3 +76,16 @@ async def engine(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIte
     async with dagger_aml.connect() as connected:
         request.config.stash[ENGINE_VERSION] = connected.version
         yield connected
+
+
+@pytest.fixture(scope="session")
+async def bench(engine: "dagger_aml.Engine", tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator["Bench"]:
+    """Every builder of this machine, the engine first, on the odd base."""
+    from tests.builders.equality import opened
+    from tests.standin.odd import push_odd
+
+    need_programs(*TOOLS)
+    with registry() as host:
+        opened_ = await opened(engine, push_odd(host), tmp_path_factory.mktemp("bench"))
+        yield opened_
+        await opened_.closed()

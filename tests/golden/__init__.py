@@ -1,4 +1,5 @@
-"""Golden files: what each example becomes by each recipe that applies, as a Dockerfile and as the plan's JSON.
+"""Golden files: what each example becomes by each recipe that applies, as a Dockerfile and as the plan's JSON; and
+the library's public surface.
 
 ``python -m tests.golden.regenerate`` writes them anew; look at what changed with ``git diff`` before it is committed.
 """
@@ -6,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,20 @@ from attrs import frozen
 
 from dagger_aml import Graph, Options, __version__, load_project, load_recipe, make_plan
 from dagger_aml.backends.dockerfile import render
+from dagger_aml.plan_label import PLAN_LABEL
 from dagger_aml.plan_view import plan_json
+
+from .public import public_text
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
+PROJECTS = HERE / "projects"
 CURATED = "curated/minimal-py312-cuda12.4-inference"
 
 
 @frozen
 class Case:
-    """An example and the way in which it is made.
+    """An example, or a project beside these files that is none, and the way in which it is made.
 
     :param suffix: of the files' names, for other than the default base.
     """
@@ -39,13 +45,19 @@ class Case:
         """``diabetes/extended-curated``"""
         return f"{self.example}/{self.recipe}{self.suffix}"
 
+    @property
+    def folder(self) -> Path:
+        """The project."""
+        own = PROJECTS / self.example
+        return own if own.is_dir() else EXAMPLES / self.example
+
     def files(self) -> dict[str, str]:
         """The golden files' names and what they must hold now."""
-        project = load_project(EXAMPLES / self.example, Options(base=self.base, recipe=self.recipe))
+        project = load_project(self.folder, Options(base=self.base, recipe=self.recipe))
         plan = make_plan(anyio.run(load_recipe(project.recipe), Graph(), project))
         made = _without_digests(plan_json(plan, project))
         return {
-            f"{self.stem}.Dockerfile": _without_version(render(plan, title=project.name).text),
+            f"{self.stem}.Dockerfile": _without_inputs(_without_version(render(plan, title=project.name).text)),
             f"{self.stem}.plan.json": _without_version(json.dumps(made, indent=2, ensure_ascii=False) + "\n"),
         }
 
@@ -55,6 +67,8 @@ CASES = (
     Case("diabetes", "extended", CURATED, "-curated"),
     *(Case("churn", recipe) for recipe in ("extended", "package")),
     *(Case("two-models", recipe) for recipe in ("extended", "dynamic", "preinstalled", "package")),
+    *(Case("uv-lock", recipe) for recipe in ("extended", "dynamic", "preinstalled")),
+    Case("pylock", "extended"),
 )
 
 
@@ -63,6 +77,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
     for case in CASES:
         for name, text in case.files().items():
             yield HERE / name, text
+    yield HERE / "public.txt", public_text()
 
 
 def present() -> set[Path]:
@@ -76,6 +91,15 @@ def _without_version(text: str) -> str:
     ).replace(f'"io.dagger-aml.version"="{__version__}"', '"io.dagger-aml.version"="<version>"')  # fmt: skip
 
 
+def _without_inputs(text: str) -> str:
+    """A Dockerfile with zeros for the digests in the label that tells of its steps."""
+    lines = text.split("\n")
+    return "\n".join(
+        re.sub(r"[0-9a-f]{12}", "0" * 12, line) if line.startswith(f'LABEL "{PLAN_LABEL}"=') else line
+        for line in lines
+    )
+
+
 def _without_digests(value: Any) -> Any:
     """The plan with ``<digest of PATH>`` for digests, and without what Python leaves where an example was run."""
     if isinstance(value, list):
@@ -86,6 +110,10 @@ def _without_digests(value: Any) -> Any:
     if "digest" in value and "local" in value:
         made["digest"] = f"<digest of {value['local']}>"
         made["left_out"] = [name for name in value["left_out"] if not name.endswith("__pycache__")]
+    if "digest" in value and "text" in value:
+        made["digest"] = "<digest of the text>"
+    if "inputs" in value:
+        made["inputs"] = "<digest of its inputs>"
     if "fingerprint" in value:
         made["fingerprint"] = "<digest of what runs>"
     return made

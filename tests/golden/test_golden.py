@@ -37,8 +37,9 @@ def test_no_golden_file_is_left_over():
 @pytest.mark.parametrize("path", sorted(present()), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_golden_files_are_of_no_machine_and_no_version(path):
     text = path.read_text(encoding="utf-8")
-    assert str(HERE.parent.parent) not in text and "/home/" not in text and "\\\\" not in text
-    assert not re.search(r"sha256:[0-9a-f]{64}", text)
+    assert str(HERE.parent.parent) not in text and "/home/" not in text
+    assert not re.search(r"(?<!\\)\\\\(?!\\n)", text)  # no Windows path; a backslash at a line's end is pip's
+    assert not re.search(r"(?<!--hash=)sha256:[0-9a-f]{64}", text)  # a lock's own hashes stay as they are
     if path.suffix == ".json":
         assert json.loads(text)["config"]["labels"]["io.dagger-aml.version"] == "<version>"
 

@@ -124,3 +124,35 @@ def test_a_wrong_project_is_one_message_and_exit_code_2(cli, root, tmp_path, fil
     code, out, err = cli("dockerfile", root, "-o", tmp_path / "out")
     assert (code, out) == (2, "") and said in err and err.startswith("dagger-aml: error: ")
     assert not (tmp_path / "out").exists() and sorted(path.name for path in tmp_path.iterdir()) == ["demo"]
+
+
+def test_only_a_probe_asks_a_builder(cli, root):
+    for command in ("plan", "dockerfile"):
+        code, out, err = cli(command, root, "--with", "buildah")
+        assert (code, out) == (2, "") and "only --probe asks a builder" in err
+
+
+def test_the_images_say_which_recipes_apply(cli):
+    code, out, _ = cli("images", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0 and rows["minimal-py312-inference"]["recipes"]["dynamic"] == "unknown"
+    curated = rows["curated/minimal-py311-inference"]
+    assert curated["recipes"] == {
+        "extended": "yes",
+        "package": "yes",
+        "dynamic": "no",
+        "preinstalled": "pythonpath",
+    }
+    assert curated["python_ends"] == "2027-10" and curated["facts_of"]
+    code, out, _ = cli("images")
+    (line,) = [line for line in out.splitlines() if line.startswith("curated/minimal-py311")]
+    assert code == 0 and line.split()[1:] == [
+        "3.11",
+        "2027-10",
+        "CPU",
+        "yes",
+        "no",
+        "extended",
+        "package",
+        "preinstalled*",
+    ]

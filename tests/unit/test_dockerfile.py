@@ -35,6 +35,8 @@ from dagger_aml.catalog import assumed
 from dagger_aml.content import MARKER, local
 from dagger_aml.facts import BaseFacts
 from dagger_aml.graph import Root
+from dagger_aml.plan import labels
+from dagger_aml.plan_label import PLAN_LABEL
 
 from .reader import read
 from .strings import commands, paths, values
@@ -89,6 +91,7 @@ def test_any_graph_reads_back(words, value, label, path):
         ("COPY", "--chown=5:6", ["context/1/k/", f"{path}/"]),
         ("ENV", ("B", value)),
         ("LABEL", ("c", label)),
+        *[("LABEL", (PLAN_LABEL, text)) for name, text in labels(make_plan(graph)).items() if name == PLAN_LABEL],
         ("LABEL", ("io.dagger-aml.version", __version__)),
         ("LABEL", ("org.opencontainers.image.base.name", "example.org/base:1")),
         ("EXPOSE", "80"),
@@ -122,7 +125,7 @@ def test_what_linux_cannot_start_a_program_with_is_refused(make):
 def test_a_hostile_title_stays_a_comment():
     title = "x\n# syntax=evil\nRUN id\r\nRUN id\u2028"
     made = dockerfile(HEAD, title=title)
-    assert [one.name for one in read(made.text)] == ["FROM", "LABEL", "LABEL"]
+    assert [one.name for one in read(made.text)] == ["FROM", "LABEL", "LABEL", "LABEL"]
     assert not any("syntax=" in line and line.startswith("# syntax") for line in made.text.split("\n"))
 
 
@@ -229,7 +232,7 @@ def test_stages_come_once_in_the_order_in_which_they_need_each_other():
 
 
 def test_what_the_base_says_is_not_said_again():
-    assert [one[0] for one in instructions(HEAD)] == ["FROM", "LABEL", "LABEL"]
+    assert [one[0] for one in instructions(HEAD)] == ["FROM", "LABEL", "LABEL", "LABEL"]
 
 
 def test_the_form_is_one_of_two():

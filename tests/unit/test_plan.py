@@ -386,13 +386,40 @@ def test_engine_part_holds_what_a_copy_that_is_read_lies_upon(tmp_path):
     assert [layer.step for layer in made.engine_part] == ["under", "tree", "run"] and made.file_layers == ()
 
 
-def test_stages_onto_one_folder_keep_their_order():
+def test_stages_stay_apart():
     one, two = (Built(Graph(BASE, [Run([f"/{name}"])]), "/out") for name in "ab")
-    first = Copy(one, "/app", changes="often", step="first")
-    assert names(HEAD.add(first, Copy(two, "/app", step="second"))) == ["first", "second"]
-    sub = with_paths(__app__sub=DIR)
-    assert names(HEAD.add(first, Copy(two, "/app/sub", step="second")), **sub) == ["first", "second"]
+    first = Copy(one, "/new", changes="often", step="first")
     assert names(HEAD.add(first, Copy(two, "/usr/x", step="second"))) == ["second", "first"]
+    for dest in ("/new", "/new/sub"):
+        error = error_of(lambda dest=dest: names(HEAD.add(first, Copy(two, dest, step="second"))))
+        assert isinstance(error, GraphError) and error.where == "second" and "stage" in error.what
+    error = error_of(lambda: names(HEAD.add(first, Copy(Empty(), "/new/sub", step="second"))))
+    assert isinstance(error, GraphError) and error.where == "second"
+    for dest, known in (("/", {}), ("/app", with_paths(__app=DIR))):
+        error = error_of(lambda dest=dest, known=known: names(HEAD.add(Copy(one, dest, step="over")), **known))
+        assert isinstance(error, GraphError) and "is there already" in error.what
+
+
+def test_new_folders_in_one_with_the_setgid_bit_are_refused():
+    known = with_paths(__srv=PathFact("dir", 0o2775, 0, 50), __srv__there=DIR)
+    for op in (
+        Copy(Empty(), "/srv/new"),
+        Copy(Empty(), "/srv/new/deeper", uid=1, gid=1),
+        Copy(Text(b""), "/srv/new/f", "file"),
+    ):
+        assert "setgid" in error_of(lambda op=op: names(HEAD.add(op), **known)).what
+    assert names(HEAD.add(Copy(Text(b""), "/srv/f", "file"), Copy(Empty(), "/srv/there/new")), **known)
+
+
+def test_a_file_onto_a_link_to_a_folder_is_refused(tmp_path):
+    known = with_paths(__link=PathFact("link", target="/app"), __app=DIR, __to_file=PathFact("link", target="/f"))
+    onto_folder = error_of(lambda: names(HEAD.add(Copy(Text(b""), "/link", "file")), **known))
+    assert "link to a folder" in onto_folder.what
+    assert names(HEAD.add(Copy(Text(b""), "/to_file", "file")), **known)
+    (tmp_path / "tree" / "sub").mkdir(parents=True)
+    (tmp_path / "tree" / "link").symlink_to("sub")
+    tree = Copy(local(tmp_path / "tree"), "/new")
+    assert "link to a folder" in error_of(lambda: names(HEAD.add(tree, Copy(Text(b""), "/new/link", "file")))).what
 
 
 _PATHS = ["/app", "/app/a", "/app/a/b", "/new", "/new/a", "/new/a/b", "/usr/x"]

@@ -110,7 +110,7 @@ def test_pip_installs_as_the_environments_owner_then_checks(tmp_path):
     file, install, check = step(pip, tmp_path / "requirements.txt").layers
     assert isinstance(file, Copy) and file.kind == "file"
     assert file.dest == "/usr/share/dagger-aml/requirements.txt" and file.uid is None
-    python = FromBase("environment", after="/bin/python")
+    python = FromBase("interpreter")
     assert install.argv == (python, "-m", "pip", "install", "--requirement", file.dest)
     assert check.argv == (python, "-m", "pip", "check")
     for each in (install, check):

@@ -21,10 +21,10 @@ COPY ["context/1/k/", "/usr/share/dagger-aml/"]
 
 # pip requirements.txt (4 packages)
 USER 1000:1000
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
 
 # pip check
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
 
 # model churn 42.5 kB
 COPY ["context/2/k/", "/var/azureml-app/azureml-models/churn/1/"]
@@ -36,6 +36,7 @@ COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
 # what the image says of itself
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/churn/1"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"apt libgomp1\",\"\",\"000000000000\"],[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (4 packages)\",\"\",\"000000000000\"],[\"pip check\",\"\",\"000000000000\"],[\"model churn 42.5 kB\",\"/var/azureml-app/azureml-models/churn/1\",\"000000000000\"],[\"code (2 files)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"
 USER dockeruser

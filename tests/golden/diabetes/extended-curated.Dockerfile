@@ -17,10 +17,10 @@ COPY ["context/1/k/", "/usr/share/dagger-aml/"]
 
 # pip requirements.txt (7 packages)
 USER 0:0
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
 
 # pip check
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-m", "pip", "check"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-m", "pip", "check"]
 
 # model diabetes 1.3 kB
 COPY ["context/2/k/", "/var/azureml-app/azureml-models/diabetes/1/"]
@@ -32,6 +32,7 @@ COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
 # what the image says of itself
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"pip check\",\"\",\"000000000000\"],[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/curated/minimal-py312-cuda12.4-inference:latest"
 USER dockeruser

@@ -16,16 +16,16 @@ FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:la
 # copy requirements.txt
 COPY ["context/1/k/", "/usr/share/dagger-aml/"]
 
-# pip requirements.txt into /usr/share/dagger-aml/site-packages (7 packages)
+# pip requirements.txt (7 packages) into /usr/share/dagger-aml/site-packages
 USER 0:0
 WORKDIR /
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/bin/sh", "-euc", "\"$@\"; rm -rf -- \"$0/bin\"", "/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--ignore-installed", "--no-compile", "--target", "/usr/share/dagger-aml/site-packages", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/bin/sh", "-euc", "\"$@\"; rm -rf -- \"$0/bin\"", "/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--ignore-installed", "--no-compile", "--target", "/usr/share/dagger-aml/site-packages", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
 
 # compile
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-c", "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, quiet=2)", "/usr/share/dagger-aml/site-packages"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-c", "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, quiet=2)", "/usr/share/dagger-aml/site-packages"]
 
 # pip check
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONPATH=/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONPATH=/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
 
@@ -43,5 +43,6 @@ COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_EXTRA_PYTHON_LIB_PATH="python-packages"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"packages of requirements.txt\",\"/var/azureml-app/python-packages\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"

@@ -1,0 +1,30 @@
+# Written by dagger-aml <version> from uv-lock
+# Build it with: docker build -t NAME THIS_FOLDER
+#
+# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# - user dockeruser is 1000:1000
+# - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
+# - start script honours AZUREML_EXTRA_*: unknown
+# - working directory /; no ONBUILD, no VOLUME
+# - /var/azureml-app is a dir of 1000:1000, mode 0755
+# `dagger-aml build` asks the real base instead.
+# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# Note: 3 packages of requirements.txt are installed at every start: slower starts, the network needed, and replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled.
+# Note: it may be, and only the base itself can tell, that the base's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images have lost that block, so the packages would silently be missing. Take the recipe extended.
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
+
+# code (1 file)
+COPY ["context/empty/e/", "/var/"]
+COPY --chown=1000:1000 ["context/1/k/", "/var/azureml-app/"]
+
+# write requirements.txt
+COPY ["context/empty/e/", "/var/azureml-app/"]
+COPY --chown=0:0 ["context/2/k/", "/var/azureml-app/"]
+
+# what the image says of itself
+ENV AZUREML_ENTRY_SCRIPT="score.py"
+ENV AZUREML_EXTRA_REQUIREMENTS_TXT="requirements.txt"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"],[\"write requirements.txt\",\"/var/azureml-app/requirements.txt\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.version"="<version>"
+LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"

@@ -1,0 +1,44 @@
+# Written by dagger-aml <version> from uv-lock
+# Build it with: docker build -t NAME THIS_FOLDER
+#
+# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# - user dockeruser is 1000:1000
+# - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
+# - start script honours AZUREML_EXTRA_*: unknown
+# - working directory /; no ONBUILD, no VOLUME
+# - /var/azureml-app is a dir of 1000:1000, mode 0755
+# `dagger-aml build` asks the real base instead.
+# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# Note: it may be, and only the base itself can tell, that the base's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_PYTHON_LIB_PATH: today's curated images have lost that block, so the packages would silently be missing. Take the recipe extended, or `--via pythonpath`, which needs nothing of the start script.
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest AS stage-1
+
+# copy uv.lock as requirements.txt
+COPY ["context/1/k/", "/usr/share/dagger-aml/"]
+
+# pip uv.lock (3 packages) into /usr/share/dagger-aml/site-packages
+USER 0:0
+WORKDIR /
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/bin/sh", "-euc", "\"$@\"; rm -rf -- \"$0/bin\"", "/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "install", "--ignore-installed", "--no-compile", "--target", "/usr/share/dagger-aml/site-packages", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
+
+# compile
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-c", "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, quiet=2)", "/usr/share/dagger-aml/site-packages"]
+
+# pip check
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONPATH=/usr/share/dagger-aml/site-packages", "/opt/miniconda/envs/amlenv/bin/python", "-m", "pip", "check"]
+
+FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
+
+# packages of uv.lock
+COPY --from=stage-1 ["/usr/share/dagger-aml/site-packages/", "/var/azureml-app/python-packages/"]
+
+# code (1 file)
+COPY ["context/empty/e/", "/var/"]
+COPY --chown=1000:1000 ["context/2/k/", "/var/azureml-app/"]
+
+# what the image says of itself
+ENV AZUREML_ENTRY_SCRIPT="score.py"
+ENV AZUREML_EXTRA_PYTHON_LIB_PATH="python-packages"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"packages of uv.lock\",\"/var/azureml-app/python-packages\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.version"="<version>"
+LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"
