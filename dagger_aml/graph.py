@@ -152,6 +152,12 @@ def _labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
         if not isinstance(name, str) or not _LABEL_NAME.match(name) or len(name) > _LONGEST_NAME:
             raise GraphError(f"not a label name: {_short(str(name))}")
         check_text(f"label {name}", value, newline=False)
+        if len(value.encode()) > _LONGEST_WORD:
+            # Docker's builders take time with the square of a value's length: half an hour for a mebibyte.
+            raise GraphError(
+                f"label {name} is longer than {_LONGEST_WORD:,} bytes",
+                do="Put the text in a file of the code folder instead.",
+            )
 
 
 def _argv(_: Any, attribute: Any, argv: tuple[Value, ...]) -> None:

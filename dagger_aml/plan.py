@@ -292,9 +292,15 @@ def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
         links = _link_ends(layer)
         for path, type_ in written(layer):
             before = seen.get(path)
+            if before == "link" and type_ != "dir" and (not ends.get(path) or _loops(path, ends)):
+                raise GraphError(
+                    f"{path} is a link already, leads nowhere, and would become a {type_}; not all builders do that",
+                    where=layer.step,
+                    do="Rename it, or put the part elsewhere.",
+                )
             if before == "link" and type_ != "dir" and seen.get(ends.get(path, "")) == "dir":
                 raise GraphError(
-                    f"{path} is a link to a folder already and would become a {type_}; builders treat that differently",
+                    f"{path} is a link to a folder already and would become a {type_}; not all builders do that",
                     where=layer.step,
                     do="Rename it, or put the part elsewhere.",
                 )
@@ -313,8 +319,8 @@ def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
 def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> None:
     """Refuse what puts a stage's files, which nobody knows before they are made, over others, or others over them.
 
-    A folder over a link, say, is written through it by one builder, replaces it by another, and is an error to a third
-    (builders' facts 8).
+    A folder over a link, say, is written through it by one builder, replaces it by another, and is an error to a
+    third (builders' facts 8).
     """
     if isinstance(copy.source, Built) and (copy.dest == "/" or copy.dest in seen):
         raise GraphError(
@@ -329,6 +335,14 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
                 where=copy.step,
                 do="Copy it elsewhere, or put it into the stage.",
             )
+
+
+def _loops(path: str, ends: Mapping[str, str]) -> bool:
+    """Whether a link leads to itself, at last."""
+    hops = 0
+    while path in ends and hops <= _MOST_LINKS:
+        path, hops = ends[path], hops + 1
+    return hops > _MOST_LINKS
 
 
 def _link_ends(copy: Copy) -> dict[str, str]:

@@ -5,33 +5,36 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import define, field
 
 from ..access import Access, Mount, hidden
 
 
-@frozen
+@define
 class SecretFiles:
-    """The values of the mounts of one build.
+    """The values of the mounts of one build, in a folder that is made when the first is asked for.
 
-    :param folder: where they lie, each under its mount's name.
+    :param stack: what removes the folder.
     :param proxies: variables of every command.
     :param sensitive: what must not be seen in output.
     """
 
-    folder: Path
+    stack: ExitStack
     proxies: dict[str, str] = field(repr=False)
     sensitive: tuple[str, ...] = field(repr=False)
+    _folder: Path | None = field(default=None, init=False)
 
     def path(self, mount: Mount) -> Path:
         """The file of a mount, written when it is first asked for.
 
         :raises UsageError: the value cannot be read.
         """
-        path = self.folder / mount.name
+        if self._folder is None:
+            self._folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="dagger-aml-")))
+        path = self._folder / mount.name
         if not path.exists():
             value = mount.value.reveal()
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -50,5 +53,5 @@ def secret_files(access: Access) -> Iterator[SecretFiles]:
     :raises UsageError: a secret's value cannot be read.
     """
     sensitive = access.sensitive()
-    with tempfile.TemporaryDirectory(prefix="dagger-aml-") as folder:
-        yield SecretFiles(Path(folder), access.proxies, sensitive)
+    with ExitStack() as stack:
+        yield SecretFiles(stack, access.proxies, sensitive)

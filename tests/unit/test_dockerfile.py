@@ -105,7 +105,7 @@ def test_any_graph_reads_back(words, value, label, path):
 def test_long_values_make_no_long_line_and_no_further_instruction(size):
     def graph(count: int) -> Graph:
         value = ("\\ # $" + "x" * 95) * count
-        return HEAD.add(Run(["/x", value], env={"A": value})).configure(env={"B": value}, labels={"c": value * 8})
+        return HEAD.add(Run(["/x", value], env={"A": value})).configure(env={"B": value}, labels={"c": value})
 
     short, long = instructions(graph(1)), instructions(graph(size // 100))
     assert [one[0] for one in short] == [one[0] for one in long]
@@ -114,7 +114,13 @@ def test_long_values_make_no_long_line_and_no_further_instruction(size):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda v: Run(["/x", v]), lambda v: Run(["/x"], env={"A": v}), lambda v: Config(env={"A": v})]
+    "make",
+    [
+        lambda v: Run(["/x", v]),
+        lambda v: Run(["/x"], env={"A": v}),
+        lambda v: Config(env={"A": v}),
+        lambda v: Config(labels={"a": v}),
+    ],
 )
 def test_what_linux_cannot_start_a_program_with_is_refused(make):
     make("x" * 130_000)
@@ -568,3 +574,16 @@ def test_config_alone_needs_no_context(tmp_path):
     made = dockerfile(Graph(BASE, (), Config(env={"A": "1"})))
     assert made.copies == () and made.save(tmp_path / "out") and str(made) == made.text
     assert assumed(BASE).source == "assumed"
+
+
+def test_hard_links_of_a_tree_stay_hard_links_in_its_context(tmp_path):
+    """The engine keeps them one file, so every builder must; and none leads back to the user's own file."""
+    tree = make(tmp_path / "tree", {"a": "x", "sub/": None, "alone": "x"})
+    (tree / "sub" / "b").hardlink_to(tree / "a")
+    (tmp_path / "outside").hardlink_to(tree / "alone")
+    (tree / "a").chmod(0o600)
+    plan = make_plan(HEAD.add(Copy(local(tree), "/new")))
+    made = render(plan).save(tmp_path / "out") / "context" / "1" / "k"
+    assert (made / "a").samefile(made / "sub" / "b") and (made / "a").stat().st_mode & 0o777 == 0o644
+    assert not (made / "a").samefile(tree / "a") and not (made / "alone").samefile(tree / "alone")
+    assert (tree / "a").stat().st_mode & 0o777 == 0o600

@@ -198,8 +198,9 @@ def test_the_exit_codes_are_the_real_ones(page: Path) -> None:
 
 
 def test_the_noise_is_the_real_one() -> None:
-    rows = [tuple(row.values()) for row in table(DOCS / "diff.md", "What may differ all the same")]
-    assert rows == [(f"`{each.pattern}`", ", ".join(sorted(each.builders)), each.reason) for each in NOISE]
+    for page in ("diff.md", "equality.md"):
+        rows = [tuple(row.values()) for row in table(DOCS / page, "What may differ all the same")]
+        assert rows == [(f"`{each.pattern}`", ", ".join(sorted(each.builders)), each.reason) for each in NOISE], page
 
 
 def test_the_errors_are_the_real_ones() -> None:

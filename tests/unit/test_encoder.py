@@ -161,6 +161,58 @@ def test_plain_words_stay_readable():
     assert encoder.from_("a/b:1", "linux/arm64", "s") == "FROM --platform=linux/arm64 a/b:1 AS s"
 
 
+# --- BuildKit's own parser ------------------------------------------------------------------------------------------
+
+_instructions = st.one_of(
+    st.tuples(st.just("RUN"), st.lists(commands, min_size=1, max_size=4)),
+    st.tuples(st.just("CMD"), st.lists(commands, max_size=3)),
+    st.tuples(st.just("ENTRYPOINT"), st.lists(commands, max_size=3)),
+    st.tuples(st.just("COPY"), st.tuples(paths, paths)),
+    st.tuples(st.sampled_from(["ENV", "LABEL"]), values),
+    st.tuples(st.just("WORKDIR"), paths),
+    st.tuples(st.just("comment"), commands),
+)
+
+
+def _written(name: str, what) -> str:
+    if name == "COPY":
+        return encoder.copy(*what)
+    if name in ("ENV", "LABEL"):
+        return (encoder.env if name == "ENV" else encoder.label)("A", what)
+    return {"RUN": encoder.run, "CMD": encoder.cmd, "ENTRYPOINT": encoder.entrypoint}.get(
+        name, encoder.comment if name == "comment" else encoder.workdir
+    )(what)
+
+
+@settings(settings.get_profile("strings"))
+@given(st.lists(_instructions, min_size=1, max_size=4))
+def test_buildkits_own_parser_finds_each_instruction(instructions):
+    """As many as were written, each beginning where it was written, and saying what was meant."""
+    dockerfile = pytest.importorskip("dockerfile", reason="BuildKit's parser has no wheel for this machine")
+    text, begins, line = "FROM x\n", [], 2
+    for name, what in instructions:
+        one = _written(name, what) + "\n"
+        if name != "comment":
+            begins.append(line)
+        text, line = text + one, line + one.count("\n")
+    found = dockerfile.parse_string(text)[1:]
+    meant = [each for each in instructions if each[0] != "comment"]
+    assert [(one.cmd.upper(), one.start_line) for one in found] == [
+        (name, begin) for (name, _), begin in zip(meant, begins, strict=True)
+    ]
+    for one, (name, what) in zip(found, meant, strict=True):
+        assert not one.flags and not one.heredocs
+        assert one.json == (name in ("RUN", "CMD", "ENTRYPOINT", "COPY"))
+        if name == "COPY":
+            assert [expand(word) for word in one.value] == [f"{path.rstrip('/')}/" for path in what]
+        elif one.json:
+            assert list(one.value) == list(what)
+        elif name == "WORKDIR":
+            assert [expand(word) for word in one.value] == [what]
+        else:
+            assert [expand(word) for word in one.value[:2]] == ["A", what]
+
+
 # --- the reader itself, so that the tests above mean something ----------------------------------------------------
 
 

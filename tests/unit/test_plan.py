@@ -200,9 +200,10 @@ def test_a_destination_through_a_link_is_freed_of_it():
 
 
 def test_a_file_replaces_a_link_of_its_own_name():
-    for link in (LINK, PathFact("link", target="/usr/x")):
-        made = planned(HEAD.add(Copy(Text(b""), "/opt/l", "file")), **with_paths(__opt__l=link))
-        assert made.layers[0].dest == "/opt/l"
+    graph = HEAD.add(Copy(Text(b""), "/opt/l", "file"))
+    assert planned(graph, **with_paths(__opt__l=PathFact("link", target="/usr/x"))).layers[0].dest == "/opt/l"
+    error = error_of(planned, graph, **with_paths(__opt__l=LINK))
+    assert "leads nowhere" in error.what, "the engine cannot replace a link that leads to itself"
 
 
 def test_a_destination_through_a_dangling_or_endless_link_is_refused():
@@ -243,7 +244,8 @@ def test_conflicts_with_what_the_base_has_are_refused(copy, path, fact, said):
         ("/app/d", DIR, False),
         ("/app/d/f", DIR, True),
         ("/app/d/f", FILE, False),
-        ("/app/d/f", LINK, False),
+        ("/app/d/f", PathFact("link", target="/usr/x"), False),
+        ("/app/d/f", LINK, True),
         ("/app/l", DIR, True),
         ("/app/l", FILE, False),
     ],
