@@ -110,6 +110,19 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
+def _serving(server: WSGIServer) -> Iterator[None]:
+    """Answer in a thread while the block runs."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+@contextlib.contextmanager
 def index(
     packages: Path, *, password: str | None = None, address: str = LOOPBACK, tls: Certificates | None = None
 ) -> Iterator[Index]:
@@ -146,14 +159,8 @@ def index(
         server.socket = context.wrap_socket(server.socket, server_side=True)
         scheme = "https"
     found.url = f"{scheme}://{address}:{server.server_port}/simple/"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with _serving(server):
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
 @dataclass
@@ -231,11 +238,5 @@ def apt_mirror(password: str) -> Iterator[Index]:
 
     server = make_server(own_address(), 0, app, server_class=_Threading, handler_class=_Silent)
     found.url = f"http://{own_address()}:{server.server_port}/debian"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with _serving(server):
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

@@ -11,6 +11,7 @@ import anyio
 from attrs import define, field
 
 from ..events import OnEvent, Transferred
+from ..tasks import beside
 
 _AGAIN = 0.2
 """Seconds between two looks."""
@@ -25,16 +26,8 @@ async def looking(look: Callable[[], None]) -> AsyncIterator[None]:
             await anyio.sleep(_AGAIN)
             look()
 
-    failed: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(again)
-        try:
-            yield
-        except Exception as error:
-            failed = error
-        tasks.cancel_scope.cancel()
-    if failed:
-        raise failed
+    async with beside(again):
+        yield
 
 
 @contextlib.asynccontextmanager

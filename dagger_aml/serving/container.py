@@ -18,10 +18,10 @@ from .. import contract
 from ..backends.process import Done, run
 from ..backends.tool import failed
 from ..errors import BuildError, UsageError
+from ..tasks import beside
 from .endpoint import Endpoint
 from .http import JSON_TYPE, Http, Scored, of_server
 from .log import Log
-from .tasks import beside
 
 Runtime = Literal["docker", "podman"]
 

@@ -20,11 +20,11 @@ import anyio
 from ..backends.dagger import DaggerBuilder, DaggerImage, _translated
 from ..errors import BuildError, DaggerAmlError
 from ..graph import DEFAULT_PLATFORM
+from ..tasks import beside
 from .container import Published, port_taken, python_argv
 from .endpoint import PAUSE, Endpoint
 from .http import Http
 from .log import Log
-from .tasks import beside
 
 if TYPE_CHECKING:
     import dagger

@@ -23,12 +23,12 @@ from ..events import OnEvent, Output, Said
 from ..graph import Copy, Graph, Local
 from ..project import Project
 from ..requirements import check_added, read_requirements
+from ..tasks import beside
 from .container import Published, port_taken
 from .endpoint import Endpoint
 from .http import Http
 from .log import Log
 from .places import Locate
-from .tasks import beside
 
 SERVER = "azureml-inference-server-http"
 _APP = "azureml_inference_server_http.server.entry:app"
