@@ -1,10 +1,14 @@
 """What all fast tests share: the same examples in every run, nothing of the caller's settings."""
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from dagger_aml.cli import main
 
 settings.register_profile(
     "fast",
@@ -31,3 +35,21 @@ def usual_umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Call the command line: exit code, standard output, standard error."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dagger-aml", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), out, err
+
+    yield call
+    signal.signal(signal.SIGTERM, before)

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 
 import pytest
 
 from dagger_aml import __version__
-from dagger_aml.cli import main
 
 from .tools import SCORE, make, snapshot
 
 _MINE = {"dagger-aml.toml": "recipe = './mine.py'\n"}
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Call the command line: exit code, standard output, standard error."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dagger-aml", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), out, err
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

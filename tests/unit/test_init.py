@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import signal
 import struct
 import sys
 import tomllib
@@ -18,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Options, entry_script, load_project
-from dagger_aml.cli import main
 from dagger_aml.contract import APP_ROOT
 from dagger_aml.graph import Copy
 from dagger_aml.init import make_draft, new_files
@@ -32,24 +30,6 @@ from dagger_aml.requirements import read_requirements
 
 from . import strings
 from .tools import SCORE, error_of, laid_out, make, snapshot
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Call the command line: exit code, standard output, standard error."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dagger-aml", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), out, err
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
 
 
 def environment(folder: Path, packages: Mapping[str, str | tuple[str, Mapping[str, str]]]) -> Installed:
