@@ -2,7 +2,8 @@
 
 An image that dagger-aml made names its steps in a label, and its history tells which layers a command made: the last
 commands in it are the plan's, in order. A path that another layer brought is a copy's if it lies at or beneath the
-copy's destination, or is a folder above it.
+copy's destination, or is a folder above it. A Dagger engine that was stopped and started forgets what made the layers
+it had cached; of what lies in those and is no copy's, all commands are named that can have brought it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _NO_COMMAND = re.compile(
 
 
 _IMPORTED = "import image layer"
+_FORGOTTEN = "rehydrated persisted snapshot"
+"""What a Dagger engine of 0.21 says of any layer, a base's too, that it has from before its own start."""
 _MOST_LAYERS = 3
 """That a copy makes in a Dockerfile: its parents, its contents, its stated root."""
 
@@ -36,12 +39,14 @@ class _Told:
     """An image that tells of its steps.
 
     :param commands: names of commands, by the numbers of their layers.
+    :param forgotten: names of the commands whose layers the history does not tell.
     :param base: so many layers are the base's; where the history does not tell exactly, fewer.
     """
 
     image: Image
     steps: tuple[StepKey, ...]
     commands: Mapping[int, str]
+    forgotten: tuple[str, ...]
     base: int
 
     @classmethod
@@ -50,8 +55,8 @@ class _Told:
         steps = read_label(labels, ENCODING)
         if not steps:
             return None
-        commands = _commands(image.history, steps)
-        return cls(image, steps, commands, _base_layers(image, steps, commands))
+        commands, forgotten = _commands(image.history, steps)
+        return cls(image, steps, commands, forgotten, _base_layers(image, steps, commands))
 
     def cause(self, path: str) -> str:
         layer = self.image.changed.get(path)
@@ -59,9 +64,12 @@ class _Told:
             return ""
         if layer in self.commands:
             return f"step {self.commands[layer]!r}"
-        copies = [each for each in self.steps if each.dest and (_within(path, each.dest) or _within(each.dest, path))]
-        if not copies or layer < self.base:
+        if layer < self.base:
             return THE_BASE
+        copies = [each for each in self.steps if each.dest and (_within(path, each.dest) or _within(each.dest, path))]
+        if not copies:
+            forgotten = [repr(name) for name in self.forgotten]
+            return f"step {' or '.join(forgotten)}" if forgotten else THE_BASE
         best = max(copies, key=lambda each: (_within(path, each.dest), len(each.dest)))
         return f"step {best.name!r}"
 
@@ -88,18 +96,22 @@ class Causes:
         return next((each for each in causes if each not in ("", THE_BASE)), THE_BASE if THE_BASE in causes else "")
 
 
-def _commands(history: tuple[Made, ...], steps: tuple[StepKey, ...]) -> dict[int, str]:
+def _commands(history: tuple[Made, ...], steps: tuple[StepKey, ...]) -> tuple[dict[int, str], tuple[str, ...]]:
     names = [step.name for step in steps if step.runs]
-    made = [each for each in history if not _NO_COMMAND.match(each.text)]
-    last = made[len(made) - len(names) :] if len(made) >= len(names) else []
-    return {each.layer: name for each, name in zip(last, names, strict=False) if each.layer is not None}
+    told = [each for each in history if not _NO_COMMAND.match(each.text) and each.text != _FORGOTTEN]
+    known = min(len(told), len(names))
+    if known < len(names) and all(each.text != _FORGOTTEN for each in history):
+        return {}, ()
+    split = len(names) - known
+    last = zip(told[len(told) - known :], names[split:], strict=True)
+    return {each.layer: name for each, name in last if each.layer is not None}, tuple(names[:split])
 
 
 def _base_layers(image: Image, steps: tuple[StepKey, ...], commands: Mapping[int, str]) -> int:
     imported = sum(each.text.startswith(_IMPORTED) for each in image.history)
     if imported:
         return imported
-    if steps[0].runs and commands:
+    if steps[0].runs and commands and not any(each.text == _FORGOTTEN for each in image.history):
         return min(commands)
     most = sum(1 if step.runs else _MOST_LAYERS for step in steps)
     return max(0, len(image.layers) - most)

@@ -447,6 +447,33 @@ def test_a_difference_of_the_bases_is_the_base_s(tmp_path: Path, builder: str) -
     assert causes == {"/etc/old": "the base", "/var/app/a": "the base"}
 
 
+@pytest.mark.parametrize(
+    ("kept", "number", "entry", "subject", "cause"),
+    [
+        (0, 4, Item("var/app/score.py", b"x"), "/var/app/score.py", "step 'code (2 files)'"),
+        (0, 2, Item("opt/numpy", b"x"), "/opt/numpy", "step 'apt libgomp1' or 'pip requirements.txt'"),
+        (3, 2, Item("opt/numpy", b"x"), "/opt/numpy", "step 'pip requirements.txt'"),
+        (3, 0, Item("usr/lib/more"), "/usr/lib/more", "step 'apt libgomp1'"),
+    ],
+)
+def test_an_engine_started_again_forgets_what_made_its_layers(
+    tmp_path: Path, kept: int, number: int, entry: Item, subject: str, cause: str
+) -> None:
+    """``kept``: so many of the last entries are of what it made since its start."""
+    whole = HISTORIES["dagger"]
+    history = tuple(
+        "rehydrated persisted snapshot" if place < len(whole) - kept else text for place, text in enumerate(whole)
+    )
+    other = list(OWN)
+    with tarfile.open(fileobj=io.BytesIO(OWN[number])) as tar:
+        items = [Item(each.name, type=each.type, mode=each.mode, uid=each.uid, gid=each.gid) for each in tar]
+    other[number] = layer(*(each for each in items if each.path != entry.path), entry)
+    one = labelled(tmp_path / "a.tar", OWN, history)
+    two = labelled(tmp_path / "b.tar", tuple(other), history)
+    (found,) = compare(one, two).differences
+    assert (found.subject, found.cause) == (subject, cause)
+
+
 def test_what_a_layer_of_both_brought_is_laid_to_no_copy(tmp_path: Path) -> None:
     """Where only copies are there, the history does not tell which layers are the base's."""
     steps = (StepKey("code (2 files)", "/var/app", "e" * 12), StepKey("rm", "", "f" * 12))
