@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from dagger_aml.api import ask
 from dagger_aml.backends.builder import Builder
@@ -42,12 +42,19 @@ class _OldDocker(Docker):
         return await run([OLD_DOCKER, "build", *build.flags, *flags, str(build.context)], on_line=on_line, env=env)
 
 
+@frozen(kw_only=True)
 class _OwnStore(Buildah):
-    """buildah with a store of its own: each step looks through all images that a store has."""
+    """buildah with a store of its own: each step looks through all images that a store has.
+
+    :param layers: make one for each step, as dagger-aml has it.
+    """
 
     config: Path
+    layers: bool = True
 
     async def _run(self, *argv, env=None, **more):  # type: ignore[no-untyped-def]
+        if not self.layers:
+            argv = tuple("--layers=false" if each == "--layers" else each for each in argv)
         return await super()._run(*argv, env={**(env or {}), "CONTAINERS_STORAGE_CONF": str(self.config)}, **more)
 
 
@@ -61,9 +68,7 @@ def local_builders(folder: Path) -> dict[str, LocalBuilder]:
         store = folder / "storage.conf"
         places = "".join(f'{name} = "{folder / name}"\n' for name in ("graphroot", "runroot"))
         store.write_text(f'[storage]\ndriver = "overlay"\n{places}')
-        tool = _OwnStore("buildkit")
-        object.__setattr__(tool, "config", store)
-        found["buildah"] = LocalBuilder(tool, no_cache=True)
+        found["buildah"] = LocalBuilder(_OwnStore(form="buildkit", config=store), no_cache=True)
     if not lacking("docker"):
         found["docker"] = local_builder("docker", format="classic", no_cache=True)
         if buildkit := _buildkit():
@@ -139,6 +144,13 @@ class Bench:
     seconds: Counter[str] = field(factory=Counter)
     made: int = 0
     layers: dict[str, Layer] = field(factory=dict, repr=False)
+
+    def for_many_steps(self) -> Bench:
+        """The engine, and buildah without a layer for each step; the others take minutes for hundreds of them."""
+        few = {"dagger": self.builders["dagger"]}
+        if isinstance(buildah := self.builders.get("buildah"), LocalBuilder):
+            few["buildah"] = evolve(buildah, tool=evolve(buildah.tool, layers=False))
+        return evolve(self, builders=few)
 
     async def plan(self, graph: Graph) -> Plan:
         """The plan on what is known of the base. Raises what ``ask`` raises."""

@@ -142,6 +142,30 @@ def test_a_private_index_with_a_login_and_a_ca(
     assert not found, found
 
 
+def test_the_plan_and_the_dockerfile_tell_nothing(
+    bases: dict[str, str],
+    project: Path,
+    private_index: private.Index,
+    company: private.Certificates,
+    tmp_path: Path,
+) -> None:
+    """Neither what `plan` prints nor the Dockerfile and its context hold login, index or CA; they name the secret."""
+    words = [str(project), "--base", bases["classic"], "--ca", str(company.ca), "--secret", "id=pip,env=PIP_SETTINGS"]
+    url = private_index.login_url.replace(PASSWORD, "t0p%2Fs3cret%2BZebra%3D91")
+    values = {"the password": PASSWORD, "the URL": url, "the index": private_index.url}
+    values["the CA"] = company.ca.read_text().splitlines()[2]
+    written = tmp_path / "imagefiles"
+    found = []
+    for rest in (["plan"], ["plan", "--json"], ["dockerfile", "--format", "buildkit", "-o", str(written)]):
+        argv = [sys.executable, "-m", "dagger_aml", rest[0], *words, *rest[1:]]
+        done = subprocess.run(argv, env={**os.environ, "PIP_SETTINGS": url}, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        found += leaks.in_bytes(done.stdout + done.stderr, values, " ".join(rest[:2]))
+    assert "id=pip" in (written / "Dockerfile").read_text()
+    assert not found + leaks.in_folder(written, values)
+    assert not private_index.answers
+
+
 @pytest.mark.parametrize("builder", BUILDERS)
 @pytest.mark.parametrize("form", ["a pip.conf", "a URL"])
 def test_the_secret_pip(

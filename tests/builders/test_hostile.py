@@ -47,6 +47,27 @@ are asked for: docker's builders need seconds for each."""
 
 BATCH = 60
 
+SHELL = {
+    "_",
+    "each",
+    "ENV",
+    "HOME",
+    "IFS",
+    "LINENO",
+    "MAIL",
+    "OPTARG",
+    "OPTIND",
+    "PATH",
+    "PPID",
+    "PS1",
+    "PS2",
+    "PS4",
+    "PWD",
+}
+"""Variables that the shell which prints them has itself."""
+ENV_NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True).filter(lambda name: name not in SHELL)
+LABEL_NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?", fullmatch=True)
+
 
 def drawn(strategy: st.SearchStrategy[str], first: list[str], number: int) -> list[str]:
     """The first ones and as many others as are asked for, no two the same."""
@@ -79,26 +100,28 @@ async def test_strings_are_in_the_image_as_they_are(bench: Bench, request: pytes
     plain = drawn(values, [*(LONG if many else ()), *HARSH, *HOSTILE], number)
     places = drawn(paths, ["/$HOME\\", "/ends in a blank ", "/\u3000", "/a+b|c^d", "/'\"`#"], number)
     count: Counter[str] = Counter()
-    # The two that have the least in common; the others take minutes for hundreds of instructions.
-    builders = [name for name in bench.builders if not many or name in ("dagger", "buildah")]
+    named = drawn(ENV_NAMES, ["x" * 200, "no_proxy_", "A__B"], number)
+    labels = drawn(LABEL_NAMES, ["a/../b", "y" * 200, "0", "a--b..c__d//e"], number)
+    used = bench.for_many_steps() if many else bench
     for start in range(0, number, BATCH):
-        batch = [each[start : start + BATCH] for each in (words, plain, places)]
-        await _are_in_the_image(bench, builders, *batch, count)
+        end = start + BATCH
+        variables = dict(zip(named[start:end], plain[start:end], strict=True))
+        labelled = dict(zip(labels[start:end], plain[start:end], strict=True))
+        await _are_in_the_image(used, words[start:end], places[start:end], variables, labelled, count)
     shown = ", ".join(f"{amount} {field}" for field, amount in count.items())
-    request.config.stash[SAID].append(f"strings found as given in images by {', '.join(builders)}: {shown}")
+    request.config.stash[SAID].append(f"strings found as given in images by {', '.join(used.builders)}: {shown}")
 
 
 async def _are_in_the_image(
     bench: Bench,
-    builders: list[str],
     words: list[str],
-    plain: list[str],
     places: list[str],
+    variables: dict[str, str],
+    labels: dict[str, str],
     count: Counter[str],
 ) -> None:
     folder = bench.folder / "names"
     names = _written(folder, words)
-    variables = {f"V{index}": value for index, value in enumerate(plain)}
     few = [word for word in words if len(word) < 1000]
     script = 'printf "%s\\0" "$@" >/words; for each in NAMES; do eval "printf %s \\"\\$$each\\""; done >/variables'
     script = script.replace("NAMES", " ".join(variables))
@@ -107,27 +130,26 @@ async def _are_in_the_image(
         Run(["/bin/sh", "-c", script, "sh", *words], env=variables),
         *(Copy(Text(place.encode()), f"/places/{index}{place}", "file") for index, place in enumerate(places)),
     )
-    labels = {f"l{index}": value for index, value in enumerate(plain)}
     config = Config(
         env=variables, labels=labels, cmd=few, entrypoint=["/bin/echo", *few], workdir=f"/places/0{places[0]} d"
     )
-    images = await bench.images(await bench.plan(evolve(graph, config=config)), builders)
+    images = await bench.images(await bench.plan(evolve(graph, config=config)))
     bench.same(images)
     image = images["dagger"]
     assert isinstance(image, Image)
-    for index, value in enumerate(plain):
-        assert image.config[f"env V{index}"] == value
-        assert image.config[f"label l{index}"] == value
+    assert {name: image.config[f"env {name}"] for name in variables} == variables
+    assert {name: image.config[f"label {name}"] for name in labels} == labels
     for index, place in enumerate(places):
         assert image.files[f"/places/{index}{place}"].sha256 == sha256(place)
     assert {path.removeprefix("/names/") for path in image.files if path.startswith("/names/")} == names
     assert all(image.files[f"/names/{name}"].sha256 == sha256(name) for name in names)
     assert image.files["/words"].sha256 == sha256("".join(f"{word}\0" for word in words))
-    assert image.files["/variables"].sha256 == sha256("".join(plain))
+    assert image.files["/variables"].sha256 == sha256("".join(variables.values()))
     assert image.config["workdir"] == f"/places/0{places[0]} d"
     count += Counter(
         {"file names": len(names), "paths": len(places), "texts": len(places), "words": len(words)}
-        | {"variables": len(plain), "labels": len(plain), "words of cmd and entrypoint": 2 * len(few)}
+        | {"variables": len(variables), "names of variables": len(variables)}
+        | {"labels": len(labels), "names of labels": len(labels), "words of cmd and entrypoint": 2 * len(few)}
     )
     shutil.rmtree(folder)
 

@@ -56,7 +56,7 @@ def _reference(value: str) -> str:
 
 
 FIELDS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
-    "apt package": (lambda value: await_(apt(BASE, [value])).layers[-1].argv[5:], ("apt", "package")),
+    "apt package": (lambda value: await_(apt(BASE, [value])).layers[-1].argv[4:], ("apt", "package")),
     "requirement": (lambda value: await_(pip(BASE, more=[value])).layers[0].argv[-1], ("requirement", "--pip")),
     "path": (lambda value: Copy(Text(b""), value, "file").dest, ("dest",)),
     "stage path": (lambda value: Built(BASE, value).path, ("path",)),
