@@ -1,0 +1,299 @@
+"""What each change of a project makes a builder do again, and send: `task bench:reuse` prints tables in Markdown.
+
+One project with a model, an apt package and a requirements file is built and pushed by every way of `bench/ways.py`;
+then one thing after another is changed for real, and each way builds and pushes again before the next change. Another
+way begins each time, so that a machine whose speed drifts slows all alike. Every way pushes through a door of its own
+(`bench/counted.py`), which counts the bytes. The base is made for the run, so that nothing is known of it beforehand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import re
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from attrs import evolve, field, frozen
+
+from bench.bases import bases
+from bench.counted import Door, door, layers, registry
+from bench.ways import COMMANDS, ORDER, Wanted, Way, WayError, removed, ways
+from tests.standin import StandInError, push
+from tests.standin import registry as standins
+
+CODE = "def init():\n    pass\n\n\ndef run(data):\n    return {mark!r}\n"
+REQUIREMENTS = "idna==3.10\n"
+FIRST = "first build"
+_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+_CHUNK = 1 << 20
+
+
+def write(folder: Path, model_bytes: int) -> None:
+    """Write the project."""
+    (folder / "code").mkdir(parents=True)
+    (folder / "model").mkdir()
+    new_code(folder)
+    new_model(folder, model_bytes)
+    (folder / "requirements.txt").write_text(REQUIREMENTS)
+    (folder / "apt.txt").write_text("libgomp1\n")
+
+
+def new_code(folder: Path) -> None:
+    """An entry script that nobody has seen."""
+    (folder / "code/score.py").write_text(CODE.format(mark=secrets.token_hex(8)))
+
+
+def new_model(folder: Path, size: int) -> None:
+    """A model of random bytes, which cannot be compressed."""
+    with (folder / "model/weights.bin").open("wb") as file:
+        for begin in range(0, size, _CHUNK):
+            file.write(os.urandom(min(_CHUNK, size - begin)))
+
+
+def unchanged(wanted: Wanted) -> Wanted:
+    """The same once more."""
+    return wanted
+
+
+@frozen
+class Changes:
+    """What can be changed; each gives what is wanted afterwards.
+
+    :param other: another base.
+    :param model: bytes of the model.
+    """
+
+    other: str
+    model: int
+
+    def all(self) -> dict[str, Callable[[Wanted], Wanted]]:
+        """By name, in the order in which they are made."""
+        return {
+            "nothing": unchanged,
+            "code": self._code,
+            "one requirement": self._requirement,
+            "one apt package": self._apt,
+            "the model": self._model,
+            "an env value": lambda wanted: evolve(wanted, env={**wanted.env, "LOG_LEVEL": "debug"}),
+            "a label": lambda wanted: evolve(wanted, labels={**wanted.labels, "team": "one"}),
+            "the base": lambda wanted: evolve(wanted, base=self.other),
+        }
+
+    def _code(self, wanted: Wanted) -> Wanted:
+        new_code(wanted.folder)
+        return wanted
+
+    def _requirement(self, wanted: Wanted) -> Wanted:
+        with (wanted.folder / "requirements.txt").open("a") as file:
+            file.write("six==1.17.0\n")
+        return wanted
+
+    def _apt(self, wanted: Wanted) -> Wanted:
+        with (wanted.folder / "apt.txt").open("a") as file:
+            file.write("libpng16-16\n")
+        return wanted
+
+    def _model(self, wanted: Wanted) -> Wanted:
+        new_model(wanted.folder, self.model)
+        return wanted
+
+
+@frozen
+class Outcome:
+    """What one change cost one way.
+
+    :param again: names of `ORDER`: commands carried out, copies made.
+    :param seconds: of building and pushing.
+    :param layers: of the image, by digest, with their compressed bytes.
+    :param new: those that the image before did not have.
+    :param sent: bytes of layers and configs that came to the registry.
+    """
+
+    again: set[str]
+    seconds: float
+    layers: dict[str, int]
+    new: dict[str, int]
+    sent: int
+
+    @property
+    def ran(self) -> set[str]:
+        """The commands among `again`."""
+        return self.again & set(COMMANDS)
+
+
+@frozen
+class Lane:
+    """A way with its door, repository and folder, and the layers of what it pushed last."""
+
+    name: str
+    way: Way
+    door: Door
+    repository: str
+    work: Path
+    built: list[str] = field(factory=list)
+    last: dict[str, int] = field(factory=dict)
+
+    def build(self, wanted: Wanted) -> Outcome:
+        """Build, push, and see what came. The image before it leaves the builder's store, for the disk's sake.
+
+        :raises WayError: it failed.
+        """
+        tag = f"{len(self.built)}"
+        reference = f"{self.door.name}/{self.repository}:{tag}"
+        self.door.taken()
+        begun = time.perf_counter()
+        self.built.append(reference)
+        again = self.way(wanted, reference, self.work)
+        seconds = time.perf_counter() - begun
+        removed(self.name, self.built[-2:-1], self.work)
+        found = layers(self.door.registry, self.repository, tag)
+        new = {digest: size for digest, size in found.items() if digest not in self.last}
+        self.last.clear()
+        self.last.update(found)
+        return Outcome(again, seconds, found, new, self.door.taken())
+
+
+@frozen
+class Bench:
+    """Everything that a run needs: the project as it is at first, what can be changed, and the ways."""
+
+    wanted: Wanted
+    changes: dict[str, Callable[[Wanted], Wanted]]
+    lanes: list[Lane]
+
+    def run(self, told: Callable[[str, str, Outcome], None] = lambda *_: None) -> dict[str, dict[str, Outcome]]:
+        """Build once, then make every change; the outcomes by change and way.
+
+        :param told: is called with each, the first builds' too, whose change is called `FIRST`.
+        :raises WayError: a way failed.
+        """
+        found: dict[str, dict[str, Outcome]] = {}
+        wanted = self.wanted
+        for number, (name, change) in enumerate([(FIRST, unchanged), *self.changes.items()]):
+            wanted = change(wanted)
+            begin = number % len(self.lanes)
+            for lane in (*self.lanes[begin:], *self.lanes[:begin]):
+                outcome = lane.build(wanted)
+                told(name, lane.name, outcome)
+                found.setdefault(name, {})[lane.name] = outcome
+        names = [lane.name for lane in self.lanes]
+        return {change: {name: outcomes[name] for name in names} for change, outcomes in found.items()}
+
+
+@contextlib.contextmanager
+def opened(chosen: dict[str, Way], model: int, folder: Path) -> Iterator[Bench]:
+    """A bench in an empty folder, and nothing left in docker's store afterwards.
+
+    :raises StandInError: a base cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(standins())
+        (folder / "registry").mkdir()
+        port = stack.enter_context(registry(folder / "registry"))
+        one, two = bases(push("classic", host), port)
+        write(folder / "p", model)
+        lanes = []
+        for number, (name, way) in enumerate(chosen.items()):
+            work = folder / f"way-{number}"
+            work.mkdir()
+            lanes.append(Lane(name, way, stack.enter_context(door(port)), f"bench/{number}", work))
+        stack.callback(cleared, lanes, [one, two])
+        yield Bench(Wanted(folder / "p", one), Changes(two, model).all(), lanes)
+
+
+def cleared(lanes: Sequence[Lane], others: Sequence[str]) -> None:
+    """Remove from docker's store, and from the bench's own, what was built."""
+    for lane in lanes:
+        everything = ["--all"] if lane.name.startswith("buildah") else [*lane.built[-1:], *others]
+        removed(lane.name, everything, lane.work)
+
+
+def size(text: str) -> int:
+    """Bytes of `200MB`.
+
+    :raises argparse.ArgumentTypeError: it is none.
+    """
+    match = re.fullmatch(r"(\d+)\s*(B|kB|MB|GB)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"not a size: {text!r}; say 200MB, 5GB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def shown(count: int) -> str:
+    """Bytes in the largest unit that leaves a whole one."""
+    unit = next((unit for unit in ("GB", "MB", "kB") if count >= _UNITS[unit]), "B")
+    number = count / _UNITS[unit]
+    return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+
+
+def steps(outcome: Outcome) -> str:
+    """What was done again, commands in bold."""
+    names = [f"**{name}**" if name in COMMANDS else name for name in ORDER if name in outcome.again]
+    return ", ".join(names) or "-"
+
+
+def news(outcome: Outcome) -> str:
+    """How many layers are new, and their bytes."""
+    return f"{len(outcome.new)}: {shown(sum(outcome.new.values()))}" if outcome.new else "-"
+
+
+TABLES: dict[str, Callable[[Outcome], str]] = {
+    "Done again (commands in bold, the others are copies)": steps,
+    "New layers: how many, compressed bytes": news,
+    "Bytes pushed": lambda outcome: shown(outcome.sent),
+    "Seconds, build and push": lambda outcome: f"{outcome.seconds:.1f}",
+}
+
+
+def table(title: str, cell: Callable[[Outcome], str], found: dict[str, dict[str, Outcome]]) -> str:
+    """A table of all changes and ways, in Markdown."""
+    names = list(next(iter(found.values())))
+    lines = [f"**{title}**\n", "| changed | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for change, outcomes in found.items():
+        lines.append(f"| {change} | " + " | ".join(cell(outcomes[name]) for name in names) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    """What it was measured on, in words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, load {load:.1f} at the start"
+
+
+def main() -> None:
+    """Print the tables; what goes on meanwhile goes to standard error."""
+    parser = argparse.ArgumentParser(prog="python -m bench.reuse", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model-size", type=size, default=size("200MB"), metavar="SIZE", help="of the model (200MB)")
+    parser.add_argument("--way", action="append", default=[], help="only this one; may be given several times")
+    words = parser.parse_args()
+    on = machine()
+
+    def told(change: str, way: str, outcome: Outcome) -> None:
+        said = f"{steps(outcome)}; new {news(outcome)}; pushed {shown(outcome.sent)}; {outcome.seconds:.1f} s"
+        print(f"{change} - {way}: {said}", file=sys.stderr)
+
+    try:
+        chosen = ways(words.way)
+        with (
+            tempfile.TemporaryDirectory(prefix="dagger-aml-bench-") as folder,
+            opened(chosen, words.model_size, Path(folder)) as bench,
+        ):
+            found = bench.run(told)
+    except (WayError, StandInError, RuntimeError) as error:
+        sys.exit(f"bench.reuse: {error}")
+    del found[FIRST]
+    for title, cell in TABLES.items():
+        print(table(title, cell, found))
+    print(f"A model of {shown(words.model_size)}; {on}; load {os.getloadavg()[0]:.1f} at the end.")
+
+
+if __name__ == "__main__":
+    main()
