@@ -6,6 +6,7 @@ dagger-aml catches :class:`DaggerAmlError` or one of its children. Nothing here 
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import ClassVar
 
@@ -41,6 +42,22 @@ class UsageError(DaggerAmlError):
 
 class ProjectError(UsageError):
     """The project folder, its file, or a part that it names is wrong."""
+
+
+def unreadable(error: OSError, path: str | os.PathLike[str]) -> ProjectError:
+    """The error for a part of a project that this user may not read, or the system cannot.
+
+    :param path: what was to be read; a folder above it is named instead where that is what is shut.
+    """
+    from pathlib import Path
+
+    shut = Path(path)
+    if not isinstance(error, PermissionError):
+        return ProjectError(f"cannot be read ({error.strerror or error})", where=str(shut))
+    while shut != shut.parent and not os.access(shut.parent, os.X_OK):
+        shut = shut.parent
+    do = "Let this user read it, or run as one who may."
+    return ProjectError("cannot be read (permission denied)", where=str(shut), do=do)
 
 
 class GraphError(UsageError):
@@ -101,9 +118,26 @@ class RegistryDenied(DaggerAmlError):
 
 
 class TryAgain(DaggerAmlError):
-    """An engine or a registry was gone, unreachable or busy; the same call may go through later: exit code 75."""
+    """An engine or a registry was gone, unreachable or busy; the same call may go through later: exit code 75.
+
+    :param after: seconds that the registry asks to wait before, 0 where it says nothing; None where this process
+        need not try again.
+    """
 
     exit_code = 75
+
+    def __init__(
+        self, what: str, *, where: str | None = None, do: str | None = None, after: float | None = 0
+    ) -> None:
+        super().__init__(what, where=where, do=do)
+        self.after = after
+
+
+class EngineGone(TryAgain):
+    """The Dagger engine went away while it worked, or no longer knows the session: exit code 75.
+
+    Nothing that goes through this session can help any more, so nothing is tried again in it.
+    """
 
 
 def _shown(command: tuple[str, ...]) -> str:

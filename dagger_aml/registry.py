@@ -1,7 +1,8 @@
 """Asking a registry: what a tag's digest is, what an image's config says. Nothing is pushed here.
 
 Credentials come from the docker config (``$DOCKER_CONFIG`` or ``~/.docker``) and its helpers, as every other tool
-takes them. A registry at localhost or 127.* is asked over plain HTTP, as docker and Dagger do.
+takes them. A registry at localhost or 127.* is asked over plain HTTP and without a proxy, as docker and Dagger do.
+Questions are asked again where that may help (:mod:`~dagger_aml.backends.retry`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from attrs import frozen
 
-from .errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain
+from .backends.retry import tried
+from .errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain, UsageError
+from .events import OnEvent, ignore
 from .graph import From, parse_reference
+from .home import expanded
 from .result import Layer
 
 if TYPE_CHECKING:
@@ -34,7 +39,27 @@ _MANIFESTS = ", ".join(
         "docker.distribution.manifest.v2+json",
     )
 )
-_TRIES = 3
+_BUSY = (429, 500, 502, 503, 504)
+
+PATIENCE = 15.0
+"""Seconds that a registry has to take a connection, and to begin each answer."""
+
+_BETWEEN = 60.0
+"""Seconds that may pass between two parts of a blob."""
+
+_TOLD = (
+    (r"\b429\b|toomanyrequests", "it asks to slow down (429)"),
+    (r"\b(50[0234])\b", "it answered {}"),
+    (r"Internal Server Error", "it answered 500"),
+    (r"connection refused", "connection refused"),
+    (r"connection reset|broken pipe", "the connection was reset"),
+    (r"no such host|Temporary failure", "no such host"),
+    (r"i/o timeout|TLS handshake|deadline exceeded|awaiting headers", "no answer in time"),
+    (r"network is unreachable|no route to host", "the network is unreachable"),
+    (r"short read: expected", "it did not take what was sent"),
+    (r"\bEOF\b", "the connection was cut"),
+)
+"""What builders print of a registry that is gone or busy, and what we say of it."""
 
 
 @frozen
@@ -71,33 +96,44 @@ class Registry:
     def url(self) -> str:
         """Root of the repository's API."""
         host = "registry-1.docker.io" if self.host == "docker.io" else self.host
-        plain = re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", host)
-        return f"{'http' if plain else 'https'}://{host}/v2/{self.repository}"
+        return f"{'http' if self.is_here else 'https'}://{host}/v2/{self.repository}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is one of this machine."""
+        return bool(re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", self.host))
 
 
-async def resolve_digest(base: From) -> str:
+async def resolve_digest(base: From, on_event: OnEvent = ignore) -> str:
     """The digest that a base's tag has in its registry now; empty for one that lies on this machine without any.
 
+    :param on_event: told when it is asked again, here and below.
     :raises RegistryDenied: 401 or 403. :raises BuildError: no such image. :raises TryAgain: unreachable or busy.
     """
     if base.digest or base.archive:
         return base.digest or ""
     at = Registry.of(base.reference)
-    _, digest = await _get(at, f"manifests/{at.tag or 'latest'}", f"base {base.reference}")
+    _, digest = await _get(at, f"manifests/{at.tag or 'latest'}", f"base {base.reference}", on_event)
     return digest
 
 
-async def image_config(reference: str, digest: str | None, platform: str) -> dict[str, Any]:
+async def image_config(
+    reference: str, digest: str | None, platform: str, on_event: OnEvent = ignore
+) -> dict[str, Any]:
     """The ``config`` object of an image's config: User, Env, OnBuild, Volumes, …
 
     Raises as :func:`resolve_digest`.
     """
     at = Registry.of(reference)
     where = f"base {reference}"
-    manifest, _ = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where)
+    manifest, _ = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where, on_event)
     if "manifests" in manifest:
-        manifest, _ = await _get(at, f"manifests/{_variant(manifest, platform, where)}", where)
-    config, _ = await _get(at, f"blobs/{manifest['config']['digest']}", where)
+        manifest, _ = await _get(at, f"manifests/{_variant(manifest, platform, where)}", where, on_event)
+    try:
+        blob = manifest["config"]["digest"]
+    except (KeyError, TypeError):
+        raise _no_registry(at, where) from None
+    config, _ = await _get(at, f"blobs/{blob}", where, on_event)
     found: dict[str, Any] = config.get("config") or {}
     return found
 
@@ -123,16 +159,17 @@ def _variant(index: dict[str, Any], platform: str, where: str) -> str:
 
 
 async def manifest_layers(reference: str, digest: str) -> tuple[str | None, tuple[Layer, ...]]:
-    """Config digest and layers of a pushed image; nothing where this machine cannot ask the registry."""
+    """Config digest and layers of a pushed image; nothing where this machine cannot ask the registry, in 15 s."""
     try:
-        manifest, _ = await _get(Registry.of(reference), f"manifests/{digest}", reference)
+        with anyio.fail_after(PATIENCE):
+            manifest, _ = await _get(Registry.of(reference), f"manifests/{digest}", reference)
         layers = tuple(Layer(each["digest"], each["size"]) for each in manifest["layers"])
         return manifest["config"]["digest"], layers
-    except (DaggerAmlError, KeyError):
+    except (DaggerAmlError, KeyError, TimeoutError):
         return None, ()
 
 
-async def download(reference: str, platform: str, folder: Path) -> None:
+async def download(reference: str, platform: str, folder: Path, on_event: OnEvent = ignore) -> None:
     """Write an image to a folder as an OCI layout that holds it alone; each file is held against its digest.
 
     :param folder: exists and is empty.
@@ -142,40 +179,32 @@ async def download(reference: str, platform: str, folder: Path) -> None:
     at, where = Registry.of(reference), f"image {reference}"
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
-    digest = await _saved(at, f"manifests/{at.digest or at.tag or 'latest'}", at.digest, blobs, where)
+    digest = await _saved(at, f"manifests/{at.digest or at.tag or 'latest'}", at.digest, blobs, where, on_event)
     manifest = json.loads((blobs / digest[7:]).read_bytes())
     if "manifests" in manifest:
         variant = _variant(manifest, platform, where)
-        digest = await _saved(at, f"manifests/{variant}", variant, blobs, where)
+        digest = await _saved(at, f"manifests/{variant}", variant, blobs, where, on_event)
         manifest = json.loads((blobs / digest[7:]).read_bytes())
     for each in (manifest["config"], *manifest["layers"]):
         if not (blobs / each["digest"][7:]).exists():
-            await _saved(at, f"blobs/{each['digest']}", each["digest"], blobs, where)
+            await _saved(at, f"blobs/{each['digest']}", each["digest"], blobs, where, on_event)
     kind = manifest.get("mediaType", "application/vnd.oci.image.manifest.v1+json")
     described = {"mediaType": kind, "digest": digest, "size": (blobs / digest[7:]).stat().st_size}
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
-async def _saved(at: Registry, path: str, digest: str | None, blobs: Path, where: str) -> str:
+async def _saved(at: Registry, path: str, digest: str | None, blobs: Path, where: str, on_event: OnEvent) -> str:
     """Write what a repository has at a path to a file named after its digest, a little in memory at a time."""
-    import httpx
-
-    new = blobs / "new"
+    new, found = blobs / "new", ""
     headers = {"Accept-Encoding": "identity"} | ({"Accept": _MANIFESTS} if path.startswith("manifests/") else {})
-    async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=10), follow_redirects=True) as client:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                status, found = await _streamed(client, at, path, headers, new)
-                problem = f"it answered {status}"
-                if status not in (429, 500, 502, 503, 504):
-                    break
-            except httpx.TransportError as error:
-                problem = str(error) or type(error).__name__
-            if attempt == _TRIES:
-                raise _unreachable(at, problem, where)
-            await anyio.sleep(0.5 * 2**attempt)
-    _check_status(status, at, where)
+
+    async def once(client: httpx.AsyncClient) -> httpx.Response:
+        nonlocal found
+        answer, found = await _streamed(client, at, path, headers, new, where)
+        return answer
+
+    await _answered(at, where, once, on_event, between=_BETWEEN)
     if digest and found != digest:
         raise BuildError(f"{at.host} sent something else than {digest}", step=where)
     new.rename(blobs / found[7:])
@@ -183,9 +212,9 @@ async def _saved(at: Registry, path: str, digest: str | None, blobs: Path, where
 
 
 async def _streamed(
-    client: httpx.AsyncClient, at: Registry, path: str, headers: dict[str, str], file: Path
-) -> tuple[int, str]:
-    """The status of the answer, and the digest of what was written."""
+    client: httpx.AsyncClient, at: Registry, path: str, headers: dict[str, str], file: Path, where: str
+) -> tuple[httpx.Response, str]:
+    """The answer, and the digest of what was written."""
     async with client.stream("GET", f"{at.url}/{path}", headers=headers) as answer:
         if answer.status_code != 401 or "Authorization" in headers:
             total = hashlib.sha256()
@@ -194,99 +223,232 @@ async def _streamed(
                     async for chunk in answer.aiter_raw(1 << 20):
                         total.update(chunk)
                         out.write(chunk)
-            return answer.status_code, f"sha256:{total.hexdigest()}"
-    token = await _authorization(client, at, answer)
-    return await _streamed(client, at, path, {**headers, "Authorization": token}, file)
+            return answer, f"sha256:{total.hexdigest()}"
+    token = await _authorization(client, at, answer, where)
+    return await _streamed(client, at, path, {**headers, "Authorization": token}, file, where)
 
 
 def said_by_registry(text: str, where: str) -> DaggerAmlError | None:
     """The error that a builder's message about a registry means, or None when it is not about one."""
-    host = re.search(r"https?://([^/\s\"]+)", text)
-    at = f" ({host[1]})" if host else ""
+    host = _host(text, where)
+    at = f" ({host})" if host else ""
     if re.search(r"\b401\b|unauthorized|authentication required|no basic auth", text, re.I):
-        return _denied(401, where, at)
+        return _denied(401, where, host)
     if re.search(r"\b403\b|forbidden|denied", text, re.I) and re.search(
         r"regist|push|pull|manifest|token|http", text
     ):
-        return _denied(403, where, at)
-    busy = (
-        r"\b429\b|toomanyrequests|\b50[0234]\b|Internal Server Error|connection refused|connection reset|no such host"
-    )
-    gone = r"i/o timeout|TLS handshake|\bEOF\b|network is unreachable|Temporary failure"
-    if re.search(f"{busy}|{gone}", text, re.I) and re.search(r"https?://|dial tcp|regist", text):
-        reason = re.search(
-            r"(connection refused|connection reset|no such host|i/o timeout|\b429\b|\b50[0234]\b)", text
+        return _denied(403, where, host)
+    if "x509:" in text:
+        return BuildError(
+            f"the builder does not trust the registry's certificate{at}",
+            step=where,
+            do='Give your company\'s certificates to the builder itself (docs/howto-proxy-ca.md, "The builder").',
         )
-        return TryAgain(
-            f"the registry cannot be reached or is busy{at}: {reason[1] if reason else text.splitlines()[-1]}",
-            where=where,
-            do="Check the host and the network, then run the same command again.",
-        )
+    if where.startswith("push ") or re.search(r"https?://|dial tcp|regist", text):
+        for pattern, meaning in _TOLD:
+            match = re.search(pattern, text, re.I)
+            if match:
+                return _away(f"{at}: {meaning.format(*match.groups())}", where, by_proxy="proxyconnect" in text)
     if re.search(r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN", text, re.I) and "base" in where:
         return BuildError(f"the registry has no such image{at}", step=where, do="Check the name and the tag.")
     return None
 
 
-def _denied(status: int, where: str, at: str) -> RegistryDenied:
-    return RegistryDenied(
-        f"the registry refused{at}: {status}",
-        where=where,
-        do="Log in with `docker login HOST` or `az acr login -n NAME`; the docker config and its helpers are read.",
-    )
+def _host(text: str, where: str) -> str:
+    """The registry that a message is about: of the reference that the step names, else of the first URL."""
+    kind, _, reference = where.partition(" ")
+    if kind in ("base", "push"):
+        try:
+            return Registry.of(reference).host
+        except GraphError:
+            pass
+    found = re.search(r"https?://([^/\s\"]+)", text)
+    return found[1] if found else ""
 
 
-async def _get(at: Registry, path: str, where: str) -> tuple[dict[str, Any], str]:
+def _away(said: str, where: str, *, by_proxy: bool) -> TryAgain:
+    """The error for a registry that a builder cannot reach."""
+    if by_proxy:
+        return TryAgain(
+            f"the builder's proxy cannot be reached, nor by it the registry{said}",
+            where=where,
+            do="Correct HTTPS_PROXY and NO_PROXY in the builder's environment: for podman and buildah your shell's, "
+            "for docker and the Dagger engine their own (docs/howto-proxy-ca.md).",
+        )
+    return TryAgain(f"the registry cannot be reached or is busy{said}", where=where, do=_LATER)
+
+
+_LATER = "Check the host and the network, then run the same command again."
+
+
+def _denied(status: int, where: str, host: str) -> RegistryDenied:
+    name = host.removesuffix(".azurecr.io") if host.endswith(".azurecr.io") else "NAME"
+    login = f"`docker login {host or 'HOST'}` or `az acr login -n {name}`"
+    if status == 401:
+        do = (
+            f"Log in with {login}; the docker config and its helpers are read. A login without the role AcrPush (to "
+            "pull: AcrPull) is refused by Azure in the same way."
+        )
+    else:
+        do = (
+            "The login may not do that: in Azure it needs the role AcrPush (to pull: AcrPull), and the registry's "
+            f"network rules must let the builder in. Another login: {login}."
+        )
+    return RegistryDenied(f"the registry refused{f' ({host})' if host else ''}: {status}", where=where, do=do)
+
+
+async def _get(at: Registry, path: str, where: str, on_event: OnEvent = ignore) -> tuple[dict[str, Any], str]:
     """A JSON document of a repository and its digest."""
+    headers = {"Accept": _MANIFESTS} if path.startswith("manifests/") else {}
+
+    async def once(client: httpx.AsyncClient) -> httpx.Response:
+        answer = await client.get(f"{at.url}/{path}", headers=headers)
+        if answer.status_code == 401:
+            token = await _authorization(client, at, answer, where)
+            answer = await client.get(f"{at.url}/{path}", headers={**headers, "Authorization": token})
+        return answer
+
+    answer = await _answered(at, where, once, on_event)
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise _no_registry(at, where)
+    return document, answer.headers.get("Docker-Content-Digest", "")
+
+
+async def _answered(
+    at: Registry,
+    where: str,
+    once: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
+    on_event: OnEvent,
+    *,
+    between: float | None = None,
+) -> httpx.Response:
+    """The answer 200 to a question; asked up to three times where connections fail, and after 429 and 5xx.
+
+    :param between: seconds that may pass between two parts of an answer; as long as for its beginning unless given.
+    :raises RegistryDenied, BuildError, TryAgain: there is none.
+    """
     import httpx
 
-    headers = {"Accept": _MANIFESTS} if path.startswith("manifests/") else {}
-    async with httpx.AsyncClient(timeout=httpx.Timeout(30, connect=10), follow_redirects=True) as client:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                answer = await client.get(f"{at.url}/{path}", headers=headers)
-                if answer.status_code == 401:
-                    token = await _authorization(client, at, answer)
-                    answer = await client.get(f"{at.url}/{path}", headers={**headers, "Authorization": token})
-                if answer.status_code not in (429, 500, 502, 503, 504):
-                    break
-                problem = f"it answered {answer.status_code}"
-            except httpx.TransportError as error:
-                problem = str(error) or type(error).__name__
-            if attempt == _TRIES:
-                raise _unreachable(at, problem, where)
-            await anyio.sleep(0.5 * 2**attempt)
-    _check_status(answer.status_code, at, where)
+    async def ask() -> httpx.Response:
+        try:
+            answer = await once(client)
+        except httpx.TransportError as error:
+            raise _unreachable(at, error, where) from None
+        _check_busy(answer, at, where)
+        return answer
+
     try:
-        return answer.json(), answer.headers.get("Docker-Content-Digest", "")
-    except ValueError:
-        raise BuildError(f"{at.host} did not answer as a registry does", step=where) from None
+        async with _client(at, between or PATIENCE) as client:
+            answer = await tried(ask, on_event)
+    except (httpx.RequestError, httpx.InvalidURL):
+        raise _no_registry(at, where) from None
+    _check_status(answer.status_code, at, where)
+    return answer
 
 
-def _unreachable(at: Registry, problem: str, where: str) -> TryAgain:
-    return TryAgain(
-        f"the registry {at.host} cannot be reached or is busy: {problem}",
-        where=where,
-        do="Check the host and the network, then run the same command again.",
+def _client(at: Registry, between: float) -> httpx.AsyncClient:
+    """Asks a registry, by the proxy and with the certificates that the environment names.
+
+    :raises UsageError: it names what cannot be used.
+    """
+    import httpx
+
+    timeout = httpx.Timeout(between, connect=PATIENCE)
+    try:
+        return httpx.AsyncClient(timeout=timeout, follow_redirects=True, trust_env=not at.is_here)
+    except OSError as error:
+        raise UsageError(
+            f"certificates cannot be read ({error.strerror or error})", where="$SSL_CERT_FILE, $SSL_CERT_DIR"
+        ) from None
+    except (ImportError, ValueError, httpx.InvalidURL):
+        names = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
+        wrong = [name for name in names if not re.match(r"(https?://)?[^\s/:]+(:\d+)?/?\Z", _shown(os.environ[name]))]
+        raise UsageError(
+            f"{at.host} cannot be asked through such a proxy",
+            where=", ".join(f"${name}" for name in wrong or names),
+            do="Give http://HOST:PORT, or unset it. SOCKS proxies are not supported.",
+        ) from None
+
+
+def _proxy(at: Registry) -> str | None:
+    """The variable by whose proxy a registry is asked; None where it is asked directly."""
+    from urllib.request import proxy_bypass
+
+    if at.is_here or proxy_bypass(at.url.split("/")[2]):
+        return None
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    return next((name for name in names if os.environ.get(name)), None)
+
+
+def _shown(url: str) -> str:
+    """A proxy's URL without its login."""
+    return re.sub(r"^((?:\w+://)?)[^/@]*@", r"\1", url)
+
+
+def _unreachable(at: Registry, error: httpx.TransportError, where: str) -> DaggerAmlError:
+    import httpx
+
+    problem = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in problem:
+        return BuildError(
+            f"the certificate of {at.host} is not trusted",
+            step=where,
+            do="Name the file of your company's certificates in $SSL_CERT_FILE (docs/howto-proxy-ca.md).",
+        )
+    variable = _proxy(at)
+    if variable:
+        return TryAgain(
+            f"the registry {at.host} cannot be reached through the proxy {_shown(os.environ[variable])} of "
+            f"${variable}: {problem}",
+            where=where,
+            do=f"Correct or unset ${variable}, or name {at.host} in $NO_PROXY.",
+        )
+    return TryAgain(f"the registry {at.host} cannot be reached or is busy: {problem}", where=where, do=_LATER)
+
+
+def _check_busy(answer: httpx.Response, at: Registry, where: str) -> None:
+    status = answer.status_code
+    if status not in _BUSY:
+        return
+    after = answer.headers.get("Retry-After", "")
+    seconds = float(after) if after.isdecimal() else 0.0
+    said = "it asks to slow down (429)" if status == 429 else f"it answered {status}"
+    what = f"the registry {at.host} cannot be reached or is busy: {said}"
+    raise TryAgain(f"{what}, and asks to wait {after} s" if seconds else what, where=where, do=_LATER, after=seconds)
+
+
+def _no_registry(at: Registry, where: str) -> BuildError:
+    return BuildError(
+        f"{at.host} did not answer as a registry does",
+        step=where,
+        do="Check the host; a proxy or a login page may have answered in its place.",
     )
 
 
 def _check_status(status: int, at: Registry, where: str) -> None:
     if status in (401, 403):
-        raise _denied(status, where, f" ({at.host})")
+        raise _denied(status, where, at.host)
     if status == 404:
         raise BuildError(f"{at.host} has no such image", step=where, do="Check the name and the tag.")
     if status != 200:
         raise BuildError(f"{at.host} answered {status}", step=where)
 
 
-async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.Response) -> str:
-    """The Authorization header that a 401 asks for."""
+async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.Response, where: str) -> str:
+    """The Authorization header that a 401 asks for.
+
+    :raises TryAgain: the place that gives tokens is busy.
+    """
     user, secret = await anyio.to_thread.run_sync(_credentials, at.host)
     challenge = answer.headers.get("WWW-Authenticate", "")
     basic = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode() if user else ""
-    if not challenge.lower().startswith("bearer"):
-        return basic
     fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    if not challenge.lower().startswith("bearer") or "realm" not in fields:
+        return basic
     service, scope = fields.get("service", ""), fields.get("scope", f"repository:{at.repository}:pull")
     if user == "<token>":
         form = {"grant_type": "refresh_token", "refresh_token": secret, "service": service, "scope": scope}
@@ -294,17 +456,25 @@ async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.
     else:
         headers = {"Authorization": basic} if basic else {}
         token = await client.get(fields["realm"], params={"service": service, "scope": scope}, headers=headers)
+    _check_busy(token, at, where)
     if token.status_code != 200:
         return basic
-    found = token.json()
-    return f"Bearer {found.get('token') or found.get('access_token')}"
+    try:
+        found = token.json()
+        return f"Bearer {found.get('token') or found.get('access_token')}"
+    except (ValueError, AttributeError):
+        raise _no_registry(at, where) from None
+
+
+def docker_config() -> Path:
+    """Docker's own file of settings and logins."""
+    return expanded(os.environ.get("DOCKER_CONFIG") or "~/.docker") / "config.json"
 
 
 def _credentials(host: str) -> tuple[str, str]:
     """User and secret for a host from the docker config; empty when there are none."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(docker_config().read_text())
     except (OSError, ValueError):
         return "", ""
     keys = ["https://index.docker.io/v1/", "docker.io"] if host == "docker.io" else [host, f"https://{host}"]

@@ -16,7 +16,7 @@ from ..graph import From
 from .dockerfile import Format
 from .process import Done, run
 from .tarball import name_in_tar
-from .tool import Build, Found, first_json, found_image, random_name
+from .tool import Build, Found, Heard, first_json, found_image, random_name
 
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
 
@@ -57,9 +57,9 @@ class Docker:
     buildx: bool = False
     name: str = "docker"
 
-    async def pull(self, reference: str, platform: str) -> Done:
+    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
         """See :class:`~dagger_aml.backends.tool.Tool`, here and below."""
-        return await run(["docker", "pull", "--platform", platform, reference])
+        return await run(["docker", "pull", "--platform", platform, reference], heard=heard)
 
     def pulled_digest(self, output: str) -> str | None:
         match = _DIGEST.search(output)
@@ -96,12 +96,14 @@ class Docker:
         command = ["docker", "build", *build.flags, *flags, str(build.context)]
         return await run(command, on_line=on_line, env={**env, **build.env})
 
-    async def push(self, images: Sequence[str], reference: str, work: Path) -> tuple[Done, str | None]:
+    async def push(
+        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
+    ) -> tuple[Done, str | None]:
         (image,) = images
         tagged = await self.tag(image, reference)
         if tagged.code:
             return tagged, None
-        done = await run(["docker", "push", reference])
+        done = await run(["docker", "push", reference], heard=heard)
         return done, self.pulled_digest(done.out)
 
     async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:

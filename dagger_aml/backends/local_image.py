@@ -16,11 +16,8 @@ from .files import written
 from .process import Done, workplace
 from .retry import tried
 from .tarball import name_in_tar, read_tar, write_layout
-from .tool import Tool, failed, refused
+from .tool import Tool, failed, has_retried, refused, telling
 from .transfers import growing
-
-_HAS_RETRIED = "etrying in "
-"""What the programs print when they try a push again by themselves, which then is enough."""
 
 
 @frozen
@@ -45,17 +42,17 @@ class LocalImage:
         :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable, 429 or 5xx.
         """
         self.on_event(Said(f"pushing {reference}"))
-        done = Done(0)
+        done, heard = Done(0), telling(self.tool.name, self.on_event)
 
         async def push() -> str | None:
             nonlocal done
             with workplace() as work:
-                done, digest = await self.tool.push(self.ids, reference, work)
+                done, digest = await self.tool.push(self.ids, reference, work, heard)
             if done.code:
                 raise refused(done, reference, f"push {reference}", [self.tool.name, "push", reference])
             return digest
 
-        digest = await tried(push, self.on_event, enough=lambda: _HAS_RETRIED in done.out + done.err)
+        digest = await tried(push, self.on_event, enough=lambda: has_retried(done))
         layers = (await manifest_layers(reference, digest))[1] if digest else ()
         return Result(digest, self.id, (reference,), layers)
 

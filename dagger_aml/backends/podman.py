@@ -24,6 +24,7 @@ from .process import Done, run, workplace
 from .tool import (
     Build,
     Found,
+    Heard,
     docker_config_file,
     first_json,
     found_image,
@@ -46,11 +47,11 @@ class Podman:
     name: str = "podman"
     _always: tuple[str, ...] = field(default=(), init=False)
 
-    async def pull(self, reference: str, platform: str) -> Done:
+    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
         """See :class:`~dagger_aml.backends.tool.Tool`, here and below."""
         with workplace() as work:
             flags = [*self._always, "--platform", platform, *_tls(reference)]
-            return await self._run("pull", *flags, full_reference(reference), work=work)
+            return await self._run("pull", *flags, full_reference(reference), work=work, heard=heard)
 
     def pulled_digest(self, output: str) -> str | None:
         return None
@@ -115,17 +116,20 @@ class Podman:
                 await self._tidy(mark)
             raise
 
-    async def push(self, images: Sequence[str], reference: str, work: Path) -> tuple[Done, str | None]:
+    async def push(
+        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
+    ) -> tuple[Done, str | None]:
         file, name = work / "digest", random_name()
         flags = ["push", "--digestfile", str(file), *_tls(reference)]
         dest = f"docker://{full_reference(reference)}"
         if len(images) == 1:
-            done = await self._run(*flags, images[0], dest, work=work)
+            done = await self._run(*flags, images[0], dest, work=work, heard=heard)
         else:
             try:
                 done = await self._listed(name, images)
                 if not done.code:
-                    done = await self._run("manifest", *flags, "--all", "--format", "v2s2", name, dest, work=work)
+                    kind = ["--all", "--format", "v2s2"]
+                    done = await self._run("manifest", *flags, *kind, name, dest, work=work, heard=heard)
             finally:
                 await self._shielded("manifest", "rm", name)
         return done, None if done.code else file.read_text().strip()
@@ -161,6 +165,7 @@ class Podman:
         work: Path | None = None,
         stdin: str = "",
         on_line: Callable[[str], None] | None = None,
+        heard: Heard | None = None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Done:
@@ -168,7 +173,8 @@ class Podman:
         config = docker_config_file()
         if config and not os.environ.get("REGISTRY_AUTH_FILE"):
             more["REGISTRY_AUTH_FILE"] = str(config)
-        return await run([self.name, *argv], env={**more, **(env or {})}, stdin=stdin, on_line=on_line, cwd=cwd)
+        env = {**more, **(env or {})}
+        return await run([self.name, *argv], env=env, stdin=stdin, on_line=on_line, heard=heard, cwd=cwd)
 
     async def _shielded(self, *argv: str) -> None:
         with anyio.CancelScope(shield=True):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from attrs import define, field
 
 from ..access import Access, Mount, hidden
+
+_CANNOT = re.compile(r"Failed to establish|ProxyError|(?:ould not|annot) (?:connect|resolve)|onnection refused")
+"""What pip, uv and apt print of a proxy that does not answer."""
 
 
 @define
@@ -44,6 +49,19 @@ class SecretFiles:
     def hidden(self, text: str) -> str:
         """Output without what must not be seen."""
         return hidden(text, self.sensitive)
+
+    def proxy_advice(self, output: str) -> str | None:
+        """What to do where a command could not reach its proxy; None where its output tells nothing of that."""
+        for name in ("https_proxy", "http_proxy"):
+            at = urlsplit(self.proxies.get(name, ""))
+            named = (f"{at.hostname}:{at.port}", f"host='{at.hostname}', port={at.port}")
+            if at.hostname and any(each in output for each in named) and _CANNOT.search(output):
+                return (
+                    f"The proxy of the build's commands, {at.hostname}:{at.port}, cannot be reached from them: "
+                    f"correct ${name.upper()} or --{name.replace('_', '-')}, or [network] in the project file; "
+                    "--no-proxy names hosts that need none."
+                )
+        return None
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from dagger_aml.api import check_asked
 from dagger_aml.backends.files import written
 from dagger_aml.backends.retry import tried
 from dagger_aml.backends.tarball import name_in_tar, read_tar, unpack_layout, write_layout
-from dagger_aml.cli.build import metadata
+from dagger_aml.cli.order import metadata
 from dagger_aml.errors import BuildError, TryAgain
 from dagger_aml.events import Event, Said
 from dagger_aml.exports import STDOUT, Export, as_export, check_exports, check_file, parse_export
@@ -415,8 +415,8 @@ def test_a_push_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert await_(tried(failing(2), events.append)) == "done" and slept == [2, 4]
     assert [event.text for event in events if isinstance(event, Said)] == [
-        "busy; trying again (2 of 3)",
-        "busy; trying again (3 of 3)",
+        "busy; trying again in 2 s (2 of 3)",
+        "busy; trying again in 4 s (3 of 3)",
     ]
     slept.clear()
     with pytest.raises(TryAgain):

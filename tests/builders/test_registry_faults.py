@@ -1,0 +1,380 @@
+"""A registry that breaks while a base is pulled from it or an image pushed to it: docs/faults.md, "The registry".
+
+Each time: the exit code, one error that names the cause and the next step, the tag where it was, nothing left, and
+the same command working once the registry does. The command line runs in this process, to wait less between tries.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from dagger_aml.backends import patience, retry
+from dagger_aml.cli import main
+from tests.faulty import (
+    PULL_BLOB,
+    PULL_MANIFEST,
+    PUSH,
+    PUSH_BLOB,
+    PUSH_MANIFEST,
+    Answer,
+    Cut,
+    Fault,
+    Faulty,
+    Hang,
+    Slow,
+    closed_port,
+    faulty,
+    registry_of_own,
+)
+from tests.standin.tiny import push_tiny
+from tests.standin.tools import TOOLS, StandInError
+
+from .conftest import Need, need_programs
+
+pytestmark = pytest.mark.builders
+
+GONE, NO_IMAGE = Answer(404, {}, "MANIFEST_UNKNOWN"), "no such image ({host})\n  Check the name and the tag."
+LOGIN = Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, "UNAUTHORIZED")
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry that holds a tiny base, `dagger-aml-test/tiny:1`."""
+    need_programs(*TOOLS)
+    with registry_of_own(tmp_path_factory.mktemp("registry")) as host:
+        try:
+            push_tiny(host)
+        except StandInError as error:
+            pytest.skip(f"there is no tiny base: {error}")
+        yield host
+
+
+@pytest.fixture(scope="module")
+def proxy(upstream: str) -> Iterator[Faulty]:
+    """What breaks the registry; between tests it breaks nothing."""
+    with faulty(upstream) as found:
+        yield found
+
+
+@frozen
+class Ended:
+    """A command that ended.
+
+    :param lines: of the progress that a retry made.
+    """
+
+    code: int
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return [line for line in self.err.splitlines() if "again in" in line]
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Call]:
+    """Build a small project with some flags; a failure leaves one error, and nothing else."""
+    before = signal.getsignal(signal.SIGTERM)
+    (tmp_path / "project" / "code").mkdir(parents=True)
+    # Its own text, so that every test has a layer of its own to push.
+    (tmp_path / "project" / "code" / "score.py").write_text(
+        f"# {uuid.uuid4()}\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    return data\n"
+    )
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(retry, "WAITS", (0.1, 0.2))
+
+    def call(*words: object) -> Ended:
+        made = tmp_path / "made.json"
+        made.unlink(missing_ok=True)
+        command = ["dagger-aml", "build", tmp_path / "project", "--metadata-file", made, *words]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        err = capsys.readouterr().err
+        code = ended.value.code if isinstance(ended.value.code, int) else 0
+        assert "Traceback" not in err and "_state=" not in err
+        assert len(re.findall("^dagger-aml: error: ", err, re.M)) == (code != 0), err
+        assert made.exists() == (code == 0)
+        assert not list((tmp_path / "tmp").glob("dagger-aml-*"))
+        return Ended(code, err)
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+def fresh_base(upstream: str) -> str:
+    """A base that no builder has seen, as `REPOSITORY:TAG`."""
+    tag = uuid.uuid4().hex[:12]
+    push_tiny(upstream, tag, tag)
+    return f"dagger-aml-test/tiny:{tag}"
+
+
+def held(upstream: str) -> str:
+    """A tag that stands for another image already, as `REPOSITORY:TAG`."""
+    name = f"dagger-aml-test/{uuid.uuid4().hex[:12]}:1"
+    flags = ("--src-tls-verify=false", "--dest-tls-verify=false")
+    command = ["skopeo", "copy", *flags, f"docker://{upstream}/dagger-aml-test/tiny:1", f"docker://{upstream}/{name}"]
+    subprocess.run(command, check=True, capture_output=True)
+    return name
+
+
+# --- pushing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("builder", "fault", "said"),
+    [
+        pytest.param(
+            "dagger", Fault(PUSH_MANIFEST, Answer(500), times=2), "trying again in", marks=pytest.mark.engine
+        ),
+        # The engine waits for this one by itself.
+        pytest.param("dagger", Fault(PUSH, Answer(429), times=3), None, marks=pytest.mark.engine),
+        pytest.param(
+            "dagger", Fault(PUSH_BLOB, Cut(100), times=1), "the connection was cut", marks=pytest.mark.engine
+        ),
+        ("podman", Fault(PUSH_MANIFEST, Answer(500), times=1), "it answered 500"),
+        ("docker", Fault(PUSH, Answer(500), times=1), "docker tries again in 5 s"),
+    ],
+    ids=["dagger 500", "dagger 429", "dagger cut", "podman 500", "docker 500"],
+)
+def test_a_push_that_breaks_at_first_goes_through(
+    cli: Call, need: Need, upstream: str, proxy: Faulty, builder: str, fault: Fault, said: str | None
+) -> None:
+    if builder != "dagger":
+        need(builder)
+    name = held(upstream)
+    before = proxy.digest(name)
+    proxy.breaks(fault)
+    base = f"{upstream}/dagger-aml-test/tiny:1"
+    done = cli("--base", base, "-t", f"{proxy.host}/{name}", "--push", "--with", builder)
+    assert done.code == 0 and len(proxy.met) == fault.times, done.err
+    assert said is None or any(said in line for line in done.lines), done.err
+    assert proxy.digest(name) not in (before, None)
+
+
+DENIED = Fault(PUSH, Answer(403, {}, "DENIED"))
+
+
+@pytest.mark.parametrize(
+    ("builder", "fault", "code", "said", "retried"),
+    [
+        pytest.param("dagger", Fault(PUSH, LOGIN), 1, "docker login {host}", 0, marks=pytest.mark.engine),
+        pytest.param("dagger", DENIED, 1, "AcrPush", 0, marks=pytest.mark.engine),
+        pytest.param(
+            "dagger",
+            Fault(PUSH_MANIFEST, Answer(500)),
+            75,
+            "reached or is busy ({host})",
+            2,
+            marks=pytest.mark.engine,
+        ),
+        pytest.param("dagger", None, 75, "connection refused", 2, marks=pytest.mark.engine),
+        ("docker", Fault(PUSH, LOGIN), 1, "docker login {host}", 0),
+        ("docker", DENIED, 1, "AcrPush", 0),
+        ("docker", None, 75, "connection refused", 2),
+    ],
+    ids=["dagger 401", "dagger 403", "dagger 500", "dagger down", "docker 401", "docker 403", "docker down"],
+)
+def test_a_push_that_fails(
+    cli: Call,
+    need: Need,
+    upstream: str,
+    proxy: Faulty,
+    builder: str,
+    fault: Fault | None,
+    code: int,
+    said: str,
+    retried: int,
+) -> None:
+    """The tag stays where it was, though blobs may have come; the next push moves it."""
+    if builder != "dagger":
+        need(builder)
+    name = held(upstream)
+    before = proxy.digest(name)
+    proxy.breaks(*([fault] if fault else []))
+    host = proxy.host if fault else f"localhost:{closed_port()}"
+    words = ("--base", f"{upstream}/dagger-aml-test/tiny:1", "--push", "--with", builder)
+    failed = cli(*words, "-t", f"{host}/{name}")
+    assert failed.code == code, failed.err
+    assert said.format(host=host) in failed.err and f"error: push {host}/{name}: " in failed.err, failed.err
+    assert len(failed.lines) == retried, failed.err
+    assert proxy.digest(name) == before
+    proxy.breaks()
+    done = cli(*words, "-t", f"{proxy.host}/{name}")
+    assert done.code == 0 and not done.lines, done.err
+    assert proxy.digest(name) not in (before, None)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "fault", [Fault(PUSH_BLOB, Cut(100)), Fault(PUSH, Answer(429, {}, "TOOMANYREQUESTS"))], ids=["cut", "429"]
+)
+def test_a_push_of_a_new_tag_that_fails_leaves_none(
+    cli: Call, need: Need, upstream: str, proxy: Faulty, fault: Fault
+) -> None:
+    proxy.breaks(fault)
+    name = f"dagger-aml-test/{uuid.uuid4().hex[:12]}:1"
+    failed = cli("--base", f"{upstream}/dagger-aml-test/tiny:1", "-t", f"{proxy.host}/{name}", "--push")
+    assert (failed.code, len(failed.lines)) == (75, 2), failed.err
+    assert proxy.digest(name) is None
+
+
+@pytest.mark.engine
+def test_a_slow_push_is_waited_for(cli: Call, upstream: str, proxy: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an engine waits for without a word is told: nothing moves while the registry holds the manifest back."""
+    monkeypatch.setattr(patience, "TELL", 0.5)
+    proxy.breaks(Fault(PUSH_MANIFEST, Slow(2), times=1))
+    name = f"dagger-aml-test/{uuid.uuid4().hex[:12]}:1"
+    done = cli("--base", f"{upstream}/dagger-aml-test/tiny:1", "-t", f"{proxy.host}/{name}", "--push")
+    assert done.code == 0 and proxy.met, done.err
+    assert f"push {proxy.host}/{name}: nothing from the registry for " in done.err
+
+
+# --- pulling --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("builder", "fault"),
+    [
+        pytest.param("dagger", Fault(PULL_MANIFEST, Answer(500), times=2), marks=pytest.mark.engine),
+        ("docker", Fault(PULL_MANIFEST, Answer(500), times=3)),
+        ("buildah", Fault(PULL_MANIFEST, Answer(500), times=1)),
+    ],
+    ids=str,
+)
+def test_a_pull_that_breaks_at_first_goes_through(
+    cli: Call, need: Need, upstream: str, proxy: Faulty, builder: str, fault: Fault, tmp_path: Path
+) -> None:
+    if builder != "dagger":
+        need(builder)
+    base = fresh_base(upstream)
+    proxy.breaks(fault)
+    done = cli("--base", f"{proxy.host}/{base}", "--with", builder, "-o", tmp_path / "made.tar")
+    assert done.code == 0 and (tmp_path / "made.tar").exists(), done.err
+    assert len(proxy.met) == fault.times
+    assert done.lines and all("it answered 500; trying again in 0 s" in line for line in done.lines), done.err
+
+
+@pytest.mark.engine
+def test_a_blob_that_breaks_off_is_gone_on_with(cli: Call, upstream: str, proxy: Faulty, tmp_path: Path) -> None:
+    """By the engine itself, from where it broke off."""
+    base = fresh_base(upstream)
+    proxy.breaks(Fault(PULL_BLOB, Cut(1000), times=2, skip=1))
+    done = cli("--base", f"{proxy.host}/{base}", "-o", tmp_path / "made.tar")
+    assert done.code == 0 and len(proxy.met) == 2, done.err
+
+
+@pytest.mark.parametrize(
+    ("builder", "do", "code", "said", "retried"),
+    [
+        pytest.param("dagger", LOGIN, 1, "docker login {host}", 0, marks=pytest.mark.engine),
+        pytest.param("dagger", Answer(403, {}, "DENIED"), 1, "AcrPull", 0, marks=pytest.mark.engine),
+        pytest.param("dagger", GONE, 1, NO_IMAGE, 0, marks=pytest.mark.engine),
+        pytest.param("dagger", Answer(500), 75, "it answered 500", 2, marks=pytest.mark.engine),
+        pytest.param("dagger", None, 75, "connection refused", 2, marks=pytest.mark.engine),
+        ("docker", LOGIN, 1, "docker login {host}", 0),
+        ("docker", GONE, 1, NO_IMAGE, 0),
+        ("docker", None, 75, "connection refused", 2),
+    ],
+    ids=[
+        *("dagger 401", "dagger 403", "dagger 404", "dagger 500", "dagger down"),
+        *("docker 401", "docker 404", "docker down"),
+    ],
+)
+def test_a_pull_that_fails(
+    cli: Call,
+    need: Need,
+    upstream: str,
+    proxy: Faulty,
+    builder: str,
+    do: Answer | None,
+    code: int,
+    said: str,
+    retried: int,
+    tmp_path: Path,
+) -> None:
+    """No tar, nor a part of one; the next build writes it."""
+    if builder != "dagger":
+        need(builder)
+    name = fresh_base(upstream)
+    proxy.breaks(*([Fault(PULL_MANIFEST, do)] if do else []))
+    host = proxy.host if do else f"localhost:{closed_port()}"
+    words = ("--with", builder, "-o", tmp_path / "made.tar")
+    failed = cli("--base", f"{host}/{name}", *words)
+    assert failed.code == code, failed.err
+    assert f"error: base {host}/{name}: " in failed.err and said.format(host=host) in failed.err, failed.err
+    assert len(failed.lines) == retried, failed.err
+    assert not list(tmp_path.glob("*made.tar*"))
+    proxy.breaks()
+    done = cli("--base", f"{proxy.host}/{name}", *words)
+    assert done.code == 0 and (tmp_path / "made.tar").exists(), done.err
+
+
+# --- registries that take a request and never answer ----------------------------------------------------------------
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("fault", "place", "seconds"),
+    [
+        (Fault(PULL_MANIFEST, Hang()), "base", 3),
+        (Fault(PULL_BLOB, Hang(), skip=1), "base", 4),
+        (Fault(PUSH_BLOB, Hang()), "push", 4),
+    ],
+    ids=["manifest", "layer", "push"],
+)
+def test_a_registry_that_never_answers(
+    cli: Call, upstream: str, proxy: Faulty, monkeypatch: pytest.MonkeyPatch, fault: Fault, place: str, seconds: int
+) -> None:
+    """The engine itself would wait for ever."""
+    base = fresh_base(upstream)
+    for name, value in (("TELL", 0.7), ("SMALL", 3), ("LARGE", 4)):
+        monkeypatch.setattr(patience, name, value)
+    proxy.breaks(fault)
+    tag = f"dagger-aml-test/{uuid.uuid4().hex[:12]}:1"
+    where = f"base {proxy.host}/{base}" if place == "base" else f"push {proxy.host}/{tag}"
+    failed = cli("--base", f"{proxy.host}/{base}", "-t", f"{proxy.host}/{tag}", "--push")
+    assert failed.code == 75 and proxy.met, failed.err
+    assert f"{where}: nothing from the registry for 1 s; still waiting" in failed.err
+    assert f"error: {where}: the registry does not answer: nothing came for {seconds} s" in failed.err
+    assert not failed.lines and proxy.digest(tag) is None
+
+
+# --- proxies that lead nowhere --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("builder", [pytest.param("dagger", marks=pytest.mark.engine), "docker"])
+def test_a_proxy_of_the_commands_that_leads_nowhere(
+    cli: Call, need: Need, bases: dict[str, str], tmp_path: Path, builder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable's own proxy on this machine is not handed to the commands; a flag's, or another's, is."""
+    if builder != "dagger":
+        need(builder)
+    (tmp_path / "project" / "requirements.txt").write_text("six==1.16.0\n")
+    at = f"127.0.0.1:{closed_port()}"
+    failed = cli("--base", bases["classic"], "--https-proxy", f"http://bob:hush@{at}", "--with", builder)
+    assert failed.code == 1 and "error: pip requirements.txt" in failed.err, failed.err
+    assert f"The proxy of the build's commands, {at}, cannot be reached from them: correct $HTTPS_PROXY" in failed.err
+    assert "hush" not in failed.err
+
+
+def test_a_proxy_of_the_builder_that_leads_nowhere(cli: Call, need: Need, monkeypatch: pytest.MonkeyPatch) -> None:
+    """podman and buildah take the shell's variable."""
+    need("buildah")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    failed = cli("--base", "registry.invalid/x:1", "--with", "buildah")
+    assert failed.code == 75 and "the builder's proxy cannot be reached" in failed.err, failed.err
+    assert "HTTPS_PROXY and NO_PROXY in the builder's environment" in failed.err

@@ -1,0 +1,221 @@
+"""A registry that breaks, asked by dagger-aml itself: tried again where that may help, else one error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagger_aml import registry
+from dagger_aml.backends import retry
+from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
+from dagger_aml.events import Event, Said
+from dagger_aml.registry import download, image_config, said_by_registry
+from tests.faulty import PULL_BLOB, PULL_MANIFEST, Answer, Cut, Fault, Faulty, Hang, Slow, closed_port, faulty
+
+from .test_download import Shelf, shelf
+
+pytestmark = pytest.mark.anyio
+
+__all__ = ["shelf"]
+
+NOWHERE = "http://user:hush@127.0.0.1:{port}"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait little, and by no proxy of the machine's."""
+    monkeypatch.setattr(retry, "WAITS", (0.01, 0.02))
+    monkeypatch.setattr(registry, "PATIENCE", 0.3)
+    monkeypatch.setattr(registry, "_BETWEEN", 0.3)
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def proxy(shelf: Shelf) -> Iterator[Faulty]:
+    """A registry with one image, `x/y:1`, behind what breaks it."""
+    with faulty(shelf.host) as found:
+        # The registry names itself in what it asks for: it must be by the name that it is asked by.
+        shelf.host = found.host
+        yield found
+
+
+async def asked(host: str, events: list[Event] | None = None) -> dict[str, Any]:
+    """What an image's config says."""
+    return await image_config(f"{host}/x/y:1", None, "linux/amd64", (events if events is not None else []).append)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(PULL_MANIFEST, Answer(500), times=2),
+        Fault(PULL_MANIFEST, Answer(429), times=2),
+        Fault(PULL_MANIFEST, Cut(), times=2),
+        Fault(PULL_BLOB, Cut(10), times=2),
+        Fault(PULL_BLOB, Hang(), times=2),
+        Fault("GET /token", Answer(503), times=2),
+    ],
+    ids=str,
+)
+async def test_twice_broken_then_through(shelf: Shelf, proxy: Faulty, fault: Fault) -> None:
+    shelf.token = "yes" if "token" in fault.on else ""
+    proxy.breaks(fault)
+    events: list[Event] = []
+    assert (await asked(proxy.host, events))["User"]
+    said = [event.text for event in events if isinstance(event, Said)]
+    assert len(proxy.met) == 2
+    assert [text.rpartition("; ")[2] for text in said] == [
+        f"trying again in 0 s ({number} of 3)" for number in (2, 3)
+    ]
+    assert all(proxy.host in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "tries", "said"),
+    [
+        (Answer(500), TryAgain, 3, "it answered 500"),
+        (Answer(429), TryAgain, 3, "it asks to slow down (429)"),
+        (Answer(429, {"Retry-After": "31"}), TryAgain, 1, "(429), and asks to wait 31 s"),
+        (Cut(), TryAgain, 3, "cannot be reached or is busy"),
+        (Hang(), TryAgain, 3, "no answer in time"),
+        (Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}), RegistryDenied, 2, "docker login {host}"),
+        (Answer(401, {"WWW-Authenticate": "Bearer"}), RegistryDenied, 2, "docker login {host}"),
+        (Answer(403), RegistryDenied, 1, "AcrPull"),
+        (Answer(404), BuildError, 1, "has no such image"),
+        (Answer(200), BuildError, 1, "did not answer as a registry does"),
+        (Answer(307, {"Location": "/v2/x/y/manifests/1"}), BuildError, 21, "did not answer as a registry does"),
+    ],
+    ids=str,
+)
+async def test_broken_for_good(
+    proxy: Faulty, do: Answer | Cut | Hang, kind: type[DaggerAmlError], tries: int, said: str
+) -> None:
+    proxy.breaks(Fault(PULL_MANIFEST, do))
+    with pytest.raises(kind) as caught:
+        await asked(proxy.host)
+    assert caught.type is kind and said.format(host=proxy.host) in str(caught.value)
+    assert proxy.host in str(caught.value) and len(proxy.met) == tries
+
+
+async def test_it_waits_as_long_as_it_is_asked_to(proxy: Faulty) -> None:
+    proxy.breaks(Fault(PULL_MANIFEST, Answer(429, {"Retry-After": "1"}), times=1))
+    begun = time.monotonic()
+    assert (await asked(proxy.host))["User"]
+    assert time.monotonic() - begun >= 1
+
+
+async def test_nobody_listens() -> None:
+    with pytest.raises(TryAgain, match="cannot be reached"):
+        await asked(f"localhost:{closed_port()}")
+
+
+async def test_a_slow_one_is_waited_for(proxy: Faulty) -> None:
+    proxy.breaks(Fault("GET ", Slow(0.1)))
+    assert (await asked(proxy.host))["User"] and len(proxy.met) == 3
+
+
+async def test_a_blob_that_breaks_off_is_fetched_anew(proxy: Faulty, tmp_path: Path) -> None:
+    events: list[Event] = []
+    proxy.breaks(Fault(PULL_BLOB, Cut(100), times=2, skip=1))
+    (tmp_path / "layout").mkdir()
+    await download(f"{proxy.host}/x/y:1", "linux/amd64", tmp_path / "layout", events.append)
+    assert len(proxy.met) == 2 and len(events) == 2
+    assert not list(tmp_path.rglob("new"))
+
+
+# --- proxies that lead nowhere --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+async def test_a_proxy_that_leads_nowhere_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, NOWHERE.format(port=closed_port()))
+    with pytest.raises(TryAgain) as caught:
+        await asked("registry.invalid")
+    text = str(caught.value)
+    assert f"of ${name}: " in text and f"unset ${name}" in text and "$NO_PROXY" in text
+    assert "hush" not in text and "user" not in text
+
+
+async def test_a_host_of_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", NOWHERE.format(port=closed_port()))
+    monkeypatch.setenv("NO_PROXY", ".invalid")
+    with pytest.raises(TryAgain) as caught:
+        await asked("registry.invalid")
+    assert "PROXY" not in str(caught.value)
+
+
+async def test_a_registry_of_this_machine_needs_no_proxy(proxy: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES[:3]:
+        monkeypatch.setenv(name, NOWHERE.format(port=closed_port()))
+    assert (await asked(proxy.host))["User"]
+
+
+@pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "ftp://h:1"])
+async def test_a_proxy_of_another_kind_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    with pytest.raises(UsageError) as caught:
+        await asked("registry.invalid")
+    assert caught.value.where == "$HTTPS_PROXY"
+
+
+async def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with pytest.raises(UsageError, match="No such file") as caught:
+        await asked("registry.invalid")
+    assert "$SSL_CERT_FILE" in str(caught.value.where)
+
+
+# --- what builders say ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        (
+            'failed to do request: Put "http://h.io/v2/x/blobs/uploads/1?_state=secret": EOF',
+            TryAgain,
+            "(h.io): the connection was cut",
+        ),
+        (
+            "short read: expected 669 bytes but got 0: unexpected EOF",
+            TryAgain,
+            "(h.io): it did not take what was sent",
+        ),
+        ('Head "https://h.io/v2/x": dial tcp 1.2.3.4:443: i/o timeout', TryAgain, "no answer in time"),
+        ("registry https://h.io/ says: toomanyrequests: slow down", TryAgain, "it asks to slow down (429)"),
+        (
+            'Get "https://h.io/v2/": proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused',
+            TryAgain,
+            "HTTPS_PROXY",
+        ),
+        ("pull access denied: insufficient_scope: 401 Unauthorized", RegistryDenied, "docker login h.io"),
+        ("push: unexpected status: 403 Forbidden", RegistryDenied, "AcrPush"),
+        ('Get "https://h.io/v2/": x509: certificate signed by unknown authority', BuildError, "does not trust"),
+    ],
+)
+def test_what_a_builder_says_is_put_in_words(text: str, kind: type[DaggerAmlError], said: str) -> None:
+    error = said_by_registry(text, "push h.io/x:1")
+    assert type(error) is kind and said in str(error) and "secret" not in str(error)
+
+
+def test_the_registry_of_azure_is_named_for_its_login() -> None:
+    error = said_by_registry("401 Unauthorized", "push mine.azurecr.io/x:1")
+    assert "`docker login mine.azurecr.io` or `az acr login -n mine`" in str(error)
+
+
+async def test_what_cannot_help_is_not_tried_again() -> None:
+    tries: list[int] = []
+
+    async def work() -> None:
+        tries.append(1)
+        raise TryAgain("the engine went away", after=None)
+
+    with pytest.raises(TryAgain):
+        await retry.tried(work, [].append)
+    assert len(tries) == 1
