@@ -152,6 +152,7 @@ class Builder:
         name: str | None = None,
         keep: bool = False,
         locate: Locate | None = None,
+        debug: Published | None = None,
         on_line: Callable[[Line], None] | None = None,
     ) -> Iterator[Endpoint]:
         """Start an image, wait until it is ready, remove it with the block; see :func:`dagger_aml.serve`."""
@@ -168,6 +169,7 @@ class Builder:
             name=name,
             keep=keep,
             locate=locate,
+            debug=debug,
             on_line=on_line,
         )
         with self._portal.wrap_async_context_manager(served) as endpoint:
@@ -194,7 +196,11 @@ def lay_out_each(project: Project) -> tuple[Graph, ...]:
 
 @contextmanager
 def connect(
-    *, engine_timeout: float = 300.0, no_cache: bool = False, on_event: OnEvent = ignore
+    *,
+    engine: str | None = None,
+    engine_timeout: float = 300.0,
+    no_cache: bool = False,
+    on_event: OnEvent = ignore,
 ) -> Iterator[Builder]:
     """Connect to a Dagger engine; see :func:`dagger_aml.connect`, which raises the same.
 
@@ -205,10 +211,10 @@ def connect(
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(
-            connect(engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event)
-        ) as engine,
+            connect(engine=engine, engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event)
+        ) as connected,
     ):
-        yield Builder(engine, portal)
+        yield Builder(connected, portal)
 
 
 @contextmanager

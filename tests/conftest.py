@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="put N generated strings through the encoder and BuildKit's parser (200), and up to 500 of each field "
         "into images (a twentieth of N)",
     )
+    parser.addoption("--moments", type=int, default=3, metavar="N", help="stop a build at N random moments (3)")
     parser.addoption("--many-files", action="store_true", help="build a tree of 20,000 files on each builder")
 
 

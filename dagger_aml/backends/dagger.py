@@ -7,13 +7,14 @@ its owner and mode, and the layer's bytes depend on its content and destination,
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 import posixpath
 import re
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -24,8 +25,8 @@ import dagger
 from attrs import evolve
 
 from .. import contract, oci_layout
-from ..content import is_file
-from ..errors import BuildError, DaggerAmlError, TryAgain, UsageError
+from ..content import is_file, unchanged
+from ..errors import BuildError, DaggerAmlError, EngineGone, UsageError
 from ..events import OnEvent, Said, Transferred, ignore
 from ..exports import Export, as_export
 from ..facts import BaseFacts, from_probe, of_config, prefixes, probe_argv, probe_stdin
@@ -33,8 +34,10 @@ from ..graph import Built, Copy, Empty, From, Given, Local, Run, Text
 from ..plan import Plan, labels
 from ..registry import image_config, manifest_layers, said_by_registry
 from ..result import Layer, Result, Written
+from . import patience
 from .builder import Image, cannot_run, has_no_shell
 from .files import written
+from .patience import patient
 from .process import workplace
 from .retry import tried
 from .secret_files import SecretFiles, secret_files
@@ -48,6 +51,13 @@ _SKELETON_TIME = 315532800
 
 _CHUNK = 40
 """Calls in one query; the SDK's query text grows with the square of a chain."""
+
+
+_NO_SESSION = (
+    r"^(engine is shutting down|waiting for client session attachables"
+    r'|(session|client) "[^"]*" not (found|initialized))'
+)
+"""What an engine says that ends, or was started anew since the session began, or has ended the session."""
 
 
 class DaggerBuilder:
@@ -82,32 +92,70 @@ class DaggerBuilder:
         self._imported: dict[From, dagger.Container] = {}
         self._fresh = f"DAGGER_AML_BUILD={uuid.uuid4().hex}" if no_cache else None
 
+    def with_events(self, on_event: OnEvent) -> DaggerBuilder:
+        """The same session, whose work is told to another callback: one for each of several images."""
+        made = copy.copy(self)
+        made.on_event = on_event
+        return made
+
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.builder.Builder`)."""
         self.on_event(Said(f"asking the base {base.pinned}"))
         container = await self._from(base)
-        async with _translated(f"base {base.pinned}"):
-            digest, config = await self._config(base, container)
+        where = f"base {base.pinned}"
+
+        async def reference() -> str:
+            async with _translated(where):
+                return "" if base.archive or isinstance(base, Given) else await container.image_ref()
+
+        async def config() -> tuple[str | None, BaseFacts]:
+            async with _translated(where):
+                return await self._config(base, container, ref)
+
+        async def answer() -> str:
+            async with _translated(where):
+                return await _probed(base, probe)
+
+        async with self._waiting(base, patience.SMALL):
+            ref = await tried(reference, self.on_event)
+        # From here on the engine pulls the layers, whatever it is asked.
+        async with self._waiting(base, patience.LARGE):
+            digest, known = await tried(config, self.on_event)
             probe = (
                 container.with_user("0:0")
                 .with_workdir("/")
-                .with_exec(list(probe_argv(config.user, config.environment)), stdin=probe_stdin(paths))
+                .with_exec(list(probe_argv(known.user, known.environment)), stdin=probe_stdin(paths))
             )
-            try:
-                answer = await probe.stdout()
-            except dagger.ExecError as error:
-                if "exec format error" in error.stderr:
-                    raise cannot_run(base) from None
-                if "/bin/sh: no such file" in error.stderr:
-                    raise has_no_shell(base) from None
-                raise
-        return digest, from_probe(answer, config)
+            return digest, from_probe(await tried(answer, self.on_event), known)
 
-    async def _config(self, base: From, container: dagger.Container) -> tuple[str | None, BaseFacts]:
-        """The base's digest, and what its config says."""
+    async def gone(self, step: str) -> EngineGone | None:
+        """Why the engine cannot be reached any more, where it cannot.
+
+        :param step: what needs it.
+        """
+        try:
+            async with _translated(step):
+                with anyio.fail_after(10):
+                    await self.client.version()
+        except EngineGone as error:
+            return error
+        except TimeoutError:
+            return _gone(step, "no answer within 10 s")
+        return None
+
+    def _waiting(self, base: From, longest: float) -> AbstractAsyncContextManager[object]:
+        """What ends the wait for a base's registry; of another base nobody knows how long it takes."""
+        if base.archive or isinstance(base, Given):
+            return nullcontext()
+        return patient(f"base {base.pinned}", longest, self.on_event)
+
+    async def _config(self, base: From, container: dagger.Container, ref: str) -> tuple[str | None, BaseFacts]:
+        """The base's digest, and what its config says.
+
+        :param ref: as the engine resolved it; empty for a base of no registry.
+        """
         if base.archive:
             return base.digest, of_config(oci_layout.config(base))
-        ref = "" if isinstance(base, Given) else await container.image_ref()
         digest = "sha256:" + ref.partition("@sha256:")[2] if "@sha256:" in ref else base.digest
         env = {await each.name(): await each.value() for each in await container.env_variables()}
         onbuild, volumes = (None, None) if isinstance(base, Given) else await _triggers(base, digest)
@@ -145,9 +193,10 @@ class DaggerBuilder:
     async def container(self, plan: Plan) -> dagger.Container:
         """Execute a plan and give the container, config included; every step has then run."""
         timeline = Timeline(self.on_event, self.spans)
-        with secret_files(plan.access) as files:
-            container = await self._layers(await self._from(plan.base), plan.layers, files, timeline)
-        said = await anyio.to_thread.run_sync(labels, plan)
+        with unchanged(plan.layers):
+            with secret_files(plan.access) as files:
+                container = await self._layers(await self._from(plan.base), plan.layers, files, timeline)
+            said = await anyio.to_thread.run_sync(labels, plan)
         async with _translated("config"):
             container = await _configured(container, plan, said).sync()
         await timeline.settle()
@@ -309,16 +358,19 @@ class DaggerImage:
 
     async def publish(self, reference: str) -> Result:
         """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
-        self.builder.on_event(Said(f"pushing {reference}"))
+        where, spans, on_event = f"push {reference}", self.builder.spans, self.builder.on_event
+        on_event(Said(f"pushing {reference}"))
 
         async def push() -> str:
             async with (
-                _translated(f"push {reference}"),
-                pushing(reference, self.builder.spans, self.builder.on_event),
+                # Without spans it cannot be seen whether anything moves.
+                patient(where, patience.LARGE if spans else math.inf, on_event) as seen,
+                _translated(where),
+                pushing(reference, spans, seen),
             ):
                 return await self.container.publish(reference, platform_variants=self.variants or None)
 
-        pushed = await tried(push, self.builder.on_event)
+        pushed = await tried(push, on_event)
         digest = "sha256:" + pushed.rpartition("@sha256:")[2]
         image_id, layers = await manifest_layers(reference, digest)
         return Result(digest, image_id, (reference,), self._named(layers))
@@ -357,8 +409,8 @@ class DaggerImage:
 
         store = await image_store()
         self.builder.on_event(Said(f"loading {reference} into {store}"))
-        with tempfile.TemporaryDirectory(prefix="dagger-aml-") as folder:
-            tar = Path(folder) / "image.tar"
+        with workplace() as work:
+            tar = work / "image.tar"
             made = await self._written(Export(tar), (reference,))
             await load_tar(store, tar)
         return Result(made.digest, made.image_id, (reference,), made.layers)
@@ -389,6 +441,17 @@ def _configured(container: dagger.Container, plan: Plan, said: Mapping[str, str]
     return container
 
 
+async def _probed(base: From, probe: dagger.Container) -> str:
+    try:
+        return await probe.stdout()
+    except dagger.ExecError as error:
+        if "exec format error" in error.stderr:
+            raise cannot_run(base) from None
+        if "/bin/sh: no such file" in error.stderr:
+            raise has_no_shell(base) from None
+        raise
+
+
 async def _triggers(base: From, digest: str | None) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """ONBUILD and VOLUME of a base, which the engine's API does not tell; None where this machine cannot ask."""
     try:
@@ -411,19 +474,30 @@ async def _translated(step: str, files: SecretFiles | None = None) -> AsyncItera
             step=step,
             command=tuple(error.command),
             output=files.hidden(output) if files else output,
+            do=files.proxy_advice(output) if files else None,
         ) from None
     except dagger.QueryError as error:
         raise _from_engine(step, str(error)) from None
     except (dagger.ClientConnectionError, dagger.TransportError) as error:
-        raise TryAgain(
-            f"the Dagger engine went away ({_first_line(str(error))})",
-            where=step,
-            do="Look at the engine's log, then run the same command again; finished steps are cached.",
-        ) from None
+        raise _gone(step, str(error)) from None
+
+
+def _gone(step: str, reason: str) -> EngineGone:
+    """The engine went away. Its session answers with an HTTP status; the rest of what it says is its own address."""
+    status = re.search(r"'([45]\d\d [^']+)'", reason)
+    return EngineGone(
+        f"the Dagger engine went away ({status[1] if status else _first_line(reason)})",
+        where=step,
+        do="Run the same command again once an engine answers (`dagger-aml doctor` says which); steps that it still "
+        "knows are not done again. Why it went, its log may say.",
+        after=None,
+    )
 
 
 def _from_engine(step: str, message: str) -> DaggerAmlError:
     text = re.sub(r" \[traceparent:[^\]]*\]", "", message)
+    if re.search(_NO_SESSION, text):
+        return _gone(step, text)
     known = said_by_registry(text, step)
     if known:
         return known

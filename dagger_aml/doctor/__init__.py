@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from .builders import buildah, docker, engine, podman
+from .builders import buildah, dagger, docker, podman
 from .check import AREAS, Check, Diagnosis
 from .machine import certificates, disk, logins, proxies, versions
 
@@ -20,9 +20,10 @@ CHECK_DEADLINE = 10.0
 """Seconds that one check may take; they run side by side."""
 
 
-async def diagnose(*, engine_timeout: float = 0) -> Diagnosis:
+async def diagnose(*, engine: str | None = None, engine_timeout: float = 0) -> Diagnosis:
     """Look at everything at once.
 
+    :param engine: address of the Dagger engine to look at, in place of the one that would be found.
     :param engine_timeout: seconds that getting and starting an engine in Docker may take besides; with 0 neither is
         tried.
     """
@@ -39,7 +40,8 @@ async def diagnose(*, engine_timeout: float = 0) -> Diagnosis:
             parts[name] = (Check(area, name, "missing", f"cannot be told: {said.splitlines()[0]}"),)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(look, "builders", "dagger", lambda: engine(engine_timeout), CHECK_DEADLINE + engine_timeout)
+        patience = CHECK_DEADLINE + engine_timeout
+        tasks.start_soon(look, "builders", "dagger", lambda: dagger(engine, engine_timeout), patience)
         for area, name, ask in (
             ("builders", "docker", docker),
             ("builders", "podman", podman),

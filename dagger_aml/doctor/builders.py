@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from ..engine import Engine
 
 _BOTH = ["classic", "buildkit"]
-_CACHE_DEADLINE = 4.0
-"""Seconds in which the engine must count what its cache holds."""
+_CACHE_DEADLINE = 3.0
+"""Seconds in which the engine must tell of its cache, and count what it holds."""
 
 
 def _builder(
@@ -62,21 +63,22 @@ def _builder(
 # --- the Dagger engine --------------------------------------------------------------------------------------------
 
 
-async def engine(engine_timeout: float) -> tuple[Check, ...]:
-    """The engine that ``build`` would use, and why that one."""
+async def dagger(address: str | None, engine_timeout: float) -> tuple[Check, ...]:
+    """The engine at an address, or the one that ``build`` would use, and why that one."""
     from ..engine import RUNNER_HOST, SESSION_PORT, reach
 
     sdk = version_of("dagger-io")
-    named = os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
+    named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
     if not named and not engine_timeout and await docker_answers():
         says = f"none runs; `build` would get one and start it in Docker, by dagger-io {sdk}"
         do = "Nothing is started here: --engine-timeout 300 tries it. Without one: --with docker."
         return (_builder("dagger", "note", says, do=do, engine=_engine_facts(sdk)),)
     try:
-        async with reach(engine_timeout=engine_timeout) as reached:
+        async with reach(engine=address, engine_timeout=engine_timeout) as reached:
             cache = await _cache(reached.engine)
             facts = _engine_facts(sdk, way=reached.way, tried=reached.tried, cache=cache)
-            return (_engine_check(reached.way, _why(reached.way), reached.engine.version, facts),)
+            why = "--engine names it" if address else _why(reached.way)
+            return (_engine_check(reached.way, why, reached.engine.version, facts),)
     except EngineNotFound as error:
         facts = _engine_facts(sdk, tried=error.tried)
         return (_builder("dagger", "missing", error.what, do=error.do, engine=facts),)
@@ -138,20 +140,18 @@ async def _cache(connected: Engine) -> dict[str, int | None]:
     import dagger
 
     cache = connected.client.engine().local_cache()
-    found: dict[str, int | None] = {}
-    for name, ask in (
-        ("used", cache.entry_set().disk_space_bytes),
-        ("max_used_space", cache.max_used_space),
-        ("reserved_space", cache.reserved_space),
-        ("min_free_space", cache.min_free_space),
-        ("target_space", cache.target_space),
-    ):
-        found[name] = None
-        try:
-            with anyio.move_on_after(_CACHE_DEADLINE):
-                found[name] = await ask()
-        except dagger.DaggerError:
-            continue
+    asked = {
+        "used": cache.entry_set().disk_space_bytes,
+        "max_used_space": cache.max_used_space,
+        "reserved_space": cache.reserved_space,
+        "min_free_space": cache.min_free_space,
+        "target_space": cache.target_space,
+    }
+    found: dict[str, int | None] = dict.fromkeys(asked)
+    with anyio.move_on_after(_CACHE_DEADLINE):
+        for name in reversed(asked):  # What takes long, the counting, comes last.
+            with contextlib.suppress(dagger.DaggerError):
+                found[name] = await asked[name]()
     return found
 
 

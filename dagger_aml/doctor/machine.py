@@ -8,15 +8,16 @@ import platform
 import re
 import shutil
 import ssl
-import tempfile
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..backends.process import run
+from ..backends.room import temporary_folder
 from ..errors import DaggerAmlError
 from ..plan_view import human_size
+from ..registry import docker_config
 from ..version import __version__
 from .check import Check, masked
 
@@ -41,9 +42,8 @@ def versions() -> dict[str, str]:
 
 async def disk() -> tuple[Check, ...]:
     """Room for contexts, tars and temporary files; that of a store is told with its builder."""
-    roomy = "/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()
     return (
-        _room("temporary files", os.environ.get("TMPDIR") or roomy, "Set TMPDIR to a folder with more room."),
+        _room("temporary files", str(temporary_folder()), "Set TMPDIR to a folder with more room."),
         _room("this folder", str(Path.cwd()), "Write tars and contexts elsewhere: -o FOLDER."),
     )
 
@@ -67,7 +67,7 @@ def _room(name: str, path: str, do: str) -> Check:
 
 async def logins() -> tuple[Check, ...]:
     """The registries that the docker config knows a login for; what the login is never leaves the file."""
-    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    path = docker_config()
     do = "For a push or a private base: docker login HOST, or az acr login -n NAME."
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

@@ -25,7 +25,9 @@ async def test_it_tells_of_the_engine_that_build_uses(engine: Engine) -> None:
     told = dagger.facts["engine"]
     if os.environ.get(RUNNER_HOST) and not os.environ.get("DAGGER_SESSION_PORT"):
         assert told["way"] == f"the engine at {os.environ[RUNNER_HOST]}"
-    assert told["cache"]["used"] > 0 and None not in told["cache"].values()
+    used = told["cache"].pop("used")
+    assert used is None or used > 0, "a busy engine does not count in time"
+    assert None not in told["cache"].values()
     for each in programs:
         assert each.facts["works"] is (lacking(each.name) is None), each
 

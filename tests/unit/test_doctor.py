@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from dagger_aml.doctor import builders as of_builders
 from dagger_aml.doctor.check import masked
 from dagger_aml.project import Options, option_flag
 
-from .tools import await_
+from .tools import await_, greeting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are shell scripts")
 
@@ -215,13 +216,36 @@ def test_an_engine_that_accepts_and_says_nothing_is_given_up(
         begun = time.monotonic()
         found = checks("builders")["dagger"]
         assert time.monotonic() - begun < 8
-        assert found.state == "missing" and "no session within" in (found.do or "")
+        assert found.state == "missing" and "it does not answer within" in (found.do or "")
         assert "hunter2" not in f"{found}"
 
 
-def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with greeting() as port:
+        machine.program("dagger", "PATH=/bin:/usr/bin; exec sleep 600")
+        monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
+        monkeypatch.setattr("dagger_aml.engine.SESSION_DEADLINE", 0.5)
+        begun = time.monotonic()
+        found = checks("builders")["dagger"]
+        assert time.monotonic() - begun < 8
+    assert found.state == "missing" and "no session within" in (found.do or "")
+
+
+def test_an_engine_that_hangs_up_is_told_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a forwarded port does whose other end is gone."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+        monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        thread = threading.Thread(target=lambda: server.accept()[0].close())
+        thread.start()
+        begun = time.monotonic()
+        found = checks("builders")["dagger"]
+        thread.join()
+        assert time.monotonic() - begun < 5
+    assert found.state == "missing" and "it hangs up" in (found.do or "")
+
+
+def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with greeting() as port:
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
         monkeypatch.setattr("dagger.provisioning._download.Downloader.get_sync", lambda _: pytest.fail("downloads"))
         found = checks("builders")["dagger"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import stat
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,28 @@ NOBODY = 65534
 linux_root = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux, to become another user"
 )
+
+
+@contextmanager
+def greeting() -> Iterator[int]:
+    """A port of 127.0.0.1 at which somebody answers, as an engine that works does, and then says no more."""
+    kept = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:
+                return
+            connection.sendall(bytes(9))
+            kept.append(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    for each in kept:
+        each.close()
 
 
 def make(root: Path, files: Mapping[str, str | bytes | None]) -> Path:

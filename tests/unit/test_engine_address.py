@@ -1,0 +1,160 @@
+"""``--engine``: which addresses are taken, by which commands, and what Dagger's command line is started with."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger_aml import EngineNotFound, UsageError, connect
+from dagger_aml.engine import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
+from dagger_aml.engine_address import TESTED, check_address, shown, untested
+
+from .tools import SCORE, greeting, make
+
+ADDRESS = "tcp://192.0.2.1:1234"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["unix:///run/dagger/engine.sock", ADDRESS, "tcp://[::1]:1234", "tcp://engine.example:1", "docker-container://mine",
+     "ssh://me@host", "kube-pod://pod?context=c&namespace=n", "image://registry.example/engine:v0.21.8"],
+)  # fmt: skip
+def test_addresses_that_are_taken(address: str) -> None:
+    check_address(address)
+    assert (untested(address) is None) == address.startswith(("unix:", "tcp:"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "engine", "localhost:1234", "/run/dagger/engine.sock", "unix:/run/e.sock", "unix://run/e.sock", "unix://",
+     "unix:///", "tcp://", "tcp://host", "tcp://:1234", "tcp://host:0", "tcp://host:65536", "tcp://host:x",
+     "tcp://host:1/path", "tcp://me:hunter2@host:1", "tcp://[::1:1234", "tcp://h\n:1", "tcp://h\0:1", "://h", "9p://h"],
+)  # fmt: skip
+def test_addresses_that_are_refused(address: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_address(address)
+    assert caught.value.where == "--engine" and caught.value.do
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.text())
+def test_any_text_is_taken_or_refused(text: str) -> None:
+    try:
+        check_address(text)
+    except UsageError:
+        return
+    assert "://" in text and text.isprintable() and text.split() == [text]
+
+
+@given(st.text(st.characters(exclude_characters="@/")), st.sampled_from([*TESTED, "ssh"]))
+def test_no_password_is_shown(password: str, scheme: str) -> None:
+    assert shown(f"{scheme}://me:{password}@host:1") == f"{scheme}://***@host:1"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make(
+        tmp_path / "project", {"code/score.py": SCORE, "requirements.txt": "numpy==1\n", "request.json": "{}"}
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["build"], ["run"], ["score"], ["plan", "--probe"], ["dockerfile", "--probe"], ["site-packages", "-o", "libs"]],
+    ids=lambda words: words[0],
+)
+def test_commands_take_it_and_refuse_it_beside_other_builders(words: list[str], project: Path, cli: Any) -> None:
+    name, *rest = words
+    code, _, err = cli(name, project, *rest, "--engine", "localhost:1")
+    assert code == 2 and "--engine: not an engine's address" in err
+    code, _, err = cli(name, project, *rest, "--engine", ADDRESS, "--with", "podman")
+    assert code == 2 and "--engine: --with podman connects to no Dagger engine" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plan", "{project}"], "only --probe"),
+        (["dockerfile", "{project}"], "only --probe"),
+        (["run", "{project}", "--local"], "--local connects"),
+        (["score", "http://127.0.0.1:9", "--request", "{project}/request.json"], "a URL"),
+        (["diff", "{project}", "{project}", "--with", "docker,podman"], "neither"),
+        (["doctor"], None),
+        (["diff", "{project}", "{project}", "--with", "docker,dagger"], None),
+    ],
+)
+def test_it_is_refused_where_nothing_would_use_it(
+    words: list[str], said: str | None, project: Path, cli: Any
+) -> None:
+    code, _, err = cli(*(word.format(project=project) for word in words), "--engine", ADDRESS if said else "engine")
+    assert code == 2 and f"--engine: {said or 'not an'}" in err
+
+
+def test_a_closed_port_is_told_at_once(project: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a session nor another engine is tried in its place."""
+    monkeypatch.setenv(SESSION_PORT, "1")
+    monkeypatch.setenv(RUNNER_HOST, "unix:///nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    begun = time.monotonic()
+    code, _, err = cli("plan", project, "--probe", "--engine", address)
+    assert time.monotonic() - begun < 5
+    assert code == 1 and "the engine that --engine names does not answer" in err
+    assert f"the engine at {address}: Connection refused" in err
+    assert "session" not in err and "/nowhere" not in err
+
+
+def test_without_one_the_error_names_the_flag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in (SESSION_PORT, RUNNER_HOST):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    async def main() -> None:
+        async with connect():
+            pass
+
+    with pytest.raises(EngineNotFound, match="--engine tcp://HOST:PORT"):
+        anyio.run(main)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")
+def test_dagger_is_started_with_the_address_and_without_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "dagger"
+    program.write_text(f"#!/bin/sh\nenv >{tmp_path}/env\nexit 1\n")
+    program.chmod(0o755)
+    said = {CLI_BIN: str(program), RUNNER_HOST: "tcp://192.0.2.9:9", SESSION_PORT: "9", SESSION_TOKEN: "t"}
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    async def main(address: str) -> None:
+        async with connect(engine=address):
+            pass
+
+    with greeting() as port:
+        address = f"tcp://127.0.0.1:{port}"
+        with pytest.raises(EngineNotFound):
+            anyio.run(main, address)
+    got = dict(line.partition("=")[::2] for line in (tmp_path / "env").read_text().splitlines())
+    assert got[RUNNER_HOST] == address
+    assert SESSION_PORT not in got and SESSION_TOKEN not in got
+    assert {name: os.environ[name] for name in said} == said, "this process's environment is as it was"
+
+
+def test_other_schemes_are_said_to_be_untested(
+    project: Path, cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CLI_BIN, str(tmp_path / "no-dagger"))
+    code, _, err = cli("plan", project, "--probe", "--engine", "ssh://me@host")
+    assert code == 1 and err.count("engines by ssh:// are not tested here") == 1
+    assert "the engine at ssh://***@host: Dagger's command line" in err

@@ -1,0 +1,60 @@
+"""What is made of an engine's words when it has gone; how it goes is tried in test_engine_faults.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from dagger_aml import EngineGone, TryAgain
+from dagger_aml.backends.dagger import _from_engine, _translated
+from dagger_aml.backends.retry import tried
+from dagger_aml.events import Event
+
+from .tools import await_
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "engine is shutting down",
+        "engine is shutting down [traceparent:667292f1e0c99dddc381b92e23f25f7c-c5180678266ae496]",
+        "waiting for client session attachables: context deadline exceeded",
+        'session "fx2r" not found',
+        'client "9bkj" not found',
+        'session "fx2r" not initialized',
+    ],
+)
+def test_an_engine_that_does_not_know_the_session_has_gone(said: str) -> None:
+    error = _from_engine("apt", said)
+    assert isinstance(error, EngineGone) and error.exit_code == 75
+    assert error.what == f"the Dagger engine went away ({said.partition(' [')[0]})" and error.where == "apt"
+
+
+def test_what_a_command_prints_is_not_taken_for_the_engine_s_end() -> None:
+    assert not isinstance(_from_engine("pip", 'failed: my session "x" not found'), TryAgain)
+
+
+def test_the_session_s_address_is_not_told() -> None:
+    import dagger
+
+    async def fail() -> None:
+        async with _translated("apt"):
+            raise dagger.TransportError(
+                "Unexpected response from engine: Server error '502 Bad Gateway' for url 'http://127.0.0.1:4/query'"
+            )
+
+    with pytest.raises(EngineGone) as raised:
+        await_(fail())
+    assert raised.value.what == "the Dagger engine went away (502 Bad Gateway)"
+
+
+def test_nothing_is_tried_again_with_an_engine_that_has_gone() -> None:
+    told: list[Event] = []
+    calls = []
+
+    async def push() -> None:
+        calls.append(1)
+        raise _from_engine("push", "engine is shutting down")
+
+    with pytest.raises(EngineGone):
+        await_(tried(push, told.append))
+    assert (len(calls), told) == (1, [])
