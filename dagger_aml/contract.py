@@ -33,6 +33,10 @@ SOURCE_DIRECTORY: Final = "AZUREML_SOURCE_DIRECTORY"
 MODEL_DIR: Final = "AZUREML_MODEL_DIR"
 """Folder of the model (one) or of all models (several); handed on to the entry script."""
 
+DEBUG_PORT: Final = "AZUREML_DEBUG_PORT"
+"""Port of the container's loopback to which the server connects with debugpy, and then waits for a debugger before it
+loads the entry script (server: ``entry.py``)."""
+
 EXTRA_LIB_PATH: Final = "AZUREML_EXTRA_PYTHON_LIB_PATH"
 """Folder of preinstalled packages, relative to the entry script's folder; put on PYTHONPATH at start."""
 
@@ -60,7 +64,6 @@ VARIABLES: Final = frozenset(
         "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
         "AZUREML_CONDA_DEFAULT_ENVIRONMENT",
         "AZUREML_CONFIG_FILE",
-        "AZUREML_DEBUG_PORT",
         "AZUREML_EXTRA_CONDA_YAML_ABS_PATH",
         "AZUREML_INFERENCE_SERVER_HTTP_ENABLED",
         "AZUREML_LOG_LEVEL",
@@ -78,6 +81,7 @@ VARIABLES: Final = frozenset(
         "WORKER_PRELOAD",
         "WORKER_TIMEOUT",
         "WORKSPACE_NAME",
+        DEBUG_PORT,
         ENTRY_SCRIPT,
         SOURCE_DIRECTORY,
         MODEL_DIR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import sys
@@ -14,7 +15,9 @@ import anyio
 import click
 
 from ..errors import UsageError
-from .common import project_options
+from ..serving.debug import WAITS
+from .common import check_engine, engine_option, not_dagger, project_options
+from .debug import Debugged, debug_option, debug_port, how_to_attach
 from .main import tell
 from .progress import Progress, progress_option
 from .target import Target, connected, read_target, ready_option, say, with_option
@@ -30,8 +33,10 @@ PORT = "6789:5001"
 
 @click.command(
     "run",
+    cls=Debugged,
     short_help="Serve a project, an image or a tar, until Ctrl-C.",
-    epilog="Ctrl-C stops and removes everything. Ask it with: dagger-aml score http://127.0.0.1:6789",
+    epilog="Ctrl-C stops and removes everything. Ask it from another terminal: "
+    "dagger-aml score http://127.0.0.1:6789 --request request.json",
 )
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]")
 @partial(project_options, argument=False)
@@ -42,7 +47,9 @@ PORT = "6789:5001"
     help="Port of this machine; 6789 unless given, any free one if that is taken.",
 )
 @with_option
+@engine_option
 @click.option("--local", is_flag=True, help="No image: the code under the real server in a throw-away environment.")
+@debug_option
 @click.option("-d", "--detach", is_flag=True, help="Leave the container running (docker and podman).")
 @click.option("--name", metavar="NAME", help="Of the container (docker and podman).")
 @ready_option
@@ -53,7 +60,9 @@ def command(
     target: str,
     publish: str | None,
     builder: str,
+    engine: str | None,
     local: bool,
+    debug: str | None,
     detach: bool,
     name: str | None,
     ready_timeout: float,
@@ -69,6 +78,7 @@ def command(
     \b
     dagger-aml run examples/diabetes
     dagger-aml run examples/diabetes --local
+    dagger-aml run examples/diabetes --debug --pip debugpy
     dagger-aml run diabetes:1 --with docker -d --name diabetes
     """
     if (detach or name) and (builder == "dagger" or local):
@@ -78,28 +88,33 @@ def command(
             else "a Dagger engine stops what it serves when the session ends, which this command holds",
             where=flag, do="Add --with docker or --with podman." if not local else f"Leave {flag} out.",
         )  # fmt: skip
+    check_engine(engine, "--local connects to no Dagger engine" if local else not_dagger(builder))
     found = read_target(target, given)
     if local and not found.project:
         raise UsageError("--local serves a project", do="Name a project's folder.")
+    attach = debug_port(debug, found, local=local)
     show = _Shown(quiet=quiet, verbose=verbose)
+    if attach:
+        ready_timeout = math.inf
+        show.attach = how_to_attach(attach, found, by=builder)
     with Progress(mode, quiet=quiet, verbose=verbose) as progress:
         for note in found.graph.notes if found.graph else ():
             progress.note(note)
         anyio.run(
             partial(
-                _run, found, _published(publish), builder, progress, show, local=local, detach=detach, name=name,
-                ready_timeout=ready_timeout,
+                _run, found, _published(publish), builder, progress, show, local=local, engine=engine, detach=detach,
+                name=name, ready_timeout=ready_timeout, debug=attach,
             )
         )  # fmt: skip
 
 
 async def _run(
-    target: Target, published: Published, by: str, progress: Progress, show: _Shown, *, local: bool, detach: bool,
-    **options: Any,
+    target: Target, published: Published, by: str, progress: Progress, show: _Shown, *, local: bool,
+    engine: str | None, detach: bool, **options: Any,
 ) -> None:  # fmt: skip
     served = (
-        _local(target, published, progress, show, options["ready_timeout"]) if local
-        else _served(target, published, by, progress, show, keep=detach, **options)
+        _local(target, published, progress, show, options["ready_timeout"], options["debug"]) if local
+        else _served(target, published, by, progress, show, engine, keep=detach, **options)
     )  # fmt: skip
     async with served as endpoint:
         show.ready(endpoint, target)
@@ -120,14 +135,20 @@ async def _run(
 
 @asynccontextmanager
 async def _served(
-    target: Target, published: Published, by: str, progress: Progress, show: _Shown, **options: Any
+    target: Target,
+    published: Published,
+    by: str,
+    progress: Progress,
+    show: _Shown,
+    engine: str | None,
+    **options: Any,
 ) -> AsyncIterator[Endpoint]:
     from ..serving.serve import serve
 
     what = target.graph or target.image
     assert what is not None
     async with (
-        connected(by, progress, target) as builder,
+        connected(by, progress, target, engine) as builder,
         serve(what, builder, published=published, on_line=show.line, **options) as endpoint,
     ):
         yield endpoint
@@ -135,22 +156,23 @@ async def _served(
 
 @asynccontextmanager
 async def _local(
-    target: Target, published: Published, progress: Progress, show: _Shown, within: float
+    target: Target, published: Published, progress: Progress, show: _Shown, within: float, debug: Published | None
 ) -> AsyncIterator[Endpoint]:
     import time
 
-    from ..serving.local import locally
+    from ..serving.local import locally, moved
     from ..serving.log import Log
     from ..serving.places import located
     from ..serving.serve import ready
 
     assert target.project and target.graph
     log = Log(show.line)
-    async with locally(target.project, target.graph, log, published=published, on_event=progress.on_event) as (
-        endpoint,
-        moved,
-    ):
-        await ready(endpoint, time.monotonic(), within, moved(located(target.graph.layers)))
+    async with locally(
+        target.project, target.graph, log, published=published, on_event=progress.on_event, debug=debug
+    ) as (endpoint, app):
+        if debug:
+            show.attach = how_to_attach(debug, target, by="local", app=str(app))
+        await ready(endpoint, time.monotonic(), within, moved(located(target.graph.layers), app))
         yield endpoint
 
 
@@ -173,16 +195,23 @@ def _published(text: str | None) -> Published:
 
 
 class _Shown:
-    """What a person sees of a served image: the entry script's own lines; errors once it is ready."""
+    """What a person sees of a served image: the entry script's own lines; errors once it is ready.
+
+    ``attach`` is shown when a debugger can.
+    """
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         self.quiet, self.verbose = quiet, verbose
+        self.attach = ""
         self._ready = False
 
     def line(self, line: Line) -> None:
         """Show a line, or don't."""
         if self.quiet:
             return
+        if self.attach and line.text == WAITS:
+            say(self.attach)
+            sys.stdout.flush()
         if line.kind == "user" or self.verbose or (self._ready and line.kind in ("error", "request")):
             mark = "server | " if line.kind == "server" else ""
             say(f"  {mark}{line.shown}")

@@ -19,7 +19,7 @@ from attrs import frozen
 
 from ..errors import UsageError
 from ..events import Said
-from .common import project_options
+from .common import check_engine, engine_option, not_dagger, project_options
 from .main import tell
 from .progress import Progress, progress_option
 from .target import Target, connected, read_target, ready_option, say, with_option
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Sent with it; for a URL's key.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_option
+@engine_option
 @ready_option
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -65,6 +66,7 @@ def command(
     headers: tuple[str, ...],
     as_json: bool,
     builder: str,
+    engine: str | None,
     ready_timeout: float,
     mode: str,
     quiet: bool,
@@ -82,12 +84,15 @@ def command(
     dagger-aml score http://127.0.0.1:6789 --request request.json --expect answer.json
     """
     found = read_target(target, given, url=True)
+    check_engine(engine, "a URL is asked as it is" if found.url else not_dagger(builder))
     asked = _Asked.of(found, request, expect, number, at_once)
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:
         raise UsageError("headers are for a URL", where="--header", do="Leave them out.")
     with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
-        ok = anyio.run(partial(_score, found, asked, builder, progress, sent, ready_timeout, as_json, verbose))
+        ok = anyio.run(
+            partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
+        )
     if not ok:
         sys.exit(1)
 
@@ -110,7 +115,7 @@ class _Asked:
         if path is None:
             raise UsageError(
                 "there is no request to post", where="--request",
-                do="Name a file, or put a request.json into the project.",
+                do="Name a file, or put a request.json into the project." if project else "Name a file.",
             )  # fmt: skip
         answer = Path(expect) if expect else project.answer if project and not request else None
         for each, flag in ((path, "--request"), (answer, "--expect")):
@@ -126,8 +131,8 @@ class _Asked:
 
 
 async def _score(
-    target: Target, asked: _Asked, name: str, progress: Progress, headers: dict[str, str], within: float,
-    as_json: bool, verbose: bool,
+    target: Target, asked: _Asked, name: str, engine: str | None, progress: Progress, headers: dict[str, str],
+    within: float, as_json: bool, verbose: bool,
 ) -> bool:  # fmt: skip
     from ..serving.http import Http
     from ..serving.places import located
@@ -140,7 +145,7 @@ async def _score(
             base, path = _split(target.url)
             ask = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
         else:
-            builder = await stack.enter_async_context(connected(name, progress, target))
+            builder = await stack.enter_async_context(connected(name, progress, target, engine))
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))

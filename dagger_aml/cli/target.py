@@ -64,7 +64,11 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
     if path.is_dir():
         project, graph = read(text, given)
         if not project.code:
-            raise ProjectError("has no code to serve", where=str(project.root))
+            raise ProjectError(
+                "has no code to serve",
+                where=str(project.root),
+                do="Name a project's folder, or put the entry script into this one as code/score.py.",
+            )
         return Target(project, graph)
     if path.is_file():
         return _alone(Target(image=path), given)
@@ -84,13 +88,16 @@ def _alone(target: Target, given: dict[str, Any]) -> Target:
 
 @asynccontextmanager
 async def connected(
-    name: str, progress: Progress, target: Target
+    name: str, progress: Progress, target: Target, engine: str | None
 ) -> AsyncIterator[Builder | Literal["docker", "podman"]]:
-    """The builder behind ``--with``; docker or podman by name where nothing is to be built."""
+    """The builder behind ``--with``; docker or podman by name where nothing is to be built.
+
+    :param engine: the address that ``--engine`` says.
+    """
     if target.image and name != "dagger":
         yield "docker" if name == "docker" else "podman"
         return
-    async with opened(name, progress) as builder:
+    async with opened(name, progress, engine=engine) as builder:
         yield builder
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from .. import contract
+from .debug import CANNOT
 from .log import WORKER_DIED, Reader
 from .packages import apt_name, pypi_name
 from .places import Locate
@@ -28,6 +29,7 @@ _ABI = re.compile(
 )
 _SCRIPT_ERROR = re.compile(r"User script at (\S+) does not have a (init|run)\(\) function")
 _FATAL_FRAME = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d+) in ')
+_NO_DEBUGPY, _CONNECTS = "because debugpy is not installed", "debugpy.connect(debug_port)"
 _PIP_ERROR = re.compile(r"ERROR: (.+)")
 
 _LONGEST = 14
@@ -79,6 +81,9 @@ def why_not_started(lines: Sequence[str], container_code: int | None, locate: Lo
     """
     code = inner_exit_code(lines)
     code = container_code if code is None else code
+    found = _no_debugger(lines, code)
+    if found:
+        return found
     said = contract.EXIT_CODES.get(code) if code is not None else None
     if code == 3:
         found = _script_fault(lines, locate)
@@ -108,7 +113,7 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause
             None, "init() takes longer than WORKER_TIMEOUT, and is ended and begun again", shown=_tail(lines),
             kind="timeout", do="Make init() faster, or allow it longer: --env WORKER_TIMEOUT=SECONDS.",
         )  # fmt: skip
-    dead = _why_dead(lines, locate)
+    dead = _no_debugger(lines) or _why_dead(lines, locate)
     if dead:
         return dead
     if "Invoking user's init function" in text and "init has completed" not in text:
@@ -121,6 +126,26 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause
         None, f"GET / did not answer 200 within {seconds:.0f} s", shown=_tail(lines), kind="timeout",
         do="Allow it longer: --ready-timeout SECONDS.",
     )  # fmt: skip
+
+
+def _no_debugger(lines: Sequence[str], code: int | None = None) -> Cause | None:
+    """Why a server that was told to let a debugger in could not, or None."""
+    what = contract.EXIT_CODES[94]
+    why = next((line.removeprefix(CANNOT) for line in lines if line.startswith(CANNOT)), None)
+    if any(_NO_DEBUGPY in line for line in lines):
+        why = "debugpy is not installed"
+    if why or code == 94:
+        do = "Add debugpy to requirements.txt, or for one run of a project: --pip debugpy."
+        return Cause(
+            94, f"{what}: {why}" if why else what, shown=() if why else _tail(lines), kind="contract",
+            do="Take another port: --debug=PORT." if why and why.startswith("port ") else do,
+        )  # fmt: skip
+    if any(_CONNECTS in line for line in lines):
+        return Cause(
+            code, f"{what}: {contract.DEBUG_PORT} is set, and no debugger listens there", kind="contract",
+            do="Leave the variable out of the image; `dagger-aml run --debug` sets it for one run.",
+        )  # fmt: skip
+    return None
 
 
 def why_not_scored(lines: Sequence[str], locate: Locate) -> Cause | None:

@@ -19,6 +19,7 @@ from ..backends.process import Done, run
 from ..backends.tool import failed
 from ..errors import BuildError, UsageError
 from ..tasks import beside
+from .debug import debugged
 from .endpoint import Endpoint
 from .http import JSON_TYPE, Http, Scored, of_server
 from .log import Log
@@ -89,6 +90,7 @@ async def in_container(
     env: Mapping[str, str],
     name: str | None = None,
     keep: bool = False,
+    debug: Published | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Run an image, its own command and user, and remove the container afterwards.
 
@@ -96,6 +98,7 @@ async def in_container(
     :param published: None for no network at all: the container has its own loopback, and is asked from inside.
     :param env: set for this run only.
     :param keep: leave the container running when the block ends well.
+    :param debug: the port at which a debugger may attach.
     :raises BuildError: it cannot be started.
     :raises UsageError: the name or the port is taken.
     """
@@ -104,8 +107,12 @@ async def in_container(
     network = ["--publish", published.flag] if published else ["--network", "none"]
     flags = ["--name", name, "--label", f"{LABEL}={mark}", *network]
     flags += [f"--env={key}={value}" for key, value in env.items()]
+    words: list[str] = []
+    if debug:
+        shell, *words = python_argv(*debugged(await _command(runtime, image), port=debug.inner))
+        flags += ["--publish", debug.flag, "--entrypoint", shell]
     try:
-        await _start(runtime, flags, image, name, mark, published)
+        await _start(runtime, [*flags, image, *words], image, name, mark, {"-p": published, "--debug": debug})
         async with beside(lambda: _follow(runtime, name, log)):
             uid = await _uid(runtime, name)
             if published is None:
@@ -139,6 +146,22 @@ async def run_once(runtime: Runtime, image: str, argv: list[str], *, offline: bo
         await _remove(runtime, mark)
 
 
+async def _command(runtime: Runtime, image: str) -> list[str]:
+    """What an image runs.
+
+    :raises BuildError: it names nothing, or is not there.
+    """
+    asked = [runtime, "image", "inspect", "--format", "{{json .Config}}", image]
+    done = await run(asked)
+    if done.code:
+        raise failed(done, f"run {image}", asked)
+    config = json.loads(done.out)
+    command = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
+    if not command:
+        raise BuildError("the image names no command to run", step=f"run {image}")
+    return command
+
+
 async def _remove(runtime: Runtime, mark: str) -> None:
     """Remove what was started under a mark, and nothing else, whatever it is called."""
     with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
@@ -148,24 +171,25 @@ async def _remove(runtime: Runtime, mark: str) -> None:
 
 
 async def _start(
-    runtime: Runtime, flags: list[str], image: str, name: str, mark: str, published: Published | None
+    runtime: Runtime, words: list[str], image: str, name: str, mark: str, ports: Mapping[str, Published | None]
 ) -> None:
-    done = await run([runtime, "run", "--detach", *flags, image])
+    done = await run([runtime, "run", "--detach", *words])
     if done.code and "rlimit" in done.err:
         await _remove(runtime, mark)
-        done = await run([runtime, "run", "--detach", *flags, *_LOW_LIMITS, image])
+        done = await run([runtime, "run", "--detach", *_LOW_LIMITS, *words])
     if not done.code:
         return
     if re.search(rf'name "?/?{re.escape(name)}"? is already in use', done.err):
         raise UsageError(
             f"{runtime} has a container of that name", where="--name", do=f"Remove it: {runtime} rm --force {name}"
         )
-    raise _not_started(runtime, image, done, published)
+    raise _not_started(runtime, image, done, {flag: each.port for flag, each in ports.items() if each and each.port})
 
 
-def _not_started(runtime: Runtime, image: str, done: Done, published: Published | None) -> Exception:
-    if published and re.search(r"address already in use|port is already allocated", done.err):
-        return port_taken(published.port)
+def _not_started(runtime: Runtime, image: str, done: Done, ports: Mapping[str, int]) -> Exception:
+    if ports and re.search(r"address already in use|port is already allocated", done.err):
+        flag = next((flag for flag, port in ports.items() if re.search(rf":{port}\b", done.err)), next(iter(ports)))
+        return port_taken(ports[flag], flag)
     if re.search(r"manifest unknown|no such image|image not known|pull access denied", done.err, re.I):
         return BuildError(
             f"{runtime} neither has the image nor can pull it",
@@ -176,9 +200,10 @@ def _not_started(runtime: Runtime, image: str, done: Done, published: Published 
     return failed(done, f"run {image}", [runtime, "run", image])
 
 
-def port_taken(port: int) -> UsageError:
+def port_taken(port: int, flag: str = "-p") -> UsageError:
     """The error for a port that something else listens at."""
-    return UsageError(f"port {port} of this machine is in use", where="-p", do=f"Take another: -p {port + 1}:5001")
+    other = f"--debug={port + 1}" if flag == "--debug" else f"-p {port + 1}:5001"
+    return UsageError(f"port {port} of this machine is in use", where=flag, do=f"Take another: {other}")
 
 
 async def _url(runtime: Runtime, name: str, published: Published) -> str:

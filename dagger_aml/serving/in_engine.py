@@ -22,6 +22,7 @@ from ..errors import BuildError, DaggerAmlError
 from ..graph import DEFAULT_PLATFORM
 from ..tasks import beside
 from .container import Published, port_taken, python_argv
+from .debug import debugged
 from .endpoint import PAUSE, Endpoint
 from .http import Http
 from .log import Log
@@ -123,12 +124,20 @@ async def as_container(
 
 @asynccontextmanager
 async def in_engine(
-    container: dagger.Container, builder: DaggerBuilder, log: Log, *, published: Published, env: Mapping[str, str]
+    container: dagger.Container,
+    builder: DaggerBuilder,
+    log: Log,
+    *,
+    published: Published,
+    env: Mapping[str, str],
+    debug: Published | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Run a container's own command, as its own user, and stop it afterwards.
 
     :param env: set for this run only.
+    :param debug: the port at which a debugger may attach.
     :raises BuildError: the image says no command, or cannot be started.
+    :raises EngineGone: the engine went away while it ran; instead of what came of that.
     :raises UsageError: the port is taken.
     """
     import dagger
@@ -141,7 +150,11 @@ async def in_engine(
         raise BuildError("the image names no command to run", step="run")
     for name, value in env.items():
         container = container.with_env_variable(name, value)
-    for port in (published.inner, _WATCH_PORT):
+    if debug:
+        command = [*python_argv(*debugged(command, port=debug.inner))]
+    fronts = [(published.port, published.inner, "-p"), (0, _WATCH_PORT, "")]
+    fronts += [(debug.port, debug.inner, "--debug")] if debug else []
+    for _, port, _ in fronts:
         container = container.with_exposed_port(port, experimental_skip_healthcheck=True)
     args = python_argv("-I", "-S", "-c", _WATCH, str(_WATCH_PORT), secret, ",".join(names), *command)
     service = container.as_service(args=list(args))
@@ -150,20 +163,30 @@ async def in_engine(
         async with _translated("run"):
             service = await service.start()
         urls = []
-        for front, inner in ((published.port, published.inner), (0, _WATCH_PORT)):
+        for front, inner, flag in fronts:
             ports = [dagger.PortForward(backend=inner, frontend=front or None)]
             try:
                 async with _translated("run"):
                     tunnels.append(await client.host().tunnel(service, ports=ports).start())
                     urls.append(await tunnels[-1].endpoint(scheme="http"))
             except BuildError as error:
-                raise port_taken(front) if "address already in use" in str(error) else error from None
+                raise port_taken(front, flag) if "address already in use" in str(error) else error from None
         async with Http(urls[1]) as watch, Http(urls[0]) as http:
-            watcher = _Watcher(watch, secret, log)
+            watcher = _Watcher(watch, secret, log, builder)
             endpoint = Endpoint(urls[0], "dagger", http, log)
-            async with beside(watcher.follow):
-                endpoint.uid = await watcher.uid()
-                yield endpoint
+            try:
+                async with beside(watcher.follow):
+                    endpoint.uid = await watcher.uid()
+                    yield endpoint
+            except DaggerAmlError:
+                gone = await builder.gone("run")
+                if gone:
+                    raise gone from None
+                raise
+            if log.ended.is_set() and log.exit_code is None:
+                gone = await builder.gone("run")
+                if gone:
+                    raise gone
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
             for each in reversed(tunnels):
@@ -176,8 +199,8 @@ async def in_engine(
 class _Watcher:
     """Reads what our program in the container keeps."""
 
-    def __init__(self, http: Http, secret: str, log: Log) -> None:
-        self._http, self._secret, self._log = http, secret, log
+    def __init__(self, http: Http, secret: str, log: Log, builder: DaggerBuilder) -> None:
+        self._http, self._secret, self._log, self._builder = http, secret, log, builder
         self._uid: int | None = None
         self._answered = anyio.Event()
 
@@ -194,6 +217,8 @@ class _Watcher:
         while time.monotonic() - heard < _GONE_AFTER:
             status, data, headers = await self._read(at)
             if status != 200:
+                if await self._builder.gone("run"):
+                    break
                 await anyio.sleep(PAUSE)
                 continue
             heard, at, self._uid = time.monotonic(), int(headers["x-at"]), int(headers["x-uid"])

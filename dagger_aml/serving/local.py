@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from ..project import Project
 from ..requirements import check_added, read_requirements
 from ..tasks import beside
 from .container import Published, port_taken
+from .debug import ENVIRONMENT
+from .debug import debugged as with_debugger
 from .endpoint import Endpoint
 from .http import Http
 from .log import Log
@@ -56,11 +58,19 @@ class _Place:
 
 @asynccontextmanager
 async def locally(
-    project: Project, graph: Graph, log: Log, *, published: Published, on_event: OnEvent
-) -> AsyncIterator[tuple[Endpoint, Callable[[Locate], Locate]]]:
+    project: Project,
+    graph: Graph,
+    log: Log,
+    *,
+    published: Published,
+    on_event: OnEvent,
+    debug: Published | None = None,
+) -> AsyncIterator[tuple[Endpoint, Path]]:
     """Serve a project's code and models from links to them, in a throw-away virtual environment.
 
-    Yields the endpoint, and what turns a function that locates files of an image into one for the throw-away folder.
+    :param debug: the port at which a debugger may attach.
+
+    Yields the endpoint, and the folder that stands for ``/var/azureml-app``.
 
     :raises ProjectError: the project has no code.
     :raises BuildError: its requirements cannot be installed.
@@ -71,16 +81,22 @@ async def locally(
     place = _Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
     try:
         await anyio.to_thread.run_sync(_lay_out, graph, place.app)
-        await _install(project, place, on_event)
-        port = published.port or _free_port()
+        await _install(project, place, on_event, [SERVER, "debugpy"] if debug else [SERVER])
+        port = published.port or free_port()
         if not is_free(port):
             raise port_taken(port)
+        if debug and not is_free(debug.port):
+            raise port_taken(debug.port, "--debug")
+        command = _command(place, port, project.entry_script, debugged=bool(debug))
+        if debug:
+            python = str(place.bin / "python")
+            command = [python, *with_debugger(command, host=debug.address, port=debug.port)]
         url = f"http://127.0.0.1:{port}"
 
         async def server() -> None:
             done = await run(
-                _command(place, port, project.entry_script),
-                env=_environment(project, graph, place),
+                command,
+                env={**_environment(project, graph, place), **(ENVIRONMENT if debug else {})},
                 cwd=place.app,
                 on_line=log.add,
             )
@@ -88,9 +104,14 @@ async def locally(
 
         async with Http(url) as http, beside(server):
             endpoint = Endpoint(url, "local", http, log, getattr(os, "getuid", lambda: None)())
-            yield endpoint, lambda locate: lambda path: locate(path.replace(str(place.app), contract.APP_ROOT, 1))
+            yield endpoint, place.app
     finally:
         shutil.rmtree(place.root, ignore_errors=True)
+
+
+def moved(locate: Locate, app: Path) -> Locate:
+    """What locates files of an image, for the throw-away folder."""
+    return lambda path: locate(path.replace(str(app), contract.APP_ROOT, 1))
 
 
 def _lay_out(graph: Graph, app: Path) -> None:
@@ -114,12 +135,12 @@ def _lay_out(graph: Graph, app: Path) -> None:
                 (dest / entry.path).symlink_to(Path(copy.source.path) / entry.path)
 
 
-async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
+async def _install(project: Project, place: _Place, on_event: OnEvent, ours: list[str]) -> None:
     python = await _python(project, on_event)
     if project.apt:
         on_event(Said(f"not installed without a container: apt {' '.join(project.apt)}"))
-    wanted, folder = _wanted(project, place)
-    on_event(Said(f"installing {SERVER}{' and ' + project.requirements.name if project.requirements else ''} "
+    wanted, folder = _wanted(project, place, ours)
+    on_event(Said(f"installing {' '.join(ours)}{' and ' + project.requirements.name if project.requirements else ''} "
                   "into a throw-away environment"))  # fmt: skip
     lines: list[str] = []
 
@@ -138,13 +159,15 @@ async def _install(project: Project, place: _Place, on_event: OnEvent) -> None:
             )  # fmt: skip
 
 
-def _wanted(project: Project, place: _Place) -> tuple[list[list[str]], Path]:
+def _wanted(project: Project, place: _Place, ours: list[str]) -> tuple[list[list[str]], Path]:
     """What pip is told, once or twice, and the folder to run it in, which archives are relative to.
 
     Where the project's packages have hashes, pip would want one of the server too, so that comes after them.
+
+    :param ours: the server, and what else is to be there.
     """
     if not project.requirements:
-        return [[*check_added(project.pip), SERVER]], place.root
+        return [[*check_added(project.pip), *ours]], place.root
     found = read_requirements(project.requirements, root=project.root)
     file = found.path.resolve()
     if found.text is not None:
@@ -152,7 +175,7 @@ def _wanted(project: Project, place: _Place) -> tuple[list[list[str]], Path]:
         file.write_text("".join(f"{line}\n" for line in found.indexes) + found.text, encoding="utf-8")
     words = ["--requirement", str(file), *check_added(project.pip, found)]
     folder = found.path.parent.resolve()
-    return ([words, [SERVER]] if found.hashes else [[*words, SERVER]]), folder
+    return ([words, ours] if found.hashes else [[*words, *ours]]), folder
 
 
 async def _python(project: Project, on_event: OnEvent) -> str:
@@ -182,8 +205,11 @@ def _environment(project: Project, graph: Graph, place: _Place) -> dict[str, str
     }
 
 
-def _command(place: _Place, port: int, script: str) -> list[str]:
-    """gunicorn itself, at 127.0.0.1; the server's own program listens at every address. Windows has no gunicorn."""
+def _command(place: _Place, port: int, script: str, *, debugged: bool) -> list[str]:
+    """gunicorn itself, at 127.0.0.1; the server's own program listens at every address. Windows has no gunicorn.
+
+    :param debugged: it may stand still for as long as it likes, and is not waited for at the end.
+    """
     if os.name == "nt":
         return [
             str(place.bin / "azmlinfsrv"),
@@ -196,7 +222,9 @@ def _command(place: _Place, port: int, script: str) -> list[str]:
         "--bind",
         f"127.0.0.1:{port}",
         "--timeout",
-        "300",
+        "0" if debugged else "300",
+        "--graceful-timeout",
+        "1" if debugged else "30",
         "--access-logfile",
         "-",
         "--error-logfile",
@@ -205,7 +233,8 @@ def _command(place: _Place, port: int, script: str) -> list[str]:
     return [str(place.bin / "python"), "-m", "gunicorn", *flags, _APP]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens at."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as probe:

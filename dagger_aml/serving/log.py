@@ -39,6 +39,8 @@ _BANNER = re.compile(
     r"|Create dedicated endpoint for health|Liveness Probe|Score): "
     r"|Dynamic Python package installation is disabled|Use the --model_dir command line argument"
     r"|The environment variable 'AZUREML_MODEL_DIR' has not been set|Extra keys = \["
+    r"|!! (Starting the inference server in DEBUGGING|This environment variable should not be set)"
+    r"|\*\* (A debugger can|Connecting to debugger at port)"
     r"|nginx ended with exit code|Exit code -?\d+ is not normal\. Killing image\."
 )
 _IN_TRACEBACK = re.compile(

@@ -18,6 +18,7 @@ from ..backends.builder import Builder, Image
 from ..errors import BuildError, DaggerAmlError, UsageError
 from ..graph import DEFAULT_PLATFORM, Graph
 from .causes import why_not_ready, why_not_started
+from .debug import ENVIRONMENT
 from .endpoint import READY_TIMEOUT, Endpoint, wait_until_ready
 from .failure import ScoreFailed, ServeError, StartFailed
 from .http import Scored
@@ -60,6 +61,7 @@ async def serve(
     name: str | None = None,
     keep: bool = False,
     locate: Locate | None = None,
+    debug: Published | None = None,
     on_line: Callable[[Line], None] | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Start an image's own command as its own user, wait until it is ready, and stop and remove it afterwards.
@@ -76,14 +78,19 @@ async def serve(
     :param name: of the container, with docker and podman.
     :param keep: leave that container running when the block ends well.
     :param locate: where the files of the image are on this machine; known of a graph.
-    :param on_line: called with each line of output as it comes.
+    :param debug: the port for a debugger, which debugpy in the image lets in (``inner`` is the container's). The
+        server waits for it before it loads the entry script, and so does this, for ``ready_timeout`` at most.
+    :param on_line: called with each line of output as it comes; :data:`~dagger_aml.serving.debug.WAITS` is one.
     :raises StartFailed: it ended before it was ready, or was not ready in time; the cause is named.
     :raises BuildError: it cannot be built, found or started.
     """
     from .container import Published, in_container
 
     log, begun = Log(on_line), time.monotonic()
-    env, published = dict(env or {}), published or Published()
+    if debug and offline:
+        raise UsageError("a debugger cannot attach to a container without network", do="Leave `offline` out.")
+    env = {**(ENVIRONMENT if debug else {}), **(env or {})}
+    published = published or Published()
     async with AsyncExitStack() as stack:
         if isinstance(what, Graph):
             if isinstance(builder, str):
@@ -99,7 +106,12 @@ async def serve(
 
             container = await as_container(cast(Any, what), engine, platform)
             running = in_engine(
-                container, engine, log, published=published, env={**env, **(POINTS_NOWHERE if offline else {})}
+                container,
+                engine,
+                log,
+                published=published,
+                env={**env, **(POINTS_NOWHERE if offline else {})},
+                debug=debug,
             )
         else:
             runtime = runtime_of(builder)
@@ -111,6 +123,7 @@ async def serve(
                 env=env,
                 name=name,
                 keep=keep,
+                debug=debug,
             )
         endpoint = await stack.enter_async_context(running)
         await ready(endpoint, begun, ready_timeout, locate or in_image)

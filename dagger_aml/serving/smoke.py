@@ -123,7 +123,8 @@ async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> 
     cause = why_not_scored(lines, locate) if scored.status >= 500 or not scored.status else None
     if cause:
         return Cause(None, f"{said}: {cause.what}", cause.where, cause.do, cause.shown, cause.kind)
-    return Cause(None, f"{said}: {scored.body.strip()[:300]}", kind="answer")
+    do = "" if scored.status or endpoint else "See that a server runs there; dagger-aml run starts one."
+    return Cause(None, f"{said}: {scored.body.strip()[:300]}", do=do, kind="answer")
 
 
 def difference_to(scored: Scored, answer: Path | None) -> str | None:

@@ -610,7 +610,7 @@ def test_without_an_image_the_same_packages_are_installed(tmp_path, name, more, 
     (project / "uv.lock").write_text((PROJECTS / "uv-lock" / "uv.lock").read_text())
     loaded = load_project(make(tmp_path / "empty", {}), Options(pip=more))
     place = _Place(make(tmp_path / "place", {}))
-    found, folder = _wanted(evolve(loaded, requirements=project / name if name else None), place)
+    found, folder = _wanted(evolve(loaded, requirements=project / name if name else None), place, [SERVER])
     assert found == [[word.format(project=project, place=place.root) for word in each] for each in words]
     assert folder == (project if name else place.root)
     if name == "uv.lock":

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import anyio
 import click
@@ -443,6 +444,17 @@ def test_both_flags_contradict(tmp_path: Path) -> None:
 )
 def test_ports(text: str, flag: str) -> None:
     assert _published(text).flag == flag
+
+
+def test_what_to_do_when_there_is_nothing_to_ask_or_to_serve(tmp_path: Path, cli: Any) -> None:
+    (tmp_path / "request.json").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    code, _, err = cli("score", "http://127.0.0.1:9", "--request", tmp_path / "request.json")
+    assert code == 1 and "dagger-aml run starts one" in err
+    code, _, err = cli("score", "http://127.0.0.1:9")
+    assert code == 2 and "there is no request to post\n  Name a file.\n" in err
+    code, _, err = cli("run", tmp_path / "empty")
+    assert code == 2 and "has no code to serve\n  Name a project's folder" in err
 
 
 @pytest.mark.parametrize("text", ["", "x", "70000", "0", "1:2:3:4", "7000:", "-1", "7000:5001/udp"])
