@@ -18,7 +18,7 @@ from . import catalog, conventions
 from .access import Access
 from .contract import MODEL_DIR
 from .entry_script import check_relative
-from .errors import GraphError, ProjectError, UsageError
+from .errors import GraphError, ProjectError, UsageError, unreadable
 from .graph import DEFAULT_PLATFORM, From, Graph, check_platform, check_text
 from .imports import Reached, reached
 from .packages_found import find_requirements
@@ -29,6 +29,9 @@ from .requirements import check_apt, read_apt
 from .steps.installer import Installer
 from .steps.model import Model
 from .steps.packages import Via
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+"""What may be part of a tag or a file's name, and what Python's own versions are made of."""
 
 
 @frozen
@@ -163,6 +166,7 @@ class Project:
     :param installer: of the packages: ``pip`` or ``uv``.
     :param beside: what lies in the code folder and is neither code nor another part.
     :param kept: what of the code folder is taken whatever ignore files say.
+    :param version: as the project's file says it, else its ``pyproject.toml``; None where neither does.
     :param notes: what the user should know of what was found.
     :param sources: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
         ``found``, ``default``.
@@ -189,6 +193,7 @@ class Project:
     installer: Installer = "pip"
     beside: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
+    version: str | None = None
     notes: tuple[str, ...] = field(default=(), eq=False)
     sources: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
@@ -235,12 +240,12 @@ def load_project(
                 "is not a folder" if root.exists() else "the project folder does not exist", where=str(folder)
             )
         list(os.scandir(root))
-    except PermissionError:
-        raise ProjectError("cannot be read (permission denied)", where=str(folder)) from None
+    except PermissionError as error:
+        raise unreadable(error, folder) from None
     try:
         return _Reader(root.resolve(), options or Options(), preinstalled=preinstalled).read()
     except OSError as error:
-        raise ProjectError(f"cannot be read ({error.strerror})", where=str(error.filename or folder)) from None
+        raise unreadable(error, error.filename or folder) from None
 
 
 class _Reader:
@@ -309,6 +314,7 @@ class _Reader:
             answer=self.part("answer", file.answer, ("answer.json",)),
             beside=self.beside(recipe, used) if used and code == self.root else (),
             kept=self.kept,
+            version=self.version(),
             access=access,
             installer="uv" if installer == "uv" else "pip",
             notes=tuple(self.notes),
@@ -376,6 +382,29 @@ class _Reader:
             check_text(f"--{name}", text, newline=False)
             self.sources[f"{name}.{text}"] = f"--{name}"
         return flags
+
+    def version(self) -> str | None:
+        """The project's own, for names of images; of a pyproject.toml only one that is written there as such."""
+        said = self.file.tables.version
+        if said is not None:
+            self.sources["version"] = self.file.where("version")
+            if not _VERSION.fullmatch(said):
+                raise ProjectError(
+                    f"not a version: {said!r}",
+                    where=self.sources["version"],
+                    do="Write letters, digits and . _ - + !, beginning with a letter or digit.",
+                )
+            return said
+        path = self.root / "pyproject.toml"
+        if not path.is_file():
+            return None
+        from .pyproject import stated_version
+
+        found = stated_version(path)
+        if found is None or not _VERSION.fullmatch(found):
+            return None
+        self.sources["version"] = path.name
+        return found
 
     # --- parts of the folder ---
 

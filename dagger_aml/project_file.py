@@ -14,7 +14,7 @@ from attrs import Attribute, field, fields, frozen
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
-from .errors import ProjectError
+from .errors import ProjectError, unreadable
 from .graph import ARCHIVES
 
 FILE_NAME = "dagger-aml.toml"
@@ -130,6 +130,10 @@ class Tables:
     name: str | None = field(
         default=None,
         metadata=_says("Names the project in the plan and the Dockerfile.", '"diabetes"', "the folder's name"),
+    )
+    version: str | None = field(
+        default=None,
+        metadata=_says("What `{version}` stands for in a tag.", '"1.4.0"', "`[project] version` of pyproject.toml"),
     )
     base: str | None = field(
         default=None,
@@ -360,7 +364,7 @@ def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
         text = path.read_bytes().decode("utf-8-sig")
         return text, tomllib.loads(text)
     except OSError as error:
-        raise ProjectError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise unreadable(error, path) from None
     except UnicodeDecodeError:
         raise ProjectError("is not UTF-8", where=str(path)) from None
     except tomllib.TOMLDecodeError as error:

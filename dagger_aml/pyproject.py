@@ -56,6 +56,15 @@ def has_dependencies(path: Path) -> bool:
     return _poetry(data)
 
 
+def stated_version(path: Path) -> str | None:
+    """The version that ``[project]`` states; None where it is dynamic or not text, or the file is not TOML."""
+    try:
+        found = _table(read_toml(path).data, "project").get("version")
+    except ProjectError:
+        return None
+    return found if isinstance(found, str) else None
+
+
 def _poetry(data: Mapping[str, Any]) -> bool:
     listed = _table(_table(_table(data, "tool"), "poetry"), "dependencies")
     return any(name != "python" for name in listed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from ..errors import BaseError
 from ..events import OnEvent
@@ -50,6 +50,10 @@ class Builder(Protocol):
     """``dagger``, ``docker``, ``podman`` or ``buildah``."""
 
     on_event: OnEvent
+
+    def with_events(self, on_event: OnEvent) -> Self:
+        """The same builder, what it does told to another callback: for several images at once."""
+        ...
 
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """The real base's digest (None for one that only a local store has), and its facts.

@@ -5,6 +5,7 @@ For where no Dagger engine may run. The program keeps the images and the cache; 
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -30,8 +31,9 @@ from .local_image import LocalImage
 from .podman import Buildah, Podman
 from .process import Done, workplace
 from .progress import Progress, stages
+from .retry import tried
 from .secret_files import secret_files
-from .tool import Build, Found, Tool, failed, is_plain_http, refused
+from .tool import Build, Found, Tool, failed, has_retried, is_plain_http, refused, telling
 
 _DEADLINE = 10.0
 """Seconds in which a daemon or a registry must answer a question."""
@@ -137,6 +139,12 @@ class LocalBuilder:
     def __attrs_post_init__(self) -> None:
         self.name = self.tool.name
 
+    def with_events(self, on_event: OnEvent) -> LocalBuilder:
+        """The same program and the bases that it has found, told to another callback."""
+        made = copy.copy(self)
+        made.on_event = on_event
+        return made
+
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull a base, or take the local one where that fails, and ask it.
 
@@ -177,7 +185,9 @@ class LocalBuilder:
             await to_thread.run_sync(dockerfile.write, build.context)
             done = await self.tool.build(build, lambda line: progress.line(files.hidden(line)))
             if done.code:
-                raise progress.error(done.code, self.name)
+                error = progress.error(done.code, self.name)
+                error.do = error.do or files.proxy_advice(error.output)
+                raise error
             progress.finish()
             return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event)
 
@@ -228,9 +238,16 @@ class LocalBuilder:
             if local:
                 return _Base(local, base.digest)
         self.on_event(Said(f"pulling {base.pinned}"))
-        done = await self.tool.pull(base.pinned, base.platform)
-        if done.code:
-            return await self._fallen_back(base, done)
+        done = Done(0)
+
+        async def pull() -> _Base | None:
+            nonlocal done
+            done = await self.tool.pull(base.pinned, base.platform, telling(self.name, self.on_event))
+            return await self._fallen_back(base, done) if done.code else None
+
+        stored = await tried(pull, self.on_event, enough=lambda: has_retried(done))
+        if stored:
+            return stored
         image = await self._local(base)
         if image is None:
             raise BuildError(f"{self.name} pulled it and does not have it", step=f"base {base.pinned}")

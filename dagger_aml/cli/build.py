@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,16 @@ import anyio
 import click
 from attrs import evolve
 
-from ..api import build, check_asked, check_tags
+from ..backends.builder import Builder
 from ..backends.dockerfile import Format
-from ..backends.files import replaced_file
 from ..backends.process import workplace
 from ..errors import UsageError
-from ..exports import STDOUT, Export, check_file, parse_export
-from ..graph import Graph
+from ..exports import STDOUT, Export
 from ..plan_view import human_size
 from ..result import Result
-from .common import opened, project_options, read_each, with_option
-from .gate import Gated, gate, smoke_options
+from .common import check_engine, engine_option, not_dagger, opened, project_options, with_option
+from .gate import Gated, smoke_options
+from .order import Order, Wanted
 from .progress import Progress, progress_option
 
 
@@ -35,8 +33,16 @@ from .progress import Progress, progress_option
     short_help="Build an image and push, export or load it.",
     epilog="Credentials come from the docker config and its helpers: docker login, az acr login.",
 )
-@project_options
-@click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name of the image. Repeatable.")
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
+@partial(project_options, argument=False)
+@click.option(
+    "-t",
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="NAME[:TAG]",
+    help="Name of the image; {name} and {version} in it are the project's, here and in FILE. Repeatable.",
+)
 @click.option("--push", is_flag=True, help="Push every tag to its registry.")
 @click.option(
     "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
@@ -51,6 +57,7 @@ from .progress import Progress, progress_option
     "type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, type=registry as --push. Repeatable.",
 )
 @with_option
+@engine_option
 @click.option(
     "--format",
     "form",
@@ -73,11 +80,18 @@ from .progress import Progress, progress_option
     metavar="SECONDS",
     help="For getting and starting an engine in Docker; 300 unless given.",
 )
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many of several projects are built at once; 4 unless given. podman and buildah build one at a time.",
+)
 @progress_option
-@click.option("-q", "--quiet", is_flag=True, help="Print only the digest.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the digest; of several projects, each name and digest.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what the builder prints.")
 def command(
-    project: str,
+    projects: tuple[str, ...],
     tags: tuple[str, ...],
     push: bool,
     load: bool,
@@ -85,18 +99,20 @@ def command(
     no_smoke: bool,
     output: tuple[str, ...],
     builder: str,
+    engine: str | None,
     form: Format | None,
     no_cache: bool,
     pull: bool,
     metadata_file: str | None,
     iidfile: str | None,
     engine_timeout: float,
+    jobs: int | None,
     mode: str,
     quiet: bool,
     verbose: bool,
     **given: Any,
 ) -> None:
-    """Build PROJECT's image and send it where you say.
+    """Build PROJECT's image and send it where you say; or those of several, in one session.
 
     \b
     dagger-aml build PROJECT -t registry.example/diabetes:1 --push
@@ -106,64 +122,64 @@ def command(
     dagger-aml build PROJECT -t diabetes:1 --load --smoke
     dagger-aml build PROJECT -t registry.example/diabetes:1 --push --platform linux/amd64,linux/arm64
     dagger-aml build PROJECT -t diabetes:1 -o - | docker load
+    dagger-aml build models/* --jobs 4 -t registry.example/{name}:{version} --push
     """
     progress = Progress(mode, quiet=quiet, verbose=verbose)
-    names = check_tags(tags)
-    asked = [parse_export(each) for each in output]
-    push, load = push or "push" in asked, load or "load" in asked
-    exports = [each for each in asked if isinstance(each, Export)]
-    for file in (metadata_file, iidfile):
-        if file is not None:
-            check_file(Path(file))
+    wanted = Wanted.of(
+        builder=builder,
+        tags=tags,
+        output=output,
+        push=push,
+        load=load,
+        metadata_file=metadata_file,
+        iidfile=iidfile,
+        smoke=smoke,
+        no_smoke=no_smoke,
+    )
+    check_engine(engine, not_dagger(builder))
     if form and builder == "dagger":
         raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
-    found, graphs = read_each(project, given)
-    with progress, _streamed(exports) as (exports, streamed):
-        check_asked(names, exports, push=push, load=load, platforms=len(graphs), builder=builder)
-        for note in dict.fromkeys(note for graph in graphs for note in graph.notes):
+    opening = partial(
+        opened,
+        builder,
+        progress,
+        format=form,
+        no_cache=no_cache,
+        pull=pull,
+        engine=engine,
+        engine_timeout=engine_timeout,
+    )
+    if len(projects) > 1:
+        from .several import build_several
+
+        build_several(projects, wanted, given, opening, progress, jobs=jobs, quiet=quiet)
+        return
+    order = Order.of(projects[0] if projects else ".", wanted, given)
+    with progress, _streamed(order.exports) as (exports, streamed):
+        order = evolve(order, exports=exports).checked(wanted)
+        for note in order.notes:
             progress.note(note)
-        check = gate(found, graphs[0], smoke, no_smoke, builder=builder, push=push, note=progress.note)
-        result = anyio.run(
-            partial(
-                _build,
-                graphs,
-                builder,
-                form,
-                no_cache,
-                pull,
-                engine_timeout,
-                progress,
-                tags=names,
-                push=push,
-                load=load,
-                output=exports,
-                title=found.name,
-                check=check,
-            )
-        )
+        result = anyio.run(_build, order, opening)
     outputs = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
     result = evolve(result, outputs=tuple(outputs))
     progress.finish(result)
-    if not (push or load or exports):
+    if not (wanted.push or wanted.load or exports):
         progress.note("nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
-    if metadata_file:
-        _write(Path(metadata_file), json.dumps(metadata(result), indent=2) + "\n")
-    if iidfile:
-        _write(Path(iidfile), result.image_id or result.digest or "")
+    order.write_files(result)
     said = [result.digest or result.image_id or ""] if quiet else _report(result)
     for line in said:
         click.echo(line, err=streamed is not None)
 
 
 @contextmanager
-def _streamed(exports: Sequence[Export]) -> Iterator[tuple[list[Export], Path | None]]:
+def _streamed(exports: Sequence[Export]) -> Iterator[tuple[tuple[Export, ...], Path | None]]:
     """The exports with a temporary file for standard output, which gets the file when the block ends well; that file.
 
     :raises UsageError: standard output is a terminal, or is asked for twice.
     """
     asked = [each for each in exports if each.path == STDOUT]
     if not asked:
-        yield list(exports), None
+        yield tuple(exports), None
         return
     if len(asked) > 1:
         raise UsageError("standard output takes one tar", where="-o -", do="Leave one out.")
@@ -173,47 +189,15 @@ def _streamed(exports: Sequence[Export]) -> Iterator[tuple[list[Export], Path | 
         )
     with workplace() as work:
         tar = work / "image.tar"
-        yield [evolve(each, path=tar) if each.path == STDOUT else each for each in exports], tar
+        yield tuple(evolve(each, path=tar) if each.path == STDOUT else each for each in exports), tar
         with tar.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()
 
 
-async def _build(
-    graphs: Sequence[Graph],
-    name: str,
-    form: Format | None,
-    no_cache: bool,
-    pull: bool,
-    engine_timeout: float,
-    progress: Progress,
-    **kwargs: Any,
-) -> Result:
-    async with opened(
-        name, progress, format=form, no_cache=no_cache, pull=pull, engine_timeout=engine_timeout
-    ) as builder:
-        return await build(graphs, builder, **kwargs)
-
-
-def metadata(result: Result) -> dict[str, Any]:
-    """A result in the field names of ``docker buildx build --metadata-file``, and three of our own."""
-    said = {
-        "containerimage.config.digest": result.image_id,
-        "containerimage.digest": result.digest,
-        "image.name": ",".join(result.tags),
-        "dagger-aml.base": result.base,
-        "dagger-aml.fingerprint": result.fingerprint,
-        "dagger-aml.outputs": [
-            {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}
-            for each in result.outputs
-        ],
-    }
-    return {name: value for name, value in said.items() if value}
-
-
-def _write(path: Path, text: str) -> None:
-    with replaced_file(path) as new:
-        new.write_text(text, encoding="utf-8")
+async def _build(order: Order, opening: Callable[[], AbstractAsyncContextManager[Builder]]) -> Result:
+    async with opening() as builder:
+        return await order.carried_out(builder)
 
 
 def _report(result: Result) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import click
@@ -12,6 +12,8 @@ from attrs import fields, fields_dict
 
 from ..backends.builder import Builder
 from ..backends.dockerfile import Format
+from ..engine_address import check_address, untested
+from ..errors import UsageError
 from ..events import ignore
 from ..graph import Graph
 from ..project import Options, Project, load_project, option_flag, option_variable, takes_several
@@ -32,6 +34,46 @@ with_option = click.option(
 )
 
 
+engine_option = click.option(
+    "--engine",
+    metavar="ADDRESS",
+    help="The Dagger engine at unix:///PATH or tcp://HOST:PORT, and no other. "
+    "[env: _EXPERIMENTAL_DAGGER_RUNNER_HOST]",
+)
+
+
+def check_engine(engine: str | None, unused: str | None = None) -> None:
+    """Raise unless ``--engine`` is an address and something here connects to it.
+
+    :param unused: why nothing does.
+    """
+    if engine is None:
+        return
+    if unused:
+        raise UsageError(unused, where="--engine", do="Leave it out.")
+    check_address(engine)
+
+
+def not_dagger(*builders: str) -> str | None:
+    """Why ``--engine`` means nothing to what ``--with`` names, or None."""
+    return None if "dagger" in builders else f"--with {','.join(builders)} connects to no Dagger engine"
+
+
+class MayStandAlone(click.Command):
+    """A command with options that may stand without their values, which click's may not before an argument.
+
+    A class of its own says which, and what each then means.
+    """
+
+    alone: ClassVar[Mapping[str, str]] = {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command's words."""
+        end = args.index("--") if "--" in args else len(args)
+        args = [f"{word}={self.alone[word]}" if word in self.alone else word for word in args[:end]] + args[end:]
+        return super().parse_args(ctx, args)
+
+
 @asynccontextmanager
 async def opened(
     name: str,
@@ -40,19 +82,24 @@ async def opened(
     format: Format | None = None,
     no_cache: bool = False,
     pull: bool = False,
+    engine: str | None = None,
     engine_timeout: float | None = None,
 ) -> AsyncIterator[Builder]:
     """The builder that ``--with`` names; an engine's session ends with the block.
 
     :param pull: for a local builder; an engine asks the registry for a tag in each session.
+    :param engine: the address that ``--engine`` says.
     """
     if name == "dagger":
         from ..engine import START_DEADLINE, connect
 
         patience = engine_timeout or START_DEADLINE
         on_event = ignore if progress.quiet else progress.on_event
-        async with connect(engine_timeout=patience, no_cache=no_cache, on_event=on_event) as engine:
-            yield engine
+        note = untested(engine) if engine else None
+        if note:
+            progress.note(note)
+        async with connect(engine=engine, engine_timeout=patience, no_cache=no_cache, on_event=on_event) as connected:
+            yield connected
     else:
         from ..backends.local import local_builder
 

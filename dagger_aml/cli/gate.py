@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
 
 import click
 
 from ..errors import UsageError
 from ..graph import Graph
 from ..project import Project
+from .common import MayStandAlone
 
 _MODES = ["score", "import"]
 
 
-class Gated(click.Command):
-    """A command whose ``--smoke`` may stand alone, which a click option with values otherwise may not."""
+class Gated(MayStandAlone):
+    """A command whose ``--smoke`` may stand alone."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command's words."""
-        end = args.index("--") if "--" in args else len(args)
-        args = [f"{word}={_MODES[0]}" if word == "--smoke" else word for word in args[:end]] + args[end:]
-        return super().parse_args(ctx, args)
+    alone: ClassVar[Mapping[str, str]] = {"--smoke": _MODES[0]}
 
 
 def smoke_options(function: Any) -> Any:

@@ -19,6 +19,7 @@ from ..events import Event, Output, Said, StepDone, StepStarted, Transferred
 from ..plan_view import human_size
 from ..result import Result
 from .main import first_of
+from .rows import Rows
 
 Mode = Literal["auto", "tty", "plain", "quiet", "json"]
 MODES: tuple[Mode, ...] = ("auto", "tty", "plain", "quiet", "json")
@@ -55,18 +56,32 @@ class Progress:
         self.quiet = self.mode == "quiet"
         self.verbose = verbose
         self.steps: list[StepDone] = []
-        self._view = _VIEWS[self.mode]()
+        self._view: _View = _VIEWS[self.mode]()
+
+    def of(self, project: str) -> Progress:
+        """The progress of one of several projects, named in each line and object."""
+        made = Progress(self.mode, verbose=self.verbose)
+        made._view = self._view.of(project)
+        return made
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None:
+        """Show that a project of several failed, the others going on."""
+        self._view.failed(error, seconds)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._view.stop()
+        self.stop()
         if isinstance(error, BaseExceptionGroup):
             error = first_of(error, DaggerAmlError)
         if self.mode == "json" and isinstance(error, DaggerAmlError):
-            _object("failed", error=type(error).__name__, text=str(error), **_parts(error))
+            _object("failed", **_parts(error))
             raise SystemExit(error.exit_code) from None
+
+    def stop(self) -> None:
+        """Let nothing move any longer."""
+        self._view.stop()
 
     def on_event(self, event: Event) -> None:
         """Show one event."""
@@ -85,6 +100,10 @@ class Progress:
 
 
 class _View(Protocol):
+    def of(self, project: str) -> _View: ...
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None: ...
+
     def show(self, event: Event) -> None: ...
 
     def note(self, text: str) -> None: ...
@@ -99,6 +118,12 @@ class _Plain:
 
     def __init__(self) -> None:
         self._told: dict[str, float] = {}
+
+    def of(self, project: str) -> _View:
+        return _PlainOf(project)
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None:
+        self.line(f"failed after {seconds:.1f} s: {str(error).splitlines()[0]}")
 
     def show(self, event: Event) -> None:
         if isinstance(event, StepStarted):
@@ -138,6 +163,58 @@ class _Plain:
         click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=True)
 
 
+class _PlainOf(_Plain):
+    """The lines of one project of several, each with its name before it; of the summary the first line alone."""
+
+    def __init__(self, project: str) -> None:
+        super().__init__()
+        self.project = project
+
+    def note(self, text: str) -> None:
+        self.line(f"note: {text}")
+
+    def finish(self, result: Result, steps: list[StepDone]) -> None:
+        for line in _summary(result, steps)[:1]:
+            self.line(line.rstrip(":"))
+
+    def line(self, text: str) -> None:
+        for each in text.splitlines():
+            super().line(f"{self.project}: {each}")
+
+
+class _WatchedOf(_PlainOf):
+    """The same above the lines that move, one of which is the project's."""
+
+    def __init__(self, project: str, rows: Rows) -> None:
+        super().__init__(project)
+        self._rows = rows
+
+    def show(self, event: Event) -> None:
+        super().show(event)
+        if isinstance(event, Said):
+            self._rows.put(self.project, event.text, anew=True)
+
+    def started(self, event: StepStarted) -> None:
+        self._rows.put(self.project, _titled(event), anew=True)
+
+    def done(self, event: StepDone) -> None:
+        self.stop()
+        super().done(event)
+
+    def transferred(self, event: Transferred) -> None:
+        if _is_over(event):
+            super().transferred(event)
+        else:
+            self._rows.put(self.project, f"{event.name}: {_moved(event)}")
+
+    def stop(self) -> None:
+        self._rows.drop(self.project)
+
+    def line(self, text: str) -> None:
+        for each in text.splitlines():
+            self._rows.above(f"{self.project}: {each}")
+
+
 class _Watched(_Plain):
     """One line that moves, for what goes on; what has ended stands above it."""
 
@@ -145,6 +222,10 @@ class _Watched(_Plain):
         super().__init__()
         self._open: list[StepStarted] = []
         self._moving: _Moving | None = None
+        self._rows = Rows()
+
+    def of(self, project: str) -> _View:
+        return _WatchedOf(project, self._rows)
 
     def started(self, event: StepStarted) -> None:
         self._open.append(event)
@@ -167,16 +248,20 @@ class _Watched(_Plain):
             self._move(f"{event.name}: {_moved(event)}")
 
     def stop(self) -> None:
+        self._stay()
+        self._rows.stop()
+
+    def line(self, text: str) -> None:
+        self._stay()
+        self._rows.above(text)
+
+    def _stay(self) -> None:
         if self._moving:
             self._moving.stop()
             self._moving = None
 
-    def line(self, text: str) -> None:
-        self.stop()
-        super().line(text)
-
     def _move(self, text: str) -> None:
-        self.stop()
+        self._stay()
         self._moving = _Moving(text)
 
 
@@ -208,13 +293,25 @@ class _Moving:
 
 
 class _Json:
-    """One object a line, for programs; docs/progress.md lists them."""
+    """One object a line, for programs; docs/progress.md lists them.
+
+    :param more: fields of every object.
+    """
+
+    def __init__(self, **more: str) -> None:
+        self.more = more
+
+    def of(self, project: str) -> _View:
+        return _Json(project=project)
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None:
+        _object("failed", **self.more, seconds=seconds, **_parts(error))
 
     def show(self, event: Event) -> None:
-        _object(_NAMES[type(event)], **asdict(event))
+        _object(_NAMES[type(event)], **self.more, **asdict(event))
 
     def note(self, text: str) -> None:
-        _object("note", text=text)
+        _object("note", **self.more, text=text)
 
     def stop(self) -> None:
         """Nothing moves."""
@@ -222,6 +319,7 @@ class _Json:
     def finish(self, result: Result, steps: list[StepDone]) -> None:
         _object(
             "finished",
+            **self.more,
             image=result.image_id,
             digest=result.digest,
             base=result.base,
@@ -234,6 +332,12 @@ class _Json:
 
 class _Quiet:
     """Shows nothing."""
+
+    def of(self, _: str) -> _View:
+        return self
+
+    def failed(self, _: DaggerAmlError, __: float) -> None:
+        """Nothing."""
 
     def show(self, event: Event) -> None:
         """Nothing."""
@@ -317,7 +421,14 @@ def _summary(result: Result, steps: list[StepDone]) -> list[str]:
 
 
 def _parts(error: DaggerAmlError) -> dict[str, Any]:
-    return {"what": error.what, "where": error.where, "do": error.do, "exit_code": error.exit_code}
+    return {
+        "error": type(error).__name__,
+        "text": str(error),
+        "what": error.what,
+        "where": error.where,
+        "do": error.do,
+        "exit_code": error.exit_code,
+    }
 
 
 def _object(event: str, **fields: Any) -> None:

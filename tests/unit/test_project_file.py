@@ -138,7 +138,7 @@ def test_both_files_are_two_candidates(tmp_path):
         ('[[models]]\npath = "m"\n[[models]]\npath = "n"\nverson = "1"\n', 5, "'verson' in models.1", "'version'"),
         ('[preinstalled]\nvai = "x"\n', 2, "'vai' in preinstalled", "'via'"),
         ('[model]\npath = "m"\n', 1, "'model'", "'models'"),
-        ("zzzzzz = 1\n", 1, "'zzzzzz'", "Known: extends, name, base"),
+        ("zzzzzz = 1\n", 1, "'zzzzzz'", "Known: extends, name, version, base"),
     ],
 )
 def test_unknown_keys_are_told_with_the_nearest_known(tmp_path, text, line, said, do):

@@ -1,0 +1,57 @@
+"""``{name}`` and ``{version}`` in what the command line takes: the project's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from ..errors import UsageError
+from ..project import Project
+from ..project_file import FILE_NAME
+
+_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+_VALUES: Mapping[str, Callable[[Project], str | None]] = {
+    "name": lambda project: project.name,
+    "version": lambda project: project.version,
+}
+
+
+def placeholders(text: str, flag: str) -> frozenset[str]:
+    """The names that a text has in braces; ``{{`` and ``}}`` are braces themselves.
+
+    :param flag: that has the text.
+    :raises UsageError: an unknown name, or a brace alone.
+    """
+    found = set()
+    for part in _PART.finditer(text):
+        if part[0] in ("{{", "}}"):
+            continue
+        if part[1] not in _VALUES:
+            known = " and ".join(f"{{{name}}}" for name in _VALUES)
+            what = "a brace stands alone" if part[1] is None else f"no such placeholder: {part[0]}"
+            raise UsageError(
+                f"{what} in {text!r}", where=flag, do=f"Known: {known}; for a brace itself write it twice."
+            )
+        found.add(part[1])
+    return frozenset(found)
+
+
+def filled(text: str, project: Project, flag: str) -> str:
+    """The text with the project's values.
+
+    :raises UsageError: the project has none; and as :func:`placeholders`.
+    """
+    for name in placeholders(text, flag):
+        if _VALUES[name](project) is None:
+            raise UsageError(
+                f"{{{name}}} is asked for, and the project {project.name} has none",
+                where=flag,
+                do=f"Say {name} = \"1.0\" in {project.root / FILE_NAME}, or in [project] of its pyproject.toml; "
+                "a dynamic one is not known here.",
+            )  # fmt: skip
+
+    def value(part: re.Match[str]) -> str:
+        return part[0][0] if part[1] is None else _VALUES[part[1]](project) or ""
+
+    return _PART.sub(value, text)

@@ -1,0 +1,495 @@
+"""`build` of several projects: what is refused before any is built, how many go at once, what is told of each."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from attrs import define, evolve, field
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger_aml import Result, load_project
+from dagger_aml.backends.local import LocalBuilder
+from dagger_aml.backends.podman import Buildah
+from dagger_aml.cli import build as build_module
+from dagger_aml.cli.placeholders import filled, placeholders
+from dagger_aml.cli.progress import Progress
+from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
+from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred, ignore
+from dagger_aml.facts import BaseFacts
+from dagger_aml.graph import From
+from dagger_aml.plan import Plan
+from dagger_aml.project import Project
+from dagger_aml.result import Written
+
+from .tools import SCORE, error_of, make
+
+REG = "reg.example/{name}:1"
+
+
+@define
+class Fake:
+    """A builder that runs nothing; a project's label `does` says what comes of it."""
+
+    on_event: Any = ignore
+    name: str = "fake"
+    said: list[str] = field(factory=list)
+    going: list[int] = field(factory=lambda: [0, 0])
+
+    def with_events(self, on_event: Any) -> Fake:
+        return evolve(self, on_event=on_event)
+
+    async def ask(self, base: From, paths: object) -> tuple[str, BaseFacts]:
+        return "sha256:" + "0" * 64, BaseFacts(source="asked")
+
+    async def image(self, plan: Plan, *, title: str = "") -> Any:
+        self.said.append(title)
+        self.going[0] += 1
+        self.going[1] = max(self.going)
+        does = str(plan.config.labels.get("does", ""))
+        try:
+            self.on_event(StepStarted("code", 1, 1))
+            await anyio.sleep(float(does) if does[:1].isdigit() else 0.02)
+            if does == "fail":
+                raise BuildError("the command ended with exit code 3", step="pip", output="no such package")
+            if does == "group":
+                raise ExceptionGroup("tasks", [BuildError("in a group", step="serve")])
+            if does == "gone":
+                raise EngineGone("the engine went away", where="pip")
+            if does == "bug":
+                raise ZeroDivisionError
+            if does == "signal":
+                signal.raise_signal(signal.SIGINT)
+                await anyio.sleep(30)
+            self.on_event(StepDone("code", 1, 1, 0.5, False))
+        finally:
+            self.going[0] -= 1
+        return _Image(self, title)
+
+
+@define
+class _Image:
+    builder: Fake
+    id: str
+
+    async def publish(self, reference: str) -> Result:
+        return Result(f"sha256:{self.id}", f"sha256:config-{self.id}", (reference,))
+
+    async def export(self, output: Any, references: object = ()) -> Result:
+        output.path.write_text(self.id)
+        return Result(f"sha256:{self.id}", None, outputs=(Written(output.path, "tar", None),))
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """What builds, in place of an engine."""
+    builder = Fake()
+
+    @asynccontextmanager
+    async def opened(name: str, progress: Progress, **_: Any) -> Any:
+        progress.on_event(Said(f"opened {name}"))
+        yield builder
+
+    monkeypatch.setattr(build_module, "opened", opened)
+    return builder
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where projects are made; the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def project(root: Path, name: str, does: str = "", **files: str) -> Path:
+    toml = f'name = "{name}"\n' + (f'labels = {{ does = "{does}" }}\n' if does else "")
+    return make(root / name, {"code/score.py": SCORE, "dagger-aml.toml": toml, **files})
+
+
+# --- placeholders -------------------------------------------------------------------------------------------------
+
+
+def of(name: str, version: str | None = None) -> Project:
+    return Project(Path("/x"), name, From.parse("x:1"), version=version)
+
+
+def test_placeholders_are_the_project_s():
+    assert filled("r/{name}:{version}-{{1}}", of("a", "2.0"), "-t") == "r/a:2.0-{1}"
+    assert filled("{{{name}}}", of("a"), "-t") == "{a}"
+    assert placeholders("{name}{{version}}", "-t") == {"name"}
+
+
+@given(st.text())
+def test_every_text_can_be_said(text):
+    escaped = text.replace("{", "{{").replace("}", "}}")
+    assert not placeholders(escaped, "-o")
+    assert filled(escaped, of("a"), "-o") == text
+
+
+@pytest.mark.parametrize("text", ["{", "}", "a{b", "{nam}", "{}", "{name!r}", "{name.x}", "{0}", "{{}"])
+def test_other_braces_are_refused(text):
+    error = error_of(filled, text, of("a"), "-t")
+    assert "{name} and {version}" in str(error) and "-t" in str(error)
+
+
+def test_a_project_without_version_is_named():
+    error = error_of(filled, "r/{name}:{version}", of("a"), "-t")
+    assert "project a has none" in error.what and 'version = "1.0" in /x/dagger-aml.toml' in (error.do or "")
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "source"),
+    [
+        ({"dagger-aml.toml": 'version = "1.4.0"\n'}, "1.4.0", "dagger-aml.toml:1"),
+        ({"pyproject.toml": "[project]\nname = 'x'\nversion = '2.0'\n"}, "2.0", "pyproject.toml"),
+        ({"pyproject.toml": "[project]\nname = 'x'\ndynamic = ['version']\n"}, None, None),
+        ({"pyproject.toml": "[project]\nversion = '../..'\n"}, None, None),
+        ({"pyproject.toml": "[project]\nversion = 2\n"}, None, None),
+        ({"pyproject.toml": "[tool.dagger-aml]\nversion = '3'\n[project]\nversion = '2'\n"}, "3", "pyproject.toml:2"),
+        (
+            {"dagger-aml.toml": 'version = "1+local"\n', "pyproject.toml": "[project]\nversion = '2'\n"},
+            "1+local",
+            "dagger-aml.toml:1",
+        ),
+    ],
+)
+def test_where_the_version_is_from(tmp_path, files, version, source):
+    found = load_project(make(tmp_path / "p", {"code/score.py": SCORE, **files}))
+    assert (found.version, found.sources.get("version")) == (version, source)
+
+
+@pytest.mark.parametrize("version", ["", "../1", "1 2", "a/b", "-1", "1\\u0000"])
+def test_a_version_is_one_word(tmp_path, version):
+    root = make(tmp_path / "p", {"dagger-aml.toml": f'name = "x"\nversion = "{version}"\n'})
+    assert "dagger-aml.toml:2: not a version" in str(error_of(load_project, root))
+
+
+# --- one project --------------------------------------------------------------------------------------------------
+
+
+def test_one_project_takes_placeholders_too(cli, fake, folders):
+    project(folders, "a", **{"pyproject.toml": "[project]\nversion = '1.5'\n"})
+    words = ["-t", "reg.example/{name}:{version}", "-o", "{name}-{version}.tar", "--metadata-file", "{name}.json"]
+    code, out, err = cli("build", "a", *words, "--push")
+    assert code == 0 and "tag reg.example/a:1.5" in out, err
+    assert (folders / "a-1.5.tar").read_text() == "a"
+    assert json.loads((folders / "a.json").read_text())["image.name"] == "reg.example/a:1.5"
+    assert "a: " not in err, "of one project no line says which it is of"
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-t", "reg.example/x:1"], "-t: 'reg.example/x:1' would be the same for several projects"),
+        (["-t", REG, "-t", "reg.example/x:{version}"], "{version}' would be the same"),
+        (["-t", REG, "-o", "x.tar"], "-o: 'x.tar' would be the same"),
+        (["-t", REG, "--iidfile", "x"], "--iidfile: 'x' would be the same"),
+        (["-t", REG, "--metadata-file", "{version}.json"], "--metadata-file: '{version}.json' would be the same"),
+        (["-t", REG, "-o", "-"], "standard output takes one image"),
+        (["-t", REG, "--jobs", "0"], "--jobs"),
+        (["-t", "reg.example/{nome}:1"], "no such placeholder: {nome}"),
+        (["-t", "reg.example/{name}:{version}"], "project a has none"),
+        (["-t", "reg.example/{name}:1", "-o", "gone/{name}.tar"], "a: gone/a.tar: lies in a folder"),
+        (["--push"], "--push needs a tag"),
+        (["-t", REG, "--metadata-file", "gone/x.json"], "lies in a folder that does not exist"),
+        (["-t", REG, "--smoke", "--no-smoke"], "contradict"),
+        (["-t", REG, "--with", "dagger", "--format", "classic"], "--format"),
+    ],
+)
+def test_wrong_flags_build_nothing(cli, fake, folders, words, said):
+    project(folders, "a"), project(folders, "b")
+    code, out, err = cli("build", "a", "b", *words)
+    assert (code, out, fake.said) == (2, "", []) and said in err
+
+
+def test_what_is_wrong_with_all_projects_is_told_at_once(cli, fake, folders):
+    project(folders, "good")
+    make(folders / "broken", {"dagger-aml.toml": "bse = 'x'\n"})
+    make(folders / "upper", {"code/score.py": SCORE, "dagger-aml.toml": 'name = "Upper"\n'})
+    code, out, err = cli("build", "good", "broken", "upper", "absent", "-t", REG, "--push")
+    assert (code, out, fake.said) == (2, "", [])
+    assert err.splitlines() == [
+        "dagger-aml: error: 3 things to put in order first; nothing is built",
+        "  broken: dagger-aml.toml:1: unknown key 'bse'",
+        "    Did you mean 'base'?",
+        f"  upper: -t {REG}, project Upper: tag is not an image reference: 'reg.example/Upper:1'",
+        "    Write [HOST[:PORT]/]REPOSITORY[:TAG][@sha256:DIGEST], the repository in lower case.",
+        "  absent: the project folder does not exist",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "tag", "said"),
+    [
+        (("a", "a"), REG, "are called a"),
+        (("a-b", "a"), "reg.example/{name}-{version}", "would be reg.example/a-b-c:latest"),
+    ],
+)
+def test_two_projects_are_not_one_image(cli, fake, folders, names, tag, said):
+    for folder, name, version in zip(("one", "two"), names, ("c", "b-c"), strict=True):
+        toml = f'name = "{name}"\nversion = "{version}"\n'
+        make(folders / folder, {"code/score.py": SCORE, "dagger-aml.toml": toml})
+    code, out, err = cli("build", "one", "two", "-t", tag)
+    assert (code, out, fake.said) == (2, "", []) and f"one and two {said}" in err
+
+
+def test_a_folder_twice_is_one_project(cli, fake, folders):
+    project(folders, "a")
+    code, _, err = cli("build", "a", "./a", "-t", REG)
+    assert code == 2 and "a and ./a are called a" in err
+
+
+# --- what is built ------------------------------------------------------------------------------------------------
+
+
+def test_one_that_fails_stops_no_other(cli, fake, folders):
+    for name, does in [("a", ""), ("b", "fail"), ("c", "group"), ("d", "")]:
+        project(folders, name, does)
+    code, out, err = cli("build", *"abcd", "-t", REG, "--push", "--metadata-file", "all.json")
+    assert code == 1 and fake.said == ["a", "b", "c", "d"]
+    rows = [re.sub(r" +\d+\.\d+ +", " S ", line) for line in out.splitlines()]
+    assert rows == [
+        "project  result  seconds  digest",
+        "a        ok S sha256:a",
+        "b        FAILED S pip: the command ended with exit code 3",
+        "c        FAILED S serve: in a group",
+        "d        ok S sha256:d",
+    ]
+    assert "b: failed after 0." in err and err.count("opened dagger") == 1
+    assert err.endswith(
+        "dagger-aml: error: 2 of 4 projects failed\n"
+        "  b: pip: the command ended with exit code 3\n    | no such package\n  c: serve: in a group\n"
+    )
+    made = json.loads((folders / "all.json").read_text())
+    assert list(made) == list("abcd") and made["a"]["containerimage.digest"] == "sha256:a"
+    assert made["b"] == {"dagger-aml.error": "pip: the command ended with exit code 3\n  | no such package"}
+
+
+def test_with_the_engine_all_are_gone(cli, fake, folders):
+    for name, does in [("a", "fail"), ("b", "gone"), ("c", "30"), ("d", "")]:
+        project(folders, name, does)
+    code, out, err = cli("build", *"abcd", "-t", REG, "--push", "--jobs", "3", "--metadata-file", "all.json")
+    assert code == 75 and err.endswith("dagger-aml: error: pip: the engine went away\n")
+    assert [line.split()[1] for line in out.splitlines()[1:3]] == ["FAILED", "stopped"]
+    assert out.splitlines()[3].split()[:2] == ["c", "stopped"]
+    assert not (folders / "all.json").exists()
+
+
+def test_what_is_no_build_s_failure_comes_out(fake, folders, monkeypatch):
+    project(folders, "a", "bug"), project(folders, "b")
+    monkeypatch.setattr(sys, "argv", ["dagger-aml", "build", "a", "b", "-t", REG])
+    from dagger_aml.cli import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ExceptionGroup) as raised:
+        main()
+    signal.signal(signal.SIGTERM, before)
+    assert raised.group_contains(ZeroDivisionError)
+
+
+def test_without_a_builder_there_is_no_table(cli, folders, monkeypatch):
+    project(folders, "a"), project(folders, "b")
+
+    def opened(*_: Any, **__: Any) -> Any:
+        raise EngineNotFound("no Dagger engine answers")
+
+    monkeypatch.setattr(build_module, "opened", opened)
+    code, out, err = cli("build", "a", "b", "-t", REG)
+    assert (code, out) == (1, "") and err.endswith("dagger-aml: error: no Dagger engine answers\n")
+
+
+@pytest.mark.parametrize(("jobs", "most"), [([], 4), (["--jobs", "2"], 2), (["-j", "1"], 1), (["-j", "99"], 6)])
+def test_so_many_at_once(cli, fake, folders, jobs, most):
+    for name in "abcdef":
+        project(folders, name)
+    code, out, _ = cli("build", *"abcdef", "-t", REG, *jobs)
+    assert code == 0 and fake.going == [0, most]
+    assert fake.said == list("abcdef"), "they begin in their order"
+    assert [line.split()[0] for line in out.splitlines()[1:]] == list("abcdef")
+
+
+@pytest.mark.parametrize("builder", ["podman", "buildah"])
+def test_builders_with_one_store_build_one_at_a_time(cli, fake, folders, builder):
+    project(folders, "a"), project(folders, "b")
+    code, _, err = cli("build", "a", "b", "-t", REG, "--with", builder, "--jobs", "2")
+    assert code == 0 and fake.going == [0, 1]
+    assert f"note: one build at a time: {builder}'s store" in err
+    _, _, err = cli("build", "a", "b", "-t", REG, "--with", builder)
+    assert "one build at a time" not in err, "nobody asked for more"
+
+
+def test_quiet_is_a_name_and_a_digest(cli, fake, folders):
+    project(folders, "b", "0.1"), project(folders, "a"), project(folders, "c", "fail")
+    code, out, err = cli("build", "b", "a", "c", "-t", REG, "--push", "-q")
+    assert (code, out) == (1, "b sha256:b\na sha256:a\n")
+    assert err.startswith("dagger-aml: error: 1 of 3 projects failed")
+
+
+def test_files_of_their_own(cli, fake, folders):
+    project(folders, "a"), project(folders, "b")
+    words = ["-o", "{name}.tar", "--metadata-file", "{name}.json", "--iidfile", "{name}.id"]
+    code, _, err = cli("build", "a", "b", "-t", REG, *words, "--push")
+    assert code == 0, err
+    assert (folders / "b.tar").read_text() == "b" and (folders / "b.id").read_text() == "sha256:config-b"
+    assert json.loads((folders / "a.json").read_text())["image.name"] == "reg.example/a:1"
+
+
+def test_interrupted_it_tells_what_is_done(folders):
+    """In a process of its own: the signal is one to the whole."""
+    project(folders, "a"), project(folders, "b", "signal"), project(folders, "c", "30"), project(folders, "d")
+    program = (
+        "import sys; from contextlib import asynccontextmanager\n"
+        "from tests.unit.test_several import Fake\n"
+        "from dagger_aml.cli import build, main\n"
+        "@asynccontextmanager\nasync def opened(*_, **__):\n    yield Fake()\n"
+        "build.opened = opened\nsys.argv = ['dagger-aml', *sys.argv[1:]]\nmain()\n"
+    )
+    words = ["build", *"abcd", "-t", REG, "--push", "--jobs", "2", "--metadata-file", "all.json"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+        check=False,
+        restore_signals=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == 130 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.endswith("dagger-aml: interrupted\n")
+    assert [line[9:19].strip() for line in done.stdout.splitlines()] == [
+        "result",
+        *("ok", "stopped", "stopped", "not begun"),
+    ]
+    assert not (folders / "all.json").exists()
+
+
+def test_a_builder_tells_another_and_knows_its_bases():
+    builder = LocalBuilder(Buildah("buildkit"))
+    told: list[Event] = []
+    other = builder.with_events(told.append)
+    other.on_event(Said("x"))
+    assert told == [Said("x")] and builder.on_event is not other.on_event
+    assert other._bases is builder._bases
+
+
+# --- how it is shown ----------------------------------------------------------------------------------------------
+
+
+def test_plain_lines_begin_with_the_project(cli, fake, folders):
+    project(folders, "a"), project(folders, "b")
+    _, _, err = cli("build", "a", "b", "--jobs", "1")
+    lines = err.splitlines()
+    assert lines[0].startswith("dagger-aml: note: nothing was asked for")
+    assert lines[1] == "opened dagger"
+    assert [line for line in lines if line.startswith("a: ")] == [
+        "a: [1/1] code ...",
+        "a: [1/1] code  0.5 s",
+        "a: 1 step, 0 of them reused",
+    ]
+
+
+def test_objects_have_the_project(cli, fake, folders):
+    project(folders, "a"), project(folders, "b", "fail")
+    code, _, err = cli("build", "a", "b", "-t", REG, "--progress", "json", "-o", "{name}.tar")
+    read = [json.loads(line) for line in err.splitlines()]
+    assert code == 1
+    of_a = [each for each in read if each.get("project") == "a"]
+    assert [each["event"] for each in of_a] == ["step_started", "step_done", "finished"]
+    assert of_a[-1]["digest"] == "sha256:a"
+    (failed,) = [each for each in read if each["event"] == "failed" and "project" in each]
+    assert (failed["project"], failed["error"], failed["exit_code"]) == ("b", "BuildError", 1)
+    assert read[-1]["event"] == "failed" and "1 of 2 projects failed" in read[-1]["text"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def screen(text: str) -> list[str]:
+    """The lines that a terminal shows in the end; knows what :mod:`dagger_aml.cli.rows` writes and no more."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\r|\n|\x1b\[\d*[AJK]|[^\r\n\x1b]+", text):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif part.endswith("A") and part[0] == "\x1b":
+            row -= int(part[2:-1])
+        elif part == "\x1b[J":
+            lines[row:] = [lines[row][:column]]
+        elif part == "\x1b[K":
+            lines[row] = lines[row][:column]
+        else:
+            lines[row] = lines[row][:column] + part + lines[row][column + len(part) :]
+            column += len(part)
+    return lines
+
+
+def test_a_terminal_has_a_line_for_each_project(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("tty") as progress:
+        progress.on_event(Said("opened"))
+        a, b = progress.of("a"), progress.of("b")
+        a.on_event(StepStarted("apt", 1, 2))
+        b.on_event(StepStarted("model", 2, 3))
+        b.on_event(Transferred("sent", "model", 5_000_000, 9_000_000))
+        progress.note("worth knowing")
+        shown = screen(terminal.getvalue())
+        assert shown[:2] == ["opened", "dagger-aml: note: worth knowing"]
+        assert [re.sub(r" . \d s$", "", line) for line in shown[2:]] == [
+            "a: [1/2] apt",
+            "b: model: 5.0 MB of 9.0 MB sent",
+        ]
+        a.on_event(StepDone("apt", 1, 2, 1.0, True))
+        assert [line.split(":")[0] for line in screen(terminal.getvalue())[2:]] == ["a", "b"]
+        a.on_event(Said("pushing r/a:1"))
+        time.sleep(0.5)
+        shown = screen(terminal.getvalue())
+        assert shown[2:4] == ["a: [1/2] apt  CACHED", "a: pushing r/a:1"]
+        assert [line.split(":")[0] for line in shown[4:]] == ["b", "a"]
+        a.stop()
+        b.failed(BuildError("no", step="model"), 3.0)
+        b.stop()
+    assert screen(terminal.getvalue()) == [
+        "opened",
+        "dagger-aml: note: worth knowing",
+        "a: [1/2] apt  CACHED",
+        "a: pushing r/a:1",
+        "b: failed after 3.0 s: model: no",
+        "",
+    ]
+
+
+def test_more_projects_than_the_terminal_has_lines(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("tty") as progress:
+        for number in range(40):
+            progress.of(f"p{number}").on_event(StepStarted("x" * 200, 1, 1))
+        progress.note("n")
+        shown = screen(terminal.getvalue())
+        assert len(shown) == 1 + 23 and all(len(line) < 80 for line in shown)
+    assert screen(terminal.getvalue())[1:] == [""]
+
+
+def test_no_placeholder_s_error_is_about_the_wrong_flag():
+    assert error_of(placeholders, "{x}", "--iidfile").where == "--iidfile"
+    with pytest.raises(UsageError):
+        placeholders("}", "-o")
