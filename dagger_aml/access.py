@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 from attrs import Attribute, field, frozen
 
 from .errors import UsageError
+from .home import expanded
 
 SECRET_IDS: Final[Mapping[str, str]] = {
     "pip": "a pip.conf, or an index URL with its credentials",
@@ -82,7 +83,7 @@ class Secret:
         if variable is not None:
             return cls(id, lambda: _from_variable(id, variable, where))
         assert source is not None
-        path = (root or Path()) / Path(source).expanduser()
+        path = (root or Path()) / expanded(source)
         return cls(id, lambda: _from_file(id, path, where))
 
     def reveal(self) -> bytes:
@@ -373,7 +374,7 @@ def check_ca(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=f"--ca {path}") from None
+        raise UsageError(f"{path} cannot be read ({error.strerror})", where=f"--ca {path}") from None
     if b"-----BEGIN CERTIFICATE-----" not in data:
         raise UsageError(
             "holds no certificate in PEM form",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from attrs import evolve
 
-from .errors import GraphError, ProjectError
-from .graph import Built, Copy, Entry, EntryType, Local, Source, Text
+from .errors import DaggerAmlError, GraphError, ProjectError, unreadable
+from .graph import Built, Copy, Entry, EntryType, Layer, Local, Source, Text
 from .ignore import IgnoreFiles
 
 ALWAYS_LEFT_OUT = frozenset(
@@ -41,6 +42,7 @@ MARKER = ".dagger-aml"
 """A file that marks a folder as written by dagger-aml: it may be replaced, and is never taken as code."""
 
 _CHUNK = 1 << 20
+AGAIN = "Run the same command again when nothing writes there any more."
 
 
 def local(
@@ -68,7 +70,7 @@ def local(
     try:
         root = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
-        raise ProjectError(_reason(error), where=str(path)) from None
+        raise _unreadable(error, path) from None
     # A part may be given as a link: both the link's own place and what it points to are another part.
     kept_apart = {place for each in leave_out for place in (each.resolve(), each.parent.resolve() / each.name)}
     spared = {each.parent.resolve() / each.name for each in keep}
@@ -85,7 +87,7 @@ def local(
         try:
             names = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise ProjectError(_reason(error), where=str(folder)) from None
+            raise unreadable(error, folder) from None
         for item in names:
             name = prefix + item.name
             if Path(item.path) in kept_apart or (not caches and _is_left_out(item)):
@@ -94,7 +96,7 @@ def local(
             try:
                 info = item.stat(follow_symlinks=False)
             except OSError as error:
-                raise ProjectError(_reason(error), where=item.path) from None
+                raise _unreadable(error, item.path) from None
             rules = None if Path(item.path) in spared else ignore
             if rules and rules.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
                 left_out.append(name)
@@ -149,7 +151,7 @@ def check_pulled(source: Local) -> None:
             with path.open("rb") as file:
                 begun = file.read(len(_POINTER))
         except OSError as error:
-            raise ProjectError(_reason(error), where=str(path)) from None
+            raise _unreadable(error, path) from None
         if begun == _POINTER:
             raise ProjectError(
                 "is a Git LFS pointer, not the file itself", where=str(path), do="Fetch the file: git lfs pull"
@@ -178,6 +180,64 @@ def digest(source: Source) -> str:
             elif entry.type == "file":
                 total.update(_file_digest(Path(source.path) / ("" if single else entry.path), entry.size))
     return f"sha256:{total.hexdigest()}"
+
+
+Stamps = dict[Path, tuple[int, int, int] | None]
+"""Size, time in nanoseconds and number of each file; None of one that is not there."""
+
+
+def stamps(layers: Iterable[Layer]) -> Stamps:
+    """What tells that a file was changed, for each local file that layers take, those of stages included."""
+    found: Stamps = {}
+    for layer in layers:
+        if not isinstance(layer, Copy):
+            continue
+        if isinstance(layer.source, Built):
+            found |= stamps(layer.source.graph.layers)
+        elif isinstance(layer.source, Local):
+            single = is_file(layer.source)
+            for entry in layer.source.entries:
+                if entry.type == "file":
+                    path = Path(layer.source.path) / ("" if single else entry.path)
+                    found[path] = _stamp(path)
+    return found
+
+
+def check_stamps(before: Stamps) -> None:
+    """Refuse what was made of files that somebody else wrote to meanwhile.
+
+    A file's bytes are read at one moment and its digest is taken at another: they would not agree.
+
+    :raises ProjectError: a file vanished or changed.
+    """
+    for path, stamp in before.items():
+        now = _stamp(path)
+        if now is None or now != stamp:
+            what = "vanished" if now is None else "changed"
+            raise ProjectError(f"{what} while it was read", where=str(path), do=AGAIN)
+
+
+@contextlib.contextmanager
+def unchanged(layers: Iterable[Layer]) -> Iterator[None]:
+    """Check the stamps of what layers take around a block; also where it failed, which is then why.
+
+    :raises ProjectError: a file vanished or changed.
+    """
+    before = stamps(layers)
+    try:
+        yield
+    except DaggerAmlError:
+        check_stamps(before)
+        raise
+    check_stamps(before)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        info = path.lstat()
+    except OSError:
+        return None
+    return info.st_size, info.st_mtime_ns, info.st_ino
 
 
 def is_file(source: Local) -> bool:
@@ -231,7 +291,7 @@ def _is_left_out(item: os.DirEntry[str]) -> bool:
 
 def _must_read(path: Path) -> None:
     if not os.access(path, os.R_OK):
-        raise ProjectError("cannot be read (permission denied)", where=str(path))
+        raise unreadable(PermissionError(), path)
 
 
 def _file_digest(path: Path, size: int) -> bytes:
@@ -243,9 +303,10 @@ def _file_digest(path: Path, size: int) -> bytes:
                 total.update(chunk)
                 seen += len(chunk)
     except OSError as error:
-        raise ProjectError(_reason(error), where=str(path)) from None
+        raise _unreadable(error, path) from None
     if seen != size:
-        raise ProjectError(f"changed while it was read ({size} bytes, then {seen})", where=str(path))
+        what = f"changed while it was read ({size} bytes, then {seen})"
+        raise ProjectError(what, where=str(path), do=AGAIN)
     return total.digest()
 
 
@@ -259,9 +320,9 @@ def _kind(mode: int) -> str:
     return names.get(stat.S_IFMT(mode), "a special file")
 
 
-def _reason(error: Exception) -> str:
+def _unreadable(error: OSError | RuntimeError, path: str | Path) -> ProjectError:
     if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    if isinstance(error, PermissionError):
-        return "cannot be read (permission denied)"
-    return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        return ProjectError("does not exist", where=str(path))
+    if isinstance(error, RuntimeError):
+        return ProjectError(f"cannot be read ({error})", where=str(path))
+    return unreadable(error, path)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from .errors import ProjectError
+from .errors import ProjectError, unreadable
 
 _LONGEST_NAME = 255
 """Bytes of one name in a path that Linux takes."""
@@ -63,7 +63,9 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
         python = ".".join(map(str, sys.version_info[:2]))
         place = f"{path}:{error.lineno}" if error.lineno else str(path)
         raise ProjectError(f"Python {python} cannot parse it: {error.msg}", where=place) from None
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+    except OSError as error:
+        raise unreadable(error, path) from None
+    except (ValueError, RecursionError, MemoryError) as error:
         raise ProjectError(f"cannot be read as Python ({error})", where=str(path)) from None
     names, star = _bound(tree.body)
     for node in ast.walk(tree):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -66,8 +67,13 @@ def check_file(path: Path) -> None:
 
 
 def _check_parent(path: Path) -> None:
-    if not path.absolute().parent.is_dir():
+    parent = path.absolute().parent
+    if not parent.is_dir():
         raise UsageError("lies in a folder that does not exist", where=str(path))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"cannot be written: its folder, {parent}, takes no new files", where=str(path), do="Give another place."
+        )
 
 
 def check_exports(outputs: Sequence[Export], platforms: int) -> None:

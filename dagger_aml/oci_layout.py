@@ -26,6 +26,7 @@ from attrs import evolve, field, frozen
 
 from .errors import BaseError, GraphError, UsageError
 from .graph import Archive, From, parse_reference
+from .home import expanded
 
 _MADE_BY = {
     "oci": "skopeo copy docker://NAME:TAG oci:FOLDER:TAG",
@@ -133,7 +134,7 @@ def write_tar(base: From, path: Path, name: str | None = None) -> None:
 def _split(kind: str, rest: str, folder: Path) -> tuple[Path, str | None]:
     """Path and tag. A colon may stand in a name that exists; else the first one ends the path, as for skopeo."""
     for cut in (len(rest), *(match.start() for match in re.finditer(":", rest))):
-        path, tag = folder / Path(rest[:cut]).expanduser(), rest[cut + 1 :]
+        path, tag = folder / expanded(rest[:cut]), rest[cut + 1 :]
         if not rest[:cut] or not path.exists():
             continue
         if path.is_dir() != (kind == "oci"):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from .access import Access, Secret, check_ca
 from .errors import UsageError
+from .home import expanded
 from .project_file import ProjectFile
 
 Said = Callable[[str, str | None, tuple[str, ...]], str | None]
@@ -48,7 +49,7 @@ def read_access(
     path = None
     if ca:
         in_file = not sources["ca"].startswith(("--", "$"))
-        path = (root / ca if in_file else Path(ca).expanduser()).absolute()
+        path = (root / ca if in_file else expanded(ca)).absolute()
         _checked(sources, partial(check_ca, path))
     urls = {
         name: _listed(name, lists.get(name, ()), in_file, file, sources)

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 from packaging.requirements import InvalidRequirement, Requirement
 
-from .errors import GraphError, ProjectError, UsageError
+from .errors import GraphError, ProjectError, UsageError, unreadable
 
 _PLAIN_OPTIONS = frozenset({"--require-hashes", "--prefer-binary", "--pre", "--no-index"})
 _VALUE_OPTIONS = frozenset(
@@ -326,7 +326,7 @@ def read_text(path: Path) -> str:
     except IsADirectoryError:
         raise ProjectError("is a folder, not a file", where=str(path)) from None
     except OSError as error:
-        raise ProjectError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise unreadable(error, path) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -21,12 +21,13 @@ from typing import Literal
 from attrs import field, frozen
 
 from ..access import Mount
-from ..content import MARKER, is_file
-from ..errors import GraphError, ProjectError, UsageError
+from ..content import AGAIN, MARKER, Stamps, check_stamps, is_file, stamps, unchanged
+from ..errors import GraphError, ProjectError, UsageError, unreadable
 from ..graph import Built, Copy, Given, Graph, Layer, Local, Run, Text
 from ..plan import Plan, bases, labels
 from ..version import __version__
 from . import encoder
+from .room import not_written
 
 Format = Literal["classic", "buildkit"]
 
@@ -46,6 +47,12 @@ class Dockerfile:
     text: str
     copies: tuple[tuple[str, Copy], ...] = field(repr=False)
     mounts: tuple[Mount, ...] = ()
+    _stamps: Stamps = field(init=False, repr=False, eq=False)
+
+    @_stamps.default
+    def _now(self) -> Stamps:
+        """What a file to copy may not differ from when it is copied."""
+        return stamps(copy for _, copy in self.copies)
 
     def __str__(self) -> str:
         return self.text
@@ -60,7 +67,8 @@ class Dockerfile:
         :param force: replace a folder that is neither empty nor one of ours.
         :raises UsageError: such a folder without ``force``, a file of that name, or a folder in which something lies
             that is copied from.
-        :raises ProjectError: a source vanished or cannot be read.
+        :raises ProjectError: a source vanished, changed since this was rendered, or cannot be read.
+        :raises DaggerAmlError: the disk is full.
         """
         self._keep_sources(Path(folder))
         with replaced_folder(Path(folder), force=force) as new:
@@ -79,11 +87,12 @@ class Dockerfile:
                 )
 
     def write(self, folder: Path) -> None:
-        """Write Dockerfile and context into an existing folder; what ``save`` does, without its guards."""
+        """Write Dockerfile and context into an existing folder; what ``save`` does, but for its guards."""
         (folder / "Dockerfile").write_bytes(self.text.encode())
         _make_folder(folder / _EMPTY / "e")
         for name, copy in self.copies:
             fill(folder / name, copy)
+        check_stamps(self._stamps)
 
 
 def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Dockerfile:
@@ -95,6 +104,7 @@ def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Docker
     :raises UsageError: ``format`` is none of the two, or the classic one and a command sees mounted files; a base
         that lies on this machine.
     :raises GraphError: the base is a container that somebody handed over.
+    :raises ProjectError: a file to copy vanished or changed since it was walked.
     """
     if isinstance(plan.base, Given):
         raise GraphError("a graph on a container given has no Dockerfile form", do="Call the base step first.")
@@ -115,8 +125,9 @@ def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Docker
     writer.stages(plan.layers)
     writer.lines += ["", encoder.from_(plan.base.pinned, plan.base.platform)]
     state = writer.layers(plan.layers, plan.facts.user or _ROOT, plan.facts.workdir)
-    writer.config(plan, state)
-    return Dockerfile("\n".join(writer.lines) + "\n", tuple(writer.copies), tuple(mounts))
+    with unchanged(plan.layers):
+        writer.config(plan, state)
+        return Dockerfile("\n".join(writer.lines) + "\n", tuple(writer.copies), tuple(mounts))
 
 
 def _check_reachable(plan: Plan) -> None:
@@ -327,9 +338,9 @@ def _put_file(source: Path, dest: Path, mode: int, *, link: bool) -> None:
         dest.chmod(mode)
         os.utime(dest, ns=(info.st_atime_ns, info.st_mtime_ns))
     except FileNotFoundError:
-        raise ProjectError("vanished while it was being read", where=str(source)) from None
-    except PermissionError:
-        raise ProjectError("cannot be read (permission denied)", where=str(source)) from None
+        raise ProjectError("vanished while it was read", where=str(source), do=AGAIN) from None
+    except PermissionError as error:
+        raise unreadable(error, source) from None
     except (shutil.SpecialFileError, IsADirectoryError):
         raise ProjectError("is no longer the file that it was", where=str(source)) from None
 
@@ -362,7 +373,7 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(folder)) from None
+        raise not_written(error, str(folder), _existing(folder)) from None
     try:
         new, old = work / "new", work / "old"
         _make_folder(new)
@@ -377,6 +388,11 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
                 old.rename(folder)
             raise
     except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror or error})", where=str(folder)) from None
+        raise not_written(error, str(folder), folder.parent) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _existing(folder: Path) -> Path:
+    """The nearest folder above that is there."""
+    return next((each for each in folder.absolute().parents if each.is_dir()), Path("/"))

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import DaggerAmlError
 from ..exports import Export
+from .room import not_saved, not_written
 from .tarball import unpack_layout
 
 
@@ -17,7 +18,7 @@ from .tarball import unpack_layout
 def written(output: Export) -> Iterator[Path]:
     """The path of a tar to write, which becomes the output, file or folder, when the block ends well.
 
-    :raises UsageError: it cannot be written.
+    :raises UsageError: it cannot be written. :raises DaggerAmlError: its disk is full.
     """
     if not output.folder:
         with replaced_file(output.path) as tar:
@@ -28,7 +29,7 @@ def written(output: Export) -> Iterator[Path]:
         layout = folder / "layout"
         unpack_layout(folder / "image.tar", layout)
         layout.chmod(0o777 & ~_umask(folder))
-        _move(layout, output.path)
+        layout.replace(output.path)
 
 
 @contextlib.contextmanager
@@ -37,33 +38,33 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
     The file gets the mode that the user's umask gives new files, whatever wrote it.
 
-    :raises UsageError: the file cannot be written.
+    :raises UsageError: the file cannot be written. :raises DaggerAmlError: its disk is full.
     """
     with _beside(path) as folder:
         new = folder / path.name
         yield new
         new.chmod(0o666 & ~_umask(folder))
-        _move(new, path)
+        new.replace(path)
 
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A folder in the same folder as ``path``, gone afterwards."""
+    """A folder in the same folder as ``path``, gone afterwards; what the system refuses is told of ``path``."""
+    parent = path.absolute().parent
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.absolute().parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
     except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
+        raise not_written(error, str(path), parent) from None
     try:
         yield folder
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise not_written(error, str(path), parent) from None
+    except DaggerAmlError as error:
+        raise not_saved(error, str(path), parent) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _move(new: Path, path: Path) -> None:
-    try:
-        new.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
 
 
 def _umask(folder: Path) -> int:

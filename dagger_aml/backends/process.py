@@ -19,6 +19,7 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from attrs import frozen
 
 from ..errors import DaggerAmlError
+from .room import is_full, temporary_folder
 
 GRACE = 5.0
 """Seconds that a program has to end after SIGTERM."""
@@ -44,6 +45,7 @@ async def run(
     *,
     stdin: str = "",
     on_line: Callable[[str], None] | None = None,
+    heard: Callable[[str], None] | None = None,
     stdout: BinaryIO | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
@@ -51,6 +53,7 @@ async def run(
     """Run a program to its end; when cancelled, end it and all that it started first.
 
     :param on_line: takes each line of output and error as it comes, without colours; then ``Done`` has neither.
+    :param heard: told each such line as it comes; ``Done`` has them all the same.
     :param stdout: an open file that takes the output instead.
     :param env: set on top of this process's environment.
     :raises DaggerAmlError: it cannot be started.
@@ -73,7 +76,7 @@ async def run(
         if on_line and process.stdout:
             await _read(process.stdout, on_line)
         else:
-            await _talk(process, stdin, out, err)
+            await _talk(process, stdin, out, err, heard)
         code = await process.wait()
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -82,14 +85,24 @@ async def run(
     return Done(code, "\n".join(out), "\n".join(err))
 
 
-async def _talk(process: Process, stdin: str, out: list[str], err: list[str]) -> None:
+async def _talk(
+    process: Process, stdin: str, out: list[str], err: list[str], heard: Callable[[str], None] | None
+) -> None:
+    def kept(lines: list[str]) -> Callable[[str], None]:
+        def keep(line: str) -> None:
+            lines.append(line)
+            if heard:
+                heard(line)
+
+        return keep
+
     async with anyio.create_task_group() as tasks:
         if process.stdin:
             tasks.start_soon(_feed, process.stdin, stdin)
         if process.stdout:
-            tasks.start_soon(_read, process.stdout, out.append)
+            tasks.start_soon(_read, process.stdout, kept(out))
         if process.stderr:
-            tasks.start_soon(_read, process.stderr, err.append)
+            tasks.start_soon(_read, process.stderr, kept(err))
 
 
 async def _feed(stream: ByteSendStream, text: str) -> None:
@@ -161,13 +174,30 @@ def _stat(pid: int) -> list[str]:
 
 @contextlib.contextmanager
 def workplace() -> Iterator[Path]:
-    """A temporary folder, gone afterwards; where there is one, on /var/tmp, which is not in memory as /tmp may be."""
-    roomy = "/var/tmp"
-    parent = os.environ.get("TMPDIR") or (roomy if os.access(roomy, os.W_OK) else None)
-    folder = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=parent)).resolve()
+    """A temporary folder, gone afterwards; where it lies says :func:`~dagger_aml.backends.room.temporary_folder`.
+
+    :raises DaggerAmlError: it cannot be made, or its disk is full.
+    """
+    parent = temporary_folder()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=parent)).resolve()
+    except OSError as error:
+        raise DaggerAmlError(
+            f"no temporary folder can be made in it ({error.strerror})",
+            where=str(parent),
+            do="Set TMPDIR to a folder that can be written to and has room.",
+        ) from None
     try:
         (folder / "tmp").mkdir()
         yield folder
+    except OSError as error:
+        if not is_full(folder):
+            raise
+        raise DaggerAmlError(
+            f"the folder for temporary files is full ({error.strerror})",
+            where=str(parent),
+            do="Make room there, or set TMPDIR to a folder that has it.",
+        ) from None
     finally:
         if not _mounted_in(folder):
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,12 +13,21 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from ..errors import BuildError, DaggerAmlError
+from ..events import OnEvent, Said
 from ..graph import From
 from ..registry import Registry, said_by_registry
 from .dockerfile import Format
 from .process import Done
+from .room import says_full, temporary_folder
 
 _NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
+
+
+Heard = Callable[[str], None]
+"""Told each line of a program as it is printed."""
+
+_TRIES_AGAIN = re.compile(r"[Rr]etrying in (\d+)")
+"""What the programs print when they try again by themselves, each up to five times, which then is enough."""
 
 
 @frozen
@@ -54,8 +63,8 @@ class Tool(Protocol):
         """Of the Dockerfiles that it is given."""
         ...
 
-    async def pull(self, reference: str, platform: str) -> Done:
-        """Get an image from its registry."""
+    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
+        """Get an image from its registry; ``heard`` is told each line as it is printed."""
         ...
 
     def pulled_digest(self, output: str) -> str | None:
@@ -78,7 +87,9 @@ class Tool(Protocol):
         """Build a context; the image's ID goes to ``build.id_file``."""
         ...
 
-    async def push(self, images: Sequence[str], reference: str, work: Path) -> tuple[Done, str | None]:
+    async def push(
+        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
+    ) -> tuple[Done, str | None]:
         """Push an image, or several as one index, and tell its digest. docker cannot push an index."""
         ...
 
@@ -156,6 +167,27 @@ def is_plain_http(reference: str) -> bool:
     return Registry.of(reference).url.startswith("http:")
 
 
+def has_retried(done: Done) -> bool:
+    """Whether a program has tried again by itself."""
+    return bool(_TRIES_AGAIN.search(done.out + done.err))
+
+
+def telling(name: str, on_event: OnEvent) -> Heard:
+    """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer."""
+    before = 0
+
+    def heard(line: str) -> None:
+        nonlocal before
+        found = _TRIES_AGAIN.search(line)
+        if found:
+            seconds = int(found[1])
+            if seconds > before:
+                on_event(Said(f"{name} tries again in {seconds} s"))
+            before = seconds
+
+    return heard
+
+
 def refused(done: Done, reference: str, step: str, command: Sequence[str]) -> DaggerAmlError:
     """The error for a pull or push that failed.
 
@@ -175,7 +207,10 @@ def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
 
 
 def hint(said: str) -> str | None:
-    """What helps where podman or buildah cannot do here what they do elsewhere."""
+    """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full."""
+    if says_full(said):
+        temporary = temporary_folder()
+        return f"Make room where the message says: the program's store, or {temporary}, which TMPDIR moves."
     if "/etc/subuid" in said:
         return "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
     if _NO_CONTAINER.search(said):

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from ..errors import UsageError
 from ..graph import ARCHIVES, DEFAULT_PLATFORM, From, Graph, parse_reference
-from .common import BUILDERS, opened, project_options, read
+from .common import BUILDERS, check_engine, engine_option, opened, project_options, read
 from .main import tell
 from .progress import Progress
 
@@ -43,10 +43,20 @@ _SHOWN = 25
     help="What builds a project, or whose store has an image: for both, or for A and B: dagger, docker, podman, "
     "buildah. A project is otherwise built by dagger, an image taken from its registry.",
 )
+@engine_option
 @click.option("--all", "show_all", is_flag=True, help=f"Print every difference, not only the first {_SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing: only the exit code tells.")
-def command(a: str, b: str, builders: str, show_all: bool, as_json: bool, quiet: bool, **given: Any) -> None:
+def command(
+    a: str,
+    b: str,
+    builders: str,
+    engine: str | None,
+    show_all: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
     """Compare two images: each a PROJECT, which is built, an IMAGE, a tar, or an OCI layout (oci:FOLDER).
 
     Compared are every path's type, mode, numeric owner, size, bytes, link target, hard links and file capabilities,
@@ -63,8 +73,10 @@ def command(a: str, b: str, builders: str, show_all: bool, as_json: bool, quiet:
         said = [name for name, value in given.items() if value and name != "platform"]
         if said:
             raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
+    built = any(side.graph and side.builder == "dagger" for side in sides)
+    check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
     with Progress(quiet=quiet or as_json) as progress:
-        one, two = anyio.run(_read_both, sides, progress)
+        one, two = anyio.run(_read_both, sides, progress, engine)
     report = _compared(one, two, sides)
     if as_json:
         click.echo(json.dumps(_as_json(report, sides), indent=2))
@@ -91,10 +103,11 @@ class _Side:
     def __str__(self) -> str:
         return f"{self.text} by {self.builder}" if self.builder else self.text
 
-    async def read(self, work: Path, known: dict[str, Layer], progress: Progress) -> Image:
+    async def read(self, work: Path, known: dict[str, Layer], progress: Progress, engine: str | None) -> Image:
         """Read it, built or brought here first.
 
         :param work: an empty folder.
+        :param engine: the address that ``--engine`` says.
         """
         from ..diff import image_of, read_image
 
@@ -105,7 +118,7 @@ class _Side:
             from ..api import build
 
             assert self.builder
-            async with opened(self.builder, progress) as builder:
+            async with opened(self.builder, progress, engine=engine) as builder:
                 await build(self.graph, builder, output=tar)
         elif self.builder:
             from ..backends.local import local_builder
@@ -114,7 +127,7 @@ class _Side:
         else:
             from ..registry import download
 
-            await download(self.text, self.platform, work)
+            await download(self.text, self.platform, work, progress.on_event)
         return await anyio.to_thread.run_sync(read_image, tar if tar.exists() else work, self.platform, known)
 
 
@@ -152,7 +165,7 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
     return _Side(text, None if name == "dagger" else name, platform)
 
 
-async def _read_both(sides: list[_Side], progress: Progress) -> list[Image]:
+async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[Image]:
     from ..backends.process import workplace
 
     known: dict[str, Layer] = {}
@@ -160,7 +173,7 @@ async def _read_both(sides: list[_Side], progress: Progress) -> list[Image]:
     for side in sides:
         with workplace() as work:
             (work / "image").mkdir()
-            images.append(await side.read(work / "image", known, progress))
+            images.append(await side.read(work / "image", known, progress, engine))
     return images
 
 

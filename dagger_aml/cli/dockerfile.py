@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import click
@@ -38,6 +40,7 @@ def command(
     pin: bool,
     probe: bool,
     builder: str | None,
+    engine: str | None,
     force: bool,
     **given: Any,
 ) -> None:
@@ -51,9 +54,11 @@ def command(
     dagger-aml dockerfile examples/diabetes -o imagefiles
     """
     found, graph = read(project, given)
-    plan = planned(graph, pin=pin, probe=probe, builder=builder)
+    plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine)
     made = render(plan, format="buildkit" if form == "buildkit" else "classic", title=found.name)
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as every builder reads it, whatever the locale
         click.echo(made.text, nl=False)
     else:
         folder = made.save(output, force=force)

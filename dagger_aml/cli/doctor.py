@@ -10,19 +10,23 @@ import anyio
 import click
 
 from ..doctor import AREAS, Diagnosis, diagnose
+from ..engine_address import shown, untested
+from .common import check_engine, engine_option
+from .main import tell
 
 _EMPTY = {"proxies": "no variable is set"}
 
 
 @click.command("doctor", short_help="Show what this machine has to build with.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@engine_option
 @click.option(
     "--engine-timeout",
     type=click.FloatRange(1),
     metavar="SECONDS",
     help="Also get and start an engine in Docker, and wait so long; else nothing is started.",
 )
-def command(as_json: bool, engine_timeout: float | None) -> None:
+def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> None:
     """Show what this machine has to build with, and what each missing thing means.
 
     Looks at the Dagger engine, docker, podman, buildah, disk, registry logins, proxies and certificates. Shows no
@@ -30,16 +34,20 @@ def command(as_json: bool, engine_timeout: float | None) -> None:
 
     Exit code 0 when a builder works, 1 when none does.
     """
-    found = anyio.run(partial(diagnose, engine_timeout=engine_timeout or 0))
+    check_engine(engine)
+    note = untested(engine) if engine else None
+    if note:
+        tell(f"note: {note}")
+    found = anyio.run(partial(diagnose, engine=engine, engine_timeout=engine_timeout or 0))
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
-        _show(found)
+        _show(found, engine)
     if not found.working:
         sys.exit(1)
 
 
-def _show(found: Diagnosis) -> None:
+def _show(found: Diagnosis, engine: str | None) -> None:
     said = found.versions
     click.echo(
         f"dagger-aml {said['dagger-aml']}, dagger-io {said['dagger-io']}, Python {said['python']}, {said['platform']}"
@@ -59,6 +67,7 @@ def _show(found: Diagnosis) -> None:
     if not found.working:
         click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
     elif "dagger" in found.working:
-        click.echo(f"Working: {', '.join(found.working)}. `build` takes dagger unless --with says otherwise.")
+        taking = f"`build --engine {shown(engine)}` takes that one" if engine else "`build` takes dagger"
+        click.echo(f"Working: {', '.join(found.working)}. {taking} unless --with says otherwise.")
     else:
         click.echo(f"Working: {', '.join(found.working)}. Say so: dagger-aml build --with {found.working[0]}")

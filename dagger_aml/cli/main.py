@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -13,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import DaggerAmlError
+from ..errors import DaggerAmlError, UsageError
 from ..version import __version__
 
 _COMMANDS = {
@@ -79,14 +81,33 @@ def cli() -> None:
     dagger-aml build PROJECT -t diabetes:1 -o diabetes.tar
     dagger-aml dockerfile PROJECT -o imagefiles
     """
+    try:
+        os.getcwd()  # noqa: PTH109 - so that --version need not load pathlib
+    except FileNotFoundError:
+        raise UsageError("the current folder was removed", do="Change into one that exists.") from None
 
 
 def main() -> NoReturn:
     """Run the command line; never returns."""
+    _open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     with _errors_told():
         cli.main(prog_name="dagger-aml", standalone_mode=False)
     sys.exit(0)
+
+
+def _open_streams() -> None:
+    """Where the caller closed a standard stream, open the null device in its place; no output fails for its letters.
+
+    Else a file that is opened later gets the stream's number, and what a program prints goes into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 _terminated: list[bool] = []
@@ -106,22 +127,46 @@ def _errors_told() -> Iterator[None]:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         _stopped()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _unread()
     except DaggerAmlError as error:
         _fail(error)
+    except OSError as error:
+        _fail(_refused(error))
     except BaseExceptionGroup as group:
         ours = first_of(group, DaggerAmlError)
         if isinstance(ours, DaggerAmlError):
             _fail(ours)
         if first_of(group, KeyboardInterrupt):
             _stopped()
+        if first_of(group, BrokenPipeError):
+            _unread()
+        refused = first_of(group, OSError)
+        if isinstance(refused, OSError):
+            _fail(_refused(refused))
         raise
+
+
+def _unread() -> NoReturn:
+    """Nobody reads what is printed any longer; nothing more is, at the interpreter's end neither."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(1)
+
+
+def _refused(error: OSError) -> DaggerAmlError:
+    """What the system refused and nothing nearer told of, such as a full disk behind standard output."""
+    where = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else None
+    if error.errno == errno.ENOSPC and where is None:
+        where = "standard output or a temporary file"
+    do = "Make room there." if error.errno == errno.ENOSPC else None
+    return DaggerAmlError(f"the system refused it ({error.strerror or error})", where=where, do=do)
 
 
 def _stopped() -> NoReturn:
@@ -147,6 +192,10 @@ def first_of(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseE
 
 
 def tell(text: str) -> None:
-    """Print to standard error; a character that the terminal cannot show is escaped."""
+    """Print to standard error; a character that the terminal cannot show is escaped.
+
+    Where nobody takes it, as on a full disk, the exit code has to do.
+    """
     encoding = sys.stderr.encoding or "utf-8"
-    click.echo(f"dagger-aml: {text}".encode(encoding, "backslashreplace").decode(encoding), err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"dagger-aml: {text}".encode(encoding, "backslashreplace").decode(encoding), err=True)

@@ -36,6 +36,7 @@ def command(
     pin: bool,
     probe: bool,
     builder: str | None,
+    engine: str | None,
     **given: Any,
 ) -> None:
     """Show what PROJECT's recipe would do: the steps in their order, and what the image will say.
@@ -50,7 +51,7 @@ def command(
     """
     found, graph = read(project, given)
     asks = builder if probe or not against else None
-    made = planned(graph, pin=pin, probe=probe, builder=asks)
+    made = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine)
     held = _held(made, against, builder) if against else None
     if as_json:
         data = plan_json(made, found) | ({"against": held.as_json()} if held else {})

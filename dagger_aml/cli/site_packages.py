@@ -15,7 +15,7 @@ from ..errors import ProjectError
 from ..graph import Graph
 from ..project import Options, Project, load_project
 from ..steps.packages import site_packages
-from .common import opened, project_options, with_option
+from .common import check_engine, engine_option, not_dagger, opened, project_options, with_option
 from .main import tell
 from .progress import Progress
 
@@ -24,9 +24,12 @@ from .progress import Progress
 @partial(project_options, only=("base", "platform", "requirements", "pip"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
 @with_option
+@engine_option
 @click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
-def command(project: str, output: str, builder: str, force: bool, quiet: bool, **given: Any) -> None:
+def command(
+    project: str, output: str, builder: str, engine: str | None, force: bool, quiet: bool, **given: Any
+) -> None:
     """Install PROJECT's requirements, complete, into a folder, by the base image's own Python.
 
     The folder is what AZUREML_EXTRA_PYTHON_LIB_PATH, or PYTHONPATH, is made for.
@@ -34,17 +37,20 @@ def command(project: str, output: str, builder: str, force: bool, quiet: bool, *
     \b
     dagger-aml site-packages PROJECT -o libs
     """
+    check_engine(engine, not_dagger(builder))
     found = load_project(project, Options(**given), preinstalled=False)
     if not found.requirements and not found.pip:
         raise ProjectError("has no requirements to install", where=str(found.root))
     with Progress(quiet=quiet) as progress:
-        anyio.run(_make, found, Path(output), builder, force, progress)
+        anyio.run(_make, found, Path(output), builder, engine, force, progress)
     if not quiet:
         tell(f"wrote {output}")
 
 
-async def _make(project: Project, output: Path, name: str, force: bool, progress: Progress) -> None:
+async def _make(
+    project: Project, output: Path, name: str, engine: str | None, force: bool, progress: Progress
+) -> None:
     built = site_packages(Graph(project.base), project.requirements, more=project.pip, root=project.root)
     with replaced_folder(output, force=force) as new:
-        async with opened(name, progress) as builder:
+        async with opened(name, progress, engine=engine) as builder:
             await builder.folder(await ask(built.graph, builder), built.path, new)

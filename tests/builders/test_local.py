@@ -229,7 +229,10 @@ async def test_docker_s_old_client_builds_by_buildkit(
         assert caught.value.output == str(mark)
 
 
-async def test_a_base_that_is_not_there(builder: LocalBuilder, bases: dict[str, str]) -> None:
+async def test_a_base_that_is_not_there(
+    builder: LocalBuilder, bases: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagger_aml.backends.retry.WAITS", (0, 0))
     registry = bases["classic"].partition("/")[0]
     with pytest.raises(BuildError, match="no such image") as caught:
         await builder.ask(From.parse(f"{registry}/azureml/nothing:1"), [])
@@ -317,7 +320,10 @@ def refusing(*statuses: int) -> Iterator[tuple[str, list[int]]]:
 @pytest.mark.parametrize(
     ("status", "error"), [(401, RegistryDenied), (403, RegistryDenied), (404, BuildError), (503, TryAgain)]
 )
-async def test_a_pull_that_is_refused(builder: LocalBuilder, status: int, error: type[DaggerAmlError]) -> None:
+async def test_a_pull_that_is_refused(
+    builder: LocalBuilder, status: int, error: type[DaggerAmlError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagger_aml.backends.retry.WAITS", (0, 0))
     with refusing(status) as (registry, _), pytest.raises(error):
         await builder.ask(From.parse(f"{registry}/some/base:1"), [])
 

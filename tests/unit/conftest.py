@@ -23,9 +23,9 @@ settings.load_profile("fast")
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tool's own variables are part of no test that does not set them."""
+    """The tool's own variables, and the machine's proxies, are part of no test that does not set them."""
     for name in list(os.environ):
-        if name.startswith("DAGGER_AML_"):
+        if name.startswith("DAGGER_AML_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

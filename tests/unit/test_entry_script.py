@@ -174,7 +174,7 @@ def test_one_that_cannot_be_read(tmp_path):
 
     assert as_nobody(cannot_read) == "denied"
     said = as_nobody(attempt)
-    assert said.startswith(f"{tmp_path}/score.py: cannot be read") and "Permission denied" in said
+    assert said.startswith(f"{tmp_path}/score.py: cannot be read") and "permission denied" in said
 
 
 def test_plain_form():

@@ -1,0 +1,425 @@
+"""Faults of the machine, as the command line meets them: disks, folders, streams, names, users.
+
+docs/faults.md lists them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dagger_aml import DaggerAmlError, Options, ProjectError, content, load_project
+from dagger_aml.backends import dockerfile as backend
+from dagger_aml.backends.files import replaced_file
+from dagger_aml.backends.process import workplace
+from dagger_aml.cli import main
+from dagger_aml.content import local, unchanged
+from dagger_aml.errors import BuildError
+from dagger_aml.graph import Copy
+from dagger_aml.registry import docker_config
+from tests.disks import enlarge, mounted
+
+from .tools import SCORE, as_nobody, linux_root, make, open_to_all, snapshot
+
+MODEL = b"m" * 400_000
+ROOT = str(Path(__file__).parents[2])
+
+needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+needs_shell = pytest.mark.skipif(not Path("/bin/sh").exists(), reason="there is no /bin/sh")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose model is larger than a small disk."""
+    return make(tmp_path / "p", {"code/score.py": SCORE, "code/other.txt": "x", "model/m.bin": MODEL})
+
+
+def called(*words: object, cwd: Path | None = None, env: dict[str, str] | None = None, shell: str = '"$@"'):
+    """Call the command line in a process of its own, by a shell's line about ``"$@"``: the finished process."""
+    argv = ["/bin/sh", "-c", shell, "sh", sys.executable, "-m", "dagger_aml", *map(str, words)]
+    return subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": ROOT, **(env or {})},
+    )
+
+
+def one_error(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """The process ended with this code and one error, which has these words, and with no traceback."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert done.stderr.count("error:") == 1 and all(word in done.stderr for word in words), done.stderr
+
+
+# --- disks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 kB."""
+    with mounted(tmp_path / "small", "size=256k") as place:
+        yield place
+
+
+def test_a_full_disk_at_the_output(project: Path, small: Path) -> None:
+    for out in (small / "out", small / "new/out"):
+        done = called("dockerfile", project, "-o", out)
+        one_error(done, 1, f"{out}: cannot be written (No space left on device)", "Make room there", "Free: ")
+        assert [each for each in small.rglob("*") if each.name != "new"] == []
+    enlarge(small, "size=4m")
+    assert called("dockerfile", project, "-o", small / "out").returncode == 0
+    assert (small / "out/context/1/k/m.bin").read_bytes() == MODEL
+
+
+def test_a_full_disk_keeps_what_was_there(project: Path, small: Path) -> None:
+    (project / "model/m.bin").write_bytes(b"small")
+    assert called("dockerfile", project, "-o", small / "out").returncode == 0
+    before = snapshot(small)
+    (project / "model/m.bin").write_bytes(MODEL)
+    one_error(called("dockerfile", project, "-o", small / "out"), 1, "No space left on device")
+    assert snapshot(small) == before
+
+
+def test_a_disk_without_names_left(project: Path, tmp_path: Path) -> None:
+    with mounted(tmp_path / "named", "nr_inodes=8") as place:
+        one_error(called("dockerfile", project, "-o", place / "out"), 1, "No space left on device")
+        assert list(place.iterdir()) == []
+
+
+def test_a_read_only_disk(project: Path, tmp_path: Path) -> None:
+    with mounted(tmp_path / "fixed", "ro") as place:
+        one_error(called("dockerfile", project, "-o", place / "out"), 2, "Read-only file system")
+        done = called("build", project, "-t", "x:1", "-o", place / "x.tar", "--metadata-file", tmp_path / "x.json")
+        one_error(done, 2, f"{place}/x.tar: cannot be written", "Give another place")
+
+
+def test_an_output_on_another_disk_than_the_project(project: Path, tmp_path: Path) -> None:
+    with mounted(tmp_path / "other", "size=4m") as place:
+        done = called("dockerfile", project, "-o", place / "out", env={"TMPDIR": str(tmp_path)})
+        assert done.returncode == 0 and (place / "out/context/1/k/m.bin").read_bytes() == MODEL
+        with replaced_file(place / "x.tar") as new:
+            new.write_bytes(MODEL)
+        assert (place / "x.tar").read_bytes() == MODEL and {each.name for each in place.iterdir()} == {"out", "x.tar"}
+
+
+def test_a_full_disk_for_temporary_files(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(small))
+    with pytest.raises(DaggerAmlError, match="temporary files is full") as caught, workplace() as work:
+        (work / "context").write_bytes(MODEL)
+    assert caught.value.exit_code == 1 and caught.value.where == str(small) and "TMPDIR" in str(caught.value.do)
+    assert list(small.iterdir()) == []
+
+
+def test_a_folder_for_temporary_files_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    with pytest.raises(DaggerAmlError, match="no temporary folder") as caught, workplace():
+        pass
+    assert caught.value.where == str(tmp_path / "gone") and "Set TMPDIR" in str(caught.value.do)
+
+
+def test_no_tmpdir_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    with workplace() as work:
+        assert work.is_dir()
+    assert not work.exists()
+
+
+def test_a_builder_s_words_for_a_full_disk_are_told_of_the_output(tmp_path: Path) -> None:
+    said = BuildError(
+        "it ended with 1", step="export", command=("x", "save"), output="write: no space left on device"
+    )
+    with pytest.raises(BuildError) as caught, replaced_file(tmp_path / "x.tar"):
+        raise said
+    assert str(caught.value).startswith(f"{tmp_path}/x.tar: cannot be written (no space left on device)")
+    assert "write: no space left" in str(caught.value) and "Make room" in str(caught.value)
+    with pytest.raises(BuildError) as caught, replaced_file(tmp_path / "x.tar"):
+        raise BuildError("other")
+    assert str(caught.value) == "other" and list(tmp_path.iterdir()) == []
+
+
+@needs_dev_full
+@pytest.mark.parametrize("words", [["plan", "--json"], ["dockerfile"], ["images"]])
+def test_a_full_disk_behind_standard_output(project: Path, words: list[str]) -> None:
+    given = [project] if words != ["images"] else []
+    one_error(called(*words, *given, shell='"$@" >/dev/full'), 1, "standard output", "Make room there")
+
+
+@needs_dev_full
+@pytest.mark.parametrize("words", [["plan", "nowhere"], ["plan", "--nonsense"]])
+def test_a_full_disk_behind_standard_error_leaves_the_exit_code(words: list[str]) -> None:
+    assert called(*words, shell='"$@" 2>/dev/full').returncode == 2
+
+
+# --- sources that change ------------------------------------------------------------------------------------------
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "vanished": lambda path: path.unlink(),
+    "grown": lambda path: path.write_bytes(MODEL + b"x"),
+    "cut": lambda path: path.write_bytes(MODEL[:-1]),
+    "rewritten": lambda path: path.write_bytes(MODEL[::-1]),
+}
+
+
+def first_changing(function: Callable[..., object], change: Callable[[Path], object], path: Path, *, after: bool):
+    """A function whose first call for a path changes that file, before or after it does its own work."""
+    changed: list[Path] = []
+
+    def call(source: Path, *args: object, **kwargs: object) -> object:
+        mine = source == path and not changed
+        changed.extend([path] if mine else [])
+        if mine and not after:
+            change(path)
+        found = function(source, *args, **kwargs)
+        if mine and after:
+            change(path)
+        return found
+
+    return call
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("when", ["_file_digest", "_put_file"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_source_that_changes_while_it_is_read(project, tmp_path, monkeypatch, cli, change, when, after) -> None:
+    model = project / "model/m.bin"
+    model.chmod(0o600)  # which is copied, not linked
+    module = content if when == "_file_digest" else backend
+    monkeypatch.setattr(module, when, first_changing(getattr(module, when), CHANGES[change], model, after=after))
+    code, _, err = cli("dockerfile", project, "-o", tmp_path / "out")
+    word = "vanished" if change == "vanished" else "changed"
+    assert code == 2 and f"{model}: {word} while it was read" in err and "Run the same command again" in err
+    assert {each.name for each in tmp_path.iterdir()} == {"p"}
+    model.write_bytes(MODEL)
+    assert cli("dockerfile", project, "-o", tmp_path / "out")[0] == 0
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_source_that_changes_while_a_builder_has_it(project: Path, change: str) -> None:
+    model = project / "model/m.bin"
+    layers = [Copy(local(model.parent), "/m", kind="tree")]
+    with unchanged(layers):
+        model.read_bytes()
+    with pytest.raises(ProjectError, match="while it was read") as caught, unchanged(layers):
+        CHANGES[change](model)
+    assert caught.value.where == str(model)
+    model.write_bytes(MODEL)
+    with pytest.raises(ProjectError, match="while it was read"), unchanged(layers):
+        CHANGES[change](model)
+        raise BuildError("the builder's own words for it")
+    model.write_bytes(MODEL)
+    with pytest.raises(BuildError, match="something else"), unchanged(layers):
+        raise BuildError("something else")
+
+
+# --- users and their folders --------------------------------------------------------------------------------------
+
+
+def called_by_nobody(*words: object) -> tuple[int, str]:
+    """Call the command line in a child that has become another user: its exit code and standard error.
+
+    The modules that it needs must be loaded, since that user may not be able to read them.
+    """
+
+    def call() -> str:
+        said = io.StringIO()
+        sys.argv = ["dagger-aml", *map(str, words)]
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                main()
+            except SystemExit as ended:
+                return json.dumps([ended.code or 0, said.getvalue()])
+
+    code, err = json.loads(as_nobody(call))
+    assert "Traceback" not in err
+    return code, err
+
+
+def read_by_nobody(path: Path) -> str:
+    """What reading a path comes to for that user."""
+
+    def read() -> str:
+        try:
+            return "read" if path.read_bytes() else "empty"
+        except PermissionError:
+            return "denied"
+
+    return as_nobody(read)
+
+
+@linux_root
+@pytest.mark.parametrize("shut", ["model/m.bin", "model", "code/score.py", "code"])
+def test_a_part_that_another_user_cannot_read(project: Path, tmp_path: Path, cli, shut: str) -> None:
+    open_to_all(project)
+    (project / "model/m.bin").chmod(0o666)  # which is copied, not linked
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    assert cli("dockerfile", project, "-o", theirs / "out")[0] == 0 and cli("plan", project, "--json")[0] == 0
+    assert called_by_nobody("plan", project, "--json") == (0, "")
+    before = snapshot(theirs)
+    (project / shut).chmod(0o600 if "." in shut else 0o700)
+    file = project / (shut if "." in shut else {"model": "model/m.bin", "code": "code/score.py"}[shut])
+    assert read_by_nobody(file) == "denied"
+    for words in (["plan"], ["plan", "--json"], ["dockerfile", "-o", theirs / "new"]):
+        code, err = called_by_nobody(*words, project)
+        assert code == 2 and f"error: {project / shut}: cannot be read (permission denied)" in err
+        assert err.count("error:") == 1 and "Let this user read it" in err
+    assert snapshot(theirs) == before
+
+
+@linux_root
+def test_a_folder_that_another_user_cannot_write_to(project: Path, tmp_path: Path, cli) -> None:
+    open_to_all(project)
+    assert cli("dockerfile", project, "-o", tmp_path / "warm")[0] == 0
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o755)
+    open_to_all(shut)
+    code, err = called_by_nobody("dockerfile", project, "-o", shut / "out")
+    assert code == 2 and f"{shut}/out: cannot be written (Permission denied)" in err
+    cli("build", project, "-t", "x:1", "-o", tmp_path / "nowhere/x.tar")
+    code, err = called_by_nobody("build", project, "-t", "x:1", "-o", shut / "x.tar")
+    assert code == 2 and f"{shut}/x.tar: cannot be written" in err and "Give another place" in err
+    assert list(shut.iterdir()) == []
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a variable nor the system knows a home."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("HOME", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_no_home(project: Path, cli) -> None:
+    assert not docker_config().exists()
+    assert cli("plan", project)[0] == 0
+    for words, place in (
+        (["--base", "oci:~/base"], "~/base"),
+        (["--ca", "~/ca.pem"], "~/ca.pem"),
+        (["--ca", "~nobody-has-this-name/ca.pem"], "~nobody-has-this-name/ca.pem"),
+    ):
+        code, _, err = cli("plan", project, *words)
+        assert code == 2 and place in err
+    load_project(project, Options(secret=("id=pip,src=~/pip.conf",)))
+
+
+@pytest.mark.parametrize("home", [None, "", "/proc"])
+def test_a_home_that_cannot_be_written_to(project: Path, tmp_path: Path, home: str | None) -> None:
+    shell = '"$@"' if home is not None else 'unset HOME; "$@"'
+    env = {"HOME": home} if home is not None else {}
+    done = called("dockerfile", project, "-o", tmp_path / "out", env=env, shell=shell)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_shell
+@pytest.mark.parametrize("words", [["plan"], ["plan", "{project}"], ["dockerfile", "{project}", "-o", "out"]])
+def test_a_current_folder_that_was_removed(project: Path, tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "gone").mkdir()
+    given = [word.format(project=project) for word in words]
+    one_error(called(*given, cwd=tmp_path / "gone", shell='rmdir "$PWD"; "$@"'), 2, "current folder was removed")
+
+
+# --- streams and letters ------------------------------------------------------------------------------------------
+
+CLOSED = [">&-", "2>&-", "<&- >&- 2>&-"]
+
+
+@needs_shell
+@pytest.mark.parametrize("closed", CLOSED)
+def test_closed_streams(project: Path, tmp_path: Path, closed: str) -> None:
+    out = tmp_path / "out"
+    assert called("plan", project, shell=f'"$@" {closed}').returncode == 0
+    assert called("plan", "nowhere", shell=f'"$@" {closed}').returncode == 2
+    assert called("dockerfile", project, "-o", out, shell=f'"$@" {closed}').returncode == 0
+    assert "io.dagger-aml.version" in (out / "Dockerfile").read_text() and len(list(out.iterdir())) == 3
+
+
+@needs_shell
+@pytest.mark.parametrize("words", [["plan", "--json"], ["dockerfile"], ["--help"]])
+def test_a_reader_that_has_gone(project: Path, words: list[str]) -> None:
+    given = [project] if words[0] in ("plan", "dockerfile") else []
+    done = called(*words, *given, shell='{ "$@"; echo $? >&2; } | true')
+    assert done.stderr.split()[-1] in ("0", "1") and "error" not in done.stderr.lower()
+
+
+@needs_shell
+def test_a_reader_of_the_error_that_has_gone() -> None:
+    done = called("plan", "nowhere", shell='{ "$@" 2>&1; echo $? >&2; } | true')
+    assert done.stderr == "2\n"
+
+
+NAMES = {"code/scöre.py": SCORE, "code/dätei.txt": "x", "model/mödel.bin": "m"}
+TOML = 'name = "prüfung"\n[code]\nentry-script = "scöre.py"\n[env]\nGRUSS = "grüß ✓"\n'
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C", "LANG": "C"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii:strict"},
+    ],
+    ids=str,
+)
+def test_letters_that_the_locale_does_not_have(tmp_path: Path, env: dict[str, str]) -> None:
+    make(tmp_path / "prü✓", {**NAMES, "dagger-aml.toml": TOML})
+    for words in (["plan", "prü✓", "--why"], ["plan", "prü✓", "--json"], ["dockerfile", "prü✓"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "dagger_aml", *words], capture_output=True, check=False, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": ROOT, **env},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert 'GRUSS="grüß ✓"'.encode() in done.stdout and b"sc\xc3\xb6re.py" in done.stdout
+    assert called("dockerfile", "prü✓", "-o", "oüt", cwd=tmp_path, env=env).returncode == 0
+    assert (tmp_path / "oüt/Dockerfile").read_bytes() == done.stdout
+    assert (tmp_path / "oüt/context/2/k/dätei.txt").read_text() == "x"
+    one_error(called("plan", "nö ✓", cwd=tmp_path, env=env), 2, "the project folder does not exist")
+
+
+def test_a_locale_in_which_names_cannot_be_read(tmp_path: Path) -> None:
+    make(tmp_path / "prü✓", {**NAMES, "dagger-aml.toml": TOML})
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = called("dockerfile", "prü✓", "-o", "oüt", cwd=tmp_path, env=env)
+    assert done.returncode in (0, 2) and "Traceback" not in done.stderr
+    assert done.returncode == 0 or {each.name for each in tmp_path.iterdir()} == {"prü✓"}
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def peak(*words: object) -> int:
+    """The largest memory of the command line in kB, its children's included."""
+    process = subprocess.Popen([sys.executable, "-m", "dagger_aml", *map(str, words)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in kB on Linux alone")
+def test_memory_does_not_grow_with_the_model(project: Path, tmp_path: Path) -> None:
+    model, found = project / "model/m.bin", {}
+    for megabytes in (16, 400):
+        os.truncate(model, megabytes << 20)
+        model.chmod(0o600)  # which is copied, not linked
+        found[megabytes] = peak("plan", project, "--json"), peak("dockerfile", project, "-o", tmp_path / "out")
+    for small_, large in zip(found[16], found[400], strict=True):
+        assert large < small_ + 8_000, found
