@@ -166,8 +166,8 @@ def command(
     if not (wanted.push or wanted.load or exports):
         progress.note("nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
     order.write_files(result)
-    said = [result.digest or result.image_id or ""] if quiet else _report(result)
-    for line in said:
+    digest = result.digest or result.image_id
+    for line in ([digest] if digest else []) if quiet else _report(result):
         click.echo(line, err=streamed is not None)
 
 

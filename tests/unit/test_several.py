@@ -75,19 +75,19 @@ class Fake:
             self.on_event(StepDone("code", 1, 1, 0.5, False))
         finally:
             self.going[0] -= 1
-        return _Image(self, title)
+        return _Image(self, None if does == "unnamed" else title)
 
 
 @define
 class _Image:
     builder: Fake
-    id: str
+    id: str | None
 
     async def publish(self, reference: str) -> Result:
         return Result(f"sha256:{self.id}", f"sha256:config-{self.id}", (reference,))
 
     async def export(self, output: Any, references: object = ()) -> Result:
-        output.path.write_text(self.id)
+        output.path.write_text(str(self.id))
         return Result(f"sha256:{self.id}", None, outputs=(Written(output.path, "tar", None),))
 
 
@@ -337,6 +337,13 @@ def test_quiet_is_a_name_and_a_digest(cli, fake, folders):
     code, out, err = cli("build", "b", "a", "c", "-t", REG, "--push", "-q")
     assert (code, out) == (1, "b sha256:b\na sha256:a\n")
     assert err.startswith("dagger-aml: error: 1 of 3 projects failed")
+
+
+def test_quiet_without_a_digest_is_silent(cli, fake, folders):
+    """An engine tells none of an image that it only builds."""
+    project(folders, "a", "unnamed")
+    code, out, _ = cli("build", "a", "-q")
+    assert (code, out) == (0, "")
 
 
 def test_files_of_their_own(cli, fake, folders):
