@@ -1,5 +1,19 @@
-"""``python -m dagger_aml``"""
+"""``dagger-aml`` and ``python -m dagger_aml``"""
 
-from .cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line and exit. Ctrl-C while its modules are loaded ends it as it ends any program."""
+    by_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if by_python:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from .cli import main as run
+
+    if by_python:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -136,3 +137,21 @@ def test_the_images_say_which_recipes_apply(cli):
         "package",
         "preinstalled*",
     ]
+
+
+def test_ctrl_c_while_modules_are_loaded():
+    """As any program ends by it, and without Python's traceback."""
+    script = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Stop:
+    def find_spec(self, name, path, target=None):
+        if name == "dagger_aml.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+sys.meta_path.insert(0, Stop())
+from dagger_aml.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
