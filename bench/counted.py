@@ -1,4 +1,4 @@
-"""A registry of its own on this machine, with a door for each that pushes, at which the bytes are counted.
+"""Doors before a registry, one for each that pushes, at which the bytes are counted.
 
 Each door is another port of localhost before the same registry, so to a builder it is another registry: none takes a
 layer over from the repository of another. The Dagger engine would all the same, as it does not look at the port; so a
@@ -9,22 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import socket
-import subprocess
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 _CHUNK = 1 << 20
-_PATIENCE = 20
-"""Seconds in which the registry must have come up."""
-
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 _OF_THE_CONNECTION = ("connection", "transfer-encoding", "expect")
 
@@ -124,44 +116,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Write nothing."""
-
-
-@contextlib.contextmanager
-def registry(folder: Path) -> Iterator[int]:
-    """Serve a registry that keeps everything in a folder, while the block runs; its port.
-
-    :raises RuntimeError: docker-registry is missing or does not come up.
-    """
-    program = shutil.which("docker-registry")
-    if program is None:
-        raise RuntimeError("docker-registry is not installed (apt-get install docker-registry)")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    config = {
-        "version": "0.1",
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (folder / "config.yml").write_text(json.dumps(config))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
-    try:
-        give_up = time.monotonic() + _PATIENCE
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > give_up:
-                raise RuntimeError(f"docker-registry did not come up: {(folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
 
 
 @contextlib.contextmanager

@@ -23,9 +23,9 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 
 from bench.bases import bases
-from bench.counted import Door, door, layers, registry
+from bench.counted import Door, door, layers
 from bench.ways import COMMANDS, ORDER, Wanted, Way, WayError, removed, ways
-from tests.standin import StandInError, push
+from tests.standin import StandInError, own_registry, push
 from tests.standin import registry as standins
 
 CODE = "def init():\n    pass\n\n\ndef run(data):\n    return {mark!r}\n"
@@ -196,7 +196,7 @@ def opened(chosen: dict[str, Way], model: int, folder: Path) -> Iterator[Bench]:
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(standins())
         (folder / "registry").mkdir()
-        port = stack.enter_context(registry(folder / "registry"))
+        port = int(stack.enter_context(own_registry(folder / "registry")).rpartition(":")[2])
         one, two = bases(push("classic", host), port)
         write(folder / "p", model)
         lanes = []

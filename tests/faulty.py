@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import re
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -282,28 +279,3 @@ def _some(file: _Readable, size: int) -> bytes:
     if not data:
         raise ConnectionError("the client hung up")
     return data
-
-
-@contextlib.contextmanager
-def registry_of_own(folder: Path) -> Iterator[str]:
-    """Debian's docker-registry on a free port of this machine, empty; its name (``localhost:PORT``)."""
-    port = closed_port()
-    config = {
-        "version": "0.1",
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (folder / "config.yml").write_text(json.dumps(config))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
-    try:
-        for _ in range(100):
-            with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait()

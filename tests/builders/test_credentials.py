@@ -6,14 +6,14 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.standin import own_registry
 
 from .conftest import Need
 
@@ -31,29 +31,9 @@ def private(tmp_path_factory: pytest.TempPathFactory, need: Need) -> Iterator[st
     """Debian's docker-registry with basic auth, on a free port."""
     need("docker-registry")
     folder = tmp_path_factory.mktemp("private")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     (folder / "htpasswd").write_text(HTPASSWD)
-    config = {
-        "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-        "auth": {"htpasswd": {"realm": "private", "path": str(folder / "htpasswd")}},
-    }
-    (folder / "config.yml").write_text(json.dumps(config))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
-    try:
-        for _ in range(100):
-            with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    with own_registry(folder, auth={"htpasswd": {"realm": "private", "path": str(folder / "htpasswd")}}) as host:
+        yield host
 
 
 def build(tmp_path: Path, base: str, tag: str, builder: str, config: object) -> subprocess.CompletedProcess[str]:

@@ -33,8 +33,8 @@ from tests.faulty import (
     Slow,
     closed_port,
     faulty,
-    registry_of_own,
 )
+from tests.standin import own_registry
 from tests.standin.tiny import push_tiny
 from tests.standin.tools import TOOLS, StandInError
 
@@ -50,7 +50,7 @@ LOGIN = Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, "UNAUTHORIZED")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry that holds a tiny base, `dagger-aml-test/tiny:1`."""
     need_programs(*TOOLS)
-    with registry_of_own(tmp_path_factory.mktemp("registry")) as host:
+    with own_registry(tmp_path_factory.mktemp("registry")) as host:
         try:
             push_tiny(host)
         except StandInError as error:

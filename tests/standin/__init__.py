@@ -4,7 +4,7 @@ The images follow azureml.md (facts, sections 2 and 3); README.md says what in t
 """
 
 from .images import VARIANTS, ensure
-from .serving import push, reference, registry
+from .serving import own_registry, push, reference, registry
 from .tools import StandInError, missing
 
-__all__ = ["VARIANTS", "StandInError", "ensure", "missing", "push", "reference", "registry"]
+__all__ = ["VARIANTS", "StandInError", "ensure", "missing", "own_registry", "push", "reference", "registry"]

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -70,6 +71,43 @@ def registry(port: int = 5100) -> Iterator[str]:
             _stop(port)
 
 
+@contextlib.contextmanager
+def own_registry(folder: Path, **more: object) -> Iterator[str]:
+    """Serve an empty registry on a free port while the block runs, and yield its name ("localhost:PORT").
+
+    :param folder: where it keeps everything.
+    :param more: of docker-registry's configuration: ``auth=…``.
+    :raises StandInError: docker-registry is missing or does not come up.
+    """
+    program = shutil.which("docker-registry")
+    if program is None:
+        raise StandInError("docker-registry is not installed (apt-get install docker-registry)")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    config = {
+        "version": "0.1",
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+        **more,
+    }
+    (folder / "config.yml").write_text(json.dumps(config))
+    with (folder / "log").open("wb") as log_file:
+        process = subprocess.Popen(
+            [program, "serve", folder / "config.yml"], stdout=log_file, stderr=log_file, env=_environment()
+        )
+    try:
+        give_up = time.monotonic() + 20
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > give_up:
+                raise StandInError(f"docker-registry did not come up: {(folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+        yield f"localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def _start_or_join(port: int) -> int:
     if _serves(port):
         return port
@@ -103,7 +141,7 @@ def _start(port: int) -> int:
     pid = os.posix_spawn(
         program,
         [program, "serve", str(_file(port, "yml"))],
-        {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "OTEL_"))},
+        _environment(),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(_file(port, "log")), flags, 0o644),
@@ -113,6 +151,11 @@ def _start(port: int) -> int:
     )
     _file(port, "pid").write_text(str(pid))
     return pid
+
+
+def _environment() -> dict[str, str]:
+    """Without what would change the registry's configuration."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "OTEL_"))}
 
 
 def _stop(port: int) -> None:
@@ -133,6 +176,12 @@ def _serves(port: int) -> bool:
     """Say whether a registry of ours, with this cache's storage, answers on a port."""
     headers = _headers(f"http://127.0.0.1:{port}/v2/")
     return headers is not None and headers.get(OURS) == str(_storage())
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def _is_free(port: int) -> bool:
