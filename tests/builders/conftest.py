@@ -4,7 +4,9 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +56,36 @@ def need_programs(*programs: str) -> None:
 def need() -> Need:
     """`need("docker", "buildah")` skips the test, or fails it where they are required, when one cannot be used."""
     return need_programs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_store() -> Iterator[None]:
+    """For root, podman and buildah keep what the tests make in a store of its own, which goes with them.
+
+    Each layer that buildah makes is looked for in all images of its store: one that tests have filled is slow.
+    """
+    programs = [name for name in ("podman", "buildah") if shutil.which(name)]
+    if not programs or os.geteuid() != 0 or "CONTAINERS_STORAGE_CONF" in os.environ:
+        yield
+        return
+    # Short, since its names stand in the options of mounts; on a disk, as it gets large.
+    folder = Path(tempfile.mkdtemp(prefix="dagger-aml-store-", dir="/var/tmp"))
+    config = folder / "storage.conf"
+    places = "".join(f'{name} = "{folder / name}"\n' for name in ("graphroot", "runroot"))
+    config.write_text(f'[storage]\ndriver = "overlay"\n{places}')
+    os.environ["CONTAINERS_STORAGE_CONF"] = str(config)
+    try:
+        yield
+    finally:
+        for program in programs:
+            for words in (["rm", "--all"], ["rmi", "--all", "--force"]):
+                more = ["--force"] if [program, words[0]] == ["podman", "rm"] else []
+                subprocess.run([program, *words, *more], capture_output=True, check=False)
+        del os.environ["CONTAINERS_STORAGE_CONF"]
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            if (place := line.split()[1]).startswith(f"{folder}/"):
+                subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
