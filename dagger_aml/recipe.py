@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from attrs import evolve
@@ -107,9 +108,17 @@ def _secrets(graph: Graph) -> set[str]:
     return found
 
 
+class _Uncached(SourceFileLoader):
+    """Puts no ``__pycache__`` beside a file of the user's."""
+
+    def set_data(self, path: object, data: object, *, _mode: int = 0o666) -> None:
+        """Write nothing."""
+
+
 def _from_file(path: Path) -> Recipe:
     module_name = f"_dagger_aml_recipe_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    loader = _Uncached(module_name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise UsageError("is not a Python file", where=str(path))
     module = importlib.util.module_from_spec(spec)

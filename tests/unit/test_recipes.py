@@ -267,3 +267,10 @@ def test_built_in_recipes_are_what_a_user_may_copy(root, tmp_path):
 def test_the_default_base_is_in_the_catalog(root):
     project, graph = laid_out(root)
     assert project.base.reference == DEFAULT.reference and assumed(graph.from_) is DEFAULT.facts
+
+
+def test_an_own_recipe_s_folder_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    make(tmp_path, {"mine.py": OWN})
+    load_recipe("./mine.py", root=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.py"]
