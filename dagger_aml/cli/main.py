@@ -91,9 +91,13 @@ def main() -> NoReturn:
     """Run the command line; never returns."""
     _open_streams()
     signal.signal(signal.SIGTERM, _terminate)
-    with _errors_told():
-        cli.main(prog_name="dagger-aml", standalone_mode=False)
-    sys.exit(0)
+    try:
+        with _errors_told():
+            cli.main(prog_name="dagger-aml", standalone_mode=False)
+            sys.stdout.flush()
+        sys.exit(0)
+    finally:
+        _drop_unwritten()
 
 
 def _open_streams() -> None:
@@ -153,11 +157,18 @@ def _errors_told() -> Iterator[None]:
 
 
 def _unread() -> NoReturn:
-    """Nobody reads what is printed any longer; nothing more is, at the interpreter's end neither."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    """Nobody reads what is printed any longer; nothing more is."""
     sys.exit(1)
+
+
+def _drop_unwritten() -> None:
+    """Give what a stream does not take to the null device: Python tries it again at its end, and exits with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _refused(error: OSError) -> DaggerAmlError:

@@ -53,7 +53,7 @@ def called(*words: object, cwd: Path | None = None, env: dict[str, str] | None =
         errors="replace",
         check=False,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": ROOT, **(env or {})},
+        env={**os.environ, "PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "", **(env or {})},
     )
 
 
