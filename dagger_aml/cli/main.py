@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -137,7 +137,7 @@ def _errors_told() -> Iterator[None]:
     except (click.Abort, KeyboardInterrupt):
         _stopped()
     except BrokenPipeError:
-        _unread()
+        sys.exit(1)  # Nobody reads what is printed any longer.
     except DaggerAmlError as error:
         _fail(error)
     except OSError as error:
@@ -149,16 +149,11 @@ def _errors_told() -> Iterator[None]:
         if first_of(group, KeyboardInterrupt):
             _stopped()
         if first_of(group, BrokenPipeError):
-            _unread()
+            sys.exit(1)
         refused = first_of(group, OSError)
         if isinstance(refused, OSError):
             _fail(_refused(refused))
         raise
-
-
-def _unread() -> NoReturn:
-    """Nobody reads what is printed any longer; nothing more is."""
-    sys.exit(1)
 
 
 def _drop_unwritten() -> None:
@@ -203,10 +198,15 @@ def first_of(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseE
 
 
 def tell(text: str) -> None:
-    """Print to standard error; a character that the terminal cannot show is escaped.
+    """Print to standard error.
 
     Where nobody takes it, as on a full disk, the exit code has to do.
     """
-    encoding = sys.stderr.encoding or "utf-8"
     with contextlib.suppress(OSError):
-        click.echo(f"dagger-aml: {text}".encode(encoding, "backslashreplace").decode(encoding), err=True)
+        click.echo(printable(f"dagger-aml: {text}", sys.stderr), err=True)
+
+
+def printable(text: str, stream: TextIO) -> str:
+    """The text, what the stream's encoding cannot show being escaped; click would send UTF-8 to an ASCII terminal."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, cast
@@ -18,14 +16,11 @@ from ..errors import DaggerAmlError, UsageError
 from ..events import Event, Output, Said, StepDone, StepStarted, Transferred
 from ..plan_view import human_size
 from ..result import Result
-from .main import first_of
+from .main import first_of, printable
 from .rows import Rows
 
 Mode = Literal["auto", "tty", "plain", "quiet", "json"]
 MODES: tuple[Mode, ...] = ("auto", "tty", "plain", "quiet", "json")
-
-_REDRAW = 0.2
-"""Seconds between two pictures of the moving line."""
 
 _SELDOM = 5.0
 """Seconds between two lines about one transfer where nobody watches."""
@@ -159,8 +154,7 @@ class _Plain:
             self.line(line)
 
     def line(self, text: str) -> None:
-        encoding = sys.stderr.encoding or "utf-8"
-        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=True)
+        click.echo(printable(text, sys.stderr), err=True)
 
 
 class _PlainOf(_Plain):
@@ -192,10 +186,10 @@ class _WatchedOf(_PlainOf):
     def show(self, event: Event) -> None:
         super().show(event)
         if isinstance(event, Said):
-            self._rows.put(self.project, event.text, anew=True)
+            self._put(event.text, anew=True)
 
     def started(self, event: StepStarted) -> None:
-        self._rows.put(self.project, _titled(event), anew=True)
+        self._put(_titled(event), anew=True)
 
     def done(self, event: StepDone) -> None:
         self.stop()
@@ -205,10 +199,13 @@ class _WatchedOf(_PlainOf):
         if _is_over(event):
             super().transferred(event)
         else:
-            self._rows.put(self.project, f"{event.name}: {_moved(event)}")
+            self._put(f"{event.name}: {_moved(event)}")
 
     def stop(self) -> None:
         self._rows.drop(self.project)
+
+    def _put(self, text: str, *, anew: bool = False) -> None:
+        self._rows.put(self.project, f"{self.project}: {text}", anew=anew)
 
     def line(self, text: str) -> None:
         for each in text.splitlines():
@@ -221,7 +218,6 @@ class _Watched(_Plain):
     def __init__(self) -> None:
         super().__init__()
         self._open: list[StepStarted] = []
-        self._moving: _Moving | None = None
         self._rows = Rows()
 
     def of(self, project: str) -> _View:
@@ -229,67 +225,32 @@ class _Watched(_Plain):
 
     def started(self, event: StepStarted) -> None:
         self._open.append(event)
-        self._move(_titled(event))
+        self._rows.put(_ONE, _titled(event), anew=True)
 
     def done(self, event: StepDone) -> None:
         self._open = [each for each in self._open if (each.name, each.number) != (event.name, event.number)]
         super().done(event)
         if self._open:
-            self._move(_titled(self._open[-1]))
+            self._rows.put(_ONE, _titled(self._open[-1]), anew=True)
 
     def transferred(self, event: Transferred) -> None:
         if _is_over(event):
             super().transferred(event)
-        elif event.what == "sent" and self._moving and self._open and self._open[-1].name == event.name:
-            self._moving.text = f"{_titled(self._open[-1])}  {_moved(event)}"
-        elif self._moving:
-            self._moving.text = f"{event.name}: {_moved(event)}"
+        elif event.what == "sent" and self._open and self._open[-1].name == event.name:
+            self._rows.put(_ONE, f"{_titled(self._open[-1])}  {_moved(event)}")
         else:
-            self._move(f"{event.name}: {_moved(event)}")
+            self._rows.put(_ONE, f"{event.name}: {_moved(event)}")
 
     def stop(self) -> None:
-        self._stay()
         self._rows.stop()
 
     def line(self, text: str) -> None:
-        self._stay()
+        self._rows.drop(_ONE)
         self._rows.above(text)
 
-    def _stay(self) -> None:
-        if self._moving:
-            self._moving.stop()
-            self._moving = None
 
-    def _move(self, text: str) -> None:
-        self._stay()
-        self._moving = _Moving(text)
-
-
-class _Moving:
-    """One line that shows that time goes by; wiped when it stops."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._draw, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-        self._thread.join()
-        sys.stderr.write("\r\033[K")
-        sys.stderr.flush()
-
-    def _draw(self) -> None:
-        begun = time.monotonic()
-        encoding = sys.stderr.encoding or "utf-8"
-        for sign in itertools.cycle("|/-\\"):
-            clock = f" {sign} {time.monotonic() - begun:.0f} s"
-            text = self.text.encode(encoding, "backslashreplace").decode(encoding)
-            sys.stderr.write(f"\r\033[K{text[: max(_columns() - len(clock) - 1, 0)]}{clock}")
-            sys.stderr.flush()
-            if self._over.wait(_REDRAW):
-                return
+_ONE = ""
+"""The name of the row that moves where one project is built."""
 
 
 class _Json:
@@ -370,13 +331,6 @@ def _settled(mode: Mode, quiet: bool) -> Mode:
     if quiet:
         return "quiet"
     return "tty" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
 
 
 def _titled(event: StepStarted) -> str:

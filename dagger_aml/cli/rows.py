@@ -1,4 +1,4 @@
-"""The foot of a terminal while several projects are built: a line for each, redrawn while time goes by."""
+"""The foot of a terminal: a line for each thing that goes on, redrawn while time goes by."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import threading
 import time
 
 import click
+
+from .main import printable
 
 _REDRAW = 0.2
 """Seconds between two pictures."""
@@ -27,27 +29,29 @@ class Rows:
         self._thread: threading.Thread | None = None
 
     def put(self, name: str, text: str, *, anew: bool = False) -> None:
-        """Show what a project does now; its clock goes on unless it begins ``anew``."""
+        """Show what goes on under a name; its clock goes on unless it begins ``anew``."""
         with self._lock:
             self._texts[name] = text
             if anew or name not in self._since:
                 self._since[name] = time.monotonic()
+            self._draw()
         if self._thread is None:
             self._over.clear()
             self._thread = threading.Thread(target=self._keep_drawing, daemon=True)
             self._thread.start()
 
     def drop(self, name: str) -> None:
-        """Show a project no longer."""
+        """Show what is under a name no longer."""
         with self._lock:
             self._texts.pop(name, None)
             self._since.pop(name, None)
+            self._draw()
 
     def above(self, text: str) -> None:
         """Print lines that stay, above those that move."""
         with self._lock:
             self._wipe()
-            click.echo(_shown(text), err=True)
+            click.echo(printable(text, sys.stderr), err=True)
             self._draw()
 
     def stop(self) -> None:
@@ -64,32 +68,26 @@ class Rows:
     def _keep_drawing(self) -> None:
         while not self._over.wait(_REDRAW):
             with self._lock:
-                self._wipe()
                 self._draw()
 
     def _wipe(self) -> None:
         if self._drawn:
-            up = f"\033[{self._drawn - 1}A" if self._drawn > 1 else ""
-            sys.stderr.write(f"\r{up}\033[J")
+            sys.stderr.write(f"\r\033[{self._drawn - 1}A\033[J" if self._drawn > 1 else "\r\033[K")
             sys.stderr.flush()
             self._drawn = 0
 
     def _draw(self) -> None:
+        self._wipe()
         columns, lines = _size()
         sign, now = next(self._signs), time.monotonic()
         rows = []
         for name, text in list(self._texts.items())[: max(lines - 1, 1)]:
             clock = f" {sign} {now - self._since[name]:.0f} s"
-            rows.append(f"{_shown(f'{name}: {text}')[: max(columns - len(clock) - 1, 0)]}{clock}")
+            rows.append(f"{printable(text, sys.stderr)[: max(columns - len(clock) - 1, 0)]}{clock}")
         if rows:
             sys.stderr.write("\n".join(rows))
             sys.stderr.flush()
         self._drawn = len(rows)
-
-
-def _shown(text: str) -> str:
-    encoding = sys.stderr.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _size() -> tuple[int, int]:

@@ -17,6 +17,7 @@ from ..errors import ProjectError, UsageError
 from ..graph import Graph, parse_reference
 from ..project import Project
 from .common import opened, read
+from .main import printable
 from .progress import Progress
 
 RUNTIMES = ["dagger", "docker", "podman"]
@@ -103,5 +104,4 @@ async def connected(
 
 def say(text: str) -> None:
     """Print to standard output; a character that the terminal cannot show is escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+    click.echo(printable(text, sys.stdout))

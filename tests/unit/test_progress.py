@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 
 from dagger_aml.cli import progress as progress_module
+from dagger_aml.cli import rows as rows_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import TryAgain, UsageError
 from dagger_aml.events import Event, Output, Said, StepDone, StepStarted, Transferred
@@ -233,7 +234,7 @@ def test_a_step_inside_another_gives_the_line_back(monkeypatch):
 def test_a_line_is_never_wider_than_the_terminal(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress_module, "_columns", lambda: 40)
+    monkeypatch.setattr(rows_module, "_size", lambda: (40, 24))
     with Progress("tty") as progress:
         progress.on_event(StepStarted("a name " * 30, 1, 1))
         time.sleep(0.1)
