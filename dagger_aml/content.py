@@ -182,7 +182,7 @@ def digest(source: Source) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
-Stamps = dict[Path, tuple[int, int, int] | None]
+Stamps = dict[str, tuple[int, int, int] | None]
 """Size, time in nanoseconds and number of each file; None of one that is not there."""
 
 
@@ -195,10 +195,10 @@ def stamps(layers: Iterable[Layer]) -> Stamps:
         if isinstance(layer.source, Built):
             found |= stamps(layer.source.graph.layers)
         elif isinstance(layer.source, Local):
-            single = is_file(layer.source)
+            root, single = layer.source.path, is_file(layer.source)
             for entry in layer.source.entries:
                 if entry.type == "file":
-                    path = Path(layer.source.path) / ("" if single else entry.path)
+                    path = root if single else os.path.join(root, entry.path)  # noqa: PTH118 - for each of thousands
                     found[path] = _stamp(path)
     return found
 
@@ -214,7 +214,7 @@ def check_stamps(before: Stamps) -> None:
         now = _stamp(path)
         if now is None or now != stamp:
             what = "vanished" if now is None else "changed"
-            raise ProjectError(f"{what} while it was read", where=str(path), do=AGAIN)
+            raise ProjectError(f"{what} while it was read", where=path, do=AGAIN)
 
 
 @contextlib.contextmanager
@@ -232,9 +232,9 @@ def unchanged(layers: Iterable[Layer]) -> Iterator[None]:
     check_stamps(before)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        info = path.lstat()
+        info = os.lstat(path)
     except OSError:
         return None
     return info.st_size, info.st_mtime_ns, info.st_ino
