@@ -25,9 +25,10 @@ from attrs import frozen
 from .backends.dagger import DaggerBuilder as Engine
 from .backends.spans import Spans, received
 from .backends.store import docker_answers
-from .engine_address import TESTED, check_address, shown
+from .engine_address import TESTED, check_address
 from .errors import DaggerAmlError, EngineGone, EngineNotFound
 from .events import OnEvent, Said, ignore
+from .masked import masked
 
 SESSION_PORT, SESSION_TOKEN = "DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN"
 RUNNER_HOST = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
@@ -161,7 +162,7 @@ async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEven
 async def _engine_at(address: str, stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
     """A session of the engine at an address; of those that Dagger's command line may have to start, with patience."""
     url = urlsplit(address)
-    way = f"the engine at {shown(address)}"
+    way = f"the engine at {masked(address)}"
     if url.scheme == "unix":
         await _answers(way, url.path or url.netloc, hello=_HELLO)
     elif url.scheme == "tcp" and url.hostname and url.port:

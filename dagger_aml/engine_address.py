@@ -32,11 +32,6 @@ def untested(address: str) -> str | None:
     return f"engines by {scheme}:// are not tested here; the address goes to Dagger as it is"
 
 
-def shown(address: str) -> str:
-    """An address without the user and password in it."""
-    return re.sub(r"(?<=://).*@", "***@", address, flags=re.S)
-
-
 def _fault(address: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) or not address.isprintable():
         return "not an engine's address: SCHEME://… is wanted"

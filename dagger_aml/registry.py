@@ -2,7 +2,7 @@
 
 Credentials come from the docker config (``$DOCKER_CONFIG`` or ``~/.docker``) and its helpers, as every other tool
 takes them. A registry at localhost or 127.* is asked over plain HTTP and without a proxy, as docker and Dagger do.
-Questions are asked again where that may help (:mod:`~dagger_aml.backends.retry`).
+Questions are asked again where that may help (:mod:`~dagger_aml.retry`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from attrs import frozen
 
-from .backends.retry import tried
 from .errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain, UsageError
 from .events import OnEvent, ignore
 from .graph import From, parse_reference
 from .home import expanded
 from .result import Layer
+from .retry import tried
 
 if TYPE_CHECKING:
     import httpx

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import anyio
 
-from ..errors import TryAgain
-from ..events import OnEvent, Said
+from .errors import TryAgain
+from .events import OnEvent, Said
 
 T = TypeVar("T")
 

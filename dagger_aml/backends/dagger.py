@@ -34,12 +34,12 @@ from ..graph import Built, Copy, Empty, From, Given, Local, Run, Text
 from ..plan import Plan, labels
 from ..registry import image_config, manifest_layers, said_by_registry
 from ..result import Layer, Result, Written
+from ..retry import tried
 from . import patience
 from .builder import Image, cannot_run, has_no_shell
 from .files import written
 from .patience import patient
 from .process import workplace
-from .retry import tried
 from .secret_files import SecretFiles, secret_files
 from .spans import Spans
 from .tarball import name_in_tar, read_tar

@@ -24,6 +24,7 @@ from ..facts import BaseFacts, from_probe, of_config, probe_argv, probe_stdin
 from ..graph import From, Graph
 from ..plan import Plan, based_on, bases, labels
 from ..registry import Registry, image_config, platform_digest, resolve_digest
+from ..retry import tried
 from .builder import Image, cannot_run, has_no_shell
 from .docker import Docker, docker_form
 from .dockerfile import Format, render
@@ -31,7 +32,6 @@ from .local_image import LocalImage
 from .podman import Buildah, Podman
 from .process import Done, workplace
 from .progress import Progress, stages
-from .retry import tried
 from .secret_files import secret_files
 from .tool import Build, Found, Tool, failed, has_retried, is_plain_http, refused, telling
 

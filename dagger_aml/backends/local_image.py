@@ -12,9 +12,9 @@ from ..events import OnEvent, Said, ignore
 from ..exports import Export, as_export
 from ..registry import manifest_layers
 from ..result import Result, Written
+from ..retry import tried
 from .files import written
 from .process import Done, workplace
-from .retry import tried
 from .tarball import name_in_tar, read_tar, write_layout
 from .tool import Tool, failed, has_retried, refused, telling
 from .transfers import growing

@@ -10,7 +10,8 @@ import anyio
 import click
 
 from ..doctor import AREAS, Diagnosis, diagnose
-from ..engine_address import shown, untested
+from ..engine_address import untested
+from ..masked import masked
 from .common import check_engine, engine_option
 from .main import tell
 
@@ -67,7 +68,7 @@ def _show(found: Diagnosis, engine: str | None) -> None:
     if not found.working:
         click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
     elif "dagger" in found.working:
-        taking = f"`build --engine {shown(engine)}` takes that one" if engine else "`build` takes dagger"
+        taking = f"`build --engine {masked(engine)}` takes that one" if engine else "`build` takes dagger"
         click.echo(f"Working: {', '.join(found.working)}. {taking} unless --with says otherwise.")
     else:
         click.echo(f"Working: {', '.join(found.working)}. Say so: dagger-aml build --with {found.working[0]}")

@@ -21,8 +21,9 @@ from ..backends.process import Done, run
 from ..backends.store import docker_answers
 from ..backends.tool import hint
 from ..errors import EngineNotFound
+from ..masked import words
 from ..plan_view import human_size
-from .check import Check, State, words
+from .check import Check, State
 
 if TYPE_CHECKING:
     from ..engine import Engine

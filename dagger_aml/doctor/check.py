@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from attrs import field, frozen
 from attrs.converters import optional
+
+from ..masked import words
 
 State = Literal["ok", "note", "missing"]
 """``note``: there, or not needed by all, and worth a look. ``missing``: not there, or of no use."""
@@ -16,19 +17,6 @@ AREAS = ("builders", "disk", "logins", "proxies", "certificates")
 
 SCHEMA = 1
 """Of the JSON; a key is never renamed or removed within one."""
-
-
-def masked(value: str) -> str:
-    """A value without the user and password of its URL, whatever characters these hold."""
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
-    before = scheme[0] if scheme else ""
-    _, at, host = value[len(before) :].rpartition("@")
-    return f"{before}***@{host}" if at else value
-
-
-def words(text: str) -> str:
-    """A sentence, with whatever URLs it holds masked."""
-    return re.sub(r"(?<=://)\S*@", "***@", text)
 
 
 @frozen

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 from ..backends.process import run
 from ..backends.room import temporary_folder
 from ..errors import DaggerAmlError
+from ..masked import masked
 from ..plan_view import human_size
 from ..registry import docker_config
 from ..version import __version__
-from .check import Check, masked
+from .check import Check
 
 _LITTLE = 5_000_000_000
 """Bytes: less than this does not hold one of the prebuilt images and its tar."""

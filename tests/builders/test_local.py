@@ -232,7 +232,7 @@ async def test_docker_s_old_client_builds_by_buildkit(
 async def test_a_base_that_is_not_there(
     builder: LocalBuilder, bases: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dagger_aml.backends.retry.WAITS", (0, 0))
+    monkeypatch.setattr("dagger_aml.retry.WAITS", (0, 0))
     registry = bases["classic"].partition("/")[0]
     with pytest.raises(BuildError, match="no such image") as caught:
         await builder.ask(From.parse(f"{registry}/azureml/nothing:1"), [])
@@ -323,7 +323,7 @@ def refusing(*statuses: int) -> Iterator[tuple[str, list[int]]]:
 async def test_a_pull_that_is_refused(
     builder: LocalBuilder, status: int, error: type[DaggerAmlError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dagger_aml.backends.retry.WAITS", (0, 0))
+    monkeypatch.setattr("dagger_aml.retry.WAITS", (0, 0))
     with refusing(status) as (registry, _), pytest.raises(error):
         await builder.ask(From.parse(f"{registry}/some/base:1"), [])
 

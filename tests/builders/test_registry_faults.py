@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from dagger_aml.backends import patience, retry
+from dagger_aml import retry
+from dagger_aml.backends import patience
 from dagger_aml.cli import main
 from tests.faulty import (
     PULL_BLOB,

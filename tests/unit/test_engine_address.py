@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from dagger_aml import EngineNotFound, UsageError, connect
 from dagger_aml.engine import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
-from dagger_aml.engine_address import TESTED, check_address, shown, untested
+from dagger_aml.engine_address import TESTED, check_address, untested
+from dagger_aml.masked import masked
 
 from .tools import SCORE, greeting, make
 
@@ -57,7 +58,7 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
 
 @given(st.text(st.characters(exclude_characters="@/")), st.sampled_from([*TESTED, "ssh"]))
 def test_no_password_is_shown(password: str, scheme: str) -> None:
-    assert shown(f"{scheme}://me:{password}@host:1") == f"{scheme}://***@host:1"
+    assert masked(f"{scheme}://me:{password}@host:1") == f"{scheme}://***@host:1"
 
 
 @pytest.fixture

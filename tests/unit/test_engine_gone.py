@@ -6,8 +6,8 @@ import pytest
 
 from dagger_aml import EngineGone, TryAgain
 from dagger_aml.backends.dagger import _from_engine, _translated
-from dagger_aml.backends.retry import tried
 from dagger_aml.events import Event
+from dagger_aml.retry import tried
 
 from .tools import await_
 

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from dagger_aml import Graph, Options, Project, Result, UsageError, build, load_project
 from dagger_aml.api import check_asked
 from dagger_aml.backends.files import written
-from dagger_aml.backends.retry import tried
 from dagger_aml.backends.tarball import name_in_tar, read_tar, unpack_layout, write_layout
 from dagger_aml.cli.order import metadata
 from dagger_aml.errors import BuildError, TryAgain
@@ -30,6 +29,7 @@ from dagger_aml.graph import Copy, From, Text
 from dagger_aml.plan import Plan
 from dagger_aml.recipe import lay_out_each
 from dagger_aml.result import Written
+from dagger_aml.retry import tried
 
 from .tools import SCORE, await_, make
 

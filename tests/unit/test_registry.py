@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from dagger_aml import registry
-from dagger_aml.backends import retry
+from dagger_aml import registry, retry
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
 from dagger_aml.events import Event, Said
 from dagger_aml.registry import download, image_config, said_by_registry
