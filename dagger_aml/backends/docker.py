@@ -93,8 +93,8 @@ class Docker:
             env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         else:
             flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}
-        command = ["docker", "build", *build.flags, *flags, str(build.context)]
-        return await run(command, on_line=on_line, env={**env, **build.env})
+        command = ["docker", "build", *build.flags, *flags, "."]
+        return await run(command, on_line=on_line, cwd=build.context, env={**env, **build.env})
 
     async def push(
         self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None

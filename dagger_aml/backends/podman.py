@@ -57,15 +57,20 @@ class Podman:
         return None
 
     async def load_base(self, base: From, name: str, work: Path) -> Done:
+        # They call a layout's image what its folder is called, and fail where no image may be called so.
+        called = random_name()
         if base.digest:
-            (work / "layout").mkdir()
-            await to_thread.run_sync(oci_layout.write_layout, base, work / "layout")
-            source = f"oci:{work / 'layout'}:base"
+            (work / called).mkdir()
+            await to_thread.run_sync(oci_layout.write_layout, base, work / called)
+            source = f"oci:{called}:base"
         else:
             await to_thread.run_sync(oci_layout.write_tar, base, work / "base.tar")
-            source = f"docker-archive:{work / 'base.tar'}"
-        done = await self._run("pull", "--quiet", *self._always, source, work=work)
-        return done if done.code else await self.tag(done.out.split()[-1], name)
+            source = "docker-archive:base.tar"
+        done = await self._run("pull", "--quiet", *self._always, source, work=work, cwd=work)
+        if not done.code:
+            done = await self.tag(done.out.split()[-1], name)
+            await self._shielded("rmi", f"localhost/{called}")  # the name alone, since it has another
+        return done
 
     async def inspect(self, reference: str) -> Found | None:
         for name in _names(reference):
@@ -95,25 +100,25 @@ class Podman:
         tls = ["--tls-verify=false"] if build.plain_http else []
         # Its own proxies are not passed on, or those of the machine would reach commands unasked.
         flags = [*build.flags, "--layers", "--format", "docker", "--http-proxy=false", *tls]
-        return await self._build(*flags, str(build.context), work=build.work, on_line=on_line, env=build.env)
+        return await self._build(*flags, ".", cwd=build.context, work=build.work, on_line=on_line, env=build.env)
 
     async def _build(
         self,
         *argv: str,
         work: Path,
+        cwd: Path,
         on_line: Callable[[str], None] | None = None,
-        cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Done:
-        """A build that leaves no container, failed or interrupted; bases are only pulled if they are missing."""
-        mark = work / "mark"
+        """A build that leaves no container, failed or interrupted; bases are only pulled if missing."""
+        mark = work / random_name()
         mark.touch()
-        flags = ["--force-rm", "--pull=false", "--secret", f"id=dagger-aml,src={mark}"]
+        flags = ["--force-rm", "--pull=false", "--secret", f"id=dagger-aml,src={os.path.relpath(mark, cwd)}"]
         try:
             return await self._run("build", *flags, *argv, work=work, on_line=on_line, cwd=cwd, env=env)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._tidy(mark)
+                await self._tidy(mark.name)
             raise
 
     async def push(
@@ -146,7 +151,8 @@ class Podman:
     async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
         names = [full_reference(reference)] if reference else []
         link = _without_colon(tar, work)
-        return await self._run("save", "--format", "docker-archive", "-o", str(link), image, *names, work=work)
+        flags = ["--format", "docker-archive", "-o", link.name]
+        return await self._run("save", *flags, image, *names, work=work, cwd=work)
 
     async def tag(self, image: str, reference: str) -> Done:
         return await self._run("tag", image, reference)
@@ -180,11 +186,11 @@ class Podman:
         with anyio.CancelScope(shield=True):
             await self._run(*argv)
 
-    async def _tidy(self, mark: Path) -> None:
+    async def _tidy(self, mark: str) -> None:
         """Remove the containers that an interrupted build left in the store."""
         for state in await self._states():
             with contextlib.suppress(OSError):
-                if str(mark) in state.read_text(errors="replace"):
+                if mark in state.read_text(errors="replace"):
                     await self._run("rm", *(["--force"] if self.name == "podman" else []), state.parts[-3])
 
     async def _states(self) -> list[Path]:

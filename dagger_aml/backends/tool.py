@@ -133,14 +133,18 @@ class Build:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What all three understand alike."""
+        """What all three understand alike, run in the context.
+
+        Paths are relative to it: a comma or a colon in the name of the folder for temporary files would end them.
+        """
+        secrets = [f"id={name},src={os.path.relpath(path.resolve(), self.context)}" for name, path in self.secrets]
         return (
             "--iidfile",
-            str(self.id_file),
+            os.path.relpath(self.id_file, self.context),
             "--file",
-            str(self.context / "Dockerfile"),
+            "Dockerfile",
             *(("--no-cache",) if self.no_cache else ()),
-            *(word for name, path in self.secrets for word in ("--secret", f"id={name},src={path}")),
+            *(word for secret in secrets for word in ("--secret", secret)),
             *(word for name in self.proxies for word in ("--build-arg", name)),
         )
 

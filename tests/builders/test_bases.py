@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import Graph, ask, build, catalog, connect, load_project, registry
+from dagger_aml import Graph, Secret, ask, build, catalog, connect, load_project, registry
+from dagger_aml.access import Mount
 from dagger_aml.backends.builder import Builder
+from dagger_aml.backends.docker import Docker
 from dagger_aml.backends.local import local_builder
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BaseError
@@ -88,10 +91,15 @@ def place(tmp_path_factory: pytest.TempPathFactory, need: Need) -> Iterator[Path
     except StandInError as error:
         pytest.skip(f"there is no tiny base: {error}")
     yield folder
+    forget()
+
+
+def forget() -> None:
+    """Take out of the builders' stores what was loaded into them."""
     for program in ("docker", "podman"):
         shown = [program, "images", "--quiet", "--no-trunc", "localhost/dagger-aml-base"]
-        if lacking := subprocess.run(shown, capture_output=True, text=True, check=False).stdout.split():
-            subprocess.run([program, "rmi", "--force", *lacking], capture_output=True, check=False)
+        if loaded := subprocess.run(shown, capture_output=True, text=True, check=False).stdout.split():
+            subprocess.run([program, "rmi", "--force", *loaded], capture_output=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +130,27 @@ async def test_a_base_on_this_machine_needs_no_registry(
     assert made.config.get("label org.opencontainers.image.base.digest") == base.digest
     assert str(place) not in json.dumps(made.config)
     assert sum(str(place) in line for line in said(events).splitlines()) <= 1, "sent once for a builder"
+
+
+@pytest.mark.parametrize("folder", ["T__m p_", "a,b", "a:b", "Ü_"])
+@pytest.mark.parametrize("text", ["oci:{}/lay: out", "docker-archive:{}/docker.tar"], ids=["oci", "docker-archive"])
+async def test_whatever_the_folder_for_temporary_files_is_called(
+    builder: Builder, place: Path, text: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / folder).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / folder))
+    forget()
+    graph = Graph(catalog.base(text.format(place)))
+    if getattr(builder, "tool", None) != Docker("classic"):  # which mounts nothing
+        mount = Mount("word", "/run/word", Secret.of("word", "opened"))
+        graph = graph.add(Run(["/bin/grep", "opened", "/run/word"], mounts=[mount], step="mount"))
+    graph = graph.add(Run(["/bin/sh", "-c", "id -u >/id"], step="run"), Copy(Text(b"hello\n"), "/hello", "file"))
+    await build(graph, builder, tags=["tiny:1"], output=tmp_path / "image.tar")
+    assert {"/id", "/hello"} <= set(read_image(tmp_path / "image.tar").files)
+    assert not list((tmp_path / folder).iterdir())
+    if builder.name in ("podman", "buildah"):
+        names = subprocess.run([builder.name, "images"], capture_output=True, text=True, check=True).stdout
+        assert "localhost/dagger-aml-base" in names and not re.search("localhost/dagger-aml-(?!base)", names)
 
 
 async def test_the_store_keeps_what_it_was_given(place: Path, need: Need, tmp_path: Path) -> None:
