@@ -93,7 +93,9 @@ class Docker:
             env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         else:
             flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}
-        command = ["docker", "build", *build.flags, *flags, "."]
+        # Absolute: BuildKit takes a file of the same size and time for the one it had from a folder so called before.
+        where = ["--file", str(build.context / "Dockerfile"), str(build.context)]
+        command = ["docker", "build", *build.flags, *flags, *where]
         return await run(command, on_line=on_line, cwd=build.context, env={**env, **build.env})
 
     async def push(

@@ -100,7 +100,8 @@ class Podman:
         tls = ["--tls-verify=false"] if build.plain_http else []
         # Its own proxies are not passed on, or those of the machine would reach commands unasked.
         flags = [*build.flags, "--layers", "--format", "docker", "--http-proxy=false", *tls]
-        return await self._build(*flags, ".", cwd=build.context, work=build.work, on_line=on_line, env=build.env)
+        flags += ["--file", "Dockerfile", "."]  # a comma in the path would end it
+        return await self._build(*flags, cwd=build.context, work=build.work, on_line=on_line, env=build.env)
 
     async def _build(
         self,

@@ -135,14 +135,12 @@ class Build:
     def flags(self) -> tuple[str, ...]:
         """What all three understand alike, run in the context.
 
-        Paths are relative to it: a comma or a colon in the name of the folder for temporary files would end them.
+        Files are relative to it: a comma in the name of the folder for temporary files would end a secret's.
         """
         secrets = [f"id={name},src={os.path.relpath(path.resolve(), self.context)}" for name, path in self.secrets]
         return (
             "--iidfile",
-            os.path.relpath(self.id_file, self.context),
-            "--file",
-            "Dockerfile",
+            str(self.id_file),
             *(("--no-cache",) if self.no_cache else ()),
             *(word for secret in secrets for word in ("--secret", secret)),
             *(word for name in self.proxies for word in ("--build-arg", name)),
