@@ -17,6 +17,8 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
+from tests.servers import answering
+
 _CHUNK = 1 << 16
 
 PULL_BLOB, PULL_MANIFEST = r"(GET|HEAD) /v2/.*/blobs/sha256:", r"(GET|HEAD) /v2/.*/manifests/"
@@ -52,6 +54,13 @@ class Slow:
 
 
 @frozen
+class Trickle:
+    """Let a body through, the request's or the answer's, at so many bytes a second."""
+
+    rate: int
+
+
+@frozen
 class Hang:
     """Never answer; until the proxy ends."""
 
@@ -66,7 +75,7 @@ class Fault:
     """
 
     on: str
-    do: Answer | Cut | Slow | Hang
+    do: Answer | Cut | Slow | Trickle | Hang
     times: int = 1_000_000
     skip: int = 0
 
@@ -129,15 +138,11 @@ def faulty(upstream: str) -> Iterator[Faulty]:
 
     server = _Server(("127.0.0.1", 0), Handler)
     found.host = f"localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        found._over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with answering(server):
+        try:
+            yield found
+        finally:
+            found._over.set()
 
 
 def closed_port() -> int:
@@ -170,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if isinstance(do, Slow):
                 self.proxy._over.wait(do.seconds)
-            self._pass_on(do.after if isinstance(do, Cut) else None)
+            self._pass_on(do.after if isinstance(do, Cut) else None, do.rate if isinstance(do, Trickle) else None)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
@@ -198,8 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
             while time.monotonic() < until and self.connection.recv(_CHUNK):
                 pass
 
-    def _pass_on(self, cut: int | None) -> None:
-        """Hand the request on and its answer back, up to ``cut`` bytes of a body."""
+    def _pass_on(self, cut: int | None, rate: int | None) -> None:
+        """Hand the request on and its answer back, up to ``cut`` bytes of a body, ``rate`` of them a second."""
         length, chunked = self.headers["Content-Length"], "chunked" in self.headers.get("Transfer-Encoding", "")
         sends = chunked or bool(length and int(length))
         connection = http.client.HTTPConnection(self.proxy.upstream, timeout=60)
@@ -216,11 +221,12 @@ class _Handler(BaseHTTPRequestHandler):
                         self._hang_up()
                         return
                     cut -= len(data)
+                self._wait(len(data), rate)
                 connection.sock.sendall(data)
             if cut is not None and sends:
                 self._hang_up()
                 return
-            self._hand_back(connection.getresponse(), cut)
+            self._hand_back(connection.getresponse(), cut, rate)
         finally:
             connection.close()
 
@@ -240,7 +246,11 @@ class _Handler(BaseHTTPRequestHandler):
             if not size:
                 return
 
-    def _hand_back(self, answer: http.client.HTTPResponse, cut: int | None) -> None:
+    def _wait(self, size: int, rate: int | None) -> None:
+        if rate:
+            self.proxy._over.wait(size / rate)
+
+    def _hand_back(self, answer: http.client.HTTPResponse, cut: int | None, rate: int | None) -> None:
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in ("connection", "transfer-encoding"):
@@ -258,6 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if cut is not None:
                 cut -= len(data)
+            self._wait(len(data), rate)
             self.wfile.write(data)
 
     def _hang_up(self) -> None:

@@ -38,7 +38,7 @@ from ..retry import tried
 from . import patience
 from .builder import Image, cannot_run, has_no_shell
 from .files import written
-from .patience import patient
+from .patience import moving, patient
 from .process import workplace
 from .secret_files import SecretFiles, secret_files
 from .spans import Spans
@@ -364,9 +364,9 @@ class DaggerImage:
         async def push() -> str:
             async with (
                 # Without spans it cannot be seen whether anything moves.
-                patient(where, patience.LARGE if spans else math.inf, on_event) as seen,
+                patient(where, patience.LARGE if spans else math.inf, on_event) as news,
                 _translated(where),
-                pushing(reference, spans, seen),
+                pushing(reference, spans, moving(on_event, news)),
             ):
                 return await self.container.publish(reference, platform_variants=self.variants or None)
 

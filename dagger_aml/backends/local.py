@@ -25,10 +25,12 @@ from ..graph import From, Graph
 from ..plan import Plan, based_on, bases, labels
 from ..registry import Registry, image_config, platform_digest, resolve_digest
 from ..retry import tried
+from . import patience
 from .builder import Image, cannot_run, has_no_shell
 from .docker import Docker, docker_form
 from .dockerfile import Format, render
 from .local_image import LocalImage
+from .patience import patient
 from .podman import Buildah, Podman
 from .process import Done, workplace
 from .progress import Progress, stages
@@ -242,7 +244,9 @@ class LocalBuilder:
 
         async def pull() -> _Base | None:
             nonlocal done
-            done = await self.tool.pull(base.pinned, base.platform, telling(self.name, self.on_event))
+            async with patient(f"base {base.pinned}", patience.LARGE, self.on_event) as news:
+                heard = telling(self.name, self.on_event, news)
+                done = await self.tool.pull(base.pinned, base.platform, heard)
             return await self._fallen_back(base, done) if done.code else None
 
         stored = await tried(pull, self.on_event, enough=lambda: has_retried(done))

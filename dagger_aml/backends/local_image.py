@@ -13,7 +13,9 @@ from ..exports import Export, as_export
 from ..registry import manifest_layers
 from ..result import Result, Written
 from ..retry import tried
+from . import patience
 from .files import written
+from .patience import patient
 from .process import Done, workplace
 from .tarball import name_in_tar, read_tar, write_layout
 from .tool import Tool, failed, has_retried, refused, telling
@@ -42,14 +44,16 @@ class LocalImage:
         :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable, 429 or 5xx.
         """
         self.on_event(Said(f"pushing {reference}"))
-        done, heard = Done(0), telling(self.tool.name, self.on_event)
+        where, done = f"push {reference}", Done(0)
 
         async def push() -> str | None:
             nonlocal done
-            with workplace() as work:
-                done, digest = await self.tool.push(self.ids, reference, work, heard)
+            async with patient(where, patience.LARGE, self.on_event) as news:
+                heard = telling(self.tool.name, self.on_event, news)
+                with workplace() as work:
+                    done, digest = await self.tool.push(self.ids, reference, work, heard)
             if done.code:
-                raise refused(done, reference, f"push {reference}", [self.tool.name, "push", reference])
+                raise refused(done, reference, where, [self.tool.name, "push", reference])
             return digest
 
         digest = await tried(push, self.on_event, enough=lambda: has_retried(done))

@@ -1,10 +1,10 @@
-"""Waiting for a registry that says nothing: an engine waits for ever, and tells nobody."""
+"""Waiting for a registry that says nothing: builders wait for ever, and tell nobody."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 
@@ -19,25 +19,26 @@ SMALL = 60.0
 """Seconds that a question to a registry may take, for a tag's digest and an image's config."""
 
 LARGE = 4 * 3600.0
-"""Seconds in which something must move while layers are pulled or pushed. The engine tells of a layer only when it is
-through, and of the base's not even that, so this is what a slow line needs for the largest."""
+"""Seconds in which something must move while layers are pulled or pushed. Builders tell of a layer only when it is
+through, and the engine of the base's not even that, so this is what a slow line needs for the largest."""
+
+News = Callable[[], None]
+"""To be called whenever something has come."""
 
 
 @contextlib.asynccontextmanager
-async def patient(where: str, longest: float, on_event: OnEvent) -> AsyncIterator[OnEvent]:
-    """Give a callback that passes events on; where none of them tells of moved bytes for too long, end the block.
+async def patient(where: str, longest: float, on_event: OnEvent) -> AsyncIterator[News]:
+    """End the block where there is no news for too long.
 
     :param where: the step, for messages.
     :param longest: seconds.
-    :raises TryAgain: nothing moved for so long.
+    :raises TryAgain: nothing came for so long.
     """
     since = begun = time.monotonic()
 
-    def passed(event: Event) -> None:
+    def news() -> None:
         nonlocal since, begun
-        if isinstance(event, Transferred):
-            since = begun = time.monotonic()
-        on_event(event)
+        since = begun = time.monotonic()
 
     def look() -> None:
         nonlocal since
@@ -50,7 +51,7 @@ async def patient(where: str, longest: float, on_event: OnEvent) -> AsyncIterato
 
     with anyio.CancelScope() as scope:
         async with looking(look):
-            yield passed
+            yield news
     if scope.cancelled_caught:
         raise TryAgain(
             f"the registry does not answer: nothing came for {longest:.0f} s",
@@ -58,3 +59,14 @@ async def patient(where: str, longest: float, on_event: OnEvent) -> AsyncIterato
             do="Look whether the builder reaches it, then run the same command again; finished steps are cached.",
             after=None,
         )
+
+
+def moving(on_event: OnEvent, news: News) -> OnEvent:
+    """A callback that passes events on, and takes those of moved bytes for news."""
+
+    def passed(event: Event) -> None:
+        if isinstance(event, Transferred):
+            news()
+        on_event(event)
+
+    return passed

@@ -17,6 +17,7 @@ from ..events import OnEvent, Said
 from ..graph import From
 from ..registry import Registry, said_by_registry
 from .dockerfile import Format
+from .patience import News
 from .process import Done
 from .room import says_full, temporary_folder
 
@@ -174,12 +175,16 @@ def has_retried(done: Done) -> bool:
     return bool(_TRIES_AGAIN.search(done.out + done.err))
 
 
-def telling(name: str, on_event: OnEvent) -> Heard:
-    """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer."""
+def telling(name: str, on_event: OnEvent, news: News) -> Heard:
+    """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer.
+
+    :param news: called for each line.
+    """
     before = 0
 
     def heard(line: str) -> None:
         nonlocal before
+        news()
         found = _TRIES_AGAIN.search(line)
         if found:
             seconds = int(found[1])

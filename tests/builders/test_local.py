@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import tarfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,15 +14,15 @@ import anyio
 import pytest
 from attrs import evolve
 
-from dagger_aml import Graph, Options, build, load_project, load_recipe
+from dagger_aml import Graph, Options, build, load_project, load_recipe, retry
 from dagger_aml.api import ask
-from dagger_aml.backends import local_image
 from dagger_aml.backends.local import LocalBuilder, local_builder
 from dagger_aml.content import local
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
 from dagger_aml.events import Event, Output, Said, StepDone, StepStarted
 from dagger_aml.graph import Built, Copy, From, Run, Text
 from tests.builders.conftest import Need
+from tests.servers import answering
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -308,13 +307,8 @@ def refusing(*statuses: int) -> Iterator[tuple[str, list[int]]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with answering(server):
         yield f"localhost:{server.server_port}", told
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -334,11 +328,15 @@ async def test_a_push_is_tried_three_times(
     planned = await ask(Graph(From.parse(bases["classic"])).add(Copy(Text(b"hi\n"), "/hi", "file")), builder)
     image = await builder.image(planned)
     slept: list[float] = []
+    real = anyio.sleep
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        if seconds < 1:  # between two looks, not between two tries
+            await real(seconds)
+        else:
+            slept.append(seconds)
 
-    monkeypatch.setattr(local_image.anyio, "sleep", sleep)
+    monkeypatch.setattr(retry.anyio, "sleep", sleep)
     with refusing(503) as (registry, _), pytest.raises(TryAgain):
         # docker tries five times by itself in 50 s where it gets an answer, the others where they get none.
         await image.publish(f"{'localhost:9' if builder.name == 'docker' else registry}/some/image:1")

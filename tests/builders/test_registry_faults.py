@@ -6,10 +6,12 @@ the same command working once the registry does. The command line runs in this p
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +34,7 @@ from tests.faulty import (
     Faulty,
     Hang,
     Slow,
+    Trickle,
     closed_port,
     faulty,
 )
@@ -42,6 +45,8 @@ from tests.standin.tools import TOOLS, StandInError
 from .conftest import Need, need_programs
 
 pytestmark = pytest.mark.builders
+
+BUILDERS = (pytest.param("dagger", marks=pytest.mark.engine), "docker", "podman", "buildah")
 
 GONE, NO_IMAGE = Answer(404, {}, "MANIFEST_UNKNOWN"), "no such image ({host})\n  Check the name and the tag."
 LOGIN = Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, "UNAUTHORIZED")
@@ -154,8 +159,7 @@ def held(upstream: str) -> str:
 def test_a_push_that_breaks_at_first_goes_through(
     cli: Call, need: Need, upstream: str, proxy: Faulty, builder: str, fault: Fault, said: str | None
 ) -> None:
-    if builder != "dagger":
-        need(builder)
+    need(builder)
     name = held(upstream)
     before = proxy.digest(name)
     proxy.breaks(fault)
@@ -201,8 +205,7 @@ def test_a_push_that_fails(
     retried: int,
 ) -> None:
     """The tag stays where it was, though blobs may have come; the next push moves it."""
-    if builder != "dagger":
-        need(builder)
+    need(builder)
     name = held(upstream)
     before = proxy.digest(name)
     proxy.breaks(*([fault] if fault else []))
@@ -244,6 +247,27 @@ def test_a_slow_push_is_waited_for(cli: Call, upstream: str, proxy: Faulty, monk
     assert f"push {proxy.host}/{name}: nothing from the registry for " in done.err
 
 
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_a_slow_line(
+    cli: Call, need: Need, upstream: str, proxy: Faulty, builder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers that trickle, of the base and of the image, are waited for, and it is told that nothing has come."""
+    need(builder)
+    (tmp_path / "project/code/data").write_bytes(os.urandom(1_000_000))
+    monkeypatch.setattr(patience, "TELL", 0.5)
+    base, name = fresh_base(upstream), f"dagger-aml-test/{uuid.uuid4().hex[:12]}:1"
+    slow = Trickle(400_000)
+    proxy.breaks(Fault(PULL_BLOB, slow), Fault(PUSH_BLOB, slow))
+    words = ("--base", f"{proxy.host}/{base}", "-t", f"{proxy.host}/{name}", "--push", "--with", builder)
+    begun = time.monotonic()
+    done = cli(*words)
+    assert done.code == 0 and not done.lines, done.err
+    assert time.monotonic() - begun > 2
+    assert f"base {proxy.host}/{base}: nothing from the registry for " in done.err
+    assert f"push {proxy.host}/{name}: nothing from the registry for " in done.err
+    assert proxy.digest(name)
+
+
 # --- pulling --------------------------------------------------------------------------------------------------------
 
 
@@ -259,8 +283,7 @@ def test_a_slow_push_is_waited_for(cli: Call, upstream: str, proxy: Faulty, monk
 def test_a_pull_that_breaks_at_first_goes_through(
     cli: Call, need: Need, upstream: str, proxy: Faulty, builder: str, fault: Fault, tmp_path: Path
 ) -> None:
-    if builder != "dagger":
-        need(builder)
+    need(builder)
     base = fresh_base(upstream)
     proxy.breaks(fault)
     done = cli("--base", f"{proxy.host}/{base}", "--with", builder, "-o", tmp_path / "made.tar")
@@ -308,8 +331,7 @@ def test_a_pull_that_fails(
     tmp_path: Path,
 ) -> None:
     """No tar, nor a part of one; the next build writes it."""
-    if builder != "dagger":
-        need(builder)
+    need(builder)
     name = fresh_base(upstream)
     proxy.breaks(*([Fault(PULL_MANIFEST, do)] if do else []))
     host = proxy.host if do else f"localhost:{closed_port()}"
@@ -327,7 +349,7 @@ def test_a_pull_that_fails(
 # --- registries that take a request and never answer ----------------------------------------------------------------
 
 
-@pytest.mark.engine
+@pytest.mark.parametrize("builder", BUILDERS)
 @pytest.mark.parametrize(
     ("fault", "place", "seconds"),
     [
@@ -338,19 +360,29 @@ def test_a_pull_that_fails(
     ids=["manifest", "layer", "push"],
 )
 def test_a_registry_that_never_answers(
-    cli: Call, upstream: str, proxy: Faulty, monkeypatch: pytest.MonkeyPatch, fault: Fault, place: str, seconds: int
+    cli: Call,
+    need: Need,
+    upstream: str,
+    proxy: Faulty,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    place: str,
+    seconds: int,
+    builder: str,
 ) -> None:
-    """The engine itself would wait for ever."""
+    """The builders themselves would wait for ever."""
+    need(builder)
     base = fresh_base(upstream)
     for name, value in (("TELL", 0.7), ("SMALL", 3), ("LARGE", 4)):
         monkeypatch.setattr(patience, name, value)
     proxy.breaks(fault)
     tag = f"dagger-aml-test/{uuid.uuid4().hex[:12]}:1"
     where = f"base {proxy.host}/{base}" if place == "base" else f"push {proxy.host}/{tag}"
-    failed = cli("--base", f"{proxy.host}/{base}", "-t", f"{proxy.host}/{tag}", "--push")
+    failed = cli("--base", f"{proxy.host}/{base}", "-t", f"{proxy.host}/{tag}", "--push", "--with", builder)
     assert failed.code == 75 and proxy.met, failed.err
     assert f"{where}: nothing from the registry for 1 s; still waiting" in failed.err
-    assert f"error: {where}: the registry does not answer: nothing came for {seconds} s" in failed.err
+    waited = seconds if builder == "dagger" else 4
+    assert f"error: {where}: the registry does not answer: nothing came for {waited} s" in failed.err
     assert not failed.lines and proxy.digest(tag) is None
 
 
@@ -362,8 +394,7 @@ def test_a_proxy_of_the_commands_that_leads_nowhere(
     cli: Call, need: Need, bases: dict[str, str], tmp_path: Path, builder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable's own proxy on this machine is not handed to the commands; a flag's, or another's, is."""
-    if builder != "dagger":
-        need(builder)
+    need(builder)
     (tmp_path / "project" / "requirements.txt").write_text("six==1.16.0\n")
     at = f"127.0.0.1:{closed_port()}"
     failed = cli("--base", bases["classic"], "--https-proxy", f"http://bob:hush@{at}", "--with", builder)
