@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.servers import answering
+
 _CHUNK = 1 << 20
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 _OF_THE_CONNECTION = ("connection", "transfer-encoding", "expect")
@@ -122,14 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
 def door(registry: int) -> Iterator[Door]:
     """A way into a registry, while the block runs."""
     made = Door(registry)
-    thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with answering(made):
         yield made
-    finally:
-        made.shutdown()
-        thread.join()
-        made.server_close()
 
 
 def layers(registry: int, repository: str, tag: str) -> dict[str, int]:

@@ -17,22 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.standin.tiny import RECIPE
+
 SIZES = (0.25, 1.0, 4.0)
 """GB of the model."""
 
 _AGAIN = 0.02
 """Seconds between two looks."""
-
-RECIPE = """
-from dagger_aml import Graph, Project
-from dagger_aml.steps import base, code, model
-
-async def recipe(graph: Graph, project: Project) -> Graph:
-    graph = await base(graph, project.base)
-    for each in project.models:
-        graph = await model(graph, each)
-    return await code(graph, project.code)
-"""
 
 
 def peaks(words: list[str]) -> dict[str, float]:

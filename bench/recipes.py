@@ -9,14 +9,13 @@ with a scored request whose answer must be the example's. The images go again; l
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from bench.machine import machine
 from tests.scoring import score_image
 from tests.standin import push, registry
 
@@ -52,13 +51,6 @@ def seconds(image: str) -> float:
     expected = json.loads((EXAMPLE / "answer.json").read_text(encoding="utf-8"))
     assert (scored.status, scored.json) == (200, expected), scored
     return scored.seconds_to_ready
-
-
-def machine() -> str:
-    """What it was measured on, in words."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, load {load:.1f} at the start"
 
 
 def main() -> None:

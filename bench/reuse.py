@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import platform
 import re
 import secrets
 import sys
@@ -24,6 +23,7 @@ from attrs import evolve, field, frozen
 
 from bench.bases import bases
 from bench.counted import Door, door, layers
+from bench.machine import machine
 from bench.ways import COMMANDS, ORDER, Wanted, Way, WayError, removed, ways
 from tests.standin import StandInError, own_registry, push
 from tests.standin import registry as standins
@@ -259,13 +259,6 @@ def table(title: str, cell: Callable[[Outcome], str], found: dict[str, dict[str,
     for change, outcomes in found.items():
         lines.append(f"| {change} | " + " | ".join(cell(outcomes[name]) for name in names) + " |")
     return "\n".join(lines) + "\n"
-
-
-def machine() -> str:
-    """What it was measured on, in words."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, load {load:.1f} at the start"
 
 
 def main() -> None:

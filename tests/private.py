@@ -14,7 +14,6 @@ import socket
 import socketserver
 import ssl
 import subprocess
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from tests.servers import answering
 
 LOOPBACK = "127.0.0.1"
 
@@ -110,19 +111,6 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
-def _serving(server: WSGIServer) -> Iterator[None]:
-    """Answer in a thread while the block runs."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
-
-
-@contextlib.contextmanager
 def index(
     packages: Path, *, password: str | None = None, address: str = LOOPBACK, tls: Certificates | None = None
 ) -> Iterator[Index]:
@@ -159,7 +147,7 @@ def index(
         server.socket = context.wrap_socket(server.socket, server_side=True)
         scheme = "https"
     found.url = f"{scheme}://{address}:{server.server_port}/simple/"
-    with _serving(server):
+    with answering(server):
         yield found
 
 
@@ -238,5 +226,5 @@ def apt_mirror(password: str) -> Iterator[Index]:
 
     server = make_server(own_address(), 0, app, server_class=_Threading, handler_class=_Silent)
     found.url = f"http://{own_address()}:{server.server_port}/debian"
-    with _serving(server):
+    with answering(server):
         yield found

@@ -14,6 +14,7 @@ import pytest
 import dagger_aml
 from tests.conftest import ENGINE_VERSION
 from tests.standin import VARIANTS, StandInError, push, registry
+from tests.standin.tiny import push_tiny
 from tests.standin.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ Need = Callable[..., None]
 
 @functools.cache
 def lacking(program: str) -> str | None:
-    """Why a program cannot be used here, or None. Docker's daemon must answer too."""
+    """Why a builder or another program cannot be used here, or None. Docker's daemon must answer too.
+
+    Of Dagger it is an engine that counts, which the environment names; none is started for tests.
+    """
+    if program == "dagger":
+        named = os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")
+        return None if named else "no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none"
     if not shutil.which(program):
         return f"{program} is not installed"
     if program == "docker":
@@ -100,11 +107,22 @@ def bases() -> Iterator[dict[str, str]]:
         end(f"there are no stand-in bases: {error}")
 
 
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    """A registry on this machine with the tiny base, `dagger-aml-test/tiny:1`."""
+    need_programs(*TOOLS)
+    try:
+        with registry() as found:
+            push_tiny(found)
+            yield found
+    except StandInError as error:
+        pytest.skip(f"there is no tiny base: {error}")
+
+
 @pytest.fixture(scope="session")
 async def engine(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator["dagger_aml.Engine"]:
-    """A connection to the Dagger engine that the environment names; no engine is started for tests."""
-    if not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
-        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
+    """A connection to the Dagger engine that the environment names."""
+    need_programs("dagger")
     async with dagger_aml.connect() as connected:
         request.config.stash[ENGINE_VERSION] = connected.version
         yield connected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -37,11 +36,9 @@ NAME = "localhost:1/nowhere/tiny:1"
 
 
 async def opened(name: str, need: Need, events: list[Event]) -> AsyncIterator[Builder]:
+    need(name)
     if name != "dagger":
-        need(name)
         yield local_builder(name, on_event=events.append)
-    elif not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
-        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
     else:
         async with connect(on_event=events.append) as engine:
             yield engine

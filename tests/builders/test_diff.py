@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ import pytest
 
 from dagger_aml.plan_label import PLAN_LABEL
 from tests.builders.conftest import Need
-from tests.standin import StandInError, registry
 from tests.standin.tiny import push_tiny
-from tests.standin.tools import TOOLS
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
@@ -33,17 +30,6 @@ async def recipe(graph: Graph, project: Project) -> Graph:
         graph = await model(graph, each)
     return await code(graph, project.code)
 """
-
-
-@pytest.fixture(scope="module")
-def host(need: Need) -> Iterator[str]:
-    """A registry on this machine."""
-    need(*TOOLS)
-    try:
-        with registry() as found:
-            yield found
-    except StandInError as error:
-        pytest.skip(f"there is no registry: {error}")
 
 
 @pytest.fixture
@@ -114,8 +100,7 @@ def test_two_builders_two_stores_a_registry_and_a_tar(host: str, project: Path, 
 def test_what_a_command_made_is_laid_to_it(
     builder: str, host: str, project: Path, tmp_path: Path, need: Need
 ) -> None:
-    if builder != "dagger":
-        need(builder)
+    need(builder)
     own = ("--recipe", tmp_path / "mine.py", "--base", fresh_base(host), "--with", builder)
     images = []
     for word in ("curl", "wget"):

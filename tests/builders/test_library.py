@@ -291,8 +291,7 @@ async def test_ctrl_c_in_a_program_of_the_user_s(
     program: str, name: str, engine: Engine, need: Need, bases: dict[str, str]
 ) -> None:
     """It comes out as the KeyboardInterrupt that it is; the command is ended, and so is every child."""
-    if name != "dagger":
-        need(name)
+    need(name)
     mark = f"60.{time.time_ns() % 10**9:09}"
     process = subprocess.Popen(
         [sys.executable, "-c", program, name, bases["classic"], mark],
@@ -363,8 +362,7 @@ def test_a_build_says_nothing(
     name: str, engine: Engine, need: Need, project: Path, bases: dict[str, str], tmp_path: Path
 ) -> None:
     """Neither this process nor what it starts writes to the standard streams; a failure is an exception."""
-    if name != "dagger":
-        need(name)
+    need(name)
     (tmp_path / "build.py").write_text(_BUILD)
     (tmp_path / "fails.py").write_text(_FAILS)
     done = subprocess.run(

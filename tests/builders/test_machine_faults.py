@@ -15,37 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.conftest import Need
 from tests.disks import enlarge, mounted
-from tests.standin import StandInError, registry
-from tests.standin.tiny import push_tiny
-from tests.standin.tools import TOOLS
+from tests.standin.tiny import RECIPE
 
 pytestmark = [pytest.mark.builders]
 
-RECIPE = """
-from dagger_aml import Graph, Project
-from dagger_aml.steps import base, code, model
-
-async def recipe(graph: Graph, project: Project) -> Graph:
-    graph = await base(graph, project.base)
-    for each in project.models:
-        graph = await model(graph, each)
-    return await code(graph, project.code)
-"""
 MODEL = os.urandom(1_500_000)
-
-
-@pytest.fixture(scope="module")
-def host(need: Need) -> Iterator[str]:
-    """A registry on this machine with the tiny base."""
-    need(*TOOLS)
-    try:
-        with registry() as found:
-            push_tiny(found)
-            yield found
-    except StandInError as error:
-        pytest.skip(f"there is no tiny base: {error}")
 
 
 @pytest.fixture
@@ -74,14 +49,6 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A disk that holds neither model nor image."""
     with mounted(tmp_path / "small", "size=1m") as place:
         yield place
-
-
-def need_builder(name: str, need: Need) -> None:
-    """Skip the test where a builder is missing; dagger is one whose engine the environment names."""
-    if name != "dagger":
-        need(name)
-    elif not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
-        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
 
 
 def command(project: Path, host: str, builder: str, *words: str | Path) -> list[str]:
@@ -121,7 +88,7 @@ def whole(tar: Path) -> bool:
 
 @pytest.mark.parametrize("builder", ["dagger", "docker"])
 def test_a_full_disk_at_the_output(project, host, need, small, temporary, builder) -> None:
-    need_builder(builder, need)
+    need(builder)
     (small / "x.tar").write_text("what was there before")
     done = build(project, host, builder, "-o", small / "x.tar", TMPDIR=temporary)
     one_error(done, 1, f"error: {small}/x.tar: cannot be written (no space left on device)", "Make room", "Free: ")
@@ -135,7 +102,7 @@ def test_a_full_disk_at_the_output(project, host, need, small, temporary, builde
 
 @pytest.mark.parametrize("builder", ["dagger", "docker"])
 def test_a_full_disk_at_the_folder_of_a_layout(project, host, need, small, temporary, builder) -> None:
-    need_builder(builder, need)
+    need(builder)
     words = ("-o", f"type=oci,dest={small}/layout,tar=false")
     done = build(project, host, builder, *words, TMPDIR=temporary)
     one_error(done, 1, f"error: {small}/layout: cannot be written (", "space left on device)", "Make room")
@@ -143,7 +110,7 @@ def test_a_full_disk_at_the_folder_of_a_layout(project, host, need, small, tempo
 
 
 def test_a_full_disk_at_what_is_told_of_the_build(project, host, need, small, tmp_path) -> None:
-    need_builder("dagger", need)
+    need("dagger")
     _fill(small)
     done = build(project, host, "dagger", "-o", tmp_path / "x.tar", "--metadata-file", small / "told")
     one_error(done, 1, f"error: {small}/told: cannot be written (No space left on device)", "Make room")
@@ -162,7 +129,7 @@ def _fill(small: Path) -> None:
 
 @pytest.mark.parametrize("builder", ["docker", "buildah"])
 def test_a_full_disk_for_temporary_files(project, host, need, small, tmp_path, builder) -> None:
-    need_builder(builder, need)
+    need(builder)
     done = build(project, host, builder, "-o", tmp_path / "x.tar", TMPDIR=small)
     one_error(done, 1, f"error: {small}: the folder for temporary files is full", "set TMPDIR")
     assert list(small.iterdir()) == [] and not (tmp_path / "x.tar").exists()
@@ -171,22 +138,21 @@ def test_a_full_disk_for_temporary_files(project, host, need, small, tmp_path, b
 
 @pytest.mark.parametrize("words", [("-o", "-"), ("--load",)], ids=" ".join)
 def test_a_full_disk_for_the_engine_s_temporary_files(project, host, need, small, words) -> None:
-    need_builder("dagger", need)
-    need("docker")
+    need("dagger", "docker")
     done = build(project, host, "dagger", *words, TMPDIR=small)
     one_error(done, 1, f"error: {small}/dagger-aml-", "cannot be written (no space left on device)", "TMPDIR moves")
     assert list(small.iterdir()) == [] and done.stdout == ""
 
 
 def test_temporary_files_are_on_another_disk_than_the_output(project, host, need, small, tmp_path) -> None:
-    need_builder("dagger", need)
+    need("dagger")
     _fill(small)
     done = build(project, host, "dagger", "-o", tmp_path / "x.tar", TMPDIR=small)
     assert done.returncode == 0 and whole(tmp_path / "x.tar"), done.stderr
 
 
 def test_a_folder_for_temporary_files_that_is_not_there(project, host, need, tmp_path) -> None:
-    need_builder("docker", need)
+    need("docker")
     done = build(project, host, "docker", "-o", tmp_path / "x.tar", TMPDIR=tmp_path / "gone")
     one_error(done, 1, f"error: {tmp_path}/gone: no temporary folder can be made in it", "Set TMPDIR")
 
@@ -196,7 +162,7 @@ def test_a_folder_for_temporary_files_that_is_not_there(project, host, need, tmp
 
 @pytest.mark.parametrize("builder", ["dagger", "docker"])
 def test_no_home_and_a_read_only_home(project, host, need, tmp_path, builder) -> None:
-    need_builder(builder, need)
+    need(builder)
     tar = tmp_path / "x.tar"
     with mounted(tmp_path / "home", "ro") as home:
         for shell in ('unset HOME DOCKER_CONFIG XDG_RUNTIME_DIR; exec "$@"', f'HOME={home} exec "$@"'):
@@ -207,7 +173,7 @@ def test_no_home_and_a_read_only_home(project, host, need, tmp_path, builder) ->
 
 @pytest.mark.parametrize("builder", ["dagger", "docker"])
 def test_no_streams_at_all(project, host, need, tmp_path, builder) -> None:
-    need_builder(builder, need)
+    need(builder)
     done = build(project, host, builder, "-o", tmp_path / "x.tar", shell='exec "$@" <&- >&- 2>&-')
     assert done.returncode == 0 and whole(tmp_path / "x.tar") and done.stdout + done.stderr == ""
 
@@ -216,7 +182,7 @@ def test_no_streams_at_all(project, host, need, tmp_path, builder) -> None:
     "shell", ['{ "$@" 2>&1; echo $? >&2; } | true', '{ "$@" -o -; echo code $? >&2; } | head -c 9 >/dev/null']
 )
 def test_a_reader_that_has_gone(project, host, need, tmp_path, temporary, shell) -> None:
-    need_builder("dagger", need)
+    need("dagger")
     done = build(project, host, "dagger", "-o", tmp_path / "x.tar", shell=shell, TMPDIR=temporary)
     assert done.stderr.split()[-1] == "1" and "Traceback" not in done.stderr
     assert {each.name for each in tmp_path.iterdir()} <= {"project", "mine.py", "temporary", "x.tar"}
@@ -225,7 +191,7 @@ def test_a_reader_that_has_gone(project, host, need, tmp_path, temporary, shell)
 
 
 def test_a_full_disk_behind_standard_output(project, host, need, temporary) -> None:
-    need_builder("dagger", need)
+    need("dagger")
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
     done = build(project, host, "dagger", "-o", "-", shell='exec "$@" >/dev/full', TMPDIR=temporary)
@@ -234,7 +200,7 @@ def test_a_full_disk_behind_standard_output(project, host, need, temporary) -> N
 
 
 def test_letters_that_the_locale_does_not_have(project, host, need, tmp_path) -> None:
-    need_builder("dagger", need)
+    need("dagger")
     (project / "code/dätei ✓.txt").write_text("x")
     (project / "model/mödel.bin").write_text("x")
     other = project.rename(tmp_path / "prü✓")
@@ -258,7 +224,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_source_that_changes_while_the_engine_reads_it(project, host, need, tmp_path, temporary, change) -> None:
-    need_builder("dagger", need)
+    need("dagger")
     model = project / "model/m.bin"
     model.write_bytes(MODEL * 40)
     words = command(project, host, "dagger", "-o", tmp_path / "x.tar", "--progress", "plain")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -20,9 +19,7 @@ from typing import Any
 import pytest
 
 from tests.builders.conftest import Need
-from tests.standin import StandInError, registry
 from tests.standin.tiny import PLATFORMS, can_run, push_tiny
-from tests.standin.tools import TOOLS
 
 pytestmark = [pytest.mark.builders]
 
@@ -42,26 +39,11 @@ OCI = "application/vnd.oci.image"
 DOCKER = "application/vnd.docker.distribution"
 
 
-@pytest.fixture(scope="module")
-def host(need: Need) -> Iterator[str]:
-    """A registry on this machine with the tiny base."""
-    need(*TOOLS)
-    try:
-        with registry() as found:
-            push_tiny(found)
-            yield found
-    except StandInError as error:
-        pytest.skip(f"there is no tiny base: {error}")
-
-
 @pytest.fixture(params=BUILDERS)
 def builder(request: pytest.FixtureRequest, need: Need) -> str:
     """Each of the builders, where it is."""
     name: str = request.param
-    if name != "dagger":
-        need(name)
-    elif not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
-        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
+    need(name)
     return name
 
 

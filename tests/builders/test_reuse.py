@@ -5,7 +5,6 @@ The same code as `python -m bench.reuse`, with a small model. What local builder
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -38,9 +37,7 @@ def model_layer(outcome: Outcome) -> str:
 
 @pytest.mark.engine
 def test_a_dagger_engine_makes_and_sends_only_what_changed(need: Need, tmp_path: Path) -> None:
-    need(*TOOLS)
-    if not (os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")):
-        pytest.skip("no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none")
+    need("dagger", *TOOLS)
     with opened(ways(["dagger-aml"]), MODEL, tmp_path) as bench:
         names = ["nothing", "code", "one requirement", "one apt package", "an env value", "a label", "the model"]
         found = change(bench, names)

@@ -29,6 +29,18 @@ More = Mapping[str, Any]
 CREATED = "2026-09-21T13:33:20Z"
 """buildah finds nothing in its cache that is built on an image without a time."""
 
+RECIPE = """
+from dagger_aml import Graph, Project
+from dagger_aml.steps import base, code, model
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    for each in project.models:
+        graph = await model(graph, each)
+    return await code(graph, project.code)
+"""
+"""A project's recipe that wants nothing of its base: code and models."""
+
 _APPLETS = (
     *("sh", "cat", "cut", "date", "echo", "grep", "id", "ls", "mkdir", "readlink", "sleep", "stat", "tr", "true"),
     *("uname", "xargs"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied
 from dagger_aml.registry import download
+from tests.servers import answering
 
 from .test_diff import BASE, CONFIG, document
 
@@ -79,10 +79,8 @@ def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shelf]:
     found.held["manifests/1"] = json.dumps({"manifests": images}).encode()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.host = f"127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield found
-    server.shutdown()
-    server.server_close()
+    with answering(server):
+        yield found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +11,7 @@ import pytest
 from bench.counted import door
 from bench.reuse import Outcome, news, shown, size, steps
 from bench.ways import again
+from tests.servers import answering
 
 CLASSIC = """\
 Step 1/6 : FROM localhost:5000/base:one
@@ -106,12 +106,8 @@ def upstream() -> Iterator[int]:
     """Stands for a registry."""
     _Upstream.seen.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Upstream)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server.server_address[1]
 
 
 def test_a_door_passes_everything_on_and_counts_blobs(upstream: int) -> None:
