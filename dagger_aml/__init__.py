@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from .exports import Export
     from .facts import BaseFacts
     from .graph import Built, Config, Copy, Empty, From, FromBase, Graph, Local, Run, Text
+    from .options import Options
     from .plan import Plan, fingerprint
-    from .project import Options, Project, load_project
+    from .project import Project, load_project
     from .recipe import lay_out, lay_out_each, load_recipe
     from .result import Layer, Result, Written
     from .serving.container import Published
@@ -65,7 +66,8 @@ _WHERE = {
     "facts": ("BaseFacts",),
     "graph": ("Built", "Config", "Copy", "Empty", "From", "FromBase", "Graph", "Local", "Run", "Text"),
     "plan": ("Plan", "fingerprint"),
-    "project": ("Options", "Project", "load_project"),
+    "options": ("Options",),
+    "project": ("Project", "load_project"),
     "recipe": ("lay_out", "lay_out_each", "load_recipe"),
     "result": ("Layer", "Result", "Written"),
     "serving.container": ("Published",),

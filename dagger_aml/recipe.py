@@ -15,8 +15,9 @@ from attrs import evolve
 from . import catalog
 from .errors import DaggerAmlError, UsageError
 from .graph import Built, Graph, Run
-from .project import Project, looks_like_path
+from .project import Project
 from .project_access import check_used
+from .project_file import looks_like_path
 
 Recipe = Callable[[Graph, Project], Awaitable[Graph]]
 

@@ -20,7 +20,7 @@ from attrs import NOTHING, Attribute, Factory, fields, frozen
 
 from dagger_aml import errors
 from dagger_aml.cli.main import _COMMANDS, cli
-from dagger_aml.project import Options, option_flag, option_variable
+from dagger_aml.options import Options, option_flag, option_variable
 from dagger_aml.project_file import Tables
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -48,7 +48,7 @@ def options_of(command: click.Command) -> list[click.Option]:
 
 
 def shared_flags() -> set[str]:
-    """The flags of :class:`~dagger_aml.project.Options`."""
+    """The flags of :class:`~dagger_aml.options.Options`."""
     return {option_flag(option) for option in fields(Options)}
 
 

@@ -16,7 +16,8 @@ from ..engine_address import check_address, untested
 from ..errors import UsageError
 from ..events import ignore
 from ..graph import Graph
-from ..project import Options, Project, load_project, option_flag, option_variable, takes_several
+from ..options import Options, option_flag, option_variable, takes_several
+from ..project import Project, load_project
 from ..recipe import lay_out, lay_out_each
 from .progress import Progress
 

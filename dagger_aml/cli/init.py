@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..init import Draft, make_draft, new_files, shown
-from ..project import Options
+from ..options import Options
 from .common import project_options
 
 

@@ -13,7 +13,8 @@ from ..api import ask
 from ..backends.dockerfile import replaced_folder
 from ..errors import ProjectError
 from ..graph import Graph
-from ..project import Options, Project, load_project
+from ..options import Options
+from ..project import Project, load_project
 from ..steps.packages import site_packages
 from .common import check_engine, engine_option, not_dagger, opened, project_options, with_option
 from .main import tell

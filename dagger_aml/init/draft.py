@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 from .. import catalog, contract
 from ..errors import ProjectError
 from ..graph import Copy, Local
-from ..project import Options, Project, load_project
+from ..options import Options
+from ..project import Project, load_project
 from ..project_file import FILE_NAME, read_project_file
 from ..recipe import lay_out, load_recipe
 from ..requirements import read_requirements

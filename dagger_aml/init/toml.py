@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 
 from ..errors import ProjectError
-from ..project import Options, Project
+from ..options import Options
+from ..project import Project
 from ..project_file import FILE_NAME, Tables, looks_like_path
 from ..version import __version__
 

@@ -20,7 +20,7 @@ from dagger_aml.diff import read_image
 from dagger_aml.errors import BaseError
 from dagger_aml.events import Event, Said
 from dagger_aml.graph import Built, Copy, Run, Text
-from dagger_aml.project import Options
+from dagger_aml.options import Options
 from dagger_aml.recipe import lay_out
 from dagger_aml.steps.pip import PYTHON
 from tests.builders.conftest import Need

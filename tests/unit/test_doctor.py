@@ -23,7 +23,7 @@ from dagger_aml.cli import main
 from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
 from dagger_aml.masked import masked
-from dagger_aml.project import Options, option_flag
+from dagger_aml.options import Options, option_flag
 
 from .tools import await_, greeting
 
