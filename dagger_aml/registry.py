@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,8 @@ from attrs import frozen
 from .errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain, UsageError
 from .events import OnEvent, ignore
 from .graph import From, parse_reference
-from .home import expanded
+from .logins import credentials
+from .masked import masked
 from .result import Layer
 from .retry import tried
 
@@ -366,7 +366,7 @@ def _client(at: Registry, between: float) -> httpx.AsyncClient:
         ) from None
     except (ImportError, ValueError, httpx.InvalidURL):
         names = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
-        wrong = [name for name in names if not re.match(r"(https?://)?[^\s/:]+(:\d+)?/?\Z", _shown(os.environ[name]))]
+        wrong = [name for name in names if not re.match(r"(https?://)?[^\s/:]+(:\d+)?/?\Z", masked(os.environ[name]))]
         raise UsageError(
             f"{at.host} cannot be asked through such a proxy",
             where=", ".join(f"${name}" for name in wrong or names),
@@ -384,11 +384,6 @@ def _proxy(at: Registry) -> str | None:
     return next((name for name in names if os.environ.get(name)), None)
 
 
-def _shown(url: str) -> str:
-    """A proxy's URL without its login."""
-    return re.sub(r"^((?:\w+://)?)[^/@]*@", r"\1", url)
-
-
 def _unreachable(at: Registry, error: httpx.TransportError, where: str) -> DaggerAmlError:
     import httpx
 
@@ -402,7 +397,7 @@ def _unreachable(at: Registry, error: httpx.TransportError, where: str) -> Dagge
     variable = _proxy(at)
     if variable:
         return TryAgain(
-            f"the registry {at.host} cannot be reached through the proxy {_shown(os.environ[variable])} of "
+            f"the registry {at.host} cannot be reached through the proxy {masked(os.environ[variable])} of "
             f"${variable}: {problem}",
             where=where,
             do=f"Correct or unset ${variable}, or name {at.host} in $NO_PROXY.",
@@ -443,7 +438,7 @@ async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.
 
     :raises TryAgain: the place that gives tokens is busy.
     """
-    user, secret = await anyio.to_thread.run_sync(_credentials, at.host)
+    user, secret = await anyio.to_thread.run_sync(credentials, at.host)
     challenge = answer.headers.get("WWW-Authenticate", "")
     basic = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode() if user else ""
     fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
@@ -464,41 +459,3 @@ async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.
         return f"Bearer {found.get('token') or found.get('access_token')}"
     except (ValueError, AttributeError):
         raise _no_registry(at, where) from None
-
-
-def docker_config() -> Path:
-    """Docker's own file of settings and logins."""
-    return expanded(os.environ.get("DOCKER_CONFIG") or "~/.docker") / "config.json"
-
-
-def _credentials(host: str) -> tuple[str, str]:
-    """User and secret for a host from the docker config; empty when there are none."""
-    try:
-        config = json.loads(docker_config().read_text())
-    except (OSError, ValueError):
-        return "", ""
-    keys = ["https://index.docker.io/v1/", "docker.io"] if host == "docker.io" else [host, f"https://{host}"]
-    for key in keys:
-        helper = config.get("credHelpers", {}).get(key) or config.get("credsStore")
-        if helper:
-            found = _ask_helper(helper, key)
-            if found:
-                return found
-        entry = config.get("auths", {}).get(key, {})
-        if entry.get("identitytoken"):
-            return "<token>", entry["identitytoken"]
-        if entry.get("auth"):
-            user, _, secret = base64.b64decode(entry["auth"]).decode().partition(":")
-            return user, secret
-    return "", ""
-
-
-def _ask_helper(helper: str, host: str) -> tuple[str, str] | None:
-    try:
-        answer = subprocess.run(
-            [f"docker-credential-{helper}", "get"], input=host, capture_output=True, text=True, timeout=30, check=True
-        )
-        found = json.loads(answer.stdout)
-        return found["Username"], found["Secret"]
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-        return None

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from ..backends.process import run
 from ..backends.room import temporary_folder
 from ..errors import DaggerAmlError
+from ..logins import docker_config
 from ..masked import masked
 from ..plan_view import human_size
-from ..registry import docker_config
 from ..version import __version__
 from .check import Check
 

@@ -25,7 +25,7 @@ from dagger_aml.cli import main
 from dagger_aml.content import local, unchanged
 from dagger_aml.errors import BuildError
 from dagger_aml.graph import Copy
-from dagger_aml.registry import docker_config
+from dagger_aml.logins import docker_config
 from tests.disks import enlarge, mounted
 
 from .tools import SCORE, as_nobody, linux_root, make, open_to_all, snapshot
