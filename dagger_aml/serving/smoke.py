@@ -9,7 +9,7 @@ from attrs import frozen
 
 from .. import catalog, contract
 from ..backends.builder import Builder, Image
-from ..errors import DaggerAmlError, ProjectError
+from ..errors import DaggerAmlError, ProjectError, TryAgain
 from ..events import Said
 from ..graph import Graph
 from ..plan import Plan
@@ -70,8 +70,9 @@ class Smoke:
         """
         try:
             await self._check(plan, image, builder)
-        except DaggerAmlError:
-            builder.on_event(Said("smoke: it does not hold, so nothing is published"))
+        except DaggerAmlError as error:
+            seen = "it could not be looked at" if isinstance(error, TryAgain) else "it does not hold"
+            builder.on_event(Said(f"smoke: {seen}, so nothing is published"))
             raise
 
     async def _check(self, plan: Plan, image: Image, builder: Builder) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -10,19 +11,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagger_aml import DaggerAmlError, Graph, Options, StartFailed, UsageError, load_project, load_recipe
+from dagger_aml import (
+    DaggerAmlError,
+    EngineGone,
+    Graph,
+    Options,
+    ScoreFailed,
+    StartFailed,
+    UsageError,
+    load_project,
+    load_recipe,
+)
 from dagger_aml.cli.gate import Gated, gate, smoke_options
 from dagger_aml.cli.run import _published
 from dagger_aml.cli.target import read_target
 from dagger_aml.contract import EXIT_CODES
 from dagger_aml.project import Project
 from dagger_aml.serving.answer import difference, differs
-from dagger_aml.serving.causes import inner_exit_code, why_not_ready, why_not_scored, why_not_started
+from dagger_aml.serving.causes import Cause, inner_exit_code, why_not_ready, why_not_scored, why_not_started
 from dagger_aml.serving.http import Scored, as_body
 from dagger_aml.serving.log import Log, Reader
 from dagger_aml.serving.packages import apt_name, pypi_name
 from dagger_aml.serving.places import located
-from dagger_aml.serving.smoke import default_smoke, difference_to
+from dagger_aml.serving.smoke import Smoke, default_smoke, difference_to
 from dagger_aml.serving.traceback import tracebacks, users_own
 
 SITE = "/opt/miniconda/envs/amlenv/lib/python3.11/site-packages"
@@ -484,3 +495,26 @@ def test_files_of_the_image_are_found_in_the_project(tmp_path: Path, monkeypatch
     known = located(graph_of(found).layers)
     assert known("/var/azureml-app/score.py") == "code/score.py"
     assert known("/var/azureml-app/other.py") is None and known(f"{SITE}/x.py") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ScoreFailed(Cause(None, "POST /score gave 500")), "it does not hold"),
+        (DaggerAmlError("the image runs as root"), "it does not hold"),
+        (EngineGone("the engine went away"), "it could not be looked at"),
+    ],
+    ids=["answer", "root", "engine"],
+)
+def test_a_gate_says_why_nothing_is_published(
+    error: DaggerAmlError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Smoke, "_check", failing)
+    told: list[Any] = []
+    builder = SimpleNamespace(on_event=told.append)
+    with pytest.raises(type(error)):
+        anyio.run(Smoke().check, None, None, builder)
+    assert [event.text for event in told] == [f"smoke: {said}, so nothing is published"]
