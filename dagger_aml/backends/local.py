@@ -9,7 +9,7 @@ import copy
 import json
 import shutil
 import subprocess
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -137,6 +137,8 @@ class LocalBuilder:
     pull: bool = False
     name: str = field(init=False)
     _bases: dict[From, _Base] = field(factory=dict, init=False, repr=False)
+    _stored: dict[From, From] = field(factory=dict, init=False, repr=False)
+    """Bases that the program's store has under another digest than that of their index."""
 
     def __attrs_post_init__(self) -> None:
         self.name = self.tool.name
@@ -175,7 +177,7 @@ class LocalBuilder:
 
         :raises BuildError: a step failed; it is named where that can be told from the output.
         """
-        plan = await to_thread.run_sync(_in_store, plan)
+        plan = await to_thread.run_sync(_in_store, plan, self._stored)
         dockerfile = render(plan, format=self.tool.form, title=title)
         with workplace() as work, secret_files(plan.access) as files:
             progress = Progress.of(dockerfile.text, plan, self.on_event)
@@ -232,7 +234,12 @@ class LocalBuilder:
             own = await self._answered(platform_digest(base.reference, base.digest, base.platform))
             if own in (None, base.digest):
                 raise
-            return await self._found(evolve(base, digest=own))
+            stored = evolve(base, digest=own)
+            found = await self._found(stored)
+            digest = base.digest or await self._answered(resolve_digest(base)) or own
+            if digest != own:
+                self._stored[evolve(base, digest=digest)] = stored
+            return evolve(found, digest=digest)
 
     async def _found(self, base: From) -> _Base:
         if Registry.of(base.reference).host == "localhost" and not self.pull:
@@ -337,12 +344,12 @@ def _own_name(base: From) -> From:
     return From(f"localhost/dagger-aml-base:{base.archive.image_id.removeprefix('sha256:')}", None, base.platform)
 
 
-def _in_store(plan: Plan) -> Plan:
-    """The plan with the store's names for bases that lie on this machine, and the labels that it had without."""
+def _in_store(plan: Plan, stored: Mapping[From, From]) -> Plan:
+    """The plan with the store's names for its bases, and the labels that it had without."""
     config = evolve(plan.config, labels=labels(plan))
     graph = Graph(plan.base, plan.layers)
     for base in bases(graph):
-        if base.archive:
-            graph = based_on(graph, _own_name(base), old=base)
+        if base.archive or base in stored:
+            graph = based_on(graph, _own_name(base) if base.archive else stored[base], old=base)
     steps = [evolve(step, layer=layer) for step, layer in zip(plan.steps, graph.layers, strict=True)]
     return evolve(plan, base=graph.from_, steps=tuple(steps), config=config)

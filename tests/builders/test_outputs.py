@@ -12,12 +12,14 @@ import subprocess
 import sys
 import tarfile
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dagger_aml.diff import read_image
 from tests.builders.conftest import Need
 from tests.standin.tiny import PLATFORMS, can_run, push_tiny
 
@@ -117,6 +119,29 @@ def names(builder: str, need: Need) -> Iterator[tuple[str, str]]:
     for store in ("docker", "podman"):
         for name in found:
             subprocess.run([store, "rmi", "--force", f"docker.io/{name}"], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("program", ["docker", "podman", "buildah"])
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "tag"])
+def test_a_store_that_has_the_base_for_another_platform(
+    program: str, pinned: bool, host: str, need: Need, project: Path, tmp_path: Path
+) -> None:
+    """The label tells the index's digest all the same, as by any other builder."""
+    need(program)
+    mark = uuid.uuid4().hex[:12]
+    reference = push_tiny(host, mark, mark)
+    words = ["skopeo", "inspect", "--tls-verify=false", "--raw", f"docker://{reference}"]
+    index = f"sha256:{hashlib.sha256(subprocess.run(words, capture_output=True, check=True).stdout).hexdigest()}"
+    base = f"{reference.rpartition(':')[0]}@{index}" if pinned else reference
+    flags = [] if program == "docker" else ["--tls-verify=false"]
+    pull = [program, "pull", "--platform", "linux/arm64", *flags, base]
+    subprocess.run(pull, capture_output=True, check=True)
+    tar = tmp_path / "made.tar"
+    done = cli(project, host, program, "--base", base, "--platform", "linux/amd64", "-o", tar)
+    assert done.returncode == 0, done.stderr.decode()
+    made = read_image(tar)
+    assert made.config["platform"] == "linux/amd64"
+    assert made.config["label org.opencontainers.image.base.digest"] == index
 
 
 def test_each_type(builder: str, host: str, project: Path, tmp_path: Path, names: tuple[str, str]) -> None:
