@@ -189,11 +189,11 @@ async def in_engine(
                     raise gone
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
-            for each in reversed(tunnels):
+            # The service first, which ends every connection: a tunnel that is stopped while it makes one waits until
+            # that ends, and so did we (Dagger 0.21.8, ListenHostToContainer).
+            for each in (service, *tunnels):
                 with contextlib.suppress(dagger.DaggerError):
-                    await each.stop()
-            with contextlib.suppress(dagger.DaggerError):
-                await service.stop(kill=True)
+                    await each.stop(kill=True)
 
 
 class _Watcher:

@@ -1,11 +1,14 @@
 """Images served, scored and gated for real: by the engine, docker and podman. Nothing may run afterwards."""
 
+import contextlib
 import json
 import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -194,6 +197,31 @@ async def test_a_tar_and_a_reference(engine: Engine, bases: dict[str, str], tmp_
         for by in (engine, "docker"):
             async with serve(what, by) as endpoint:  # type: ignore[arg-type]
                 assert (await endpoint.score({})).json == {"ok": True}
+
+
+@pytest.mark.engine
+async def test_connections_that_are_being_made_do_not_hold_the_end_up(engine: Engine, bases: dict[str, str]) -> None:
+    """Nor do they keep the service alive: a tunnel that is stopped while it makes one waits for that one's end."""
+    graph = await laid_out(EXAMPLE, bases["curated"], "preinstalled", "pythonpath")
+
+    async def storm(port: int) -> None:
+        async with AsyncExitStack() as kept:
+            with contextlib.suppress(OSError):
+                while True:
+                    await kept.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+                    await anyio.sleep(0.001)
+
+    for _ in range(6):
+        async with anyio.create_task_group() as tasks:
+            async with serve(graph, engine, offline=True) as endpoint:
+                port = int(endpoint.url.rpartition(":")[2])
+                for _ in range(3):
+                    tasks.start_soon(storm, port)
+                await anyio.sleep(0.05)
+                begun = time.monotonic()
+            assert time.monotonic() - begun < 15
+            tasks.cancel_scope.cancel()
+        assert not await listens(port)
 
 
 # --- what does not hold ---
