@@ -11,7 +11,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -93,9 +93,12 @@ class Plan:
     def _engine_indices(self) -> set[int]:
         """Runs, and what may not change places with a later one of these, however indirectly."""
         found: set[int] = set()
+        links = _links(self.layers, self.facts)
         for index in reversed(range(len(self.layers))):
             layer = self.layers[index]
-            if isinstance(layer, Run) or any(_conflict(layer, self.layers[each], self.facts) for each in found):
+            if isinstance(layer, Run) or any(
+                _conflict(layer, self.layers[each], self.facts, links) for each in found
+            ):
                 found.add(index)
         return found
 
@@ -104,11 +107,15 @@ class Plan:
 
 
 def asked_paths(graph: Graph) -> tuple[str, ...]:
-    """The image paths whose facts :func:`resolve` reads: every prefix of every destination, and every copied path."""
+    """The image paths whose facts :func:`resolve` and :func:`schedule` read.
+
+    Every prefix of every destination and of what runs touch, and every copied path.
+    """
     found: set[str] = set()
     for layer in graph.layers:
         if isinstance(layer, Run):
-            found.update(prefixes(layer.workdir))
+            for path in (layer.workdir, *(each for each in layer.touches or () if isinstance(each, str))):
+                found.update(prefixes(path))
             continue
         found.update(prefixes(layer.dest))
         found.update(path for path, _ in written(layer))
@@ -259,11 +266,11 @@ def _freed_of_links(copy: Copy, facts: BaseFacts, hops: int = 0) -> Copy:
 
 
 def _check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
+    links = _links(layers, facts)
     for volume in facts.volumes or ():
         for layer in layers:
-            if isinstance(layer, Run) and (
-                layer.touches is None or any(_overlap(volume, path) for path in _touched(layer))
-            ):
+            touched = _touched(layer, links) if isinstance(layer, Run) else ()
+            if touched is None or any(_overlap(volume, path) for path in touched):
                 raise BaseError(
                     f"the base declares VOLUME {volume} and the step may write there; some builders lose such writes",
                     where=layer.step,
@@ -375,8 +382,9 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
     places with nothing. The image is the same in any order this gives (the design's law 4).
     """
     layers = graph.layers
+    links = _links(layers, facts)
     before: list[dict[int, str]] = [
-        {earlier: why for earlier in range(index) if (why := _conflict(layers[earlier], layers[index], facts))}
+        {earlier: why for earlier in range(index) if (why := _conflict(layers[earlier], layers[index], facts, links))}
         for index in range(len(layers))
     ]
     order: list[int] = []
@@ -406,7 +414,7 @@ def _often(layer: Layer) -> bool:
     return isinstance(layer, Copy) and layer.changes == "often"
 
 
-def _conflict(one: Layer, two: Layer, facts: BaseFacts) -> str | None:
+def _conflict(one: Layer, two: Layer, facts: BaseFacts, links: Mapping[str, str]) -> str | None:
     """Why two ops may not change places, or None."""
     if isinstance(one, Run) and isinstance(two, Run):
         return "commands keep their order"
@@ -416,7 +424,7 @@ def _conflict(one: Layer, two: Layer, facts: BaseFacts) -> str | None:
         if run.touches is None:
             return f"{run.step!r} may read or write anything"
         assert isinstance(copy, Copy)
-        return f"{run.step!r} may read or write there" if _touches(run, copy, facts) else None
+        return f"{run.step!r} may read or write there" if _touches(run, copy, facts, links) else None
     assert isinstance(one, Copy) and isinstance(two, Copy)
     shared = _shared_path(one, two, facts)
     return f"both write {shared}" if shared else None
@@ -443,17 +451,46 @@ def _keeps_root(copy: Copy, facts: BaseFacts) -> bool:
     return copy.kind == "tree" and copy.root is None and fact is not None and fact.type == "dir"
 
 
-def _touches(run: Run, copy: Copy, facts: BaseFacts) -> bool:
+def _touches(run: Run, copy: Copy, facts: BaseFacts, links: Mapping[str, str]) -> bool:
     """Whether a run may read or write what a copy does: its destination, or a parent that it has to make."""
-    if run.touches is None:
+    touched = _touched(run, links)
+    if touched is None:
         return True
     made = next((prefix for prefix in prefixes(copy.dest) if facts.path(prefix) is None), copy.dest)
-    return any(_overlap(made, path) for path in _touched(run))
+    return any(_overlap(made, path) for path in touched)
 
 
-def _touched(run: Run) -> tuple[str, ...]:
-    """What a run with ``touches`` may read or write; where it runs is read too, save ``/``, which is always there."""
-    return (*map(str, run.touches or ()), *([run.workdir] if run.workdir != "/" else []))
+def _touched(run: Run, links: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What a run may read or write, by its name and by where links lead; None if that may be anything.
+
+    Where it runs is read too, save ``/``, which is always there.
+    """
+    if run.touches is None:
+        return None
+    named = (*map(str, run.touches or ()), *([run.workdir] if run.workdir != "/" else []))
+    ends = [_end(path, links) for path in named]
+    return None if None in ends else tuple(dict.fromkeys((*named, *filter(None, ends))))
+
+
+def _links(layers: Iterable[Layer], facts: BaseFacts) -> dict[str, str]:
+    """The links of the base and of copied folders, and where they lead; nowhere if that is not known."""
+    found = {path: fact.target for path, fact in facts.paths.items() if fact.type == "link"}
+    for layer in layers:
+        if isinstance(layer, Copy):
+            found |= _link_ends(layer)
+    return found
+
+
+def _end(path: str, links: Mapping[str, str], hops: int = 0) -> str | None:
+    """Where a path lies, freed of links; None where one leads nowhere, or in a circle."""
+    for prefix in prefixes(path):
+        target = links.get(prefix)
+        if target is None:
+            continue
+        if not target or hops > _MOST_LINKS:
+            return None
+        return _end(target.rstrip("/") + path[len(prefix) :] or "/", links, hops + 1)
+    return path
 
 
 def _overlap(one: str, two: str) -> bool:

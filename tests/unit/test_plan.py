@@ -375,6 +375,37 @@ def test_a_copy_beneath_a_missing_parent_that_a_run_may_write_stays():
     assert names(HEAD.add(copy, run), **with_paths(__new=DIR)) == ["run", "copy"]
 
 
+@pytest.mark.parametrize(
+    ("touches", "workdir", "end", "kept"),
+    [
+        ("/via", "/", "/data", True),
+        ("/tmp", "/via", "/data", True),
+        ("/via/x", "/", "/data/deep", True),
+        ("/via/x", "/", "/other", False),
+        ("/via/x", "/", "/via", True),
+        ("/via/x", "/", "", True),
+    ],
+    ids=["touched", "working directory", "beneath", "elsewhere", "circle", "nowhere"],
+)
+def test_a_run_keeps_its_place_also_by_the_base_s_links(touches, workdir, end, kept):
+    """Where a link's end is not known it may be anywhere."""
+    copy = Copy(Empty(), "/data/deep/x", step="copy")
+    graph = HEAD.add(copy, Run(["/x"], workdir=workdir, touches=[touches], step="run"))
+    paths = with_paths(__via=evolve(LINK, target=end), __data=DIR, __data__deep=DIR, __other=DIR)
+    assert names(graph, **paths) == (["copy", "run"] if kept else ["run", "copy"])
+    assert {"/via"} <= set(asked_paths(graph))
+
+
+def test_a_run_keeps_its_place_also_by_a_copied_link(tmp_path):
+    folder = tree(tmp_path, "folder", "real/a")
+    (tmp_path / "folder/link").symlink_to("real")
+    folder = local(tmp_path / "folder")
+    first = Copy(folder, "/data", step="folder")
+    second = Copy(Text(b""), "/data/real/b", "file", step="copy")
+    run = Run(["/x"], touches=["/data/link/b"], step="run")
+    assert names(HEAD.add(first, second, run)) == ["folder", "copy", "run"]
+
+
 def test_a_run_is_not_moved_before_what_makes_its_working_directory():
     copy = Copy(Empty(), "/w", uid=5, gid=5, step="copy")
     graph = HEAD.add(copy, Run(["/x"], workdir="/w", touches=["/tmp"], step="run"))
