@@ -26,8 +26,8 @@ async def run(
     :param argv: no shell; the first word an absolute path. For a script: ``/bin/sh``, ``-euc``, the text.
     :param user: ``UID:GID``, or ``FromBase("environment_owner")``.
     :param env: variables of this command only.
-    :param touches: absolute paths that it may read or write, all beneath included; None means anything, and then
-        nothing is ever moved past it.
+    :param touches: absolute paths that it may read or write, all beneath and where links lead included;
+        None means anything, and then nothing is ever moved past it.
     :param mounts: files that it sees and that no layer holds, such as ``secret_mount(graph.access, "mine")``.
     :raises GraphError: a word that no image can hold, a relative program.
     """
