@@ -152,7 +152,8 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     _check_facts(base, known)
     layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
     layers = _with_workdirs(layers, graph.config.workdir, known)
-    layers = [_freed_of_links(layer, known) if isinstance(layer, Copy) else layer for layer in layers]
+    links = _links((), known)
+    layers = [_freed_of_links(layer, links) if isinstance(layer, Copy) else layer for layer in layers]
     _check_volumes(base, layers, known)
     _check_destinations(layers, known)
     env = {name: str(_literal(value, known)) for name, value in graph.config.env.items()}
@@ -252,22 +253,20 @@ def _makes_folder(layer: Layer, path: str) -> bool:
     return (path, "dir") in written(layer) or path in prefixes(posixpath.dirname(layer.dest))
 
 
-def _freed_of_links(copy: Copy, facts: BaseFacts, hops: int = 0) -> Copy:
+def _freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
     """Resolve a destination through the base's links, or refuse it (builders' facts 7 and 28)."""
-    last = prefixes(copy.dest) if copy.kind == "tree" else prefixes(posixpath.dirname(copy.dest))
-    for prefix in last:
-        fact = facts.path(prefix)
-        if fact and fact.type == "link":
-            if not fact.target or hops > _MOST_LINKS:
-                raise GraphError(f"the destination goes through a link that leads nowhere: {prefix}", where=copy.step)
-            dest = fact.target.rstrip("/") + copy.dest[len(prefix) :]
-            return _freed_of_links(evolve(copy, dest=dest or "/"), facts, hops + 1)
-    return copy
+    folder, name = (copy.dest, "") if copy.kind == "tree" else posixpath.split(copy.dest)
+    path, broken = _followed(folder, links)
+    if broken:
+        raise GraphError(f"the destination goes through a link that leads nowhere: {broken}", where=copy.step)
+    return copy if path == folder else evolve(copy, dest=posixpath.join(path, name) if name else path)
 
 
 def _check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
+    if not facts.volumes:
+        return
     links = _links(layers, facts)
-    for volume in facts.volumes or ():
+    for volume in facts.volumes:
         for layer in layers:
             touched = _touched(layer, links) if isinstance(layer, Run) else ()
             if touched is None or any(_overlap(volume, path) for path in touched):
@@ -280,7 +279,7 @@ def _check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
 
 def _check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
     seen: dict[str, str] = {path: fact.type for path, fact in facts.paths.items()}
-    ends = {path: fact.target for path, fact in facts.paths.items() if fact.type == "link"}
+    ends = _links((), facts)
     stages: list[str] = []
     for layer in layers:
         if isinstance(layer, Run):
@@ -467,9 +466,9 @@ def _touched(run: Run, links: Mapping[str, str]) -> tuple[str, ...] | None:
     """
     if run.touches is None:
         return None
-    named = (*map(str, run.touches or ()), *([run.workdir] if run.workdir != "/" else []))
-    ends = [_end(path, links) for path in named]
-    return None if None in ends else tuple(dict.fromkeys((*named, *filter(None, ends))))
+    named = (*map(str, run.touches), *([run.workdir] if run.workdir != "/" else []))
+    ends = [_followed(path, links) for path in named]
+    return None if any(broken for _, broken in ends) else (*named, *(end for end, _ in ends))
 
 
 def _links(layers: Iterable[Layer], facts: BaseFacts) -> dict[str, str]:
@@ -481,16 +480,14 @@ def _links(layers: Iterable[Layer], facts: BaseFacts) -> dict[str, str]:
     return found
 
 
-def _end(path: str, links: Mapping[str, str], hops: int = 0) -> str | None:
-    """Where a path lies, freed of links; None where one leads nowhere, or in a circle."""
-    for prefix in prefixes(path):
-        target = links.get(prefix)
-        if target is None:
-            continue
-        if not target or hops > _MOST_LINKS:
-            return None
-        return _end(target.rstrip("/") + path[len(prefix) :] or "/", links, hops + 1)
-    return path
+def _followed(path: str, links: Mapping[str, str]) -> tuple[str, str | None]:
+    """A path freed of links, and the link at which that came to nothing or to a circle."""
+    hops = 0
+    while via := next((prefix for prefix in prefixes(path) if prefix in links), None):
+        if not links[via] or hops > _MOST_LINKS:
+            return path, via
+        path, hops = links[via].rstrip("/") + path[len(via) :] or "/", hops + 1
+    return path, None
 
 
 def _overlap(one: str, two: str) -> bool:
