@@ -25,17 +25,15 @@ from ..graph import From, Graph
 from ..plan import Plan, based_on, bases, labels
 from ..registry import Registry, image_config, platform_digest, resolve_digest
 from ..retry import tried
-from . import patience
 from .builder import Image, cannot_run, has_no_shell
 from .docker import Docker, docker_form
 from .dockerfile import Format, render
 from .local_image import LocalImage
-from .patience import patient
 from .podman import Buildah, Podman
 from .process import Done, workplace
 from .progress import Progress, stages
 from .secret_files import secret_files
-from .tool import Build, Found, Tool, failed, has_retried, is_plain_http, refused, telling
+from .tool import Build, Found, Tool, failed, has_retried, is_plain_http, listening, refused
 
 _DEADLINE = 10.0
 """Seconds in which a daemon or a registry must answer a question."""
@@ -251,8 +249,7 @@ class LocalBuilder:
 
         async def pull() -> _Base | None:
             nonlocal done
-            async with patient(f"base {base.pinned}", patience.LARGE, self.on_event) as news:
-                heard = telling(self.name, self.on_event, news)
+            async with listening(self.name, f"base {base.pinned}", self.on_event) as heard:
                 done = await self.tool.pull(base.pinned, base.platform, heard)
             return await self._fallen_back(base, done) if done.code else None
 

@@ -13,12 +13,10 @@ from ..exports import Export, as_export
 from ..registry import manifest_layers
 from ..result import Result, Written
 from ..retry import tried
-from . import patience
 from .files import written
-from .patience import patient
 from .process import Done, workplace
 from .tarball import name_in_tar, read_tar, write_layout
-from .tool import Tool, failed, has_retried, refused, telling
+from .tool import Tool, failed, has_retried, listening, refused
 from .transfers import growing
 
 
@@ -48,9 +46,8 @@ class LocalImage:
 
         async def push() -> str | None:
             nonlocal done
-            async with patient(where, patience.LARGE, self.on_event) as news:
-                heard = telling(self.tool.name, self.on_event, news)
-                with workplace() as work:
+            with workplace() as work:
+                async with listening(self.tool.name, where, self.on_event) as heard:
                     done, digest = await self.tool.push(self.ids, reference, work, heard)
             if done.code:
                 raise refused(done, reference, where, [self.tool.name, "push", reference])

@@ -69,7 +69,8 @@ class Podman:
         done = await self._run("pull", "--quiet", *self._always, source, work=work, cwd=work)
         if not done.code:
             done = await self.tag(done.out.split()[-1], name)
-            await self._shielded("rmi", f"localhost/{called}")  # the name alone, since it has another
+            if base.digest:
+                await self._shielded("rmi", f"localhost/{called}")  # the name alone, since it has another
         return done
 
     async def inspect(self, reference: str) -> Found | None:

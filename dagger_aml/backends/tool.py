@@ -6,7 +6,8 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,8 +17,9 @@ from ..errors import BuildError, DaggerAmlError
 from ..events import OnEvent, Said
 from ..graph import From
 from ..registry import Registry, said_by_registry
+from . import patience
 from .dockerfile import Format
-from .patience import News
+from .patience import News, patient
 from .process import Done
 from .room import says_full, temporary_folder
 
@@ -175,7 +177,18 @@ def has_retried(done: Done) -> bool:
     return bool(_TRIES_AGAIN.search(done.out + done.err))
 
 
-def telling(name: str, on_event: OnEvent, news: News) -> Heard:
+@asynccontextmanager
+async def listening(name: str, where: str, on_event: OnEvent) -> AsyncIterator[Heard]:
+    """Give what takes the lines of a program that pulls or pushes; where it is silent for too long, end the block.
+
+    :param where: the step, for messages.
+    :raises TryAgain: nothing came for so long.
+    """
+    async with patient(where, patience.LARGE, on_event) as news:
+        yield _telling(name, on_event, news)
+
+
+def _telling(name: str, on_event: OnEvent, news: News) -> Heard:
     """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer.
 
     :param news: called for each line.
