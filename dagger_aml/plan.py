@@ -223,7 +223,7 @@ def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFact
         )
     source = layer.source
     if isinstance(source, Built):
-        inner = plan(source.graph, facts)
+        inner = resolve(source.graph, facts)
         source = evolve(source, graph=evolve(source.graph, base=inner.base, layers=inner.layers, config=inner.config))
     return evolve(layer, source=source, uid=_number(layer.uid, known), gid=_number(layer.gid, known))
 
@@ -500,13 +500,25 @@ def _overlap(one: str, two: str) -> bool:
 
 def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
     """Resolve and schedule a graph. Raises what :func:`resolve` raises."""
-    resolved = resolve(graph, facts)
+    resolved = _with_stages_scheduled(resolve(graph, facts), facts)
     base = resolved.from_
     steps = schedule(resolved, facts[base])
     notes = resolved.notes
     if not fits((_step_key(step.layer, "") for step in steps), ENCODING):
         notes += (f"the image bears no label {PLAN_LABEL}: what tells of its {len(steps)} steps is too long for it",)
     return Plan(base, facts[base], steps, resolved.config, notes, resolved.access)
+
+
+def _with_stages_scheduled(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
+    """The graph with the layers of its stages in the order in which they are made."""
+    layers: list[Layer] = []
+    for layer in graph.layers:
+        if isinstance(layer, Copy) and isinstance(layer.source, Built):
+            inner = _with_stages_scheduled(layer.source.graph, facts)
+            inner = evolve(inner, layers=[step.layer for step in schedule(inner, facts[inner.from_])])
+            layer = evolve(layer, source=evolve(layer.source, graph=inner))
+        layers.append(layer)
+    return evolve(graph, layers=layers)
 
 
 def bases(graph: Graph) -> tuple[From, ...]:

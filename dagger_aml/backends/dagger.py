@@ -173,12 +173,15 @@ class DaggerBuilder:
 
     async def image(self, plan: Plan, *, title: str = "") -> DaggerImage:
         """Execute a plan, step by step."""
-        return DaggerImage(self, plan, await self.container(plan))
+        return self._image(plan, [await self.container(plan)])
 
     def index(self, images: Sequence[Image]) -> DaggerImage:
         """Images for several platforms as one."""
-        first, *others = cast("Sequence[DaggerImage]", images)
-        return DaggerImage(self, first.plan, first.container, [each.container for each in others])
+        several = cast("Sequence[DaggerImage]", images)
+        return self._image(several[0].plan, [each.container for each in several])
+
+    def _image(self, plan: Plan, containers: Sequence[dagger.Container]) -> DaggerImage:
+        return DaggerImage(plan, containers[0], containers[1:], spans=self.spans, on_event=self.on_event)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Write one folder of a plan's image to this machine."""
@@ -340,25 +343,29 @@ class DaggerImage:
     """An image that the engine holds.
 
     :param variants: the images for further platforms; then it is an index.
+    :param spans: of the session that made it.
     """
 
     id = None
 
     def __init__(
         self,
-        builder: DaggerBuilder,
         plan: Plan,
         container: dagger.Container,
         variants: Sequence[dagger.Container] = (),
+        *,
+        spans: Spans | None,
+        on_event: OnEvent,
     ) -> None:
-        self.builder = builder
+        self.spans = spans
+        self.on_event = on_event
         self.plan = plan
         self.container = container
         self.variants = list(variants)
 
     async def publish(self, reference: str) -> Result:
         """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
-        where, spans, on_event = f"push {reference}", self.builder.spans, self.builder.on_event
+        where, spans, on_event = f"push {reference}", self.spans, self.on_event
         on_event(Said(f"pushing {reference}"))
 
         async def push() -> str:
@@ -378,7 +385,7 @@ class DaggerImage:
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write a tar in both Docker's and OCI's form, or of type ``oci`` in the latter alone."""
         output = as_export(output)
-        self.builder.on_event(Said(f"writing {output.path}"))
+        self.on_event(Said(f"writing {output.path}"))
         return await self._written(output, references)
 
     async def _written(self, output: Export, references: Sequence[str]) -> Result:
@@ -386,7 +393,7 @@ class DaggerImage:
         with written(output) as new:
             async with (
                 _translated(f"export {output.path}"),
-                growing(new, str(output.path), self.builder.on_event),
+                growing(new, str(output.path), self.on_event),
             ):
                 await self.container.export(str(new), platform_variants=self.variants or None, media_types=media)
             naming = partial(name_in_tar, new, references, docker=output.type != "oci")
@@ -408,7 +415,7 @@ class DaggerImage:
         from .store import image_store, load_tar
 
         store = await image_store()
-        self.builder.on_event(Said(f"loading {reference} into {store}"))
+        self.on_event(Said(f"loading {reference} into {store}"))
         with workplace() as work:
             tar = work / "image.tar"
             made = await self._written(Export(tar), (reference,))
