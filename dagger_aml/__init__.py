@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .access import Access, Mount, Secret, secret_mount
-    from .api import ask, build, container, dockerfile, image, make_plan
-    from .backends.builder import Builder, Image
-    from .backends.dockerfile import Dockerfile
-    from .backends.local import local_builder
-    from .engine import Engine, connect
+    from .backends.base import Builder, Image
+    from .backends.dagger.connect import Engine, connect
+    from .backends.dockerfile.context import Dockerfile
+    from .backends.local.find import local_builder
+    from .backends.outputs import Export
+    from .backends.result import Result, Written
+    from .base.facts import BaseFacts
+    from .building.build import build, container, image
+    from .building.plans import ask, dockerfile, make_plan
     from .errors import (
         BaseError,
         BuildError,
@@ -27,14 +30,21 @@ if TYPE_CHECKING:
         TryAgain,
         UsageError,
     )
-    from .exports import Export
-    from .facts import BaseFacts
-    from .graph import Built, Config, Copy, Empty, From, FromBase, Graph, Local, Run, Text
-    from .options import Options
-    from .plan import Plan, fingerprint
-    from .project import Project, load_project
-    from .recipe import lay_out, lay_out_each, load_recipe
-    from .result import Layer, Result, Written
+    from .graph.access import Access
+    from .graph.base import From
+    from .graph.config import Config
+    from .graph.graph import Built, Copy, Graph, Run
+    from .graph.mount import Mount, Secret
+    from .graph.source import Empty, Local, Text
+    from .graph.values import FromBase
+    from .network.mounts import secret_mount
+    from .oci.model import Layer
+    from .plan.keys import fingerprint
+    from .plan.model import Plan
+    from .project.load import load_project
+    from .project.model import Project
+    from .project.recipe import lay_out, lay_out_each, load_recipe
+    from .project.settings import Options
     from .serving.container import Published
     from .serving.endpoint import Endpoint
     from .serving.failure import ScoreFailed, ServeError, StartFailed
@@ -44,12 +54,32 @@ if TYPE_CHECKING:
     from .steps.model import Model
 
 _WHERE = {
-    "access": ("Access", "Mount", "Secret", "secret_mount"),
-    "api": ("ask", "build", "container", "dockerfile", "image", "make_plan"),
-    "backends.builder": ("Builder", "Image"),
-    "backends.dockerfile": ("Dockerfile",),
-    "backends.local": ("local_builder",),
-    "engine": ("Engine", "connect"),
+    "backends.base": (
+        "Builder",
+        "Image",
+    ),
+    "backends.dagger.connect": (
+        "Engine",
+        "connect",
+    ),
+    "backends.dockerfile.context": ("Dockerfile",),
+    "backends.local.find": ("local_builder",),
+    "backends.outputs": ("Export",),
+    "backends.result": (
+        "Result",
+        "Written",
+    ),
+    "base.facts": ("BaseFacts",),
+    "building.build": (
+        "build",
+        "container",
+        "image",
+    ),
+    "building.plans": (
+        "ask",
+        "dockerfile",
+        "make_plan",
+    ),
     "errors": (
         "BaseError",
         "BuildError",
@@ -62,17 +92,44 @@ _WHERE = {
         "TryAgain",
         "UsageError",
     ),
-    "exports": ("Export",),
-    "facts": ("BaseFacts",),
-    "graph": ("Built", "Config", "Copy", "Empty", "From", "FromBase", "Graph", "Local", "Run", "Text"),
-    "plan": ("Plan", "fingerprint"),
-    "options": ("Options",),
-    "project": ("Project", "load_project"),
-    "recipe": ("lay_out", "lay_out_each", "load_recipe"),
-    "result": ("Layer", "Result", "Written"),
+    "graph.access": ("Access",),
+    "graph.base": ("From",),
+    "graph.config": ("Config",),
+    "graph.graph": (
+        "Built",
+        "Copy",
+        "Graph",
+        "Run",
+    ),
+    "graph.mount": (
+        "Mount",
+        "Secret",
+    ),
+    "graph.source": (
+        "Empty",
+        "Local",
+        "Text",
+    ),
+    "graph.values": ("FromBase",),
+    "network.mounts": ("secret_mount",),
+    "oci.model": ("Layer",),
+    "plan.keys": ("fingerprint",),
+    "plan.model": ("Plan",),
+    "project.load": ("load_project",),
+    "project.model": ("Project",),
+    "project.recipe": (
+        "lay_out",
+        "lay_out_each",
+        "load_recipe",
+    ),
+    "project.settings": ("Options",),
     "serving.container": ("Published",),
     "serving.endpoint": ("Endpoint",),
-    "serving.failure": ("ScoreFailed", "ServeError", "StartFailed"),
+    "serving.failure": (
+        "ScoreFailed",
+        "ServeError",
+        "StartFailed",
+    ),
     "serving.http": ("Scored",),
     "serving.serve": ("serve",),
     "serving.smoke": ("Smoke",),

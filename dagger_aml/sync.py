@@ -23,16 +23,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import frozen
 
-from . import api, recipe
-from .backends.builder import Builder as AsyncBuilder
-from .backends.builder import Image as AsyncImage
-from .backends.dockerfile import Format
+from .backends.base import Builder as AsyncBuilder
+from .backends.base import Format
+from .backends.base import Image as AsyncImage
+from .backends.outputs import Export
+from .backends.result import Result
+from .building import build as api
 from .events import OnEvent, ignore
-from .exports import Export
-from .graph import DEFAULT_PLATFORM, Graph
-from .plan import Plan
-from .project import Project
-from .result import Result
+from .graph.base import DEFAULT_PLATFORM
+from .graph.graph import Graph
+from .plan.model import Plan
+from .project import recipe
+from .project.model import Project
 
 if TYPE_CHECKING:
     from .serving.container import Published
@@ -206,7 +208,7 @@ def connect(
 
     :param on_event: called in the event loop's thread.
     """
-    from .engine import connect
+    from .backends.dagger.connect import connect
 
     with (
         start_blocking_portal() as portal,
@@ -226,11 +228,11 @@ def local_builder(
     pull: bool = False,
     on_event: OnEvent = ignore,
 ) -> Iterator[Builder]:
-    """``docker``, ``podman`` or ``buildah`` of this machine; see :func:`dagger_aml.backends.local.local_builder`.
+    """``docker``, ``podman`` or ``buildah`` of this machine; see :func:`dagger_aml.local_builder`.
 
     :raises DaggerAmlError: the program is not there.
     """
-    from .backends.local import local_builder
+    from .backends.local.find import local_builder
 
     with start_blocking_portal() as portal:
         builder = local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=on_event)

@@ -31,13 +31,13 @@ from dagger_aml import (
     load_recipe,
     make_plan,
 )
-from dagger_aml.api import image
-from dagger_aml.backends.builder import Builder
+from dagger_aml.backends.base import Builder
 from dagger_aml.backends.store import docker_answers
-from dagger_aml.catalog import DEFAULT
+from dagger_aml.base.catalog import DEFAULT
+from dagger_aml.building.build import image
 from dagger_aml.cli.progress import Progress
-from dagger_aml.plan_view import plan_text
-from dagger_aml.project import Project
+from dagger_aml.plan.render import plan_text
+from dagger_aml.project.model import Project
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "diabetes"
 LOCAL = ("docker", "podman", "buildah")
@@ -86,7 +86,7 @@ async def _build_and_score(scratch: Path) -> str:
                 return await _with_engine(engine, base)
     except EngineNotFound:
         _say("no Dagger engine answers; looking for docker, podman and buildah")
-    from dagger_aml.backends.local import local_builder
+    from dagger_aml.backends.local.find import local_builder
 
     name = await _local()
     with _base() as base:
@@ -151,8 +151,8 @@ def _can_pull() -> bool:
     """Whether Microsoft's registry answers for the default base, asked in a thread of its own event loop."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from dagger_aml.graph import From
-    from dagger_aml.registry import resolve_digest
+    from dagger_aml.graph.base import From
+    from dagger_aml.oci.registry import resolve_digest
 
     async def asked() -> bool:
         with anyio.move_on_after(10):

@@ -16,9 +16,12 @@ from attrs import evolve, field, frozen
 from hypothesis import strategies as st
 
 from dagger_aml import Graph
-from dagger_aml.access import Mount, Secret
-from dagger_aml.content import local
-from dagger_aml.graph import Built, Config, Copy, Empty, From, Root, Run, Text
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.config import Config
+from dagger_aml.graph.graph import Built, Copy, Root, Run
+from dagger_aml.graph.mount import Mount, Secret
+from dagger_aml.graph.source import Empty, Text
 
 # --- sketches -----------------------------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from attrs import NOTHING, Attribute, Factory, fields, frozen
 
 from dagger_aml import errors
 from dagger_aml.cli.main import _COMMANDS, cli
-from dagger_aml.options import Options, option_flag, option_variable
-from dagger_aml.project_file import Tables
+from dagger_aml.project.file import Tables
+from dagger_aml.project.settings import Options, option_flag, option_variable
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMAND = "./taskw reference"
@@ -38,7 +38,7 @@ _TYPES = {str: "text", bool: "true or false", int: "whole number", float: "numbe
 
 def command_of(name: str) -> click.Command:
     """The click object of a command."""
-    found: click.Command = importlib.import_module(f"dagger_aml.cli.{name.replace('-', '_')}").command
+    found: click.Command = importlib.import_module(f"dagger_aml.cli.commands.{name.replace('-', '_')}").command
     return found
 
 
@@ -48,7 +48,7 @@ def options_of(command: click.Command) -> list[click.Option]:
 
 
 def shared_flags() -> set[str]:
-    """The flags of :class:`~dagger_aml.options.Options`."""
+    """The flags of :class:`~dagger_aml.project.settings.Options`."""
     return {option_flag(option) for option in fields(Options)}
 
 

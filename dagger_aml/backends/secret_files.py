@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from ..access import Access, Mount, hidden
+from ..graph.access import Access
+from ..graph.mount import Mount
+from ..text import hidden
 
 _CANNOT = re.compile(r"Failed to establish|ProxyError|(?:ould not|annot) (?:connect|resolve)|onnection refused")
 """What pip, uv and apt print of a proxy that does not answer."""

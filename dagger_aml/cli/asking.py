@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import click
 
-from ..api import ask, make_plan
+from ..building.plans import ask, make_plan
 from ..errors import UsageError
-from ..graph import Graph
-from ..plan import Plan, bases, pin
+from ..graph.graph import Graph
+from ..graph.stages import bases, pin
+from ..plan.model import Plan
 from .common import BUILDERS, check_engine, engine_option, not_dagger, opened
 from .progress import Progress
 
@@ -57,6 +58,6 @@ async def _probed(graph: Graph, name: str, engine: str | None, progress: Progres
 
 
 async def _pinned(graph: Graph, progress: Progress) -> Graph:
-    from ..registry import resolve_digest
+    from ..oci.registry import resolve_digest
 
     return pin(graph, {base: await resolve_digest(base, progress.on_event) for base in bases(graph)})

@@ -10,15 +10,15 @@ import anyio
 import click
 from attrs import fields, fields_dict
 
-from ..backends.builder import Builder
-from ..backends.dockerfile import Format
-from ..engine_address import check_address, untested
+from ..backends.base import Builder, Format
+from ..backends.dagger.address import check_address, untested
 from ..errors import UsageError
 from ..events import ignore
-from ..graph import Graph
-from ..options import Options, option_flag, option_variable, takes_several
-from ..project import Project, load_project
-from ..recipe import lay_out, lay_out_each
+from ..graph.graph import Graph
+from ..project.load import load_project
+from ..project.model import Project
+from ..project.recipe import lay_out, lay_out_each
+from ..project.settings import Options, option_flag, option_variable, takes_several
 from .progress import Progress
 
 Command = Callable[..., Any]
@@ -92,7 +92,7 @@ async def opened(
     :param engine: the address that ``--engine`` says.
     """
     if name == "dagger":
-        from ..engine import START_DEADLINE, connect
+        from ..backends.dagger.connect import START_DEADLINE, connect
 
         patience = engine_timeout or START_DEADLINE
         on_event = ignore if progress.quiet else progress.on_event
@@ -102,7 +102,7 @@ async def opened(
         async with connect(engine=engine, engine_timeout=patience, no_cache=no_cache, on_event=on_event) as connected:
             yield connected
     else:
-        from ..backends.local import local_builder
+        from ..backends.local.find import local_builder
 
         yield local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=progress.on_event)
 

@@ -11,7 +11,8 @@ import click
 
 from .. import contract
 from ..errors import UsageError
-from ..graph import Copy, Local
+from ..graph.graph import Copy
+from ..graph.source import Local
 from .common import MayStandAlone
 from .main import tell
 

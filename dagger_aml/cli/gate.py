@@ -8,8 +8,8 @@ from typing import Any, ClassVar, cast
 import click
 
 from ..errors import UsageError
-from ..graph import Graph
-from ..project import Project
+from ..graph.graph import Graph
+from ..project.model import Project
 from .common import MayStandAlone
 
 _MODES = ["score", "import"]

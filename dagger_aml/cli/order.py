@@ -9,15 +9,15 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from ..api import build, check_asked, check_tags
-from ..backends.builder import Builder, Image
-from ..backends.files import replaced_file
+from ..backends.base import Builder, Image
+from ..backends.outputs import STDOUT, Export, check_file, parse_export
+from ..backends.result import Result
+from ..building.build import build, check_asked, check_tags
 from ..errors import DaggerAmlError
-from ..exports import STDOUT, Export, check_file, parse_export
-from ..graph import Graph
-from ..plan import Plan
-from ..project import Project
-from ..result import Result
+from ..fs.atomic import replaced_file
+from ..graph.graph import Graph
+from ..plan.model import Plan
+from ..project.model import Project
 from .common import read_each
 from .gate import gate
 from .placeholders import filled, placeholders

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from ..errors import UsageError
-from ..project import Project
-from ..project_file import FILE_NAME
+from ..project.file import FILE_NAME
+from ..project.model import Project
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 

@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol, cast
 import click
 from attrs import asdict
 
+from ..backends.result import Result
 from ..errors import DaggerAmlError, UsageError
 from ..events import Event, Output, Said, StepDone, StepStarted, Transferred
-from ..plan_view import human_size
-from ..result import Result
+from ..text import human_size
 from .main import first_of, printable
 from .rows import Rows
 

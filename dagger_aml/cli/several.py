@@ -12,10 +12,10 @@ import anyio
 import click
 from attrs import evolve, frozen
 
-from ..backends.builder import Builder
+from ..backends.base import Builder
+from ..backends.outputs import STDOUT, check_file
+from ..backends.result import Result
 from ..errors import DaggerAmlError, EngineGone, UsageError
-from ..exports import STDOUT, check_file
-from ..result import Result
 from .main import first_of
 from .order import Order, Wanted, metadata, write_json
 from .placeholders import placeholders

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import click
 from attrs import frozen
 
-from ..backends.builder import Builder
+from ..backends.base import Builder
 from ..errors import ProjectError, UsageError
-from ..graph import Graph, parse_reference
-from ..project import Project
+from ..graph.checks import parse_reference
+from ..graph.graph import Graph
+from ..project.model import Project
 from .common import opened, read
 from .main import printable
 from .progress import Progress

@@ -4,9 +4,9 @@ Not compared: times, history, the number of layers, ``/`` itself (the design's l
 listed in noise.py and nowhere else.
 """
 
+from ..oci.image import Image, image_of, read_image
+from ..oci.layer import ImageError, Node
 from .compare import Difference, Report, compare
-from .image import Image, image_of, read_image
-from .layer import ImageError, Node
 from .noise import NOISE, Noise
 
 __all__ = [

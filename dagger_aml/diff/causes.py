@@ -14,9 +14,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from ..plan import ENCODING
-from ..plan_label import StepKey, read_label
-from .image import Image, Made
+from ..oci.image import Image, Made
+from ..plan.keys import ENCODING
+from ..plan.label import StepKey, read_label
 
 THE_BASE = "the base"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, fields, frozen
 
-from ..plan_label import PLAN_LABEL
+from ..oci.image import Image
+from ..oci.layer import Node
+from ..plan.label import PLAN_LABEL
 from .causes import Causes
-from .image import Image
-from .layer import Node
 from .noise import NOISE, Noise
 
 _FIELDS = [each.name for each in fields(Node)]

@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..backends.docker import docker_form
-from ..backends.local import INSTALL
-from ..backends.process import Done, run
+from ..backends.local.docker import docker_form
+from ..backends.local.find import INSTALL
+from ..backends.local.program import hint
 from ..backends.store import docker_answers
-from ..backends.tool import hint
 from ..errors import EngineNotFound
-from ..masked import words
-from ..plan_view import human_size
+from ..process import Done, run
+from ..text import human_size, words
 from .check import Check, State
 
 if TYPE_CHECKING:
-    from ..engine import Engine
+    from ..backends.dagger.builder import DaggerBuilder as Engine
 
 _BOTH = ["classic", "buildkit"]
 _CACHE_DEADLINE = 3.0
@@ -66,7 +65,7 @@ def _builder(
 
 async def dagger(address: str | None, engine_timeout: float) -> tuple[Check, ...]:
     """The engine at an address, or the one that ``build`` would use, and why that one."""
-    from ..engine import RUNNER_HOST, SESSION_PORT, reach
+    from ..backends.dagger.connect import RUNNER_HOST, SESSION_PORT, reach
 
     sdk = version_of("dagger-io")
     named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
@@ -102,7 +101,7 @@ def _engine_facts(
 
 
 def _why(way: str) -> str:
-    from ..engine import RUNNER_HOST, SESSION_PORT
+    from ..backends.dagger.connect import RUNNER_HOST, SESSION_PORT
 
     if way.startswith("the session"):
         return f"${SESSION_PORT} names it"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 from attrs.converters import optional
 
-from ..masked import words
+from ..text import words
 
 State = Literal["ok", "note", "missing"]
 """``note``: there, or not needed by all, and worth a look. ``missing``: not there, or of no use."""

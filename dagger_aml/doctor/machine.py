@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..backends.process import run
-from ..backends.room import temporary_folder
 from ..errors import DaggerAmlError
-from ..logins import docker_config
-from ..masked import masked
-from ..plan_view import human_size
+from ..fs.disk_space import temporary_folder
+from ..oci.credentials import docker_config
+from ..process import run
+from ..text import human_size, masked
 from ..version import __version__
 from .check import Check
 

@@ -10,17 +10,20 @@ import anyio
 from attrs import evolve, frozen
 from packaging.utils import canonicalize_name
 
-from .. import catalog, contract
+from .. import contract
+from ..artifacts.pickle import SUFFIXES, Pickled, model_files, read_pickle
+from ..base import catalog
 from ..errors import ProjectError
-from ..graph import Copy, Local
-from ..options import Options
-from ..project import Project, load_project
-from ..project_file import FILE_NAME, read_project_file
-from ..recipe import lay_out, load_recipe
-from ..requirements import read_requirements
-from .imports import Code, read_code
+from ..graph.graph import Copy
+from ..graph.source import Local
+from ..project.file import FILE_NAME, read_project_file
+from ..project.load import load_project
+from ..project.model import Project
+from ..project.recipe import lay_out, load_recipe
+from ..project.settings import Options
+from ..pysource.imports import Code, read_code
+from ..requirements.read import read_requirements
 from .installed import Installed, here
-from .pickles import SUFFIXES, Pickled, model_files, read_pickle
 from .pins import Pins, Requirement, make_pins
 from .toml import project_file_text
 

@@ -9,11 +9,11 @@ from attrs import evolve, field, frozen
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from ..serving.packages import PYPI
+from ..artifacts.pickle import Pickled
+from ..pysource.imports import STANDARD, Code, Import
+from ..requirements.import_names import PYPI
 from ..version import __version__
-from .imports import STANDARD, Code, Import
 from .installed import Installed, Package
-from .pickles import Pickled
 
 OF_THE_BASE = ("azureml_inference_server_http", "azureml.contrib.services", "inference_schema", "flask")
 """What every prebuilt image has for its server: another version of it would only break that."""

@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 
 from ..errors import ProjectError
-from ..options import Options
-from ..project import Project
-from ..project_file import FILE_NAME, Tables, looks_like_path
+from ..project.file import FILE_NAME, Tables, looks_like_path
+from ..project.model import Project
+from ..project.settings import Options
 from ..version import __version__
 
 Said = Mapping[str, str]

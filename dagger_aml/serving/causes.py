@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from .. import contract
+from ..requirements.import_names import apt_name, pypi_name
 from .debug import CANNOT
 from .log import WORKER_DIED, Reader
-from .packages import apt_name, pypi_name
 from .places import Locate
 from .traceback import Frame, Raised, tracebacks, users_own
 

@@ -15,9 +15,9 @@ import anyio
 from attrs import frozen
 
 from .. import contract
-from ..backends.process import Done, run
-from ..backends.tool import failed
+from ..backends.local.program import failed
 from ..errors import BuildError, UsageError
+from ..process import Done, run
 from ..tasks import beside
 from .debug import debugged
 from .endpoint import Endpoint

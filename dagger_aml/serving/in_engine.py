@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..backends.dagger import DaggerBuilder, DaggerImage, _translated
+from ..backends.dagger.builder import DaggerBuilder
+from ..backends.dagger.errors import translated as _translated
+from ..backends.dagger.image import DaggerImage
 from ..errors import BuildError, DaggerAmlError
-from ..graph import DEFAULT_PLATFORM
+from ..graph.base import DEFAULT_PLATFORM
 from ..tasks import beside
 from .container import Published, port_taken, python_argv
 from .debug import debugged

@@ -16,13 +16,16 @@ from pathlib import Path
 import anyio
 from attrs import frozen
 
-from .. import catalog, contract
-from ..backends.process import run
+from .. import contract
+from ..base import catalog
 from ..errors import BuildError, ProjectError
 from ..events import OnEvent, Output, Said
-from ..graph import Copy, Graph, Local
-from ..project import Project
-from ..requirements import check_added, read_requirements
+from ..graph.graph import Copy, Graph
+from ..graph.source import Local
+from ..process import run
+from ..project.model import Project
+from ..requirements.read import read_requirements
+from ..requirements.requirements_txt import check_added
 from ..tasks import beside
 from .container import Published, port_taken
 from .debug import ENVIRONMENT

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import contract
-from ..graph import Copy, Layer, Local
+from ..graph.graph import Copy, Layer
+from ..graph.source import Local
 
 Locate = Callable[[str], str | None]
 """From a path in the image to the project's file, as seen from the working directory; None where it is not the

@@ -14,9 +14,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from ..backends.builder import Builder, Image
+from ..backends.base import Builder, Image
 from ..errors import BuildError, DaggerAmlError, UsageError
-from ..graph import DEFAULT_PLATFORM, Graph
+from ..graph.base import DEFAULT_PLATFORM
+from ..graph.graph import Graph
 from .causes import why_not_ready, why_not_started
 from .debug import ENVIRONMENT
 from .endpoint import READY_TIMEOUT, Endpoint, wait_until_ready
@@ -95,7 +96,7 @@ async def serve(
         if isinstance(what, Graph):
             if isinstance(builder, str):
                 raise UsageError("a graph is built before it is served", do="Give a builder, not a program's name.")
-            from ..api import image
+            from ..building.build import image
 
             locate = locate or located(what.layers)
             _, what = await image(what, builder)
@@ -183,8 +184,8 @@ async def _in_store(what: Any, runtime: Runtime, platform: str, stack: AsyncExit
 
 
 async def _pulled(reference: str, runtime: Runtime, platform: str) -> str:
-    from ..backends.local import local_builder
-    from ..backends.tool import refused
+    from ..backends.local.find import local_builder
+    from ..backends.local.program import refused
 
     tool = local_builder(runtime).tool
     found = await tool.inspect(reference)

@@ -7,13 +7,14 @@ from typing import Literal, cast
 
 from attrs import frozen
 
-from .. import catalog, contract
-from ..backends.builder import Builder, Image
+from .. import contract
+from ..backends.base import Builder, Image
+from ..base import catalog
 from ..errors import DaggerAmlError, ProjectError, TryAgain
 from ..events import Said
-from ..graph import Graph
-from ..plan import Plan
-from ..project import Project
+from ..graph.graph import Graph
+from ..plan.model import Plan
+from ..project.model import Project
 from .answer import differs
 from .causes import Cause, why_not_imported, why_not_scored
 from .container import python_argv
@@ -196,7 +197,8 @@ async def _imported(image: Image, builder: Builder, locate: Locate, *, offline: 
 async def _in_engine(image: Image, argv: list[str], offline: bool) -> tuple[list[str], int]:
     import dagger
 
-    from ..backends.dagger import DaggerImage, _translated
+    from ..backends.dagger.errors import translated as _translated
+    from ..backends.dagger.image import DaggerImage
 
     container = cast(DaggerImage, image).container
     for name, value in (POINTS_NOWHERE if offline else {}).items():

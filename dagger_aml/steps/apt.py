@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..access import APT_MIRROR, apt_mounts
 from ..errors import ProjectError
-from ..graph import Graph, Run
-from ..requirements import check_apt
+from ..graph.graph import Graph, Run
+from ..network.mounts import APT_MIRROR, apt_mounts
+from ..requirements.apt import check_apt
 
 _SCRIPT = """\
 apt-get update

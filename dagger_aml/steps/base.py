@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from .. import catalog
+from ..base import catalog
 from ..errors import GraphError
-from ..graph import From, Graph
+from ..graph.base import From
+from ..graph.graph import Graph
 
 
 async def base(graph: Graph, image: str | From, *, platform: str | None = None) -> Graph:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from .. import contract, entry_script
-from ..content import check_pulled, local
+from .. import contract
 from ..errors import ProjectError
-from ..graph import Copy, FromBase, Graph
-from ..ignore import ignore_files
-from .model import human_size
+from ..fs.ignore import ignore_files
+from ..fs.tree import check_pulled, local
+from ..graph.graph import Copy, Graph
+from ..graph.values import FromBase
+from ..pysource import entry_script
+from ..text import human_size
 
 _LARGE = 50_000_000
 """Bytes of code from which on a note says how to leave some of it out."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ..content import is_file, local
-from ..graph import Copy, Empty, Graph, Number, Text
+from ..fs.tree import is_file, local
+from ..graph.graph import Copy, Graph
+from ..graph.source import Empty, Text
+from ..graph.values import Number
 
 
 async def copy(

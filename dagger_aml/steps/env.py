@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from .. import contract
 from ..errors import GraphError
-from ..graph import Graph, Value
+from ..graph.graph import Graph
+from ..graph.values import Value
 
 
 async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:

@@ -7,8 +7,10 @@ from typing import Final, Literal
 
 from attrs import frozen
 
-from ..access import Access, Mount, pip_mounts, uv_mounts
-from ..graph import FromBase, Value
+from ..graph.access import Access
+from ..graph.mount import Mount
+from ..graph.values import FromBase, Value
+from ..network.mounts import pip_mounts, uv_mounts
 
 Installer = Literal["pip", "uv"]
 

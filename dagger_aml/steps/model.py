@@ -10,11 +10,14 @@ from typing import Literal
 from attrs import field, frozen
 
 from .. import contract
-from ..content import check_pulled, is_file, local
 from ..errors import GraphError, ProjectError
-from ..graph import Copy, Graph
+from ..fs.tree import check_pulled, is_file, local
+from ..graph.graph import Copy, Graph
+from ..text import human_size
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")
+
+
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}\Z")
 
 
@@ -89,13 +92,3 @@ async def model(graph: Graph, model: Model) -> Graph:
 
 def _beneath(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
-
-
-def human_size(number: int) -> str:
-    """Bytes as people say them: ``1.2 GB``."""
-    amount = float(number)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"

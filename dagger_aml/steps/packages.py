@@ -11,10 +11,16 @@ from typing import Literal
 from attrs import evolve
 
 from .. import contract
-from ..content import is_file, local
 from ..errors import GraphError, ProjectError
-from ..graph import Built, Copy, FromBase, Graph, Local, Need, Run, Text
-from ..requirements import Requirements, check_added, read_requirements, read_text
+from ..fs.tree import is_file, local
+from ..graph.base import Need
+from ..graph.graph import Built, Copy, Graph, Run
+from ..graph.source import Local, Text
+from ..graph.values import FromBase
+from ..requirements.files import read_text
+from ..requirements.model import Requirements
+from ..requirements.read import read_requirements
+from ..requirements.requirements_txt import check_added
 from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
 from .pip import HAS_PIP, as_text, count, needed_python, title, wanted

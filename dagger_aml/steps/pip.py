@@ -8,9 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from ..content import local, some_files
-from ..graph import Copy, FromBase, Graph, Need, Run, Text
-from ..requirements import Requirements, check_added, read_requirements
+from ..fs.tree import local, some_files
+from ..graph.base import Need
+from ..graph.graph import Copy, Graph, Run
+from ..graph.source import Text
+from ..graph.values import FromBase
+from ..requirements.model import Requirements
+from ..requirements.read import read_requirements
+from ..requirements.requirements_txt import check_added
 from .installer import PIP_ENV, PYTHON, Installer, install
 
 SHARE: Final = "/usr/share/dagger-aml"

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve
 
-from ..access import Mount
-from ..graph import Graph, Run, Value
+from ..graph.graph import Graph, Run
+from ..graph.mount import Mount
+from ..graph.values import Value
 
 
 async def run(

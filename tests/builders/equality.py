@@ -14,19 +14,23 @@ from pathlib import Path
 import anyio
 from attrs import define, evolve, field, frozen
 
-from dagger_aml.api import ask
-from dagger_aml.backends.builder import Builder
-from dagger_aml.backends.builder import Image as BuiltImage
-from dagger_aml.backends.docker import Docker, docker_form
-from dagger_aml.backends.local import LocalBuilder, local_builder
-from dagger_aml.backends.podman import Buildah
-from dagger_aml.backends.process import run
+from dagger_aml.backends.base import Builder
+from dagger_aml.backends.base import Image as BuiltImage
+from dagger_aml.backends.local.builder import LocalBuilder
+from dagger_aml.backends.local.docker import Docker, docker_form
+from dagger_aml.backends.local.find import local_builder
+from dagger_aml.backends.local.podman import Buildah
+from dagger_aml.base.facts import BaseFacts, PathFact
+from dagger_aml.building.plans import ask
 from dagger_aml.diff import Image, Report, compare, read_image
-from dagger_aml.diff.layer import Layer, Node
 from dagger_aml.errors import BuildError, DaggerAmlError
-from dagger_aml.facts import BaseFacts, PathFact
-from dagger_aml.graph import From, Graph
-from dagger_aml.plan import Plan, Step, pin, resolve
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Graph
+from dagger_aml.graph.stages import pin
+from dagger_aml.oci.layer import Layer, Node
+from dagger_aml.plan.model import Plan, Step
+from dagger_aml.plan.resolve import resolve
+from dagger_aml.process import run
 from tests.builders.conftest import lacking
 
 OLD_DOCKER = "/usr/bin/docker"
@@ -98,7 +102,7 @@ class Known:
     files: Mapping[str, Node] = field(repr=False)
 
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
-        """As :meth:`dagger_aml.backends.builder.Builder.ask`."""
+        """As :meth:`dagger_aml.backends.base.Builder.ask`."""
         found = {path: fact for path in paths if path.isprintable() and (fact := self.fact(path))}
         return self.digest, evolve(self.asked, paths=found)
 

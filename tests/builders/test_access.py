@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml.backends.docker import docker_form
+from dagger_aml.backends.local.docker import docker_form
 from dagger_aml.diff import compare, read_image
 from dagger_aml.steps.installer import UV_VERSION
 from tests import leaks, private

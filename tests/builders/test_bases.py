@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import Graph, Secret, ask, build, catalog, connect, load_project, registry
-from dagger_aml.access import Mount
-from dagger_aml.backends.builder import Builder
-from dagger_aml.backends.docker import Docker
-from dagger_aml.backends.local import local_builder
+from dagger_aml import Graph, Secret, ask, build, connect, load_project
+from dagger_aml.backends.base import Builder
+from dagger_aml.backends.local.docker import Docker
+from dagger_aml.backends.local.find import local_builder
+from dagger_aml.base import catalog
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BaseError
 from dagger_aml.events import Event, Said
-from dagger_aml.graph import Built, Copy, Run, Text
-from dagger_aml.options import Options
-from dagger_aml.recipe import lay_out
-from dagger_aml.steps.pip import PYTHON
+from dagger_aml.graph.graph import Built, Copy, Run
+from dagger_aml.graph.mount import Mount
+from dagger_aml.graph.source import Text
+from dagger_aml.oci import registry
+from dagger_aml.project.recipe import lay_out
+from dagger_aml.project.settings import Options
+from dagger_aml.steps.installer import PYTHON
 from tests.builders.conftest import Need
 from tests.standin import StandInError
 from tests.standin.tiny import write_tiny

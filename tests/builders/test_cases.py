@@ -16,10 +16,13 @@ import pytest
 from attrs import evolve
 
 from dagger_aml import DaggerAmlError, Graph, GraphError
-from dagger_aml.api import ask
-from dagger_aml.content import local
+from dagger_aml.building.plans import ask
 from dagger_aml.diff import Image
-from dagger_aml.graph import Built, Config, Copy, Empty, From, Run, Text
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.config import Config
+from dagger_aml.graph.graph import Built, Copy, Run
+from dagger_aml.graph.source import Empty, Text
 from tests.builders.equality import Bench
 from tests.graphs import CopyOp, Item, RunOp, Sketch, Stage
 from tests.standin.odd import push_odd

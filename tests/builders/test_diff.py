@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dagger_aml.plan_label import PLAN_LABEL
+from dagger_aml.plan.label import PLAN_LABEL
 from tests.builders.conftest import Need
 from tests.standin.tiny import push_tiny
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import catalog
+from dagger_aml.base import catalog
 
 from .. import private
 from ..pages import PAGES, Session, blocks

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from dagger_aml import Engine
+from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST
 from dagger_aml.doctor import diagnose
-from dagger_aml.engine import CLI_BIN, RUNNER_HOST
 
 from .conftest import lacking
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import Graph, Options, Result, UsageError, build, container, load_project, sync
-from dagger_aml.backends.dagger import DaggerBuilder
+from dagger_aml.backends.dagger.builder import DaggerBuilder
 from dagger_aml.diff import read_image
-from dagger_aml.registry import manifest_layers
+from dagger_aml.oci.registry import manifest_layers
 from dagger_aml.steps import apt, base, code, copy, env, labels, model, run
 from dagger_aml.steps.model import Model
 

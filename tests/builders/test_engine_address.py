@@ -12,7 +12,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from dagger_aml import Engine, connect
-from dagger_aml.engine import RUNNER_HOST, SESSION_PORT
+from dagger_aml.backends.dagger.connect import RUNNER_HOST, SESSION_PORT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 

@@ -22,8 +22,8 @@ import anyio
 import pytest
 
 from dagger_aml import Engine, EngineGone, Options, build, connect, lay_out, load_project
-from dagger_aml.backends.tarball import read_tar
 from dagger_aml.diff import read_image
+from dagger_aml.oci.docker_archive import read_tar
 from tests.builders.second_engine import NoSecondEngine, Relay, SecondEngine, children, second_engine
 from tests.standin import StandInError, registry
 from tests.standin.tiny import push_tiny

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from dagger_aml import BaseError, Graph, Options, build, load_project, load_recipe
-from dagger_aml.api import ask
-from dagger_aml.backends.builder import Builder
+from dagger_aml.backends.base import Builder
+from dagger_aml.building.plans import ask
 from dagger_aml.diff import NOISE, Image, Report, compare, read_image
-from dagger_aml.diff.layer import Layer
+from dagger_aml.oci.layer import Layer
 from tests.builders.conftest import lacking, need_programs, required
 from tests.scoring import Runtime, score_tar
 
@@ -109,7 +109,7 @@ def _builder(name: str, request: pytest.FixtureRequest) -> Builder:
     if name == "dagger":
         engine: Builder = request.getfixturevalue("engine")
         return engine
-    from dagger_aml.backends.local import local_builder
+    from dagger_aml.backends.local.find import local_builder
 
     need_programs(name)
     return local_builder(name, format="classic")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import Options, build, load_project
-from dagger_aml.backends.builder import Builder
-from dagger_aml.backends.local import local_builder
-from dagger_aml.recipe import lay_out
+from dagger_aml.backends.base import Builder
+from dagger_aml.backends.local.find import local_builder
+from dagger_aml.project.recipe import lay_out
 from tests.builders.conftest import need_programs
 from tests.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
 from tests.scoring import Runtime, score_tar

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 
 from dagger_aml import DaggerAmlError
 from dagger_aml.diff import NOISE, Image, compare
-from dagger_aml.plan_label import PLAN_LABEL
+from dagger_aml.plan.label import PLAN_LABEL
 from tests.builders.equality import Bench, unscheduled
 from tests.conftest import SAID
 from tests.graphs import CopyOp, RunOp, Sketch, sketches

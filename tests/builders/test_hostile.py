@@ -18,10 +18,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dagger_aml import DaggerAmlError, Graph
-from dagger_aml.content import local
 from dagger_aml.diff import Image
-from dagger_aml.graph import Config, Copy, Run, Text
-from dagger_aml.ignore import ignore_files
+from dagger_aml.fs.ignore import ignore_files
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.config import Config
+from dagger_aml.graph.graph import Copy, Run
+from dagger_aml.graph.source import Text
 from tests.builders.equality import Bench
 from tests.conftest import SAID
 from tests.unit.strings import HOSTILE, LINES, commands, paths, values

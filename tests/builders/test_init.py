@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import Engine, Graph, Options, build, load_project, load_recipe
-from dagger_aml.requirements import read_requirements
+from dagger_aml.requirements.read import read_requirements
 from tests.scoring import score_tar
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]

@@ -15,12 +15,15 @@ import pytest
 from attrs import evolve
 
 from dagger_aml import Graph, Options, build, load_project, load_recipe, retry
-from dagger_aml.api import ask
-from dagger_aml.backends.local import LocalBuilder, local_builder
-from dagger_aml.content import local
+from dagger_aml.backends.local.builder import LocalBuilder
+from dagger_aml.backends.local.find import local_builder
+from dagger_aml.building.plans import ask
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
 from dagger_aml.events import Event, Output, Said, StepDone, StepStarted
-from dagger_aml.graph import Built, Copy, From, Run, Text
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Built, Copy, Run
+from dagger_aml.graph.source import Text
 from tests.builders.conftest import Need
 from tests.servers import answering
 

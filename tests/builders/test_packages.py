@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from dagger_aml import Graph
-from dagger_aml.api import ask
-from dagger_aml.backends.local import local_builder
+from dagger_aml.backends.local.find import local_builder
+from dagger_aml.building.plans import ask
 from dagger_aml.steps import base, pip, run
-from dagger_aml.steps.pip import PYTHON
+from dagger_aml.steps.installer import PYTHON
 from tests.builders.conftest import Need
 from tests.golden import PROJECTS
 

@@ -28,9 +28,9 @@ from dagger_aml import (
     load_recipe,
     serve,
 )
-from dagger_aml.backends.builder import Builder
-from dagger_aml.backends.local import local_builder
-from dagger_aml.registry import resolve_digest
+from dagger_aml.backends.base import Builder
+from dagger_aml.backends.local.find import local_builder
+from dagger_aml.oci.registry import resolve_digest
 from dagger_aml.serving.container import LABEL, Published
 from dagger_aml.serving.smoke import default_smoke
 from tests.builders.conftest import need_programs
@@ -262,7 +262,7 @@ async def _stopped(
 
 async def _is_published(tag: str) -> bool:
     from dagger_aml import DaggerAmlError
-    from dagger_aml.graph import From
+    from dagger_aml.graph.base import From
 
     try:
         return bool(await resolve_digest(From.parse(tag)))

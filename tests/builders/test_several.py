@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 import dagger_aml
-from dagger_aml.registry import manifest_layers
+from dagger_aml.oci.registry import manifest_layers
 
 from .conftest import Need
 

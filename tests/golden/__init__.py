@@ -16,9 +16,9 @@ import anyio
 from attrs import frozen
 
 from dagger_aml import Graph, Options, __version__, load_project, load_recipe, make_plan
-from dagger_aml.backends.dockerfile import render
-from dagger_aml.plan_label import PLAN_LABEL
-from dagger_aml.plan_view import plan_json
+from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.plan.label import PLAN_LABEL
+from dagger_aml.plan.render import plan_json
 
 from .public import public_text
 

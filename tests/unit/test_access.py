@@ -12,25 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Graph, Options, dockerfile, fingerprint, load_project, make_plan
-from dagger_aml.access import (
-    Access,
-    Mount,
-    Secret,
-    apt_mounts,
-    ca_bundle,
-    hidden,
-    netrc,
-    pip_conf,
-    pip_mounts,
-    secret_mount,
-    uv_toml,
-)
 from dagger_aml.backends.secret_files import secret_files
 from dagger_aml.errors import GraphError, UsageError
-from dagger_aml.graph import From, Run
-from dagger_aml.plan_view import plan_json, plan_text
-from dagger_aml.recipe import lay_out
+from dagger_aml.graph.access import Access
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Run
+from dagger_aml.graph.mount import Mount, Secret
+from dagger_aml.network.ca import ca_bundle
+from dagger_aml.network.mounts import apt_mounts, pip_mounts, secret_mount
+from dagger_aml.network.pip_conf import netrc, pip_conf, uv_toml
+from dagger_aml.plan.render import plan_json, plan_text
+from dagger_aml.project.recipe import lay_out
 from dagger_aml.steps import apt, base, run
+from dagger_aml.text import hidden
 
 INDEX = "https://pypi.example.com/simple/"
 FEED = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"

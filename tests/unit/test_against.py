@@ -14,14 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Options, UsageError, load_project, make_plan
-from dagger_aml.against import Earlier, against, of_image, read_earlier
+from dagger_aml.building.earlier import read_earlier
 from dagger_aml.cli.main import cli
-from dagger_aml.content import local
-from dagger_aml.graph import Config, Copy, From, Graph, Run, Text
-from dagger_aml.plan import ENCODING, Plan, fingerprint, labels, pin, step_keys
-from dagger_aml.plan_label import PLAN_LABEL, StepKey, read_label, write_label
-from dagger_aml.plan_view import plan_json
-from dagger_aml.recipe import lay_out
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.config import Config
+from dagger_aml.graph.graph import Copy, Graph, Run
+from dagger_aml.graph.source import Text
+from dagger_aml.graph.stages import pin
+from dagger_aml.plan.compare import Earlier, against, of_image
+from dagger_aml.plan.keys import ENCODING, fingerprint, labels, step_keys
+from dagger_aml.plan.label import PLAN_LABEL, StepKey, read_label, write_label
+from dagger_aml.plan.model import Plan
+from dagger_aml.plan.render import plan_json
+from dagger_aml.project.recipe import lay_out
 from tests.unit.tools import SCORE, make
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml.backends.docker import docker_form
-from dagger_aml.backends.dockerfile import render
-from dagger_aml.backends.process import Done
-from dagger_aml.backends.progress import Progress
-from dagger_aml.backends.tarball import name_in_tar, read_tar
-from dagger_aml.backends.tool import full_reference, is_plain_http, refused
+from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.backends.local.docker import docker_form
+from dagger_aml.backends.local.output import Progress
+from dagger_aml.backends.local.program import full_reference, is_plain_http, refused
+from dagger_aml.base.facts import BaseFacts
 from dagger_aml.errors import BuildError, RegistryDenied, TryAgain
 from dagger_aml.events import Event, StepDone, StepStarted
-from dagger_aml.facts import BaseFacts
-from dagger_aml.graph import Built, Copy, From, Graph, Run, Text
-from dagger_aml.plan import Plan, plan
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Built, Copy, Graph, Run
+from dagger_aml.graph.source import Text
+from dagger_aml.oci.docker_archive import name_in_tar, read_tar
+from dagger_aml.plan.make import plan
+from dagger_aml.plan.model import Plan
+from dagger_aml.process import Done
 
 BASE = From("example.org/base:1")
 INNER = Graph(BASE).add(Run(["/bin/inner", "x" * 40_000], env={"A": "b c"}, step="inner"))

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import GraphError, ProjectError
-from dagger_aml.content import ALWAYS_LEFT_OUT, MARKER, digest, is_file, local, written
-from dagger_aml.graph import Built, Copy, Empty, From, Graph, Text
+from dagger_aml.fs.digest import digest
+from dagger_aml.fs.tree import ALWAYS_LEFT_OUT, MARKER, is_file, local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Built, Copy, Graph
+from dagger_aml.graph.source import Empty, Text
+from dagger_aml.graph.writes import written
 
 from .tools import as_nobody, error_of, linux_root, make, open_to_all
 

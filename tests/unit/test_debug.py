@@ -17,8 +17,8 @@ import anyio
 import pytest
 
 from dagger_aml import Options, UsageError, lay_out, load_project, serve
+from dagger_aml.cli.commands.run import command as run_command
 from dagger_aml.cli.debug import debug_port, how_to_attach
-from dagger_aml.cli.run import command as run_command
 from dagger_aml.cli.target import Target
 from dagger_aml.serving import local
 from dagger_aml.serving.causes import Cause, why_not_ready, why_not_started

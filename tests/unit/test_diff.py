@@ -21,8 +21,8 @@ from dagger_aml.cli.main import cli
 from dagger_aml.diff import NOISE, Image, ImageError, Noise, compare, read_image
 from dagger_aml.diff.noise import LONGEST
 from dagger_aml.errors import BaseError, DaggerAmlError
-from dagger_aml.plan import ENCODING
-from dagger_aml.plan_label import PLAN_LABEL, StepKey, write_label
+from dagger_aml.plan.keys import ENCODING
+from dagger_aml.plan.label import PLAN_LABEL, StepKey, write_label
 
 CAPABILITY = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\xff\0\0\0".decode("utf-8", "surrogateescape")
 

@@ -30,14 +30,15 @@ from dagger_aml import (
     dockerfile,
     make_plan,
 )
-from dagger_aml.backends import dockerfile as backend
-from dagger_aml.backends.dockerfile import render, replaced_folder
-from dagger_aml.catalog import assumed
-from dagger_aml.content import MARKER, local
-from dagger_aml.facts import BaseFacts
-from dagger_aml.graph import Root
-from dagger_aml.plan import labels
-from dagger_aml.plan_label import PLAN_LABEL
+from dagger_aml.backends.dockerfile import context as backend
+from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.base.catalog import assumed
+from dagger_aml.base.facts import BaseFacts
+from dagger_aml.fs.atomic import replaced_folder
+from dagger_aml.fs.tree import MARKER, local
+from dagger_aml.graph.graph import Root
+from dagger_aml.plan.keys import labels
+from dagger_aml.plan.label import PLAN_LABEL
 
 from .reader import read
 from .strings import commands, paths, values

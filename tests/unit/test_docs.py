@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import catalog, conventions, errors
+from dagger_aml import errors
+from dagger_aml.base import catalog
 from dagger_aml.cli.main import _COMMANDS, INTERRUPTED, TERMINATED
-from dagger_aml.content import ALWAYS_LEFT_OUT
 from dagger_aml.diff import NOISE
-from dagger_aml.graph import DEFAULT_PLATFORM
-from dagger_aml.project_file import FILE_NAME, read_project_file
-from dagger_aml.recipe import recipe_names
+from dagger_aml.fs.tree import ALWAYS_LEFT_OUT
+from dagger_aml.graph.base import DEFAULT_PLATFORM
+from dagger_aml.project import discover as conventions
+from dagger_aml.project.file import FILE_NAME, read_project_file
+from dagger_aml.project.recipe import recipe_names
 
 from .. import reference
 from ..pages import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from dagger_aml.cli import main
 from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
-from dagger_aml.masked import masked
-from dagger_aml.options import Options, option_flag
+from dagger_aml.project.settings import Options, option_flag
+from dagger_aml.text import masked
 
 from .tools import await_, greeting
 
@@ -212,7 +212,7 @@ def test_an_engine_that_accepts_and_says_nothing_is_given_up(
         port = server.getsockname()[1]
         machine.program("dagger", "PATH=/bin:/usr/bin; exec sleep 600")
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://me:hunter2@127.0.0.1:{port}")
-        monkeypatch.setattr("dagger_aml.engine.ANSWER_DEADLINE", 0.5)
+        monkeypatch.setattr("dagger_aml.backends.dagger.connect.ANSWER_DEADLINE", 0.5)
         begun = time.monotonic()
         found = checks("builders")["dagger"]
         assert time.monotonic() - begun < 8
@@ -224,7 +224,7 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
     with greeting() as port:
         machine.program("dagger", "PATH=/bin:/usr/bin; exec sleep 600")
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
-        monkeypatch.setattr("dagger_aml.engine.SESSION_DEADLINE", 0.5)
+        monkeypatch.setattr("dagger_aml.backends.dagger.connect.SESSION_DEADLINE", 0.5)
         begun = time.monotonic()
         found = checks("builders")["dagger"]
         assert time.monotonic() - begun < 8

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dagger_aml.backends import encoder
+from dagger_aml.backends.dockerfile import encoder
 
 from .reader import LONGEST_LINE, Instruction, Misread, expand, read
 from .strings import HOSTILE, LINES, commands, paths, values

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import EngineNotFound, UsageError, connect
-from dagger_aml.engine import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
-from dagger_aml.engine_address import TESTED, check_address, untested
-from dagger_aml.masked import masked
+from dagger_aml.backends.dagger.address import TESTED, check_address, untested
+from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
+from dagger_aml.text import masked
 
 from .tools import SCORE, greeting, make
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dagger_aml import EngineGone, TryAgain
-from dagger_aml.backends.dagger import _from_engine, _translated
+from dagger_aml.backends.dagger.errors import _from_engine
+from dagger_aml.backends.dagger.errors import translated as _translated
 from dagger_aml.events import Event
 from dagger_aml.retry import tried
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dagger_aml import ProjectError
-from dagger_aml.entry_script import check, check_relative
+from dagger_aml.pysource.entry_script import check, check_relative
 
 from .tools import SCORE, as_nobody, error_of, linux_root, make, open_to_all, short
 

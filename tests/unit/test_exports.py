@@ -17,18 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Graph, Options, Project, Result, UsageError, build, load_project
-from dagger_aml.api import check_asked
-from dagger_aml.backends.files import written
-from dagger_aml.backends.tarball import name_in_tar, read_tar, unpack_layout, write_layout
+from dagger_aml.backends.outputs import STDOUT, Export, as_export, check_exports, check_file, parse_export, written
+from dagger_aml.backends.result import Written
+from dagger_aml.base.facts import BaseFacts
+from dagger_aml.building.build import check_asked
 from dagger_aml.cli.order import metadata
 from dagger_aml.errors import BuildError, TryAgain
 from dagger_aml.events import Event, Said
-from dagger_aml.exports import STDOUT, Export, as_export, check_exports, check_file, parse_export
-from dagger_aml.facts import BaseFacts
-from dagger_aml.graph import Copy, From, Text
-from dagger_aml.plan import Plan
-from dagger_aml.recipe import lay_out_each
-from dagger_aml.result import Written
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Copy
+from dagger_aml.graph.source import Text
+from dagger_aml.oci.docker_archive import name_in_tar, read_tar, unpack_layout, write_layout
+from dagger_aml.plan.model import Plan
+from dagger_aml.project.recipe import lay_out_each
 from dagger_aml.retry import tried
 
 from .tools import SCORE, await_, make

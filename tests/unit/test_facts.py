@@ -11,12 +11,15 @@ import pytest
 from attrs import evolve
 
 from dagger_aml import BaseError, Graph, make_plan
-from dagger_aml.backends.dockerfile import render
-from dagger_aml.facts import BaseFacts, from_probe, of_config, probe_argv
-from dagger_aml.graph import From, Run
-from dagger_aml.plan import Plan, resolve
+from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.base.facts import BaseFacts, of_config
+from dagger_aml.base.probe import from_probe, probe_argv
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Run
+from dagger_aml.plan.model import Plan
+from dagger_aml.plan.resolve import resolve
 from dagger_aml.steps import code, packages, pip, startup_packages
-from dagger_aml.steps.pip import PYTHON
+from dagger_aml.steps.installer import PYTHON
 
 from .tools import SCORE, await_, error_of, make
 

@@ -10,11 +10,12 @@ import sys
 import pytest
 
 from dagger_aml import Model, Options, load_project, make_plan
-from dagger_aml.content import is_file
-from dagger_aml.conventions import MODEL_SUFFIXES
-from dagger_aml.graph import Copy, Local
-from dagger_aml.plan import Plan
-from dagger_aml.recipe import lay_out, recipe_folder
+from dagger_aml.fs.tree import is_file
+from dagger_aml.graph.graph import Copy
+from dagger_aml.graph.source import Local
+from dagger_aml.plan.model import Plan
+from dagger_aml.project.discover import MODEL_SUFFIXES
+from dagger_aml.project.recipe import lay_out, recipe_folder
 
 from ..folders import APP, REFUSED, TAKEN, Folder
 from .tools import SCORE, await_, error_of, make

@@ -11,7 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dagger_aml import Built, Config, Copy, Empty, From, FromBase, Graph, GraphError, Local, Run, Text
-from dagger_aml.graph import Entry, Need, Root, parse_reference
+from dagger_aml.graph.base import Need
+from dagger_aml.graph.checks import parse_reference
+from dagger_aml.graph.graph import Root
+from dagger_aml.graph.source import Entry
 
 from .strings import HOSTILE, commands, paths, values
 

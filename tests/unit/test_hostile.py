@@ -16,9 +16,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dagger_aml import DaggerAmlError, From, Graph, GraphError
-from dagger_aml.access import Access, apt_mounts, pip_conf
-from dagger_aml.content import local
-from dagger_aml.graph import Built, Config, Copy, Run, Text
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.access import Access
+from dagger_aml.graph.config import Config
+from dagger_aml.graph.graph import Built, Copy, Run
+from dagger_aml.graph.source import Text
+from dagger_aml.network.mounts import apt_mounts
+from dagger_aml.network.pip_conf import pip_conf
 from dagger_aml.steps import apt, base, code, pip
 from dagger_aml.steps.model import Model
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagger_aml.content import local
-from dagger_aml.ignore import ignore_files
+from dagger_aml.fs.ignore import ignore_files
+from dagger_aml.fs.tree import local
 
 from .tools import make
 

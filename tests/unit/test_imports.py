@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagger_aml.imports import reached
+from dagger_aml.pysource.reached import reached
 
 from .tools import make
 

@@ -16,17 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagger_aml import Options, entry_script, load_project
+from dagger_aml import Options, load_project
+from dagger_aml.artifacts.pickle import read_pickle
 from dagger_aml.contract import APP_ROOT
-from dagger_aml.graph import Copy
+from dagger_aml.graph.graph import Copy
 from dagger_aml.init import make_draft, new_files
 from dagger_aml.init.draft import NEEDED
-from dagger_aml.init.imports import read_code
 from dagger_aml.init.installed import Installed, here
-from dagger_aml.init.pickles import read_pickle
 from dagger_aml.init.toml import toml_text
-from dagger_aml.project_file import read_project_file
-from dagger_aml.requirements import read_requirements
+from dagger_aml.project.file import read_project_file
+from dagger_aml.pysource import entry_script
+from dagger_aml.pysource.imports import read_code
+from dagger_aml.requirements.read import read_requirements
 
 from . import strings
 from .tools import SCORE, error_of, laid_out, make, snapshot

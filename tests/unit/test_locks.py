@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from dagger_aml import BaseError, Graph, GraphError, Options, ProjectError, UsageError, load_project, make_plan
-from dagger_aml.access import Access, Secret
-from dagger_aml.graph import Copy, Local, Run, Text
-from dagger_aml.packages_found import find_requirements
-from dagger_aml.requirements import read_requirements
+from dagger_aml.graph.access import Access
+from dagger_aml.graph.graph import Copy, Run
+from dagger_aml.graph.mount import Secret
+from dagger_aml.graph.source import Local, Text
+from dagger_aml.requirements.discover import find_requirements
+from dagger_aml.requirements.read import read_requirements
 from dagger_aml.serving.local import SERVER, _Place, _wanted
 from dagger_aml.steps import base, code, packages, pip, startup_packages
 from tests.golden import PROJECTS

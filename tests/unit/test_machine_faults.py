@@ -19,15 +19,17 @@ from pathlib import Path
 import pytest
 
 import dagger_aml
-from dagger_aml import DaggerAmlError, Options, ProjectError, content, load_project
-from dagger_aml.backends import dockerfile as backend
-from dagger_aml.backends.files import replaced_file
-from dagger_aml.backends.process import workplace
+from dagger_aml import DaggerAmlError, Options, ProjectError, load_project
+from dagger_aml.backends.dockerfile import context
 from dagger_aml.cli import main
-from dagger_aml.content import local, unchanged
 from dagger_aml.errors import BuildError
-from dagger_aml.graph import Copy
-from dagger_aml.logins import docker_config
+from dagger_aml.fs import digest
+from dagger_aml.fs.atomic import replaced_file
+from dagger_aml.fs.stamps import unchanged
+from dagger_aml.fs.temporary import workplace
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.graph import Copy
+from dagger_aml.oci.credentials import docker_config
 from tests.disks import enlarge, mounted
 
 from .tools import SCORE, as_nobody, linux_root, make, open_to_all, snapshot
@@ -198,7 +200,7 @@ def first_changing(function: Callable[..., object], change: Callable[[Path], obj
 def test_a_source_that_changes_while_it_is_read(project, tmp_path, monkeypatch, cli, change, when, after) -> None:
     model = project / "model/m.bin"
     model.chmod(0o600)  # which is copied, not linked
-    module = content if when == "_file_digest" else backend
+    module = digest if when == "_file_digest" else context
     monkeypatch.setattr(module, when, first_changing(getattr(module, when), CHANGES[change], model, after=after))
     code, _, err = cli("dockerfile", project, "-o", tmp_path / "out")
     word = "vanished" if change == "vanished" else "changed"

@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import BaseError, DaggerAmlError, Graph, Options, UsageError, dockerfile, load_project, make_plan
-from dagger_aml import oci_layout as layout
-from dagger_aml.catalog import assumed, on_platform
-from dagger_aml.catalog import base as base_named
-from dagger_aml.graph import Built, Copy, From, Run, parse_reference
-from dagger_aml.plan import fingerprint
-from dagger_aml.recipe import lay_out_each
+from dagger_aml.base.catalog import assumed, on_platform
+from dagger_aml.base.catalog import base as base_named
+from dagger_aml.graph.base import From
+from dagger_aml.graph.checks import parse_reference
+from dagger_aml.graph.graph import Built, Copy, Run
+from dagger_aml.oci import layout
+from dagger_aml.plan.keys import fingerprint
+from dagger_aml.project.recipe import lay_out_each
 
 from .tools import SCORE, as_nobody, await_, error_of, linux_root, make, open_to_all
 

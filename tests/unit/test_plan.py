@@ -24,10 +24,15 @@ from dagger_aml import (
     fingerprint,
     make_plan,
 )
-from dagger_aml.content import local
-from dagger_aml.facts import BaseFacts, PathFact, from_probe, prefixes, probe_stdin
-from dagger_aml.graph import Need, Root
-from dagger_aml.plan import asked_paths, bases, pin, plan, schedule
+from dagger_aml.base.facts import BaseFacts, PathFact, prefixes
+from dagger_aml.base.probe import from_probe, probe_stdin
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import Need
+from dagger_aml.graph.graph import Root
+from dagger_aml.graph.stages import bases, pin
+from dagger_aml.plan.make import plan
+from dagger_aml.plan.resolve import asked_paths
+from dagger_aml.plan.schedule import schedule
 
 from .tools import error_of, make
 

@@ -11,12 +11,13 @@ from typing import get_args
 
 import pytest
 
+from dagger_aml.backends.result import Result
 from dagger_aml.cli import progress as progress_module
 from dagger_aml.cli import rows as rows_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import TryAgain, UsageError
 from dagger_aml.events import Event, Output, Said, StepDone, StepStarted, Transferred
-from dagger_aml.result import Layer, Result
+from dagger_aml.oci.model import Layer
 
 
 class Terminal(io.StringIO):

@@ -9,10 +9,10 @@ import pytest
 from attrs import fields
 
 from dagger_aml import From, GraphError, Model, Options, ProjectError, UsageError, load_project
-from dagger_aml.catalog import DEFAULT, IMAGES, assumed, find
-from dagger_aml.catalog import base as base_named
-from dagger_aml.options import option_flag, option_variable, takes_several
-from dagger_aml.recipe import load_recipe, recipe_names
+from dagger_aml.base.catalog import DEFAULT, IMAGES, assumed, find
+from dagger_aml.base.catalog import base as base_named
+from dagger_aml.project.recipe import load_recipe, recipe_names
+from dagger_aml.project.settings import option_flag, option_variable, takes_several
 
 from .tools import SCORE, as_nobody, error_of, laid_out, linux_root, make, open_to_all, planned, short
 

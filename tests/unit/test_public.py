@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 import dagger_aml
-from dagger_aml import BaseFacts, Built, Copy, From, Graph, GraphError, api, events, sync
-from dagger_aml.backends.dockerfile import render
-from dagger_aml.graph import Given
-from dagger_aml.plan import based_on, plan
+from dagger_aml import BaseFacts, Built, Copy, From, Graph, GraphError, events, sync
+from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.building import build as api
+from dagger_aml.graph.base import Given
+from dagger_aml.graph.stages import based_on
+from dagger_aml.plan.make import plan
 from dagger_aml.serving.serve import serve
 
 from ..golden import HERE

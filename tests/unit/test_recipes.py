@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dagger_aml import BaseError, BaseFacts, Built, Copy, Graph, GraphError, ProjectError, Run, UsageError, make_plan
-from dagger_aml.catalog import DEFAULT, assumed
-from dagger_aml.recipe import load_recipe, recipe_folder
+from dagger_aml.base.catalog import DEFAULT, assumed
+from dagger_aml.project.recipe import load_recipe, recipe_folder
 
 from .tools import SCORE, await_, error_of, laid_out, make, planned
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from dagger_aml import registry, retry
+from dagger_aml import retry
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
 from dagger_aml.events import Event, Said
-from dagger_aml.registry import download, image_config, said_by_registry
+from dagger_aml.oci import registry
+from dagger_aml.oci.messages import said_by_registry
+from dagger_aml.oci.registry import download, image_config
 from tests.faulty import PULL_BLOB, PULL_MANIFEST, Answer, Cut, Fault, Faulty, Hang, Slow, closed_port, faulty
 
 from .test_download import Shelf, shelf

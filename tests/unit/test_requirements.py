@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from dagger_aml import GraphError, ProjectError, UsageError
-from dagger_aml.requirements import check_added, check_apt, read_apt, read_requirements
+from dagger_aml.requirements.apt import check_apt, read_apt
+from dagger_aml.requirements.read import read_requirements
+from dagger_aml.requirements.requirements_txt import check_added
 
 from .tools import error_of, make, short
 

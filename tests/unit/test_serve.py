@@ -22,16 +22,16 @@ from dagger_aml import (
     load_project,
     load_recipe,
 )
+from dagger_aml.cli.commands.run import _published
 from dagger_aml.cli.gate import Gated, gate, smoke_options
-from dagger_aml.cli.run import _published
 from dagger_aml.cli.target import read_target
 from dagger_aml.contract import EXIT_CODES
-from dagger_aml.project import Project
+from dagger_aml.project.model import Project
+from dagger_aml.requirements.import_names import apt_name, pypi_name
 from dagger_aml.serving.answer import difference, differs
 from dagger_aml.serving.causes import Cause, inner_exit_code, why_not_ready, why_not_scored, why_not_started
 from dagger_aml.serving.http import Scored, as_body
 from dagger_aml.serving.log import Log, Reader
-from dagger_aml.serving.packages import apt_name, pypi_name
 from dagger_aml.serving.places import located
 from dagger_aml.serving.smoke import Smoke, default_smoke, difference_to
 from dagger_aml.serving.traceback import tracebacks, users_own

@@ -20,18 +20,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Result, load_project
-from dagger_aml.backends.local import LocalBuilder
-from dagger_aml.backends.podman import Buildah
-from dagger_aml.cli import build as build_module
+from dagger_aml.backends.local.builder import LocalBuilder
+from dagger_aml.backends.local.podman import Buildah
+from dagger_aml.backends.result import Written
+from dagger_aml.base.facts import BaseFacts
+from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.placeholders import filled, placeholders
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
 from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred, ignore
-from dagger_aml.facts import BaseFacts
-from dagger_aml.graph import From
-from dagger_aml.plan import Plan
-from dagger_aml.project import Project
-from dagger_aml.result import Written
+from dagger_aml.graph.base import From
+from dagger_aml.plan.model import Plan
+from dagger_aml.project.model import Project
 
 from .tools import SCORE, error_of, make
 
@@ -361,7 +361,7 @@ def test_interrupted_it_tells_what_is_done(folders):
     program = (
         "import sys; from contextlib import asynccontextmanager\n"
         "from tests.unit.test_several import Fake\n"
-        "from dagger_aml.cli import build, main\n"
+        "from dagger_aml.cli import main\nfrom dagger_aml.cli.commands import build\n"
         "@asynccontextmanager\nasync def opened(*_, **__):\n    yield Fake()\n"
         "build.opened = opened\nsys.argv = ['dagger-aml', *sys.argv[1:]]\nmain()\n"
     )

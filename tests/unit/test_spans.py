@@ -14,10 +14,10 @@ from google.protobuf import json_format
 from opentelemetry import propagate
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from dagger_aml.backends import spans as spans_module
-from dagger_aml.backends import timeline
-from dagger_aml.backends.spans import Spans, Work, received
-from dagger_aml.backends.timeline import Timeline, pushing
+from dagger_aml.backends.dagger import spans as spans_module
+from dagger_aml.backends.dagger import timeline
+from dagger_aml.backends.dagger.spans import Spans, Work, received
+from dagger_aml.backends.dagger.timeline import Timeline, pushing
 from dagger_aml.backends.transfers import Reading, growing
 from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred
 

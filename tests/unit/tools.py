@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from dagger_aml import DaggerAmlError, Graph, Options, load_project, load_recipe, make_plan
-from dagger_aml.plan import Plan
-from dagger_aml.project import Project
+from dagger_aml.plan.model import Plan
+from dagger_aml.project.model import Project
 
 SCORE = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 

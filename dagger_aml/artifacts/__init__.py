@@ -1,0 +1,1 @@
+"""Models' files, read without running them."""

@@ -1,0 +1,344 @@
+"""Finding a Dagger engine, connecting to it with a deadline, saying what is missing.
+
+An engine that the caller names is the only one that is asked. Otherwise looked for in this order: an existing
+session, the engine that ``_EXPERIMENTAL_DAGGER_RUNNER_HOST`` names, and the SDK's own way, which starts an engine in
+Docker. A session here is our own child process with our own deadline; the SDK's start cannot be interrupted and has
+none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from attrs import frozen
+
+from ...errors import DaggerAmlError, EngineGone, EngineNotFound
+from ...events import OnEvent, Said, ignore
+from ...text import masked
+from ..store import docker_answers
+from .address import TESTED, check_address
+from .builder import DaggerBuilder as Engine
+from .spans import Spans, received
+
+SESSION_PORT, SESSION_TOKEN = "DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN"
+
+
+RUNNER_HOST = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
+
+
+CLI_BIN = "_EXPERIMENTAL_DAGGER_CLI_BIN"
+
+
+ANSWER_DEADLINE = 9.0
+"""Seconds in which a session, an engine or a Docker daemon must answer, so that the whole is told within ten."""
+
+
+SESSION_DEADLINE = 60.0
+"""Seconds in which an engine that answers must have made a session: ten that begin at once take each other's time."""
+
+
+START_DEADLINE = 300.0
+"""Seconds that downloading the CLI and starting an engine in Docker may take, unless told otherwise."""
+
+
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""How an HTTP/2 connection begins (RFC 9113, 3.4). An engine that works answers it at once."""
+
+
+_QUIET = {"DO_NOT_TRACK": "1", "DAGGER_NO_UPDATE_CHECK": "1", "DAGGER_NO_NAG": "1", "DAGGER_PROGRESS": "plain"}
+"""Set for the engine's command line unless the user set them: no analytics, no update checks."""
+
+
+@frozen
+class _Session:
+    port: str
+    token: str
+    way: str
+    spans: Spans | None = None
+    pid: int | None = None
+
+
+@frozen
+class Reached:
+    """An engine that answers.
+
+    :param way: which it is: an existing session, the engine at an address, one in Docker.
+    :param tried: the ways that were tried before and led nowhere, each with why.
+    """
+
+    engine: Engine
+    way: str
+    tried: tuple[str, ...]
+
+
+_Way = Callable[[AsyncExitStack, float, OnEvent], Awaitable[_Session]]
+"""What makes a session, or says why not, given where to put what must end, the patience and who is told."""
+
+
+class _NoAnswer(Exception):
+    """One way to an engine did not lead anywhere; the text says why."""
+
+
+@asynccontextmanager
+async def connect(
+    *,
+    engine: str | None = None,
+    engine_timeout: float = START_DEADLINE,
+    no_cache: bool = False,
+    on_event: OnEvent = ignore,
+) -> AsyncIterator[Engine]:
+    """Connect to a Dagger engine; the session ends with the block.
+
+    :param engine: address of one, ``unix:///PATH`` or ``tcp://HOST:PORT``: then no session and no other engine is
+        taken, whatever the environment says. Addresses of other schemes go to Dagger's command line as they are.
+    :param engine_timeout: seconds for the download of Dagger's CLI and the start of an engine in Docker. An existing
+        session and a named engine get 10 seconds each to answer.
+    :param no_cache: run every command again, whatever the engine remembers.
+    :raises EngineNotFound: nothing answers; the message says what was tried and how to get each.
+    :raises EngineGone: the engine went away while the block ran.
+    :raises UsageError: ``engine`` is no address.
+    """
+    async with reach(engine=engine, engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event) as reached:
+        yield reached.engine
+
+
+@asynccontextmanager
+async def reach(
+    *, engine: str | None = None, engine_timeout: float, no_cache: bool = False, on_event: OnEvent = ignore
+) -> AsyncIterator[Reached]:
+    """Connect as :func:`connect` does, and tell by which way.
+
+    :param engine_timeout: as there; with 0 nothing is downloaded and no engine started.
+    """
+    ways: tuple[_Way, ...] = (_existing_session, _named_engine, _engine_in_docker)
+    if engine is not None:
+        check_address(engine)
+        ways = (partial(_engine_at, engine),)
+    tried: list[str] = []
+    async with AsyncExitStack() as stack:
+        for way in ways:
+            try:
+                session = await way(stack, engine_timeout, on_event)
+            except _NoAnswer as error:
+                tried.append(str(error))
+                continue
+            try:
+                patience = ANSWER_DEADLINE if way is _existing_session else SESSION_DEADLINE
+                with anyio.fail_after(patience + (engine_timeout if way is _engine_in_docker else 0)):
+                    client = await _client(stack, session, no_cache, on_event)
+            except _NoAnswer as error:
+                tried.append(str(error))
+                continue
+            except TimeoutError:
+                tried.append(f"the session at port {session.port} does not answer")
+                continue
+            yield Reached(client, session.way, tuple(tried))
+            return
+        raise _not_found(tried, engine)
+
+
+async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Session:
+    port, token = os.environ.get(SESSION_PORT), os.environ.get(SESSION_TOKEN)
+    if not port:
+        raise _NoAnswer(f"an existing session: ${SESSION_PORT} is not set (`dagger run` sets it)")
+    if not token or not port.isdigit():
+        raise _NoAnswer(
+            f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, the first a number"
+        )
+    await _answers("an existing session", "127.0.0.1", int(port))
+    return _Session(port, token, f"the session at port {port}")
+
+
+async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
+    host = os.environ.get(RUNNER_HOST)
+    if not host:
+        raise _NoAnswer(
+            f"a named engine: neither --engine nor ${RUNNER_HOST} (unix:///run/dagger/engine.sock, tcp://HOST:PORT)"
+        )
+    return await _engine_at(host, stack, patience, on_event)
+
+
+async def _engine_at(address: str, stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
+    """A session of the engine at an address; of those that Dagger's command line may have to start, with patience."""
+    url = urlsplit(address)
+    way = f"the engine at {masked(address)}"
+    if url.scheme == "unix":
+        await _answers(way, url.path or url.netloc, hello=_HELLO)
+    elif url.scheme == "tcp" and url.hostname and url.port:
+        await _answers(way, url.hostname, url.port, hello=_HELLO)
+    cli = os.environ.get(CLI_BIN) or shutil.which("dagger")
+    if not cli:
+        cli = await _downloaded_cli(patience, on_event)
+    deadline = SESSION_DEADLINE if url.scheme in TESTED else max(patience, SESSION_DEADLINE)
+    return await _spawned(stack, cli, way, deadline, on_event, address)
+
+
+async def _engine_in_docker(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
+    if os.environ.get(RUNNER_HOST):
+        raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another")
+    if not await docker_answers():
+        raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
+    if not patience:
+        raise _NoAnswer("an engine in Docker: not started, since no time was given for it (--engine-timeout)")
+    cli = os.environ.get(CLI_BIN) or await _downloaded_cli(patience, on_event)
+    on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
+    return await _spawned(stack, cli, "an engine in Docker", patience, on_event)
+
+
+async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes = b"") -> None:
+    """Connect and hang up; a socket that nobody listens at is known at once.
+
+    :param hello: what must be answered, with whatever.
+    """
+    try:
+        with anyio.fail_after(ANSWER_DEADLINE):
+            stream: anyio.abc.ByteStream
+            if port is None:
+                stream = await anyio.connect_unix(host)
+            else:
+                stream = await anyio.connect_tcp(host, port)
+            if hello:
+                await stream.send(hello)
+                await stream.receive(1)
+            await stream.aclose()
+    except (anyio.EndOfStream, anyio.BrokenResourceError):
+        raise _NoAnswer(f"{way}: it hangs up") from None
+    except TimeoutError:
+        raise _NoAnswer(f"{way}: it does not answer within {ANSWER_DEADLINE:.0f} s") from None
+    except OSError as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        raise _NoAnswer(f"{way}: {os.strerror(cause.errno) if cause.errno else cause}") from None
+
+
+async def _downloaded_cli(patience: float, on_event: OnEvent) -> str:
+    """Dagger's command line, downloaded by the SDK into its cache."""
+    if not patience:
+        raise _NoAnswer("Dagger's command line: not installed, and no time was given to get it (--engine-timeout)")
+    import dagger
+    from dagger.provisioning._download import Downloader
+
+    on_event(Said("getting Dagger's command line from dl.dagger.io"))
+    try:
+        with anyio.fail_after(patience):
+            path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
+            return path
+    except TimeoutError:
+        raise _NoAnswer(f"Dagger's command line: not downloaded within {patience:.0f} s (--engine-timeout)") from None
+    except (dagger.DaggerError, OSError) as error:
+        raise _NoAnswer(f"Dagger's command line: {str(error).splitlines()[0]}") from None
+
+
+async def _spawned(
+    stack: AsyncExitStack,
+    cli: str,
+    way: str,
+    deadline: float,
+    on_event: OnEvent,
+    address: str | None = None,
+) -> _Session:
+    """Start ``dagger session`` and read its port and token; it ends when its standard input closes.
+
+    It sends the engine's spans where somebody wants to know how the work goes on. It learns nothing of a session that
+    this process's environment tells of, which would have been taken.
+
+    :param address: of the engine; None for Dagger's own way.
+    """
+    spans, exports = (None, {}) if on_event is ignore else stack.enter_context(received())
+    environment = {**_QUIET, **os.environ, **exports, **({RUNNER_HOST: address} if address else {})}
+    for name in (SESSION_PORT, SESSION_TOKEN):
+        environment.pop(name, None)
+    log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    try:
+        process = await anyio.open_process(
+            [cli, "session"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
+        )
+    except OSError as error:
+        raise _NoAnswer(f"{way}: Dagger's command line {cli} cannot be started ({error.strerror})") from None
+    stack.push_async_exit(partial(_ended, process))
+    try:
+        with anyio.fail_after(deadline):
+            line = b""
+            assert process.stdout
+            while not line.endswith(b"\n"):
+                line += await process.stdout.receive()
+        said = json.loads(line)
+        return _Session(str(said["port"]), said["session_token"], way, spans, process.pid)
+    except TimeoutError:
+        process.kill()
+        raise _NoAnswer(f"{way}: no session within {deadline:.0f} s") from None
+    except (anyio.EndOfStream, ValueError, KeyError):
+        await process.wait()
+        log.seek(0)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+        raise _NoAnswer(f"{way}: {lines[-1] if lines else 'the session ended at once'}") from None
+
+
+async def _ended(process: anyio.abc.Process, _: object, error: BaseException | None, __: object) -> None:
+    """End a session by closing its standard input, so that the engine flushes what it must; then by force.
+
+    At once by force where the engine is gone: the session would wait for it for a quarter of a minute.
+    """
+    gone = error.subgroup(EngineGone) if isinstance(error, BaseExceptionGroup) else isinstance(error, EngineGone)
+    with anyio.CancelScope(shield=True):
+        if gone and process.returncode is None:
+            process.kill()
+        if process.stdin:
+            await process.stdin.aclose()
+        with anyio.move_on_after(ANSWER_DEADLINE):
+            await process.wait()
+        for end in (process.terminate, process.kill):
+            if process.returncode is None:
+                end()
+                with anyio.move_on_after(5):
+                    await process.wait()
+
+
+async def _client(stack: AsyncExitStack, session: _Session, no_cache: bool, on_event: OnEvent) -> Engine:
+    """An isolated dagger-io client on a session. It sends nothing twice: our own retries know what may be.
+
+    The SDK's public ways to a given session lead through this process's environment, where another connection, or a
+    program started meanwhile, would take it for its own; and they set OpenTelemetry up for the whole process.
+    """
+    import dagger
+    from dagger.client._session import ConnectConfig, ConnectParams, SingleConnection
+
+    params = ConnectParams(port=int(session.port), session_token=session.token)
+    connection = SingleConnection(params, ConnectConfig(retry=None))
+    stack.push_async_callback(connection.close)
+    try:
+        await connection.connect()
+        client = dagger.Client.from_connection(connection)
+        version = await client.version()
+    except (dagger.DaggerError, OSError) as error:
+        raise _NoAnswer(f"the session at port {session.port}: {str(error).splitlines()[0]}") from None
+    return Engine(
+        client, version=version, no_cache=no_cache, on_event=on_event, spans=session.spans, sender=session.pid
+    )
+
+
+def _not_found(tried: list[str], named: str | None) -> DaggerAmlError:
+    lines = ["Tried:", *(f"- {each}" for each in tried), "To get one:"]
+    lines += (
+        [f"- leave --engine out: then an engine that ${RUNNER_HOST} names, or Docker, is tried; or"]
+        if named
+        else [
+            "- start Docker, and the SDK starts an engine in it; or",
+            f"- name one that runs: --engine tcp://HOST:PORT, or ${RUNNER_HOST}; or",
+        ]
+    )
+    lines += [
+        "- build without an engine: `--with docker`, `--with podman` or `--with buildah`; or",
+        "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
+    ]
+    what = "the engine that --engine names does not answer" if named else "no Dagger engine answers"
+    return EngineNotFound(what, tried=tuple(tried), do="\n".join(lines))

@@ -1,0 +1,67 @@
+"""The SDK's errors as ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import dagger
+
+from ...errors import BuildError, DaggerAmlError, EngineGone, UsageError
+from ...oci.messages import said_by_registry
+from ..secret_files import SecretFiles
+
+_NO_SESSION = (
+    r"^(engine is shutting down|waiting for client session attachables"
+    r'|(session|client) "[^"]*" not (found|initialized))'
+)
+"""What an engine says that ends, or was started anew since the session began, or has ended the session."""
+
+
+@asynccontextmanager
+async def translated(step: str, files: SecretFiles | None = None) -> AsyncIterator[None]:
+    """Turn the SDK's errors into ours: no GraphQL, no traceback, no secret, the step named."""
+    try:
+        yield
+    except dagger.ExecError as error:
+        output = "\n".join(part for part in (error.stdout, error.stderr) if part)
+        raise BuildError(
+            f"the command ended with exit code {error.exit_code}",
+            step=step,
+            command=tuple(error.command),
+            output=files.hidden(output) if files else output,
+            do=files.proxy_advice(output) if files else None,
+        ) from None
+    except dagger.QueryError as error:
+        raise _from_engine(step, str(error)) from None
+    except (dagger.ClientConnectionError, dagger.TransportError) as error:
+        raise engine_gone(step, str(error)) from None
+
+
+def engine_gone(step: str, reason: str) -> EngineGone:
+    """The engine went away. Its session answers with an HTTP status; the rest of what it says is its own address."""
+    status = re.search(r"'([45]\d\d [^']+)'", reason)
+    return EngineGone(
+        f"the Dagger engine went away ({status[1] if status else first_line(reason)})",
+        where=step,
+        do="Run the same command again once an engine answers (`dagger-aml doctor` says which); steps that it still "
+        "knows are not done again. Why it went, its log may say.",
+        after=None,
+    )
+
+
+def _from_engine(step: str, message: str) -> DaggerAmlError:
+    text = re.sub(r" \[traceparent:[^\]]*\]", "", message)
+    if re.search(_NO_SESSION, text):
+        return engine_gone(step, text)
+    known = said_by_registry(text, step)
+    if known:
+        return known
+    if re.search(r"no such file or directory|permission denied", text) and "/" in text:
+        return UsageError(first_line(text), where=step)
+    return BuildError(first_line(text), step=step, output=text if "\n" in text else "")
+
+
+def first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")

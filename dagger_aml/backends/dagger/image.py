@@ -1,0 +1,113 @@
+"""An image that the engine holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import dagger
+from attrs import evolve
+
+from ...events import OnEvent, Said
+from ...fs.temporary import workplace
+from ...oci.docker_archive import name_in_tar, read_tar
+from ...oci.model import Layer
+from ...oci.registry import manifest_layers
+from ...plan.model import Plan
+from ...retry import tried
+from .. import patience
+from ..outputs import Export, as_export, written
+from ..patience import moving, patient
+from ..result import Result, Written
+from ..transfers import growing
+from .errors import translated
+from .spans import Spans
+from .timeline import pushing
+
+
+class DaggerImage:
+    """An image that the engine holds.
+
+    :param variants: the images for further platforms; then it is an index.
+    :param spans: of the session that made it.
+    """
+
+    id = None
+
+    def __init__(
+        self,
+        plan: Plan,
+        container: dagger.Container,
+        variants: Sequence[dagger.Container] = (),
+        *,
+        spans: Spans | None,
+        on_event: OnEvent,
+    ) -> None:
+        self.spans = spans
+        self.on_event = on_event
+        self.plan = plan
+        self.container = container
+        self.variants = list(variants)
+
+    async def publish(self, reference: str) -> Result:
+        """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
+        where, spans, on_event = f"push {reference}", self.spans, self.on_event
+        on_event(Said(f"pushing {reference}"))
+
+        async def push() -> str:
+            async with (
+                # Without spans it cannot be seen whether anything moves.
+                patient(where, patience.LARGE if spans else math.inf, on_event) as news,
+                translated(where),
+                pushing(reference, spans, moving(on_event, news)),
+            ):
+                return await self.container.publish(reference, platform_variants=self.variants or None)
+
+        pushed = await tried(push, on_event)
+        digest = "sha256:" + pushed.rpartition("@sha256:")[2]
+        image_id, layers = await manifest_layers(reference, digest)
+        return Result(digest, image_id, (reference,), self._named(layers))
+
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar in both Docker's and OCI's form, or of type ``oci`` in the latter alone."""
+        output = as_export(output)
+        self.on_event(Said(f"writing {output.path}"))
+        return await self._written(output, references)
+
+    async def _written(self, output: Export, references: Sequence[str]) -> Result:
+        media = dagger.ImageMediaTypes.DOCKER if output.type == "docker" else dagger.ImageMediaTypes.OCI
+        with written(output) as new:
+            async with (
+                translated(f"export {output.path}"),
+                growing(new, str(output.path), self.on_event),
+            ):
+                await self.container.export(str(new), platform_variants=self.variants or None, media_types=media)
+            naming = partial(name_in_tar, new, references, docker=output.type != "oci")
+            await anyio.to_thread.run_sync(naming)
+            digest, image_id, layers = read_tar(new)
+        file = Written(output.path, output.type or "tar", digest)
+        return Result(digest, image_id, tuple(references), self._named(layers), outputs=(file,))
+
+    def _named(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers with the steps that made them: the engine makes one of each, after the base's own."""
+        steps = self.plan.layers
+        if self.variants or not steps or len(layers) < len(steps):
+            return layers
+        last = zip(layers[-len(steps) :], steps, strict=True)
+        return (*layers[: -len(steps)], *(evolve(layer, step=step.step) for layer, step in last))
+
+    async def load(self, reference: str) -> Result:
+        """Into docker's store, else podman's; an event says which."""
+        from ..store import image_store, load_tar
+
+        store = await image_store()
+        self.on_event(Said(f"loading {reference} into {store}"))
+        with workplace() as work:
+            tar = work / "image.tar"
+            made = await self._written(Export(tar), (reference,))
+            await load_tar(store, tar)
+        return Result(made.digest, made.image_id, (reference,), made.layers)

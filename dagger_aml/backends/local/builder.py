@@ -1,0 +1,276 @@
+"""Builders that carry a plan's Dockerfile out by the programs of this machine: docker, podman, buildah.
+
+For where no Dagger engine may run. The program keeps the images and the cache; nothing else of a build remains.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import anyio
+from anyio import to_thread
+from attrs import define, evolve, field, frozen
+
+from ...base.facts import BaseFacts, of_config
+from ...base.probe import from_probe, probe_argv, probe_stdin
+from ...errors import BaseError, BuildError, DaggerAmlError, UsageError
+from ...events import OnEvent, Said, ignore
+from ...fs.temporary import workplace
+from ...graph.base import From
+from ...graph.graph import Graph
+from ...graph.stages import based_on, bases
+from ...oci import layout as oci_layout
+from ...oci.reference import Registry
+from ...oci.registry import image_config, platform_digest, resolve_digest
+from ...plan.keys import labels
+from ...plan.model import Plan
+from ...process import Done
+from ...retry import tried
+from ..base import Image, cannot_run, has_no_shell
+from ..dockerfile.instructions import stages
+from ..dockerfile.render import render
+from ..secret_files import secret_files
+from .image import LocalImage
+from .output import Progress
+from .program import DEADLINE, Build, Found, Tool, failed, has_retried, is_plain_http, listening, refused
+
+
+@frozen
+class _Base:
+    """A base that was found.
+
+    :param digest: what to pin it to; None for an image that only the local store has.
+    """
+
+    image: Found
+    digest: str | None
+
+
+@define
+class LocalBuilder:
+    """Drives one of the programs; see :class:`~dagger_aml.backends.base.Builder`."""
+
+    tool: Tool
+    no_cache: bool = False
+    on_event: OnEvent = ignore
+    pull: bool = False
+    name: str = field(init=False)
+    _bases: dict[From, _Base] = field(factory=dict, init=False, repr=False)
+    _stored: dict[From, From] = field(factory=dict, init=False, repr=False)
+    """Bases that the program's store has under another digest than that of their index."""
+
+    def __attrs_post_init__(self) -> None:
+        self.name = self.tool.name
+
+    def with_events(self, on_event: OnEvent) -> LocalBuilder:
+        """The same program and the bases that it has found, told to another callback."""
+        made = copy.copy(self)
+        made.on_event = on_event
+        return made
+
+    async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+        """Pull a base, or take the local one where that fails, and ask it.
+
+        :raises RegistryDenied: the registry wants a login. :raises TryAgain: it is unreachable or busy.
+        :raises BuildError: there is no such image, or nothing can be run in it.
+        :raises BaseError: it has no shell, or is not for a processor that this machine can run.
+        """
+        if base not in self._bases:
+            self._bases[base] = await (self._loaded(base) if base.archive else self._find(base))
+        found = self._bases[base]
+        if base.archive:
+            facts = of_config(oci_layout.config(base))
+        else:
+            facts = evolve(of_config(found.image.config), onbuild=await self._onbuild(base, found))
+        if facts.onbuild:
+            # It is refused for them, and buildah runs them wherever it makes a container.
+            return found.digest, facts
+        argv = probe_argv(facts.user, facts.environment)
+        done = await self.tool.probe(found.image.id, argv, probe_stdin(paths))
+        if done.code:
+            raise self._not_asked(base, done)
+        return found.digest, from_probe(done.out, facts)
+
+    async def image(self, plan: Plan, *, title: str = "") -> LocalImage:
+        """Build a plan's Dockerfile; the image is kept in the program's store, under its ID alone.
+
+        :raises BuildError: a step failed; it is named where that can be told from the output.
+        """
+        plan = await to_thread.run_sync(_in_store, plan, self._stored)
+        dockerfile = render(plan, format=self.tool.form, title=title)
+        with workplace() as work, secret_files(plan.access) as files:
+            progress = Progress.of(dockerfile.text, plan, self.on_event)
+            secrets = tuple((mount.name, files.path(mount)) for mount in dockerfile.mounts)
+            froms = [stage.instructions[0].text.split()[2] for stage in stages(dockerfile.text, plan)]
+            plain = all(is_plain_http(each) for each in froms)
+            build = Build(work, plan.base.platform, self.no_cache, plain, secrets, files.proxies)
+            build.context.mkdir()
+            await to_thread.run_sync(dockerfile.write, build.context)
+            done = await self.tool.build(build, lambda line: progress.line(files.hidden(line)))
+            if done.code:
+                error = progress.error(done.code, self.name)
+                error.do = error.do or files.proxy_advice(error.output)
+                raise error
+            progress.finish()
+            return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event)
+
+    def index(self, images: Sequence[Image]) -> LocalImage:
+        """Images for several platforms as one."""
+        ids = [id_ for each in cast("Sequence[LocalImage]", images) for id_ in each.ids]
+        return LocalImage(self.tool, tuple(ids), self.on_event)
+
+    async def folder(self, plan: Plan, path: str, dest: Path) -> None:
+        """Build a plan and copy what one folder of it holds into a folder; as the caller's own files."""
+        made = await self.image(plan)
+        with workplace() as work:
+            done = await self.tool.copy_out(made.ids[0], path, dest, work)
+        if done.code:
+            raise failed(done, f"copy {path}", [self.name, "cp"])
+
+    async def stored(self, reference: str) -> Found:
+        """An image that the program's store has; nothing is pulled.
+
+        :raises UsageError: it has none of that name or ID.
+        """
+        found = await self.tool.inspect(reference)
+        if found is None:
+            raise UsageError(f"{self.name}'s store has no image {reference}", do=f"See: {self.name} images")
+        return found
+
+    async def save(self, reference: str, tar: Path) -> None:
+        """Write an image that the program's store has to a tar. Raises as :meth:`stored`."""
+        found = await self.stored(reference)
+        with workplace() as work:
+            done = await self.tool.save(found.id, tar, None, work)
+        if done.code:
+            raise failed(done, f"image {reference}", [self.name, "save"])
+
+    async def _find(self, base: From) -> _Base:
+        """The base; where the store keeps the index's digest for another platform, by the digest of its own."""
+        try:
+            return await self._found(base)
+        except BaseError:
+            own = await self._answered(platform_digest(base.reference, base.digest, base.platform))
+            if own in (None, base.digest):
+                raise
+            stored = evolve(base, digest=own)
+            found = await self._found(stored)
+            digest = base.digest or await self._answered(resolve_digest(base)) or own
+            if digest != own:
+                self._stored[evolve(base, digest=digest)] = stored
+            return evolve(found, digest=digest)
+
+    async def _found(self, base: From) -> _Base:
+        if Registry.of(base.reference).host == "localhost" and not self.pull:
+            local = await self._local(base)
+            if local:
+                return _Base(local, base.digest)
+        self.on_event(Said(f"pulling {base.pinned}"))
+        done = Done(0)
+
+        async def pull() -> _Base | None:
+            nonlocal done
+            async with listening(self.name, f"base {base.pinned}", self.on_event) as heard:
+                done = await self.tool.pull(base.pinned, base.platform, heard)
+            return await self._fallen_back(base, done) if done.code else None
+
+        stored = await tried(pull, self.on_event, enough=lambda: has_retried(done))
+        if stored:
+            return stored
+        image = await self._local(base)
+        if image is None:
+            raise BuildError(f"{self.name} pulled it and does not have it", step=f"base {base.pinned}")
+        digest = (
+            base.digest
+            or self.tool.pulled_digest(done.out)
+            or await self._answered(resolve_digest(base))
+            or image.digest(base.pinned)
+        )
+        return _Base(await self._exactly(base, digest) or image, digest)
+
+    async def _loaded(self, base: From) -> _Base:
+        """Bring an image of this machine into the program's store, under a name of its own, unless it is there."""
+        own = _own_name(base)
+        image = await self._local(own)
+        if image is None:
+            self.on_event(Said(f"loading {base.archive} into {self.name}'s store"))
+            with workplace() as work:
+                done = await self.tool.load_base(base, own.reference, work)
+            image = None if done.code else await self._local(own)
+            if image is None:
+                raise failed(done, f"base {base.archive}", [self.name, "load"])
+        return _Base(image, base.digest)
+
+    async def _fallen_back(self, base: From, done: Done) -> _Base:
+        step = f"base {base.pinned}"
+        error = refused(done, base.pinned, step, [self.name, "pull", base.pinned])
+        local = None if self.pull else await self._local(base)
+        if local is None:
+            raise error
+        self.on_event(Said(f"{error.what}; taking {base.pinned} as {self.name}'s store has it"))
+        known = None if isinstance(error, BuildError) else local.digest(base.pinned)
+        return _Base(local, base.digest or known)
+
+    async def _local(self, base: From) -> Found | None:
+        image = await self.tool.inspect(base.pinned)
+        wanted = "/".join(base.platform.split("/")[:2])
+        if image and image.platform != wanted:
+            raise BaseError(f"the image is for {image.platform}, not for {wanted}", where=f"base {base.pinned}")
+        return image
+
+    async def _answered(self, digest: Awaitable[str]) -> str | None:
+        """A digest as the registry tells it, since podman and buildah keep only the platform's."""
+        try:
+            with anyio.fail_after(DEADLINE):
+                return await digest or None
+        except (DaggerAmlError, TimeoutError):
+            return None
+
+    async def _exactly(self, base: From, digest: str | None) -> Found | None:
+        """The image of a digest, pulled if the tag has moved between two answers."""
+        if not digest:
+            return None
+        pinned = From(base.reference, digest, base.platform)
+        found = await self._local(pinned)
+        if found is None and not (await self.tool.pull(pinned.pinned, base.platform)).code:
+            found = await self._local(pinned)
+        return found
+
+    async def _onbuild(self, base: From, found: _Base) -> tuple[str, ...] | None:
+        """The base's triggers; podman does not tell them, so its registry is asked."""
+        config = found.image.config
+        if self.name == "podman" and "OnBuild" not in config:
+            try:
+                with anyio.fail_after(DEADLINE):
+                    config = await image_config(base.reference, found.digest, base.platform)
+            except (DaggerAmlError, TimeoutError):
+                return None
+        return tuple(config.get("OnBuild") or ())
+
+    def _not_asked(self, base: From, done: Done) -> DaggerAmlError:
+        said, where = done.err.lower(), f"base {base.pinned}"
+        if "exec format error" in said:
+            return cannot_run(base)
+        if "/bin/sh" in said and ("no such file" in said or "not found" in said):
+            return has_no_shell(base)
+        return failed(done, where, [self.name, "run"])
+
+
+def _own_name(base: From) -> From:
+    """What a store calls an image of this machine: never a name of the user's, and the image's ID tells it."""
+    assert base.archive
+    return From(f"localhost/dagger-aml-base:{base.archive.image_id.removeprefix('sha256:')}", None, base.platform)
+
+
+def _in_store(plan: Plan, stored: Mapping[From, From]) -> Plan:
+    """The plan with the store's names for its bases, and the labels that it had without."""
+    config = evolve(plan.config, labels=labels(plan))
+    graph = Graph(plan.base, plan.layers)
+    for base in bases(graph):
+        if base.archive or base in stored:
+            graph = based_on(graph, _own_name(base) if base.archive else stored[base], old=base)
+    steps = [evolve(step, layer=layer) for step, layer in zip(plan.steps, graph.layers, strict=True)]
+    return evolve(plan, base=graph.from_, steps=tuple(steps), config=config)

@@ -1,0 +1,95 @@
+"""An image that docker, podman or buildah built and keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio.to_thread
+from attrs import frozen
+
+from ...events import OnEvent, Said, ignore
+from ...fs.temporary import workplace
+from ...oci.docker_archive import name_in_tar, read_tar, write_layout
+from ...oci.registry import manifest_layers
+from ...process import Done
+from ...retry import tried
+from ..outputs import Export, as_export, written
+from ..result import Result, Written
+from ..transfers import growing
+from .program import Tool, failed, has_retried, listening, refused
+
+
+@frozen
+class LocalImage:
+    """An image in the program's store; see :class:`~dagger_aml.backends.base.Image`.
+
+    :param ids: ``sha256:…``, of the image for each platform.
+    """
+
+    tool: Tool
+    ids: tuple[str, ...]
+    on_event: OnEvent = ignore
+
+    @property
+    def id(self) -> str | None:
+        """``sha256:…``; None of an image for several platforms."""
+        return self.ids[0] if len(self.ids) == 1 else None
+
+    async def publish(self, reference: str) -> Result:
+        """Push, tried up to three times where that may help. docker also keeps the name in its store.
+
+        :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable, 429 or 5xx.
+        """
+        self.on_event(Said(f"pushing {reference}"))
+        where, done = f"push {reference}", Done(0)
+
+        async def push() -> str | None:
+            nonlocal done
+            with workplace() as work:
+                async with listening(self.tool.name, where, self.on_event) as heard:
+                    done, digest = await self.tool.push(self.ids, reference, work, heard)
+            if done.code:
+                raise refused(done, reference, where, [self.tool.name, "push", reference])
+            return digest
+
+        digest = await tried(push, self.on_event, enough=lambda: has_retried(done))
+        layers = (await manifest_layers(reference, digest))[1] if digest else ()
+        return Result(digest, self.id, (reference,), layers)
+
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar in Docker's form, or an OCI layout; whole or not at all.
+
+        :raises UsageError: it cannot be written.
+        """
+        output = as_export(output)
+        self.on_event(Said(f"writing {output.path}"))
+        with written(output) as new:
+            if output.type == "oci":
+                with workplace() as work:
+                    saved = [work / str(number) for number in range(len(self.ids))]
+                    for each, tar in zip(self.ids, saved, strict=True):
+                        await self._save(each, tar, output)
+                    await anyio.to_thread.run_sync(write_layout, saved, new, references)
+            else:
+                await self._save(self.ids[0], new, output, references)
+            digest, _, layers = read_tar(new)
+        file = Written(output.path, output.type or "tar", digest)
+        return Result(digest, self.id, tuple(references), layers, outputs=(file,))
+
+    async def _save(self, image: str, tar: Path, output: Export, references: Sequence[str] = ()) -> None:
+        with workplace() as work:
+            async with growing(tar, str(output.path), self.on_event):
+                done = await self.tool.save(image, tar, references[0] if references else None, work)
+        if done.code:
+            raise failed(done, f"export {output.path}", [self.tool.name, "save"])
+        if len(references) > 1:
+            await anyio.to_thread.run_sync(name_in_tar, tar, references)
+
+    async def load(self, reference: str) -> Result:
+        """Name it in the program's own store."""
+        self.on_event(Said(f"{self.tool.name} has it as {reference}"))
+        done = await self.tool.tag(self.ids[0], reference)
+        if done.code:
+            raise failed(done, f"load {reference}", [self.tool.name, "tag", self.ids[0], reference])
+        return Result(None, self.id, (reference,))

@@ -1,0 +1,215 @@
+"""What builders print while they carry a Dockerfile out, read as the plan's steps.
+
+The classic builder, BuildKit and buildah number instructions each in its own way; which step of the plan an
+instruction belongs to is read from the Dockerfile's own text, whose blocks are the plan's steps in order.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeVar
+
+from attrs import define, field, frozen
+
+from ...errors import BuildError
+from ...events import OnEvent, Output, Said, StepDone, StepStarted
+from ...plan.model import Plan
+from ..dockerfile.instructions import Instruction, Stage, stages
+from .program import hint
+
+_CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
+
+
+_BUILDAH = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)(?:/\d+)?: ")
+
+
+_BUILDKIT = re.compile(r"#(?P<vertex>\d+) \[\s*(?:(?P<stage>[^\]]*?)\s+)?(?P<number>\d+)/\d+\] ")
+
+
+_BUILDKIT_END = re.compile(r"#(?P<vertex>\d+) (?:(?P<cached>CACHED)|DONE (?P<seconds>\d+(?:\.\d+)?)s)$")
+
+
+_USING_CACHE = re.compile(r" ?-{2,3}> Using cache\b")
+
+
+_BUILDKIT_ERROR = re.compile(r"#(?P<vertex>\d+) ERROR:? ")
+
+
+_BUILDKIT_OUTPUT = re.compile(r"#(?P<vertex>\d+) \d+\.\d+ (?P<text>.*)")
+
+
+_EXIT = re.compile(r"(?:non-zero code: |exit code: |exit status )(\d+)")
+
+
+_NOISE = re.compile(
+    r" ---> |--> |Removing intermediate container|The command '|Error: (?:error )?building |STEP |#\d+ "
+    r"|DEPRECATED: |executor failed running|subprocess exited with |container exited (?:with|on) "
+)
+
+
+_Item = TypeVar("_Item")
+
+
+KEPT_LINES = 100
+"""Lines of output that an error can show."""
+
+
+@frozen
+class _End:
+    """How an instruction ended.
+
+    :param cached: None where the builder has not said.
+    :param seconds: as BuildKit tells, whose instructions overlap.
+    """
+
+    cached: bool | None = None
+    seconds: float | None = None
+
+
+@define
+class Progress:
+    """Takes a builder's lines; tells the steps, and knows in the end which instruction failed."""
+
+    stages: tuple[Stage, ...]
+    total: int
+    names: tuple[str, ...]
+    on_event: OnEvent
+    _current: Instruction | None = None
+    _failed: str | None = None
+    _vertices: dict[str, Instruction] = field(factory=dict)
+    _lines: dict[str, deque[str]] = field(factory=dict)
+    _at: str = ""
+    _step: int = 0
+    _since: float = 0.0
+    _said: set[str] = field(factory=set)
+    _ends: dict[int, dict[str, _End]] = field(factory=dict)
+    _is_new: bool = False
+
+    @classmethod
+    def of(cls, text: str, plan: Plan, on_event: OnEvent) -> Progress:
+        names = tuple(step.name for step in plan.steps)
+        return cls(stages(text, plan), len(names), names, on_event)
+
+    def line(self, text: str) -> None:
+        """Take one line of a builder's output."""
+        if not self._recognise(text):
+            output = _BUILDKIT_OUTPUT.match(text)
+            key, kept = (output["vertex"], output["text"]) if output else (self._at, text)
+            self._lines.setdefault(key, deque(maxlen=KEPT_LINES)).append(kept)
+        self.on_event(Output(text))
+
+    def finish(self) -> None:
+        """The build went well: every step is done."""
+        self._reach(self.total + 1)
+
+    def error(self, code: int, builder: str) -> BuildError:
+        """The error of a build that went wrong: the step, its command, its last lines."""
+        key = self._failed or self._at
+        everything = [line for each in self._lines.values() for line in each]
+        lines = list(self._lines.get(key, ())) if key else everything
+        do = hint("\n".join(everything))
+        failed = self._vertices.get(key) if key else None
+        if failed is None or not failed.command:
+            step = failed.step if failed else ""
+            return BuildError(f"{builder} could not build the image", step=step or None, output=_join(lines), do=do)
+        said = _EXIT.findall("\n".join(everything))
+        shown = [line for line in lines if not _NOISE.match(line)]
+        what = f"the command ended with exit code {said[-1] if said else code}"
+        return BuildError(what, step=failed.step, command=failed.command, output=_join(shown or lines), do=do)
+
+    def _recognise(self, text: str) -> bool:
+        """Take a line that tells of an instruction; False for any other."""
+        if match := _CLASSIC.match(text):
+            every = [each for stage in self.stages for each in stage.instructions]
+            self._begin(f"{match['number']}", _nth(every, match["number"]), _End(cached=False))
+        elif match := _BUILDAH.match(text):
+            stage = _nth(self.stages, match["stage"] or str(len(self.stages)))
+            if stage:
+                instruction = _nth(stage.instructions, match["number"])
+                self._begin(f"{match['stage']}/{match['number']}", instruction, _End(cached=False))
+        elif match := _BUILDKIT.match(text):
+            instruction = self._vertex(match["stage"] or "", match["number"], text[match.end() :])
+            self._begin(match["vertex"], instruction, _End())
+            self._at = ""
+        elif match := _BUILDKIT_END.match(text):
+            seconds = float(match["seconds"]) if match["seconds"] else 0.0
+            self._end(match["vertex"], _End(bool(match["cached"]), seconds))
+        elif self._is_new and _USING_CACHE.match(text):
+            self._end(self._at, _End(cached=True))
+            self._is_new = False
+        elif match := _BUILDKIT_ERROR.match(text):
+            self._failed = match["vertex"]
+            return False
+        else:
+            self._is_new = False
+            return False
+        return True
+
+    def _vertex(self, name: str, number: str, text: str) -> Instruction | None:
+        """The instruction of a vertex, by its text or else its number.
+
+        BuildKit calls the last stage by its index, as an earlier one may be named.
+        """
+        word = name.split()[-1] if name else ""
+        likely = [stage for stage in self.stages if stage.name and stage.name == word] + [self.stages[-1]]
+        numbered = [_nth([each for each in stage.instructions if each.makes_vertex], number) for stage in likely]
+        every = [*numbered, *(each for stage in likely for each in stage.instructions)]
+        return next((each for each in every if each and each.text[:200] == text[:200]), numbered[0])
+
+    def _begin(self, key: str, instruction: Instruction | None, end: _End) -> None:
+        """An instruction begins.
+
+        :param end: how it will have ended unless a line says something else.
+        """
+        self._at = key
+        self._is_new = end.cached is False
+        if instruction is None:
+            return
+        self._vertices[key] = instruction
+        if instruction.number:
+            self._reach(instruction.number)
+            self._ends.setdefault(instruction.number, {}).setdefault(key, end)
+        elif not instruction.step and instruction.keyword != "FROM":
+            self._reach(self.total + 1)
+        elif instruction.step and instruction.step not in self._said and instruction.keyword == "RUN":
+            self._said.add(instruction.step)
+            self.on_event(Said(instruction.step))
+
+    def _end(self, key: str, end: _End) -> None:
+        """A line tells how an instruction ended."""
+        instruction = self._vertices.get(key)
+        if instruction and instruction.number:
+            self._ends[instruction.number][key] = end
+
+    def _done(self, number: int, seconds: float) -> StepDone:
+        """The end of a step: cached if all of its instructions were, and not if one was not."""
+        ends = list(self._ends.get(number, {}).values())
+        told = [each.seconds for each in ends if each.seconds is not None]
+        cached = None
+        if any(each.cached is False for each in ends):
+            cached = False
+        elif ends and all(each.cached for each in ends):
+            cached = True
+        return StepDone(self.names[number - 1], number, self.total, sum(told) if told else seconds, cached)
+
+    def _reach(self, number: int) -> None:
+        now = time.monotonic()
+        while self._step < number:
+            if self._step:
+                self.on_event(self._done(self._step, now - self._since))
+            self._step += 1
+            self._since = now
+            if self._step <= self.total:
+                self.on_event(StepStarted(self.names[self._step - 1], self._step, self.total))
+
+
+def _join(lines: list[str]) -> str:
+    return "\n".join(line for line in lines if line.strip())
+
+
+def _nth(items: Sequence[_Item], number: str) -> _Item | None:
+    index = int(number) - 1
+    return items[index] if 0 <= index < len(items) else None

@@ -1,0 +1,278 @@
+"""What the programs docker, podman and buildah have in common for the builder that drives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from ...errors import BuildError, DaggerAmlError
+from ...events import OnEvent, Said
+from ...fs.disk_space import says_full, temporary_folder
+from ...graph.base import From
+from ...oci.messages import said_by_registry
+from ...oci.reference import Registry
+from ...process import Done
+from .. import patience
+from ..base import Format
+from ..patience import News, patient
+
+_NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
+
+
+Heard = Callable[[str], None]
+"""Told each line of a program as it is printed."""
+
+
+_TRIES_AGAIN = re.compile(r"[Rr]etrying in (\d+)")
+"""What the programs print when they try again by themselves, each up to five times, which then is enough."""
+
+
+@frozen
+class Found:
+    """An image of a local store.
+
+    :param digests: what the store calls it by: a repository with its host, and a manifest's digest.
+    :param platform: ``linux/amd64``, without a variant.
+    :param config: User, Env, Cmd and so on.
+    """
+
+    id: str
+    digests: tuple[tuple[str, str], ...]
+    platform: str
+    config: Mapping[str, Any] = field(repr=False)
+
+    def digest(self, reference: str) -> str | None:
+        """The digest that it has in the reference's repository, as far as the store knows."""
+        name = full_name(reference).partition("@")[0]
+        return next((digest for repository, digest in self.digests if repository == name), None)
+
+
+class Tool(Protocol):
+    """One of the programs."""
+
+    @property
+    def name(self) -> str:
+        """``docker``, ``podman`` or ``buildah``."""
+        ...
+
+    @property
+    def form(self) -> Format:
+        """Of the Dockerfiles that it is given."""
+        ...
+
+    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
+        """Get an image from its registry; ``heard`` is told each line as it is printed."""
+        ...
+
+    def pulled_digest(self, output: str) -> str | None:
+        """The digest that ``pull`` printed, where it prints one."""
+        ...
+
+    async def load_base(self, base: From, name: str, work: Path) -> Done:
+        """Put a base that lies on this machine into the local store under a name."""
+        ...
+
+    async def inspect(self, reference: str) -> Found | None:
+        """An image of the local store; None when it is not there."""
+        ...
+
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+        """Run a command in an image as 0:0, without network; nothing is left of it."""
+        ...
+
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+        """Build a context; the image's ID goes to ``build.id_file``."""
+        ...
+
+    async def push(
+        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
+    ) -> tuple[Done, str | None]:
+        """Push an image, or several as one index, and tell its digest. docker cannot push an index."""
+        ...
+
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+        """Write an image to a tar in Docker's form."""
+        ...
+
+    async def tag(self, image: str, reference: str) -> Done:
+        """Give an image a name in the local store."""
+        ...
+
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+        """Copy what a folder of an image holds into a folder of this machine."""
+        ...
+
+
+@frozen
+class Build:
+    """One build.
+
+    :param work: a temporary folder that holds ``context`` and is the build's own.
+    :param plain_http: whether every base lies in a registry without TLS.
+    :param secrets: names and files of what its commands see.
+    :param proxies: variables of its commands alone.
+    """
+
+    work: Path
+    platform: str
+    no_cache: bool
+    plain_http: bool
+    secrets: tuple[tuple[str, Path], ...] = ()
+    proxies: Mapping[str, str] = field(factory=dict, repr=False)
+
+    @property
+    def context(self) -> Path:
+        return self.work / "context"
+
+    @property
+    def id_file(self) -> Path:
+        return self.work / "id"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What all three understand alike, run in the context.
+
+        Files are relative to it: a comma in the name of the folder for temporary files would end a secret's.
+        """
+        secrets = [f"id={name},src={os.path.relpath(path.resolve(), self.context)}" for name, path in self.secrets]
+        return (
+            "--iidfile",
+            str(self.id_file),
+            *(("--no-cache",) if self.no_cache else ()),
+            *(word for secret in secrets for word in ("--secret", secret)),
+            *(word for name in self.proxies for word in ("--build-arg", name)),
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables of the program, from which it takes the build arguments that are only named to it."""
+        return dict(self.proxies)
+
+
+def full_name(reference: str) -> str:
+    """The reference without its tag, with its host and its digest, if it has one: how podman must be given it."""
+    at = Registry.of(reference)
+    return f"{at.host}/{at.repository}" + (f"@{at.digest}" if at.digest else "")
+
+
+def full_reference(reference: str) -> str:
+    """The reference with its host, and its digest or else its tag."""
+    at = Registry.of(reference)
+    return full_name(reference) if at.digest else at.canonical
+
+
+def is_plain_http(reference: str) -> bool:
+    """Whether docker and Dagger talk plain HTTP to the reference's registry."""
+    return Registry.of(reference).url.startswith("http:")
+
+
+def has_retried(done: Done) -> bool:
+    """Whether a program has tried again by itself."""
+    return bool(_TRIES_AGAIN.search(done.out + done.err))
+
+
+@asynccontextmanager
+async def listening(name: str, where: str, on_event: OnEvent) -> AsyncIterator[Heard]:
+    """Give what takes the lines of a program that pulls or pushes; where it is silent for too long, end the block.
+
+    :param where: the step, for messages.
+    :raises TryAgain: nothing came for so long.
+    """
+    async with patient(where, patience.LARGE, on_event) as news:
+        yield _telling(name, on_event, news)
+
+
+def _telling(name: str, on_event: OnEvent, news: News) -> Heard:
+    """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer.
+
+    :param news: called for each line.
+    """
+    before = 0
+
+    def heard(line: str) -> None:
+        nonlocal before
+        news()
+        found = _TRIES_AGAIN.search(line)
+        if found:
+            seconds = int(found[1])
+            if seconds > before:
+                on_event(Said(f"{name} tries again in {seconds} s"))
+            before = seconds
+
+    return heard
+
+
+def refused(done: Done, reference: str, step: str, command: Sequence[str]) -> DaggerAmlError:
+    """The error for a pull or push that failed.
+
+    :param step: ``base …`` or ``push …``.
+    """
+    said = done.err.strip() or done.out.strip()
+    last = "\n".join(said.splitlines()[-3:])
+    known = said_by_registry(f"registry https://{Registry.of(reference).host}/ says: {last}", step)
+    return known or failed(done, step, command)
+
+
+def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
+    """The error for anything else that failed."""
+    said = done.err.strip() or done.out.strip()
+    what = f"{command[0]} ended with exit code {done.code}"
+    return BuildError(what, step=step, command=tuple(command), output=said, do=hint(said))
+
+
+def hint(said: str) -> str | None:
+    """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full."""
+    if says_full(said):
+        temporary = temporary_folder()
+        return f"Make room where the message says: the program's store, or {temporary}, which TMPDIR moves."
+    if "/etc/subuid" in said:
+        return "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
+    if _NO_CONTAINER.search(said):
+        return "Where containers cannot be made, as inside another one, set BUILDAH_ISOLATION=chroot."
+    return None
+
+
+def random_name() -> str:
+    """A container's name that nobody else has."""
+    return f"dagger-aml-{secrets.token_hex(8)}"
+
+
+def first_json(text: str) -> dict[str, Any]:
+    """The object that a program printed, alone or first of a list."""
+    read = json.loads(text)
+    found: dict[str, Any] = read[0] if isinstance(read, list) else read
+    return found
+
+
+def found_image(read: Mapping[str, Any]) -> Found:
+    """What ``image inspect`` of docker and podman tells."""
+    names = [name.partition("@") for name in read.get("RepoDigests") or ()]
+    digests = [(full_name(name), digest) for name, _, digest in names if digest]
+    own = read.get("Digest")
+    digests.sort(key=lambda pair: pair[1] != own)
+    platform = f"{read.get('Os')}/{read.get('Architecture')}"
+    return Found(with_algorithm(read["Id"]), tuple(digests), platform, read.get("Config") or {})
+
+
+def with_algorithm(image: str) -> str:
+    """``sha256:…`` of an image's ID, which podman and buildah print bare."""
+    return image if ":" in image else f"sha256:{image}"
+
+
+def docker_config_file() -> Path | None:
+    """The docker config that the environment names, which podman and buildah would not look for."""
+    folder = os.environ.get("DOCKER_CONFIG")
+    path = Path(folder) / "config.json" if folder else None
+    return path if path and path.is_file() else None
+
+
+DEADLINE = 10.0
+"""Seconds in which a daemon or a registry must answer a question."""

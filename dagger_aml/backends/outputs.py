@@ -1,0 +1,162 @@
+"""Where an image is written to: what ``-o`` says, in buildx's words."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+from ..errors import UsageError
+from ..fs.atomic import beside_path, replaced_file, umask_of
+from ..oci.docker_archive import unpack_layout
+
+STDOUT = Path("/dev/stdout")
+"""What ``-o -`` means; the command line alone writes there."""
+
+
+_KINDS = "type=docker,dest=FILE, type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, type=registry, or FILE"
+
+
+_INSTEAD = {
+    "tar": "For a tar of the image write -o FILE.tar; the files alone are not written.",
+    "local": "For the image in a folder write -o type=oci,dest=FOLDER,tar=false; the files alone are not written.",
+    "image": "Write --load, or --push.",
+    "cacheonly": "Leave -o out: the image then stays with the builder.",
+}
+
+
+@frozen
+class Export:
+    """A file that an image is written to, or a folder.
+
+    :param type: ``docker`` for docker and podman to load, in Docker's media types where the builder writes any;
+        ``oci`` for an OCI layout; None for a tar that is both, as far as the builder goes.
+    :param folder: the layout as a folder, not as a tar.
+    """
+
+    path: Path
+    type: Literal["docker", "oci"] | None = None
+    folder: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be written, before anything is built.
+
+        :raises UsageError: a folder where a file goes or the reverse, a device, a parent that is not there.
+        """
+        if not self.folder:
+            check_file(self.path)
+        elif self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
+            raise UsageError("is not a folder", where=str(self.path))
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise UsageError("is not empty", where=str(self.path), do="Name a new folder for the layout.")
+        else:
+            _check_parent(self.path)
+
+
+def as_export(what: Export | Path | str) -> Export:
+    """A path is a tar that is both."""
+    return what if isinstance(what, Export) else Export(Path(what))
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that cannot be written; raises as :meth:`Export.check`."""
+    if path.is_dir():
+        raise UsageError("is a folder; a file name is needed", where=str(path))
+    if path.exists() and not path.is_file():
+        raise UsageError("is not a regular file", where=str(path), do="For standard output say -o -.")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise UsageError("lies in a folder that does not exist", where=str(path))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"cannot be written: its folder, {parent}, takes no new files", where=str(path), do="Give another place."
+        )
+
+
+def check_exports(outputs: Sequence[Export], platforms: int) -> None:
+    """Refuse outputs that cannot be, each by itself or together.
+
+    :param platforms: how many the image is for.
+    :raises UsageError: two go to one place; several platforms in a form that holds one.
+    """
+    for number, each in enumerate(outputs):
+        each.check()
+        if each.path.absolute() in [other.path.absolute() for other in outputs[:number]]:
+            raise UsageError(f"two outputs go to {each.path}", where="-o", do="Leave one out.")
+        if platforms > 1 and each.type != "oci":
+            raise UsageError(
+                "what docker loads is for one platform",
+                where="-o",
+                do="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
+            )
+
+
+def parse_export(text: str) -> Export | Literal["push", "load"]:
+    """Read what ``-o`` says: a file, ``-``, or buildx's ``type=…,dest=…``.
+
+    :raises UsageError: an unknown type or attribute, a missing ``dest``; with what there is instead.
+    """
+    fields = next(csv.reader([text]), []) if "type=" in text else []
+    if not any(each.strip().startswith("type=") for each in fields):
+        if not text:
+            raise UsageError("is empty", where="-o", do=f"Write {_KINDS}.")
+        return Export(STDOUT if text == "-" else Path(text))
+    said: dict[str, str] = {}
+    for each in fields:
+        key, equals, value = each.strip().partition("=")
+        if not equals or key in said:
+            raise UsageError(f"not KEY=VALUE, or said twice: {each!r}", where=f"-o {text}", do=f"Write {_KINDS}.")
+        said[key] = value
+    return _read(said, f"-o {text}")
+
+
+def _read(said: dict[str, str], where: str) -> Export | Literal["push", "load"]:
+    type_, dest = said.pop("type"), said.pop("dest", None)
+    if type_ == "registry" or (type_ == "image" and said.get("push") == "true"):
+        said.pop("push", None)
+        _no_more(said, where, "Name the image with -t; layers are compressed as the builder does.")
+        return "push"
+    if type_ not in ("docker", "oci"):
+        what = f"no output of type {type_!r}"
+        raise UsageError(what, where=where, do=_INSTEAD.get(type_, f"Write {_KINDS}."))
+    tar = said.pop("tar", "true")
+    if tar not in ("true", "false") or (tar == "false" and (type_ == "docker" or dest == "-")):
+        raise UsageError("tar=false is for type=oci with a folder", where=where, do=f"Write {_KINDS}.")
+    _no_more(said, where, "Name the image with -t; layers are compressed as the builder does.")
+    if type_ == "docker" and dest is None:
+        return "load"
+    if not dest:
+        raise UsageError("dest is missing", where=where, do=f"Write {_KINDS}; dest=- is standard output.")
+    return Export(STDOUT if dest == "-" else Path(dest), "docker" if type_ == "docker" else "oci", tar == "false")
+
+
+def _no_more(said: dict[str, str], where: str, do: str) -> None:
+    if said:
+        raise UsageError(f"unknown: {', '.join(sorted(said))}", where=where, do=do)
+
+
+@contextlib.contextmanager
+def written(output: Export) -> Iterator[Path]:
+    """The path of a tar to write, which becomes the output, file or folder, when the block ends well.
+
+    :raises UsageError: it cannot be written. :raises DaggerAmlError: its disk is full.
+    """
+    if not output.folder:
+        with replaced_file(output.path) as tar:
+            yield tar
+        return
+    with beside_path(output.path) as folder:
+        yield folder / "image.tar"
+        layout = folder / "layout"
+        unpack_layout(folder / "image.tar", layout)
+        layout.chmod(0o777 & ~umask_of(folder))
+        layout.replace(output.path)

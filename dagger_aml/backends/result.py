@@ -1,0 +1,50 @@
+"""What a build made, as frozen data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import frozen
+
+from ..oci.model import Layer
+
+
+@frozen
+class Written:
+    """A file or folder that an image was written to.
+
+    :param type: ``docker``, ``oci``, or ``tar`` for a tar without a type.
+    :param digest: of the manifest or index in it; None where it has none, as what docker saves.
+    """
+
+    path: Path
+    type: str
+    digest: str | None
+
+
+@frozen
+class Result:
+    """One image, or one index of images for several platforms.
+
+    :param digest: of the manifest or index, ``sha256:…``, as pushed, else as exported; None when it only went into a
+        local store that knows none.
+    :param image_id: digest of the config; what docker and podman call the image's ID. None of an index.
+    :param tags: references that it was pushed, exported or loaded under.
+    :param layers: base first.
+    :param outputs: the files and folders written, in the order in which they were asked for.
+    :param base: reference and digest of the base it was made on; of an index, each once, with commas.
+    :param fingerprint: of what ran (:func:`dagger_aml.fingerprint`); of an index, one a platform, with commas.
+    """
+
+    digest: str | None
+    image_id: str | None = None
+    tags: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    outputs: tuple[Written, ...] = ()
+    base: str = ""
+    fingerprint: str = ""
+
+    @property
+    def output(self) -> Path | None:
+        """The first file written, if one was."""
+        return self.outputs[0].path if self.outputs else None

@@ -1,0 +1,1 @@
+"""Base images: what is known of them, assumed or asked."""

@@ -1,0 +1,232 @@
+"""What must be known of a base image, and how a real one is asked.
+
+Facts are *assumed* (from the catalog, by ``dockerfile``, ``plan`` and ``check``, which touch nothing) or *asked* (by
+``build``, and wherever ``--probe`` is said, of the real base, before anything is executed). ``resolve`` reads nothing
+else.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from .. import contract
+from ..errors import BaseError
+
+
+@frozen
+class PathFact:
+    """One existing path of a base.
+
+    :param type: ``dir``, ``file``, ``link`` or ``other``.
+    :param target: of a link, the path that it ends at, all links followed; empty when it dangles.
+    """
+
+    type: Literal["dir", "file", "link", "other"]
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    target: str = ""
+
+
+def _plain(path: str) -> str:
+    """A path of a base's config without the doubled and trailing slashes that such configs may have."""
+    return posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") or not path else path
+
+
+def _optional_plain(path: str | None) -> str | None:
+    return _plain(path) if path else None
+
+
+@frozen
+class BaseFacts:
+    """What is known of one base image.
+
+    :param source: ``catalog``, ``assumed`` (the base is in no catalog) or ``asked``.
+    :param user: the config's user, as written there; empty means root.
+    :param uid: that user's number.
+    :param environment: prefix of the Python environment that runs the server, or None when there is none. Of a base
+        that names none in its config it is that of the first Python on its PATH.
+    :param environment_uid: owner of that prefix.
+    :param interpreter: that environment's program; ``bin/python`` in the prefix unless said.
+    :param python: ``3.12``, or None when unknown.
+    :param pip: whether that environment has pip.
+    :param managed: whether it is its system's own, into which pip refuses to install (PEP 668).
+    :param server: program of the inference server; empty where there is none, None when unknown.
+    :param starts: whether the start script and ``runsvdir`` are there; None when unknown.
+    :param extras: whether the start script honours AZUREML_EXTRA_*; None when unknown.
+    :param env: the config's variables.
+    :param onbuild: the config's ONBUILD triggers; None when they could not be asked.
+    :param volumes: the config's VOLUME paths; None when they could not be asked.
+    :param paths: existing paths, as far as asked or assumed; what is not in it does not exist.
+    """
+
+    source: Literal["catalog", "assumed", "asked"]
+    user: str = "dockeruser"
+    uid: int = 1000
+    gid: int = 1000
+    workdir: str = field(default="/", converter=_plain)
+    environment: str | None = field(default=None, converter=_optional_plain)
+    environment_uid: int = 0
+    environment_gid: int = 0
+    interpreter: str | None = None
+    python: str | None = None
+    pip: bool = True
+    managed: bool = False
+    server: str | None = None
+    starts: bool | None = None
+    extras: bool | None = None
+    env: Mapping[str, str] = field(factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    onbuild: tuple[str, ...] | None = ()
+    volumes: tuple[str, ...] | None = ()
+    paths: Mapping[str, PathFact] = field(factory=dict)
+
+    def literal(self, name: str) -> str | int | bool | None:
+        """The value of a fact by the name that :class:`~dagger_aml.graph.values.FromBase` and ``Need`` use.
+
+        :raises BaseError: the base has no such thing (no Python environment, say).
+        """
+        if (name.startswith("environment") or name in ("interpreter", "pip", "managed")) and self.environment is None:
+            raise self._no_environment()
+        if name == "extras" and self.starts is False and not self.extras:
+            raise BaseError(
+                f"the base has no start script ({contract.START_SCRIPT}), so nothing adds packages at start",
+                do="Take the recipe extended, or one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+            )
+        if name == "interpreter":
+            return self.interpreter or f"{self.environment}/bin/python"
+        if name == "environment_owner":
+            return f"{self.environment_uid}:{self.environment_gid}"
+        if name == "user":
+            return self.user or "0:0"
+        if name == "pythonpath":
+            before = self.env.get("PYTHONPATH", "")
+            return f":{before}" if before else ""
+        if name in (
+            "environment",
+            "environment_uid",
+            "environment_gid",
+            "uid",
+            "gid",
+            "python",
+            "pip",
+            "managed",
+            "extras",
+        ):
+            value: str | int | bool | None = getattr(self, name)
+            return value
+        raise BaseError(f"no such fact of a base: {name}")
+
+    def _no_environment(self) -> BaseError:
+        named = self.env.get(contract.ENVIRONMENT_PATH)
+        if named:
+            return BaseError(
+                f"the base names {named} in {contract.ENVIRONMENT_PATH}, and there is no Python in it",
+                do="Name the prefix of an environment, the folder above bin/python, in the base's own Dockerfile.",
+            )
+        if self.source != "asked":
+            return BaseError(
+                f"the base names no Python environment in {contract.ENVIRONMENT_PATH}; only the base itself can tell "
+                "which Python is on its PATH",
+                do="Add --probe, which asks the base; `dagger-aml build` always does.",
+            )
+        return BaseError(
+            f"the base has no Python: its config has no {contract.ENVIRONMENT_PATH}, and none is on its PATH",
+            do="Take one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+        )
+
+    def remarks(self, *, user: bool, command: bool, env: Mapping[str, str]) -> tuple[str, ...]:
+        """What somebody should know who builds on this base.
+
+        :param user: whether the image has a user of its own.
+        :param command: whether it has a command or entrypoint of its own.
+        :param env: its own variables.
+        """
+        found = []
+        if not user and self.uid == 0:
+            found.append(
+                "the image runs as root, as its base does, and the code belongs to root. Azure ML's own images have "
+                "a user for it; a base of yours gets one by USER in its Dockerfile"
+            )
+        if contract.ENTRY_SCRIPT in env and not command and self.starts is False:
+            have = f"has {self.server}, but" if self.server else "has no azureml-inference-server-http, and"
+            do = "" if self.server else "Add azureml-inference-server-http to the requirements, and "
+            found.append(
+                f"the base {have} no start script ({contract.START_SCRIPT} and runsvdir): unless its own command "
+                f"serves the code, nothing in the image does. {do or 'To serve, '}set a command in a recipe of your "
+                'own (docs/bases.md, "Bases without Azure ML\'s server")'
+            )
+        return tuple(found)
+
+    def path(self, path: str) -> PathFact | None:
+        """The fact of one path, None when nothing is there."""
+        return self.paths.get(path)
+
+    def summary(self) -> tuple[str, ...]:
+        """One line for each thing that a plan depends on, for the Dockerfile's head and ``plan``."""
+        known = {True: "yes", False: "no", None: "unknown"}
+        return (
+            f"user {self.user or 'root'} is {self.uid}:{self.gid}",
+            f"Python environment {self.environment or 'none'}"
+            + (f", owner {self.environment_uid}:{self.environment_gid}" if self.environment else "")
+            + (f", Python {self.python}" if self.python else "")
+            + ("" if self.pip else ", without pip"),
+            *(
+                [f"{contract.ENVIRONMENT_PATH} is not set, so that is the environment of {self.interpreter}"]
+                if self.interpreter
+                else []
+            ),
+            f"start script honours {contract.EXTRAS}: {known[self.extras]}"
+            if self.starts is not False
+            else f"no start script: {contract.START_SCRIPT} or runsvdir is not there",
+            f"working directory {self.workdir}; {_listed('ONBUILD', self.onbuild)}, "
+            f"{_listed('VOLUME', self.volumes)}",
+            *(
+                f"{path} is a {fact.type} of {fact.uid}:{fact.gid}, mode {fact.mode:04o}"
+                for path, fact in sorted(self.paths.items())
+                if path.startswith("/var/azureml")
+            ),
+        )
+
+
+def _listed(name: str, values: tuple[str, ...] | None) -> str:
+    if values is None:
+        return f"{name} could not be asked"
+    return f"{name} {' '.join(values)}" if values else f"no {name}"
+
+
+def of_config(config: Mapping[str, Any], known: BaseFacts | None = None) -> BaseFacts:
+    """Facts from the ``config`` object of an image's config.
+
+    :param known: what is assumed of what a config does not tell; the rest is to be asked unless given.
+    """
+    env = dict(pair.partition("=")[::2] for pair in config.get("Env") or ())
+    user = config.get("User") or ""
+    facts = known or BaseFacts("asked")
+    if user in ("", "0", "root"):
+        facts = evolve(facts, uid=0, gid=0)
+    return evolve(
+        facts,
+        user=user,
+        workdir=config.get("WorkingDir") or "/",
+        environment=env.get(contract.ENVIRONMENT_PATH) or None,
+        env=env,
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        cmd=tuple(config.get("Cmd") or ()),
+        onbuild=tuple(config.get("OnBuild") or ()),
+        volumes=tuple(config.get("Volumes") or ()),
+    )
+
+
+def prefixes(path: str) -> tuple[str, ...]:
+    """The path and all its parents but ``/``, outermost first."""
+    found = []
+    while path not in ("/", ""):
+        found.append(path)
+        path = posixpath.dirname(path)
+    return tuple(reversed(found))

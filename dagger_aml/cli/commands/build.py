@@ -1,0 +1,214 @@
+"""``dagger-aml build``"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+from attrs import evolve
+
+from ...backends.base import Builder, Format
+from ...backends.outputs import STDOUT, Export
+from ...backends.result import Result
+from ...errors import UsageError
+from ...fs.temporary import workplace
+from ...text import human_size
+from ..common import check_engine, engine_option, not_dagger, opened, project_options, with_option
+from ..gate import Gated, smoke_options
+from ..order import Order, Wanted
+from ..progress import Progress, progress_option
+
+
+@click.command(
+    "build",
+    cls=Gated,
+    short_help="Build an image and push, export or load it.",
+    epilog="Credentials come from the docker config and its helpers: docker login, az acr login.",
+)
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
+@partial(project_options, argument=False)
+@click.option(
+    "-t",
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="NAME[:TAG]",
+    help="Name of the image; {name} and {version} in it are the project's, here and in FILE. Repeatable.",
+)
+@click.option("--push", is_flag=True, help="Push every tag to its registry.")
+@click.option(
+    "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
+)
+@smoke_options
+@click.option(
+    "-o",
+    "--output",
+    multiple=True,
+    metavar="FILE",
+    help="Write a tar that docker and podman load under every tag; - is standard output. Or type=docker,dest=FILE, "
+    "type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, type=registry as --push. Repeatable.",
+)
+@with_option
+@engine_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["classic", "buildkit"]),
+    help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
+)
+@click.option("--no-cache", is_flag=True, help="Run every step again.")
+@click.option(
+    "--pull",
+    is_flag=True,
+    help="Take the base as its registry has it now, or fail; never from the store of docker, podman or buildah. "
+    "A Dagger engine asks anew in each session without it.",
+)
+@click.option("--metadata-file", metavar="FILE", help="Write what was made as JSON, in buildx's field names.")
+@click.option("--iidfile", metavar="FILE", help="Write the image ID (the config's digest) here.")
+@click.option(
+    "--engine-timeout",
+    type=click.FloatRange(1),
+    default=300.0,
+    metavar="SECONDS",
+    help="For getting and starting an engine in Docker; 300 unless given.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many of several projects are built at once; 4 unless given. podman and buildah build one at a time.",
+)
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Print only the digest; of several projects, each name and digest.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what the builder prints.")
+def command(
+    projects: tuple[str, ...],
+    tags: tuple[str, ...],
+    push: bool,
+    load: bool,
+    smoke: str | None,
+    no_smoke: bool,
+    output: tuple[str, ...],
+    builder: str,
+    engine: str | None,
+    form: Format | None,
+    no_cache: bool,
+    pull: bool,
+    metadata_file: str | None,
+    iidfile: str | None,
+    engine_timeout: float,
+    jobs: int | None,
+    mode: str,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Build PROJECT's image and send it where you say; or those of several, in one session.
+
+    \b
+    dagger-aml build PROJECT -t registry.example/diabetes:1 --push
+    dagger-aml build PROJECT -t diabetes:1 -o diabetes.tar
+    dagger-aml build PROJECT -t diabetes:1 --load
+    dagger-aml build PROJECT -t diabetes:1 --load --with podman
+    dagger-aml build PROJECT -t diabetes:1 --load --smoke
+    dagger-aml build PROJECT -t registry.example/diabetes:1 --push --platform linux/amd64,linux/arm64
+    dagger-aml build PROJECT -t diabetes:1 -o - | docker load
+    dagger-aml build models/* --jobs 4 -t registry.example/{name}:{version} --push
+    """
+    progress = Progress(mode, quiet=quiet, verbose=verbose)
+    wanted = Wanted.of(
+        builder=builder,
+        tags=tags,
+        output=output,
+        push=push,
+        load=load,
+        metadata_file=metadata_file,
+        iidfile=iidfile,
+        smoke=smoke,
+        no_smoke=no_smoke,
+    )
+    check_engine(engine, not_dagger(builder))
+    if form and builder == "dagger":
+        raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
+    opening = partial(
+        opened,
+        builder,
+        progress,
+        format=form,
+        no_cache=no_cache,
+        pull=pull,
+        engine=engine,
+        engine_timeout=engine_timeout,
+    )
+    if len(projects) > 1:
+        from ..several import build_several
+
+        build_several(projects, wanted, given, opening, progress, jobs=jobs, quiet=quiet)
+        return
+    order = Order.of(projects[0] if projects else ".", wanted, given)
+    with progress, _streamed(order.exports) as (exports, streamed):
+        order = evolve(order, exports=exports).checked(wanted)
+        for note in order.notes:
+            progress.note(note)
+        result = anyio.run(_build, order, opening)
+    outputs = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
+    result = evolve(result, outputs=tuple(outputs))
+    progress.finish(result)
+    if not (wanted.push or wanted.load or exports):
+        progress.note("nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
+    order.write_files(result)
+    digest = result.digest or result.image_id
+    for line in ([digest] if digest else []) if quiet else _report(result):
+        click.echo(line, err=streamed is not None)
+
+
+@contextmanager
+def _streamed(exports: Sequence[Export]) -> Iterator[tuple[tuple[Export, ...], Path | None]]:
+    """The exports with a temporary file for standard output, which gets the file when the block ends well; that file.
+
+    :raises UsageError: standard output is a terminal, or is asked for twice.
+    """
+    asked = [each for each in exports if each.path == STDOUT]
+    if not asked:
+        yield tuple(exports), None
+        return
+    if len(asked) > 1:
+        raise UsageError("standard output takes one tar", where="-o -", do="Leave one out.")
+    if sys.stdout.isatty():
+        raise UsageError(
+            "a tar is not written to a terminal", where="-o -", do="Send it to a file or a program: … | docker load"
+        )
+    with workplace() as work:
+        tar = work / "image.tar"
+        yield tuple(evolve(each, path=tar) if each.path == STDOUT else each for each in exports), tar
+        with tar.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+
+
+async def _build(order: Order, opening: Callable[[], AbstractAsyncContextManager[Builder]]) -> Result:
+    async with opening() as builder:
+        return await order.carried_out(builder)
+
+
+def _report(result: Result) -> Iterator[str]:
+    for each in result.outputs:
+        yield f"wrote {each.path}"
+    for tag in result.tags:
+        yield f"tag {tag}"
+    yield f"base {result.base}"
+    if result.layers:
+        total = sum(layer.size for layer in result.layers)
+        yield f"layers {len(result.layers)}, {human_size(total)}"
+    if result.image_id:
+        yield f"image {result.image_id}"
+    if result.digest:
+        yield f"digest {result.digest}"

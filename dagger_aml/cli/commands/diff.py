@@ -1,0 +1,214 @@
+"""``dagger-aml diff``"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+from attrs import frozen
+
+from ...errors import UsageError
+from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
+from ...graph.checks import parse_reference
+from ...graph.graph import Graph
+from ..common import BUILDERS, check_engine, engine_option, opened, project_options, read
+from ..main import tell
+from ..progress import Progress
+
+if TYPE_CHECKING:
+    from ...diff import Image, Report
+    from ...oci.layer import Layer
+
+
+_SHOWN = 25
+"""Differences that are printed without ``--all``."""
+
+
+@click.command(
+    "diff",
+    short_help="Compare two images, whatever they are in.",
+    epilog="Exit codes: 0 equal but for the listed noise, 1 different, 2 used wrongly.",
+)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@partial(project_options, argument=False)
+@click.option(
+    "--with",
+    "builders",
+    metavar="BUILDER[,BUILDER]",
+    default="",
+    help="What builds a project, or whose store has an image: for both, or for A and B: dagger, docker, podman, "
+    "buildah. A project is otherwise built by dagger, an image taken from its registry.",
+)
+@engine_option
+@click.option("--all", "show_all", is_flag=True, help=f"Print every difference, not only the first {_SHOWN}.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing: only the exit code tells.")
+def command(
+    a: str,
+    b: str,
+    builders: str,
+    engine: str | None,
+    show_all: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Compare two images: each a PROJECT, which is built, an IMAGE, a tar, or an OCI layout (oci:FOLDER).
+
+    Compared are every path's type, mode, numeric owner, size, bytes, link target, hard links and file capabilities,
+    and what the image says of itself. Not compared: times, history and the number of layers.
+
+    \b
+    dagger-aml diff PROJECT PROJECT --with dagger,buildah
+    dagger-aml diff PROJECT registry.example/diabetes:1
+    dagger-aml diff old.tar new.tar --all
+    """
+    names = _builders(builders)
+    sides = [_side(text, name, given) for text, name in zip((a, b), names, strict=True)]
+    if not any(side.graph for side in sides):
+        said = [name for name, value in given.items() if value and name != "platform"]
+        if said:
+            raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
+    built = any(side.graph and side.builder == "dagger" for side in sides)
+    check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
+    with Progress(quiet=quiet or as_json) as progress:
+        one, two = anyio.run(_read_both, sides, progress, engine)
+    report = _compared(one, two, sides)
+    if as_json:
+        click.echo(json.dumps(_as_json(report, sides), indent=2))
+    elif not quiet:
+        tell(f"comparing {sides[0]} with {sides[1]}")
+        click.echo(report.text(None if show_all else _SHOWN))
+    if not report.equal:
+        sys.exit(1)
+
+
+@frozen
+class _Side:
+    """One of the two.
+
+    :param builder: what builds the project, or whose store has the image.
+    """
+
+    text: str
+    builder: str | None
+    platform: str
+    graph: Graph | None = None
+    archive: From | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text} by {self.builder}" if self.builder else self.text
+
+    async def read(self, work: Path, known: dict[str, Layer], progress: Progress, engine: str | None) -> Image:
+        """Read it, built or brought here first.
+
+        :param work: an empty folder.
+        :param engine: the address that ``--engine`` says.
+        """
+        from ...diff import image_of, read_image
+
+        if self.archive:
+            return await anyio.to_thread.run_sync(image_of, self.archive, known)
+        tar = work / "image.tar"
+        if self.graph:
+            from ...building.build import build
+
+            assert self.builder
+            async with opened(self.builder, progress, engine=engine) as builder:
+                await build(self.graph, builder, output=tar)
+        elif self.builder:
+            from ...backends.local.find import local_builder
+
+            await local_builder(self.builder, on_event=progress.on_event).save(self.text, tar)
+        else:
+            from ...oci.registry import download
+
+            await download(self.text, self.platform, work, progress.on_event)
+        return await anyio.to_thread.run_sync(read_image, tar if tar.exists() else work, self.platform, known)
+
+
+def _builders(text: str) -> tuple[str | None, str | None]:
+    names = [each.strip() for each in text.split(",")] if text else []
+    if len(names) > 2 or any(each not in BUILDERS for each in names):
+        raise UsageError(
+            f"not one builder, or two with a comma: {text!r}", where="--with", do=f"Take of {', '.join(BUILDERS)}."
+        )
+    return (names[0], names[-1]) if names else (None, None)
+
+
+def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
+    """What a word on the command line means.
+
+    :raises UsageError: there is no such folder or file, and it is no image's name.
+    """
+    from ...oci import layout as oci_layout
+
+    said = given["platform"] or DEFAULT_PLATFORM
+    platform = str(said).partition(",")[0]
+    if text.partition(":")[0] in ARCHIVES:
+        return _Side(text, None, platform, archive=oci_layout.base(text, platform, Path()))
+    path = Path(text)
+    if path.is_file() or (path / "oci-layout").is_file():
+        from ...oci.image import found_in
+
+        return _Side(text, None, platform, archive=found_in(path, platform))
+    if path.is_dir():
+        return _Side(text, name or "dagger", platform, graph=read(text, given)[1])
+    if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
+        raise UsageError("there is no such folder or file", where=text)
+    if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
+        parse_reference(text, "the image")
+    return _Side(text, None if name == "dagger" else name, platform)
+
+
+async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[Image]:
+    from ...fs.temporary import workplace
+
+    known: dict[str, Layer] = {}
+    images = []
+    for side in sides:
+        with workplace() as work:
+            (work / "image").mkdir()
+            images.append(await side.read(work / "image", known, progress, engine))
+    return images
+
+
+def _compared(one: Image, two: Image, sides: list[_Side]) -> Report:
+    """The report. The noise of all builders is allowed for, unless both are known."""
+    from ...diff import compare
+
+    known = [side.builder for side in sides if side.builder]
+    return compare(one, two, builders=known if len(known) == len(sides) else None)
+
+
+def _as_json(report: Report, sides: list[_Side]) -> dict[str, Any]:
+    return {
+        "equal": report.equal,
+        "compared": report.compared,
+        "a": {"what": sides[0].text, "builder": sides[0].builder},
+        "b": {"what": sides[1].text, "builder": sides[1].builder},
+        "differences": [
+            {
+                "subject": each.subject,
+                "fields": {name: list(two) for name, two in each.fields.items()},
+                "cause": each.cause,
+            }
+            for each in report.differences
+        ],
+        "noise": [
+            {
+                "pattern": noise.pattern,
+                "reason": noise.reason,
+                "builders": sorted(noise.builders),
+                "subjects": list(found),
+            }
+            for noise, found in report.absorbed.items()
+        ],
+    }

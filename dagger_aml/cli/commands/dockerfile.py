@@ -1,0 +1,67 @@
+"""``dagger-aml dockerfile``"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import click
+
+from ...backends.dockerfile.render import render
+from ..asking import asking_options, planned
+from ..common import project_options, read
+from ..main import tell
+
+
+@click.command(
+    "dockerfile",
+    short_help="Write a Dockerfile and its context: no engine, no network.",
+    epilog="Build what it writes with: docker build -t NAME FOLDER",
+)
+@project_options
+@click.option(
+    "-o", "--output", metavar="FOLDER", help="Write Dockerfile and context here; else print the Dockerfile."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["classic", "buildkit"]),
+    default="classic",
+    show_default=True,
+    help="classic is what every builder takes, ACR tasks included.",
+)
+@asking_options
+@click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
+def command(
+    project: str,
+    output: str | None,
+    form: str,
+    pin: bool,
+    probe: bool,
+    builder: str | None,
+    engine: str | None,
+    force: bool,
+    **given: Any,
+) -> None:
+    """Write PROJECT as a Dockerfile and a context folder for any builder.
+
+    Needs neither engine nor network unless --pin or --probe is said; what it takes for true of the base stands in the
+    file's head.
+
+    \b
+    dagger-aml dockerfile examples/diabetes
+    dagger-aml dockerfile examples/diabetes -o imagefiles
+    """
+    found, graph = read(project, given)
+    plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine)
+    made = render(plan, format="buildkit" if form == "buildkit" else "classic", title=found.name)
+    if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as every builder reads it, whatever the locale
+        click.echo(made.text, nl=False)
+    else:
+        folder = made.save(output, force=force)
+        tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {found.name} {folder}")
+    for note in plan.notes:
+        tell(f"note: {note}")

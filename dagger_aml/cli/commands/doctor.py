@@ -1,0 +1,74 @@
+"""``dagger-aml doctor``"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+
+import anyio
+import click
+
+from ...backends.dagger.address import untested
+from ...doctor import AREAS, Diagnosis, diagnose
+from ...text import masked
+from ..common import check_engine, engine_option
+from ..main import tell
+
+_EMPTY = {"proxies": "no variable is set"}
+
+
+@click.command("doctor", short_help="Show what this machine has to build with.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@engine_option
+@click.option(
+    "--engine-timeout",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Also get and start an engine in Docker, and wait so long; else nothing is started.",
+)
+def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> None:
+    """Show what this machine has to build with, and what each missing thing means.
+
+    Looks at the Dagger engine, docker, podman, buildah, disk, registry logins, proxies and certificates. Shows no
+    secret, changes nothing, and gives each check ten seconds.
+
+    Exit code 0 when a builder works, 1 when none does.
+    """
+    check_engine(engine)
+    note = untested(engine) if engine else None
+    if note:
+        tell(f"note: {note}")
+    found = anyio.run(partial(diagnose, engine=engine, engine_timeout=engine_timeout or 0))
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        _show(found, engine)
+    if not found.working:
+        sys.exit(1)
+
+
+def _show(found: Diagnosis, engine: str | None) -> None:
+    said = found.versions
+    click.echo(
+        f"dagger-aml {said['dagger-aml']}, dagger-io {said['dagger-io']}, Python {said['python']}, {said['platform']}"
+    )
+    for area in AREAS:
+        click.echo(f"\n{area.capitalize()}")
+        checks = found.of(area)
+        width = max((len(each.name) for each in checks), default=0)
+        for each in checks:
+            first, *more = each.says.split("; ")
+            click.echo(f"  {each.state:7}  {each.name:{width}}  {first}")
+            for line in (*more, *(f"  {line}" for line in (each.do or "").splitlines())):
+                click.echo(f"  {'':7}  {'':{width}}  {line}")
+        if not checks:
+            click.echo(f"  {_EMPTY[area]}")
+    click.echo()
+    if not found.working:
+        click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
+    elif "dagger" in found.working:
+        taking = f"`build --engine {masked(engine)}` takes that one" if engine else "`build` takes dagger"
+        click.echo(f"Working: {', '.join(found.working)}. {taking} unless --with says otherwise.")
+    else:
+        click.echo(f"Working: {', '.join(found.working)}. Say so: dagger-aml build --with {found.working[0]}")

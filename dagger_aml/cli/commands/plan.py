@@ -1,0 +1,68 @@
+"""``dagger-aml plan``"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from ...plan.model import Plan
+from ...plan.render import plan_json, plan_text
+from ..asking import asking_options, planned
+from ..common import project_options, read
+
+if TYPE_CHECKING:
+    from ...plan.compare import Against
+
+
+@click.command("plan", short_help="Show what would be done, in what order and why.")
+@project_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with digests of everything local.")
+@click.option("--why", is_flag=True, help="Add why each step stands where it does, and where each value is from.")
+@click.option(
+    "--against",
+    metavar="FILE|IMAGE",
+    help="Add which steps would run again and which layers would be new, and why, had that been built before: a file "
+    "that plan --json wrote, a tar, oci:FOLDER, or an image of a registry; with --with, of that builder's store.",
+)
+@asking_options
+def command(
+    project: str,
+    as_json: bool,
+    why: bool,
+    against: str | None,
+    pin: bool,
+    probe: bool,
+    builder: str | None,
+    engine: str | None,
+    **given: Any,
+) -> None:
+    """Show what PROJECT's recipe would do: the steps in their order, and what the image will say.
+
+    Needs neither engine nor network unless --pin, --probe or --against IMAGE is said, and builds nothing.
+
+    \b
+    dagger-aml plan examples/diabetes --why
+    dagger-aml plan examples/diabetes --json
+    dagger-aml plan examples/diabetes --probe
+    dagger-aml plan examples/diabetes --against registry.example/diabetes:1
+    """
+    found, graph = read(project, given)
+    asks = builder if probe or not against else None
+    made = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine)
+    held = _held(made, against, builder) if against else None
+    if as_json:
+        data = plan_json(made, found) | ({"against": held.as_json()} if held else {})
+        click.echo(json.dumps(data, indent=2))
+    else:
+        click.echo(plan_text(made, found, why=why) + (f"\n{held.text()}" if held else ""), nl=False)
+
+
+def _held(made: Plan, earlier: str, builder: str | None) -> Against:
+    from ...building.earlier import read_earlier
+    from ...plan.compare import against
+
+    store = None if builder == "dagger" else builder
+    return against(made, anyio.run(read_earlier, earlier, made.base.platform, store))

@@ -1,0 +1,234 @@
+"""``dagger-aml run``"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from ...errors import UsageError
+from ...serving.debug import WAITS
+from ..common import check_engine, engine_option, not_dagger, project_options
+from ..debug import Debugged, debug_option, debug_port, how_to_attach
+from ..main import tell
+from ..progress import Progress, progress_option
+from ..target import Target, connected, read_target, ready_option, say, with_option
+
+if TYPE_CHECKING:
+    from ...serving.container import Published
+    from ...serving.endpoint import Endpoint
+    from ...serving.log import Line
+
+
+PORT = "6789:5001"
+"""As Microsoft's page on packaged models publishes it."""
+
+
+@click.command(
+    "run",
+    cls=Debugged,
+    short_help="Serve a project, an image or a tar, until Ctrl-C.",
+    epilog="Ctrl-C stops and removes everything. Ask it from another terminal: "
+    "dagger-aml score http://127.0.0.1:6789 --request request.json",
+)
+@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]")
+@partial(project_options, argument=False)
+@click.option(
+    "-p",
+    "--publish",
+    metavar="[ADDRESS:]PORT[:5001]",
+    help="Port of this machine; 6789 unless given, any free one if that is taken.",
+)
+@with_option
+@engine_option
+@click.option("--local", is_flag=True, help="No image: the code under the real server in a throw-away environment.")
+@debug_option
+@click.option("-d", "--detach", is_flag=True, help="Leave the container running (docker and podman).")
+@click.option("--name", metavar="NAME", help="Of the container (docker and podman).")
+@ready_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Print only the URL.")
+@click.option("-v", "--verbose", is_flag=True, help="Show also what the server and the builder print.")
+def command(
+    target: str,
+    publish: str | None,
+    builder: str,
+    engine: str | None,
+    local: bool,
+    debug: str | None,
+    detach: bool,
+    name: str | None,
+    ready_timeout: float,
+    mode: str,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Serve PROJECT's image, or an image, as Azure ML would, and show what the entry script logs.
+
+    A project is built first. IMAGE is one in a registry, or with docker and podman also one in their store.
+
+    \b
+    dagger-aml run examples/diabetes
+    dagger-aml run examples/diabetes --local
+    dagger-aml run examples/diabetes --debug --pip debugpy
+    dagger-aml run diabetes:1 --with docker -d --name diabetes
+    """
+    if (detach or name) and (builder == "dagger" or local):
+        flag = "--detach" if detach else "--name"
+        raise UsageError(
+            "--local serves as long as this command runs" if local
+            else "a Dagger engine stops what it serves when the session ends, which this command holds",
+            where=flag, do="Add --with docker or --with podman." if not local else f"Leave {flag} out.",
+        )  # fmt: skip
+    check_engine(engine, "--local connects to no Dagger engine" if local else not_dagger(builder))
+    found = read_target(target, given)
+    if local and not found.project:
+        raise UsageError("--local serves a project", do="Name a project's folder.")
+    attach = debug_port(debug, found, local=local)
+    show = _Shown(quiet=quiet, verbose=verbose)
+    if attach:
+        ready_timeout = math.inf
+        show.attach = how_to_attach(attach, found, by=builder)
+    with Progress(mode, quiet=quiet, verbose=verbose) as progress:
+        for note in found.graph.notes if found.graph else ():
+            progress.note(note)
+        anyio.run(
+            partial(
+                _run, found, _published(publish), builder, progress, show, local=local, engine=engine, detach=detach,
+                name=name, ready_timeout=ready_timeout, debug=attach,
+            )
+        )  # fmt: skip
+
+
+async def _run(
+    target: Target, published: Published, by: str, progress: Progress, show: _Shown, *, local: bool,
+    engine: str | None, detach: bool, **options: Any,
+) -> None:  # fmt: skip
+    served = (
+        _local(target, published, progress, show, options["ready_timeout"], options["debug"]) if local
+        else _served(target, published, by, progress, show, engine, keep=detach, **options)
+    )  # fmt: skip
+    async with served as endpoint:
+        show.ready(endpoint, target)
+        if detach:
+            container = options["name"] or endpoint.container
+            tell(f"left running; stop and remove it with: {by} rm --force {container}")
+            return
+        await endpoint.log.ended.wait()
+    from ...serving.causes import why_not_started
+    from ...serving.failure import StartFailed
+    from ...serving.places import located
+
+    cause = why_not_started(
+        list(endpoint.log.lines), endpoint.log.exit_code, located(target.graph.layers if target.graph else ())
+    )
+    raise StartFailed(cause, logs=endpoint.logs(), where="the server ended")
+
+
+@asynccontextmanager
+async def _served(
+    target: Target,
+    published: Published,
+    by: str,
+    progress: Progress,
+    show: _Shown,
+    engine: str | None,
+    **options: Any,
+) -> AsyncIterator[Endpoint]:
+    from ...serving.serve import serve
+
+    what = target.graph or target.image
+    assert what is not None
+    async with (
+        connected(by, progress, target, engine) as builder,
+        serve(what, builder, published=published, on_line=show.line, **options) as endpoint,
+    ):
+        yield endpoint
+
+
+@asynccontextmanager
+async def _local(
+    target: Target, published: Published, progress: Progress, show: _Shown, within: float, debug: Published | None
+) -> AsyncIterator[Endpoint]:
+    import time
+
+    from ...serving.local import locally, moved
+    from ...serving.log import Log
+    from ...serving.places import located
+    from ...serving.serve import ready
+
+    assert target.project and target.graph
+    log = Log(show.line)
+    async with locally(
+        target.project, target.graph, log, published=published, on_event=progress.on_event, debug=debug
+    ) as (endpoint, app):
+        if debug:
+            show.attach = how_to_attach(debug, target, by="local", app=str(app))
+        await ready(endpoint, time.monotonic(), within, moved(located(target.graph.layers), app))
+        yield endpoint
+
+
+def _published(text: str | None) -> Published:
+    """Read ``-p``; unless it is given, the usual port, or any where that is taken."""
+    from ...serving.container import Published
+    from ...serving.local import is_free
+
+    match = re.fullmatch(
+        r"(?:(?P<address>\d+(?:\.\d+){3}|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})(?::(?P<inner>\d{1,5}))?",
+        PORT if text is None else text,
+    )
+    if not match or not 0 < int(match["port"]) < 65536 or not 0 < int(match["inner"] or 5001) < 65536:
+        raise UsageError(f"not a port: {text!r}", where="-p", do="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
+    port = int(match["port"])
+    if text is None and not is_free(port):
+        tell(f"port {port} is in use; taking another")
+        port = 0
+    return Published(port, match["address"] or "127.0.0.1", int(match["inner"] or 5001))
+
+
+class _Shown:
+    """What a person sees of a served image: the entry script's own lines; errors once it is ready.
+
+    ``attach`` is shown when a debugger can.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.attach = ""
+        self._ready = False
+
+    def line(self, line: Line) -> None:
+        """Show a line, or don't."""
+        if self.quiet:
+            return
+        if self.attach and line.text == WAITS:
+            say(self.attach)
+            sys.stdout.flush()
+        if line.kind == "user" or self.verbose or (self._ready and line.kind in ("error", "request")):
+            mark = "server | " if line.kind == "server" else ""
+            say(f"  {mark}{line.shown}")
+
+    def ready(self, endpoint: Endpoint, target: Target) -> None:
+        """Say where it answers."""
+        from ...serving.places import near
+
+        self._ready = True
+        if self.quiet:
+            click.echo(endpoint.url)
+            return
+        request = target.project.request if target.project else None
+        data = f"@{shlex.quote(str(near(request)))}" if request else "'{\"data\": []}'"
+        click.echo(f"ready after {endpoint.ready_seconds:.1f} s: {endpoint.url}")
+        click.echo(f"  curl {endpoint.url}/score -H 'Content-Type: application/json' -d {data}")
+        if endpoint.by == "dagger":
+            click.echo("  (the engine's tunnel listens on every address of this machine)")
+        sys.stdout.flush()

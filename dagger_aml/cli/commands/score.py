@@ -1,0 +1,272 @@
+"""``dagger-aml score``"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import statistics
+import sys
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import anyio
+import click
+from attrs import frozen
+
+from ...errors import UsageError
+from ...events import Said
+from ..common import check_engine, engine_option, not_dagger, project_options
+from ..main import tell
+from ..progress import Progress, progress_option
+from ..target import Target, connected, read_target, ready_option, say, with_option
+
+if TYPE_CHECKING:
+    from ...serving.endpoint import Endpoint
+    from ...serving.http import Scored
+
+
+@click.command(
+    "score",
+    short_help="Post a request and show, time and check the answer.",
+    epilog="Exit code 1 when the status is not 200 or the answer is another than the expected one.",
+)
+@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]")
+@partial(project_options, argument=False)
+@click.option("--request", metavar="FILE", help="What is posted.  [default: the project's request.json]")
+@click.option("--expect", metavar="FILE", help="The answer that it must give.  [default: the project's answer.json]")
+@click.option(
+    "-n", "number", type=click.IntRange(1), default=1, metavar="NUMBER", show_default=True, help="How many requests."
+)
+@click.option(
+    "-c",
+    "at_once",
+    type=click.IntRange(1),
+    default=1,
+    metavar="NUMBER",
+    show_default=True,
+    help="How many at a time.",
+)
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Sent with it; for a URL's key.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_option
+@engine_option
+@ready_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Show also all that the image prints.")
+def command(
+    target: str,
+    request: str | None,
+    expect: str | None,
+    number: int,
+    at_once: int,
+    headers: tuple[str, ...],
+    as_json: bool,
+    builder: str,
+    engine: str | None,
+    ready_timeout: float,
+    mode: str,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Post a request to PROJECT's image, an image, or a server that runs, and compare the answer.
+
+    A project is built, an image started, and both are stopped again; a URL is asked as it is. Numbers must be
+    exactly the expected ones.
+
+    \b
+    dagger-aml score examples/diabetes
+    dagger-aml score diabetes:1 --with docker --request request.json -n 100 -c 4
+    dagger-aml score http://127.0.0.1:6789 --request request.json --expect answer.json
+    """
+    found = read_target(target, given, url=True)
+    check_engine(engine, "a URL is asked as it is" if found.url else not_dagger(builder))
+    asked = _Asked.of(found, request, expect, number, at_once)
+    sent = dict(_header(each) for each in headers)
+    if sent and not found.url:
+        raise UsageError("headers are for a URL", where="--header", do="Leave them out.")
+    with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
+        ok = anyio.run(
+            partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
+        )
+    if not ok:
+        sys.exit(1)
+
+
+@frozen
+class _Asked:
+    """What is posted and what must come back."""
+
+    body: bytes
+    content_type: str
+    shown: str
+    expected: Path | None
+    number: int
+    at_once: int
+
+    @classmethod
+    def of(cls, target: Target, request: str | None, expect: str | None, number: int, at_once: int) -> _Asked:
+        project = target.project
+        path = Path(request) if request else project.request if project else None
+        if path is None:
+            raise UsageError(
+                "there is no request to post", where="--request",
+                do="Name a file, or put a request.json into the project." if project else "Name a file.",
+            )  # fmt: skip
+        answer = Path(expect) if expect else project.answer if project and not request else None
+        for each, flag in ((path, "--request"), (answer, "--expect")):
+            if each and not each.is_file():
+                raise UsageError(f"there is no file {each}", where=flag)
+        if answer:
+            try:
+                json.loads(answer.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise UsageError(f"the expected answer is not JSON: {error}", where=str(answer)) from None
+        kind = mimetypes.guess_type(path.name)[0] or "application/json"
+        return cls(path.read_bytes(), kind, str(path), answer, number, at_once)
+
+
+async def _score(
+    target: Target, asked: _Asked, name: str, engine: str | None, progress: Progress, headers: dict[str, str],
+    within: float, as_json: bool, verbose: bool,
+) -> bool:  # fmt: skip
+    from ...serving.http import Http
+    from ...serving.places import located
+    from ...serving.serve import serve
+
+    locate = located(target.graph.layers if target.graph else ())
+    async with AsyncExitStack() as stack:
+        endpoint: Endpoint | None = None
+        if target.url:
+            base, path = _split(target.url)
+            ask = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
+        else:
+            builder = await stack.enter_async_context(connected(name, progress, target, engine))
+            what = target.graph or target.image
+            assert what is not None
+            endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))
+            progress.on_event(Said(f"ready after {endpoint.ready_seconds:.1f} s, served by {endpoint.by}"))
+            ask = partial(endpoint.ask, "POST", "/score")
+        begun = time.monotonic()
+        answers = await _ask_all(partial(ask, asked.body, content_type=asked.content_type), asked)
+        seconds = time.monotonic() - begun
+        first = next((each for each in answers if each.status != 200), answers[0])
+        from ...serving.smoke import difference_to, not_200
+
+        differences = [difference_to(each, asked.expected) for each in answers] if first.status == 200 else []
+        difference = next((each for each in differences if each), None)
+        cause = await not_200(first, endpoint, locate) if first.status != 200 else None
+        if verbose and endpoint:
+            click.echo("\n".join(await endpoint.settled()), err=True)
+    if as_json:
+        click.echo(json.dumps(_as_json(first, answers, seconds, asked, difference, cause), indent=2))
+    else:
+        _report(first, answers, seconds, asked, difference)
+    if cause and not as_json:
+        from ...serving.failure import ScoreFailed
+
+        tell(f"error: {ScoreFailed(cause)}")
+    return not (difference or cause)
+
+
+async def _ask_all(ask: Any, asked: _Asked) -> list[Scored]:
+    """All answers; one request alone first where there are several, so that the first connection is not counted."""
+    answers: list[Scored] = []
+    left = asked.number
+
+    async def worker() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            answers.append(await ask())
+
+    if asked.number > 1:
+        await ask()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(asked.at_once, asked.number)):
+            tasks.start_soon(worker)
+    return answers
+
+
+def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked, difference: str | None) -> None:
+    from ...serving.http import RUN_FAILED, RUN_MILLISECONDS, SERVER_VERSION
+    from ...serving.places import near
+
+    said = [f"{first.seconds * 1000:.1f} ms"]
+    if RUN_MILLISECONDS in first.headers:
+        said.append(f"run() {first.headers[RUN_MILLISECONDS]} ms")
+    if first.run_failed:
+        said.append(f"{RUN_FAILED}: True")
+    if SERVER_VERSION in first.headers:
+        said.append(first.headers[SERVER_VERSION])
+    say(f"status {first.status or 'none'}  ({', '.join(said)})")
+    if first.status:
+        say(first.body.rstrip("\n"))
+    if len(answers) > 1:
+        times = _latency(answers, seconds)
+        good = sum(each.status == 200 for each in answers)
+        say(
+            f"{len(answers)} requests, {asked.at_once} at a time: median {times['median_ms']:.1f} ms, "
+            f"p95 {times['p95_ms']:.1f} ms, {times['per_second']:.0f} a second; {good} of {len(answers)} gave 200"
+        )
+    if difference and asked.expected:
+        say(f"the answer is another than expected ({near(asked.expected)}): {difference}")
+    elif asked.expected and first.status == 200:
+        say(f"the answer is the expected one ({near(asked.expected)})")
+
+
+def _latency(answers: list[Scored], seconds: float) -> dict[str, float]:
+    times = sorted(each.seconds * 1000 for each in answers)
+    return {
+        "median_ms": statistics.median(times),
+        "p95_ms": times[min(len(times) - 1, int(0.95 * len(times)))],
+        "min_ms": times[0],
+        "max_ms": times[-1],
+        "per_second": len(answers) / seconds,
+    }
+
+
+def _as_json(
+    first: Scored, answers: list[Scored], seconds: float, asked: _Asked, difference: str | None, cause: Any
+) -> dict[str, Any]:
+    try:
+        body: Any = first.json
+    except ValueError:
+        body = first.body
+    statuses = [each.status for each in answers]
+    return {
+        "status": first.status,
+        "body": body,
+        "headers": dict(first.headers),
+        "seconds": first.seconds,
+        "request": asked.shown,
+        "expected": str(asked.expected) if asked.expected else None,
+        "as_expected": None if not asked.expected or first.status != 200 else difference is None,
+        "difference": difference,
+        "error": None if cause is None else {"what": cause.what, "where": cause.where, "do": cause.do or None},
+        "latency": {
+            "requests": len(answers),
+            "at_once": asked.at_once,
+            **_latency(answers, seconds),
+            "statuses": {str(status): statuses.count(status) for status in sorted(set(statuses))},
+        },
+    }
+
+
+def _split(url: str) -> tuple[str, str]:
+    """A server's address and the path to post to: ``/score`` unless the URL has one."""
+    parts = urlsplit(url)
+    path = parts.path if parts.path not in ("", "/") else "/score"
+    return f"{parts.scheme}://{parts.netloc}", path + (f"?{parts.query}" if parts.query else "")
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or "\n" in text or "\r" in text:
+        raise UsageError(f"not NAME:VALUE: {text!r}", where="--header")
+    return name.strip(), value.strip()

@@ -1,0 +1,58 @@
+"""``dagger-aml site-packages``"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from ...building.plans import ask
+from ...errors import ProjectError
+from ...fs.atomic import replaced_folder
+from ...graph.graph import Graph
+from ...project.load import load_project
+from ...project.model import Project
+from ...project.settings import Options
+from ...steps.packages import site_packages
+from ..common import check_engine, engine_option, not_dagger, opened, project_options, with_option
+from ..main import tell
+from ..progress import Progress
+
+
+@click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base.")
+@partial(project_options, only=("base", "platform", "requirements", "pip"))
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
+@with_option
+@engine_option
+@click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def command(
+    project: str, output: str, builder: str, engine: str | None, force: bool, quiet: bool, **given: Any
+) -> None:
+    """Install PROJECT's requirements, complete, into a folder, by the base image's own Python.
+
+    The folder is what AZUREML_EXTRA_PYTHON_LIB_PATH, or PYTHONPATH, is made for.
+
+    \b
+    dagger-aml site-packages PROJECT -o libs
+    """
+    check_engine(engine, not_dagger(builder))
+    found = load_project(project, Options(**given), preinstalled=False)
+    if not found.requirements and not found.pip:
+        raise ProjectError("has no requirements to install", where=str(found.root))
+    with Progress(quiet=quiet) as progress:
+        anyio.run(_make, found, Path(output), builder, engine, force, progress)
+    if not quiet:
+        tell(f"wrote {output}")
+
+
+async def _make(
+    project: Project, output: Path, name: str, engine: str | None, force: bool, progress: Progress
+) -> None:
+    built = site_packages(Graph(project.base), project.requirements, more=project.pip, root=project.root)
+    with replaced_folder(output, force=force) as new:
+        async with opened(name, progress, engine=engine) as builder:
+            await builder.folder(await ask(built.graph, builder), built.path, new)

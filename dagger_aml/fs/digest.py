@@ -1,0 +1,56 @@
+"""Digests of what sources put into an image."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import ProjectError
+from ..graph.graph import Built, Source
+from ..graph.source import Local, Text
+from .stamps import AGAIN
+from .tree import is_file, unreadable_part
+
+_CHUNK = 1 << 20
+
+
+def digest(source: Source) -> str:
+    """``sha256:…`` of what a source puts into an image: paths, types, modes, bytes, link targets; no times.
+
+    Reads every byte of a Local source.
+
+    :raises ProjectError: a file that has gone or changed its size since it was walked.
+    """
+    total = hashlib.sha256()
+    if isinstance(source, Text):
+        total.update(b"file %o " % (0o755 if source.executable else 0o644) + hashlib.sha256(source.data).digest())
+    elif isinstance(source, Built):
+        raise TypeError("a Built source has no digest of its own; fingerprint its graph")
+    elif isinstance(source, Local):
+        single = is_file(source)
+        for entry in source.entries:
+            name = b"" if single else os.fsencode(entry.path)
+            total.update(b"%s %o %d:%s\0" % (entry.type.encode(), entry.mode, len(name), name))
+            if entry.type == "link":
+                total.update(os.fsencode(entry.target) + b"\0")
+            elif entry.type == "file":
+                total.update(_file_digest(Path(source.path) / ("" if single else entry.path), entry.size))
+    return f"sha256:{total.hexdigest()}"
+
+
+def _file_digest(path: Path, size: int) -> bytes:
+    total, seen = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            read: Callable[[], bytes] = lambda: file.read(_CHUNK)  # noqa: E731
+            for chunk in iter(read, b""):
+                total.update(chunk)
+                seen += len(chunk)
+    except OSError as error:
+        raise unreadable_part(error, path) from None
+    if seen != size:
+        what = f"changed while it was read ({size} bytes, then {seen})"
+        raise ProjectError(what, where=str(path), do=AGAIN)
+    return total.digest()

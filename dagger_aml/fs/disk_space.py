@@ -1,0 +1,81 @@
+"""A file system that takes nothing more: known by what is raised or said, and told with the room that there is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from ..errors import BuildError, DaggerAmlError, UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+_SAID = ("no space left on device", "disk quota exceeded")
+
+
+_LITTLE = 1 << 20
+"""Bytes: with fewer free, a file system counts as full."""
+
+
+def says_full(text: str) -> bool:
+    """Whether a program's words mean that a disk is full."""
+    return any(words in text.lower() for words in _SAID)
+
+
+def is_full(place: Path) -> bool:
+    """Whether a file system takes nothing more: no bytes or no names."""
+    try:
+        found = os.statvfs(place)
+    except (OSError, AttributeError):
+        return False
+    return found.f_bavail * found.f_frsize < _LITTLE or (found.f_files > 0 and found.f_favail == 0)
+
+
+def not_written(error: OSError, where: str, place: Path) -> DaggerAmlError:
+    """The error for an output that the system did not take: exit code 1 where its disk is full, else 2.
+
+    :param where: as the user named it.
+    :param place: a folder on its file system.
+    """
+    what = f"cannot be written ({error.strerror or error})"
+    if error.errno in _FULL:
+        return DaggerAmlError(what, where=where, do=more_room(place))
+    return UsageError(what, where=where)
+
+
+def not_saved(error: DaggerAmlError, where: str, place: Path) -> DaggerAmlError:
+    """The error of a builder that wrote an output, told as a full disk where it says so."""
+    if not isinstance(error, BuildError) or not says_full(f"{error.what}\n{error.output}"):
+        return error
+    return BuildError(
+        "cannot be written (no space left on device)",
+        step=where,
+        command=error.command,
+        output=error.output or error.what,
+        do=more_room(place),
+    )
+
+
+def more_room(place: Path) -> str:
+    """What to do about a full disk, with the room at a folder and in the one for temporary files."""
+    return (
+        "Make room there, or give another place.\n"
+        f"Free: {_free(place)}; for temporary files, which TMPDIR moves: {_free(temporary_folder())}."
+    )
+
+
+def temporary_folder() -> Path:
+    """Where large temporary files go: $TMPDIR, else /var/tmp, which is not in memory as /tmp may be, else /tmp."""
+    roomy = "/var/tmp"
+    if not os.environ.get("TMPDIR") and os.access(roomy, os.W_OK):
+        return Path(roomy)
+    return Path(os.environ.get("TMPDIR") or "/tmp")
+
+
+def _free(place: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(place).free / 1e6:,.1f} MB in {place}"
+    except OSError as error:
+        return f"nothing in {place} ({error.strerror})"

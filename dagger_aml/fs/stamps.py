@@ -1,0 +1,72 @@
+"""What tells that somebody wrote to a file while it was read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+
+from ..errors import DaggerAmlError, ProjectError
+from ..graph.graph import Built, Copy, Layer
+from ..graph.source import Local
+from .tree import is_file
+
+AGAIN = "Run the same command again when nothing writes there any more."
+
+
+Stamps = dict[str, tuple[int, int, int] | None]
+"""Size, time in nanoseconds and number of each file; None of one that is not there."""
+
+
+def stamps(layers: Iterable[Layer]) -> Stamps:
+    """What tells that a file was changed, for each local file that layers take, those of stages included."""
+    found: Stamps = {}
+    for layer in layers:
+        if not isinstance(layer, Copy):
+            continue
+        if isinstance(layer.source, Built):
+            found |= stamps(layer.source.graph.layers)
+        elif isinstance(layer.source, Local):
+            root, single = layer.source.path, is_file(layer.source)
+            for entry in layer.source.entries:
+                if entry.type == "file":
+                    path = root if single else os.path.join(root, entry.path)  # noqa: PTH118 - for each of thousands
+                    found[path] = _stamp(path)
+    return found
+
+
+def check_stamps(before: Stamps) -> None:
+    """Refuse what was made of files that somebody else wrote to meanwhile.
+
+    A file's bytes are read at one moment and its digest is taken at another: they would not agree.
+
+    :raises ProjectError: a file vanished or changed.
+    """
+    for path, stamp in before.items():
+        now = _stamp(path)
+        if now is None or now != stamp:
+            what = "vanished" if now is None else "changed"
+            raise ProjectError(f"{what} while it was read", where=path, do=AGAIN)
+
+
+@contextlib.contextmanager
+def unchanged(layers: Iterable[Layer]) -> Iterator[None]:
+    """Check the stamps of what layers take around a block; also where it failed, which is then why.
+
+    :raises ProjectError: a file vanished or changed.
+    """
+    before = stamps(layers)
+    try:
+        yield
+    except DaggerAmlError:
+        check_stamps(before)
+        raise
+    check_stamps(before)
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        info = os.lstat(path)
+    except OSError:
+        return None
+    return info.st_size, info.st_mtime_ns, info.st_ino

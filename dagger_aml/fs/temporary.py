@@ -1,0 +1,52 @@
+"""Temporary folders of builds."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import DaggerAmlError
+from .disk_space import is_full, temporary_folder
+
+
+@contextlib.contextmanager
+def workplace() -> Iterator[Path]:
+    """A temporary folder, gone afterwards; where it lies says :func:`~dagger_aml.fs.disk_space.temporary_folder`.
+
+    :raises DaggerAmlError: it cannot be made, or its disk is full.
+    """
+    parent = temporary_folder()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=parent)).resolve()
+    except OSError as error:
+        raise DaggerAmlError(
+            f"no temporary folder can be made in it ({error.strerror})",
+            where=str(parent),
+            do="Set TMPDIR to a folder that can be written to and has room.",
+        ) from None
+    try:
+        (folder / "tmp").mkdir()
+        yield folder
+    except OSError as error:
+        if not is_full(folder):
+            raise
+        raise DaggerAmlError(
+            f"the folder for temporary files is full ({error.strerror})",
+            where=str(parent),
+            do="Make room there, or set TMPDIR to a folder that has it.",
+        ) from None
+    finally:
+        if not _mounted_in(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mounted_in(folder: Path) -> bool:
+    """Whether a builder that was killed left something mounted there, through which nothing may be removed."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split()[4].startswith(f"{folder}/") for line in mounts)

@@ -1,0 +1,215 @@
+"""Local files and folders: what of them is taken, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import evolve
+
+from ..errors import GraphError, ProjectError, unreadable
+from ..graph.source import Entry, Local
+from .ignore import IgnoreFiles
+
+ALWAYS_LEFT_OUT = frozenset(
+    {
+        ".git",
+        ".gitignore",
+        ".amlignore",
+        ".dockerignore",
+        ".hg",
+        ".svn",
+        ".env",
+        ".venv",
+        ".tox",
+        ".nox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".ipynb_checkpoints",
+        ".DS_Store",
+        "node_modules",
+        "__pycache__",
+    }
+)
+"""Names that are never taken from a code folder."""
+
+
+MARKER = ".dagger-aml"
+"""A file that marks a folder as written by dagger-aml: it may be replaced, and is never taken as code."""
+
+
+def local(
+    path: Path,
+    *,
+    leave_out: Iterable[Path] = (),
+    caches: bool = False,
+    ignore: IgnoreFiles | None = None,
+    keep: Iterable[Path] = (),
+    step: str = "copy",
+) -> Local:
+    """Walk a file or a folder and say what of it goes into the image.
+
+    The part given may itself be a link, which is followed. Modes are normalised (0755 for folders and what anyone
+    may execute, 0644 for the rest).
+
+    :param leave_out: paths in the folder that are other parts of the project.
+    :param caches: take also what :data:`ALWAYS_LEFT_OUT` names (a model folder is taken as it is).
+    :param ignore: ignore files to follow.
+    :param keep: paths in the folder's top that ignore files say nothing of, nor of what lies beneath.
+    :param step: named in errors.
+    :raises ProjectError: missing or unreadable.
+    :raises GraphError: a FIFO, socket or device; a link that leaves the folder.
+    """
+    try:
+        root = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise unreadable_part(error, path) from None
+    # A part may be given as a link: both the link's own place and what it points to are another part.
+    kept_apart = {place for each in leave_out for place in (each.resolve(), each.parent.resolve() / each.name)}
+    spared = {each.parent.resolve() / each.name for each in keep}
+    mode = root.stat().st_mode
+    if stat.S_ISREG(mode):
+        _must_read(root)
+        return Local(str(root), (_file(root.name, root.stat()),))
+    if not stat.S_ISDIR(mode):
+        raise GraphError(f"{_kind(mode)} cannot be put into an image: {root}", where=step)
+    entries: list[Entry] = []
+    left_out: list[str] = []
+
+    def walk(folder: Path, prefix: str, ignore: IgnoreFiles | None) -> None:
+        try:
+            names = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise unreadable(error, folder) from None
+        for item in names:
+            name = prefix + item.name
+            if Path(item.path) in kept_apart or (not caches and _is_left_out(item)):
+                left_out.append(name)
+                continue
+            try:
+                info = item.stat(follow_symlinks=False)
+            except OSError as error:
+                raise unreadable_part(error, item.path) from None
+            rules = None if Path(item.path) in spared else ignore
+            if rules and rules.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
+                left_out.append(name)
+                continue
+            if stat.S_ISLNK(info.st_mode):
+                entries.append(_link(root, Path(item.path), name, step))
+            elif stat.S_ISDIR(info.st_mode):
+                entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
+                walk(Path(item.path), name + "/", rules)
+            elif stat.S_ISREG(info.st_mode):
+                _must_read(Path(item.path))
+                entries.append(_file(name, info))
+            else:
+                raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", where=step)
+
+    walk(root, "", ignore)
+    return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
+
+
+def some_files(root: Path, files: Iterable[Path], *, step: str = "copy") -> Local:
+    """Some files of a folder, at the places that they have in it, and nothing else that lies there.
+
+    :param files: in ``root``, none of them a link.
+    :raises ProjectError: missing or unreadable.
+    """
+    top = root.resolve()
+    entries: dict[str, Entry] = {}
+    for file in files:
+        place = (file.parent.resolve() / file.name).relative_to(top)
+        for folder in reversed(place.parents[:-1]):
+            mode = stat.S_IMODE((top / folder).stat().st_mode)
+            entries[folder.as_posix()] = Entry(folder.as_posix(), "dir", 0o755, disk_mode=mode)
+        found = local(file, step=step).entries[0]
+        entries[place.as_posix()] = evolve(found, path=place.as_posix())
+    return Local(str(top), sorted(entries.values(), key=lambda entry: entry.path), partial=True)
+
+
+_POINTER, _LARGEST_POINTER = b"version https://git-lfs.github.com/spec/", 1024
+
+
+def check_pulled(source: Local) -> None:
+    """Refuse files that Git LFS left as pointers: small texts in place of the files that are meant.
+
+    :raises ProjectError: there is one.
+    """
+    single = is_file(source)
+    for entry in source.entries:
+        if entry.type != "file" or not len(_POINTER) < entry.size < _LARGEST_POINTER:
+            continue
+        path = Path(source.path) / ("" if single else entry.path)
+        try:
+            with path.open("rb") as file:
+                begun = file.read(len(_POINTER))
+        except OSError as error:
+            raise unreadable_part(error, path) from None
+        if begun == _POINTER:
+            raise ProjectError(
+                "is a Git LFS pointer, not the file itself", where=str(path), do="Fetch the file: git lfs pull"
+            )
+
+
+def is_file(source: Local) -> bool:
+    """Whether a Local source is a single file."""
+    return (
+        not source.partial
+        and len(source.entries) == 1
+        and source.entries[0].type == "file"
+        and source.entries[0].path == Path(source.path).name
+        and Path(source.path).is_file()
+    )
+
+
+def _file(name: str, info: os.stat_result) -> Entry:
+    executable = bool(info.st_mode & 0o111)
+    return Entry(name, "file", 0o755 if executable else 0o644, info.st_size, disk_mode=stat.S_IMODE(info.st_mode))
+
+
+def _link(root: Path, path: Path, name: str, step: str) -> Entry:
+    target = os.readlink(path)  # noqa: PTH115 - the text itself, not a Path made of it
+    ends = Path(os.path.normpath(path.parent / target)), Path(os.path.realpath(path))
+    if Path(target).is_absolute() or not all(end.is_relative_to(root) for end in ends):
+        raise GraphError(
+            f"a link leads out of the folder: {path} -> {target}",
+            where=step,
+            do="Copy what it points to into the folder, or give that as a part of its own.",
+        )
+    return Entry(name, "link", 0o777, target=target, disk_mode=0o777)
+
+
+def _is_left_out(item: os.DirEntry[str]) -> bool:
+    if item.name in ALWAYS_LEFT_OUT or item.name == MARKER or item.name.endswith((".pyc", ".egg-info")):
+        return True
+    if item.name.startswith(".env."):
+        return True
+    if not item.is_dir(follow_symlinks=False):
+        return False
+    return any(os.path.isfile(f"{item.path}/{name}") for name in ("pyvenv.cfg", MARKER))  # noqa: PTH113 - no error
+
+
+def _must_read(path: Path) -> None:
+    if not os.access(path, os.R_OK):
+        raise unreadable(PermissionError(), path)
+
+
+def _kind(mode: int) -> str:
+    names = {
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return names.get(stat.S_IFMT(mode), "a special file")
+
+
+def unreadable_part(error: OSError | RuntimeError, path: str | Path) -> ProjectError:
+    if isinstance(error, FileNotFoundError):
+        return ProjectError("does not exist", where=str(path))
+    if isinstance(error, RuntimeError):
+        return ProjectError(f"cannot be read ({error})", where=str(path))
+    return unreadable(error, path)

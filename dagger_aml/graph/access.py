@@ -1,0 +1,146 @@
+"""How the steps of a build reach what they install from: indexes, mirrors, proxies, CAs and secrets, as data.
+
+None of it gets into the image. What decides the result, such as an index's URL, is in the fingerprint by a mount's
+``key``; values are not, nor proxies and CAs.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from attrs import Attribute, field, frozen
+
+from ..errors import UsageError
+from .mount import Secret
+
+_URL = re.compile(r"https?://[^\s/@]+(?:/\S*)?\Z")
+
+
+_PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/-]+\Z")
+
+
+def check_url(url: str, what: str) -> str:
+    """Return an index's or mirror's URL if it is one that may be seen.
+
+    :raises UsageError: not http or https, or a password in it.
+    """
+    if "@" in urlsplit(url).netloc:
+        raise UsageError(
+            "a URL with a password or token in it would stay where it is written",
+            where=what,
+            do="Give it as a secret: `--secret id=pip,env=NAME`, NAME holding the URL with its credentials; or "
+            "`--secret id=netrc,src=~/.netrc` beside the URL without them.",
+        )
+    if not _URL.match(url) or any(ord(char) < 33 or ord(char) == 127 for char in url):
+        folder = what == "find_links" and "://" not in url
+        do = "A folder of wheels is named in the requirements file, and travels with it: --find-links wheels"
+        raise UsageError(f"not an http or https URL: {url!r}", where=what, do=do if folder else None)
+    return url
+
+
+def _optional_url(_: Any, attribute: Attribute[Any], url: str | None) -> None:
+    if url is not None:
+        check_url(url, attribute.name)
+
+
+def _mirror(_: Any, attribute: Attribute[Any], url: str | None) -> None:
+    if url is not None and not _PLAIN_URL.match(check_url(url, attribute.name)):
+        raise UsageError(f"not the URL of a mirror: {url!r}", where=attribute.name)
+
+
+def _urls(_: Any, attribute: Attribute[Any], urls: tuple[str, ...]) -> None:
+    for url in urls:
+        check_url(url, attribute.name)
+
+
+def _no_proxy_value(_: Any, attribute: Attribute[Any], value: str | None) -> None:
+    if value is not None and (not value.isprintable() or not value):
+        raise UsageError("holds a character that no variable should", where=attribute.name)
+
+
+def _tuple(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+def _secrets(values: Iterable[Secret]) -> tuple[Secret, ...]:
+    return tuple(values)
+
+
+@frozen
+class Access:
+    """How a build's commands reach what they install from.
+
+    :param index_url: of pip's index, in place of PyPI; without credentials.
+    :param extra_index_urls: looked at beside it.
+    :param find_links: URLs of pages with archives.
+    :param apt_mirror: what replaces the archive's URL in the base's apt sources.
+    :param proxies: ``http_proxy``, ``https_proxy``, ``no_proxy``; given to every command of the build.
+    :param ca: certificates in PEM that commands trust beside the public ones (those of certifi).
+    :param secrets: by their ids.
+    """
+
+    index_url: str | None = field(default=None, validator=_optional_url)
+    extra_index_urls: tuple[str, ...] = field(default=(), converter=_tuple, validator=_urls)
+    find_links: tuple[str, ...] = field(default=(), converter=_tuple, validator=_urls)
+    apt_mirror: str | None = field(default=None, validator=_mirror)
+    http_proxy: str | None = field(default=None, validator=_no_proxy_value, repr=False)
+    https_proxy: str | None = field(default=None, validator=_no_proxy_value, repr=False)
+    no_proxy: str | None = field(default=None, validator=_no_proxy_value)
+    ca: Path | None = None
+    secrets: tuple[Secret, ...] = field(default=(), converter=_secrets)
+
+    def __attrs_post_init__(self) -> None:
+        ids = [secret.id for secret in self.secrets]
+        for id in ids:
+            if ids.count(id) > 1:
+                raise UsageError(f"the secret {id} is given twice", where="--secret")
+
+    def secret(self, id: str) -> Secret | None:
+        """The secret of an id, if it was given."""
+        return next((secret for secret in self.secrets if secret.id == id), None)
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """Variables of every command, in both the spellings that programs read."""
+        said = {"http_proxy": self.http_proxy, "https_proxy": self.https_proxy, "no_proxy": self.no_proxy}
+        return {spelt: value for name, value in said.items() if value for spelt in (name, name.upper())}
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """Every URL that packages may come from, as ``pip config`` would list them."""
+        index = (f"index-url {self.index_url}",) if self.index_url else ()
+        extra = (f"extra-index-url {url}" for url in self.extra_index_urls)
+        return (*index, *extra, *(f"find-links {url}" for url in self.find_links))
+
+    def sensitive(self) -> tuple[str, ...]:
+        """What must not be seen in a builder's output, longest first: the secrets' values, line by line, and the
+        passwords in them and in the proxies' URLs, as they are, decoded and encoded."""
+        found: set[str] = set()
+        for secret in self.secrets:
+            text = secret.reveal().decode("utf-8", "replace")
+            found.update(line.strip() for line in text.splitlines())
+            found.update(_passwords(text))
+        for url in (self.http_proxy, self.https_proxy):
+            found.update(_passwords(url or ""))
+        plain = {each for each in found if len(each) >= _SHORTEST}
+        coded = {base64.b64encode(each.encode()).decode() for each in plain}
+        return tuple(sorted(plain | coded | {quote(each, safe="") for each in plain}, key=len, reverse=True))
+
+
+_SHORTEST = 4
+"""Characters of what is hidden in output; less is found by chance in everything."""
+
+
+def _passwords(text: str) -> Iterator[str]:
+    for match in re.finditer(r"://([^/\s@]*)@", text):
+        user, _, password = match[1].partition(":")
+        yield password or user
+        yield unquote(password or user)
+    for match in re.finditer(r"\bpassword\s+(\S+)", text):
+        yield match[1]
+        yield match[1].strip("\"'")

@@ -1,0 +1,203 @@
+"""What an image can be made of, as frozen data.
+
+A :class:`Graph` is a base, layer ops (:class:`Run` and :class:`Copy`, the only two things that make files) and a
+:class:`~dagger_aml.graph.config.Config` (what the image says of itself). It knows neither Azure ML nor Dagger nor
+Dockerfiles. Every string is checked where the graph is made, so that a graph that exists can be carried out by every
+back end or is refused by ``resolve`` for what its base holds (the design's law 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from ..errors import GraphError
+from .access import Access
+from .base import From, Need
+from .checks import (
+    as_optional_tuple,
+    as_tuple,
+    check_path,
+    frozen_mapping,
+    no_mapping,
+    short,
+    valid_argv,
+    valid_built_path,
+    valid_env,
+    valid_id,
+    valid_mode,
+    valid_optional_id,
+    valid_path,
+    valid_touches,
+    valid_user,
+)
+from .config import Config
+from .mount import Mount
+from .source import Empty, Local, Text
+from .values import FromBase, Number, Value
+
+
+@frozen
+class Built:
+    """A path of another graph's image (a stage of a multi-stage build); keeps its own owners and modes."""
+
+    graph: Graph
+    path: str = field(validator=valid_built_path)
+
+
+Source = Local | Text | Empty | Built
+
+
+@frozen
+class Run:
+    """Run a command in the image.
+
+    :param argv: the command; no shell of its own, the first word absolute.
+    :param user: ``UID:GID``.
+    :param env: variables of this command only.
+    :param workdir: where it runs.
+    :param touches: absolute paths it may read or write (each with all beneath); None means anything.
+    :param mounts: files that it sees and that no layer holds; owned by ``user``, which is numeric then.
+    :param step: the name shown for it.
+    """
+
+    argv: tuple[Value, ...] = field(converter=as_tuple, validator=valid_argv)
+    user: Value = field(default="0:0", validator=valid_user)
+    env: Mapping[str, Value] = field(factory=no_mapping, converter=frozen_mapping, validator=valid_env)
+    workdir: str = field(default="/", validator=valid_path)
+    touches: tuple[Value, ...] | None = field(default=None, converter=as_optional_tuple, validator=valid_touches)
+    mounts: tuple[Mount, ...] = field(default=(), converter=as_tuple)
+    step: str = field(default="run", eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        for mount in self.mounts:
+            check_path(f"the place of the mount {mount.id}", mount.path)
+        if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
+            raise GraphError(
+                f"argv[0] holds '=', which /usr/bin/env takes for a variable: {short(self.argv[0])}", where=self.step
+            )
+
+    @property
+    def command(self) -> tuple[Value, ...]:
+        """What both back ends execute: the argv behind ``/usr/bin/env`` where the command has variables.
+
+        The image's own environment is thereby left alone in Dagger and in a Dockerfile alike.
+        """
+        paths = {name: mount.path for mount in self.mounts for name in mount.variables}
+        if not self.env and not paths:
+            return self.argv
+        pairs: list[Value] = [f"{name}={path}" for name, path in paths.items()]
+        for name, value in self.env.items():
+            if isinstance(value, FromBase):
+                pairs.append(evolve(value, before=f"{name}={value.before}"))
+            else:
+                pairs.append(f"{name}={value}")
+        return ("/usr/bin/env", *pairs, *self.argv)
+
+
+@frozen
+class Root:
+    """Owner and mode stated for the root of a copied tree."""
+
+    uid: int = field(validator=valid_id)
+    gid: int = field(validator=valid_id)
+    mode: int = field(default=0o755, validator=valid_mode)
+
+
+@frozen
+class Copy:
+    """Copy a file or a tree into the image.
+
+    An existing destination root and existing parents keep their owner and mode; a new root gets the copy's owner and
+    0755; new parents are 0:0 0755 (encoding K of the project's facts on builders).
+
+    :param source: where from.
+    :param dest: the exact final path: the file itself, or the folder that the tree's contents go into.
+    :param kind: ``file`` or ``tree``.
+    :param uid: owner of what is copied; None keeps the source's (0 for Local, Text and Empty).
+    :param gid: group, likewise.
+    :param root: owner and mode put on the destination root whatever was there; None leaves it to the law above.
+    :param changes: ``rarely`` (models) or ``often`` (code): what the scheduler orders by.
+    :param step: the name shown for it.
+    """
+
+    source: Source
+    dest: str = field(validator=valid_path)
+    kind: Literal["file", "tree"] = "tree"
+    uid: Number | None = field(default=None, validator=valid_optional_id)
+    gid: Number | None = field(default=None, validator=valid_optional_id)
+    root: Root | None = None
+    changes: Literal["rarely", "often"] = "rarely"
+    step: str = field(default="copy", eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.dest == "/" and self.kind == "file":
+            raise GraphError("dest of a file is '/'")
+        if (self.uid is None) != (self.gid is None):
+            raise GraphError("a copy's uid and gid are given together or not at all", where=self.step)
+        if isinstance(self.source, Built) and self.kind != "tree":
+            raise GraphError("a Built source is a folder", where=self.step, do="Copy the folder that holds the file.")
+        if self.root is not None and (self.kind != "tree" or self.dest == "/"):
+            raise GraphError("a root is stated of a copied tree other than '/'", where=self.step)
+        if isinstance(self.source, Text) and self.kind != "file":
+            raise GraphError("a Text source is a file", where=self.step)
+        if isinstance(self.source, Empty) and self.kind != "tree":
+            raise GraphError("an Empty source is a tree", where=self.step)
+
+
+Layer = Run | Copy
+
+
+@frozen
+class Graph:
+    """A base, the layer ops on it, and what the image says of itself. Immutable: every method gives a new one.
+
+    :param access: how its commands reach what they install from; never part of the image.
+    :param needs: what the base must have; checked by ``resolve``, never part of the image.
+    :param notes: what steps want the user to know; never part of the image.
+    """
+
+    base: From | None = None
+    layers: tuple[Layer, ...] = field(default=(), converter=as_tuple)
+    config: Config = field(factory=Config)
+    access: Access = field(factory=Access, eq=False)
+    needs: tuple[Need, ...] = field(default=(), converter=as_tuple)
+    notes: tuple[str, ...] = field(default=(), converter=as_tuple, eq=False)
+
+    def add(self, *layers: Layer) -> Graph:
+        """The graph with ops put on top."""
+        return evolve(self, layers=(*self.layers, *layers))
+
+    def configure(self, **changes: Any) -> Graph:
+        """The graph with fields of its :class:`Config` replaced; ``env`` and ``labels`` are merged, ports added."""
+        config = self.config
+        for name in ("env", "labels"):
+            if name in changes:
+                changes[name] = {**getattr(config, name), **changes[name]}
+        if "ports" in changes:
+            changes["ports"] = tuple(dict.fromkeys((*config.ports, *changes["ports"])))
+        return evolve(self, config=evolve(config, **changes))
+
+    def need(self, need: Need) -> Graph:
+        """The graph with something more asked of its base."""
+        return evolve(self, needs=(*self.needs, need))
+
+    def note(self, text: str) -> Graph:
+        """The graph with something more to tell the user."""
+        return evolve(self, notes=(*self.notes, text))
+
+    @property
+    def from_(self) -> From:
+        """The base.
+
+        :raises GraphError: no step has set one.
+        """
+        if self.base is None:
+            raise GraphError(
+                "the graph has no base",
+                do="Call the base step first. A graph without it has no Dockerfile form; it can only be carried out "
+                "on a container that is there already: container(graph, client, base=theirs).",
+            )
+        return self.base

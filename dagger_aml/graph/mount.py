@@ -1,0 +1,153 @@
+"""Files that a command sees and no layer holds, and the secrets among them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+from attrs import field, frozen
+
+from ..errors import UsageError
+from ..text import expanded
+
+SECRET_IDS: Final[Mapping[str, str]] = {
+    "pip": "a pip.conf, or an index URL with its credentials",
+    "netrc": "a .netrc file",
+    "azure-artifacts": "a token for Azure Artifacts feeds",
+    "apt": "an apt auth.conf file (apt_auth.conf(5))",
+}
+"""The secrets that steps know, and what each holds; any other id is for commands of a recipe's own."""
+
+
+LARGEST_SECRET: Final = 500 * 1024
+"""Bytes; BuildKit takes no larger one."""
+
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9._-]+)+\Z")
+
+
+class Secret:
+    """A value that is mounted where a command needs it and shown nowhere.
+
+    It cannot be printed, pickled or written as JSON; the value is read when a builder needs it.
+
+    :param id: names it, for messages.
+    :param read: gives the value; raises UsageError where it cannot.
+    """
+
+    __slots__ = ("_read", "id")
+
+    def __init__(self, id: str, read: Callable[[], bytes]) -> None:
+        if not _ID.match(id):
+            raise UsageError(
+                f"not an id of a secret: {id!r}", where="--secret", do="Lower-case letters, digits, dots and dashes."
+            )
+        self.id = id
+        self._read = read
+
+    @classmethod
+    def of(cls, id: str, value: str | bytes) -> Secret:
+        """A secret whose value is at hand."""
+        data = value.encode() if isinstance(value, str) else value
+        return cls(id, lambda: data)
+
+    @classmethod
+    def parse(cls, text: str, *, where: str = "--secret", root: Path | None = None) -> Secret:
+        """Read ``id=ID,env=NAME`` or ``id=ID,src=FILE``, as buildx has it.
+
+        :param root: what a relative file is relative to; the working directory unless given.
+        :raises UsageError: something else; the value itself is not looked at yet.
+        """
+        said: dict[str, str] = {}
+        for part in text.split(","):
+            key, equals, value = part.partition("=")
+            if not equals or not value or key in said:
+                raise _not_a_secret(where)
+            said[key] = value
+        id, type_ = said.pop("id", ""), said.pop("type", None)
+        source, variable = said.pop("src", None) or said.pop("source", None), said.pop("env", None)
+        if said or not id or type_ not in (None, "file", "env") or (source is None) == (variable is None):
+            raise _not_a_secret(where)
+        if variable is not None:
+            return cls(id, lambda: _from_variable(id, variable, where))
+        assert source is not None
+        path = (root or Path()) / expanded(source)
+        return cls(id, lambda: _from_file(id, path, where))
+
+    def reveal(self) -> bytes:
+        """The value, for a builder alone.
+
+        :raises UsageError: it cannot be read, or is larger than builders take.
+        """
+        value = self._read()
+        if len(value) > LARGEST_SECRET:
+            raise UsageError(f"the secret {self.id} is larger than {LARGEST_SECRET // 1024} KiB", where="--secret")
+        return value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.id!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"the secret {self.id} cannot be written down")
+
+
+def _not_a_secret(where: str) -> UsageError:
+    # The text is not shown: it may be the value itself, given by mistake.
+    return UsageError(
+        "a secret is given as id=ID,env=NAME or id=ID,src=FILE",
+        where=where,
+        do="Its value is never written on the command line: `--secret id=pip,env=PIP_INDEX`.",
+    )
+
+
+def _from_variable(id: str, name: str, where: str) -> bytes:
+    value = os.environ.get(name)
+    if not value:
+        raise UsageError(f"the secret {id} is to come from ${name}, which is not set", where=where)
+    return value.encode()
+
+
+def _from_file(id: str, path: Path, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the secret {id} cannot be read from {path} ({error.strerror})", where=where) from None
+
+
+@frozen
+class Mount:
+    """A file that a command sees and that no layer holds.
+
+    :param id: names it among a build's files.
+    :param path: where the command sees it: a new file in ``/run``.
+    :param value: what it holds.
+    :param key: what of it decides the result, such as an index's URL; empty for proxies, CAs and the like.
+    :param variables: of the command, each set to the path.
+    :param mode: 0o400, owned by the command's user; 0o444 for what is no secret.
+    :param holds: what the file is, for whoever has to give it.
+    """
+
+    id: str = field()
+    path: str = field()
+    value: Secret = field(eq=False)
+    key: str = ""
+    variables: tuple[str, ...] = ()
+    mode: int = 0o400
+    holds: str = "a file"
+
+    def __attrs_post_init__(self) -> None:
+        if not _ID.match(self.id) or not _PATH.match(self.path):
+            raise UsageError(f"not the id and path of a mount: {self.id!r}, {self.path!r}", where="Mount")
+
+    @property
+    def name(self) -> str:
+        """The id, told apart by the key: what builders remember a command by, since they never look at the value."""
+        import hashlib
+
+        return f"{self.id}-{hashlib.sha256(self.key.encode()).hexdigest()[:12]}" if self.key else self.id

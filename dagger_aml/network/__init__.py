@@ -1,0 +1,1 @@
+"""How a build's commands reach what they install from."""

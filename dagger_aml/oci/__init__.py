@@ -1,0 +1,1 @@
+"""Images and registries: names, logins, layouts, layers."""

@@ -1,0 +1,91 @@
+"""What builders and registries say of a registry, as errors."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain
+from .reference import Registry
+
+_TOLD = (
+    (r"\b429\b|toomanyrequests", "it asks to slow down (429)"),
+    (r"\b(50[0234])\b", "it answered {}"),
+    (r"Internal Server Error", "it answered 500"),
+    (r"connection refused", "connection refused"),
+    (r"connection reset|broken pipe", "the connection was reset"),
+    (r"no such host|Temporary failure", "no such host"),
+    (r"i/o timeout|TLS handshake|deadline exceeded|awaiting headers", "no answer in time"),
+    (r"network is unreachable|no route to host", "the network is unreachable"),
+    (r"short read: expected", "it did not take what was sent"),
+    (r"\bEOF\b", "the connection was cut"),
+)
+"""What builders print of a registry that is gone or busy, and what we say of it."""
+
+
+def said_by_registry(text: str, where: str) -> DaggerAmlError | None:
+    """The error that a builder's message about a registry means, or None when it is not about one."""
+    host = _host(text, where)
+    at = f" ({host})" if host else ""
+    if re.search(r"\b401\b|unauthorized|authentication required|no basic auth", text, re.I):
+        return denied_by(401, where, host)
+    if re.search(r"\b403\b|forbidden|denied", text, re.I) and re.search(
+        r"regist|push|pull|manifest|token|http", text
+    ):
+        return denied_by(403, where, host)
+    if "x509:" in text:
+        return BuildError(
+            f"the builder does not trust the registry's certificate{at}",
+            step=where,
+            do='Give your company\'s certificates to the builder itself (docs/howto-proxy-ca.md, "The builder").',
+        )
+    if where.startswith("push ") or re.search(r"https?://|dial tcp|regist", text):
+        for pattern, meaning in _TOLD:
+            match = re.search(pattern, text, re.I)
+            if match:
+                return _away(f"{at}: {meaning.format(*match.groups())}", where, by_proxy="proxyconnect" in text)
+    if re.search(r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN", text, re.I) and "base" in where:
+        return BuildError(f"the registry has no such image{at}", step=where, do="Check the name and the tag.")
+    return None
+
+
+def _host(text: str, where: str) -> str:
+    """The registry that a message is about: of the reference that the step names, else of the first URL."""
+    kind, _, reference = where.partition(" ")
+    if kind in ("base", "push"):
+        try:
+            return Registry.of(reference).host
+        except GraphError:
+            pass
+    found = re.search(r"https?://([^/\s\"]+)", text)
+    return found[1] if found else ""
+
+
+def _away(said: str, where: str, *, by_proxy: bool) -> TryAgain:
+    """The error for a registry that a builder cannot reach."""
+    if by_proxy:
+        return TryAgain(
+            f"the builder's proxy cannot be reached, nor by it the registry{said}",
+            where=where,
+            do="Correct HTTPS_PROXY and NO_PROXY in the builder's environment: for podman and buildah your shell's, "
+            "for docker and the Dagger engine their own (docs/howto-proxy-ca.md).",
+        )
+    return TryAgain(f"the registry cannot be reached or is busy{said}", where=where, do=LATER)
+
+
+LATER = "Check the host and the network, then run the same command again."
+
+
+def denied_by(status: int, where: str, host: str) -> RegistryDenied:
+    name = host.removesuffix(".azurecr.io") if host.endswith(".azurecr.io") else "NAME"
+    login = f"`docker login {host or 'HOST'}` or `az acr login -n {name}`"
+    if status == 401:
+        do = (
+            f"Log in with {login}; the docker config and its helpers are read. A login without the role AcrPush (to "
+            "pull: AcrPull) is refused by Azure in the same way."
+        )
+    else:
+        do = (
+            "The login may not do that: in Azure it needs the role AcrPush (to pull: AcrPull), and the registry's "
+            f"network rules must let the builder in. Another login: {login}."
+        )
+    return RegistryDenied(f"the registry refused{f' ({host})' if host else ''}: {status}", where=where, do=do)

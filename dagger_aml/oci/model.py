@@ -1,0 +1,19 @@
+"""A layer as it travels."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+
+@frozen
+class Layer:
+    """One layer of an image as it travels.
+
+    :param digest: of the blob, ``sha256:…``.
+    :param size: bytes of the blob (compressed, if it is).
+    :param step: that made it; empty for the base's layers, and where the builder does not tell. Not compared.
+    """
+
+    digest: str
+    size: int
+    step: str = field(default="", eq=False)

@@ -1,0 +1,51 @@
+"""Names of images."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from ..graph.checks import parse_reference
+
+
+@frozen
+class Registry:
+    """One repository of a registry.
+
+    :param host: as in references; ``docker.io`` for Docker Hub.
+    :param tag: None when the reference has only a digest.
+    """
+
+    host: str
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @classmethod
+    def of(cls, reference: str) -> Registry:
+        """Split a reference as docker does: a first part with a dot, a port or ``localhost`` is the host.
+
+        :raises GraphError: not a reference.
+        """
+        name, tag, digest = parse_reference(reference)
+        first, slash, rest = name.partition("/")
+        if not slash or not ("." in first or ":" in first or first == "localhost"):
+            return cls("docker.io", name if slash else f"library/{name}", tag, digest)
+        return cls(first, rest, tag, digest)
+
+    @property
+    def canonical(self) -> str:
+        """The whole reference, with ``latest`` where no tag is said."""
+        return f"{self.host}/{self.repository}:{self.tag or 'latest'}"
+
+    @property
+    def url(self) -> str:
+        """Root of the repository's API."""
+        host = "registry-1.docker.io" if self.host == "docker.io" else self.host
+        return f"{'http' if self.is_here else 'https'}://{host}/v2/{self.repository}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is one of this machine."""
+        return bool(re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", self.host))

@@ -1,0 +1,1 @@
+"""From a graph to a plan, and the plan as text, JSON and keys."""

@@ -1,0 +1,341 @@
+"""A plan held against an earlier one or an image: what would run again and which layers would be new, before anything
+is built.
+
+Nothing is remembered between builds: the earlier plan is what the user names, as ``plan --json`` wrote it, or an
+image, whose label tells of its steps (:mod:`dagger_aml.plan.label`). What is told holds where the builder still has
+what it made then, as an engine or a store on the same machine does.
+
+Builders differ in one thing. All run a command again when it, the base or any step before it changed. A copy above
+such a change is made again by all; a Dagger engine then gives the same bytes, so that a registry has them already,
+and docker, podman and buildah a new layer (the project's facts on builders, encoding K).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from ..errors import UsageError
+from ..graph.base import From
+from ..graph.graph import Built, Copy
+from ..graph.source import Local, Text
+from ..text import human_size
+from .keys import ENCODING, step_keys
+from .label import PLAN_LABEL, StepKey, read_label
+from .model import Plan
+from .render import config_json, step_json
+from .resolve import BASE_DIGEST_LABEL, BASE_NAME_LABEL
+
+Outcome = Literal["reused", "runs", "new layer", "same bytes"]
+"""``same bytes``: made again, and expected to have the digest that the registry has."""
+
+
+_TOLD_BY_BASE = {BASE_DIGEST_LABEL, BASE_NAME_LABEL, PLAN_LABEL}
+
+
+_LOCAL = "docker, podman, buildah"
+
+
+@frozen
+class Earlier:
+    """What a plan is held against.
+
+    :param name: what the user called it.
+    :param digest: of its base, where that was pinned.
+    :param says: values of its config, by names such as ``env A``.
+    :param complete: whether ``says`` has nothing of the base's own.
+    :param details: of each step, as ``plan --json`` has them; empty where only a label tells.
+    """
+
+    name: str
+    base: str
+    digest: str | None
+    platform: str
+    steps: tuple[StepKey, ...]
+    says: Mapping[str, str] = field(repr=False)
+    complete: bool
+    details: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+
+@frozen
+class Verdict:
+    """What becomes of one step.
+
+    :param why: what changed, in it or beneath it; empty where it is reused.
+    :param dagger: with a Dagger engine.
+    :param local: with docker, podman or buildah.
+    :param size: bytes of what is copied; None of a command, and of what a stage makes.
+    """
+
+    step: str
+    why: str
+    dagger: Outcome
+    local: Outcome
+    size: int | None
+
+
+@frozen
+class Against:
+    """A plan's steps and config held against an earlier one's.
+
+    :param base: what changed of it; empty where nothing did.
+    :param base_known: whether both digests are known.
+    :param gone: names of steps that there are no longer.
+    :param says: what the image would say otherwise, such as ``env A``.
+    """
+
+    name: str
+    base: str
+    base_known: bool
+    steps: tuple[Verdict, ...]
+    gone: tuple[str, ...]
+    says: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "name": self.name,
+            "base": {"changed": bool(self.base), "why": self.base, "digests_known": self.base_known},
+            "steps": [
+                {"step": each.step, "why": each.why, "dagger": each.dagger, "local": each.local, "bytes": each.size}
+                for each in self.steps
+            ],
+            "gone": list(self.gone),
+            "says": list(self.says),
+        }
+
+    def text(self) -> str:
+        """As a person reads it."""
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield f"Against {self.name}:"
+        unknown = "taken to be the same by its name; --pin or --probe asks for its digest"
+        yield f"  base: {self.base or ('the same' if self.base_known else unknown)}"
+        for number, each in enumerate(self.steps, 1):
+            yield f"  {number}. {each.step}: {_said(each, each.dagger)}"
+            if each.local != each.dagger:
+                yield f"     {_LOCAL}: {_said(each, each.local)}"
+        yield from (f"  no longer there: {each}" for each in self.gone)
+        if self.says:
+            yield f"  the image says otherwise, which makes no layer: {', '.join(self.says)}"
+        yield ""
+        dagger, local = (
+            _sum(self.steps, [getattr(each, name) for each in self.steps]) for name in ("dagger", "local")
+        )
+        if dagger == local:
+            yield f"To do: {dagger}"
+        else:
+            yield f"To do with a Dagger engine: {dagger}"
+            yield f"To do with {_LOCAL}: {local}"
+
+
+def _said(verdict: Verdict, outcome: Outcome) -> str:
+    if outcome == "reused":
+        return "reused"
+    size = "" if verdict.size is None else f" ({human_size(verdict.size)})"
+    done = {
+        "runs": "runs again" if verdict.why != _NEW else "runs",
+        "new layer": f"new layer{size}",
+        "same bytes": f"copied again{size}, the same bytes likely, not sent again",
+    }[outcome]
+    return f"{done}: {verdict.why}"
+
+
+def _sum(steps: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
+    runs = outcomes.count("runs")
+    sizes = [step.size or 0 for step, outcome in zip(steps, outcomes, strict=True) if outcome == "new layer"]
+    if not runs and not sizes:
+        return "nothing runs, no layer is new"
+    parts = [f"{runs} step{'' if runs == 1 else 's'} run{'s' if runs == 1 else ''}"] if runs else ["nothing runs"]
+    copied = f"{len(sizes)} new layer{'' if len(sizes) == 1 else 's'} of {human_size(sum(sizes))}"
+    parts.append(copied + " copied" if sizes else "no copied layer is new")
+    return ", ".join(parts)
+
+
+_NEW = "it is new"
+
+
+def against(plan: Plan, earlier: Earlier) -> Against:
+    """What would become of a plan's steps where the earlier one has been built; reads every byte that is copied."""
+    base, known = _base(plan.base, earlier)
+    keys, was = step_keys(plan), earlier.steps
+    pairs = _pairs(keys, was)
+    changed, met = base, 0
+    verdicts = []
+    for number, (key, step) in enumerate(zip(keys, plan.steps, strict=True)):
+        before = pairs.get(number)
+        if before is not None:
+            left = [was[each].name for each in range(met, before) if each not in pairs.values()]
+            changed = changed or (f"{_thing(left[0])} is no longer there" if left else "")
+            met = max(met, before + 1)
+        if before is None:
+            own = _NEW
+        elif was[before].digest != key.digest:
+            own = _difference(earlier, before, step_json(step.layer)) or _changed(was[before].name, key.name)
+        else:
+            own = ""
+        why = own or changed
+        dagger: Outcome = "reused" if not why else "runs" if key.runs else "new layer" if own else "same bytes"
+        local: Outcome = "new layer" if dagger == "same bytes" else dagger
+        verdicts.append(Verdict(step.name, why, dagger, local, _size(step.layer)))
+        if own and not changed:
+            changed = f"{_thing(step.name)} is new" if own == _NEW else f"{_thing(step.name)} changed"
+    gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
+    return Against(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
+
+
+def _base(base: From, earlier: Earlier) -> tuple[str, bool]:
+    """What changed of the base, and whether that could be told for certain."""
+    known = bool(base.digest and earlier.digest)
+    if base.platform != earlier.platform:
+        return f"for {base.platform}, was for {earlier.platform}", known
+    if base.digest and earlier.digest:
+        return ("" if base.digest == earlier.digest else "the base changed"), True
+    return ("" if base.reference == earlier.base else f"the base is {base.reference}, was {earlier.base}"), False
+
+
+def _pairs(now: Sequence[StepKey], was: Sequence[StepKey]) -> dict[int, int]:
+    """For numbers of steps now those of what they were; a step that is new has none. Order is kept."""
+    same = SequenceMatcher(None, [each.digest for each in was], [each.digest for each in now], autojunk=False)
+    found: dict[int, int] = {}
+    for tag, was_from, was_to, now_from, now_to in same.get_opcodes():
+        if tag == "equal":
+            found |= dict(zip(range(now_from, now_to), range(was_from, was_to), strict=True))
+            continue
+        free = list(range(was_from, was_to))
+        for number in range(now_from, now_to):
+            like = next((each for each in free if _alike(was[each], now[number])), None)
+            if like is not None:
+                found[number] = like
+                free = [each for each in free if each > like]
+    return found
+
+
+def _alike(one: StepKey, two: StepKey) -> bool:
+    """Whether two steps are the same one, changed or not: copies to one place, commands of one verb."""
+    return one.dest == two.dest and (not one.runs or one.name.partition(" ")[0] == two.name.partition(" ")[0])
+
+
+def _thing(step: str) -> str:
+    return step.removeprefix("copy ")
+
+
+def _changed(was: str, now: str) -> str:
+    return "it changed" if was == now else f"it changed, and was {was!r}"
+
+
+def _difference(earlier: Earlier, number: int, now: Mapping[str, Any]) -> str:
+    """What of a step changed, where that is known."""
+    if not earlier.details:
+        return ""
+    was = earlier.details[number]
+    if now["op"] == "copy":
+        parts = {"files": _digest(was) != _digest(now), "owner": was.get("owner") != now.get("owner")}
+        named = [name for name, changed in parts.items() if changed]
+        return f"its {' and '.join(named)} changed" if named else ""
+    words = [set(each.get("argv", ())) for each in (was, now)]
+    named = [
+        *(f"+{_cut(word)}" for word in now["argv"] if word not in words[0]),
+        *(f"-{_cut(word)}" for word in was.get("argv", ()) if word not in words[1]),
+        *(name for name in ("user", "env", "workdir", "mounts") if was.get(name) != now.get(name)),
+    ]
+    return f"its command changed ({', '.join(named)})" if named else "its command changed"
+
+
+def _digest(step: Mapping[str, Any]) -> Any:
+    source = step.get("source") or {}
+    return source.get("digest") or source
+
+
+def _cut(word: str) -> str:
+    line = word.replace("\n", "; ")
+    return line if len(line) <= 40 else f"{line[:39]}…"
+
+
+def _size(layer: Any) -> int | None:
+    if not isinstance(layer, Copy) or isinstance(layer.source, Built):
+        return None
+    source = layer.source
+    return source.size if isinstance(source, Local) else len(source.data) if isinstance(source, Text) else 0
+
+
+def _says(plan: Plan, earlier: Earlier) -> Iterator[str]:
+    """The names of what the image would say otherwise. An earlier image does not tell what of it is its base's."""
+    now = _values(config_json(plan.config))
+    if not earlier.complete:
+        now = {"user": plan.facts.user, "workdir": plan.facts.workdir, **now}
+    for name, value in now.items():
+        if earlier.says.get(name) != value:
+            yield name
+    for name in earlier.says:
+        if name in now:
+            continue
+        own = earlier.complete or (
+            plan.facts.source == "asked" and name.startswith("env ") and name[4:] not in plan.facts.env
+        )
+        if own:
+            yield f"{name} (no longer)"
+
+
+def _values(config: Mapping[str, Any]) -> dict[str, str]:
+    """One entry a value, of a config as ``plan --json`` has it."""
+    found = {name: str(config[name]) for name in ("user", "workdir") if config.get(name)}
+    found |= {name: json.dumps(config[name]) for name in ("cmd", "entrypoint") if config.get(name) is not None}
+    found |= {f"env {name}": value for name, value in (config.get("env") or {}).items()}
+    found |= {f"port {port}": "yes" for port in config.get("ports") or ()}
+    labels = config.get("labels") or {}
+    return found | {f"label {name}": value for name, value in labels.items() if name not in _TOLD_BY_BASE}
+
+
+def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
+    """What the ``config`` object of an image's config tells.
+
+    :raises UsageError: it has no label of its steps, or one of another version's.
+    """
+    labels: Mapping[str, str] = config.get("Labels") or {}
+    steps = read_label(labels, ENCODING)
+    if steps is None:
+        has = PLAN_LABEL in labels
+        raise UsageError(
+            f"the image's label {PLAN_LABEL} is of another version"
+            if has
+            else f"the image has no label {PLAN_LABEL}",
+            where=f"--against {name}",
+            do="Only images that dagger-aml made have it. Or name a file: dagger-aml plan PROJECT --json > plan.json",
+        )
+    says = {
+        "user": config.get("User") or "",
+        "workdir": config.get("WorkingDir") or "/",
+        **{f"env {pair.partition('=')[0]}": pair.partition("=")[2] for pair in config.get("Env") or ()},
+        **{f"label {key}": value for key, value in labels.items() if key not in _TOLD_BY_BASE},
+        **{f"port {port.removesuffix('/tcp')}": "yes" for port in config.get("ExposedPorts") or ()},
+        **{key.lower(): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
+    }
+    base, digest = labels.get(BASE_NAME_LABEL, ""), labels.get(BASE_DIGEST_LABEL)
+    return Earlier(name, base, digest, platform, steps, says, complete=False)
+
+
+def of_json(name: str, path: Path) -> Earlier:
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        base, steps = read["base"], read["steps"]
+        keys = tuple(_key(each) for each in steps)
+        says = _values(read["config"])
+        return Earlier(
+            name, base["reference"], base["digest"], base["platform"], keys, says, complete=True, details=tuple(steps)
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UsageError(
+            "it is not what this version's plan --json writes", where=f"--against {name}",
+            do="Write it anew: dagger-aml plan PROJECT --json > plan.json",
+        ) from None  # fmt: skip
+
+
+def _key(step: Mapping[str, Any]) -> StepKey:
+    return StepKey(step["step"], step["dest"] if step["op"] == "copy" else "", step["inputs"])

@@ -1,0 +1,145 @@
+"""Destinations that builders treat differently, refused; and links in them, resolved."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from ..base.facts import BaseFacts, prefixes
+from ..errors import BaseError, GraphError
+from ..fs.tree import is_file
+from ..graph.base import From
+from ..graph.graph import Built, Copy, Layer, Run
+from ..graph.source import Empty, Local
+from ..graph.writes import written
+from .conflicts import touched_by
+from .links import followed, link_ends, links_of, loops, overlap
+
+
+def with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) -> list[Layer]:
+    """The layers, each working directory that the base lacks made first, as root's.
+
+    Left to the builders, one makes it for root, another for the user of the moment, a third not at all (builders'
+    facts 15).
+    """
+    found: list[Layer] = []
+    for layer in (*layers, workdir):
+        path = layer.workdir if isinstance(layer, Run) else layer if isinstance(layer, str) else None
+        there = facts.path(path) if path else None
+        if there and (there.type in ("file", "other") or (there.type == "link" and not there.target)):
+            raise GraphError(f"the working directory {path} is a {there.type} of the base, not a folder")
+        if path and path != "/" and not there and not any(_makes_folder(each, path) for each in found):
+            found.append(Copy(Empty(), path, "tree", step=f"working directory {path}"))
+        if layer is not None and not isinstance(layer, str):
+            found.append(layer)
+    return found
+
+
+def _makes_folder(layer: Layer, path: str) -> bool:
+    if isinstance(layer, Run):
+        return False
+    return (path, "dir") in written(layer) or path in prefixes(posixpath.dirname(layer.dest))
+
+
+def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
+    """Resolve a destination through the base's links, or refuse it (builders' facts 7 and 28)."""
+    folder, name = (copy.dest, "") if copy.kind == "tree" else posixpath.split(copy.dest)
+    path, broken = followed(folder, links)
+    if broken:
+        raise GraphError(f"the destination goes through a link that leads nowhere: {broken}", where=copy.step)
+    return copy if path == folder else evolve(copy, dest=posixpath.join(path, name) if name else path)
+
+
+def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
+    if not facts.volumes:
+        return
+    links = links_of(layers, facts)
+    for volume in facts.volumes:
+        for layer in layers:
+            touched = touched_by(layer, links) if isinstance(layer, Run) else ()
+            if touched is None or any(overlap(volume, path) for path in touched):
+                raise BaseError(
+                    f"the base declares VOLUME {volume} and the step may write there; some builders lose such writes",
+                    where=layer.step,
+                    do=f"Base on an image without that VOLUME ({base.pinned}), or leave the step out.",
+                )
+
+
+def check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
+    seen: dict[str, str] = {path: fact.type for path, fact in facts.paths.items()}
+    ends = links_of((), facts)
+    stages: list[str] = []
+    for layer in layers:
+        if isinstance(layer, Run):
+            continue
+        if isinstance(layer.source, Local) and is_file(layer.source) != (layer.kind == "file"):
+            raise GraphError(
+                f"kind is {layer.kind!r}, but the source is a {'file' if layer.kind == 'tree' else 'folder'}",
+                where=layer.step,
+            )
+        folder = layer.dest if layer.kind == "tree" else posixpath.dirname(layer.dest)
+        _check_setgid(layer, folder, seen, facts)
+        _check_stages(layer, seen, stages)
+        for prefix in prefixes(posixpath.dirname(layer.dest)):
+            if seen.setdefault(prefix, "dir") != "dir":
+                raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", where=layer.step)
+        links = link_ends(layer)
+        for path, type_ in written(layer):
+            before = seen.get(path)
+            if before == "link" and type_ != "dir" and (not ends.get(path) or loops(path, ends)):
+                raise GraphError(
+                    f"{path} is a link already, leads nowhere, and would become a {type_}; not all builders do that",
+                    where=layer.step,
+                    do="Rename it, or put the part elsewhere.",
+                )
+            if before == "link" and type_ != "dir" and seen.get(ends.get(path, "")) == "dir":
+                raise GraphError(
+                    f"{path} is a link to a folder already and would become a {type_}; not all builders do that",
+                    where=layer.step,
+                    do="Rename it, or put the part elsewhere.",
+                )
+            if before and before != type_ and ("dir" in (before, type_) or "other" in (before, type_)):
+                raise GraphError(
+                    f"{path} is a {before} already and would become a {type_}; builders treat that differently",
+                    where=layer.step,
+                    do="Rename it, or put the part elsewhere.",
+                )
+            seen[path] = type_
+        ends |= links
+        if isinstance(layer.source, Built):
+            stages.append(layer.dest)
+
+
+def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> None:
+    """Refuse what puts a stage's files, which nobody knows before they are made, over others, or others over them.
+
+    A folder over a link, say, is written through it by one builder, replaces it by another, and is an error to a
+    third (builders' facts 8).
+    """
+    if isinstance(copy.source, Built) and (copy.dest == "/" or copy.dest in seen):
+        raise GraphError(
+            f"{copy.dest} is there already, and what a stage would put over it is not known before it is built",
+            where=copy.step,
+            do="Copy it into a new folder; from there a command of the image can move it.",
+        )
+    for path, _ in written(copy):
+        if any(path.startswith(f"{stage}/") for stage in stages):
+            raise GraphError(
+                f"{path} lies in a folder that comes from a stage, and what is there is not known before it is built",
+                where=copy.step,
+                do="Copy it elsewhere, or put it into the stage.",
+            )
+
+
+def _check_setgid(copy: Copy, folder: str, seen: Mapping[str, str], facts: BaseFacts) -> None:
+    """Refuse new folders in one with the setgid bit: some builders pass bit and group on to them."""
+    new = next((prefix for prefix in prefixes(folder) if prefix not in seen), None)
+    above = facts.path(posixpath.dirname(new)) if new else None
+    if above and above.type == "dir" and above.mode & 0o2000:
+        raise GraphError(
+            f"{new} would be a new folder in one with the setgid bit, which some builders pass on and others do not",
+            where=copy.step,
+            do="Put the part elsewhere, or make the folder by a command first.",
+        )

@@ -1,0 +1,98 @@
+"""The fingerprint of what runs, and digests of each step's inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ..fs.digest import digest
+from ..graph.base import From
+from ..graph.graph import Built, Copy, Layer, Run
+from .label import PLAN_LABEL, StepKey, write_label
+from .model import Plan
+
+SCHEMA = 1
+"""Number of the fingerprint's and the plan JSON's form; raised when either changes its meaning."""
+
+
+ENCODING = 1
+"""Number of the way in which back ends carry ops out; raised when the same graph would give another image."""
+
+
+def fingerprint(plan: Plan) -> str:
+    """``sha256:…`` of what runs: its inputs, not its bytes (the design's law 7).
+
+    Two plans with the same fingerprint need the same engine-built image beneath their file layers. Labels, the final
+    environment, code and models are not in it.
+    """
+    runs = list(_canonical(plan.engine_part))
+    return _sha256(
+        {
+            "schema": SCHEMA,
+            "encoding": ENCODING,
+            "base": _base_key(plan.base),
+            "platform": plan.base.platform,
+            "runs": runs,
+        }
+    )
+
+
+def step_keys(plan: Plan) -> tuple[StepKey, ...]:
+    """Each step with a digest of what it is made of, what lies beneath apart; reads every byte that is copied."""
+    return tuple(step_key(layer, _sha256(next(_canonical((layer,))))) for layer in plan.layers)
+
+
+def step_key(layer: Layer, digest: str) -> StepKey:
+    return StepKey(layer.step, layer.dest if isinstance(layer, Copy) else "", digest)
+
+
+def labels(plan: Plan) -> dict[str, str]:
+    """The labels that the image gets: those of its config, and what tells of its steps.
+
+    The latter is not in the plan's config, since it takes the digest of every byte; one that is there already stays.
+    """
+    text = None if PLAN_LABEL in plan.config.labels else write_label(step_keys(plan), ENCODING)
+    return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
+
+
+def _base_key(base: From) -> str:
+    return base.digest or (base.archive and base.archive.image_id) or f"unpinned {base.reference}"
+
+
+def _canonical(layers: tuple[Layer, ...]) -> Iterator[dict[str, Any]]:
+    for layer in layers:
+        if isinstance(layer, Run):
+            yield {
+                "argv": list(layer.argv),
+                "user": layer.user,
+                "env": dict(layer.env),
+                "workdir": layer.workdir,
+                **({"mounts": keys} if (keys := [mount.key for mount in layer.mounts if mount.key]) else {}),
+            }
+        else:
+            yield {
+                "copy": _source_key(layer),
+                "dest": layer.dest,
+                "kind": layer.kind,
+                "owner": [layer.uid, layer.gid],
+                "root": None if layer.root is None else [layer.root.uid, layer.root.gid, layer.root.mode],
+            }
+
+
+def _source_key(copy: Copy) -> Any:
+    source = copy.source
+    if isinstance(source, Built):
+        inner = source.graph
+        return {
+            "base": _base_key(inner.from_),
+            "platform": inner.from_.platform,
+            "layers": list(_canonical(inner.layers)),
+            "path": source.path,
+        }
+    return digest(source)
+
+
+def _sha256(value: Any) -> str:
+    return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""The label in which an image says what it was made of, so that a later plan can be held against it.
+
+It has, for each step of the plan, the name, the destination of a copy, and twelve digits of the digest of its inputs.
+It derives from the plan alone, so that every back end writes the same. It has no secret, no path of the machine that
+made the image, and no base, of which other labels tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from attrs import evolve, field, frozen
+
+PLAN_LABEL = "io.dagger-aml.plan"
+
+
+_SCHEMA = 1
+
+
+_LONGEST = 4096
+"""Bytes of the label."""
+
+
+_LONGEST_NAME = 60
+"""Characters of a step's name in it."""
+
+
+_DIGITS = 12
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+
+
+def _digits(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:_DIGITS]
+
+
+@frozen
+class StepKey:
+    """What a plan or an image tells of one step.
+
+    :param name: its first sixty characters.
+    :param dest: of a copy; empty of a command.
+    :param digest: the first twelve hexadecimal digits of its inputs'.
+    """
+
+    name: str = field(converter=_short)
+    dest: str
+    digest: str = field(converter=_digits)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is a command."""
+        return not self.dest
+
+
+def write_label(keys: Iterable[StepKey], encoding: int) -> str | None:
+    """The label's text; None where it would be longer than 4 KiB.
+
+    :param encoding: the number of the way in which back ends carry steps out.
+    """
+    steps = [[key.name, key.dest, key.digest] for key in keys]
+    text = json.dumps({"schema": _SCHEMA, "encoding": encoding, "steps": steps}, separators=(",", ":"))
+    return text if len(text) <= _LONGEST else None
+
+
+def fits(keys: Iterable[StepKey], encoding: int) -> bool:
+    """Whether the label is short enough to be written; the keys' digests do not matter."""
+    return write_label((evolve(key, digest="0" * _DIGITS) for key in keys), encoding) is not None
+
+
+def read_label(labels: Mapping[str, str], encoding: int) -> tuple[StepKey, ...] | None:
+    """What an image's label says; None where it has none, or one of another form or encoding."""
+    try:
+        read = json.loads(labels.get(PLAN_LABEL, ""))
+        if (read["schema"], read["encoding"]) != (_SCHEMA, encoding):
+            return None
+        return tuple(StepKey(str(name), str(dest), str(digest)) for name, dest, digest in read["steps"])
+    except (ValueError, TypeError, KeyError):
+        return None

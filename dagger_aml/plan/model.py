@@ -1,0 +1,77 @@
+"""The plan: a scheduled, resolved graph, all that back ends see."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from ..base.facts import BaseFacts
+from ..graph.access import Access
+from ..graph.base import From
+from ..graph.config import Config
+from ..graph.graph import Copy, Layer, Run
+from .conflicts import conflict_of
+from .links import links_of
+
+
+@frozen
+class Step:
+    """One layer op of a plan and why it stands where it does."""
+
+    layer: Layer
+    why: str
+
+    @property
+    def name(self) -> str:
+        """The name shown for it, such as ``apt libgomp1``."""
+        return self.layer.step
+
+
+@frozen
+class Plan:
+    """The scheduled, resolved graph: literals only.
+
+    :param base: pinned by digest in everything that ``build`` makes.
+    :param facts: what the plan took for true of the base, and whether it was assumed or asked.
+    :param steps: the layer ops in the order in which they are made.
+    :param config: what the image says; the labels of base and version included.
+    :param access: how its commands reach what they install from; of it, a back end sees proxies and what to hide.
+    :param notes: what the user should know.
+    """
+
+    base: From
+    facts: BaseFacts
+    steps: tuple[Step, ...]
+    config: Config
+    notes: tuple[str, ...] = field(default=(), eq=False)
+    access: Access = field(factory=Access, eq=False)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layer ops in order."""
+        return tuple(step.layer for step in self.steps)
+
+    @property
+    def engine_part(self) -> tuple[Layer, ...]:
+        """All runs, and the copies that may not come after one: what only a builder can make."""
+        return tuple(self.layers[index] for index in sorted(self._engine_indices))
+
+    @property
+    def file_layers(self) -> tuple[Copy, ...]:
+        """The copies that no run reads: files and nothing else, which may all come after the engine part."""
+        engine = self._engine_indices
+        return tuple(
+            layer for index, layer in enumerate(self.layers) if index not in engine and isinstance(layer, Copy)
+        )
+
+    @property
+    def _engine_indices(self) -> set[int]:
+        """Runs, and what may not change places with a later one of these, however indirectly."""
+        found: set[int] = set()
+        links = links_of(self.layers, self.facts)
+        for index in reversed(range(len(self.layers))):
+            layer = self.layers[index]
+            if isinstance(layer, Run) or any(
+                conflict_of(layer, self.layers[each], self.facts, links) for each in found
+            ):
+                found.add(index)
+        return found

@@ -1,0 +1,225 @@
+"""A plan as people and programs read it: text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from ..base.facts import BaseFacts
+from ..fs.digest import digest
+from ..graph.base import From
+from ..graph.config import Config
+from ..graph.graph import Built, Copy, Layer, Run
+from ..graph.mount import Mount
+from ..graph.source import Local, Text
+from ..project.model import Project
+from ..text import human_size
+from .keys import SCHEMA, fingerprint, step_keys
+from .model import Plan, Step
+
+
+def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
+    """The plan as plain data for ``json.dumps``; reads every local byte for the digests.
+
+    Local paths are relative to the project where they lie in it.
+    """
+    root = project.root if project else None
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "base": {
+            "reference": plan.base.reference,
+            "digest": plan.base.digest,
+            "platform": plan.base.platform,
+            "archive": _archive(plan.base, root),
+        },
+        "facts": facts_json(plan.facts),
+        "fingerprint": fingerprint(plan),
+        "steps": [
+            {**step_json(step.layer, root), "inputs": key.digest, "why": step.why}
+            for step, key in zip(plan.steps, step_keys(plan), strict=True)
+        ],
+        "config": config_json(plan.config),
+        "notes": list(plan.notes),
+    }
+    if project:
+        found["project"] = {"name": project.name, "recipe": project.recipe, "sources": dict(project.sources)}
+    return found
+
+
+def config_json(config: Config) -> dict[str, Any]:
+    """What the image says of itself, but for the label that tells of its steps."""
+    return {
+        "user": config.user,
+        "env": dict(config.env),
+        "workdir": config.workdir,
+        "labels": dict(sorted(config.labels.items())),
+        "ports": list(config.ports),
+        "cmd": None if config.cmd is None else list(config.cmd),
+        "entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+    }
+
+
+def facts_json(facts: BaseFacts) -> dict[str, Any]:
+    """What is taken for true of the base."""
+    return {
+        "source": facts.source,
+        "user": facts.user,
+        "uid": facts.uid,
+        "gid": facts.gid,
+        "workdir": facts.workdir,
+        "environment": facts.environment,
+        "environment_owner": f"{facts.environment_uid}:{facts.environment_gid}",
+        "interpreter": facts.literal("interpreter") if facts.environment else None,
+        "python": facts.python,
+        "pip": facts.pip,
+        "externally_managed": facts.managed,
+        "server": facts.server,
+        "start_script": facts.starts,
+        "start_script_honours_extras": facts.extras,
+        "onbuild": None if facts.onbuild is None else list(facts.onbuild),
+        "volumes": None if facts.volumes is None else list(facts.volumes),
+    }
+
+
+def plan_text(plan: Plan, project: Project, *, why: bool = False) -> str:
+    """The plan as a person reads it.
+
+    :param why: add the reason of each step's place, and where each value of the project is from.
+    """
+    return "\n".join(_lines(plan, project, why)) + "\n"
+
+
+def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
+    where = _archive(plan.base, project.root)
+    base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {where}" if where else "")
+    yield f"{project.name}: recipe {project.recipe} on {base}"
+    yield ""
+    yield f"{'Asked' if plan.facts.source == 'asked' else 'Assumed'} of the base:"
+    yield from (f"  {line}" for line in plan.facts.summary())
+    yield ""
+    yield "Steps:"
+    for number, step in enumerate(plan.steps, 1):
+        yield f"  {number}. {step.name}"
+        yield f"     {_what(step)}"
+        if why:
+            yield f"     why here: {step.why}"
+    for path, names in left_out(plan.layers):
+        yield f"  left out of {_relative(path, project.root)}: {', '.join(names)}"
+    yield ""
+    yield "The image says:"
+    for name, value in plan.config.env.items():
+        yield f"  {name}={value}" + (_from(project.sources, f"env.{name}") if why else "")
+    for name, value in sorted(plan.config.labels.items()):
+        yield f"  label {name}={value}"
+    if why:
+        yield ""
+        yield "Where each value is from:"
+        for name, source in sorted(project.sources.items()):
+            yield f"  {name}: {source}"
+    for note in plan.notes:
+        yield ""
+        yield f"Note: {note}"
+
+
+def left_out(layers: tuple[Layer, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Local folders of which something is not taken, and what."""
+    for layer in layers:
+        if isinstance(layer, Copy) and isinstance(layer.source, Local) and layer.source.left_out:
+            yield layer.source.path, layer.source.left_out
+
+
+def _from(sources: Mapping[str, str], name: str) -> str:
+    return f"  ({sources[name]})" if name in sources else ""
+
+
+def _what(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, Run):
+        words = [str(word).replace("\n", "; ") for word in layer.argv]
+        sees = f", sees {', '.join(_mount(each) for each in layer.mounts)}" if layer.mounts else ""
+        return f"as {layer.user}{sees}: {' '.join(words)}"
+    owner = "its own owners" if isinstance(layer.source, Built) else f"owner {layer.uid or 0}:{layer.gid or 0}"
+    return f"to {layer.dest}{'/' if layer.kind == 'tree' else ''}, {owner}, {_source_text(layer)}"
+
+
+def _mount(mount: Mount) -> str:
+    return f"{mount.id} ({', '.join(mount.key.splitlines())})" if mount.key else mount.id
+
+
+def _source_text(copy: Copy) -> str:
+    source = copy.source
+    if isinstance(source, Local):
+        files = sum(entry.type == "file" for entry in source.entries)
+        return f"{files} file{'s' if files != 1 else ''}, {human_size(source.size)}"
+    if isinstance(source, Built):
+        return "made in a stage: " + ", ".join(layer.step for layer in source.graph.layers)
+    return f"{len(source.data)} B" if isinstance(source, Text) else "an empty folder"
+
+
+def step_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
+    """One op as plain data.
+
+    :param root: what local paths are relative to.
+    """
+    if isinstance(layer, Run):
+        return {
+            "step": layer.step,
+            "op": "run",
+            "argv": [str(word) for word in layer.argv],
+            "user": layer.user,
+            "env": dict(layer.env),
+            "workdir": layer.workdir,
+            "touches": None if layer.touches is None else [str(path) for path in layer.touches],
+            **({"mounts": mounts} if (mounts := [_mount_json(each) for each in layer.mounts]) else {}),
+        }
+    return {
+        "step": layer.step,
+        "op": "copy",
+        "source": _source(layer, root),
+        "dest": layer.dest,
+        "kind": layer.kind,
+        "owner": None if layer.uid is None else f"{layer.uid}:{layer.gid}",
+        "changes": layer.changes,
+    }
+
+
+def _mount_json(mount: Mount) -> dict[str, Any]:
+    return {"id": mount.id, "path": mount.path, "key": mount.key.splitlines()}
+
+
+def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
+    source = copy.source
+    if isinstance(source, Built):
+        inner = source.graph
+        return {
+            "built": [step_json(layer, root) for layer in inner.layers],
+            "base": inner.from_.pinned,
+            "path": source.path,
+        }
+    if isinstance(source, Local):
+        return {
+            "local": _relative(source.path, root),
+            "files": sum(entry.type == "file" for entry in source.entries),
+            "bytes": source.size,
+            "digest": digest(source),
+            "left_out": list(source.left_out),
+        }
+    if isinstance(source, Text):
+        return {"text": source.data.decode(), "digest": digest(source)}
+    return {"empty": True}
+
+
+def _archive(base: From, root: Path | None) -> str | None:
+    """Where a base lies that is taken from no registry."""
+    if base.archive is None:
+        return None
+    return str(evolve(base.archive, path=_relative(base.archive.path, root)))
+
+
+def _relative(path: str, root: Path | None) -> str:
+    if root is not None and Path(path).is_relative_to(root):
+        return Path(path).relative_to(root).as_posix()
+    return path

@@ -1,0 +1,153 @@
+"""From placeholders to literals: what the base decides, put into a graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from ..base.facts import BaseFacts, prefixes
+from ..errors import BaseError, GraphError
+from ..graph.base import From, Given, Need
+from ..graph.config import Config
+from ..graph.graph import Built, Copy, Graph, Layer, Run
+from ..graph.values import FromBase
+from ..graph.writes import written
+from ..version import __version__
+from .destinations import check_destinations, check_volumes, freed_of_links, with_workdirs
+from .links import links_of
+
+_NUMBERS = re.compile(r"[0-9]+:[0-9]+\Z")
+
+
+BASE_NAME_LABEL = "org.opencontainers.image.base.name"
+
+
+BASE_DIGEST_LABEL = "org.opencontainers.image.base.digest"
+
+
+VERSION_LABEL = "io.dagger-aml.version"
+
+
+def asked_paths(graph: Graph) -> tuple[str, ...]:
+    """The image paths whose facts :func:`resolve` and :func:`schedule` read.
+
+    Every prefix of every destination and of what runs touch, and every copied path.
+    """
+    found: set[str] = set()
+    for layer in graph.layers:
+        if isinstance(layer, Run):
+            for path in (layer.workdir, *(each for each in layer.touches or () if isinstance(each, str))):
+                found.update(prefixes(path))
+            continue
+        found.update(prefixes(layer.dest))
+        found.update(path for path, _ in written(layer))
+        if isinstance(layer.source, Built):
+            found.update(asked_paths(layer.source.graph))
+    if graph.config.workdir:
+        found.update(prefixes(graph.config.workdir))
+    return tuple(sorted(found - {"/"}))
+
+
+def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
+    """The graph with literals for every placeholder and destinations freed of the base's symlinks.
+
+    :param facts: of the graph's base and of the base of every stage in it.
+    :raises BaseError: the base has not what the graph needs, or ONBUILD, or a VOLUME that a run touches.
+    :raises GraphError: a destination that no builder treats alike (builders' facts 6 to 8 and 28).
+    """
+    base = graph.from_
+    known = facts[base]
+    if known.onbuild:
+        raise BaseError(
+            "the base has ONBUILD triggers, which builders treat differently",
+            where=base.pinned,
+            do="Base on an image without them: " + "; ".join(known.onbuild),
+        )
+    notes = list(graph.notes)
+    for need in graph.needs:
+        is_now = known.literal(need.fact)
+        if is_now is None:
+            why = _literal(need.why, known)
+            notes.append(f"it may be, and only the base itself can tell, that {why}. {need.do}")
+        elif not _meets(need, is_now):
+            raise BaseError(_literal(need.why, known), where=base.pinned, do=need.do)
+    _check_facts(base, known)
+    layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
+    layers = with_workdirs(layers, graph.config.workdir, known)
+    links = links_of((), known)
+    layers = [freed_of_links(layer, links) if isinstance(layer, Copy) else layer for layer in layers]
+    check_volumes(base, layers, known)
+    check_destinations(layers, known)
+    env = {name: str(_literal(value, known)) for name, value in graph.config.env.items()}
+    user = None if graph.config.user is None else str(_literal(graph.config.user, known))
+    labels = {VERSION_LABEL: __version__, **graph.config.labels}
+    if not isinstance(base, Given):
+        labels = {BASE_NAME_LABEL: base.reference, **labels}
+    if base.digest:
+        labels[BASE_DIGEST_LABEL] = base.digest
+    config = evolve(graph.config, env=env, user=user, labels=labels)
+    command = config.cmd is not None or config.entrypoint is not None
+    notes += known.remarks(user=user is not None, command=command, env=env)
+    return evolve(graph, layers=layers, config=config, needs=(), notes=notes)
+
+
+def _meets(need: Need, is_now: object) -> bool:
+    """Whether a base has what is needed. Its Python is known without the last number: any of these may be meant."""
+    if need.fact != "python" or not isinstance(need.value, str) or need.value[:1].isdigit():
+        return is_now == need.value
+    from packaging.specifiers import SpecifierSet
+
+    wanted = SpecifierSet(need.value)
+    return any(wanted.contains(f"{is_now}.{number}") for number in range(100))
+
+
+def _check_facts(base: From, known: BaseFacts) -> None:
+    """A base's own config is as hostile as any other text."""
+    try:
+        Config(user=known.user or None, workdir=known.workdir, cmd=known.cmd, entrypoint=known.entrypoint)
+    except GraphError as error:
+        raise BaseError(
+            f"the base's config cannot be carried over: {error.what}", where=base.pinned, do="Take another base."
+        ) from None
+
+
+def _number(value: Any, facts: BaseFacts) -> Any:
+    """A user's or group's number, None left as it is."""
+    if not isinstance(value, FromBase):
+        return value
+    text = _literal(value, facts)
+    return int(text) if text.isdecimal() else text
+
+
+def _literal(value: Any, facts: BaseFacts) -> Any:
+    if not isinstance(value, FromBase):
+        return value
+    fact = facts.literal(value.fact)
+    if fact is None:
+        raise BaseError(
+            f"not known of the base: its {value.fact}",
+            do="`dagger-aml build` asks the base; or take one of the catalog.",
+        )
+    return f"{value.before}{fact}{value.after}"
+
+
+def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFacts]) -> Layer:
+    if isinstance(layer, Run):
+        user = _literal(layer.user, known)
+        if layer.mounts and not _NUMBERS.match(user):
+            raise GraphError(f"a command with mounts runs as UID:GID, not as {user!r}", where=layer.step)
+        return evolve(
+            layer,
+            argv=[_literal(word, known) for word in layer.argv],
+            user=user,
+            env={name: _literal(value, known) for name, value in layer.env.items()},
+            touches=None if layer.touches is None else [_literal(path, known) for path in layer.touches],
+        )
+    source = layer.source
+    if isinstance(source, Built):
+        inner = resolve(source.graph, facts)
+        source = evolve(source, graph=evolve(source.graph, base=inner.base, layers=inner.layers, config=inner.config))
+    return evolve(layer, source=source, uid=_number(layer.uid, known), gid=_number(layer.gid, known))

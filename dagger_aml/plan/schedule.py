@@ -1,0 +1,52 @@
+"""The order of a plan's ops, each with its reason."""
+
+from __future__ import annotations
+
+from ..base.facts import BaseFacts
+from ..graph.graph import Copy, Graph, Layer, Run
+from .conflicts import conflict_of
+from .links import links_of
+from .model import Step
+
+
+def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
+    """Order the layers of a resolved graph: runs, then what changes rarely, then what changes often.
+
+    Two ops change places only if neither writes what the other reads or writes; a run without ``touches`` changes
+    places with nothing. The image is the same in any order this gives (the design's law 4).
+    """
+    layers = graph.layers
+    links = links_of(layers, facts)
+    before: list[dict[int, str]] = [
+        {
+            earlier: why
+            for earlier in range(index)
+            if (why := conflict_of(layers[earlier], layers[index], facts, links))
+        }
+        for index in range(len(layers))
+    ]
+    order: list[int] = []
+    reasons: dict[int, str] = {}
+
+    def emit(index: int, reason: str) -> None:
+        for earlier, why in before[index].items():
+            if earlier not in reasons:
+                emit(earlier, f"before {layers[index].step!r}: {why}")
+        reasons[index] = reason
+        order.append(index)
+
+    for index, layer in enumerate(layers):
+        if isinstance(layer, Run) and index not in reasons:
+            emit(index, "runs a command: before what is only copied")
+    copies = [index for index in range(len(layers)) if index not in reasons]
+    for index in sorted(copies, key=lambda index: (_often(layers[index]), index)):
+        if index not in reasons:
+            kept = [f"after {layers[earlier].step!r}: {why}" for earlier, why in before[index].items()]
+            often = "changes often: last, so that a change of it redoes nothing else"
+            rarely = "changes rarely: before what changes often"
+            emit(index, "; ".join([often if _often(layers[index]) else rarely, *kept]))
+    return tuple(Step(layers[index], reasons[index]) for index in order)
+
+
+def _often(layer: Layer) -> bool:
+    return isinstance(layer, Copy) and layer.changes == "often"

@@ -1,0 +1,1 @@
+"""What the user declared and what was found in the folder."""

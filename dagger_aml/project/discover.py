@@ -1,0 +1,262 @@
+"""What is found in a folder: the entry script and its code, models, and what lies beside the code and is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from attrs import frozen
+
+from ..errors import ProjectError
+from ..fs.tree import ALWAYS_LEFT_OUT, MARKER
+from ..pysource import entry_script
+from ..pysource.reached import Reached, reached
+from .file import FILE_NAME
+
+SCRIPT = "score.py"
+
+
+MODEL_SUFFIXES = frozenset(
+    {".bst", ".cbm", ".gguf", ".h5", ".joblib", ".keras", ".model", ".onnx", ".pickle", ".pkl", ".pmml"}
+    | {".pt", ".pth", ".safetensors", ".skops", ".tflite", ".ubj"}
+)
+"""Ends of the names of files that are models, where they lie in the project folder itself."""
+
+
+NOT_CODE = (
+    *("build/", "data/", "dataset/", "datasets/", "dist/", "doc/", "docs/", "logs/", "mlruns/", "notebook/"),
+    *("notebooks/", "outputs/", "test/", "tests/", "wandb/"),
+    *(".*", "*.ipynb", "*.dvc", "dvc.lock", "dvc.yaml"),
+    *("README*", "LICENSE*", "LICENCE*", "NOTICE*", "CHANGELOG*", "CONTRIBUTING*", "CODE_OF_CONDUCT*", "SECURITY*"),
+    *("Dockerfile*", "*.Dockerfile", "docker-compose*.y*ml", "compose*.y*ml"),
+    *("azure-pipelines*.y*ml", "Jenkinsfile", "Makefile", "Taskfile.y*ml", "conftest.py", "noxfile.py", "pytest.ini"),
+    *("tox.ini", "mypy.ini", "setup.py", "setup.cfg", "MANIFEST.in", "pyproject.toml", "package.json"),
+    *("package-lock.json", "requirements*.txt", "constraints*.txt", "Pipfile", "*.lock", "pylock*.toml"),
+    *("conda*.y*ml", "environment*.y*ml"),
+)
+"""Names in the project folder that are not taken where that folder is the code, unless the code uses them; one that
+ends in ``/`` is a folder's."""
+
+
+CONDA = ("conda*.y*ml", "environment*.y*ml")
+
+
+DOCKERFILES = ("Dockerfile*", "*.Dockerfile")
+
+
+@frozen
+class Script:
+    """An entry script and the folder that is to be on ``sys.path`` for it.
+
+    :param name: relative to the folder.
+    :param by_name: whether it is called ``score.py``; else its ``init`` and ``run`` tell.
+    """
+
+    folder: Path
+    name: str
+    by_name: bool
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.name
+
+
+def scripts(root: Path) -> tuple[Script, ...]:
+    """The project's entry scripts that rank first: one, or several that nothing ranks apart, or none.
+
+    ``score.py`` in ``code``, in the project folder or in ``src`` ranks before files there that have ``init`` and
+    ``run``; these before the same in other folders and in packages.
+    """
+    usual = [place for place in (root / "code", root, root / "src") if place.is_dir()]
+    others = [(root, child.name) for child in packages(root)]
+    others += [(place, child.name) for place in usual if place != root for child in packages(place)]
+    plain = [(child, "") for child in folders(root) if not is_package(child) and child not in usual]
+    for places in ([(place, "") for place in usual], [*others, *plain]):
+        for look in (_by_name, _by_functions):
+            found = tuple(_settled(script, root) for folder, below in places for script in look(folder, below))
+            if found:
+                return found
+    return ()
+
+
+def _settled(script: Script, root: Path) -> Script:
+    """The script, seen from the project folder where it imports its own folder by name (``from src.a import b``)."""
+    own = script.folder.name
+    if script.folder.parent != root or own in sys.stdlib_module_names:
+        return script
+    if own in reached(script.folder, script.name).absent:
+        return Script(root, f"{own}/{script.name}", script.by_name)
+    return script
+
+
+def scripts_called(root: Path, name: str) -> tuple[Script, ...]:
+    """As :func:`scripts`, for a script whose path in the code folder is said."""
+    usual = [root / "code", root, root / "src"]
+    for places in (usual, [each for each in folders(root) if each not in usual]):
+        found = tuple(Script(folder, name, by_name=True) for folder in places if (folder / name).is_file())
+        if found:
+            return found
+    return ()
+
+
+def only(found: tuple[Script, ...], root: Path) -> Script:
+    """The one that was found.
+
+    :raises ProjectError: there are several.
+    """
+    if len(found) == 1:
+        return found[0]
+    listed = " and ".join(each.path.relative_to(root).as_posix() for each in found)
+    part, do = "the code", f"Move one away, or say `[code] path` in {FILE_NAME}."
+    if len({each.folder for each in found}) == 1:
+        part = "the entry script"
+        do = f"Name the one to take: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
+    raise ProjectError(f"two candidates for {part}: {listed}", where=str(root), do=do)
+
+
+def scripts_in(folder: Path) -> tuple[Script, ...]:
+    """As :func:`scripts`, in a code folder that is settled."""
+    for places in ([""], [child.name for child in packages(folder)]):
+        for look in (_by_name, _by_functions):
+            found = tuple(script for below in places for script in look(folder, below))
+            if found:
+                return found
+    return ()
+
+
+def _by_name(folder: Path, below: str) -> Iterator[Script]:
+    if os.path.isfile(folder / below / SCRIPT):  # noqa: PTH113 - no error where the folder cannot be read
+        yield Script(folder, (Path(below) / SCRIPT).as_posix(), by_name=True)
+
+
+def _by_functions(folder: Path, below: str) -> Iterator[Script]:
+    for name in entry_script.find(folder / below):
+        yield Script(folder, (Path(below) / name).as_posix(), by_name=False)
+
+
+def folders(root: Path) -> list[Path]:
+    """Folders of the project that may hold code or a model, sorted; hidden ones and those of :data:`NOT_CODE` not."""
+    found = []
+    for item in sorted(os.scandir(root), key=lambda item: item.name):
+        left_out = item.name in ALWAYS_LEFT_OUT or matches(item.name, NOT_CODE, folder=True)
+        if left_out or not item.is_dir() or not os.access(item.path, os.R_OK | os.X_OK):
+            continue
+        if not any((Path(item.path) / name).is_file() for name in ("pyvenv.cfg", MARKER)):
+            found.append(Path(item.path))
+    return found
+
+
+def packages(root: Path) -> list[Path]:
+    """The Python packages among a folder's folders."""
+    return [each for each in folders(root) if is_package(each)]
+
+
+def is_package(folder: Path) -> bool:
+    """Whether a folder has ``__init__.py``."""
+    return (folder / "__init__.py").is_file()
+
+
+def models(root: Path, code: Path | None) -> list[Path]:
+    """What in the project folder is a model by its name's end or, a folder, by what lies in it; links that lead
+    nowhere too."""
+    found = [each for each in folders(root) if each.name != "model" and not _holds(each, code) and model_kind(each)]
+    for item in os.scandir(root):
+        if Path(item.name).suffix.lower() in MODEL_SUFFIXES and not item.name.startswith(".") and not item.is_dir():
+            found.append(Path(item.path))
+    return sorted(found)
+
+
+def only_model(root: Path, found: list[Path]) -> Path | None:
+    """The one that was found.
+
+    :raises ProjectError: there are several, it is a link that leads nowhere, or the project folder itself is a model.
+    """
+    kind = model_kind(root)
+    if kind:
+        raise ProjectError(
+            f"the project folder itself is {kind}, and what of it is the model cannot be told",
+            where=str(root),
+            do="Move the model's files into a folder `model` here, and the entry script into `code`.",
+        )
+    if len(found) > 1:
+        raise ProjectError(
+            f"two candidates for the model: {' and '.join(path.name for path in found)}",
+            where=str(root),
+            do="Move them into a folder `model`, if they are one model, or `models`, if each is one of its own; "
+            f"or name them by [[models]] in {FILE_NAME}.",
+        )
+    if found and not found[0].exists():
+        raise ProjectError(f"{found[0].name} is a link that leads nowhere", where=str(found[0]))
+    return found[0] if found else None
+
+
+def check_has_script(root: Path, model: Path) -> None:
+    """Refuse a folder with a found model and Python files of which none is an entry script.
+
+    :raises ProjectError: it is one.
+    """
+    files = sorted(path.relative_to(root).as_posix() for place in (root, root / "src") for path in place.glob("*.py"))
+    if files:
+        raise ProjectError(
+            f"there is a model, {model.name}, and no entry script: no file has init() and run()",
+            where=str(root),
+            do=f"Write score.py with both, or name the one that is meant: --entry-script {files[0]}. For an image "
+            f"without code, name the model by [[models]] in {FILE_NAME}.",
+        )
+
+
+def _holds(folder: Path, code: Path | None) -> bool:
+    return code is not None and code.is_relative_to(folder)
+
+
+def model_kind(folder: Path) -> str | None:
+    """``an MLflow model``, if the folder is one, or of which other kind it is."""
+    if (folder / "MLmodel").is_file():
+        return "an MLflow model"
+    if (folder / "saved_model.pb").is_file():
+        return "a TensorFlow model"
+    if (folder / "config.json").is_file():
+        for item in os.scandir(folder):
+            if item.name.endswith(".safetensors") or fnmatchcase(item.name, "*model*.bin"):
+                return "a Hugging Face model"
+    return None
+
+
+def not_code(root: Path, used: Reached) -> tuple[Path, ...]:
+    """What lies in a project folder that is the code, and is left out of it: :data:`NOT_CODE` less what is used."""
+    found = []
+    for item in os.scandir(root):
+        if matches(item.name, NOT_CODE, folder=item.is_dir()):
+            module = item.name.removesuffix(".py")
+            if item.name not in used.named and module not in used.modules:
+                found.append(Path(item.path))
+    return tuple(sorted(found))
+
+
+def unread(root: Path, code: Path | None, requirements: Path | None) -> Iterator[tuple[Path, str]]:
+    """Files of other tools that look as if they were read, and what to do about each.
+
+    :param requirements: where the packages are from instead, if they are from anywhere.
+    """
+    packages_are = f"{requirements.name} is" if requirements else "list its packages in requirements.txt"
+    own = [code] if code and code.is_dir() else []
+    places = dict.fromkeys([root, *own, *(each for each in folders(root) if not model_kind(each))])
+    for place in places:
+        for item in sorted(os.scandir(place), key=lambda item: item.name):
+            if not item.is_file():
+                continue
+            if matches(item.name, CONDA):
+                yield Path(item.path), packages_are
+            elif matches(item.name, DOCKERFILES):
+                do = "apt packages are listed in apt.txt, Python's in requirements.txt, variables in dagger-aml.toml"
+                yield Path(item.path), do
+
+
+def matches(name: str, patterns: tuple[str, ...], *, folder: bool = False) -> bool:
+    """Whether one of the patterns, in any case, is that of a file's or folder's name."""
+    apply = (each.removesuffix("/") for each in patterns if each == ".*" or each.endswith("/") == folder)
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in apply)

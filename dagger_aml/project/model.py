@@ -1,0 +1,100 @@
+"""What the user declared, as frozen data; what recipes work from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import Factory, field, frozen
+
+from ..errors import ProjectError
+from ..graph.access import Access
+from ..graph.base import From
+from ..steps.installer import Installer
+from ..steps.model import Model
+from ..steps.packages import Via
+from .file import FILE_NAME
+
+
+@frozen
+class Project:
+    """A project folder, read and checked; what recipes work from.
+
+    :param root: the folder, absolute.
+    :param base: of the image, for the first platform.
+    :param platforms: all of them; `build` makes an index of several.
+    :param recipe: a recipe's name, or the path of a recipe file.
+    :param apt: Debian packages.
+    :param requirements: what pip installs: a requirements file, a lock file, or ``pyproject.toml``.
+    :param pip: requirements to install beside it.
+    :param code: the code folder; None for an image of an environment only.
+    :param entry_script: relative to it.
+    :param models: in the order in which they were declared or found.
+    :param preinstalled: a site-packages folder of the user's.
+    :param via: how preinstalled packages reach ``sys.path``.
+    :param request: a sample request, and ``answer`` what it must give; never part of the image.
+    :param access: how the build's commands reach what they install from.
+    :param installer: of the packages: ``pip`` or ``uv``.
+    :param beside: what lies in the code folder and is neither code nor another part.
+    :param kept: what of the code folder is taken whatever ignore files say.
+    :param version: as the project's file says it, else its ``pyproject.toml``; None where neither does.
+    :param notes: what the user should know of what was found.
+    :param sources: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
+        ``found``, ``default``.
+    """
+
+    root: Path
+    name: str
+    base: From
+    platforms: tuple[str, ...] = field(default=Factory(lambda self: (self.base.platform,), takes_self=True))
+    recipe: str = "extended"
+    apt: tuple[str, ...] = ()
+    requirements: Path | None = None
+    pip: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(factory=dict)
+    labels: Mapping[str, str] = field(factory=dict)
+    code: Path | None = None
+    entry_script: str = "score.py"
+    models: tuple[Model, ...] = ()
+    preinstalled: Path | None = None
+    via: Via = "start-script"
+    request: Path | None = None
+    answer: Path | None = None
+    access: Access = field(factory=Access)
+    installer: Installer = "pip"
+    beside: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+    version: str | None = None
+    notes: tuple[str, ...] = field(default=(), eq=False)
+    sources: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
+
+    @property
+    def other_parts(self) -> tuple[Path, ...]:
+        """What lies in the project and is not code, though it may lie in the code folder."""
+        parts = [self.root / FILE_NAME, self.root / "apt.txt", self.root / "answer.json", self.root / "request.json"]
+        parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
+        if self.code != self.root:
+            parts = [part for part in parts if part == self.preinstalled]
+        return (*parts, *self.beside, *(model.path for model in self.models))
+
+    @property
+    def source_directory(self) -> str:
+        """The code folder's own name, which ``Model.package()`` keeps in the image."""
+        return plain_name((self.code or self.root).name)
+
+    @property
+    def preinstalled_name(self) -> str:
+        """The user's site-packages folder, relative to the project, as it will be relative to the entry script."""
+        assert self.preinstalled is not None
+        try:
+            return self.preinstalled.relative_to(self.root).as_posix()
+        except ValueError:
+            raise ProjectError(
+                "the folder of preinstalled packages must lie in the project", where=str(self.preinstalled)
+            ) from None
+
+
+def plain_name(text: str) -> str:
+    """A name made of a folder's, of characters that image and model names may have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "project"

@@ -1,0 +1,157 @@
+"""Finding a recipe: by the name of a built-in one, by a path, or by an installed entry point."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+
+from attrs import evolve
+
+from ..base import catalog
+from ..errors import DaggerAmlError, UsageError
+from ..graph.graph import Built, Graph, Run
+from .file import looks_like_path
+from .model import Project
+from .network import check_used
+
+Recipe = Callable[[Graph, Project], Awaitable[Graph]]
+
+
+GROUP = "dagger_aml.recipes"
+"""Entry point group in which an installed package offers recipes."""
+
+
+def recipe_folder() -> Path:
+    """Where the built-in recipes are: packed into the wheel, or at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    packed = package / "recipes"
+    return packed if packed.is_dir() else package.parent / "recipes"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The names of the built-in recipes."""
+    return tuple(sorted(path.stem for path in recipe_folder().glob("*.py") if not path.stem.startswith("_")))
+
+
+def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
+    """Find and load a recipe.
+
+    :param name: a built-in one's name; a path that ends in ``.py`` or has a slash; else an entry point's name.
+    :param root: what a path is relative to, after the working directory.
+    :raises UsageError: no such recipe (the nearest names are told), or the file has no ``async def recipe``, or it
+        cannot be imported.
+    """
+    if looks_like_path(name):
+        candidates = [Path(name), *([root / name] if root else [])]
+        path = next((each for each in candidates if each.is_file()), None)
+        if path is None:
+            raise UsageError("the recipe file does not exist", where=name)
+        return _from_file(path)
+    path = recipe_folder() / f"{name}.py"
+    if name.isidentifier() and path.is_file():
+        return _from_file(path)
+    from importlib.metadata import entry_points
+
+    installed = entry_points(group=GROUP)
+    for point in installed.select(name=name):
+        try:
+            found = point.load()
+        except Exception as error:
+            raise UsageError(
+                f"the recipe {name!r} cannot be imported: {type(error).__name__}: {error}", where=point.value
+            ) from error
+        return _checked(found, point.value)
+    known = (*recipe_names(), *sorted(point.name for point in installed))
+    near = difflib.get_close_matches(name, known, 2, 0.4)
+    raise UsageError(
+        f"no recipe is called {name!r}",
+        do=(f"Did you mean {' or '.join(near)}? " if near else "")
+        + f"Known: {', '.join(known)}; a file of your own is named by its path, ./mine.py.",
+    )
+
+
+async def lay_out(project: Project) -> Graph:
+    """The graph that a project's recipe lays out.
+
+    :raises UsageError: no such recipe, or what it returned is no graph.
+    :raises ProjectError, GraphError: what the recipe's steps refuse.
+    """
+    begun = Graph(access=project.access)
+    graph = await load_recipe(project.recipe, root=project.root)(begun, project)
+    if not isinstance(graph, Graph):
+        raise UsageError("the recipe did not return a Graph", where=project.recipe)
+    for note in (*project.notes, *check_used(project.access, _secrets(graph))):
+        graph = graph.note(note)
+    if not graph.layers:
+        found = "code/, score.py, model/, requirements.txt or apt.txt"
+        graph = graph.note(f"{project.root} has no {found}: the image will be the base's, with other labels")
+    return graph
+
+
+async def lay_out_each(project: Project) -> tuple[Graph, ...]:
+    """The graphs that a project's recipe lays out, one for each of its platforms."""
+    bases = [catalog.on_platform(project.base, each) for each in project.platforms]
+    return tuple([await lay_out(evolve(project, base=each)) for each in bases])
+
+
+def _secrets(graph: Graph) -> set[str]:
+    """The ids of the secrets that a graph's commands see, those of its stages included."""
+    found: set[str] = set()
+    for layer in graph.layers:
+        if isinstance(layer, Run):
+            keys = [line.split() for mount in layer.mounts for line in mount.key.splitlines()]
+            found.update(id for words in keys if words[0] == "secret" for id in words[1:])
+        elif isinstance(layer.source, Built):
+            found |= _secrets(layer.source.graph)
+    return found
+
+
+class _Uncached(SourceFileLoader):
+    """Puts no ``__pycache__`` beside a file of the user's."""
+
+    def set_data(self, path: object, data: object, *, _mode: int = 0o666) -> None:
+        """Write nothing."""
+
+
+def _from_file(path: Path) -> Recipe:
+    module_name = f"_dagger_aml_recipe_{path.stem}"
+    loader = _Uncached(module_name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
+    if spec is None or spec.loader is None:
+        raise UsageError("is not a Python file", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except DaggerAmlError:
+        raise
+    except Exception as error:
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        line = getattr(error, "lineno", None) or _line_in(error, path)
+        place = f"{path}:{line}" if line else str(path)
+        raise UsageError(f"the recipe cannot be imported: {type(error).__name__}: {reason}", where=place) from error
+    return _checked(getattr(module, "recipe", None), str(path))
+
+
+def _checked(found: object, where: str) -> Recipe:
+    if not inspect.iscoroutinefunction(found):
+        raise UsageError(
+            "the recipe file has no `async def recipe(graph, project)`",
+            where=where,
+            do="See docs/own-recipe.md, or copy one of the built-in recipes.",
+        )
+    return found
+
+
+def _line_in(error: BaseException, path: Path) -> int | None:
+    line, trace = None, error.__traceback__
+    while trace:
+        if Path(trace.tb_frame.f_code.co_filename).absolute() == path.absolute():
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

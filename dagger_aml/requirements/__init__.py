@@ -1,0 +1,1 @@
+"""Lists of packages: requirements files, locks, pyproject.toml, apt's."""

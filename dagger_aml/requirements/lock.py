@@ -1,0 +1,184 @@
+"""What lock files have in common: pinned packages, and the lines that pip takes them by."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from ..errors import ProjectError
+from ..toml import line_of
+from .files import inside, read_text
+from .model import SECRET, Requirements, has_password
+
+_PYPI = "https://pypi.org/simple"
+
+
+_ALGORITHMS = ("sha256", "sha384", "sha512")
+"""Those that pip takes a hash of."""
+
+
+_HASH = re.compile(r"[a-z0-9]+:[0-9a-fA-F]+\Z")
+
+
+_PLAIN_PATH = re.compile(r"[\w.+@=-][\w.+@=/-]*\Z", re.ASCII)
+
+
+_URL = re.compile(r"https?://[!-~]+\Z")
+
+
+@frozen
+class LockFile:
+    """A lock file's text and tables; each error about it has the line of what it is about."""
+
+    path: Path
+    text: str = field(repr=False)
+    data: Mapping[str, Any] = field(repr=False)
+
+    def where(self, *key: str | int) -> str:
+        """``uv.lock:12``, the file by its whole path; no line for the file as a whole."""
+        return str(self.path) if not key else f"{self.path}:{line_of(self.text, key)}"
+
+    def error(self, what: str, *key: str | int, do: str | None = None) -> ProjectError:
+        """An error about the table or value at a key."""
+        return ProjectError(what, where=self.where(*key), do=do)
+
+
+@frozen
+class Pin:
+    """One package of a lock.
+
+    :param name: as the lock has it.
+    :param wanted: a requirement without marker, or an archive's path, relative to the lock file.
+    :param hashes: ``sha256:…`` of each file that may be installed.
+    :param marker: where it is to be installed; empty for everywhere.
+    :param index: the package index that it is from; None for PyPI.
+    :param key: of its table in the lock.
+    """
+
+    name: str
+    wanted: str
+    hashes: tuple[str, ...]
+    marker: str
+    index: str | None
+    key: tuple[str | int, ...]
+
+    @property
+    def line(self) -> str:
+        """As pip reads it."""
+        wanted = f"{self.wanted} ; {self.marker}" if self.marker else self.wanted
+        return " \\\n    ".join((wanted, *(f"--hash={each}" for each in self.hashes)))
+
+
+def read_toml(path: Path) -> LockFile:
+    """Read a TOML file.
+
+    :raises ProjectError: missing, unreadable, or not TOML.
+    """
+    text = read_text(path)
+    try:
+        return LockFile(path, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"{path}:{line[1]}" if line else str(path)
+        raise ProjectError(f"not TOML: {error}", where=where) from None
+
+
+def checked_python(file: LockFile, python: object, *table: str) -> str:
+    """What ``requires-python`` in a table says; empty for any Python.
+
+    :raises ProjectError: it is no version specifier.
+    """
+    try:
+        return str(SpecifierSet(python if isinstance(python, str) else str(python)))
+    except InvalidSpecifier:
+        raise file.error(f"not a range of Python versions: {python!r}", *table, "requires-python") from None
+
+
+def usable_hashes(hashes: Sequence[str]) -> tuple[str, ...]:
+    """Those that pip can compare, each once."""
+    found = [each for each in hashes if _HASH.match(each) and each.partition(":")[0] in _ALGORITHMS]
+    return tuple(sorted(set(found)))
+
+
+def local_archive(file: LockFile, path: str, *key: str | int) -> tuple[str, Path]:
+    """An archive that a lock names by its path: the line that pip takes it by, and the file.
+
+    :raises ProjectError: it is missing, is a link, or does not lie in or below the lock's own folder.
+    """
+    if not _PLAIN_PATH.match(path):
+        do = "Give the file and its folders plain names, and lock again."
+        raise file.error(f"a path that no line for pip can hold: {path!r}", *key, do=do)
+    folder, plain = file.path.parent, posixpath.normpath(path)
+    inside(folder / plain, path, file.where(*key), folder.resolve())
+    return f"./{plain}", folder / plain
+
+
+def as_requirements(
+    file: LockFile, pins: Sequence[Pin], archives: Sequence[Path], *, python: str = "", links: Sequence[str] = ()
+) -> Requirements:
+    """A lock as pip's own lines, with hashes, so that pip takes no other files.
+
+    Markers stay in the lines: it is the image's Python and platform that they are about.
+
+    :param archives: local files that the lines name.
+    :param links: folders, relative to the lock file, in which local files lie that pip chooses from.
+    :raises ProjectError: some packages have hashes and some have none; a URL with a password in it; what cannot be
+        written as a line for pip.
+    """
+    for pin in pins:
+        _check(file, pin)
+    bare = [pin for pin in pins if not pin.hashes]
+    if bare and len(bare) < len(pins):
+        raise file.error(
+            f"{bare[0].name} has no hash that pip knows, and other packages have; pip wants all or none",
+            *bare[0].key,
+            do="Lock again with an index that tells hashes, or export requirements without them.",
+        )
+    lines = [f"# dagger-aml made this from {file.path.name}."]
+    lines += [f"--find-links {link}" for link in dict.fromkeys(links)]
+    lines += [pin.line for pin in pins]
+    return Requirements(
+        file.path,
+        tuple(pin.name for pin in pins),
+        (file.path, *dict.fromkeys(archives)),
+        text="\n".join(lines) + "\n",
+        indexes=_index_lines(pins),
+        hashes=bool(pins) and not bare,
+        python=python,
+    )
+
+
+def _check(file: LockFile, pin: Pin) -> None:
+    if has_password(pin.wanted) or has_password(pin.index or ""):
+        raise file.error("a URL with a password or token in it would stay in the image", *pin.key, do=SECRET)
+    if pin.index is not None and not _URL.match(pin.index):
+        raise file.error(
+            f"{pin.name} is from an index that the build cannot reach: {pin.index}",
+            *pin.key,
+            do="Lock with an index that has an http(s) address, or list wheels by their paths in requirements.txt.",
+        )
+    if not f"{pin.wanted}{pin.marker}".isprintable():
+        # A URL may hold what ends a line, as packaging reads it.
+        raise file.error(f"not a requirement: {pin.wanted!r}", *pin.key)
+    if not pin.wanted.startswith("./"):
+        try:
+            Requirement(f"{pin.wanted} ; {pin.marker}" if pin.marker else pin.wanted)
+        except InvalidRequirement as error:
+            reason = str(error).splitlines()[0]
+            raise file.error(f"not a requirement: {pin.wanted!r} ({reason})", *pin.key) from None
+
+
+def _index_lines(pins: Sequence[Pin]) -> tuple[str, ...]:
+    """Options that name the lock's indexes. pip cannot bind a package to one; hashes keep others' files out."""
+    indexes = list(dict.fromkeys((pin.index or _PYPI).rstrip("/") for pin in pins))
+    if len(indexes) == 1 and indexes != [_PYPI]:
+        return (f"--index-url {indexes[0]}",)
+    return tuple(f"--extra-index-url {each}" for each in indexes if each != _PYPI)

@@ -1,0 +1,42 @@
+"""Reading whatever lists a project's packages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .model import Requirements
+from .requirements_txt import RequirementsReader
+
+
+def read_requirements(path: Path, *, root: Path | None = None) -> Requirements:
+    """Read a requirements file, ``pylock.toml`` (or ``pylock.NAME.toml``), ``uv.lock`` or ``pyproject.toml``.
+
+    Of a requirements file all is read that ``-r``, ``-c`` and ``--find-links`` name, and the archives that it lists.
+    As pip has it, an included file is relative to the file that includes it, and an archive to the folder in which
+    pip runs, which is this file's own.
+
+    :param root: the project; nothing outside it is taken. The file's own folder unless given.
+    :raises ProjectError: missing, unreadable, not UTF-8, a line that is not a requirement, a file that is missing or
+        lies outside, an editable install, what of a lock cannot travel; each with file:line.
+    """
+    if path.name == "pyproject.toml":
+        from .pyproject import read_pyproject
+
+        return read_pyproject(path)
+    if path.name == "uv.lock":
+        from .uv_lock import read_uv_lock
+
+        return read_uv_lock(path)
+    if is_pylock(path.name):
+        from .pylock import read_pylock
+
+        return read_pylock(path)
+    reader = RequirementsReader(path, (root or path.parent).resolve())
+    reader.read(path, constraint=False)
+    return Requirements(path, tuple(reader.names), tuple(reader.files), hashes=reader.hashes)
+
+
+def is_pylock(name: str) -> bool:
+    """Whether a file of this name is a lock file after the packaging standards (PEP 751)."""
+    return re.fullmatch(r"pylock\.([^.]+\.)?toml", name) is not None

@@ -1,0 +1,195 @@
+"""Reading ``uv.lock`` without uv: the packages that the project itself needs, as ``uv export`` would list them.
+
+uv calls the file's layout its own and changes it only with the number in ``version``. It is a graph: each package
+lists what it depends on, with markers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from .lock import LockFile, Pin, as_requirements, checked_python, local_archive, read_toml, usable_hashes
+from .model import Requirements
+
+_VERSION: Final = 1
+
+
+_MOST = 64
+"""Ways to one package that are followed; real locks have a handful."""
+
+
+_EXPORT = "Have uv write what pip reads: uv export --frozen --no-dev --no-emit-project -o requirements.txt"
+
+
+_TREE = "Build a wheel of it (uv build --wheel), keep that in the project, and depend on its path."
+
+
+Condition = frozenset[frozenset[str]]
+"""Markers: one of the inner sets must hold in all its members. Whatever holds an empty set holds always."""
+
+
+Node = tuple[int, str | None]
+"""A package's number in the file, and one of its extras or the package itself."""
+
+
+def read_uv_lock(path: Path) -> Requirements:
+    """Read a uv.lock: what the project depends on, without its extras and dependency groups.
+
+    Every package is taken with the markers under which it is reached, whatever this machine is, and with the hashes
+    of all its files. The project itself is not among them; its code is copied.
+
+    :raises ProjectError: not such a file, or one of another version; older than the pyproject.toml beside it; a
+        package from version control or a folder.
+    """
+    file = read_toml(path)
+    if file.data.get("version") != _VERSION:
+        raise file.error(f"version {file.data.get('version')!r} of uv.lock is not known", "version", do=_EXPORT)
+    try:
+        return _Reader(file).read()
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise file.error(f"not a file that uv wrote ({type(error).__name__}: {error})", do="Run: uv lock") from None
+
+
+class _Reader:
+    """Follows dependencies from the project's own package."""
+
+    def __init__(self, file: LockFile) -> None:
+        self.file = file
+        self.packages: list[Mapping[str, Any]] = list(file.data.get("package", ()))
+        self.reached: dict[Node, Condition] = {}
+        self.archives: list[Path] = []
+
+    def read(self) -> Requirements:
+        own = self.own()
+        self.check_age(self.packages[own])
+        self.walk((own, None))
+        pins = [
+            self.pin(index, _text(condition))
+            for (index, extra), condition in sorted(self.reached.items(), key=lambda item: item[0][0])
+            if extra is None and not self.is_own(index)
+        ]
+        python = self.file.data.get("requires-python", "")
+        return as_requirements(self.file, pins, self.archives, python=checked_python(self.file, python))
+
+    def own(self) -> int:
+        """The number of the project's own package."""
+        found = [index for index in range(len(self.packages)) if self.is_own(index)]
+        if len(found) != 1:
+            raise self.file.error(
+                "it locks a workspace without a project of its own at its root" if not found else "it has two roots",
+                do=f"Take one member of it. {_EXPORT}",
+            )
+        return found[0]
+
+    def is_own(self, index: int) -> bool:
+        source = self.packages[index]["source"]
+        return any(source.get(kind) == "." for kind in ("virtual", "editable", "directory"))
+
+    def check_age(self, own: Mapping[str, Any]) -> None:
+        """Whether all that the pyproject.toml beside the lock depends on is in it."""
+        beside = self.file.path.with_name("pyproject.toml")
+        if not beside.is_file():
+            return
+        wanted = read_toml(beside).data.get("project", {}).get("dependencies", [])
+        locked = {each["name"] for each in own.get("metadata", {}).get("requires-dist", ())}
+        for text in wanted:
+            try:
+                name = canonicalize_name(Requirement(text).name)
+            except InvalidRequirement:
+                continue
+            if name not in locked:
+                raise self.file.error(f"is older than pyproject.toml, which wants {name}", do="Run: uv lock")
+
+    def walk(self, start: Node) -> None:
+        """Find each package that is reached, and by what markers; again where a further way to it is found."""
+        self.reached[start] = frozenset({frozenset()})
+        waiting = [start]
+        while waiting:
+            node = waiting.pop()
+            for target, marker in self.edges(node):
+                ways = {way | {marker} if marker else way for way in self.reached[node]}
+                before = self.reached.get(target, frozenset())
+                now = _shortest(before | ways)
+                if len(now) > _MOST:
+                    name = self.packages[target[0]]["name"]
+                    raise self.file.error(f"{name} is reached in too many ways", "package", target[0], do=_EXPORT)
+                if now != before:
+                    self.reached[target] = now
+                    waiting.append(target)
+
+    def edges(self, node: Node) -> Iterator[tuple[Node, str]]:
+        """What a package, or one of its extras, depends on, each with its marker."""
+        index, extra = node
+        package = self.packages[index]
+        listed = (
+            package.get("dependencies", ())
+            if extra is None
+            else package.get("optional-dependencies", {}).get(extra, ())
+        )
+        for dependency in listed:
+            target = self.find(dependency, index)
+            marker = dependency.get("marker", "")
+            try:
+                marker = str(Marker(marker)) if marker else ""
+            except InvalidMarker:
+                raise self.file.error(f"not a marker: {marker!r}", "package", index) from None
+            for each in (None, *dependency.get("extra", ())):
+                yield (target, each), marker
+
+    def find(self, dependency: Mapping[str, Any], index: int) -> int:
+        """The number of the package that a dependency names; with version and source where there are several."""
+        found = [
+            number
+            for number, package in enumerate(self.packages)
+            if all(package.get(key) == dependency[key] for key in ("name", "version", "source") if key in dependency)
+        ]
+        if len(found) != 1:
+            raise self.file.error(
+                f"{dependency['name']}, which {self.packages[index]['name']} needs, is listed {len(found)} times",
+                "package",
+                index,
+                do="Run: uv lock",
+            )
+        return found[0]
+
+    def pin(self, index: int, marker: str) -> Pin:
+        """A package as pip shall have it."""
+        package, key = self.packages[index], ("package", index)
+        name, source = package["name"], package["source"]
+        files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]
+        hashes = usable_hashes([each["hash"] for each in files if "hash" in each])
+        if "registry" in source:
+            return Pin(name, f"{name}=={package['version']}", hashes, marker, source["registry"], key)
+        if "url" in source:
+            part = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
+            return Pin(name, f"{name} @ {source['url']}{part}", hashes, marker, None, key)
+        if "path" in source and "subdirectory" not in source:
+            line, archive = local_archive(self.file, source["path"], *key)
+            self.archives.append(archive)
+            return Pin(name, line, hashes, marker, None, key)
+        kind = "git" if "git" in source else "a folder"
+        raise self.file.error(f"{name} is from {kind}, and its source does not travel", *key, do=_TREE)
+
+
+def _shortest(ways: Condition) -> Condition:
+    """The same condition without those ways that another includes."""
+    return frozenset(way for way in ways if not any(other < way for other in ways))
+
+
+def _text(condition: Condition) -> str:
+    """A condition as one marker; empty where it always holds."""
+    if frozenset() in condition:
+        return ""
+    ways = sorted(" and ".join(_grouped(each) for each in sorted(way)) for way in condition)
+    return ways[0] if len(ways) == 1 else " or ".join(f"({way})" for way in ways)
+
+
+def _grouped(marker: str) -> str:
+    return f"({marker})" if re.search(r"\bor\b", marker) else marker

@@ -1,0 +1,44 @@
+"""Text as people read it: sizes, what is masked, and the home folder in a path."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def human_size(number: int) -> str:
+    """Bytes as people say them: ``1.2 GB``."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def masked(value: str) -> str:
+    """A value without the user and password of its URL, whatever characters these hold."""
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
+    before = scheme[0] if scheme else ""
+    _, at, host = value[len(before) :].rpartition("@")
+    return f"{before}***@{host}" if at else value
+
+
+def words(text: str) -> str:
+    """A sentence, with whatever URLs it holds masked."""
+    return re.sub(r"(?<=://)\S*@", "***@", text)
+
+
+def hidden(text: str, sensitive: Iterable[str]) -> str:
+    """A builder's output without what must not be seen."""
+    for each in sensitive:
+        if each in text:
+            text = text.replace(each, "***")
+    return text
+
+
+def expanded(path: str) -> Path:
+    """A path whose ``~`` is the home folder; left as it is where neither $HOME nor the system knows one."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError there

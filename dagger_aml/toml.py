@@ -1,0 +1,46 @@
+"""Where a key stands in a TOML file."""
+
+from __future__ import annotations
+
+import re
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+
+
+_ASSIGNMENT = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
+
+
+def line_of(text: str, key: tuple[str | int, ...]) -> int:
+    """The line, from 1, on which a key stands, or the nearest enclosing one that has a line.
+
+    Reads headers and ``key =`` at the beginning of lines, which is how people write these files; for a key within an
+    inline table it is the line of the table.
+    """
+    best, best_length = 1, -1
+    table: tuple[str | int, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$", line)
+        if header:
+            names = _split_key(header[2])
+            if header[1] == "[[":
+                index = counts[names] = counts.get(names, -1) + 1
+                table = (*names, index)
+            else:
+                table = names
+            here: tuple[str | int, ...] = table
+        else:
+            assignment = _ASSIGNMENT.match(line)
+            if not assignment:
+                continue
+            here = (*table, *_split_key(assignment[1]))
+        shared = key[: len(here)]
+        if shared == here and len(here) > best_length:
+            best, best_length = number, len(here)
+        elif header and here[: len(key)] == key and best_length < len(key):
+            best, best_length = number, len(key)
+    return best
+
+
+def _split_key(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in re.findall(r'"[^"]*"|\'[^\']*\'|[^.]+', text))
