@@ -1,0 +1,143 @@
+"""The house rule of the package: who may import whom (docs/design.md), function-level imports included."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dagger_aml
+
+PACKAGE = Path(dagger_aml.__file__).parent
+
+FLOORS = (
+    {"errors", "events", "contract", "text", "toml", "process", "tasks", "version", "retry"},
+    {"graph"},
+    {"requirements", "network", "fs"},
+    {"oci", "pysource", "artifacts"},
+    {"base"},
+    {"steps"},
+    {"project"},
+    {"plan"},
+    {"backends"},
+    {"diff", "doctor", "check"},
+    {"building"},
+    {"api"},
+    {"serving"},
+    {"azureml", "init", "sync"},
+    {"cli"},
+)
+"""The rooms from the ground up. A room imports what lies on a lower floor, and itself; the leaves of the ground floor
+import each other."""
+
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def module_of(path: Path, package: Path) -> tuple[str, ...]:
+    """``("plan", "make")`` of plan/make.py, ``("plan",)`` of plan/__init__.py."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def imports_of(path: Path, package: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Lines and modules of the package that a file imports, wherever in it, each as its parts."""
+    own = path.relative_to(package).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom):
+            if node.level:
+                start = own[: len(own) - node.level + 1]
+            elif node.module and node.module.partition(".")[0] == package.name:
+                start, node.module = (), node.module.partition(".")[2]
+            else:
+                continue
+            base = (*start, *(node.module.split(".") if node.module else ()))
+            for alias in node.names:
+                inner = (*base, alias.name)
+                yield node.lineno, inner if exists(inner, package) else base
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top, _, rest = alias.name.partition(".")
+                if top == package.name and rest:
+                    yield node.lineno, tuple(rest.split("."))
+
+
+def exists(module: tuple[str, ...], package: Path) -> bool:
+    """Whether the package has such a module."""
+    place = package.joinpath(*module)
+    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+
+
+def violations(package: Path) -> list[str]:
+    """Imports that lead up or sideways, as ``file:line``, and rooms that no floor has."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        module = module_of(path, package)
+        if not module or module == ("__main__",) or module[0] == "recipes":
+            continue  # Lazy names only; and recipes are the users' side of the library.
+        where = path.relative_to(package)
+        if module[0] not in FLOOR_OF:
+            found.append(f"{where}: no floor has {module[0]}")
+            continue
+        for line, other in imports_of(path, package):
+            if not other or other[0] == module[0]:
+                continue
+            mine, theirs = FLOOR_OF[module[0]], FLOOR_OF.get(other[0], len(FLOORS))
+            if theirs > mine or (theirs == mine and mine > 0):
+                found.append(f"{where}:{line}: {module[0]} imports {'.'.join(other)}")
+    return found
+
+
+def cycles(package: Path) -> list[str]:
+    """Modules that import each other, in whatever many steps, type checkers' imports included."""
+    graph = {
+        module_of(path, package): {other for _, other in imports_of(path, package) if exists(other, package)}
+        for path in package.rglob("*.py")
+        if module_of(path, package) not in ((), ("__main__",))
+    }
+    found, state = [], dict.fromkeys(graph, 0)
+
+    def visit(module: tuple[str, ...], way: tuple[tuple[str, ...], ...]) -> None:
+        state[module] = 1
+        for other in sorted(graph[module]):
+            if state.get(other) == 1:
+                found.append(" > ".join(".".join(each) for each in (*way[way.index(other) :], other)))
+            elif state.get(other) == 0:
+                visit(other, (*way, other))
+        state[module] = 2
+
+    for module in sorted(graph):
+        if not state[module]:
+            visit(module, (module,))
+    return found
+
+
+def test_a_room_imports_only_what_lies_below_it():
+    assert violations(PACKAGE) == []
+
+
+def test_no_modules_import_each_other():
+    assert cycles(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from ..cli import main\n",
+        "def f():\n    from ..backends.base import Builder\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dagger_aml.project.model import Project\n",
+        "import dagger_aml.plan.make\n",
+        "from ..network import ca\n",
+        "from .. import nowhere\n",
+    ],
+)
+def test_a_deliberate_upward_import_is_found(tmp_path, text):
+    package = tmp_path / "dagger_aml"
+    for module in ("fs/tree", "cli/main", "backends/base", "project/model", "plan/make", "network/ca", "nowhere"):
+        path = package / f"{module}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    assert [each for each in violations(package) if "no floor" not in each] == []
+    (package / "fs/tree.py").write_text(text)
+    assert [each for each in violations(package) if each.startswith("fs/tree.py:")]
