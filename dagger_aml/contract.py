@@ -1,8 +1,8 @@
 """Azure ML's own names: paths, variables, ports and exit codes of the prebuilt inference images.
 
-Each stands here once, with where it comes from. "Server" is the PyPI package ``azureml-inference-server-http``;
-"start script" is ``/var/runit/gunicorn/run`` of the images; the how-to pages are Microsoft's "Extend a prebuilt
-Docker image" and "Python package extensibility for prebuilt Docker images".
+Each stands here once, with where it comes from (docs/azureml-images.md has more). "Server" is the PyPI package
+``azureml-inference-server-http``; "start script" is ``/var/runit/gunicorn/run`` of the images; the how-to pages are
+Microsoft's "Extend a prebuilt Docker image" and "Python package extensibility for prebuilt Docker images".
 """
 
 from __future__ import annotations

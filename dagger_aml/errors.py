@@ -61,7 +61,7 @@ def unreadable(error: OSError, path: str | os.PathLike[str]) -> ProjectError:
 
 
 class GraphError(UsageError):
-    """A graph holds, or would hold, what no builder can carry out faithfully (the design's law 2)."""
+    """A graph holds, or would hold, what no builder can carry out faithfully (docs/design.md, law 2)."""
 
 
 class BaseError(UsageError):

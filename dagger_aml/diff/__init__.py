@@ -1,7 +1,7 @@
 """Compares images: every path's type, mode, owner, bytes, links and capabilities, and the config.
 
-Not compared: times, history, the number of layers, ``/`` itself (the design's law 1). What may differ all the same is
-listed in noise.py and nowhere else.
+Not compared: times, history, the number of layers, ``/`` itself (docs/design.md, law 1). What may differ all the same
+is listed in noise.py and nowhere else.
 """
 
 from ..oci.image import Image, image_of, read_image

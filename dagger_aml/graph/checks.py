@@ -1,4 +1,4 @@
-"""What may stand in a graph: every string is checked where the graph is made (the design's law 2)."""
+"""What may stand in a graph: every string is checked where the graph is made (docs/design.md, law 2)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A :class:`Graph` is a base, layer ops (:class:`Run` and :class:`Copy`, the only two things that make files) and a
 :class:`~dagger_aml.graph.config.Config` (what the image says of itself). It knows neither Azure ML nor Dagger nor
 Dockerfiles. Every string is checked where the graph is made, so that a graph that exists can be carried out by every
-back end or is refused by ``resolve`` for what its base holds (the design's law 2).
+back end or is refused by ``resolve`` for what its base holds (docs/design.md, law 2).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Copy:
     """Copy a file or a tree into the image.
 
     An existing destination root and existing parents keep their owner and mode; a new root gets the copy's owner and
-    0755; new parents are 0:0 0755 (encoding K of the project's facts on builders).
+    0755; new parents are 0:0 0755 (docs/builder-cases.md, "The keeping copy").
 
     :param source: where from.
     :param dest: the exact final path: the file itself, or the folder that the tree's contents go into.

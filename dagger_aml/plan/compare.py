@@ -7,7 +7,7 @@ what it made then, as an engine or a store on the same machine does.
 
 Builders differ in one thing. All run a command again when it, the base or any step before it changed. A copy above
 such a change is made again by all; a Dagger engine then gives the same bytes, so that a registry has them already,
-and docker, podman and buildah a new layer (the project's facts on builders, encoding K).
+and docker, podman and buildah a new layer (docs/builder-cases.md, "The keeping copy").
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from .links import followed, link_ends, links_of, loops, overlap
 def with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) -> list[Layer]:
     """The layers, each working directory that the base lacks made first, as root's.
 
-    Left to the builders, one makes it for root, another for the user of the moment, a third not at all (builders'
-    facts 15).
+    Left to the builders, one makes it for root, another for the user of the moment, a third not at all
+    (docs/builder-cases.md, case 15).
     """
     found: list[Layer] = []
     for layer in (*layers, workdir):
@@ -44,7 +44,7 @@ def _makes_folder(layer: Layer, path: str) -> bool:
 
 
 def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
-    """Resolve a destination through the base's links, or refuse it (builders' facts 7 and 28)."""
+    """Resolve a destination through the base's links, or refuse it (docs/builder-cases.md, cases 7 and 28)."""
     folder, name = (copy.dest, "") if copy.kind == "tree" else posixpath.split(copy.dest)
     path, broken = followed(folder, links)
     if broken:
@@ -116,7 +116,7 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
     """Refuse what puts a stage's files, which nobody knows before they are made, over others, or others over them.
 
     A folder over a link, say, is written through it by one builder, replaces it by another, and is an error to a
-    third (builders' facts 8).
+    third (docs/builder-cases.md, case 8).
     """
     if isinstance(copy.source, Built) and (copy.dest == "/" or copy.dest in seen):
         raise GraphError(

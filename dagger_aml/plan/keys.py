@@ -22,7 +22,7 @@ ENCODING = 1
 
 
 def fingerprint(plan: Plan) -> str:
-    """``sha256:…`` of what runs: its inputs, not its bytes (the design's law 7).
+    """``sha256:…`` of what runs: its inputs, not its bytes (docs/design.md, law 7).
 
     Two plans with the same fingerprint need the same engine-built image beneath their file layers. Labels, the final
     environment, code and models are not in it.

@@ -56,7 +56,7 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
 
     :param facts: of the graph's base and of the base of every stage in it.
     :raises BaseError: the base has not what the graph needs, or ONBUILD, or a VOLUME that a run touches.
-    :raises GraphError: a destination that no builder treats alike (builders' facts 6 to 8 and 28).
+    :raises GraphError: a destination that no builder treats alike (docs/builder-cases.md, cases 6 to 8 and 28).
     """
     base = graph.from_
     known = facts[base]

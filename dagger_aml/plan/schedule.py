@@ -13,7 +13,7 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
     """Order the layers of a resolved graph: runs, then what changes rarely, then what changes often.
 
     Two ops change places only if neither writes what the other reads or writes; a run without ``touches`` changes
-    places with nothing. The image is the same in any order this gives (the design's law 4).
+    places with nothing. The image is the same in any order this gives (docs/design.md, law 4).
     """
     layers = graph.layers
     links = links_of(layers, facts)

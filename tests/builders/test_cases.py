@@ -1,4 +1,4 @@
-"""The 28 cases in which builders disagree (facts on builders): each comes out the same by all, or is refused first.
+"""The 28 cases of docs/builder-cases.md, in which builders disagree: each comes out the same, or is refused first.
 
 Cases that come out the same share a few graphs, to be quick; what the image must hold is said beside each, since
 builders that agree might all be wrong.
@@ -203,7 +203,7 @@ async def test_sources_without_a_say(bench: Bench, tmp_path: Path) -> None:
 
 
 async def test_a_capability_of_a_stage_is_kept(bench: Bench, tmp_path: Path) -> None:
-    """What the facts had not tried: a file of a stage with a capability."""
+    """Beyond docs/builder-cases.md: a file of a stage with a capability."""
     (tmp_path / "all").mkdir()
     stage = Stage((RunOp("mkdir /s; cp -a /base/capable /s/copied; mv /base/capable /s/moved"),), "/s")
     image = await built_alike(bench, Sketch((CopyOp("/caps", stage),)), (), tmp_path)

@@ -100,7 +100,7 @@ async def test_stages_on_the_same_base_move_along(engine: Engine, project: Path,
 
 
 async def test_onbuild_and_volumes_stay_as_they_are(engine: Engine, bases: dict[str, str]) -> None:
-    """The engine does not tell them, and heeds neither: a write into a VOLUME is kept (the design's law 2)."""
+    """The engine does not tell them, and heeds neither: a write into a VOLUME is kept (docs/design.md, law 2)."""
     text = f"FROM {bases['classic']}\nUSER root\nRUN mkdir /data && echo 1 >/data/one\n"
     text += "VOLUME /data\nONBUILD RUN exit 7\n"
     theirs = engine.client.directory().with_new_file("Dockerfile", text).docker_build()

@@ -1,6 +1,6 @@
 """Stand-in base images for the tests, in place of Microsoft's prebuilt inference images.
 
-The images follow azureml.md (facts, sections 2 and 3); README.md says what in them is real and what is not.
+The images follow docs/azureml-images.md, sections 2 and 3; README.md says what in them is real and what is not.
 """
 
 from .images import VARIANTS, ensure

@@ -20,7 +20,7 @@ VARIANTS = {
     "classic": "azureml/minimal-py312-inference",
     "curated": "azureml/curated/minimal-py311-inference",
 }
-"""Each variant, and the repository whose place it takes (azureml.md 1.5, 1.6)."""
+"""Each variant, and the repository whose place it takes (docs/azureml-images.md, 1.1 and 1.2)."""
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
@@ -77,7 +77,7 @@ def _variant_context(variant: str) -> dict[str, bytes]:
 
 
 def _without_dynamic_packages(script: bytes) -> bytes:
-    """Take the block out of the start script that today's curated images have lost (azureml.md 2.8)."""
+    """Take the block out of the start script that today's curated images have lost (docs/azureml-images.md, 2.8)."""
     before, _, rest = script.partition(b"# >>> dynamic packages")
     _, _, after = rest.partition(b"# <<< dynamic packages\n")
     if b"AZUREML_EXTRA_" in before + after or not after:

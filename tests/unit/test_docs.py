@@ -119,6 +119,64 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+_CITED = re.compile(
+    r'([\w./-]+\.md)\b(?:, (?:"([^"]+)"|(?:(?:cases?|laws?|sections?) )?(\d[\d.]*(?:(?:,| and| to) \d[\d.]*)*)))?'
+)
+"""A page, and the heading or the numbers that are cited of it."""
+
+CITING = sorted(
+    path
+    for folder in ("dagger_aml", "recipes", "bench", "tests/standin", "tests/builders", ".ci")
+    for path in (ROOT / folder).rglob("*")
+    if path.is_file() and path.suffix != ".pyc"
+)
+
+
+def _cited(text: str) -> list[tuple[str, str, list[str]]]:
+    """Pages that a file names, each with the heading, or the numbers, that it cites of it."""
+    whole = re.sub(r"\s*\n[\s#]*", " ", text).replace("\\'", "'")
+    found = _CITED.findall(whole)
+    return [(page, title, re.findall(r"\d+(?:\.\d+)*", numbers)) for page, title, numbers in found]
+
+
+def _numbered(page: str) -> set[str]:
+    """The numbers of a page's headings and of its laws."""
+    return set(re.findall(r"^(?:#+ (?:Case )?|(?=\d+\. \*\*))(\d+(?:\.\d+)*)", page, flags=re.M))
+
+
+def test_citations_are_read() -> None:
+    assert _cited(
+        '(docs/a.md, cases 6 to 8\n    and 28; b.md 2.7). See c.md, 1.1 and 1.2.\n# d.md, "What it\n# is"'
+    ) == [
+        ("docs/a.md", "", ["6", "8", "28"]),
+        ("b.md", "", []),
+        ("c.md", "", ["1.1", "1.2"]),
+        ("d.md", "What it is", []),
+    ]
+    assert _numbered("## 1 A\n### Case 2\n### 3.4 B\n5. **C**\n6. no\n") == {"1", "2", "3.4", "5"}
+
+
+def test_what_is_cited_is_there() -> None:
+    """A page that ships, and of it the heading, case, law or section."""
+    wrong = []
+    for path in CITING:
+        for name, title, numbers in _cited(path.read_text(encoding="utf-8", errors="replace")):
+            places = (folder / name for folder in (ROOT, DOCS, path.parent))
+            page = next((place for place in places if place.is_file()), None)
+            text = page.read_text(encoding="utf-8") if page else ""
+            headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
+            if not page or (title and title not in headings) or not set(numbers) <= _numbered(text):
+                wrong.append(f"{path.relative_to(ROOT)}: {name} {title} {numbers}")
+    assert wrong == []
+
+
+def test_a_number_is_cited_with_its_page() -> None:
+    bare = re.compile(r"(?<!\.md, )\b(?:facts?|laws?|cases?|sections?) \d")
+    for path in (ROOT / "dagger_aml").rglob("*.py"):
+        whole = re.sub(r"\s*\n[\s#]*", " ", path.read_text(encoding="utf-8"))
+        assert not bare.search(whole), path
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (DOCS / "index.md").read_text(encoding="utf-8")
     for page in DOCS.glob("*.md"):

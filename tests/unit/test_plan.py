@@ -490,7 +490,7 @@ def effects(layer, facts: BaseFacts) -> tuple[set[str], set[str], str | None]:
 
 
 def may_swap(one, two, facts: BaseFacts) -> bool:
-    """The design's law 4, written down once more."""
+    """docs/design.md, law 4, written down once more."""
     if isinstance(one, Run) and isinstance(two, Run):
         return False
     if isinstance(one, Run) or isinstance(two, Run):

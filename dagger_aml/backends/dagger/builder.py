@@ -1,6 +1,6 @@
 """A plan carried out by a Dagger engine, through dagger-io.
 
-Copies use encoding K of the project's facts on builders: the contents first, then a *skeleton* of the destination and
+Copies are keeping copies (docs/builder-cases.md): the contents first, then a *skeleton* of the destination and
 its parents that takes the owners and modes of what lies beneath, all with one fixed time. So an existing folder keeps
 its owner and mode, and the layer's bytes depend on its content and destination, not on what else lies beneath.
 """

@@ -1,7 +1,7 @@
 """The only code that writes Dockerfile text.
 
 Each function gives one instruction that every builder reads back as exactly the strings it was given: the classic
-builder, BuildKit and buildah. Rules tried on them (builders' facts 17, 18, 21 and 25): JSON forms throughout, a
+builder, BuildKit and buildah. Rules tried on them (docs/builder-cases.md, cases 17, 18, 21 and 25): JSON forms, a
 backslash before what the builders' word expansion would eat, lines below 65,535 bytes. A long value goes on over
 several lines, which begin and end with characters that no builder trims or takes for a comment or a continuation.
 """

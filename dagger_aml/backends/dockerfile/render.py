@@ -1,6 +1,6 @@
 """A plan as a Dockerfile and its context folder, for any builder: no engine, no network.
 
-Copies use encoding K of the project's facts on builders: an empty folder first makes missing parents as 0:0, then a
+Copies are keeping copies (docs/builder-cases.md): an empty folder first makes missing parents as 0:0, then a
 folder that holds exactly what is copied goes onto the destination. So every builder keeps the owner and mode of what
 exists, replaces links by files, and gives parents the same owner.
 """
