@@ -26,7 +26,6 @@ from dagger_aml.project.recipe import recipe_names
 
 from .. import reference
 from ..pages import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
-from .test_layers import FLOORS
 from .tools import make
 
 DOCS = ROOT / "docs"
@@ -268,15 +267,6 @@ def test_the_errors_are_the_real_ones() -> None:
     rows = {code_spans(row["error"])[0]: int(row["exit code"]) for row in table(DOCS / "python.md", "Errors")}
     real = {name: each.exit_code for name, each in vars(errors).items() if hasattr(each, "exit_code")}
     assert rows == real
-
-
-def test_the_rooms_are_the_real_ones() -> None:
-    tree, rule = [block.text for block in blocks(DOCS / "design.md") if "cli" in block.text and "graph" in block.text]
-    floors = [set(line.removeprefix("< ").split(", ")) for line in rule.splitlines()]
-    assert floors == [{"leaves"}, *FLOORS[1:]]
-    names = set(re.findall(r"(\w+)/", tree)) - {"dagger_aml", "recipes", "dagger", "dockerfile", "local"}
-    there = {each.parent.name for each in (ROOT / "dagger_aml").glob("*/__init__.py")}
-    assert names == there
 
 
 def test_the_catalog_is_the_real_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +142,13 @@ def test_a_deliberate_upward_import_is_found(tmp_path, text):
     assert [each for each in violations(package) if "no floor" not in each] == []
     (package / "fs/tree.py").write_text(text)
     assert [each for each in violations(package) if each.startswith("fs/tree.py:")]
+
+
+def test_the_design_page_has_the_rooms_and_the_rule():
+    page = (PACKAGE.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    texts = re.findall(r"^```text\n(.*?)^```", page, flags=re.M | re.S)
+    tree, rule = [text for text in texts if "graph" in text and "cli" in text]
+    floors = [set(line.removeprefix("< ").split(", ")) for line in rule.splitlines()]
+    assert floors == [{"leaves"}, *FLOORS[1:]]
+    named = set(re.findall(r"(\w+)/", tree)) - {"dagger_aml", "recipes", "dagger", "dockerfile", "local"}
+    assert named == {each.parent.name for each in PACKAGE.glob("*/__init__.py")}
