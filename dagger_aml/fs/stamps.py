@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ..errors import DaggerAmlError, ProjectError
-from ..graph.graph import Built, Copy, Layer
+from ..graph.graph import Copy, Layer
 from ..graph.source import Local
+from ..graph.stages import walk
 from .tree import is_file
 
 AGAIN = "Run the same command again when nothing writes there any more."
@@ -21,12 +22,9 @@ Stamps = dict[str, tuple[int, int, int] | None]
 def stamps(layers: Iterable[Layer]) -> Stamps:
     """What tells that a file was changed, for each local file that layers take, those of stages included."""
     found: Stamps = {}
-    for layer in layers:
-        if not isinstance(layer, Copy):
-            continue
-        if isinstance(layer.source, Built):
-            found |= stamps(layer.source.graph.layers)
-        elif isinstance(layer.source, Local):
+    for op in walk(layers):
+        layer = op.layer
+        if isinstance(layer, Copy) and isinstance(layer.source, Local):
             root, single = layer.source.path, is_file(layer.source)
             for entry in layer.source.entries:
                 if entry.type == "file":

@@ -1,22 +1,77 @@
-"""A graph and the graphs of its stages: their bases, and other bases in their place."""
+"""A graph and the graphs of its stages: the one recursion through what is copied from another image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from .base import From
-from .graph import Built, Copy, Graph
+from .graph import Built, Copy, Graph, Layer
+
+
+@frozen
+class Op:
+    """A layer op and where it stands.
+
+    :param layer: the op itself.
+    :param stage: the graph of the stage that it is part of; None for an op of the image itself.
+    :param depth: 0 in the image itself, 1 in a stage of it, 2 in a stage of that.
+    """
+
+    layer: Layer
+    stage: Graph | None = None
+    depth: int = 0
+
+
+def stage_of(layer: Layer) -> Graph | None:
+    """The graph of the stage that an op copies from; None for a run and for what is copied from elsewhere."""
+    return layer.source.graph if isinstance(layer, Copy) and isinstance(layer.source, Built) else None
+
+
+def walk(layers: Iterable[Layer], stage: Graph | None = None, depth: int = 0) -> Iterator[Op]:
+    """Every op, those of stages included; the ops of a stage follow the copy from it.
+
+    :param stage: what the layers are part of.
+    :param depth: how many stages deep they stand.
+    """
+    for layer in layers:
+        yield Op(layer, stage, depth)
+        inner = stage_of(layer)
+        if inner is not None:
+            yield from walk(inner.layers, inner, depth + 1)
+
+
+def stages(layers: Iterable[Layer]) -> Iterator[Graph]:
+    """The graph of each stage, those of stages of stages included, as often as it is copied from."""
+    for op in walk(layers):
+        inner = stage_of(op.layer)
+        if inner is not None:
+            yield inner
+
+
+def with_stage(layer: Layer, change: Callable[[Graph], Graph]) -> Layer:
+    """The op, copying from the changed stage; an op that copies from none is given back as it is.
+
+    :param change: gives the graph that takes the place of the stage's.
+    """
+    if isinstance(layer, Copy) and isinstance(layer.source, Built):
+        return evolve(layer, source=evolve(layer.source, graph=change(layer.source.graph)))
+    return layer
+
+
+def map_stages(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
+    """The graph with every stage in it changed, the innermost first; its own base and ops stay.
+
+    :param change: gives the graph that takes the place of a stage's, whose own stages are changed already.
+    """
+    layers = [with_stage(layer, lambda stage: change(map_stages(stage, change))) for layer in graph.layers]
+    return evolve(graph, layers=layers)
 
 
 def bases(graph: Graph) -> tuple[From, ...]:
     """Every base of a graph: its own and those of its stages."""
-    found = [graph.from_]
-    for layer in graph.layers:
-        if isinstance(layer, Copy) and isinstance(layer.source, Built):
-            found += bases(layer.source.graph)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((graph.from_, *(stage.from_ for stage in stages(graph.layers)))))
 
 
 def based_on(graph: Graph, base: From, *, old: From | None = None) -> Graph:
@@ -24,27 +79,19 @@ def based_on(graph: Graph, base: From, *, old: From | None = None) -> Graph:
 
     :param old: the base that is replaced wherever it stands, if that is not the graph's own.
     """
-    return _moved(graph, old or graph.base, base)
+    replaced = old or graph.base
 
+    def moved(graph: Graph) -> Graph:
+        return evolve(graph, base=base) if graph.base == replaced else graph
 
-def _moved(graph: Graph, old: From | None, new: From) -> Graph:
-    layers = [
-        evolve(layer, source=evolve(layer.source, graph=_moved(layer.source.graph, old, new)))
-        if isinstance(layer, Copy) and isinstance(layer.source, Built)
-        else layer
-        for layer in graph.layers
-    ]
-    return evolve(graph, base=new if graph.base == old else graph.base, layers=layers)
+    return moved(map_stages(graph, moved))
 
 
 def pin(graph: Graph, digests: Mapping[From, str | None]) -> Graph:
     """The graph with its base, and those of its stages, pinned to the digests given."""
-    base = graph.from_
-    digest_ = digests.get(base)
-    layers = [
-        evolve(layer, source=evolve(layer.source, graph=pin(layer.source.graph, digests)))
-        if isinstance(layer, Copy) and isinstance(layer.source, Built)
-        else layer
-        for layer in graph.layers
-    ]
-    return evolve(graph, base=evolve(base, digest=digest_) if digest_ else base, layers=layers)
+
+    def pinned(graph: Graph) -> Graph:
+        digest = digests.get(graph.from_)
+        return evolve(graph, base=evolve(graph.from_, digest=digest)) if digest else graph
+
+    return pinned(map_stages(graph, pinned))

@@ -12,7 +12,8 @@ from ..base.facts import BaseFacts, prefixes
 from ..errors import BaseError, GraphError
 from ..graph.base import From, Given, Need
 from ..graph.config import Config
-from ..graph.graph import Built, Copy, Graph, Layer, Run
+from ..graph.graph import Copy, Graph, Layer, Run
+from ..graph.stages import stages, walk, with_stage
 from ..graph.values import FromBase
 from ..graph.writes import written
 from ..version import __version__
@@ -37,17 +38,17 @@ def asked_paths(graph: Graph) -> tuple[str, ...]:
     Every prefix of every destination and of what runs touch, and every copied path.
     """
     found: set[str] = set()
-    for layer in graph.layers:
+    for op in walk(graph.layers):
+        layer = op.layer
         if isinstance(layer, Run):
             for path in (layer.workdir, *(each for each in layer.touches or () if isinstance(each, str))):
                 found.update(prefixes(path))
             continue
         found.update(prefixes(layer.dest))
         found.update(path for path, _ in written(layer))
-        if isinstance(layer.source, Built):
-            found.update(asked_paths(layer.source.graph))
-    if graph.config.workdir:
-        found.update(prefixes(graph.config.workdir))
+    for each in (graph, *stages(graph.layers)):
+        if each.config.workdir:
+            found.update(prefixes(each.config.workdir))
     return tuple(sorted(found - {"/"}))
 
 
@@ -146,8 +147,9 @@ def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFact
             env={name: _literal(value, known) for name, value in layer.env.items()},
             touches=None if layer.touches is None else [_literal(path, known) for path in layer.touches],
         )
-    source = layer.source
-    if isinstance(source, Built):
-        inner = resolve(source.graph, facts)
-        source = evolve(source, graph=evolve(source.graph, base=inner.base, layers=inner.layers, config=inner.config))
-    return evolve(layer, source=source, uid=_number(layer.uid, known), gid=_number(layer.gid, known))
+
+    def resolved(stage: Graph) -> Graph:
+        inner = resolve(stage, facts)
+        return evolve(stage, base=inner.base, layers=inner.layers, config=inner.config)
+
+    return evolve(with_stage(layer, resolved), uid=_number(layer.uid, known), gid=_number(layer.gid, known))

@@ -15,6 +15,7 @@ from dagger_aml.graph.base import Need
 from dagger_aml.graph.checks import parse_reference
 from dagger_aml.graph.graph import Root
 from dagger_aml.graph.source import Entry
+from dagger_aml.graph.stages import Op, map_stages, stages, walk
 
 from .strings import HOSTILE, commands, paths, values
 
@@ -393,3 +394,43 @@ def test_a_graph_without_a_base_says_so():
 
 def test_a_local_source_knows_its_size():
     assert Local("/x", [Entry("a", "file", 0o644, 3), Entry("b", "file", 0o755, 4)]).size == 7
+
+
+# --- stages ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_walk_sees_the_ops_of_stages_and_of_their_stages():
+    inner = Graph(From("a:1")).add(Run(["/inner"]))
+    outer = Graph(From("b:1")).add(Copy(Built(inner, "/x"), "/y"), Run(["/outer"]))
+    graph = Graph(From("c:1")).add(Run(["/first"]), Copy(Built(outer, "/y"), "/z"), Run(["/last"]))
+    assert list(walk(graph.layers)) == [
+        Op(graph.layers[0]),
+        Op(graph.layers[1]),
+        Op(outer.layers[0], outer, 1),
+        Op(inner.layers[0], inner, 2),
+        Op(outer.layers[1], outer, 1),
+        Op(graph.layers[2]),
+    ]
+    assert list(stages(graph.layers)) == [outer, inner]
+
+
+def test_every_stage_is_changed_once_the_innermost_first():
+    inner = Graph(From("a:1"))
+    outer = Graph(From("b:1")).add(Copy(Built(inner, "/x"), "/y"))
+    graph = Graph(From("c:1")).add(Run(["/first"]), Copy(Built(outer, "/y"), "/z"))
+    seen = []
+
+    def change(stage):
+        seen.append(stage)
+        return stage.add(Run(["/more"]))
+
+    changed = map_stages(graph, change)
+    inside = outer.layers[0]
+    whole = attrs.evolve(inside, source=Built(inner.add(Run(["/more"])), "/x"))
+    assert seen == [inner, attrs.evolve(outer, layers=[whole])]
+    assert list(walk(changed.layers)) != list(walk(graph.layers)) and changed.base == graph.base
+    assert [op.layer.argv[0] for op in walk(changed.layers) if isinstance(op.layer, Run)] == [
+        "/first",
+        "/more",
+        "/more",
+    ]
