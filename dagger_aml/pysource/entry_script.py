@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import sys
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from ..errors import ProjectError, unreadable
+from .source import parsed, read_source
 
 _LONGEST_NAME = 255
 """Bytes of one name in a path that Linux takes."""
@@ -58,58 +56,24 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
     if folder.resolve() not in path.resolve().parents:
         raise ProjectError("the entry script is a link that leads out of the code folder", where=str(path))
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as error:
-        python = ".".join(map(str, sys.version_info[:2]))
-        place = f"{path}:{error.lineno}" if error.lineno else str(path)
-        raise ProjectError(f"Python {python} cannot parse it: {error.msg}", where=place) from None
+        source = read_source(path)
     except OSError as error:
         raise unreadable(error, path) from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ProjectError(f"cannot be read as Python ({error})", where=str(path)) from None
-    names, star = _bound(tree.body)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Global):
-            names.update(node.names)
+    if source.problem:
+        line = source.problem.line
+        raise ProjectError(source.problem.what, where=f"{path}:{line}" if line else str(path))
+    names = source.names | source.declared
     missing = [f"{name}()" for name in ("init", "run") if name not in names]
     if not missing:
         return ()
-    if star:
-        return (f"{script}: {' and '.join(missing)} may come from `{star}`; that cannot be told without running it",)
+    if source.star:
+        may = f"{' and '.join(missing)} may come from `{source.star}`"
+        return (f"{script}: {may}; that cannot be told without running it",)
     raise ProjectError(
         f"the entry script has no {' and no '.join(missing)}",
         where=str(path),
         do="Azure ML's server calls init() once at start and run(data) for each request.",
     )
-
-
-def _bound(body: Iterable[ast.stmt]) -> tuple[set[str], str | None]:
-    """Names that statements bind at the module's top level, and the star import among them if any."""
-    names: set[str] = set()
-    star: str | None = None
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(statement.name)
-            continue
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            for alias in statement.names:
-                if alias.name == "*":
-                    star = ast.unparse(statement)
-                names.add(alias.asname or alias.name.partition(".")[0])
-            continue
-        for node in ast.iter_child_nodes(statement):
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-                    names.add(inner.id)
-        for field in ("body", "orelse", "finalbody"):
-            more, inner_star = _bound(getattr(statement, field, []))
-            names |= more
-            star = star or inner_star
-        for handler in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-            more, inner_star = _bound(handler.body)
-            names |= more
-            star = star or inner_star
-    return names, star
 
 
 def find(folder: Path) -> tuple[str, ...]:
@@ -124,16 +88,14 @@ def find(folder: Path) -> tuple[str, ...]:
             continue
         try:
             data = path.read_bytes()
-            if b"init" not in data or b"run" not in data:
-                continue
-            body = ast.parse(data).body
-            names, _ = _bound(body)
-        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+        except OSError:
             continue
-        functions = {each.name for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
-        if {"init", "run"} <= functions:
+        if b"init" not in data or b"run" not in data:
+            continue
+        source = parsed(data, str(path))
+        if {"init", "run"} <= source.functions:
             defined.append(path.name)
-        elif {"init", "run"} <= names:
+        elif {"init", "run"} <= source.names:
             bound.append(path.name)
     return tuple(defined or bound)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -10,9 +9,7 @@ from pathlib import Path, PurePosixPath
 from attrs import frozen
 
 from ..errors import ProjectError
-
-_PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-"""What an ``except`` names that makes an import in its ``try`` one that may fail."""
+from .source import Imported, Problem, read_source
 
 
 @frozen
@@ -72,15 +69,16 @@ def read_code(
     :raises ProjectError: a file cannot be read, or the entry script cannot be parsed.
     """
     tree = _Tree(frozenset(each for each in files if each.endswith(".py")), script, installed)
-    found: dict[str, list[_Found]] = {}
+    found: dict[str, tuple[Imported, ...]] = {}
     unread: list[str] = []
 
-    def read(file: str) -> list[_Found]:
+    def read(file: str) -> tuple[Imported, ...]:
         if file not in found:
-            found[file], problem = _read(folder, file)
+            found[file], problem = _read(folder / file)
             if problem and file == script:
-                raise ProjectError(problem.partition(": ")[2], where=f"{folder / problem.partition(': ')[0]}")
-            unread.extend([problem] if problem else [])
+                raise ProjectError(problem.what, where=f"{folder / file}:{problem.line or 1}")
+            if problem:
+                unread.append(f"{file}:{problem.line or 1}: {problem.what}")
         return found[file]
 
     own = frozenset(module for module in modules if tree.is_own(module))
@@ -107,17 +105,6 @@ STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__builtin__", "cop
 
 
 @frozen
-class _Found:
-    """An import statement; ``level`` is the number of its leading dots."""
-
-    module: str
-    names: tuple[str, ...]
-    level: int
-    line: int
-    optional: bool
-
-
-@frozen
 class _Tree:
     """The Python files of the code, and what an import finds among them."""
 
@@ -134,7 +121,7 @@ class _Tree:
         if place is not None:
             yield from self._below(place, parts, names)
 
-    def files_of(self, each: _Found, importer: str) -> Iterator[str]:
+    def files_of(self, each: Imported, importer: str) -> Iterator[str]:
         parts = each.module.split(".") if each.module else []
         if not each.level:
             yield from self.own(parts, each.names)
@@ -170,79 +157,16 @@ class _Tree:
         return f"{path}.py" in self.files or any(file.startswith(f"{path}/") for file in self.files)
 
 
-def _read(folder: Path, file: str) -> tuple[list[_Found], str | None]:
-    """The imports of a file, or why it is no Python."""
+def _read(path: Path) -> tuple[tuple[Imported, ...], Problem | None]:
+    """The imports of a file that are more than types, or why it is no Python."""
     try:
-        tree = ast.parse((folder / file).read_bytes(), file)
-        visitor = _Visitor()
-        visitor.visit(tree)
-    except SyntaxError as error:
-        python = ".".join(map(str, sys.version_info[:2]))
-        return [], f"{file}:{error.lineno or 1}: Python {python} cannot parse it: {error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return [], f"{file}:1: cannot be read as Python ({error})"
+        source = read_source(path)
     except OSError as error:
-        raise ProjectError(f"cannot be read ({error.strerror})", where=str(folder / file)) from None
-    return visitor.found, None
+        raise ProjectError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    return tuple(each for each in source.imports if not each.typing and _is_sure(each)), source.problem
 
 
-class _Visitor(ast.NodeVisitor):
-    """Collects imports, those in functions too, and ``importlib.import_module`` of a text."""
-
-    def __init__(self) -> None:
-        self.found: list[_Found] = []
-        self.optional = False
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for alias in node.names:
-            self._add(alias.name, (), 0, node.lineno)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        names = tuple(alias.name for alias in node.names if alias.name != "*")
-        self._add(node.module or "", names, node.level, node.lineno)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        called = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
-        if called in ("importlib.import_module", "import_module", "__import__") and node.args:
-            name = node.args[0]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str) and _is_module(name.value):
-                self._add(name.value, (), 0, node.lineno)
-        self.generic_visit(node)
-
-    def visit_Try(self, node: ast.Try) -> None:
-        if any(_passes(handler) for handler in node.handlers):
-            self._visit_optional([*node.body, *node.handlers, *node.orelse])
-            for each in node.finalbody:
-                self.visit(each)
-        else:
-            self.generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> None:
-        test = ast.unparse(node.test)
-        if test in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "t.TYPE_CHECKING"):
-            for each in node.orelse:
-                self.visit(each)
-        elif test in ("__name__ == '__main__'", "'__main__' == __name__"):
-            self._visit_optional([*node.body, *node.orelse])
-        else:
-            self.generic_visit(node)
-
-    def _visit_optional(self, nodes: Iterable[ast.AST]) -> None:
-        before, self.optional = self.optional, True
-        for node in nodes:
-            self.visit(node)
-        self.optional = before
-
-    def _add(self, module: str, names: tuple[str, ...], level: int, line: int) -> None:
-        self.found.append(_Found(module, names, level, line, self.optional))
-
-
-def _passes(handler: ast.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    listed = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(ast.unparse(each).rpartition(".")[2] in _PASSING for each in listed)
-
-
-def _is_module(text: str) -> bool:
-    return all(part.isidentifier() for part in text.split("."))
+def _is_sure(each: Imported) -> bool:
+    """Whether an import is a statement, or a call that cannot but be one of a module."""
+    named = all(part.isidentifier() for part in each.module.split("."))
+    return each.by == "statement" or (each.by == "importlib" and named)

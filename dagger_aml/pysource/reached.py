@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 
-_OPENERS = frozenset(
-    {
-        "Path",
-        "PurePath",
-        "PosixPath",
-        "PurePosixPath",
-        "open",
-        "join",
-        "joinpath",
-        "listdir",
-        "scandir",
-        "walk",
-        "glob",
-    }
-    | {"rglob", "iterdir", "exists", "isfile", "isdir", "is_file", "is_dir", "abspath", "realpath", "files"}
-)
-"""Calls whose plain text arguments are paths; ``body.get("data")`` is none of them."""
-
+from .source import Imported, Source, read_source
 
 _MODEL_DIR = (b"AZUREML_MODEL_DIR", b"get_model_path")
 
@@ -67,16 +49,15 @@ def reached(folder: Path, script: str) -> Reached:
         if path in seen:
             continue
         seen[path] = None
-        try:
-            data = path.read_bytes()
-            tree = ast.parse(data)
-            nodes = list(ast.walk(tree))
-        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        source = _read(path)
+        if source is None:
             continue
-        reads = reads or any(word in data for word in _MODEL_DIR)
-        named.update(_paths(nodes))
-        needed = {name.partition(".")[0] for name in _imports(_unconditional(tree.body), path, folder)}
-        for name in _imports(nodes, path, folder):
+        reads = reads or any(word in source.data for word in _MODEL_DIR)
+        named.update(source.paths)
+        # What a `try` or a function guards may be missing.
+        certain = [each for each in source.imports if each.depth == 1]
+        needed = {name.partition(".")[0] for each in certain for name in _names(each, path, folder)}
+        for name in _all_names(source, path, folder):
             if not all(part.isidentifier() for part in name.split(".")):
                 continue
             top = name.partition(".")[0]
@@ -89,30 +70,33 @@ def reached(folder: Path, script: str) -> Reached:
     return Reached(frozenset(modules), tuple(absent), frozenset(named), reads)
 
 
-def _unconditional(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements that run whenever the module is imported; what a ``try`` guards may be missing."""
-    for statement in body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            yield statement
+def _read(path: Path) -> Source | None:
+    try:
+        source = read_source(path)
+    except (OSError, ValueError):
+        return None
+    return None if source.problem else source
 
 
-def _imports(nodes: Iterable[ast.AST], path: Path, folder: Path) -> Iterator[str]:
-    """Dotted names, as seen from the folder, that import statements or ``import_module("name")`` may import."""
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = _package(path, folder, node.level) if node.level else ""
-            if above is None:
-                continue
-            module = ".".join(part for part in (above, node.module) if part)
-            if module:
-                yield module
-            yield from (".".join(part for part in (module, alias.name) if part) for alias in node.names)
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.strip("."):
-                yield first.value.strip(".")
+def _all_names(source: Source, path: Path, folder: Path) -> Iterator[str]:
+    """What the imports of a file may import, those of its top level first."""
+    for each in sorted(source.imports, key=lambda each: each.depth):
+        yield from _names(each, path, folder)
+
+
+def _names(each: Imported, path: Path, folder: Path) -> Iterator[str]:
+    """Dotted names, as seen from the folder, that an import may import."""
+    if each.by != "statement":
+        if each.module.strip("."):
+            yield each.module.strip(".")
+        return
+    above = _package(path, folder, each.level) if each.level else ""
+    if above is None:
+        return
+    module = ".".join(part for part in (above, each.module) if part)
+    if module:
+        yield module
+    yield from (".".join(part for part in (module, name) if part) for name in each.names)
 
 
 def _package(path: Path, folder: Path, level: int) -> str | None:
@@ -128,28 +112,3 @@ def _files(folder: Path, name: str) -> Iterator[Path]:
     for part in name.split("."):
         module, here = here / f"{part}.py", here / part
         yield from (each for each in (module, here / "__init__.py") if each.is_file())
-
-
-def _paths(nodes: list[ast.AST]) -> Iterator[str]:
-    """First parts of what look like relative paths among the texts; docstrings are none."""
-    plain: set[int] = set()
-    skipped: set[int] = set()
-    for node in nodes:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            skipped.add(id(node.value))
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            plain.update((id(node.left), id(node.right)))
-        elif isinstance(node, ast.Call) and _called(node) in _OPENERS:
-            plain.update(id(argument) for argument in node.args)
-    for node in nodes:
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in skipped:
-            continue
-        text = node.value.replace("\\", "/")
-        parts = [part for part in text.split("/") if part not in ("", ".", "..")]
-        if parts and ("/" in text or id(node) in plain or "." in parts[0]):
-            yield parts[0]
-
-
-def _called(node: ast.Call) -> str:
-    function = node.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagger_aml.pysource.entry_script import check, find
+from dagger_aml.pysource.imports import read_code
 from dagger_aml.pysource.reached import reached
+from dagger_aml.pysource.source import parsed
 
-from .tools import make
+from .tools import SCORE, make
 
 TREE = {
     "a.py": "",
@@ -119,3 +124,49 @@ def _parses(line: str) -> bool:
     except SyntaxError:
         return False
     return True
+
+
+# --- one reader -----------------------------------------------------------------------------------------------------
+
+_GUARDED = "if TYPE_CHECKING:\n    import a\n"
+
+
+_NAMED = "import importlib as i\ni.import_module('a')\n"
+
+
+@pytest.mark.parametrize(("text", "used", "needed"), [(_GUARDED, True, False), (_NAMED, True, False)])
+def test_what_is_used_and_what_is_needed_follow_imports_by_rules_of_their_own(tmp_path, text, used, needed):
+    """A file that only types name stays in the image; a package that only they name is not installed for it."""
+    make(tmp_path, {"score.py": text, "a.py": "import numpy\n"})
+    assert ("a" in reached(tmp_path, "score.py").modules) == used
+    found = read_code(tmp_path, ["score.py", "a.py"], "score.py", installed=lambda _: True)
+    assert [each.reached for each in found.imports if each.module == "numpy"] == [needed]
+
+
+def test_an_expression_of_any_length_hides_no_import(tmp_path):
+    long = "x = " + " + ".join(["1"] * 700) + "\n"
+    make(tmp_path, {"score.py": f"{long}import a\n{SCORE}", "a.py": "import numpy\n"})
+    assert check(tmp_path, "score.py") == () and find(tmp_path) == ("score.py",)
+    assert reached(tmp_path, "score.py").absent == ("numpy",)
+    found = read_code(tmp_path, ["score.py", "a.py"], "score.py", installed=lambda _: True)
+    assert [(each.module, each.reached) for each in found.imports] == [("numpy", True)] and not found.unread
+
+
+def test_a_text_is_parsed_once_whoever_asks(tmp_path, monkeypatch):
+    read: list[bytes] = []
+
+    def parse(data: bytes, name: str) -> ast.Module:
+        read.append(data)
+        return real(data, name)
+
+    real = ast.parse
+    monkeypatch.setattr(ast, "parse", parse)
+    parsed.cache_clear()
+    make(tmp_path, {"score.py": f"import a\n{SCORE}", "a.py": "import numpy\n"})
+    find(tmp_path)
+    check(tmp_path, "score.py")
+    reached(tmp_path, "score.py")
+    read_code(tmp_path, ["score.py", "a.py"], "score.py", installed=lambda _: True)
+    assert len(read) == len(set(read)) == 2
+    make(tmp_path, {"a.py": "import pandas\n"})
+    assert reached(tmp_path, "score.py").absent == ("pandas",) and len(read) == 3

@@ -1,0 +1,225 @@
+"""The one reader of Python source: each text is parsed once, whoever asks of it and however often.
+
+What is asked: whether a file is an entry script (:mod:`.entry_script`), what its imports lead to in the image
+(:mod:`.reached`), and what packages a code folder needs (:mod:`.imports`). The last two follow imports by different
+rules on purpose:
+
+========================================  ==================================  ======================================
+question                                  ``reached``: what is used          ``imports``: what packages are needed
+========================================  ==================================  ======================================
+where a module of the project's lies      at the top of the code folder       also beside the script or, unless it is
+                                                                              installed, anywhere in the code
+``if TYPE_CHECKING:``                     followed: a file may be used        passed over: no package is needed
+``anything.import_module("x")``           followed                            only of ``importlib`` or by itself
+a text that is no Python                  leads nowhere                       told, and an error of the entry script
+========================================  ==================================  ======================================
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from attrs import field, frozen
+
+from .texts import paths_in
+
+_PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+"""What an ``except`` names that makes an import in its ``try`` one that may fail."""
+
+
+_IMPORTERS = ("import_module", "__import__")
+
+
+_MOST = 256
+"""Texts of which it is remembered what stands in them."""
+
+
+@frozen
+class Imported:
+    """One import.
+
+    :param module: as written; empty for ``from . import a``.
+    :param names: what ``from`` imports of it, a star not.
+    :param level: how many dots stand before the module.
+    :param line: in the file, from 1.
+    :param depth: 1 for a statement of the module itself; more for what stands in another statement.
+    :param optional: in a ``try`` that survives its failure, or below ``if __name__ == "__main__"``.
+    :param typing: below ``if TYPE_CHECKING``.
+    :param by: a statement, ``importlib`` (or ``import_module`` or ``__import__`` by itself), or another call of such
+        a name. Of a call, ``module`` is the text that it is given, whatever that is.
+    """
+
+    module: str
+    names: tuple[str, ...]
+    level: int
+    line: int
+    depth: int
+    optional: bool
+    typing: bool
+    by: Literal["statement", "importlib", "call"] = "statement"
+
+
+@frozen
+class Problem:
+    """Why a text is no Python.
+
+    :param line: of the text, from 1; None where the parser names none.
+    """
+
+    what: str
+    line: int | None
+
+
+@frozen
+class Source:
+    """What stands in a Python file.
+
+    :param problem: why it is none; all else is empty then.
+    :param imports: all of them, in the order of the text.
+    :param names: that it may bind at its top level.
+    :param declared: names that a function in it declares ``global``.
+    :param functions: that are defined at its top level, under no condition.
+    :param star: an import of everything at its top level, as written.
+    :param paths: first parts of what look like relative paths among its texts.
+    """
+
+    data: bytes = field(repr=False)
+    problem: Problem | None = None
+    imports: tuple[Imported, ...] = ()
+    names: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    star: str | None = None
+    paths: frozenset[str] = frozenset()
+
+
+def read_source(path: Path) -> Source:
+    """Read a Python file; what it says is worked out once for the same text.
+
+    :raises OSError: it cannot be read.
+    """
+    return parsed(path.read_bytes(), str(path))
+
+
+@lru_cache(maxsize=_MOST)
+def parsed(data: bytes, name: str) -> Source:
+    """What stands in a text.
+
+    :param name: for Python's own warnings of it.
+    """
+    try:
+        tree = ast.parse(data, name)
+        nodes = list(ast.walk(tree))
+        names, star = _bound(tree)
+        return Source(
+            data,
+            imports=tuple(_imports(tree)),
+            names=frozenset(names),
+            declared=frozenset(each for node in nodes if isinstance(node, ast.Global) for each in node.names),
+            functions=frozenset(
+                each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            ),
+            star=star,
+            paths=frozenset(paths_in(nodes)),
+        )
+    except SyntaxError as error:
+        python = ".".join(map(str, sys.version_info[:2]))
+        return Source(data, Problem(f"Python {python} cannot parse it: {error.msg}", error.lineno or None))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Source(data, Problem(f"cannot be read as Python ({error})", None))
+
+
+def _imports(tree: ast.Module) -> Iterator[Imported]:
+    """Imports, those in functions too, in the order of the text; however deep its expressions are."""
+    waiting: list[tuple[ast.AST, int, bool, bool]] = [(tree, 0, False, False)]
+    while waiting:
+        node, depth, optional, typing = waiting.pop()
+        more = [(each, depth + 1, optional, typing) for each in ast.iter_child_nodes(node)]
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Imported(alias.name, (), 0, node.lineno, depth, optional, typing)
+        elif isinstance(node, ast.ImportFrom):
+            names = tuple(alias.name for alias in node.names if alias.name != "*")
+            yield Imported(node.module or "", names, node.level, node.lineno, depth, optional, typing)
+        elif isinstance(node, ast.Call):
+            by, first = _importer(node), node.args[0] if node.args else None
+            if by and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield Imported(first.value, (), 0, node.lineno, depth, optional, typing, by)
+        elif isinstance(node, ast.Try) and any(_passes(handler) for handler in node.handlers):
+            more = [(each, depth + 1, True, typing) for each in (*node.body, *node.handlers, *node.orelse)]
+            more += [(each, depth + 1, optional, typing) for each in node.finalbody]
+        elif isinstance(node, ast.If) and _is_typing(node.test):
+            more = [(each, depth + 1, optional, True) for each in node.body]
+            more += [(each, depth + 1, optional, typing) for each in node.orelse]
+        elif isinstance(node, ast.If) and _is_main(node.test):
+            more = [(each, depth + 1, True, typing) for each in (*node.body, *node.orelse)]
+        waiting += reversed(more)
+
+
+def _importer(node: ast.Call) -> Literal["importlib", "call"] | None:
+    called = node.func
+    if isinstance(called, ast.Name):
+        return "importlib" if called.id in _IMPORTERS else None
+    if not isinstance(called, ast.Attribute) or called.attr not in _IMPORTERS:
+        return None
+    own = isinstance(called.value, ast.Name) and called.value.id == "importlib" and called.attr == "import_module"
+    return "importlib" if own else "call"
+
+
+def _passes(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    listed = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        (isinstance(each, ast.Name) and each.id in _PASSING)
+        or (isinstance(each, ast.Attribute) and each.attr in _PASSING)
+        for each in listed
+    )
+
+
+def _is_typing(test: ast.expr) -> bool:
+    if isinstance(test, ast.Attribute):
+        return test.attr == "TYPE_CHECKING" and isinstance(test.value, ast.Name) and test.value.id in ("typing", "t")
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _is_main(test: ast.expr) -> bool:
+    """``__name__ == "__main__"``, either way round."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
+        return False
+    sides = (test.left, test.comparators[0])
+    return any(isinstance(each, ast.Name) and each.id == "__name__" for each in sides) and any(
+        isinstance(each, ast.Constant) and each.value == "__main__" for each in sides
+    )
+
+
+def _bound(tree: ast.Module) -> tuple[set[str], str | None]:
+    """Names that statements bind at the module's top level, and the star import among them if any."""
+    names: set[str] = set()
+    star: str | None = None
+    waiting: list[tuple[ast.stmt, bool]] = [(each, True) for each in reversed(tree.body)]
+    while waiting:
+        statement, top = waiting.pop()
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(statement.name)
+            continue
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            for alias in statement.names:
+                if alias.name == "*" and (top or star is None):
+                    star = ast.unparse(statement)
+                names.add(alias.asname or alias.name.partition(".")[0])
+            continue
+        if top:
+            stored = (each for node in ast.iter_child_nodes(statement) for each in ast.walk(node))
+            names.update(each.id for each in stored if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
+        parts = [statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())]
+        below = [
+            each for part in parts for name in ("body", "orelse", "finalbody") for each in getattr(part, name, [])
+        ]
+        waiting += [(each, False) for each in reversed(below)]
+    return names, star

@@ -1,0 +1,49 @@
+"""Texts of a Python file that look like paths."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+_OPENERS = frozenset(
+    {
+        "Path",
+        "PurePath",
+        "PosixPath",
+        "PurePosixPath",
+        "open",
+        "join",
+        "joinpath",
+        "listdir",
+        "scandir",
+        "walk",
+        "glob",
+    }
+    | {"rglob", "iterdir", "exists", "isfile", "isdir", "is_file", "is_dir", "abspath", "realpath", "files"}
+)
+"""Calls whose plain text arguments are paths; ``body.get("data")`` is none of them."""
+
+
+def paths_in(nodes: list[ast.AST]) -> Iterator[str]:
+    """First parts of what look like relative paths among the texts; docstrings are none."""
+    plain: set[int] = set()
+    skipped: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(id(node.value))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            plain.update((id(node.left), id(node.right)))
+        elif isinstance(node, ast.Call) and _called(node) in _OPENERS:
+            plain.update(id(argument) for argument in node.args)
+    for node in nodes:
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in skipped:
+            continue
+        text = node.value.replace("\\", "/")
+        parts = [part for part in text.split("/") if part not in ("", ".", "..")]
+        if parts and ("/" in text or id(node) in plain or "." in parts[0]):
+            yield parts[0]
+
+
+def _called(node: ast.Call) -> str:
+    function = node.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
