@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DaggerAmlError, UsageError
@@ -34,20 +34,33 @@ def replaced_file(path: Path) -> Iterator[Path]:
 def beside_path(path: Path) -> Iterator[Path]:
     """A folder in the same folder as ``path``, gone afterwards; what the system refuses is told of ``path``."""
     parent = path.absolute().parent
+
+    def refused(error: OSError) -> Exception:
+        return error if isinstance(error, ConnectionError) else not_written(error, str(path), parent)
+
+    with _sibling(path.name, parent, refused) as folder:
+        try:
+            yield folder
+        except DaggerAmlError as error:
+            raise not_saved(error, str(path), parent) from None
+
+
+@contextlib.contextmanager
+def _sibling(name: str, parent: Path, refused: Callable[[OSError], Exception]) -> Iterator[Path]:
+    """A temporary folder, gone afterwards, beside what is to be written: a rename or a link puts it there whole.
+
+    :param name: what the temporary folder's name begins with, behind a dot.
+    :param refused: makes the error to raise of what the system refuses, here or in the block.
+    """
+    folder = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
-    except OSError as error:
-        raise not_written(error, str(path), parent) from None
-    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
         yield folder
-    except ConnectionError:
-        raise
     except OSError as error:
-        raise not_written(error, str(path), parent) from None
-    except DaggerAmlError as error:
-        raise not_saved(error, str(path), parent) from None
+        raise refused(error) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def umask_of(folder: Path) -> int:
@@ -71,6 +84,10 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     :param force: replace also a folder with something in it that is not ours.
     :raises UsageError: such a folder without ``force``, or something that is no folder.
     """
+
+    def refused(error: OSError) -> DaggerAmlError:
+        return not_written(error, str(folder), _existing(folder))
+
     try:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise UsageError("is not a folder", where=str(folder), do="Give another output folder.")
@@ -81,10 +98,9 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
                 do="Give an empty or a new folder, or --force to replace this one.",
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise not_written(error, str(folder), _existing(folder)) from None
-    try:
+        raise refused(error) from None
+    with _sibling(folder.name, folder.parent, refused) as work:
         new, old = work / "new", work / "old"
         make_folder(new)
         (new / MARKER).write_text(f"Written by dagger-aml {__version__}; replaced as a whole when written again.\n")
@@ -97,10 +113,6 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
             if old.is_dir():
                 old.rename(folder)
             raise
-    except OSError as error:
-        raise not_written(error, str(folder), folder.parent) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _existing(folder: Path) -> Path:
@@ -118,19 +130,22 @@ def new_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     :raises UsageError: the folder cannot be written to.
     """
     made: list[str] = []
+
+    def refused(error: OSError) -> UsageError:
+        return UsageError(f"cannot be written ({error.strerror})", where=str(folder))
+
     try:
-        with tempfile.TemporaryDirectory(prefix=".dagger-aml-init.", dir=folder) as beside:
+        with _sibling("dagger-aml-init", folder, refused) as beside:
             for name, text in files.items():
-                new = Path(beside) / name
-                new.write_bytes(text.encode("utf-8"))
+                (beside / name).write_bytes(text.encode("utf-8"))
             for name in files:
                 with contextlib.suppress(FileExistsError):
-                    _place(Path(beside) / name, folder / name)
+                    _place(beside / name, folder / name)
                     made.append(name)
-    except OSError as error:
+    except UsageError:
         for name in made:
             (folder / name).unlink(missing_ok=True)
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(folder)) from None
+        raise
     return tuple(made)
 
 
