@@ -1,8 +1,39 @@
-"""Where a key stands in a TOML file."""
+"""TOML, and where what is wrong with it, or a key, stands in a file."""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from typing import Any
+
+_AT = re.compile(r"\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+
+
+class NotToml(ValueError):
+    """A text is no TOML; as a text, the error is what the parser says, place included.
+
+    :param said: what the parser says.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        at = _AT.search(said)
+        self.reason = said.replace(at[0], "") if at else said
+        """What is wrong, without the place."""
+        self.line = int(at["line"]) if at and at["line"] else None
+        """Where, from 1; None for the end of the text."""
+
+
+def read(text: str) -> dict[str, Any]:
+    """The tables of a text.
+
+    :raises NotToml: it is none.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise NotToml(str(error)) from None
+
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 

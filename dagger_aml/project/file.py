@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from attrs import Attribute, field, fields, frozen
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
+from .. import toml
 from ..errors import ProjectError, unreadable
 from ..graph.base import ARCHIVES
 from ..toml import line_of
@@ -365,17 +365,14 @@ def looks_like_path(recipe: str) -> bool:
 def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        return text, tomllib.loads(text)
+        return text, toml.read(text)
     except OSError as error:
         raise unreadable(error, path) from None
     except UnicodeDecodeError:
         raise ProjectError("is not UTF-8", where=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        at = re.search(r"\s*\(at line (\d+), column \d+\)", message)
-        line = at[1] if at else str(text.count("\n") + 1)
-        reason = message.replace(at[0], "") if at else message.replace(" (at end of document)", "")
-        raise ProjectError(f"broken TOML: {reason}", where=f"{shown}:{line}") from None
+    except toml.NotToml as error:
+        line = error.line or text.count("\n") + 1
+        raise ProjectError(f"broken TOML: {error.reason}", where=f"{shown}:{line}") from None
 
 
 def _structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Tables:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from attrs import field, frozen
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from .. import toml
 from ..errors import ProjectError
 from ..toml import line_of
 from .files import inside, read_text
@@ -84,10 +84,9 @@ def read_toml(path: Path) -> LockFile:
     """
     text = read_text(path)
     try:
-        return LockFile(path, text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        where = f"{path}:{line[1]}" if line else str(path)
+        return LockFile(path, text, toml.read(text))
+    except toml.NotToml as error:
+        where = f"{path}:{error.line}" if error.line else str(path)
         raise ProjectError(f"not TOML: {error}", where=where) from None
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from .model import Requirements
-from .requirements_txt import RequirementsReader
+from .requirements_txt import read_requirements_txt
 
 
 def read_requirements(path: Path, *, root: Path | None = None) -> Requirements:
@@ -32,9 +32,7 @@ def read_requirements(path: Path, *, root: Path | None = None) -> Requirements:
         from .pylock import read_pylock
 
         return read_pylock(path)
-    reader = RequirementsReader(path, (root or path.parent).resolve())
-    reader.read(path, constraint=False)
-    return Requirements(path, tuple(reader.names), tuple(reader.files), hashes=reader.hashes)
+    return read_requirements_txt(path, (root or path.parent).resolve())
 
 
 def is_pylock(name: str) -> bool:

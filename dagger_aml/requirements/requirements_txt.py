@@ -87,7 +87,18 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
-class RequirementsReader:
+def read_requirements_txt(path: Path, root: Path) -> Requirements:
+    """Read a requirements file and what it includes.
+
+    :param root: nothing outside it is taken.
+    :raises ProjectError: as :func:`dagger_aml.requirements.read.read_requirements`.
+    """
+    reader = _Reader(path, root)
+    reader.read(path, constraint=False)
+    return Requirements(path, tuple(reader.names), tuple(reader.files), hashes=reader.hashes)
+
+
+class _Reader:
     """Collects names and files while included files are followed."""
 
     def __init__(self, top: Path, root: Path) -> None:
