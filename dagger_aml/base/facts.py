@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 
 from .. import contract
 from ..errors import BaseError
+from ..graph.values import FACTS
 
 
 @frozen
@@ -107,20 +108,10 @@ class BaseFacts:
         if name == "pythonpath":
             before = self.env.get("PYTHONPATH", "")
             return f":{before}" if before else ""
-        if name in (
-            "environment",
-            "environment_uid",
-            "environment_gid",
-            "uid",
-            "gid",
-            "python",
-            "pip",
-            "managed",
-            "extras",
-        ):
-            value: str | int | bool | None = getattr(self, name)
-            return value
-        raise BaseError(f"no such fact of a base: {name}")
+        if name not in FACTS:
+            raise BaseError(f"no such fact of a base: {name}")
+        value: str | int | bool | None = getattr(self, name)
+        return value
 
     def _no_environment(self) -> BaseError:
         named = self.env.get(contract.ENVIRONMENT_PATH)

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from ..errors import GraphError
 from .checks import DIGEST, check_platform, parse_reference, short
-from .values import Value
+from .values import Value, valid_fact
 
 DEFAULT_PLATFORM = "linux/amd64"
 
@@ -103,13 +103,13 @@ class Given(From):
 class Need:
     """Something that the base must have, or be, for the graph to do what it promises.
 
-    :param fact: a name in :attr:`dagger_aml.base.facts.BaseFacts.literals` or one of its capabilities.
+    :param fact: a name in :data:`dagger_aml.graph.values.FACTS`; any other is refused.
     :param value: what it must be; of ``python``, also a range such as ``>=3.10``.
     :param why: what goes wrong otherwise; may hold a fact of the base.
     :param do: what the user can do then.
     """
 
-    fact: str
+    fact: str = field(validator=valid_fact)
     value: str | bool
     why: Value
     do: str

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import Any
+
+from attrs import field, frozen
+
+from ..errors import GraphError
+
+FACTS = frozenset(
+    {"environment", "environment_uid", "environment_gid", "environment_owner", "interpreter", "python", "pip"}
+    | {"managed", "user", "uid", "gid", "pythonpath", "extras"}
+)
+"""What a base is asked for by name; :meth:`dagger_aml.base.facts.BaseFacts.literal` gives each."""
+
+
+def valid_fact(_: Any, attribute: Any, name: Any) -> None:
+    """Refuse a name that is none of :data:`FACTS`.
+
+    :raises GraphError: it is none.
+    """
+    if name not in FACTS:
+        raise GraphError(f"no such fact of a base: {name}")
 
 
 @frozen
 class FromBase:
     """A placeholder for a fact of the base image; ``resolve`` puts a literal in its place.
 
-    :param fact: a name in :attr:`dagger_aml.base.facts.BaseFacts.literals`, such as ``environment``.
+    :param fact: a name in :data:`FACTS`, such as ``environment``; any other is refused.
     :param before: text put before the fact's value.
     :param after: text put after it.
     """
 
-    fact: str
+    fact: str = field(validator=valid_fact)
     before: str = ""
     after: str = ""
 

@@ -30,6 +30,7 @@ from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import Need
 from dagger_aml.graph.graph import Root
 from dagger_aml.graph.stages import bases, pin
+from dagger_aml.graph.values import FACTS as NAMES
 from dagger_aml.plan.make import plan
 from dagger_aml.plan.resolve import asked_paths
 from dagger_aml.plan.schedule import schedule
@@ -114,7 +115,12 @@ def test_what_is_not_known_never_becomes_a_word():
 def test_a_base_without_an_environment():
     error = error_of(planned, HEAD.add(Run([FromBase("environment", after="/bin/python")])), environment=None)
     assert isinstance(error, BaseError) and "AZUREML_CONDA_ENVIRONMENT_PATH" in error.what and error.do
-    assert error_of(planned, HEAD.configure(env={"A": FromBase("colour")})).what == "no such fact of a base: colour"
+    assert error_of(FromBase, "colour").what == "no such fact of a base: colour"
+
+
+def test_every_fact_that_a_graph_may_name_is_known_of_a_base():
+    for name in NAMES:
+        assert planned(HEAD.configure(env={"A": FromBase(name, before="is ")})).config.env["A"].startswith("is ")
 
 
 def test_what_a_base_answers_is_checked_as_any_text():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import io
@@ -30,6 +31,15 @@ from .tools import SCORE, make
 LIBRARY = Path(dagger_aml.__file__).parent
 ASYNC_ONLY = {"container"}
 """Async verbs without a twin in `dagger_aml.sync`: a dagger client belongs to the loop that it was made in."""
+
+
+def test_type_checkers_see_the_names_that_are_loaded_when_used():
+    tree = ast.parse((LIBRARY / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [each for each in tree.body if isinstance(each, ast.If)]
+    seen = {
+        (alias.name, each.module) for each in block.body if isinstance(each, ast.ImportFrom) for alias in each.names
+    }
+    assert seen == set(dagger_aml._MODULE_OF.items())
 
 
 def test_the_public_surface_is_what_it_was():
