@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BuildError
+from .blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, ImageFiles, add, blob_name, digest_of, plain
 from .model import Layer
 from .reference import Registry
 
@@ -29,51 +30,21 @@ def read_tar(path: Path) -> tuple[str | None, str | None, tuple[Layer, ...]]:
     """
     try:
         with tarfile.open(path) as tar:
-            members = {member.name: member for member in tar}
-
-            def load(name: str) -> Any:
-                file = tar.extractfile(members[name])
-                assert file is not None
-                return json.load(file)
-
-            if "index.json" in members:
-                described = load("index.json")["manifests"][0]
-                manifest = load(_blob(described["digest"]))
+            files = ImageFiles(path, tar)
+            if "index.json" in files:
+                described = json.loads(files.read("index.json"))["manifests"][0]
+                manifest = json.loads(files.read(blob_name(described["digest"])))
                 if "manifests" in manifest:
                     return described["digest"], None, ()
                 layers = tuple(Layer(each["digest"], each["size"]) for each in manifest["layers"])
                 return described["digest"], manifest["config"]["digest"], layers
-            described = load("manifest.json")[0]
+            described = json.loads(files.read("manifest.json"))[0]
             image_id = "sha256:" + Path(described["Config"]).stem
-            diff_ids = load(described["Config"])["rootfs"]["diff_ids"]
-            sizes = [_size(tar, members, name) for name in described["Layers"]]
+            diff_ids = json.loads(files.read(plain(described["Config"])))["rootfs"]["diff_ids"]
+            sizes = [files.size(plain(name)) for name in described["Layers"]]
             return None, image_id, tuple(Layer(*pair) for pair in zip(diff_ids, sizes, strict=True))
     except (OSError, tarfile.TarError, KeyError, IndexError, ValueError, AssertionError) as error:
         raise BuildError(f"the tar is not an image ({error})", step=f"export {path}") from None
-
-
-def _blob(digest: str) -> str:
-    algorithm, _, value = digest.partition(":")
-    return f"blobs/{algorithm}/{value}"
-
-
-def _size(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], name: str) -> int:
-    return _member(members, name).size
-
-
-def _member(members: dict[str, tarfile.TarInfo], name: str) -> tarfile.TarInfo:
-    """A part of a tar; one that docker saved may hold a layer twice as a link."""
-    member = members[name]
-    if member.issym() or member.islnk():
-        target = str((Path(name).parent / member.linkname) if member.issym() else member.linkname)
-        parts: list[str] = []
-        for part in Path(target).parts:
-            if part == "..":
-                parts.pop()
-            else:
-                parts.append(part)
-        return members["/".join(parts)]
-    return member
 
 
 def name_in_tar(tar: Path, references: Sequence[str], *, docker: bool = True) -> None:
@@ -127,8 +98,8 @@ def _under(image: dict[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
             **image,
             "annotations": {
                 **image.get("annotations", {}),
-                "io.containerd.image.name": each,
-                "org.opencontainers.image.ref.name": each.rpartition(":")[2],
+                CONTAINERD_NAME: each,
+                REF_NAME: each.rpartition(":")[2],
             },
         }
         for each in names
@@ -155,8 +126,8 @@ def write_layout(saved: Sequence[Path], layout: Path, references: Sequence[str])
                 "mediaType": f"{_OCI}.index.v1+json",
                 "manifests": _under(images[0], names),
             }
-            _add(made, "index.json", json.dumps(top).encode())
-            _add(made, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+            add(made, "index.json", json.dumps(top).encode())
+            add(made, "oci-layout", LAYOUT)
     except (tarfile.TarError, KeyError, IndexError, ValueError, AssertionError) as error:
         raise BuildError(f"what was saved is not an image ({error})", step=f"export {layout}") from None
 
@@ -164,12 +135,12 @@ def write_layout(saved: Sequence[Path], layout: Path, references: Sequence[str])
 def _moved(saved: Path, made: tarfile.TarFile, written: set[str]) -> dict[str, Any]:
     """Put one image's blobs into a layout; its manifest's descriptor, with the platform."""
     with tarfile.open(saved) as tar:
-        members = {member.name: member for member in tar}
-        described = json.loads(_content(tar, members["manifest.json"]))[0]
-        config = _content(tar, members[described["Config"]])
+        files = ImageFiles(saved, tar)
+        described = json.loads(files.read("manifest.json"))[0]
+        config = files.read(plain(described["Config"]))
         says = json.loads(config)
         layers = [
-            _move(tar, _member(members, name), made, written, digest)
+            _move(files, plain(name), made, written, digest)
             for name, digest in zip(described["Layers"], says["rootfs"]["diff_ids"], strict=True)
         ]
     manifest = {
@@ -182,12 +153,9 @@ def _moved(saved: Path, made: tarfile.TarFile, written: set[str]) -> dict[str, A
     return {**_put(made, written, json.dumps(manifest).encode(), "manifest.v1+json"), "platform": platform}
 
 
-def _move(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, made: tarfile.TarFile, written: set[str], diff_id: str
-) -> dict[str, Any]:
+def _move(files: ImageFiles, name: str, made: tarfile.TarFile, written: set[str], diff_id: str) -> dict[str, Any]:
     """Put one layer into a layout. Its digest is the config's, unless it is compressed."""
-    digest, kind, source = diff_id, "layer.v1.tar", tar.extractfile(member)
-    assert source is not None
+    digest, kind, source, size = diff_id, "layer.v1.tar", files.open(name), files.size(name)
     if source.read(2) == b"\x1f\x8b":
         source.seek(0)
         hashed = hashlib.sha256()
@@ -197,24 +165,18 @@ def _move(
     source.seek(0)
     if digest not in written:
         written.add(digest)
-        entry = tarfile.TarInfo(_blob(digest))
-        entry.size = member.size
+        entry = tarfile.TarInfo(blob_name(digest))
+        entry.size = size
         made.addfile(entry, source)
-    return {"mediaType": f"{_OCI}.{kind}", "digest": digest, "size": member.size}
+    return {"mediaType": f"{_OCI}.{kind}", "digest": digest, "size": size}
 
 
 def _put(made: tarfile.TarFile, written: set[str], data: bytes, kind: str) -> dict[str, Any]:
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    digest = digest_of(data)
     if digest not in written:
         written.add(digest)
-        _add(made, _blob(digest), data)
+        add(made, blob_name(digest), data)
     return {"mediaType": f"{_OCI}.{kind}", "digest": digest, "size": len(data)}
-
-
-def _add(made: tarfile.TarFile, name: str, data: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(data)
-    made.addfile(entry, io.BytesIO(data))
 
 
 def unpack_layout(tar: Path, folder: Path) -> None:

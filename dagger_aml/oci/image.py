@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from ..graph.base import DEFAULT_PLATFORM, From
 from . import layout as oci_layout
+from .blobs import ImageFiles
 from .layer import ImageError, Layer, Node, flatten, read_layer
 
 
@@ -88,10 +89,11 @@ def _kind(path: Path) -> str:
         return "oci"
     try:
         with tarfile.open(path, "r:") as tar:
-            names = {each.name.removeprefix("./") for each in tar}
+            files = ImageFiles(path, tar)
+            docker = "manifest.json" in files or "index.json" not in files
     except (OSError, tarfile.TarError):
         return "docker-archive"  # Whose reader says what is wrong with it.
-    return "docker-archive" if "manifest.json" in names or "index.json" not in names else "oci-archive"
+    return "docker-archive" if docker else "oci-archive"
 
 
 def _history(document: Mapping[str, Any]) -> Iterator[Made]:

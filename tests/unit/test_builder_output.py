@@ -219,8 +219,8 @@ def test_a_tar_of_docker_25_gets_its_name_twice(tmp_path: Path) -> None:
         path,
         {
             **blobs,
-            "blobs/sha256/mm": json.dumps(manifest).encode(),
-            "index.json": json.dumps({"manifests": [{"digest": "sha256:mm"}]}).encode(),
+            f"blobs/sha256/{'0' * 64}": json.dumps(manifest).encode(),
+            "index.json": json.dumps({"manifests": [{"digest": f"sha256:{'0' * 64}"}]}).encode(),
             "manifest.json": json.dumps(described).encode(),
             "oci-layout": b"{}",
         },

@@ -21,6 +21,8 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.checks import parse_reference
 from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.oci import layout
+from dagger_aml.oci.archive import image_name
+from dagger_aml.oci.blobs import blob_name
 from dagger_aml.plan.keys import fingerprint
 from dagger_aml.project.recipe import lay_out_each
 
@@ -222,10 +224,10 @@ def test_a_compressed_tar_is_refused(tmp_path: Path) -> None:
 
 def blob_paths(root: Path) -> dict[str, Path]:
     """The files of a layout with one image, by what they are."""
-    manifest_path = root / layout._blob(json.loads((root / "index.json").read_bytes())["manifests"][0]["digest"])
+    manifest_path = root / blob_name(json.loads((root / "index.json").read_bytes())["manifests"][0]["digest"])
     manifest = json.loads(manifest_path.read_bytes())
     config, layer = manifest["config"]["digest"], manifest["layers"][0]["digest"]
-    return {"manifest": manifest_path, "config": root / layout._blob(config), "layer": root / layout._blob(layer)}
+    return {"manifest": manifest_path, "config": root / blob_name(config), "layer": root / blob_name(layer)}
 
 
 @pytest.mark.parametrize("which", ["manifest", "config", "layer"])
@@ -296,7 +298,7 @@ def test_indexes_that_do_not_end_are_refused(tmp_path: Path) -> None:
 @given(name=st.text(min_size=1, max_size=40).filter(lambda name: "/" not in name and "\0" not in name), tag=st.text())
 def test_the_name_is_a_reference_and_no_path(name: str, tag: str) -> None:
     archive = layout.Archive("oci", f"/srv/secret-place/{name}", None, "")
-    found = layout._image_name(archive, [tag] if tag else [])
+    found = image_name(archive, [tag] if tag else [])
     assert parse_reference(found)[1] and "secret-place" not in found
 
 
