@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.backends.dockerfile.render import render, rendered
 from dagger_aml.backends.local.docker import docker_form
 from dagger_aml.backends.local.output import Progress
 from dagger_aml.backends.local.program import full_reference, is_plain_http, refused
 from dagger_aml.base.facts import BaseFacts
 from dagger_aml.errors import BuildError, RegistryDenied, TryAgain
-from dagger_aml.events import Event, StepDone, StepStarted
+from dagger_aml.events import Event, Said, StepDone, StepStarted
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph, Run
 from dagger_aml.graph.source import Text
@@ -41,7 +41,7 @@ def planned() -> Plan:
 def follow(planned: Plan, lines: list[str]) -> tuple[Progress, list[Event]]:
     """Feed a builder's output."""
     events: list[Event] = []
-    progress = Progress.of(render(planned).text, planned, events.append)
+    progress = Progress.of(rendered(planned)[1], planned, events.append)
     for line in lines:
         progress.line(line)
     return progress, events
@@ -55,8 +55,8 @@ def steps_of(events: list[Event]) -> list[str]:
 
 def instructions(planned: Plan) -> list[str]:
     """The Dockerfile's instructions, each on a line."""
-    text = render(planned).text.replace("\\\n", "")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    lines = [line for line in render(planned).text.split("\n") if line and not line.startswith("#")]
+    return "\n".join(lines).replace("\\\n", "").split("\n")
 
 
 def numbered(planned: Plan, form: str) -> list[str]:
@@ -92,6 +92,55 @@ def test_the_failing_step_is_told(planned: Plan, form: str, command: str, step: 
     error = progress.error(1, form)
     assert (error.step, error.command[0], error.output) == (step, command, "went wrong")
     assert "exit code 42" in error.what
+
+
+NAMES = (
+    "ends in a backslash \\",
+    "blank\n\n\nlines",
+    "#: a = comment",
+    "# FROM",
+    "FROM scratch AS stage-1",
+    "what the image says of itself",
+    '["/bin/sh"]',
+    "[1/2] STEP 1/2: RUN",
+    "  blanks  ",
+    "\u202edetnirp ton\x1b",
+    "one",
+)
+"""Names of steps that would be read wrongly by who reads a Dockerfile's comments."""
+
+
+@pytest.mark.parametrize("form", ["classic", "buildah"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_may_have_any_name(form: str, name: str) -> None:
+    inner = Graph(BASE).add(
+        Run(["/bin/inner"], workdir="/work", step=name), Run(["/usr/bin/env", "A=b", "/bin/last"], step=name)
+    )
+    graph = Graph(BASE).add(
+        Run(["/bin/one"], "1:1", step=name),
+        Copy(Built(inner, "/made"), "/outer", uid=1, gid=1, step=name),
+        Run(["/usr/bin/env", "A=b", "/bin/two"], "2:2", {"C": "[d"}, step=name),
+    )
+    planned = plan(graph, {BASE: BaseFacts("asked")})
+    lines = numbered(planned, form)
+    progress, events = follow(planned, lines)
+    progress.finish()
+    assert steps_of(events) == [sign + name for _ in range(3) for sign in "+-"]
+    assert [each.text for each in events if isinstance(each, Said)] == [name]
+    for command in (
+        ["/bin/inner"],
+        ["/usr/bin/env", "A=b", "/bin/last"],
+        ["/bin/one"],
+        ["/usr/bin/env", "A=b", "/bin/two"],
+    ):
+        end = next(index for index, line in enumerate(lines) if line.endswith(f"{json.dumps(command)[1:]}"))
+        error = follow(planned, lines[: end + 1])[0].error(1, form)
+        assert (error.step, error.command) == (name, tuple(command))
+
+
+def test_the_title_of_the_file_does_not_count(planned: Plan) -> None:
+    dockerfile, script = rendered(planned, title="a\n\nFROM b\n\n# c \\")
+    assert "FROM b" in dockerfile.text and script == rendered(planned)[1]
 
 
 @pytest.mark.parametrize("label", ["[stage-1 {0}]", "[linux/amd64 stage-1  {0}]"])

@@ -31,7 +31,7 @@ from dagger_aml import (
     make_plan,
 )
 from dagger_aml.backends.dockerfile import context as backend
-from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.backends.dockerfile.render import render, rendered
 from dagger_aml.base.catalog import assumed
 from dagger_aml.base.facts import BaseFacts
 from dagger_aml.fs.atomic import replaced_folder
@@ -50,9 +50,10 @@ HEAD = Graph(BASE)
 
 def instructions(graph: Graph, facts: BaseFacts | None = None) -> list[tuple]:
     """What builders understand of a graph's Dockerfile."""
-    text = render(make_plan(graph, {BASE: facts} if facts else None)).text
-    found = read(text, "moby")
-    assert found == read(text, "imagebuilder")
+    made, script = rendered(make_plan(graph, {BASE: facts} if facts else None))
+    found = read(made.text, "moby")
+    assert found == read(made.text, "imagebuilder")
+    assert [one.name for one in found] == [each.keyword for each in script.instructions]
     return [(one.name, *one.flags, one.value) for one in found]
 
 

@@ -19,8 +19,7 @@ from ...fs.tree import is_file
 from ...graph.graph import Built, Copy
 from ...graph.mount import Mount
 from ...graph.source import Local, Text
-
-EMPTY = "context/empty"
+from .instructions import EMPTY
 
 
 @frozen

@@ -1,84 +1,197 @@
-"""A Dockerfile's instructions, and the plan's steps that they belong to."""
+"""A plan as the instructions of a Dockerfile: data, which :mod:`~dagger_aml.backends.dockerfile.render` writes down.
+
+Copies are keeping copies (docs/builder-cases.md): an empty folder first makes missing parents as 0:0, then a
+folder that holds exactly what is copied goes onto the destination. So every builder keeps the owner and mode of what
+exists, replaces links by files, and gives parents the same owner.
+"""
 
 from __future__ import annotations
 
-import json
-import re
+import posixpath
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
+from ...graph.graph import Built, Copy, Graph, Layer, Run
+from ...graph.mount import Mount
+from ...plan.keys import labels
 from ...plan.model import Plan
+from . import encoder
+
+EMPTY = "context/empty"
+"""The folder of a context that holds nothing but an empty folder."""
+
+_ROOT = "0:0"
 
 
 @frozen
 class Instruction:
-    """One instruction of a Dockerfile.
+    """One instruction of a Dockerfile, and the op that it belongs to.
 
-    :param step: name of the step it belongs to; empty for FROM and for what the image says of itself.
-    :param number: the plan's number of that step, from 1; 0 in a stage.
+    :param keyword: ``FROM``, ``RUN`` and so on.
+    :param argv: what it is given, as it was before it was quoted: of FROM the reference, of RUN the command without
+        the variables before it, of COPY the source and the destination, of ENV and LABEL the name and the value.
+    :param text: as it stands in the Dockerfile.
+    :param step: name of the op that it belongs to; empty for FROM and for what the image says of itself.
+    :param number: of that op in the plan, or in its stage, from 1; 0 where there is no op.
+    :param stage: name of the stage that it is in; empty in the last one, which is the image.
     """
 
-    text: str
+    keyword: str
+    argv: tuple[str, ...]
+    text: str = field(repr=False)
     step: str = ""
     number: int = 0
+    stage: str = ""
 
     @property
-    def keyword(self) -> str:
-        return self.text.partition(" ")[0]
+    def line(self) -> str:
+        """Its text as builders show it, on one line."""
+        return self.text.replace("\\\n", "")
 
     @property
     def makes_vertex(self) -> bool:
         """Whether BuildKit numbers it."""
-        return self.keyword in ("FROM", "RUN", "COPY", "ADD") or (self.keyword == "WORKDIR" and self.text[8:] != "/")
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """The argv of a RUN, without the variables that stand before it."""
-        if self.keyword != "RUN":
-            return ()
-        words = [str(word) for word in json.loads(self.text[self.text.index("[") :])]
-        if words[0] == "/usr/bin/env":
-            words = words[1:]
-            while len(words) > 1 and re.match(r"[A-Za-z_]\w*=", words[0]):
-                words = words[1:]
-        return tuple(words)
+        return self.keyword in ("FROM", "RUN", "COPY") or (self.keyword == "WORKDIR" and self.argv != ("/",))
 
 
 @frozen
-class Stage:
-    """A stage and its instructions, FROM first."""
+class Script:
+    """What a Dockerfile is written of.
 
-    name: str
+    :param instructions: of every stage and of the image, in order.
+    :param copies: folders of the context, and the copies whose sources fill them.
+    """
+
     instructions: tuple[Instruction, ...]
+    copies: tuple[tuple[str, Copy], ...] = field(repr=False)
+
+    @property
+    def stages(self) -> tuple[tuple[Instruction, ...], ...]:
+        """The instructions of each stage, FROM first, and last those of the image."""
+        return tuple(tuple(every) for _, every in groupby(self.instructions, lambda each: each.stage))
 
 
-def stages(text: str, plan: Plan) -> tuple[Stage, ...]:
-    """Read a Dockerfile that :func:`~dagger_aml.backends.dockerfile.render.render` wrote of a plan."""
-    found: list[list[Instruction]] = []
-    names: list[str] = []
-    for block in text.split("\n\n")[1:]:
-        title, lines = _block(block)
-        if lines[0].startswith("FROM "):
-            found.append([])
-            names.append(lines[0].partition(" AS ")[2])
-            title = ""
-        found[-1] += [Instruction(line, title) for line in lines]
-    found[-1] = _numbered(found[-1], text.split("\n\n")[1:], plan)
-    return tuple(Stage(name, tuple(each)) for name, each in zip(names, found, strict=True))
+def script(plan: Plan) -> Script:
+    """The instructions that make a plan's image. Reads every byte that is copied, unless the plan is labelled."""
+    walk = _Walk()
+    walk.stages(plan.layers)
+    walk.add([_from(plan.base.pinned, plan.base.platform)])
+    state = walk.layers(plan.layers, (plan.facts.user or _ROOT, plan.facts.workdir))
+    walk.add(_config(plan, state))
+    return Script(tuple(walk.found), tuple(walk.copies))
 
 
-def _block(block: str) -> tuple[str, list[str]]:
-    lines = block.replace("\\\n", "").strip("\n").split("\n")
-    title = " ".join(re.sub(r"^#:? ?", "", line) for line in lines if line.startswith("#"))
-    return title, [line for line in lines if not line.startswith("#")]
+_State = tuple[str, str | None]
+"""User and workdir in force; empty and None where they are not known."""
 
 
-def _numbered(last: list[Instruction], blocks: list[str], plan: Plan) -> list[Instruction]:
-    """The final stage's instructions with the plan's names and numbers in place of the comments above them."""
-    start = max(index for index, block in enumerate(blocks) if block.lstrip("\n").startswith("FROM "))
-    made = [Instruction(_block(blocks[start])[1][0])]
-    for number, block in enumerate(blocks[start + 1 :], 1):
-        step = plan.steps[number - 1].name if number <= len(plan.steps) else ""
-        made += [Instruction(line, step, number if step else 0) for line in _block(block)[1]]
-    assert len(made) == len(last)
-    return made
+class _Walk:
+    """Collects instructions and the context's folders while a plan is walked."""
+
+    def __init__(self) -> None:
+        self.found: list[Instruction] = []
+        self.copies: list[tuple[str, Copy]] = []
+        self.built: list[tuple[Graph, str]] = []
+
+    def add(self, made: Iterable[Instruction], step: str = "", number: int = 0, stage: str = "") -> None:
+        self.found += [evolve(each, step=step, number=number, stage=stage) for each in made]
+
+    def stages(self, layers: tuple[Layer, ...]) -> None:
+        """Every stage once, after those that it needs itself."""
+        for layer in layers:
+            if isinstance(layer, Run) or not isinstance(layer.source, Built):
+                continue
+            graph = layer.source.graph
+            if self.stage_of(graph):
+                continue
+            self.stages(graph.layers)
+            name = f"stage-{len(self.built) + 1}"
+            self.built.append((graph, name))
+            base = graph.from_
+            self.add([_from(base.pinned, base.platform, name)], stage=name)
+            self.layers(graph.layers, ("", None), name)
+
+    def stage_of(self, graph: Graph) -> str | None:
+        return next((name for known, name in self.built if known == graph), None)
+
+    def layers(self, layers: tuple[Layer, ...], state: _State, stage: str = "") -> _State:
+        """Add the ops; returns the state after them."""
+        for number, layer in enumerate(layers, 1):
+            if isinstance(layer, Run):
+                self.add(_run(layer, state), layer.step, number, stage)
+                state = str(layer.user), layer.workdir
+            else:
+                self.add(self.copy(layer), layer.step, number, stage)
+        return state
+
+    def copy(self, copy: Copy) -> Iterator[Instruction]:
+        owner = None if copy.uid is None or copy.gid is None else (int(str(copy.uid)), int(str(copy.gid)))
+        into = posixpath.dirname(copy.dest) if copy.kind == "file" else copy.dest
+        parent = posixpath.dirname(copy.dest)
+        if owner and parent != "/":
+            yield _copy(f"{EMPTY}/e", parent)
+        name = f"context/{len(self.copies) + 1}"
+        if copy.root is not None or not isinstance(copy.source, Built):
+            self.copies.append((name, copy))
+        if isinstance(copy.source, Built):
+            yield _copy(copy.source.path, into, owner=owner, stage=self.stage_of(copy.source.graph))
+        else:
+            yield _copy(f"{name}/k", into, owner=owner)
+        if copy.root is not None:
+            yield _copy(f"{name}/root", parent, owner=(copy.root.uid, copy.root.gid))
+
+
+def _run(run: Run, state: _State) -> Iterator[Instruction]:
+    user, workdir = str(run.user), run.workdir
+    if user != state[0]:
+        yield _user(user)
+    if workdir != state[1]:
+        yield _workdir(workdir)
+    text = encoder.run([str(word) for word in run.command], [_secret_mount(each, user) for each in run.mounts])
+    yield Instruction("RUN", tuple(str(word) for word in run.argv), text)
+
+
+def _config(plan: Plan, state: _State) -> Iterator[Instruction]:
+    """What the image says of itself."""
+    config, facts = plan.config, plan.facts
+    for name, value in config.env.items():
+        yield Instruction("ENV", (name, str(value)), encoder.env(name, str(value)))
+    for name, value in sorted(labels(plan).items()):
+        yield Instruction("LABEL", (name, value), encoder.label(name, value))
+    for port in config.ports:
+        yield Instruction("EXPOSE", (str(port),), encoder.expose(port))
+    workdir = config.workdir or facts.workdir
+    if workdir != state[1]:
+        yield _workdir(workdir)
+    user = (facts.user if config.user is None else str(config.user)) or _ROOT
+    if user != state[0]:
+        yield _user(user)
+    if config.entrypoint is not None:
+        yield Instruction("ENTRYPOINT", tuple(config.entrypoint), encoder.entrypoint(config.entrypoint))
+    if config.cmd is not None:
+        yield Instruction("CMD", tuple(config.cmd), encoder.cmd(config.cmd))
+    elif config.entrypoint is not None and facts.cmd:
+        yield Instruction("CMD", tuple(facts.cmd), encoder.cmd(facts.cmd))
+
+
+def _from(reference: str, platform: str, stage: str | None = None) -> Instruction:
+    return Instruction("FROM", (reference,), encoder.from_(reference, platform, stage))
+
+
+def _user(name: str) -> Instruction:
+    return Instruction("USER", (name,), encoder.user(name))
+
+
+def _workdir(path: str) -> Instruction:
+    return Instruction("WORKDIR", (path,), encoder.workdir(path))
+
+
+def _copy(source: str, dest: str, *, owner: tuple[int, int] | None = None, stage: str | None = None) -> Instruction:
+    return Instruction("COPY", (source, dest), encoder.copy(source, dest, owner=owner, stage=stage))
+
+
+def _secret_mount(mount: Mount, user: str) -> str:
+    uid, _, gid = user.partition(":")
+    return encoder.secret_mount(mount.name, mount.path, (int(uid), int(gid)), mount.mode)

@@ -30,8 +30,7 @@ from ...plan.model import Plan
 from ...process import Done
 from ...retry import tried
 from ..base import Image, cannot_run, has_no_shell
-from ..dockerfile.instructions import stages
-from ..dockerfile.render import render
+from ..dockerfile.render import rendered
 from ..secret_files import secret_files
 from .image import LocalImage
 from .output import Progress
@@ -100,12 +99,11 @@ class LocalBuilder:
         :raises BuildError: a step failed; it is named where that can be told from the output.
         """
         plan = await to_thread.run_sync(_in_store, plan, self._stored)
-        dockerfile = render(plan, format=self.tool.form, title=title)
+        dockerfile, script = rendered(plan, format=self.tool.form, title=title)
         with workplace() as work, secret_files(plan.access) as files:
-            progress = Progress.of(dockerfile.text, plan, self.on_event)
+            progress = Progress.of(script, plan, self.on_event)
             secrets = tuple((mount.name, files.path(mount)) for mount in dockerfile.mounts)
-            froms = [stage.instructions[0].text.split()[2] for stage in stages(dockerfile.text, plan)]
-            plain = all(is_plain_http(each) for each in froms)
+            plain = all(is_plain_http(each.pinned) for each in bases(Graph(plan.base, plan.layers)))
             build = Build(work, plan.base.platform, self.no_cache, plain, secrets, files.proxies)
             build.context.mkdir()
             await to_thread.run_sync(dockerfile.write, build.context)

@@ -1,7 +1,7 @@
 """What builders print while they carry a Dockerfile out, read as the plan's steps.
 
 The classic builder, BuildKit and buildah number instructions each in its own way; which step of the plan an
-instruction belongs to is read from the Dockerfile's own text, whose blocks are the plan's steps in order.
+instruction belongs to is known from the list that the Dockerfile was written of.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from ...errors import BuildError
 from ...events import OnEvent, Output, Said, StepDone, StepStarted
 from ...plan.model import Plan
-from ..dockerfile.instructions import Instruction, Stage, stages
+from ..dockerfile.instructions import Instruction, Script
 from .program import hint
 
 _CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
@@ -73,7 +73,7 @@ class _End:
 class Progress:
     """Takes a builder's lines; tells the steps, and knows in the end which instruction failed."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[tuple[Instruction, ...], ...]
     total: int
     names: tuple[str, ...]
     on_event: OnEvent
@@ -89,9 +89,10 @@ class Progress:
     _is_new: bool = False
 
     @classmethod
-    def of(cls, text: str, plan: Plan, on_event: OnEvent) -> Progress:
+    def of(cls, script: Script, plan: Plan, on_event: OnEvent) -> Progress:
+        """Of a build of what a plan's Dockerfile was written of; events go to ``on_event``."""
         names = tuple(step.name for step in plan.steps)
-        return cls(stages(text, plan), len(names), names, on_event)
+        return cls(script.stages, len(names), names, on_event)
 
     def line(self, text: str) -> None:
         """Take one line of a builder's output."""
@@ -112,23 +113,23 @@ class Progress:
         lines = list(self._lines.get(key, ())) if key else everything
         do = hint("\n".join(everything))
         failed = self._vertices.get(key) if key else None
-        if failed is None or not failed.command:
+        if failed is None or failed.keyword != "RUN":
             step = failed.step if failed else ""
             return BuildError(f"{builder} could not build the image", step=step or None, output=_join(lines), do=do)
         said = _EXIT.findall("\n".join(everything))
         shown = [line for line in lines if not _NOISE.match(line)]
         what = f"the command ended with exit code {said[-1] if said else code}"
-        return BuildError(what, step=failed.step, command=failed.command, output=_join(shown or lines), do=do)
+        return BuildError(what, step=failed.step, command=failed.argv, output=_join(shown or lines), do=do)
 
     def _recognise(self, text: str) -> bool:
         """Take a line that tells of an instruction; False for any other."""
         if match := _CLASSIC.match(text):
-            every = [each for stage in self.stages for each in stage.instructions]
+            every = [each for stage in self.stages for each in stage]
             self._begin(f"{match['number']}", _nth(every, match["number"]), _End(cached=False))
         elif match := _BUILDAH.match(text):
             stage = _nth(self.stages, match["stage"] or str(len(self.stages)))
             if stage:
-                instruction = _nth(stage.instructions, match["number"])
+                instruction = _nth(stage, match["number"])
                 self._begin(f"{match['stage']}/{match['number']}", instruction, _End(cached=False))
         elif match := _BUILDKIT.match(text):
             instruction = self._vertex(match["stage"] or "", match["number"], text[match.end() :])
@@ -154,10 +155,10 @@ class Progress:
         BuildKit calls the last stage by its index, as an earlier one may be named.
         """
         word = name.split()[-1] if name else ""
-        likely = [stage for stage in self.stages if stage.name and stage.name == word] + [self.stages[-1]]
-        numbered = [_nth([each for each in stage.instructions if each.makes_vertex], number) for stage in likely]
-        every = [*numbered, *(each for stage in likely for each in stage.instructions)]
-        return next((each for each in every if each and each.text[:200] == text[:200]), numbered[0])
+        likely = [stage for stage in self.stages[:-1] if stage[0].stage == word] + [self.stages[-1]]
+        numbered = [_nth([each for each in stage if each.makes_vertex], number) for stage in likely]
+        every = [*numbered, *(each for stage in likely for each in stage)]
+        return next((each for each in every if each and each.line[:200] == text[:200]), numbered[0])
 
     def _begin(self, key: str, instruction: Instruction | None, end: _End) -> None:
         """An instruction begins.
@@ -169,19 +170,20 @@ class Progress:
         if instruction is None:
             return
         self._vertices[key] = instruction
-        if instruction.number:
+        if instruction.stage:
+            if instruction.keyword == "RUN" and instruction.step and instruction.step not in self._said:
+                self._said.add(instruction.step)
+                self.on_event(Said(instruction.step))
+        elif instruction.number:
             self._reach(instruction.number)
             self._ends.setdefault(instruction.number, {}).setdefault(key, end)
-        elif not instruction.step and instruction.keyword != "FROM":
+        elif instruction.keyword != "FROM":
             self._reach(self.total + 1)
-        elif instruction.step and instruction.step not in self._said and instruction.keyword == "RUN":
-            self._said.add(instruction.step)
-            self.on_event(Said(instruction.step))
 
     def _end(self, key: str, end: _End) -> None:
         """A line tells how an instruction ended."""
         instruction = self._vertices.get(key)
-        if instruction and instruction.number:
+        if instruction and instruction.number and not instruction.stage:
             self._ends[instruction.number][key] = end
 
     def _done(self, number: int, seconds: float) -> StepDone:
