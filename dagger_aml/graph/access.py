@@ -111,11 +111,16 @@ class Access:
         return {spelt: value for name, value in said.items() if value for spelt in (name, name.upper())}
 
     @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """Every URL that packages may come from, each after what pip calls it."""
+        index = (("index-url", self.index_url),) if self.index_url else ()
+        extra = (("extra-index-url", url) for url in self.extra_index_urls)
+        return (*index, *extra, *(("find-links", url) for url in self.find_links))
+
+    @property
     def indexes(self) -> tuple[str, ...]:
-        """Every URL that packages may come from, as ``pip config`` would list them."""
-        index = (f"index-url {self.index_url}",) if self.index_url else ()
-        extra = (f"extra-index-url {url}" for url in self.extra_index_urls)
-        return (*index, *extra, *(f"find-links {url}" for url in self.find_links))
+        """The same, as ``pip config`` would list them."""
+        return tuple(f"{what} {url}" for what, url in self.sources)
 
     def sensitive(self) -> tuple[str, ...]:
         """What must not be seen in a builder's output, longest first: the secrets' values, line by line, and the

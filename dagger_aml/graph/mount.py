@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from ..errors import UsageError
 from ..text import expanded
+from .checks import as_tuple
 
 SECRET_IDS: Final[Mapping[str, str]] = {
     "pip": "a pip.conf, or an index URL with its credentials",
@@ -120,6 +121,14 @@ def _from_file(id: str, path: Path, where: str) -> bytes:
         raise UsageError(f"the secret {id} cannot be read from {path} ({error.strerror})", where=where) from None
 
 
+def _strings(values: Iterable[str]) -> tuple[str, ...]:
+    return as_tuple(values)
+
+
+def _pairs(values: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((what, url) for what, url in values)
+
+
 @frozen
 class Mount:
     """A file that a command sees and that no layer holds.
@@ -127,23 +136,42 @@ class Mount:
     :param id: names it among a build's files.
     :param path: where the command sees it: a new file in ``/run``.
     :param value: what it holds.
-    :param key: what of it decides the result, such as an index's URL; empty for proxies, CAs and the like.
+    :param key: what else of it decides the result; empty for proxies, CAs and the like.
     :param variables: of the command, each set to the path.
     :param mode: 0o400, owned by the command's user; 0o444 for what is no secret.
     :param holds: what the file is, for whoever has to give it.
+    :param secrets: ids of the secrets that it is made of.
+    :param sources: URLs of indexes in it, each after what it is: ``("index-url", "https://…")``.
     """
 
     id: str = field()
     path: str = field()
     value: Secret = field(eq=False)
-    key: str = ""
+    _key: str = ""
     variables: tuple[str, ...] = ()
     mode: int = 0o400
     holds: str = "a file"
+    secrets: tuple[str, ...] = field(default=(), converter=_strings)
+    sources: tuple[tuple[str, str], ...] = field(default=(), converter=_pairs)
 
     def __attrs_post_init__(self) -> None:
         if not _ID.match(self.id) or not _PATH.match(self.path):
             raise UsageError(f"not the id and path of a mount: {self.id!r}, {self.path!r}", where="Mount")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What of it decides the result, a line each: what was said so, the sources, the secrets' ids."""
+        return (*self._key.splitlines(), *self._typed)
+
+    @property
+    def key(self) -> str:
+        """The same in one text, for digests; empty where nothing of it decides the result."""
+        return "\n".join(each for each in (self._key, *self._typed) if each)
+
+    @property
+    def _typed(self) -> tuple[str, ...]:
+        secrets = (" ".join(("secret", *self.secrets)),) if self.secrets else ()
+        return (*(f"{what} {url}" for what, url in self.sources), *secrets)
 
     @property
     def name(self) -> str:

@@ -37,7 +37,7 @@ def apt_mounts(access: Access) -> tuple[Mount, ...]:
         holds = "one line, the URL of the apt mirror"
         found.append(Mount("apt-mirror", APT_MIRROR, value, access.apt_mirror, mode=0o444, holds=holds))
     if secret:
-        found.append(Mount("apt", f"{_PLACE}apt-auth", secret, "secret apt", holds=SECRET_IDS["apt"]))
+        found.append(Mount("apt", f"{_PLACE}apt-auth", secret, holds=SECRET_IDS["apt"], secrets=("apt",)))
     if secret or access.ca:
         lines = [f'Dir::Etc::netrc "{_PLACE}apt-auth";'] if secret else []
         lines += [f'Acquire::https::CAInfo "{_PLACE}ca";'] if access.ca else []
@@ -64,7 +64,7 @@ def secret_mount(access: Access, id: str, *, variable: str = "") -> Mount:
             do=f"Give it: --secret id={id},env=NAME or src=FILE.",
         )
     variables = (variable,) if variable else ()
-    return Mount(id, f"{_PLACE}{id}", secret, f"secret {id}", variables, holds=f"the secret {id}")
+    return Mount(id, f"{_PLACE}{id}", secret, variables=variables, holds=f"the secret {id}", secrets=(id,))
 
 
 def ca_mounts(access: Access) -> tuple[Mount, ...]:
@@ -77,19 +77,28 @@ def ca_mounts(access: Access) -> tuple[Mount, ...]:
 
 
 def _settings(access: Access, id: str, variable: str, make: Callable[[Access], str]) -> tuple[Mount, ...]:
-    secret = access.secret("pip")
-    if not access.indexes and not secret:
+    secrets = ("pip",) if access.secret("pip") else ()
+    if not access.indexes and not secrets:
         return ()
-    key = "\n".join((*access.indexes, *(("secret pip",) if secret else ())))
     value, holds = Secret(id, lambda: make(access).encode()), {"pip": "a pip.conf", "uv": "a uv.toml"}[id]
-    shown = ", ".join(access.indexes)
-    return (Mount(id, f"{_PLACE}{id}", value, key, (variable,), holds=f"{holds}{': ' * bool(shown)}{shown}"),)
+    if access.indexes:
+        holds += f": {', '.join(access.indexes)}"
+    return (
+        Mount(
+            id,
+            f"{_PLACE}{id}",
+            value,
+            variables=(variable,),
+            holds=holds,
+            secrets=secrets,
+            sources=access.sources,
+        ),
+    )
 
 
 def _logins(access: Access) -> tuple[Mount, ...]:
     ids = [id for id in ("netrc", "azure-artifacts") if access.secret(id)]
     if not ids:
         return ()
-    value = Secret("netrc", lambda: netrc(access).encode())
-    key = " ".join(["secret", *ids])
-    return (Mount("netrc", f"{_PLACE}netrc", value, key, ("NETRC",), holds="a .netrc with the indexes' logins"),)
+    value, holds = Secret("netrc", lambda: netrc(access).encode()), "a .netrc with the indexes' logins"
+    return (Mount("netrc", f"{_PLACE}netrc", value, variables=("NETRC",), holds=holds, secrets=ids),)

@@ -146,7 +146,7 @@ def _what(step: Step) -> str:
 
 
 def _mount(mount: Mount) -> str:
-    return f"{mount.id} ({', '.join(mount.key.splitlines())})" if mount.key else mount.id
+    return f"{mount.id} ({', '.join(mount.keys)})" if mount.keys else mount.id
 
 
 def _source_text(copy: Copy) -> str:
@@ -187,7 +187,7 @@ def step_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
 
 
 def _mount_json(mount: Mount) -> dict[str, Any]:
-    return {"id": mount.id, "path": mount.path, "key": mount.key.splitlines()}
+    return {"id": mount.id, "path": mount.path, "key": list(mount.keys)}
 
 
 def _source(copy: Copy, root: Path | None) -> dict[str, Any]:

@@ -104,8 +104,7 @@ def _secrets(graph: Graph) -> set[str]:
     found: set[str] = set()
     for layer in graph.layers:
         if isinstance(layer, Run):
-            keys = [line.split() for mount in layer.mounts for line in mount.key.splitlines()]
-            found.update(id for words in keys if words[0] == "secret" for id in words[1:])
+            found.update(id for mount in layer.mounts for id in mount.secrets)
         elif isinstance(layer.source, Built):
             found |= _secrets(layer.source.graph)
     return found

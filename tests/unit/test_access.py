@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Run
 from dagger_aml.graph.mount import Mount, Secret
 from dagger_aml.network.ca import ca_bundle
-from dagger_aml.network.mounts import apt_mounts, pip_mounts, secret_mount
+from dagger_aml.network.mounts import apt_mounts, pip_mounts, secret_mount, uv_mounts
 from dagger_aml.network.pip_conf import netrc, pip_conf, uv_toml
 from dagger_aml.plan.render import plan_json, plan_text
 from dagger_aml.project.recipe import lay_out
@@ -166,6 +167,46 @@ def test_a_mount_is_plain(id: str, path: str) -> None:
     """Both stand unquoted in a flag of RUN."""
     with pytest.raises(UsageError):
         Mount(id, path, secret("x", "x"))
+
+
+def test_what_of_a_mount_decides_the_result() -> None:
+    typed = Mount("x", "/run/x", secret("x", "x"), secrets=["a", "b"], sources=(("index-url", INDEX),))
+    assert typed.keys == (f"index-url {INDEX}", "secret a b") and typed.key == f"index-url {INDEX}\nsecret a b"
+    said = Mount("x", "/run/x", secret("x", "x"), typed.key)
+    assert (said.key, said.keys, said.name) == (typed.key, typed.keys, typed.name)
+    assert Mount("x", "/run/x", secret("x", "x")).keys == () and said.name != "x"
+    assert evolve(typed, key="1").keys == ("1", *typed.keys)
+    assert Mount("x", "/run/x", secret("x", "x"), sources=[["index-url", INDEX]]).sources == typed.sources  # type: ignore[list-item]
+    with pytest.raises(GraphError, match="a list is wanted"):
+        Mount("x", "/run/x", secret("x", "x"), secrets="pip")
+
+
+def test_the_mounts_say_which_secrets_they_hold() -> None:
+    secrets = [secret(id, "v") for id in ("pip", "netrc", "azure-artifacts", "apt", "mine")]
+    access = Access(index_url=INDEX, apt_mirror="https://mirror.example/", secrets=secrets)
+    held = {each.id: each.secrets for each in (*uv_mounts(access), *apt_mounts(access), secret_mount(access, "mine"))}
+    assert held == {
+        "uv": ("pip",),
+        "netrc": ("netrc", "azure-artifacts"),
+        "apt-mirror": (),
+        "apt": ("apt",),
+        "apt-conf": (),
+        "mine": ("mine",),
+    }
+
+
+def test_a_key_that_reads_like_a_secret_is_none(tmp_path: Path) -> None:
+    """The text of a key is for digests alone: it says nothing of what a command sees."""
+    (tmp_path / "recipe.py").write_text(
+        "from dagger_aml import Graph, Mount, Project, Run, Secret\n\n\n"
+        "async def recipe(graph: Graph, project: Project) -> Graph:\n"
+        "    mount = Mount('x', '/run/x', Secret.of('x', 'x'), 'secret mine')\n"
+        "    return graph.add(Run(['/bin/true'], mounts=[mount]))\n"
+    )
+    (tmp_path / "code").mkdir()
+    options = Options(recipe="./recipe.py", secret=("id=mine,env=A",))
+    with pytest.raises(UsageError, match="no step of this build uses a secret 'mine'"):
+        anyio.run(lay_out, load_project(tmp_path, options))
 
 
 # --- output ---
