@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import anyio
 
 from ..backends.local.docker import docker_form
 from ..backends.local.find import INSTALL
-from ..backends.local.program import hint
+from ..backends.local.program import NEEDS_RANGES, hint
 from ..backends.store import docker_answers
 from ..errors import EngineNotFound
 from ..process import Done, run
@@ -35,7 +35,7 @@ _CACHE_DEADLINE = 3.0
 def _builder(
     name: str,
     state: State,
-    says: str,
+    says: str | Sequence[str],
     *,
     do: str | None = None,
     version: str | None = None,
@@ -70,14 +70,14 @@ async def dagger(address: str | None, engine_timeout: float) -> tuple[Check, ...
     sdk = version_of("dagger-io")
     named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
     if not named and not engine_timeout and await docker_answers():
-        says = f"none runs; `build` would get one and start it in Docker, by dagger-io {sdk}"
+        says = ["none runs", f"`build` would get one and start it in Docker, by dagger-io {sdk}"]
         do = "Nothing is started here: --engine-timeout 300 tries it. Without one: --with docker."
         return (_builder("dagger", "note", says, do=do, engine=_engine_facts(sdk)),)
     try:
         async with reach(engine=address, engine_timeout=engine_timeout) as reached:
             cache = await _cache(reached.engine)
             facts = _engine_facts(sdk, way=reached.way, tried=reached.tried, cache=cache)
-            why = "--engine names it" if address else _why(reached.way)
+            why = f"{reached.named_by} names it" if reached.named_by else "no other is named"
             return (_engine_check(reached.way, why, reached.engine.version, facts),)
     except EngineNotFound as error:
         facts = _engine_facts(sdk, tried=error.tried)
@@ -100,16 +100,8 @@ def _engine_facts(
     }
 
 
-def _why(way: str) -> str:
-    from ..backends.dagger.connect import RUNNER_HOST, SESSION_PORT
-
-    if way.startswith("the session"):
-        return f"${SESSION_PORT} names it"
-    return f"${RUNNER_HOST} names it" if os.environ.get(RUNNER_HOST) else "no other is named"
-
-
 def _engine_check(way: str, why: str, version: str, facts: dict[str, Any]) -> Check:
-    says = f"{way} ({why}), {version}, dagger-io {facts['sdk']}"
+    says = [f"{way} ({why}), {version}, dagger-io {facts['sdk']}"]
     cache = facts["cache"]
     if cache:
         limits = [
@@ -122,7 +114,7 @@ def _engine_check(way: str, why: str, version: str, facts: dict[str, Any]) -> Ch
             )
             if cache[key]
         ]
-        says += f"; cache: {', '.join(limits)}" if limits else ""
+        says += [f"cache: {', '.join(limits)}"] if limits else []
     do = None
     if _minor(version) != _minor(facts["sdk"]):
         do = f"Engine and dagger-io are of different minor versions; take an engine v{_minor(facts['sdk'])}.x."
@@ -169,13 +161,14 @@ async def docker() -> tuple[Check, ...]:
     buildx = not (await run(["docker", "buildx", "version"])).code
     root = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).out.strip()
     form, why = docker_form(version, buildx)
-    says = f"{why}; builds {'both forms' if form == 'buildkit' else 'the classic form only'}"
+    says = [why, f"builds {'both forms' if form == 'buildkit' else 'the classic form only'}"]
     do = None if form == "buildkit" else "For BuildKit, which mounts secrets, install Docker's buildx plugin."
     store, free, where = _store(root)
     client = str(version["Client"].get("Version"))
     forms = _BOTH if form == "buildkit" else ["classic"]
     state: State = "note" if do else "ok"
-    return (_builder("docker", state, says + where, do=do, version=client, forms=forms, store=store, free=free),)
+    says += where
+    return (_builder("docker", state, says, do=do, version=client, forms=forms, store=store, free=free),)
 
 
 async def podman() -> tuple[Check, ...]:
@@ -204,10 +197,9 @@ async def _of_containers(name: str, info: list[str]) -> Check:
     host = read["host"]
     rootless = bool(host.get("rootless", host.get("security", {}).get("rootless")))
     do = _ranges() if rootless else None
-    says = f"{name} {version}, {'rootless' if rootless else 'as root'}, {kept['graphdrivername']}; builds both forms"
-    return _builder(
-        name, "note" if do else "ok", says + where, do=do, version=version, forms=_BOTH, store=store, free=free
-    )
+    driver = kept["graphdrivername"]
+    says = [f"{name} {version}, {'rootless' if rootless else 'as root'}, {driver}", "builds both forms", *where]
+    return _builder(name, "note" if do else "ok", says, do=do, version=version, forms=_BOTH, store=store, free=free)
 
 
 def _ranges() -> str | None:
@@ -219,19 +211,19 @@ def _ranges() -> str | None:
         except OSError:
             lines = []
         if not any(line.partition(":")[0] in names for line in lines):
-            return hint("/etc/subuid")
+            return NEEDS_RANGES
     return None
 
 
-def _store(root: str) -> tuple[str | None, int | None, str]:
+def _store(root: str) -> tuple[str | None, int | None, list[str]]:
     """A store's folder, the bytes free there, and both in words; a daemon's folder may lie on another machine."""
     if not root:
-        return None, None, ""
+        return None, None, []
     try:
         free = shutil.disk_usage(root).free
     except OSError:
-        return root, None, f"; store {root}"
-    return root, free, f"; store {root}, {human_size(free)} free"
+        return root, None, [f"store {root}"]
+    return root, free, [f"store {root}, {human_size(free)} free"]
 
 
 def _absent(name: str) -> Check:

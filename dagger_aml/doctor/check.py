@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -19,12 +19,16 @@ SCHEMA = 1
 """Of the JSON; a key is never renamed or removed within one."""
 
 
+def _parts(found: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(words(each) for each in ([found] if isinstance(found, str) else found))
+
+
 @frozen
 class Check:
     """One thing that was looked at.
 
     :param area: one of ``AREAS``.
-    :param says: what was found, one sentence without a final full stop; never a secret.
+    :param parts: what was found, each a sentence without a final full stop; never a secret.
     :param do: what can be done about it, one or more lines.
     :param facts: what was measured, for programs: the same keys for every check of an area.
     """
@@ -32,9 +36,14 @@ class Check:
     area: str
     name: str
     state: State
-    says: str = field(converter=words)
+    parts: tuple[str, ...] = field(converter=_parts)
     do: str | None = field(default=None, converter=optional(words))
     facts: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def says(self) -> str:
+        """What was found, as one sentence."""
+        return "; ".join(self.parts)
 
 
 @frozen

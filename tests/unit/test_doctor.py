@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagger_aml.backends.dagger import connect
 from dagger_aml.cli import main
 from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
@@ -188,6 +190,16 @@ def test_podman_and_buildah_tell_their_store(machine: Machine) -> None:
         assert driver in found[name].says and found[name].facts["store"] == str(machine.store)
 
 
+def test_what_is_found_is_shown_line_by_line_whatever_is_in_it(machine: Machine, cli: Any) -> None:
+    machine.store = machine.store.parent / "a; store"
+    machine.store.mkdir()
+    machine.program("podman", PODMAN, rootless="false")
+    _, out = cli()
+    lines = [line.strip() for line in out.splitlines()]
+    assert "builds both forms" in lines
+    assert next(line for line in lines if "a; store" in line).startswith(f"store {machine.store}, ")
+
+
 def test_a_rootless_podman_without_ranges_is_noted(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.program("podman", PODMAN, rootless="true")
     monkeypatch.setattr(of_builders.getpass, "getuser", lambda: "nobody-of-this-name")
@@ -229,6 +241,40 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
         found = checks("builders")["dagger"]
         assert time.monotonic() - begun < 8
     assert found.state == "missing" and "no session within" in (found.do or "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "engine", "named_by"),
+    [
+        ("DAGGER_SESSION_PORT", None, "$DAGGER_SESSION_PORT names it"),
+        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", None, "$_EXPERIMENTAL_DAGGER_RUNNER_HOST names it"),
+        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "kube-pod://the-session", "--engine names it"),
+    ],
+)
+def test_what_names_the_engine_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, variable: str, engine: str | None, named_by: str
+) -> None:
+    async def session(_: Any, __: str, way: str, *___: Any, **____: Any) -> Any:
+        return connect._Session("1", "token", way)
+
+    async def answers(*_: Any, **__: Any) -> None:
+        pass
+
+    async def client(*_: Any, **__: Any) -> Any:
+        return SimpleNamespace(version="v0.21.8")
+
+    async def cache(_: Any) -> dict[str, int | None]:
+        return {}
+
+    monkeypatch.setenv(variable, "1" if variable == "DAGGER_SESSION_PORT" else "kube-pod://the-session")
+    monkeypatch.setenv("DAGGER_SESSION_TOKEN", "token")
+    monkeypatch.setenv("_EXPERIMENTAL_DAGGER_CLI_BIN", "/bin/true")
+    monkeypatch.setattr(connect, "_answers", answers)
+    monkeypatch.setattr(connect, "_spawned", session)
+    monkeypatch.setattr(connect, "_client", client)
+    monkeypatch.setattr(of_builders, "_cache", cache)
+    (found, *_) = await_(diagnose(engine=engine)).of("builders")
+    assert found.facts["works"] and f"({named_by})" in found.says
 
 
 def test_an_engine_that_hangs_up_is_told_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

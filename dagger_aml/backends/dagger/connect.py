@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import OnEvent, Said, ignore
@@ -66,6 +66,7 @@ class _Session:
     way: str
     spans: Spans | None = None
     pid: int | None = None
+    named_by: str = ""
 
 
 @frozen
@@ -74,11 +75,13 @@ class Reached:
 
     :param way: which it is: an existing session, the engine at an address, one in Docker.
     :param tried: the ways that were tried before and led nowhere, each with why.
+    :param named_by: the flag or the variable that names it; empty where none does.
     """
 
     engine: Engine
     way: str
     tried: tuple[str, ...]
+    named_by: str = ""
 
 
 _Way = Callable[[AsyncExitStack, float, OnEvent], Awaitable[_Session]]
@@ -142,7 +145,7 @@ async def reach(
             except TimeoutError:
                 tried.append(f"the session at port {session.port} does not answer")
                 continue
-            yield Reached(client, session.way, tuple(tried))
+            yield Reached(client, session.way, tuple(tried), "--engine" if engine is not None else session.named_by)
             return
         raise _not_found(tried, engine)
 
@@ -156,7 +159,7 @@ async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Sess
             f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, the first a number"
         )
     await _answers("an existing session", "127.0.0.1", int(port))
-    return _Session(port, token, f"the session at port {port}")
+    return _Session(port, token, f"the session at port {port}", named_by=f"${SESSION_PORT}")
 
 
 async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
@@ -165,7 +168,7 @@ async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEven
         raise _NoAnswer(
             f"a named engine: neither --engine nor ${RUNNER_HOST} (unix:///run/dagger/engine.sock, tcp://HOST:PORT)"
         )
-    return await _engine_at(host, stack, patience, on_event)
+    return evolve(await _engine_at(host, stack, patience, on_event), named_by=f"${RUNNER_HOST}")
 
 
 async def _engine_at(address: str, stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:

@@ -228,13 +228,16 @@ def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
     return BuildError(what, step=step, command=tuple(command), output=said, do=hint(said))
 
 
+NEEDS_RANGES = "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
+
+
 def hint(said: str) -> str | None:
     """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full."""
     if says_full(said):
         temporary = temporary_folder()
         return f"Make room where the message says: the program's store, or {temporary}, which TMPDIR moves."
     if "/etc/subuid" in said:
-        return "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
+        return NEEDS_RANGES
     if _NO_CONTAINER.search(said):
         return "Where containers cannot be made, as inside another one, set BUILDAH_ISOLATION=chroot."
     return None

@@ -58,7 +58,7 @@ def _show(found: Diagnosis, engine: str | None) -> None:
         checks = found.of(area)
         width = max((len(each.name) for each in checks), default=0)
         for each in checks:
-            first, *more = each.says.split("; ")
+            first, *more = each.parts
             click.echo(f"  {each.state:7}  {each.name:{width}}  {first}")
             for line in (*more, *(f"  {line}" for line in (each.do or "").splitlines())):
                 click.echo(f"  {'':7}  {'':{width}}  {line}")
