@@ -51,8 +51,7 @@ class _Told:
 
     @classmethod
     def of(cls, image: Image) -> _Told | None:
-        labels = {name[6:]: value for name, value in image.config.items() if name.startswith("label ")}
-        steps = read_label(labels, ENCODING)
+        steps = read_label(image.labels, ENCODING)
         if not steps:
             return None
         commands, forgotten = _commands(image.history, steps)

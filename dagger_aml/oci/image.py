@@ -36,6 +36,7 @@ class Image:
         ``healthcheck``, ``env NAME``, ``label NAME``,
         ``port 5001/tcp``, ``volume PATH``; what is not said is not in it.
     :param layers: their digests, uncompressed, base first.
+    :param labels: those of the config, by their own names.
     :param changed: number of the layer that last changed a path, from 0; of removed paths too.
     """
 
@@ -44,6 +45,7 @@ class Image:
     layers: tuple[str, ...] = ()
     changed: Mapping[str, int] = field(factory=dict, repr=False)
     history: tuple[Made, ...] = field(default=(), repr=False)
+    labels: Mapping[str, str] = field(factory=dict, repr=False)
 
 
 def read_image(path: Path | str, platform: str = DEFAULT_PLATFORM, known: dict[str, Layer] | None = None) -> Image:
@@ -81,7 +83,8 @@ def image_of(archive: From, known: dict[str, Layer] | None = None) -> Image:
                 )
             seen[digest] = layer
     files, changed = flatten(seen[digest] for digest in digests)
-    return Image(files, config_of(document), digests, changed, tuple(_history(document)))
+    labels = (document.get("config") or {}).get("Labels") or {}
+    return Image(files, config_of(document), digests, changed, tuple(_history(document)), labels)
 
 
 def _kind(path: Path) -> str:

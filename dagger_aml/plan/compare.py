@@ -47,7 +47,7 @@ class Earlier:
 
     :param name: what the user called it.
     :param digest: of its base, where that was pinned.
-    :param says: values of its config, by names such as ``env A``.
+    :param says: values of its config, by kind and name such as ``("env", "A")``.
     :param complete: whether ``says`` has nothing of the base's own.
     :param details: of each step, as ``plan --json`` has them; empty where only a label tells.
     """
@@ -57,7 +57,7 @@ class Earlier:
     digest: str | None
     platform: str
     steps: tuple[StepKey, ...]
-    says: Mapping[str, str] = field(repr=False)
+    says: Mapping[tuple[str, str], str] = field(repr=False)
     complete: bool
     details: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
@@ -70,6 +70,7 @@ class Verdict:
     :param dagger: with a Dagger engine.
     :param local: with docker, podman or buildah.
     :param size: bytes of what is copied; None of a command, and of what a stage makes.
+    :param is_new: whether the earlier one had no such step.
     """
 
     step: str
@@ -77,6 +78,7 @@ class Verdict:
     dagger: Outcome
     local: Outcome
     size: int | None
+    is_new: bool = False
 
 
 @frozen
@@ -140,7 +142,7 @@ def _said(verdict: Verdict, outcome: Outcome) -> str:
         return "reused"
     size = "" if verdict.size is None else f" ({human_size(verdict.size)})"
     done = {
-        "runs": "runs again" if verdict.why != _NEW else "runs",
+        "runs": "runs" if verdict.is_new else "runs again",
         "new layer": f"new layer{size}",
         "same bytes": f"copied again{size}, the same bytes likely, not sent again",
     }[outcome]
@@ -158,9 +160,6 @@ def _sum(steps: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
     return ", ".join(parts)
 
 
-_NEW = "it is new"
-
-
 def against(plan: Plan, earlier: Earlier) -> Against:
     """What would become of a plan's steps where the earlier one has been built; reads every byte that is copied."""
     base, known = _base(plan.base, earlier)
@@ -175,7 +174,7 @@ def against(plan: Plan, earlier: Earlier) -> Against:
             changed = changed or (f"{_thing(left[0])} is no longer there" if left else "")
             met = max(met, before + 1)
         if before is None:
-            own = _NEW
+            own = "it is new"
         elif was[before].digest != key.digest:
             own = _difference(earlier, before, step_json(step.layer)) or _changed(was[before].name, key.name)
         else:
@@ -183,9 +182,9 @@ def against(plan: Plan, earlier: Earlier) -> Against:
         why = own or changed
         dagger: Outcome = "reused" if not why else "runs" if key.runs else "new layer" if own else "same bytes"
         local: Outcome = "new layer" if dagger == "same bytes" else dagger
-        verdicts.append(Verdict(step.name, why, dagger, local, _size(step.layer)))
+        verdicts.append(Verdict(step.name, why, dagger, local, _size(step.layer), before is None))
         if own and not changed:
-            changed = f"{_thing(step.name)} is new" if own == _NEW else f"{_thing(step.name)} changed"
+            changed = f"{_thing(step.name)} {'is new' if before is None else 'changed'}"
     gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
     return Against(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
 
@@ -269,28 +268,30 @@ def _says(plan: Plan, earlier: Earlier) -> Iterator[str]:
     """The names of what the image would say otherwise. An earlier image does not tell what of it is its base's."""
     now = _values(config_json(plan.config))
     if not earlier.complete:
-        now = {"user": plan.facts.user, "workdir": plan.facts.workdir, **now}
-    for name, value in now.items():
-        if earlier.says.get(name) != value:
-            yield name
-    for name in earlier.says:
-        if name in now:
+        now = {("user", ""): plan.facts.user, ("workdir", ""): plan.facts.workdir, **now}
+    for each, value in now.items():
+        if earlier.says.get(each) != value:
+            yield _shown(*each)
+    for kind, name in earlier.says:
+        if (kind, name) in now:
             continue
-        own = earlier.complete or (
-            plan.facts.source == "asked" and name.startswith("env ") and name[4:] not in plan.facts.env
-        )
+        own = earlier.complete or (plan.facts.source == "asked" and kind == "env" and name not in plan.facts.env)
         if own:
-            yield f"{name} (no longer)"
+            yield f"{_shown(kind, name)} (no longer)"
 
 
-def _values(config: Mapping[str, Any]) -> dict[str, str]:
+def _shown(kind: str, name: str) -> str:
+    return f"{kind} {name}" if name else kind
+
+
+def _values(config: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     """One entry a value, of a config as ``plan --json`` has it."""
-    found = {name: str(config[name]) for name in ("user", "workdir") if config.get(name)}
-    found |= {name: json.dumps(config[name]) for name in ("cmd", "entrypoint") if config.get(name) is not None}
-    found |= {f"env {name}": value for name, value in (config.get("env") or {}).items()}
-    found |= {f"port {port}": "yes" for port in config.get("ports") or ()}
+    found = {(kind, ""): str(config[kind]) for kind in ("user", "workdir") if config.get(kind)}
+    found |= {(kind, ""): json.dumps(config[kind]) for kind in ("cmd", "entrypoint") if config.get(kind) is not None}
+    found |= {("env", name): value for name, value in (config.get("env") or {}).items()}
+    found |= {("port", str(port)): "yes" for port in config.get("ports") or ()}
     labels = config.get("labels") or {}
-    return found | {f"label {name}": value for name, value in labels.items() if name not in _TOLD_BY_BASE}
+    return found | {("label", name): value for name, value in labels.items() if name not in _TOLD_BY_BASE}
 
 
 def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
@@ -310,12 +311,12 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
             do="Only images that dagger-aml made have it. Or name a file: dagger-aml plan PROJECT --json > plan.json",
         )
     says = {
-        "user": config.get("User") or "",
-        "workdir": config.get("WorkingDir") or "/",
-        **{f"env {pair.partition('=')[0]}": pair.partition("=")[2] for pair in config.get("Env") or ()},
-        **{f"label {key}": value for key, value in labels.items() if key not in _TOLD_BY_BASE},
-        **{f"port {port.removesuffix('/tcp')}": "yes" for port in config.get("ExposedPorts") or ()},
-        **{key.lower(): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
+        ("user", ""): config.get("User") or "",
+        ("workdir", ""): config.get("WorkingDir") or "/",
+        **{("env", pair.partition("=")[0]): pair.partition("=")[2] for pair in config.get("Env") or ()},
+        **{("label", key): value for key, value in labels.items() if key not in _TOLD_BY_BASE},
+        **{("port", port.removesuffix("/tcp")): "yes" for port in config.get("ExposedPorts") or ()},
+        **{(key.lower(), ""): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
     }
     base, digest = labels.get(BASE_NAME_LABEL, ""), labels.get(BASE_DIGEST_LABEL)
     return Earlier(name, base, digest, platform, steps, says, complete=False)
