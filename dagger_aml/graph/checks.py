@@ -109,11 +109,17 @@ def check_platform(text: object) -> str:
 
 
 def short(text: str) -> str:
+    """A text as messages show it: quoted, and cut beyond 80 characters."""
     shown = repr(text)
     return shown if len(shown) <= 80 else f"{shown[:70]}… ({len(text)} characters)"
 
 
 def valid_value(what: str, value: Value, *, newline: bool = True) -> Value:
+    """Return a value of which a program is started with: a word of a command, or a variable's.
+
+    :param newline: whether it may hold line ends.
+    :raises GraphError: it is no text that every builder keeps, or is longer than Linux takes.
+    """
     parts = (value.before, value.after) if isinstance(value, FromBase) else (value,)
     if sum(len(check_text(what, part, newline=newline).encode()) for part in parts) > _LONGEST_WORD:
         raise GraphError(
@@ -124,6 +130,7 @@ def valid_value(what: str, value: Value, *, newline: bool = True) -> Value:
 
 
 def valid_env(_: Any, attribute: Any, env: Mapping[str, Value]) -> None:
+    """Refuse names that are no variables', and values as :func:`valid_value` does. Raises GraphError."""
     for name, value in env.items():
         if not isinstance(name, str) or not ENV_NAME.match(name) or len(name) > _LONGEST_NAME:
             raise GraphError(f"{attribute.name}: not a variable name: {short(str(name))}")
@@ -131,6 +138,7 @@ def valid_env(_: Any, attribute: Any, env: Mapping[str, Value]) -> None:
 
 
 def valid_labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
+    """Refuse names that are no labels', and values with line ends or too long for builders. Raises GraphError."""
     for name, value in labels.items():
         if not isinstance(name, str) or not LABEL_NAME.match(name) or len(name) > _LONGEST_NAME:
             raise GraphError(f"not a label name: {short(str(name))}")
@@ -144,6 +152,10 @@ def valid_labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
 
 
 def valid_argv(_: Any, attribute: Any, argv: tuple[Value, ...]) -> None:
+    """Refuse an empty command, one whose first word is no absolute path, and words that no program takes.
+
+    :raises GraphError: it is one of these.
+    """
     if not argv:
         raise GraphError(f"{attribute.name} is empty")
     for index, word in enumerate(argv):
@@ -153,6 +165,7 @@ def valid_argv(_: Any, attribute: Any, argv: tuple[Value, ...]) -> None:
 
 
 def valid_user(_: Any, attribute: Any, user: Any) -> None:
+    """Refuse what is not ``NAME``, ``UID`` or ``UID:GID``; None and a placeholder pass. Raises GraphError."""
     if user is None or isinstance(user, FromBase):
         return
     if not _USER.match(check_text(attribute.name, user, newline=False)):
@@ -160,20 +173,24 @@ def valid_user(_: Any, attribute: Any, user: Any) -> None:
 
 
 def valid_path(_: Any, attribute: Any, path: Any) -> None:
+    """Refuse what :func:`check_path` refuses. Raises GraphError."""
     check_path(attribute.name, path)
 
 
 def valid_optional_path(_: Any, attribute: Any, path: Any) -> None:
+    """The same; None passes."""
     if path is not None:
         check_path(attribute.name, path)
 
 
 def valid_built_path(_: Any, attribute: Any, path: Any) -> None:
+    """The same, and characters that builders take for a pattern in a COPY from a stage."""
     if set(check_path(attribute.name, path)) & set("*?[]\\"):
         raise GraphError(f"{attribute.name} of a Built holds a character that builders take for a pattern: {path!r}")
 
 
 def valid_touches(_: Any, attribute: Any, paths: tuple[Value, ...] | None) -> None:
+    """Refuse paths as :func:`check_path` does; None and placeholders pass. Raises GraphError."""
     for index, path in enumerate(paths or ()):
         if isinstance(path, FromBase):
             valid_value(f"{attribute.name}[{index}]", path, newline=False)
@@ -182,33 +199,43 @@ def valid_touches(_: Any, attribute: Any, paths: tuple[Value, ...] | None) -> No
 
 
 def valid_optional_id(_: Any, attribute: Any, number: Any) -> None:
+    """Refuse what :func:`valid_id` refuses; None and a placeholder pass. Raises GraphError."""
     if number is not None and not isinstance(number, FromBase):
         valid_id(_, attribute, number)
 
 
 def valid_id(_: Any, attribute: Any, number: Any) -> None:
+    """Refuse what is no number of a user or a group. Raises GraphError."""
     if type(number) is not int or not 0 <= number < 2**32 - 1:
         raise GraphError(f"{attribute.name} is not a user or group number: {number!r}")
 
 
 def valid_mode(_: Any, attribute: Any, mode: Any) -> None:
+    """Refuse a mode of more than permission bits, 0 to 0o777. Raises GraphError."""
     if type(mode) is not int or not 0 <= mode <= 0o777:
         raise GraphError(f"{attribute.name} is not a mode of permission bits alone: {mode!r}")
 
 
 def frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A copy that cannot be changed."""
     return MappingProxyType(dict(value))
 
 
 def as_tuple(value: Iterable[Any]) -> tuple[Any, ...]:
+    """A tuple of what was given.
+
+    :raises GraphError: it is one text, whose letters nobody means.
+    """
     if isinstance(value, str | bytes):
         raise GraphError(f"a list is wanted, not one text: {short(str(value))}", do="Put it in brackets.")
     return tuple(value)
 
 
 def as_optional_tuple(value: Iterable[Any] | None) -> tuple[Any, ...] | None:
+    """The same; None stays None."""
     return None if value is None else as_tuple(value)
 
 
 def no_mapping() -> Mapping[str, Any]:
+    """An empty mapping that cannot be changed."""
     return MappingProxyType({})

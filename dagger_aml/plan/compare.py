@@ -323,6 +323,11 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
 
 
 def of_json(name: str, path: Path) -> Earlier:
+    """What a file tells that ``plan --json`` wrote.
+
+    :param name: what the user called it, for messages.
+    :raises UsageError: it is not such a file, or another version's.
+    """
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         base, steps = read["base"], read["steps"]

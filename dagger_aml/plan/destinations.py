@@ -53,6 +53,10 @@ def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
 
 
 def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
+    """Refuse steps that may write where the base declares a VOLUME: some builders lose such writes.
+
+    :raises BaseError: one does; one without ``touches`` may write anywhere.
+    """
     if not facts.volumes:
         return
     links = links_of(layers, facts)
@@ -68,6 +72,10 @@ def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
 
 
 def check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
+    """Refuse destinations that builders treat differently: a file where a folder is, and the reverse, and so on.
+
+    :raises GraphError: one is so; the step is named.
+    """
     seen: dict[str, str] = {path: fact.type for path, fact in facts.paths.items()}
     ends = links_of((), facts)
     stages: list[str] = []

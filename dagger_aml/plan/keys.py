@@ -45,6 +45,10 @@ def step_keys(plan: Plan) -> tuple[StepKey, ...]:
 
 
 def step_key(layer: Layer, digest: str) -> StepKey:
+    """What a label tells of a step.
+
+    :param digest: of what the step is made of.
+    """
     return StepKey(layer.step, layer.dest if isinstance(layer, Copy) else "", digest)
 
 

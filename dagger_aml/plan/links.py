@@ -49,5 +49,6 @@ def followed(path: str, links: Mapping[str, str]) -> tuple[str, str | None]:
 
 
 def overlap(one: str, two: str) -> bool:
+    """Whether two paths are the same, or one lies beneath the other."""
     one, two = one.rstrip("/") + "/", two.rstrip("/") + "/"
     return one.startswith(two) or two.startswith(one)
