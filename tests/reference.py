@@ -14,14 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import click
-from attrs import NOTHING, Attribute, Factory, fields, frozen
 
 from dagger_aml import errors
 from dagger_aml.cli.main import _COMMANDS, cli
-from dagger_aml.project.file import Tables
-from dagger_aml.project.settings import Options, option_flag, option_variable
+from dagger_aml.project.setting import Setting
+from dagger_aml.project.settings import PROJECT_SETTINGS
+from dagger_aml.project.tables import ARRAYS, KEYS, TABLES
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMAND = "./taskw reference"
@@ -49,7 +48,7 @@ def options_of(command: click.Command) -> list[click.Option]:
 
 def shared_flags() -> set[str]:
     """The flags of :class:`~dagger_aml.project.settings.Options`."""
-    return {option_flag(option) for option in fields(Options)}
+    return {str(record.flag) for record in PROJECT_SETTINGS.values()}
 
 
 def commands_page() -> str:
@@ -139,51 +138,8 @@ def _plain(text: str) -> str:
 # --- the project file ---------------------------------------------------------------------------------------------
 
 
-@frozen
-class Key:
-    """A key of the project file.
-
-    :param name: as `code.entry-script`.
-    :param table: the class that it is a field of.
-    """
-
-    name: str
-    table: type
-    field: Attribute[Any]
-
-
-def file_keys(table: type = Tables, prefix: str = "") -> Iterator[Key]:
-    """Every key of a table and of those within it, in the order of their fields; tables themselves are none."""
-    hints = typing.get_type_hints(table)
-    for each in fields(table):
-        name = prefix + each.name.replace("_", "-")
-        inner = _table_in(hints[each.name])
-        if inner:
-            yield from file_keys(inner, f"{name}.")
-        else:
-            yield Key(name, table, each)
-
-
-def _table_in(hint: Any) -> type | None:
-    """The attrs class that a type is made of, if any."""
-    if isinstance(hint, type) and attrs.has(hint):
-        return hint
-    return next((found for each in typing.get_args(hint) if (found := _table_in(each))), None)
-
-
-def option_of(key: str) -> Attribute[Any] | None:
-    """The option that says the same as a key: of its last word's name, or of the table's and that."""
-    words = key.replace("-", "_").split(".")
-    names = {words[-1], "_".join(words), words[-1].removesuffix("s"), "_".join(words).removesuffix("s")}
-    wrong = words[0] == "models"
-    return None if wrong else next((option for option in fields(Options) if option.name in names), None)
-
-
 def file_page() -> str:
     """Each key: type, default, meaning, an example, and the flag and variable that say the same."""
-    groups: dict[type, list[Key]] = {}
-    for key in file_keys():
-        groups.setdefault(key.table, []).append(key)
     parts = [
         "# Reference: the project file\n",
         _MADE,
@@ -191,56 +147,34 @@ def file_page() -> str:
         "[project-file](project-file.md) says what a project is and which value wins. Paths are relative to the "
         "project folder.\n",
     ]
-    for table, found in groups.items():
-        title = "Top level" if table is Tables else heading(found[0])
-        parts += [f"## {title}\n", *_words(table), _KEYS, *(_key_row(key) for key in found), ""]
+    for table in (None, *TABLES):
+        found = [record for record in KEYS if record.key[:-1] == ((table,) if table else ())]
+        parts += [f"## {heading(table)}\n", _KEYS, *(_key_row(record) for record in found), ""]
     return "\n".join(parts)
 
 
 _KEYS = "| key | type | default | flag | variable | what it says | example |\n|---|---|---|---|---|---|---|"
 
 
-def heading(key: Key) -> str:
-    """The header of a key's table, as `[code]` or `[[models]]`."""
-    name = key.name.rpartition(".")[0]
-    hint = typing.get_type_hints(Tables)[name.partition(".")[0].replace("-", "_")]
-    many = any(typing.get_origin(each) is tuple for each in (hint, *typing.get_args(hint)))
-    return f"`[[{name}]]`" if many else f"`[{name}]`"
+def heading(table: str | None) -> str:
+    """The header of a table, as `[code]` or `[[models]]`; None is the file itself."""
+    if table is None:
+        return "Top level"
+    return f"`[[{table}]]`" if table in ARRAYS else f"`[{table}]`"
 
 
-def _words(table: type) -> Iterator[str]:
-    """What a table's docstring says after the table's name."""
-    text = inspect.cleandoc(table.__doc__ or "")
-    _, _, rest = text.partition("\n\n")
-    if text and table is not Tables and rest:
-        yield f"{rest.replace('``', '`')}\n"
-
-
-def _key_row(key: Key) -> str:
-    metadata = key.field.metadata
-    option = option_of(key.name)
-    variable = option_variable(option) if option else None
-    flag = f"`{option_flag(option)} {option.metadata['metavar']}`" if option else ""
+def _key_row(record: Setting) -> str:
+    flag = f"`{record.flag} {record.metavar or '|'.join(record.choices) or 'NAME'}`" if record.flag else ""
     cells = [
-        f"`{key.name}`",
-        _type(typing.get_type_hints(key.table)[key.field.name]),
-        metadata.get("unsaid") or _key_default(key.field.default),
+        f"`{'.'.join(record.key)}`",
+        _type(record.type),
+        "must be given" if record.required else record.otherwise or "none",
         flag.replace("|", "\\|"),
-        f"`{variable}`" if variable else "",
-        (metadata.get("help") or "").replace("|", "\\|"),
-        f"`{key.name.rpartition('.')[2]} = {metadata['example']}`" if metadata.get("example") else "",
+        f"`{record.variable}`" if record.variable else "",
+        record.says.replace("|", "\\|"),
+        f"`{record.key[-1]} = {record.example}`",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _key_default(default: Any) -> str:
-    if default is NOTHING:
-        return "must be given"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    if default is None or isinstance(default, Factory) or default == ():  # type: ignore[arg-type]
-        return "none"
-    return f"`{default}`"
 
 
 def _type(hint: Any) -> str:

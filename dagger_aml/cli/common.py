@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import anyio
 import click
-from attrs import fields, fields_dict
+from attrs import fields_dict
 
 from ..backends.base import Builder, Format
 from ..backends.dagger.address import check_address, untested
@@ -18,7 +18,7 @@ from ..graph.graph import Graph
 from ..project.load import load_project
 from ..project.model import Project
 from ..project.recipe import lay_out, lay_out_each
-from ..project.settings import Options, option_flag, option_variable, takes_several
+from ..project.settings import PROJECT_SETTINGS, Options
 from .progress import Progress
 
 Command = Callable[..., Any]
@@ -112,15 +112,13 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
 
     :param argument: False for a command that takes more than projects.
     """
-    for option in reversed([each for each in fields(Options) if not only or each.name in only]):
-        many = takes_several(option)
-        variable = option_variable(option)
-        text = option.metadata["help"] + (" May be given several times." if many else "")
+    for record in reversed([each for each in PROJECT_SETTINGS.values() if not only or each.name in only]):
+        text = record.help + (" May be given several times." if record.repeatable else "")
         function = click.option(
-            option_flag(option),
-            multiple=many,
-            metavar=option.metadata["metavar"],
-            help=text + (f" [env: {variable}]" if variable else ""),
+            str(record.flag),
+            multiple=record.repeatable,
+            metavar=record.metavar,
+            help=text + (f" [env: {record.variable}]" if record.variable else ""),
         )(function)
     return click.argument("project", default=".", type=click.Path())(function) if argument else function
 

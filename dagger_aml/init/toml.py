@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import attrs
 
 from ..errors import ProjectError
-from ..project.file import FILE_NAME, Tables, looks_like_path
+from ..project.file import FILE_NAME, looks_like_path
 from ..project.model import Project
+from ..project.setting import Setting
 from ..project.settings import Options
+from ..project.tables import ARRAYS, KEYS, TABLES
 from ..version import __version__
 
 Said = Mapping[str, str]
@@ -62,43 +60,31 @@ def project_file_text(project: Project, options: Options, requirements: str | No
         f"# Written by dagger-aml {__version__}. Lines without # are what was found here, or said by a flag; without",
         "# such a line it is looked for each time. Lines with # are examples of what else can be said.",
         "",
-        *_keys(Tables, top),
+        *_keys(None, top),
     ]
-    hints = typing.get_type_hints(Tables)
-    for each in attrs.fields(Tables):
-        table = _table_in(hints[each.name])
-        if table:
-            name = each.name.replace("_", "-")
-            for said in tables.get(name) or [{}]:
-                header = f"[[{name}]]" if name == "models" else f"[{name}]"
-                lines += [header if said else f"# {header}", *_keys(table, said)]
+    for name in TABLES:
+        for said in tables.get(name) or [{}]:
+            header = f"[[{name}]]" if name in ARRAYS else f"[{name}]"
+            lines += [header if said else f"# {header}", *_keys(name, said)]
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _keys(table: type, said: Said) -> Iterator[str]:
-    """Each key of a table, below a line that says what it is for; tables within it are left out."""
-    hints = typing.get_type_hints(table)
-    for each in attrs.fields(table):
-        if _table_in(hints[each.name]):
+def _keys(table: str | None, said: Said) -> Iterator[str]:
+    """Each key of a table, None for the top level, below a line that says what it is for."""
+    for record in KEYS:
+        *within, name = record.key
+        if within != ([table] if table else []):
             continue
-        name = each.name.replace("_", "-")
-        yield f"# {_help(each.metadata, default=name not in said)}"
-        yield f"{name} = {toml_text(said[name])}" if name in said else f"# {name} = {each.metadata['example']}"
+        yield f"# {_help(record, default=name not in said)}"
+        yield f"{name} = {toml_text(said[name])}" if name in said else f"# {name} = {record.example}"
         yield ""
 
 
-def _help(metadata: Mapping[Any, Any], *, default: bool) -> str:
+def _help(record: Setting, *, default: bool) -> str:
     """What a key is for, without Markdown's marks, and what holds without it."""
-    unsaid = metadata.get("unsaid")
-    text = f"{metadata['help']} (default: {unsaid})" if default and unsaid else str(metadata["help"])
+    unsaid = record.otherwise
+    text = f"{record.says} (default: {unsaid})" if default and unsaid else record.says
     return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
-
-
-def _table_in(hint: Any) -> type | None:
-    """The attrs class that a field's type is made of, if any."""
-    if isinstance(hint, type) and attrs.has(hint):
-        return hint
-    return next((found for each in typing.get_args(hint) if (found := _table_in(each))), None)
 
 
 def _only(**said: str | None) -> Said:

@@ -2,193 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import Attribute, field, fields, frozen
-from cattrs import ClassValidationError, Converter, transform_error
-from cattrs.gen import make_dict_structure_fn, override
+from attrs import field, frozen
 
 from .. import toml
 from ..errors import ProjectError, unreadable
 from ..graph.base import ARCHIVES
 from ..toml import line_of
+from .origin import DEFAULT, Origin, Rank, Stated
+from .setting import Setting
+from .structure import PYPROJECT, converter, structure
+from .tables import PATHS, Tables, field_name
 
 FILE_NAME = "dagger-aml.toml"
-
-
-def _says(help: str, example: str, unsaid: str | None = None) -> dict[str, str | None]:
-    """Metadata of a key, for its line in docs/reference-file.md.
-
-    :param example: a value, as TOML.
-    :param unsaid: what holds without the key, where the field's default does not tell.
-    """
-    return {"help": help, "example": example, "unsaid": unsaid}
-
-
-@frozen
-class CodeTable:
-    """``[code]``"""
-
-    path: str | None = field(default=None, metadata=_says("The code folder.", '"src"', "as found"))
-    entry_script: str | None = field(
-        default=None, metadata=_says("The entry script, relative to the code folder.", '"serve.py"', "as found")
-    )
-
-
-@frozen
-class ModelTable:
-    """``[[models]]``"""
-
-    path: str = field(metadata=_says("A file or a folder.", '"model"'))
-    name: str | None = field(
-        default=None,
-        metadata=_says("As it is registered with Azure ML.", '"diabetes"', "the file's or folder's name"),
-    )
-    version: str = field(default="1", metadata=_says("As it is registered with Azure ML.", '"3"'))
-    flat: bool = field(
-        default=False,
-        metadata=_says("Straight into `azureml-models`, not `NAME/VERSION`; for one model only.", "true"),
-    )
-    keep_folder: bool = field(
-        default=False, metadata=_says("Keep the folder's own name below `NAME/VERSION`.", "true")
-    )
-
-
-@frozen
-class PreinstalledTable:
-    """``[preinstalled]``"""
-
-    path: str | None = field(
-        default=None,
-        metadata=_says("A site-packages folder of yours, for [preinstalled](preinstalled.md).", '"libs"', "none"),
-    )
-    via: str | None = field(
-        default=None,
-        metadata=_says(
-            "How preinstalled packages are found: `start-script` or `pythonpath`.", '"pythonpath"', "`start-script`"
-        ),
-    )
-
-
-@frozen
-class PipTable:
-    """``[pip]``"""
-
-    installer: str | None = field(
-        default=None, metadata=_says("What installs packages: `pip`, or `uv`, pinned.", '"uv"', "`pip`")
-    )
-    index_url: str | None = field(
-        default=None,
-        metadata=_says(
-            "The index, in place of PyPI; its login is a secret.", '"https://pypi.example.com/simple/"', "PyPI"
-        ),
-    )
-    extra_index_urls: tuple[str, ...] = field(
-        default=(),
-        metadata=_says("Indexes beside it.", '["https://pkgs.example.com/simple/"]', "none"),
-    )
-    find_links: tuple[str, ...] = field(
-        default=(), metadata=_says("URLs of pages with archives.", '["https://example.com/wheels/"]', "none")
-    )
-
-
-@frozen
-class NetworkTable:
-    """``[network]``"""
-
-    apt_mirror: str | None = field(
-        default=None,
-        metadata=_says("Replaces the archive's URL in the base's apt sources.", '"https://apt.example.com/ubuntu"'),
-    )
-    http_proxy: str | None = field(
-        default=None, metadata=_says("Of the build's commands.", '"http://proxy.example.com:3128"', "`$HTTP_PROXY`")
-    )
-    https_proxy: str | None = field(
-        default=None, metadata=_says("Of the build's commands.", '"http://proxy.example.com:3128"', "`$HTTPS_PROXY`")
-    )
-    no_proxy: str | None = field(
-        default=None, metadata=_says("Hosts that need no proxy.", '"localhost,.example.com"', "`$NO_PROXY`")
-    )
-    ca: str | None = field(
-        default=None,
-        metadata=_says("Certificates in PEM to trust beside the public ones.", '"company-ca.pem"', "none"),
-    )
-
-
-@frozen
-class Tables:
-    """The whole file; every key is optional."""
-
-    extends: str | tuple[str, ...] | None = field(
-        default=None,
-        metadata=_says("A file of shared defaults, or several; this file wins.", '"../company.toml"', "none"),
-    )
-    name: str | None = field(
-        default=None,
-        metadata=_says("Names the project in the plan and the Dockerfile.", '"diabetes"', "the folder's name"),
-    )
-    version: str | None = field(
-        default=None,
-        metadata=_says("What `{version}` stands for in a tag.", '"1.4.0"', "`[project] version` of pyproject.toml"),
-    )
-    base: str | None = field(
-        default=None,
-        metadata=_says(
-            "A [catalog](bases.md) name, a reference, or an [image here](bases.md#an-image-on-this-machine).",
-            '"curated/minimal-py311-inference"',
-            "`minimal-py312-inference`",
-        ),
-    )
-    recipe: str | None = field(
-        default=None,
-        metadata=_says("A recipe's name, or the path of a [file](own-recipe.md).", '"dynamic"', "`extended`"),
-    )
-    platform: str | None = field(
-        default=None,
-        metadata=_says("The image's platform, whatever the host's is.", '"linux/arm64"', "`linux/amd64`"),
-    )
-    apt: str | tuple[str, ...] | None = field(
-        default=None,
-        metadata=_says(
-            "Debian packages, or the name of a file that lists them.", '["libgomp1"]', "`apt.txt`, if there is one"
-        ),
-    )
-    requirements: str | None = field(
-        default=None,
-        metadata=_says(
-            "What pip installs: a requirements file, or a lock.",
-            '"requirements.txt"',
-            "`requirements.txt`, if there is one",
-        ),
-    )
-    request: str | None = field(
-        default=None,
-        metadata=_says(
-            "A sample request; never part of the image.", '"request.json"', "`request.json`, if there is one"
-        ),
-    )
-    answer: str | None = field(
-        default=None,
-        metadata=_says("What the sample request must give.", '"answer.json"', "`answer.json`, if there is one"),
-    )
-    env: dict[str, str] = field(factory=dict, metadata=_says("Variables of the image.", '{ WORKER_COUNT = "2" }'))
-    labels: dict[str, str] = field(
-        factory=dict, metadata=_says("Labels of the image.", '{ "org.opencontainers.image.vendor" = "Example" }')
-    )
-    code: CodeTable = field(factory=CodeTable)
-    models: tuple[ModelTable, ...] | None = None
-    preinstalled: PreinstalledTable = field(factory=PreinstalledTable)
-    pip: PipTable = field(factory=PipTable)
-    network: NetworkTable = field(factory=NetworkTable)
-    secrets: dict[str, str] = field(
-        factory=dict,
-        metadata=_says("Where the value of a secret is: `env=NAME` or `src=FILE`.", '{ pip = "env=PIP_INDEX" }'),
-    )
 
 
 @frozen
@@ -199,7 +29,7 @@ class ProjectFile:
     :param files: the project's own first, then what it extends, the nearest first.
     """
 
-    tables: Tables
+    tables: Any
     files: tuple[_File, ...] = ()
 
     @property
@@ -207,11 +37,25 @@ class ProjectFile:
         """Where the files lie."""
         return tuple(file.path for file in self.files)
 
-    def where(self, *key: str | int) -> str:
-        """``dagger-aml.toml:7`` for a key such as ``("models", 0, "path")``, in the file that says it."""
+    def origin(self, *key: str | int) -> Origin:
+        """The line of a key such as ``("models", 0, "path")``, in the file that says it."""
         if not self.files:
-            return "default"
-        return next((file for file in self.files if file.says(key)), self.files[0]).where(*key)
+            return DEFAULT
+        return next((file for file in self.files if file.says(key)), self.files[0]).origin(*key)
+
+    def where(self, *key: str | int) -> str:
+        """As :meth:`origin`, for a message: ``dagger-aml.toml:7``."""
+        return str(self.origin(*key))
+
+    def says(self, record: Setting) -> Iterator[Stated]:
+        """What the file says of a setting, if it says it."""
+        if not record.key or record.unless_file:
+            return
+        value = self.tables
+        for part in record.key:
+            value = getattr(value, field_name(part))
+        if value is not None and value not in ((), {}):
+            yield Stated(value, self.origin(*record.key))
 
 
 @frozen
@@ -224,13 +68,16 @@ class _File:
 
     path: Path
     data: dict[str, Any] = field(repr=False)
-    tables: Tables = field(repr=False)
+    tables: Any = field(repr=False)
     text: str = field(repr=False)
     prefix: tuple[str, ...]
     shown: str
 
+    def origin(self, *key: str | int) -> Origin:
+        return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)))
+
     def where(self, *key: str | int) -> str:
-        return f"{self.shown}:{line_of(self.text, (*self.prefix, *key))}"
+        return str(self.origin(*key))
 
     def says(self, key: tuple[str | int, ...]) -> bool:
         """Whether a key stands in this file: by its table's key where the table is merged, else as a whole."""
@@ -267,34 +114,7 @@ def read_project_file(root: Path) -> ProjectFile:
             before = merged.get(key)
             both = isinstance(value, dict) and isinstance(before, dict)
             merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]
-    return ProjectFile(_converter().structure(merged, Tables), files)
-
-
-_PYPROJECT = ("tool", "dagger-aml")
-
-
-_TABLES = {
-    "code": CodeTable,
-    "models": ModelTable,
-    "preinstalled": PreinstalledTable,
-    "pip": PipTable,
-    "network": NetworkTable,
-}
-
-
-_PATHS = frozenset(
-    {
-        ("apt",),
-        ("requirements",),
-        ("request",),
-        ("answer",),
-        ("code", "path"),
-        ("preinstalled", "path"),
-        ("models", "path"),
-        ("network", "ca"),
-    }
-)
-"""Keys whose texts are paths, relative to the folder of the file that says them; in tables, and in arrays of them."""
+    return ProjectFile(converter().structure(merged, Tables), files)
 
 
 def _read(path: Path, shown: str) -> _File | None:
@@ -306,8 +126,8 @@ def _read(path: Path, shown: str) -> _File | None:
         table = tools.get("dagger-aml") if isinstance(tools, dict) else None
         if table is None:
             return None
-        data, prefix = table, _PYPROJECT
-    return _File(path, data, _structure(data, shown, text, prefix), text, prefix, shown)
+        data, prefix = table, PYPROJECT
+    return _File(path, data, structure(data, shown, text, prefix), text, prefix, shown)
 
 
 def _extended(file: _File, root: Path, chain: tuple[_File, ...]) -> Iterator[_File]:
@@ -348,7 +168,7 @@ def _from_root(file: _File, root: Path) -> dict[str, Any]:
             kind, _, rest = value.partition(":")
             return f"{kind}:{Path(os.path.relpath(file.path.parent / rest, root)).as_posix()}"
         recipe = key == ("recipe",) and looks_like_path(value)
-        if isinstance(value, str) and (recipe or key in _PATHS):
+        if isinstance(value, str) and (recipe or key in PATHS):
             return Path(os.path.relpath(file.path.parent / value, root)).as_posix()
         if key[0] == "secrets" and isinstance(value, str) and value.startswith("src=") and value[4:5] not in "~/":
             return f"src={Path(os.path.relpath(file.path.parent / value[4:], root)).as_posix()}"
@@ -373,145 +193,3 @@ def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
     except toml.NotToml as error:
         line = error.line or text.count("\n") + 1
         raise ProjectError(f"broken TOML: {error.reason}", where=f"{shown}:{line}") from None
-
-
-def _structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Tables:
-    if not isinstance(data, dict):
-        raise ProjectError("is not a table", where=f"{shown}:{line_of(text, prefix)}")
-    _check_keys(data, Tables, shown, text, prefix)
-    try:
-        return _converter().structure(data, Tables)
-    except ClassValidationError as error:
-        message, _, at = transform_error(error, format_exception=_say)[0].rpartition(" @ $")
-        key = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]']+", at))
-        renamed = tuple(part.replace("_", "-") if isinstance(part, str) else part for part in key)
-        if item := _first_wrong_item(error):
-            renamed = (*renamed, item.key)
-        dotted = ".".join(str(part) for part in renamed)
-        raise ProjectError(f"{dotted}: {message}", where=f"{shown}:{line_of(text, (*prefix, *renamed))}") from None
-
-
-def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: tuple[str | int, ...]) -> None:
-    """Refuse unknown keys, at every level, with the nearest known one."""
-    known = {_key(attribute): attribute for attribute in fields(cls)}
-    for key, value in data.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            table = ".".join(str(part) for part in prefix if part not in _PYPROJECT)
-            raise ProjectError(
-                f"unknown key {key!r}" + (f" in {table}" if table else ""),
-                where=f"{shown}:{line_of(text, (*prefix, key))}",
-                do=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(known) + ".",
-            )
-        inner = _TABLES.get(key)
-        if inner and isinstance(value, dict):
-            _check_keys(value, inner, shown, text, (*prefix, key))
-        elif inner and isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, dict):
-                    _check_keys(item, inner, shown, text, (*prefix, key, index))
-
-
-def _key(attribute: Attribute[Any]) -> str:
-    return attribute.name.replace("_", "-")
-
-
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=True, forbid_extra_keys=True)
-
-    def strict(kind: type, words: str) -> None:
-        def structure(value: Any, _: Any) -> Any:
-            if type(value) is not kind:
-                raise TypeError(f"must be {words}, not {_name(value)}{_in_quotes(value) if kind is str else ''}")
-            return value
-
-        converter.register_structure_hook(kind, structure)
-
-    strict(str, "text")
-    strict(bool, "true or false")
-
-    def apt(value: Any, _: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-        raise TypeError("must be a list of package names, or the name of a file")
-
-    converter.register_structure_hook_func(lambda kind: kind == str | tuple[str, ...] | None, apt)
-
-    def extends(value: Any, kind: Any) -> Any:
-        try:
-            return apt(value, kind)
-        except TypeError:
-            raise TypeError("must be the name of a file, or a list of such") from None
-
-    def texts(value: Any, _: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise TypeError("must be a list of texts")
-        return tuple(value)
-
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], texts)
-
-    def mapping(value: Any, _: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"must be a table, not {_name(value)}")
-        for key, item in value.items():
-            if not isinstance(item, str):
-                raise _WrongItem(key, f"must be text, not {_name(item)}{_in_quotes(item)}")
-        return dict(value)
-
-    converter.register_structure_hook_func(lambda kind: kind == dict[str, str], mapping)
-
-    def models(value: Any, _: Any) -> Any:
-        if value is None:
-            return None
-        if not isinstance(value, list):
-            raise TypeError("must be an array of tables: [[models]]")
-        return converter.structure(value, tuple[ModelTable, ...])
-
-    converter.register_structure_hook_func(lambda kind: kind == tuple[ModelTable, ...] | None, models)
-    for cls in (*_TABLES.values(), Tables):
-        names = {each.name: override(rename=_key(each)) for each in fields(cls)}
-        if cls is Tables:
-            names["extends"] = override(struct_hook=extends)
-        generated: Any = make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]
-
-        def table(value: Any, type_: Any, generated: Any = generated) -> Any:
-            if not isinstance(value, dict):
-                raise TypeError(f"must be a table, not {_name(value)}")
-            return generated(value, type_)
-
-        converter.register_structure_hook(cls, table)
-    return converter
-
-
-def _say(error: BaseException, _: type | None) -> str:
-    if isinstance(error, KeyError):
-        return f"the key {str(error.args[0])!r} is missing"
-    return str(error)
-
-
-class _WrongItem(TypeError):
-    """A value of a table whose keys are the user's own."""
-
-    def __init__(self, key: str, what: str) -> None:
-        super().__init__(what)
-        self.key = key
-
-
-def _first_wrong_item(group: BaseException) -> _WrongItem | None:
-    """The wrong item that the first of a group's errors is, if it is one."""
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group if isinstance(group, _WrongItem) else None
-
-
-def _in_quotes(value: Any) -> str:
-    if type(value) not in (int, float, bool):
-        return ""
-    return f'; write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
-
-
-def _name(value: Any) -> str:
-    names = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
-    return names.get(type(value), type(value).__name__)

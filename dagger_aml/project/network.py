@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
@@ -13,108 +11,87 @@ from ..graph.access import Access
 from ..graph.mount import Secret
 from ..network.ca import check_ca
 from ..text import expanded
-from .file import ProjectFile
-
-Said = Callable[[str, str | None, tuple[str, ...]], str | None]
-"""Gives an option's value by precedence: its name, what the file says, the file's key; and notes where it is from."""
-
-
-_Made = TypeVar("_Made")
-
+from .merge import Reading, listed, maybe
+from .origin import Origin, Rank, located
 
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
-def read_access(
-    said: Said,
-    lists: Mapping[str, tuple[str, ...]],
-    file: ProjectFile,
-    root: Path,
-    sources: dict[str, str],
-) -> tuple[Access, tuple[str, ...]]:
-    """The access of a project, and notes on what was not taken.
+def read_access(reading: Reading) -> Access:
+    """The access of a project; what is not taken is noted.
 
-    :param lists: what the repeatable flags ``extra_index_url``, ``find_links`` and ``secret`` say.
     :raises UsageError: a URL with a password, a file of certificates that is none, a malformed secret.
     """
-    pip, network = file.tables.pip, file.tables.network
-    notes: list[str] = []
-    proxies = {}
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        proxies[name] = said(name, getattr(network, name), ("network", name.replace("_", "-")))
-        if name != "no_proxy" and _only_here(proxies[name], sources.get(name, "")):
-            notes.append(
-                f"{sources[name]} names a proxy on this machine, which the build's commands cannot reach; it is not "
-                f"passed on. Give it by --{name.replace('_', '-')} if they can."
-            )
-            proxies[name] = None
-            del sources[name]
-    ca = said("ca", network.ca, ("network", "ca"))
-    path = None
-    if ca:
-        in_file = not sources["ca"].startswith(("--", "$"))
-        path = (root / ca if in_file else expanded(ca)).absolute()
-        _checked(sources, partial(check_ca, path))
-    urls = {
-        name: _listed(name, lists.get(name, ()), in_file, file, sources)
-        for name, in_file in (("extra_index_url", pip.extra_index_urls), ("find_links", pip.find_links))
-    }
-    found = _checked(
-        sources,
-        lambda: Access(
-            index_url=said("index_url", pip.index_url, ("pip", "index-url")),
-            extra_index_urls=urls["extra_index_url"],
-            find_links=urls["find_links"],
-            apt_mirror=said("apt_mirror", network.apt_mirror, ("network", "apt-mirror")),
-            ca=path,
-            secrets=_secrets(lists.get("secret", ()), file, root, sources),
-            **proxies,
-        ),
+    proxies = {name: _proxy(reading, name) for name in ("http_proxy", "https_proxy", "no_proxy")}
+    ca = _ca(reading)
+    extra, links = listed(reading, "extra_index_url"), listed(reading, "find_links")
+    index, mirror = maybe(reading, "index_url"), maybe(reading, "apt_mirror")
+    secrets = _secrets(reading)
+    _check(reading, "index_url", index_url=index)
+    _check(reading, "extra_index_url", extra_index_urls=extra)
+    _check(reading, "find_links", find_links=links)
+    _check(reading, "apt_mirror", apt_mirror=mirror)
+    for name, value in proxies.items():
+        _check(reading, name, **{name: value})
+    return Access(
+        index_url=index,
+        extra_index_urls=extra,
+        find_links=links,
+        apt_mirror=mirror,
+        ca=ca,
+        secrets=secrets,
+        **proxies,
     )
-    return found, tuple(notes)
 
 
-def _checked(sources: Mapping[str, str], make: Callable[[], _Made]) -> _Made:
-    """The result of ``make``; an error of its that names a field gets the field's source as its place."""
-    try:
-        return make()
-    except UsageError as error:
-        field = (error.where or "").partition(" ")[0].lstrip("-").replace("-", "_")
-        error.where = sources.get(field) or sources.get(field.removesuffix("s")) or error.where
-        raise
+def _check(reading: Reading, name: str, **fields: Any) -> None:
+    """Let one field be checked alone, so that an error of it is known to be the setting's."""
+    with located(reading.origins.get(name), always=True):
+        Access(**fields)
 
 
-def _listed(
-    name: str, flags: tuple[str, ...], in_file: tuple[str, ...], file: ProjectFile, sources: dict[str, str]
-) -> tuple[str, ...]:
-    """A list by precedence: flags, else the file's."""
-    if flags:
-        sources[name] = "--" + name.replace("_", "-")
-        return flags
-    if in_file:
-        sources[name] = file.where("pip", "extra-index-urls" if name == "extra_index_url" else "find-links")
-    return in_file
+def _proxy(reading: Reading, name: str) -> str | None:
+    value = maybe(reading, name)
+    if value is None or name == "no_proxy" or not _only_here(value, reading.origins[name]):
+        return value
+    reading.notes.append(
+        f"{reading.origins[name]} names a proxy on this machine, which the build's commands cannot reach; it is not "
+        f"passed on. Give it by --{name.replace('_', '-')} if they can."
+    )
+    del reading.origins[name]
+    return None
 
 
-def _secrets(flags: tuple[str, ...], file: ProjectFile, root: Path, sources: dict[str, str]) -> tuple[Secret, ...]:
+def _ca(reading: Reading) -> Path | None:
+    ca = maybe(reading, "ca")
+    if ca is None:
+        return None
+    origin = reading.origins["ca"]
+    path = (reading.root / ca if origin.rank is Rank.FILE else expanded(ca)).absolute()
+    with located(origin, always=True):
+        check_ca(path)
+    return path
+
+
+def _secrets(reading: Reading) -> tuple[Secret, ...]:
     found: dict[str, Secret] = {}
-    for id, text in file.tables.secrets.items():
-        where = sources[f"secrets.{id}"] = file.where("secrets", id)
-        found[id] = Secret.parse(f"id={id},{text}", where=where, root=root)
+    for id, text in reading.file.tables.secrets.items():
+        origin = reading.origins[f"secrets.{id}"] = reading.file.origin("secrets", id)
+        found[id] = Secret.parse(f"id={id},{text}", where=str(origin), root=reading.root)
     given: set[str] = set()
-    for text in flags:
+    for text in reading.options.secret:
         secret = Secret.parse(text)
         if secret.id in given:
             raise UsageError(f"the secret {secret.id} is given twice", where="--secret")
         given.add(secret.id)
         found[secret.id] = secret
-        sources[f"secrets.{secret.id}"] = "--secret"
+        reading.origins[f"secrets.{secret.id}"] = Origin(Rank.FLAG, flag="--secret")
     return tuple(found.values())
 
 
-def _only_here(proxy: str | None, source: str) -> bool:
+def _only_here(proxy: str, origin: Origin) -> bool:
     """Whether a proxy that a variable names is one of this machine alone."""
-    if not proxy or not source.startswith("$"):
+    if origin.rank is not Rank.VARIABLE:
         return False
     host = urlsplit(proxy if "://" in proxy else f"http://{proxy}").hostname or ""
     return host.startswith(_LOOPBACK)

@@ -1,10 +1,16 @@
-"""What flags and environment variables may say of a project."""
+"""The settings of a project, one record each: what flags and variables say too, and what only its file says."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import get_args
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
+
+from ..base import catalog
+from ..graph.base import DEFAULT_PLATFORM
+from ..steps.installer import Installer
+from ..steps.packages import Via
+from .setting import Setting, setting, settings_of
 
 
 @frozen
@@ -14,105 +20,331 @@ class Options:
 
     base: str | None = field(
         default=None,
-        metadata={
-            "help": "A catalog name, a reference, oci:FOLDER[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE.",
-            "metavar": "IMAGE",
-        },
+        metadata=setting(
+            key=("base",),
+            default=catalog.DEFAULT.name,
+            help="A catalog name, a reference, oci:FOLDER[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE.",
+            says="A [catalog](bases.md) name, a reference, or an [image here](bases.md#an-image-on-this-machine).",
+            metavar="IMAGE",
+            example='"curated/minimal-py311-inference"',
+        ),
     )
     recipe: str | None = field(
-        default=None, metadata={"help": "extended, dynamic, preinstalled, package, or a file.", "metavar": "RECIPE"}
+        default=None,
+        metadata=setting(
+            key=("recipe",),
+            default="extended",
+            help="extended, dynamic, preinstalled, package, or a file.",
+            says="A recipe's name, or the path of a [file](own-recipe.md).",
+            metavar="RECIPE",
+            example='"dynamic"',
+        ),
     )
     platform: str | None = field(
         default=None,
-        metadata={
-            "help": "Platform of the image, whatever the host is; several for `build`.",
-            "metavar": "OS/ARCH[,…]",
-        },
+        metadata=setting(
+            key=("platform",),
+            default=DEFAULT_PLATFORM,
+            help="Platform of the image, whatever the host is; several for `build`.",
+            says="The image's platform, whatever the host's is.",
+            metavar="OS/ARCH[,…]",
+            example='"linux/arm64"',
+        ),
     )
     entry_script: str | None = field(
-        default=None, metadata={"help": "Entry script, relative to the code folder.", "metavar": "FILE"}
+        default=None,
+        metadata=setting(
+            key=("code", "entry-script"),
+            help="Entry script, relative to the code folder.",
+            says="The entry script, relative to the code folder.",
+            metavar="FILE",
+            example='"serve.py"',
+            unsaid="as found",
+        ),
     )
     requirements: str | None = field(
         default=None,
-        metadata={"help": "A requirements file, pylock.toml, uv.lock or pyproject.toml.", "metavar": "FILE"},
+        metadata=setting(
+            key=("requirements",),
+            path=True,
+            help="A requirements file, pylock.toml, uv.lock or pyproject.toml.",
+            says="What pip installs: a requirements file, or a lock.",
+            metavar="FILE",
+            example='"requirements.txt"',
+            unsaid="`requirements.txt`, if there is one",
+        ),
     )
     via: str | None = field(
         default=None,
-        metadata={"help": "How preinstalled packages are found: start-script or pythonpath.", "metavar": "WAY"},
+        metadata=setting(
+            key=("preinstalled", "via"),
+            default="start-script",
+            choices=get_args(Via),
+            help="How preinstalled packages are found: start-script or pythonpath.",
+            says="How preinstalled packages are found: `start-script` or `pythonpath`.",
+            metavar="WAY",
+            example='"pythonpath"',
+        ),
     )
     pip: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"help": "A package for pip to install too.", "metavar": "PKG"}
+        default=(),
+        converter=tuple,
+        metadata=setting(repeatable=True, help="A package for pip to install too.", metavar="PKG"),
     )
     apt: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"help": "A Debian package to install too.", "metavar": "PKG"}
+        default=(),
+        converter=tuple,
+        metadata=setting(
+            key=("apt",),
+            type=str | tuple[str, ...] | None,
+            path=True,
+            repeatable=True,
+            help="A Debian package to install too.",
+            says="Debian packages, or the name of a file that lists them.",
+            metavar="PKG",
+            example='["libgomp1"]',
+            unsaid="`apt.txt`, if there is one",
+        ),
     )
     env: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"help": "A variable of the image.", "metavar": "NAME=VALUE"}
+        default=(),
+        converter=tuple,
+        metadata=setting(
+            key=("env",),
+            type=dict[str, str],
+            repeatable=True,
+            help="A variable of the image.",
+            says="Variables of the image.",
+            metavar="NAME=VALUE",
+            example='{ WORKER_COUNT = "2" }',
+        ),
     )
     label: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"help": "A label of the image.", "metavar": "NAME=VALUE"}
+        default=(),
+        converter=tuple,
+        metadata=setting(
+            key=("labels",),
+            type=dict[str, str],
+            repeatable=True,
+            help="A label of the image.",
+            says="Labels of the image.",
+            metavar="NAME=VALUE",
+            example='{ "org.opencontainers.image.vendor" = "Example" }',
+        ),
     )
     installer: str | None = field(
-        default=None, metadata={"help": "What installs packages: pip, or uv, pinned.", "metavar": "NAME"}
+        default=None,
+        metadata=setting(
+            key=("pip", "installer"),
+            default="pip",
+            choices=get_args(Installer),
+            help="What installs packages: pip, or uv, pinned.",
+            says="What installs packages: `pip`, or `uv`, pinned.",
+            metavar="NAME",
+            example='"uv"',
+        ),
     )
     index_url: str | None = field(
-        default=None, metadata={"help": "The package index, in place of PyPI.", "metavar": "URL"}
+        default=None,
+        metadata=setting(
+            key=("pip", "index-url"),
+            help="The package index, in place of PyPI.",
+            says="The index, in place of PyPI; its login is a secret.",
+            metavar="URL",
+            example='"https://pypi.example.com/simple/"',
+            unsaid="PyPI",
+        ),
     )
     extra_index_url: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"help": "A package index beside it.", "metavar": "URL"}
+        default=(),
+        converter=tuple,
+        metadata=setting(
+            key=("pip", "extra-index-urls"),
+            type=tuple[str, ...],
+            repeatable=True,
+            help="A package index beside it.",
+            says="Indexes beside it.",
+            metavar="URL",
+            example='["https://pkgs.example.com/simple/"]',
+            unsaid="none",
+        ),
     )
     find_links: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"help": "A page with archives.", "metavar": "URL"}
+        default=(),
+        converter=tuple,
+        metadata=setting(
+            key=("pip", "find-links"),
+            type=tuple[str, ...],
+            repeatable=True,
+            help="A page with archives.",
+            says="URLs of pages with archives.",
+            metavar="URL",
+            example='["https://example.com/wheels/"]',
+            unsaid="none",
+        ),
     )
     apt_mirror: str | None = field(
-        default=None, metadata={"help": "Takes the archive's place in the base's apt sources.", "metavar": "URL"}
+        default=None,
+        metadata=setting(
+            key=("network", "apt-mirror"),
+            help="Takes the archive's place in the base's apt sources.",
+            says="Replaces the archive's URL in the base's apt sources.",
+            metavar="URL",
+            example='"https://apt.example.com/ubuntu"',
+        ),
     )
     http_proxy: str | None = field(
         default=None,
-        metadata={"help": "Proxy of the build's commands.", "metavar": "URL", "variable": "HTTP_PROXY"},
+        metadata=setting(
+            variable="HTTP_PROXY",
+            key=("network", "http-proxy"),
+            help="Proxy of the build's commands.",
+            says="Of the build's commands.",
+            metavar="URL",
+            example='"http://proxy.example.com:3128"',
+            unsaid="`$HTTP_PROXY`",
+        ),
     )
     https_proxy: str | None = field(
         default=None,
-        metadata={"help": "Proxy of the build's commands.", "metavar": "URL", "variable": "HTTPS_PROXY"},
+        metadata=setting(
+            variable="HTTPS_PROXY",
+            key=("network", "https-proxy"),
+            help="Proxy of the build's commands.",
+            says="Of the build's commands.",
+            metavar="URL",
+            example='"http://proxy.example.com:3128"',
+            unsaid="`$HTTPS_PROXY`",
+        ),
     )
     no_proxy: str | None = field(
-        default=None, metadata={"help": "Hosts without proxy.", "metavar": "HOSTS", "variable": "NO_PROXY"}
+        default=None,
+        metadata=setting(
+            variable="NO_PROXY",
+            key=("network", "no-proxy"),
+            help="Hosts without proxy.",
+            says="Hosts that need no proxy.",
+            metavar="HOSTS",
+            example='"localhost,.example.com"',
+            unsaid="`$NO_PROXY`",
+        ),
     )
     ca: str | None = field(
         default=None,
-        metadata={"help": "Certificates (PEM) that the build's commands trust too.", "metavar": "FILE"},
+        metadata=setting(
+            key=("network", "ca"),
+            path=True,
+            help="Certificates (PEM) that the build's commands trust too.",
+            says="Certificates in PEM to trust beside the public ones.",
+            metavar="FILE",
+            example='"company-ca.pem"',
+            unsaid="none",
+        ),
     )
     secret: tuple[str, ...] = field(
         default=(),
         converter=tuple,
         repr=False,
-        metadata={
-            "help": "id=pip|netrc|azure-artifacts|apt,env=NAME or src=FILE; mounted, never in the image.",
-            "metavar": "SECRET",
-        },
+        metadata=setting(
+            key=("secrets",),
+            type=dict[str, str],
+            repeatable=True,
+            help="id=pip|netrc|azure-artifacts|apt,env=NAME or src=FILE; mounted, never in the image.",
+            says="Where the value of a secret is: `env=NAME` or `src=FILE`.",
+            metavar="SECRET",
+            example='{ pip = "env=PIP_INDEX" }',
+        ),
     )
 
 
-def option_flag(option: Attribute[Any]) -> str:
-    """``--entry-script`` of the field ``entry_script``."""
-    return "--" + option.name.replace("_", "-")
+PROJECT_SETTINGS = settings_of(Options, "project")
+"""The settings of a project that a flag says, by the name of their field."""
 
 
-def takes_several(option: Attribute[Any]) -> bool:
-    """Whether the flag may be given several times."""
-    return option.default == ()
+FILE_KEYS = (
+    Setting(
+        name="extends",
+        key=("extends",),
+        type=str | tuple[str, ...] | None,
+        says="A file of shared defaults, or several; this file wins.",
+        example='"../company.toml"',
+        unsaid="none",
+    ),
+    Setting(
+        name="name",
+        key=("name",),
+        says="Names the project in the plan and the Dockerfile.",
+        example='"diabetes"',
+        unsaid="the folder's name",
+    ),
+    Setting(
+        name="version",
+        key=("version",),
+        says="What `{version}` stands for in a tag.",
+        example='"1.4.0"',
+        unsaid="`[project] version` of pyproject.toml",
+    ),
+    Setting(
+        name="code", key=("code", "path"), path=True, says="The code folder.", example='"src"', unsaid="as found"
+    ),
+    Setting(
+        key=("models", "path"), type=str, required=True, path=True, says="A file or a folder.", example='"model"'
+    ),
+    Setting(
+        key=("models", "name"),
+        says="As it is registered with Azure ML.",
+        example='"diabetes"',
+        unsaid="the file's or folder's name",
+    ),
+    Setting(
+        key=("models", "version"),
+        type=str,
+        default="1",
+        says="As it is registered with Azure ML.",
+        example='"3"',
+    ),
+    Setting(
+        key=("models", "flat"),
+        type=bool,
+        default=False,
+        says="Straight into `azureml-models`, not `NAME/VERSION`; for one model only.",
+        example="true",
+    ),
+    Setting(
+        key=("models", "keep-folder"),
+        type=bool,
+        default=False,
+        says="Keep the folder's own name below `NAME/VERSION`.",
+        example="true",
+    ),
+    Setting(
+        name="preinstalled",
+        key=("preinstalled", "path"),
+        path=True,
+        says="A site-packages folder of yours, for [preinstalled](preinstalled.md).",
+        example='"libs"',
+        unsaid="none",
+    ),
+)
+"""What only a project's file says, and comes before the keys of :class:`Options` in their tables."""
 
 
-def option_variable(option: Attribute[Any]) -> str | None:
-    """``DAGGER_AML_ENTRY_SCRIPT``, or the standard one of a proxy; none for fields that take several values."""
-    if takes_several(option):
-        return None
-    name: str = option.metadata.get("variable", f"DAGGER_AML_{option.name.upper()}")
-    return name
-
-
-def variable_spellings(variable: str | None) -> tuple[str, ...]:
-    """A variable's name as programs look for it: those of proxies in lower case first."""
-    if variable is None or variable.startswith("DAGGER_AML_"):
-        return (variable,) if variable else ()
-    return (variable.lower(), variable)
+MORE_FILE_KEYS = (
+    Setting(
+        name="request",
+        key=("request",),
+        path=True,
+        says="A sample request; never part of the image.",
+        example='"request.json"',
+        unsaid="`request.json`, if there is one",
+    ),
+    Setting(
+        name="answer",
+        key=("answer",),
+        path=True,
+        says="What the sample request must give.",
+        example='"answer.json"',
+        unsaid="`answer.json`, if there is one",
+    ),
+)
+"""As :data:`FILE_KEYS`, after them."""

@@ -23,6 +23,8 @@ from dagger_aml.graph.base import DEFAULT_PLATFORM
 from dagger_aml.project import discover as conventions
 from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.recipe import recipe_names
+from dagger_aml.project.setting import Setting
+from dagger_aml.project.tables import KEYS
 
 from .. import reference
 from ..pages import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
@@ -203,27 +205,24 @@ def test_the_reference_is_made_from_the_code_as_it_is(page: Path) -> None:
     assert reference.held(page) == reference.PAGES[page](), f"docs/{page.name} is out of date: {reference.COMMAND}"
 
 
-@pytest.mark.parametrize("key", list(reference.file_keys()), ids=lambda key: key.name)
-def test_every_key_says_what_it_is_for(key: reference.Key, tmp_path: Path) -> None:
-    said = key.field.metadata
-    assert said.get("help") and said.get("example"), f"give {key.table.__name__}.{key.field.name} metadata=_says(…)"
-    name = key.name.split(".")
+@pytest.mark.parametrize("record", KEYS, ids=lambda record: ".".join(record.key))
+def test_every_key_says_what_it_is_for(record: Setting, tmp_path: Path) -> None:
+    assert record.says and record.example, f"give the record of {record.key} its words"
+    name = record.key
     first = 'path = "model"\n' if name[0] == "models" and name[-1] != "path" else ""
-    header = reference.heading(key).strip("`") + "\n" if len(name) > 1 else ""
+    header = reference.heading(name[0]).strip("`") + "\n" if len(name) > 1 else ""
     (tmp_path / "company.toml").touch()
-    root = make(tmp_path / "project", {FILE_NAME: f"{header}{first}{name[-1]} = {said['example']}\n"})
+    root = make(tmp_path / "project", {FILE_NAME: f"{header}{first}{name[-1]} = {record.example}\n"})
     read_project_file(root)
 
 
 def test_every_option_that_a_key_says_too_is_beside_it() -> None:
-    beside = {option.name for key in reference.file_keys() if (option := reference.option_of(key.name))}
+    beside = {record.name for record in KEYS if record.flag}
     assert beside >= {"base", "recipe", "platform", "entry_script", "requirements", "via", "env", "label"}
 
 
 def test_the_defaults_are_the_real_ones() -> None:
-    unsaid = {
-        key.name: key.field.metadata["unsaid"] for key in reference.file_keys() if "unsaid" in key.field.metadata
-    }
+    unsaid = {".".join(record.key): record.otherwise for record in KEYS}
     assert unsaid["base"] == f"`{catalog.DEFAULT.name}`"
     assert unsaid["platform"] == f"`{DEFAULT_PLATFORM}`"
     assert unsaid["recipe"] == "`extended`"

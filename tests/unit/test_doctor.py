@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +23,7 @@ from dagger_aml.backends.dagger import connect
 from dagger_aml.cli import main
 from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
-from dagger_aml.project.settings import Options, option_flag
+from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.text import masked
 
 from .tools import await_, greeting
@@ -387,7 +386,7 @@ def test_what_a_proxy_s_check_advises_is_a_flag(machine: Machine, monkeypatch: p
     for name in PROXIES:
         monkeypatch.setenv(name, "http://localhost:3128")
     found = checks("proxies")
-    flags = {option_flag(option) for option in fields(Options)}
+    flags = {record.flag for record in PROJECT_SETTINGS.values()}
     advised = {name: re.findall(r"--[a-z-]+", each.do or "") for name, each in found.items()}
     assert advised == {
         "ALL_PROXY": [],

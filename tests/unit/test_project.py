@@ -12,7 +12,7 @@ from dagger_aml import From, GraphError, Model, Options, ProjectError, UsageErro
 from dagger_aml.base.catalog import DEFAULT, IMAGES, assumed, find
 from dagger_aml.base.catalog import base as base_named
 from dagger_aml.project.recipe import load_recipe, recipe_names
-from dagger_aml.project.settings import option_flag, option_variable, takes_several
+from dagger_aml.project.settings import PROJECT_SETTINGS
 
 from .tools import SCORE, as_nobody, error_of, laid_out, linux_root, make, open_to_all, planned, short
 
@@ -250,10 +250,12 @@ def test_variables_and_labels_add_to_the_files(root):
 
 def test_every_option_has_its_flag_variable_and_help():
     for option in fields(Options):
-        assert option_flag(option) == "--" + option.name.replace("_", "-")
-        own = "DAGGER_AML_" + option.name.upper()
-        assert option_variable(option) == (None if takes_several(option) else option.metadata.get("variable", own))
-        assert option.metadata["help"].endswith(".") and option.metadata["metavar"].isupper()
+        record = PROJECT_SETTINGS[option.name]
+        assert record.flag == "--" + option.name.replace("_", "-") and record.repeatable == (option.default == ())
+        own = {f"{name}_proxy": f"{name}_proxy".upper() for name in ("http", "https", "no")}
+        variable = own.get(option.name, "DAGGER_AML_" + option.name.upper())
+        assert record.variable == (None if record.repeatable else variable)
+        assert record.help.endswith(".") and str(record.metavar).isupper()
 
 
 def test_pyproject_may_say_it(root):

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from dagger_aml import ProjectError
-from dagger_aml.project.file import FILE_NAME, CodeTable, ModelTable, PreinstalledTable, read_project_file
+from dagger_aml.project.file import FILE_NAME, read_project_file
+from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable
 from dagger_aml.toml import line_of
 
 from .tools import error_of, make

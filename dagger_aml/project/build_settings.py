@@ -1,0 +1,112 @@
+"""The settings of scope ``build``: how a command makes an image, whatever the project is.
+
+They come from flags, from variables and from the table ``[build]`` of a project's file, as those of a project do. Of
+several projects the files must say the same, for one builder and one engine make them all.
+
+**The engine's address has no key in a file.** The engine gets the project's files, the values of its secrets and the
+logins of the registries that are pushed to. A folder that somebody cloned or unpacked must not choose the machine
+that these go to, so only who starts the command says it: by ``--engine`` or ``$DAGGER_AML_ENGINE``. ``with`` may
+stand in a file, since it only chooses among the programs that this machine has and its user may run anyway; timeouts
+and the number of jobs choose nothing but patience.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from .setting import setting, settings_of
+
+
+@frozen
+class BuildOptions:
+    """What flags and environment variables may say of how something is built. None means not said."""
+
+    builder: str | None = field(
+        default=None,
+        metadata=setting(
+            flag="--with",
+            variable="DAGGER_AML_WITH",
+            key=("build", "with"),
+            default="dagger",
+            help="What builds. Never switched silently.",
+            says="What builds: `dagger`, `docker`, `podman` or `buildah`.",
+            example='"podman"',
+        ),
+    )
+    engine: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "engine"),
+            help="The Dagger engine at unix:///PATH or tcp://HOST:PORT, and no other.",
+            metavar="ADDRESS",
+            unless_file="a file may not choose the engine that a project's files, secrets and logins go to",
+        ),
+    )
+    engine_timeout: float | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "engine-timeout"),
+            type=float | None,
+            default=300.0,
+            least=1,
+            help="For getting and starting an engine in Docker; 300 unless given.",
+            says="Seconds for getting and starting an engine in Docker.",
+            metavar="SECONDS",
+            example="600",
+        ),
+    )
+    ready_timeout: float | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "ready-timeout"),
+            type=float | None,
+            default=300.0,
+            least=1,
+            help="For the server to be ready, init() included; 300 unless given.",
+            says="Seconds for a served image to be ready, `init()` included.",
+            metavar="SECONDS",
+            example="120",
+        ),
+    )
+    jobs: int | None = field(
+        default=None,
+        metadata=setting(
+            short="-j",
+            key=("build", "jobs"),
+            type=int | None,
+            least=1,
+            help="How many of several projects are built at once; 4 unless given. podman and buildah build one at "
+            "a time.",
+            says="How many of several projects are built at once.",
+            metavar="N",
+            example="2",
+            unsaid="`4`",
+        ),
+    )
+    format: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "format"),
+            choices=("classic", "buildkit"),
+            help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
+            says="Dockerfile form: `classic` or `buildkit`; for docker and `dagger-aml dockerfile`.",
+            example='"buildkit"',
+            unsaid="what docker can do",
+        ),
+    )
+    progress: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "progress"),
+            default="auto",
+            choices=("auto", "tty", "plain", "quiet", "json"),
+            help="How progress is shown on standard error: tty for a terminal, plain lines, JSON objects, or not "
+            "at all.",
+            says="How progress is shown: `auto`, `tty`, `plain`, `quiet` or `json`.",
+            example='"plain"',
+        ),
+    )
+
+
+BUILD_SETTINGS = settings_of(BuildOptions, "build")
+"""The settings of a build by the name of their field."""

@@ -1,0 +1,67 @@
+"""The values of a build's settings: one for all the projects that a command line names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import DaggerAmlError, UsageError
+from .file import ProjectFile, read_project_file
+from .origin import Stated, best
+from .setting import Setting, typed
+
+
+def resolved(
+    record: Setting,
+    flag: Any,
+    files: Mapping[str, ProjectFile],
+    default: Stated,
+    environ: Mapping[str, str] = os.environ,
+) -> Stated:
+    """The value of a setting of a build.
+
+    :param flag: its flag's value, None where it is not given.
+    :param files: by the folders that the command line names.
+    :raises UsageError: files of several projects say it differently, and neither flag nor variable decides.
+    """
+    found = best([*typed(record, flag, environ), *_in_files(record, files), default])
+    if not found.is_typed:
+        _check_agree(record, files)
+    return found
+
+
+def files_of(folders: Sequence[str]) -> dict[str, ProjectFile]:
+    """The project files of folders; one that cannot be read is told of when its project is, and left out here."""
+    found = {}
+    for folder in folders:
+        try:
+            if Path(folder).is_dir():
+                found[folder] = read_project_file(Path(folder).resolve())
+        except (DaggerAmlError, OSError):
+            continue
+    return found
+
+
+def _in_files(record: Setting, files: Mapping[str, ProjectFile]) -> Iterator[Stated]:
+    for file in files.values():
+        yield from file.says(record)
+
+
+def _check_agree(record: Setting, files: Mapping[str, ProjectFile]) -> None:
+    said = {folder: next(file.says(record), None) for folder, file in files.items()}
+    one = next(((folder, each) for folder, each in said.items() if each), None)
+    if one is None:
+        return
+    folder, value = one
+    assert value is not None
+    for other, each in said.items():
+        if each is None or each.value != value.value:
+            key = ".".join(record.key)
+            theirs = f"{each.value!r} ({other}, {each.origin})" if each else f"nothing ({other})"
+            raise UsageError(
+                f"two projects say {key} differently: {value.value!r} ({folder}, {value.origin}) and {theirs}",
+                where=record.flag,
+                do=f"Say it for all of them: {record.flag}, or ${record.variable}; or build them one by one.",
+            )

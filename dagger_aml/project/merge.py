@@ -1,0 +1,125 @@
+"""The values of a project's settings by precedence, each with where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from ..errors import UsageError
+from ..graph.checks import check_text
+from ..graph.graph import Graph
+from .file import ProjectFile
+from .origin import DEFAULT, Origin, Rank, Stated, best, located
+from .setting import typed
+from .settings import PROJECT_SETTINGS, Options
+
+_Made = TypeVar("_Made")
+
+
+@frozen
+class Reading:
+    """What a project is read from, and what was learnt on the way.
+
+    :param origins: where each value is from, by the names of :attr:`~.model.Project.sources`.
+    :param notes: what the user should know.
+    """
+
+    root: Path
+    options: Options
+    file: ProjectFile
+    origins: dict[str, Origin] = field(factory=dict)
+    notes: list[str] = field(factory=list)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The origins as people read them."""
+        return {name: str(origin) for name, origin in self.origins.items()}
+
+    def located(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """The result of ``make``; an error of its gets the value's origin as its place."""
+        with located(self.origins.get(name)):
+            return make()
+
+
+def stated(reading: Reading, name: str) -> Stated:
+    """What holds for a setting: what flag, variable or file say of it, else its default."""
+    record = PROJECT_SETTINGS[name]
+    default = Stated(record.default, DEFAULT)
+    return best([*typed(record, getattr(reading.options, name)), *reading.file.says(record), default])
+
+
+def said(reading: Reading, name: str) -> str:
+    """A setting of one text that has a default, checked.
+
+    :raises GraphError: a character that no image may hold. :raises UsageError: none of the record's choices.
+    """
+    found = stated(reading, name)
+    reading.origins[name] = found.origin
+    value: str = found.value
+    if found.is_typed:
+        check_text(str(found.origin), value, newline=False)
+    return value
+
+
+def chosen(reading: Reading, name: str, what: str) -> str:
+    """As :func:`said`, of a few choices.
+
+    :param what: they are, for the message.
+    """
+    value, choices = said(reading, name), PROJECT_SETTINGS[name].choices
+    if value not in choices:
+        where = str(reading.origins[name])
+        raise UsageError(f"no such {what}: {value!r}", where=where, do=f"Take {' or '.join(choices)}.")
+    return value
+
+
+def maybe(reading: Reading, name: str) -> str | None:
+    """As :func:`said`, of a setting without a default; it has no origin then either."""
+    value = said(reading, name)
+    if not value:
+        del reading.origins[name]
+    return value or None
+
+
+def listed(reading: Reading, name: str) -> tuple[str, ...]:
+    """A list by precedence: that of the flags, else the file's."""
+    found = stated(reading, name)
+    if found.is_said:
+        reading.origins[name] = found.origin
+    return tuple(found.value or ())
+
+
+def added(reading: Reading, name: str) -> tuple[str, ...]:
+    """What a repeatable flag adds to what is there."""
+    flags: tuple[str, ...] = getattr(reading.options, name)
+    flag = f"--{name}"
+    for text in flags:
+        check_text(flag, text, newline=False)
+        reading.origins[f"{name}.{text}"] = Origin(Rank.FLAG, flag=flag)
+    return flags
+
+
+def pairs(reading: Reading, name: str, in_file: Mapping[str, str], option: str) -> dict[str, str]:
+    """The file's pairs and those of a flag, which win.
+
+    :param name: of the pairs in the file, as ``labels``; ``option`` is the setting's, as ``label``.
+    :raises UsageError: a flag that is no NAME=VALUE. :raises GraphError: a name or value that no image may hold.
+    """
+    record = PROJECT_SETTINGS[option]
+    flags: Sequence[str] = getattr(reading.options, option)
+    found = dict(in_file)
+    for key in found:
+        reading.origins[f"{name}.{key}"] = reading.file.origin(name, key)
+    for text in flags:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"not NAME=VALUE: {text!r}", where=record.flag)
+        found[key] = value
+        reading.origins[f"{name}.{key}"] = Origin(Rank.FLAG, flag=record.flag)
+    for key, value in found.items():
+        with located(reading.origins[f"{name}.{key}"]):
+            Graph().configure(**{name: {key: value}})
+    return found

@@ -1,0 +1,87 @@
+"""Where a value is from, as data, and which of several values wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+from attrs import frozen
+
+from ..errors import GraphError, UsageError
+
+
+class Rank(IntEnum):
+    """The kinds of origins; what is higher wins."""
+
+    DEFAULT = 0
+    FOUND = 1
+    FILE = 2
+    VARIABLE = 3
+    FLAG = 4
+
+
+@frozen
+class Origin:
+    """Where a value is from; its text is for people alone, and nothing reads it back.
+
+    :param flag: as ``--base``, of a flag.
+    :param variable: its name without ``$``, of an environment variable.
+    :param file: how messages name it, of a file; ``line`` from 1, None where the whole file says it.
+    """
+
+    rank: Rank
+    flag: str | None = None
+    variable: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.flag:
+            return self.flag
+        if self.variable:
+            return f"${self.variable}"
+        if self.file:
+            return self.file if self.line is None else f"{self.file}:{self.line}"
+        return self.rank.name.lower()
+
+
+DEFAULT, FOUND = Origin(Rank.DEFAULT), Origin(Rank.FOUND)
+
+
+@frozen
+class Stated:
+    """A value and where it is from."""
+
+    value: Any
+    origin: Origin
+
+    @property
+    def is_said(self) -> bool:
+        """Whether a flag, a variable or a file says it; else it is found, or a default."""
+        return self.origin.rank >= Rank.FILE
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether a flag or a variable says it: paths are then relative to the working directory."""
+        return self.origin.rank >= Rank.VARIABLE
+
+
+def best(stated: Iterable[Stated]) -> Stated:
+    """What wins: the highest rank, of equal ones the first. This is the one place that decides precedence."""
+    return max(stated, key=lambda each: each.origin.rank)
+
+
+@contextmanager
+def located(origin: Origin | str | None, *, always: bool = False) -> Iterator[None]:
+    """Give an error of the block the origin as its place, unless it has a nearer one.
+
+    :param always: even if it has one, as where a check knows only the name of a field.
+    """
+    try:
+        yield
+    except (UsageError, GraphError) as error:
+        if origin is not None and (always or not error.where):
+            error.where = str(origin)
+        raise

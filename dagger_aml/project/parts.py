@@ -1,0 +1,156 @@
+"""The parts of a project folder: what its file and flags name, else what is found there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ProjectError
+from ..graph.checks import check_text
+from ..pysource.entry_script import check_relative
+from ..pysource.reached import Reached
+from ..requirements.apt import check_apt, read_apt
+from ..requirements.discover import find_requirements
+from . import discover as conventions
+from .file import FILE_NAME, looks_like_path
+from .merge import Reading, added, stated
+from .origin import DEFAULT, FOUND, Origin
+
+
+def inside(reading: Reading, text: str, origin: Origin) -> Path:
+    """A path that the project's file or a flag names; it must exist.
+
+    :raises ProjectError: it does not.
+    """
+    check_text(str(origin), text, newline=False)
+    path = reading.root / text
+    if not path.exists():
+        reason = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        raise ProjectError(f"{text!r} {reason}", where=str(origin), do=f"Paths are relative to {reading.root}.")
+    return path
+
+
+def declared(reading: Reading, name: str, text: str | None, key: tuple[str | int, ...]) -> Path | None:
+    """A path that the file names by a key; None where it does not."""
+    if text is None:
+        return None
+    origin = reading.origins[name] = reading.file.origin(*key)
+    return inside(reading, text, origin)
+
+
+def one_of(reading: Reading, name: str, candidates: Sequence[Path]) -> Path | None:
+    """The one that exists.
+
+    :raises ProjectError: several do, or one is a dangling link.
+    """
+    there = [path for path in candidates if path.exists() or path.is_symlink()]
+    if len(there) > 1:
+        listed = " and ".join(str(path.relative_to(reading.root)) for path in there)
+        raise ProjectError(
+            f"two candidates for {name}: {listed}",
+            where=str(reading.root),
+            do=f"Remove one, or name the one to take in {FILE_NAME}.",
+        )
+    if there and not there[0].exists():
+        raise ProjectError(f"{there[0].name} is a link that leads nowhere", where=str(there[0]))
+    if there:
+        reading.origins[name] = FOUND
+    return there[0] if there else None
+
+
+def part(reading: Reading, name: str, text: str | None, names: tuple[str, ...]) -> Path | None:
+    """A part that the file names by the key of its name, else what is called so in the folder."""
+    if text is not None:
+        return declared(reading, name, text, (name,))
+    return one_of(reading, name, [reading.root / each for each in names])
+
+
+def code(reading: Reading) -> tuple[Path | None, str]:
+    """The code folder and the entry script in it.
+
+    :raises ProjectError: several candidates; a script is named and there is no code.
+    """
+    said = stated(reading, "entry_script")
+    script: str | None = None
+    if said.is_said:
+        reading.origins["entry_script"] = said.origin
+        script = check_relative(check_text("the entry script", said.value, newline=False), str(said.origin))
+    folder = declared(reading, "code", reading.file.tables.code.path, ("code", "path"))
+    if script is None:
+        found = conventions.scripts(reading.root) if folder is None else conventions.scripts_in(folder)
+        if found:
+            return _found_script(reading, conventions.only(found, reading.root), folder)
+        reading.origins["entry_script"] = DEFAULT
+    elif folder is None:
+        found = conventions.scripts_called(reading.root, script)
+        if found:
+            folder, reading.origins["code"] = conventions.only(found, reading.root).folder, FOUND
+    if folder is None:
+        folder = one_of(reading, "code", [reading.root / "code"])
+    if folder is None:
+        del reading.origins["entry_script"]
+        if script:
+            raise ProjectError(
+                "an entry script is named, but there is no code",
+                where=str(said.origin),
+                do=f"Put it into {reading.root / 'code'} or beside the project file.",
+            )
+    return folder, script or conventions.SCRIPT
+
+
+def _found_script(reading: Reading, script: conventions.Script, folder: Path | None) -> tuple[Path, str]:
+    if folder is None:
+        reading.origins["code"] = FOUND
+    reading.origins["entry_script"] = DEFAULT if script.name == conventions.SCRIPT else FOUND
+    if not script.by_name:
+        reading.notes.append(f"entry script {script.name} (found by its init and run)")
+    return script.folder, script.name
+
+
+def beside(reading: Reading, recipe: str, used: Reached, models_folder: Path | None) -> tuple[Path, ...]:
+    """What lies in a project folder that is the code, and is not taken as code."""
+    root, apt = reading.root, reading.file.tables.apt
+    own = [path for path in reading.file.paths if path.is_relative_to(root)]
+    if looks_like_path(recipe):
+        own += [path for path in (Path(recipe).absolute(), root / recipe) if path.is_relative_to(root)]
+    own += [models_folder] if models_folder else []
+    own += [root / apt] if isinstance(apt, str) else []
+    return tuple(dict.fromkeys((*conventions.not_code(root, used), *own)))
+
+
+def apt_packages(reading: Reading) -> tuple[str, ...]:
+    """The file's Debian packages or those of ``apt.txt``, and what ``--apt`` adds.
+
+    :raises ProjectError, UsageError: a name that is no package's.
+    """
+    said: Any = reading.file.tables.apt
+    found: tuple[str, ...] = ()
+    if isinstance(said, tuple):
+        reading.origins["apt"] = reading.file.origin("apt")
+        found = reading.located("apt", lambda: check_apt(said))
+    elif path := part(reading, "apt", said, ("apt.txt",)):
+        found = read_apt(path)
+    for package in added(reading, "apt"):
+        reading.located(f"apt.{package}", lambda package=package: check_apt((package,)))  # type: ignore[misc]
+    return tuple(dict.fromkeys((*found, *reading.options.apt)))
+
+
+def requirements(reading: Reading, code: Path | None) -> Path | None:
+    """What lists the packages: as flag, variable or file say, else as found.
+
+    :raises ProjectError: it does not exist; two candidates of the same rank.
+    """
+    said = stated(reading, "requirements")
+    if said.is_said:
+        reading.origins["requirements"] = said.origin
+        return inside(reading, said.value, said.origin)
+    folders = [reading.root, *([code] if code and code.is_dir() else [])]
+    found = find_requirements(folders, root=reading.root)
+    if found is None:
+        return None
+    reading.origins["requirements"] = FOUND
+    if found.others:
+        taken, *left = (path.relative_to(reading.root).as_posix() for path in (found.path, *found.others))
+        reading.notes.append(f"{taken} was taken for the packages; left: {', '.join(left)}")
+    return found.path

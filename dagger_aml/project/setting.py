@@ -1,0 +1,111 @@
+"""One record for a setting: its flag, variable and file key, and every word about it.
+
+A record stands in the metadata of the attrs field that holds the flag's value (:class:`~.settings.Options`,
+:class:`~.build_settings.BuildOptions`), or in :data:`~.settings.FILE_KEYS` where only a file says it. Flags, tables
+of the project file, ``init`` and the reference pages are made from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from attrs import evolve, fields, frozen
+
+from .origin import Origin, Rank, Stated
+
+Scope = Literal["project", "build"]
+
+_SETTING = "setting"
+
+
+@frozen(kw_only=True)
+class Setting:
+    """What can be set.
+
+    :param name: of the field that holds it, as ``entry_script``.
+    :param scope: ``project`` for what decides the image, ``build`` for how a command makes it.
+    :param flag: as ``--entry-script``; None for what only a file says. ``short`` as ``-j``.
+    :param variable: that says the same; None for none.
+    :param key: of the project file, its table first; empty for none.
+    :param type: of the key's value in the file.
+    :param required: whether a table of the file must have the key.
+    :param default: what holds where nothing says it; None where that is found or nothing.
+    :param choices: all that it may be; empty for anything.
+    :param least: the least number that it may be.
+    :param repeatable: whether the flag may be given several times.
+    :param help: of the flag. ``says`` the same for the file's key, in Markdown.
+    :param example: a value of the key, as TOML.
+    :param unsaid: what holds without the key, in Markdown, where ``default`` does not tell.
+    :param unless_file: why a file may not say it, for what is set by flag and variable alone.
+    :param path: whether the key's text is a path, relative to the folder of the file that says it.
+    """
+
+    name: str = ""
+    scope: Scope = "project"
+    flag: str | None = None
+    short: str | None = None
+    variable: str | None = None
+    key: tuple[str, ...] = ()
+    type: Any = str | None
+    required: bool = False
+    default: str | float | bool | None = None
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    repeatable: bool = False
+    help: str = ""
+    says: str = ""
+    metavar: str | None = None
+    example: str = ""
+    unsaid: str | None = None
+    unless_file: str | None = None
+    path: bool = False
+
+    @property
+    def otherwise(self) -> str | None:
+        """What holds where nothing says it, in Markdown; None for nothing."""
+        if self.unsaid or self.default is None:
+            return self.unsaid
+        if isinstance(self.default, bool):
+            return f"`{str(self.default).lower()}`"
+        return f"`{self.default:g}`" if isinstance(self.default, float) else f"`{self.default}`"
+
+
+def setting(**said: Any) -> dict[str, Setting]:
+    """The metadata of a field with a record; the names of flag and variable follow from the field's."""
+    return {_SETTING: Setting(**said)}
+
+
+def settings_of(cls: type, scope: Scope) -> dict[str, Setting]:
+    """The records of a class's fields by name, with their flags and variables."""
+    found = {}
+    for each in fields(cls):
+        record: Setting = each.metadata[_SETTING]
+        found[each.name] = evolve(
+            record,
+            name=each.name,
+            scope=scope,
+            flag=record.flag or "--" + each.name.replace("_", "-"),
+            variable=None if record.repeatable else record.variable or f"DAGGER_AML_{each.name.upper()}",
+        )
+    return found
+
+
+def spellings(variable: str | None) -> tuple[str, ...]:
+    """A variable's name as programs look for it: those of proxies in lower case first."""
+    if variable is None or variable.startswith("DAGGER_AML_"):
+        return (variable,) if variable else ()
+    return (variable.lower(), variable)
+
+
+def typed(record: Setting, flag: Any, environ: Mapping[str, str] = os.environ) -> Iterator[Stated]:
+    """What the flag and the variable say of a setting; empty texts say nothing.
+
+    :param flag: the flag's value.
+    """
+    if flag is not None and flag not in ("", ()):
+        yield Stated(flag, Origin(Rank.FLAG, flag=record.flag))
+    for spelt in spellings(record.variable):
+        if environ.get(spelt):
+            yield Stated(environ[spelt], Origin(Rank.VARIABLE, variable=spelt))

@@ -1,0 +1,180 @@
+"""From the keys of a project file to typed tables: unknown keys and wrong types are told with their line."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import fields
+from cattrs import ClassValidationError, Converter, transform_error
+from cattrs.gen import make_dict_structure_fn, override
+
+from ..errors import ProjectError
+from ..toml import line_of
+from .tables import REFUSED, TABLES, ModelTable, Tables, key_name
+
+PYPROJECT = ("tool", "dagger-aml")
+"""The table of a pyproject.toml that is a project file."""
+
+
+def structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Any:
+    """The typed tables of a file's keys.
+
+    :param shown: how messages name the file; ``text`` and ``prefix`` tell the line of a key.
+    :raises ProjectError: an unknown key, a value of a wrong type, a key that no file may have. With file:line.
+    """
+    if not isinstance(data, dict):
+        raise ProjectError("is not a table", where=f"{shown}:{line_of(text, prefix)}")
+    _check_keys(data, Tables, shown, text, prefix)
+    try:
+        return converter().structure(data, Tables)
+    except ClassValidationError as error:
+        message, _, at = transform_error(error, format_exception=_say)[0].rpartition(" @ $")
+        key = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]']+", at))
+        renamed = tuple(key_name(part) if isinstance(part, str) else part for part in key)
+        if item := _first_wrong_item(error):
+            renamed = (*renamed, item.key)
+        dotted = ".".join(str(part) for part in renamed)
+        raise ProjectError(f"{dotted}: {message}", where=f"{shown}:{line_of(text, (*prefix, *renamed))}") from None
+
+
+def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: tuple[str | int, ...]) -> None:
+    """Refuse unknown keys, at every level, with the nearest known one."""
+    known = {key_name(attribute.name): attribute for attribute in fields(cls)}
+    for key, value in data.items():
+        within = tuple(part for part in prefix if part not in PYPROJECT)
+        if refused := REFUSED.get((*within, key)):  # type: ignore[arg-type]
+            raise ProjectError(
+                f"{'.'.join(refused.key)} cannot stand in a file: {refused.unless_file}",
+                where=f"{shown}:{line_of(text, (*prefix, key))}",
+                do=f"Say it by {refused.flag} or ${refused.variable}.",
+            )
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.5)
+            table = ".".join(str(part) for part in within)
+            raise ProjectError(
+                f"unknown key {key!r}" + (f" in {table}" if table else ""),
+                where=f"{shown}:{line_of(text, (*prefix, key))}",
+                do=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(known) + ".",
+            )
+        inner = TABLES.get(key)
+        if inner and isinstance(value, dict):
+            _check_keys(value, inner, shown, text, (*prefix, key))
+        elif inner and isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, dict):
+                    _check_keys(item, inner, shown, text, (*prefix, key, index))
+
+
+@functools.cache
+def converter() -> Converter:
+    """What makes tables of plain data; strict, so that a text is not taken for a number."""
+    converter = Converter(detailed_validation=True, forbid_extra_keys=True)
+
+    def strict(kind: type, words: str) -> None:
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) is not kind:
+                raise TypeError(f"must be {words}, not {_name(value)}{_in_quotes(value) if kind is str else ''}")
+            return value
+
+        converter.register_structure_hook(kind, structure)
+
+    strict(str, "text")
+    strict(bool, "true or false")
+    strict(int, "a whole number")
+
+    def number(value: Any, _: Any) -> float:
+        if type(value) not in (int, float):
+            raise TypeError(f"must be a number, not {_name(value)}")
+        return float(value)
+
+    converter.register_structure_hook(float, number)
+
+    def apt(value: Any, _: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise TypeError("must be a list of package names, or the name of a file")
+
+    converter.register_structure_hook_func(lambda kind: kind == str | tuple[str, ...] | None, apt)
+
+    def extends(value: Any, kind: Any) -> Any:
+        try:
+            return apt(value, kind)
+        except TypeError:
+            raise TypeError("must be the name of a file, or a list of such") from None
+
+    def texts(value: Any, _: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise TypeError("must be a list of texts")
+        return tuple(value)
+
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], texts)
+
+    def mapping(value: Any, _: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"must be a table, not {_name(value)}")
+        for key, item in value.items():
+            if not isinstance(item, str):
+                raise _WrongItem(key, f"must be text, not {_name(item)}{_in_quotes(item)}")
+        return dict(value)
+
+    converter.register_structure_hook_func(lambda kind: kind == dict[str, str], mapping)
+
+    def models(value: Any, _: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise TypeError("must be an array of tables: [[models]]")
+        return converter.structure(value, tuple[ModelTable, ...])
+
+    converter.register_structure_hook_func(lambda kind: kind == tuple[ModelTable, ...] | None, models)
+    for cls in (*TABLES.values(), Tables):
+        names = {each.name: override(rename=key_name(each.name)) for each in fields(cls)}
+        if cls is Tables:
+            names["extends"] = override(struct_hook=extends)
+        generated: Any = make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]
+
+        def table(value: Any, type_: Any, generated: Any = generated) -> Any:
+            if not isinstance(value, dict):
+                raise TypeError(f"must be a table, not {_name(value)}")
+            return generated(value, type_)
+
+        converter.register_structure_hook(cls, table)
+    return converter
+
+
+def _say(error: BaseException, _: type | None) -> str:
+    if isinstance(error, KeyError):
+        return f"the key {str(error.args[0])!r} is missing"
+    return str(error)
+
+
+class _WrongItem(TypeError):
+    """A value of a table whose keys are the user's own."""
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(what)
+        self.key = key
+
+
+def _first_wrong_item(group: BaseException) -> _WrongItem | None:
+    """The wrong item that the first of a group's errors is, if it is one."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group if isinstance(group, _WrongItem) else None
+
+
+def _in_quotes(value: Any) -> str:
+    if type(value) not in (int, float, bool):
+        return ""
+    return f'; write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+
+
+def _name(value: Any) -> str:
+    names = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)
