@@ -13,7 +13,8 @@ from ..errors import UsageError
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..plan.model import Plan
-from .common import BUILDERS, check_engine, engine_option, not_dagger, opened
+from .common import BUILDERS, by_flag, check_engine, not_dagger, opened
+from .options.build import engine_option, setting_option
 from .progress import Progress
 
 Command = Callable[..., Any]
@@ -23,9 +24,7 @@ def asking_options(function: Command) -> Command:
     """Add ``--pin``, ``--probe``, ``--with`` and ``--engine``."""
     for option in (
         engine_option,
-        click.option(
-            "--with", "builder", type=click.Choice(BUILDERS), help="What asks for --probe; dagger unless given."
-        ),
+        setting_option("builder", choices=BUILDERS, help="What asks for --probe; dagger unless given.", default=None),
         click.option(
             "--probe", is_flag=True, help="Pull the base, pin it and ask it, as build does, in place of assuming."
         ),
@@ -40,8 +39,8 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
 
     :raises UsageError: a builder is named and nothing is asked of it.
     """
-    check_engine(engine, not_dagger(builder or "dagger") if probe else "only --probe asks a builder")
-    if builder and not probe:
+    engine = check_engine(engine, not_dagger(builder or "dagger") if probe else "only --probe asks a builder")
+    if builder and not probe and by_flag("builder"):
         raise UsageError("only --probe asks a builder", where="--with", do="Add --probe, or leave --with out.")
     if probe:
         with Progress() as progress:

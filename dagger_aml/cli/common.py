@@ -1,14 +1,15 @@
-"""What several commands share: the project's options, reading it, running its recipe."""
+"""What several commands share: opening a builder, reading a project, running its recipe."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import anyio
 import click
 from attrs import fields_dict
+from click.core import ParameterSource
 
 from ..backends.base import Builder, Format
 from ..backends.dagger.address import check_address, untested
@@ -18,41 +19,32 @@ from ..graph.graph import Graph
 from ..project.load import load_project
 from ..project.model import Project
 from ..project.recipe import lay_out, lay_out_each
-from ..project.settings import PROJECT_SETTINGS, Options
+from ..project.settings import Options
 from .progress import Progress
-
-Command = Callable[..., Any]
 
 BUILDERS = ["dagger", "docker", "podman", "buildah"]
 
-with_option = click.option(
-    "--with",
-    "builder",
-    type=click.Choice(BUILDERS),
-    default="dagger",
-    show_default=True,
-    help="What builds. Never switched silently.",
-)
 
+def check_engine(engine: str | None, unused: str | None = None) -> str | None:
+    """The engine's address if there is one and something here connects to it.
 
-engine_option = click.option(
-    "--engine",
-    metavar="ADDRESS",
-    help="The Dagger engine at unix:///PATH or tcp://HOST:PORT, and no other. "
-    "[env: _EXPERIMENTAL_DAGGER_RUNNER_HOST]",
-)
-
-
-def check_engine(engine: str | None, unused: str | None = None) -> None:
-    """Raise unless ``--engine`` is an address and something here connects to it.
-
-    :param unused: why nothing does.
+    :param unused: why nothing does; refused for a flag, while a variable may speak for other commands.
+    :raises UsageError: it is no address, or a flag that means nothing here.
     """
     if engine is None:
-        return
+        return None
     if unused:
-        raise UsageError(unused, where="--engine", do="Leave it out.")
+        if by_flag("engine"):
+            raise UsageError(unused, where="--engine", do="Leave it out.")
+        return None
     check_address(engine)
+    return engine
+
+
+def by_flag(parameter: str) -> bool:
+    """Whether the value of a command's parameter was typed for this very call."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is ParameterSource.COMMANDLINE
 
 
 def not_dagger(*builders: str) -> str | None:
@@ -105,22 +97,6 @@ async def opened(
         from ..backends.local.find import local_builder
 
         yield local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=progress.on_event)
-
-
-def project_options(function: Command, *, only: tuple[str, ...] = (), argument: bool = True) -> Command:
-    """Add PROJECT and a flag for each field of :class:`~dagger_aml.project.Options`, or for some of them.
-
-    :param argument: False for a command that takes more than projects.
-    """
-    for record in reversed([each for each in PROJECT_SETTINGS.values() if not only or each.name in only]):
-        text = record.help + (" May be given several times." if record.repeatable else "")
-        function = click.option(
-            str(record.flag),
-            multiple=record.repeatable,
-            metavar=record.metavar,
-            help=text + (f" [env: {record.variable}]" if record.variable else ""),
-        )(function)
-    return click.argument("project", default=".", type=click.Path())(function) if argument else function
 
 
 def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:

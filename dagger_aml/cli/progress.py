@@ -20,19 +20,9 @@ from .main import first_of, printable
 from .rows import Rows
 
 Mode = Literal["auto", "tty", "plain", "quiet", "json"]
-MODES: tuple[Mode, ...] = ("auto", "tty", "plain", "quiet", "json")
 
 _SELDOM = 5.0
 """Seconds between two lines about one transfer where nobody watches."""
-
-progress_option = click.option(
-    "--progress",
-    "mode",
-    type=click.Choice(MODES),
-    default="auto",
-    show_default=True,
-    help="How progress is shown on standard error: tty for a terminal, plain lines, JSON objects, or not at all.",
-)
 
 
 class Progress:

@@ -19,25 +19,12 @@ from ..graph.graph import Graph
 from ..project.model import Project
 from .common import opened, read
 from .main import printable
+from .options.build import setting_option
 from .progress import Progress
 
 RUNTIMES = ["dagger", "docker", "podman"]
 
-with_option = click.option(
-    "--with",
-    "builder",
-    type=click.Choice(RUNTIMES),
-    default="dagger",
-    show_default=True,
-    help="What builds and serves. Never switched silently.",
-)
-ready_option = click.option(
-    "--ready-timeout",
-    type=click.FloatRange(1),
-    default=300.0,
-    metavar="SECONDS",
-    help="For the server to be ready, init() included; 300 unless given.",
-)
+with_option = setting_option("builder", choices=RUNTIMES, help="What builds and serves. Never switched silently.")
 
 
 @frozen

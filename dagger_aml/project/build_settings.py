@@ -37,7 +37,8 @@ class BuildOptions:
         default=None,
         metadata=setting(
             key=("build", "engine"),
-            help="The Dagger engine at unix:///PATH or tcp://HOST:PORT, and no other.",
+            help="The Dagger engine at unix:///PATH or tcp://HOST:PORT, and no other. Without it, that of "
+            "$_EXPERIMENTAL_DAGGER_RUNNER_HOST, if it names one.",
             metavar="ADDRESS",
             unless_file="a file may not choose the engine that a project's files, secrets and logins go to",
         ),

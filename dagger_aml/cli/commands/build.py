@@ -20,10 +20,21 @@ from ...backends.result import Result
 from ...errors import UsageError
 from ...fs.temporary import workplace
 from ...text import human_size
-from ..common import check_engine, engine_option, not_dagger, opened, project_options, with_option
+from ..common import by_flag, check_engine, not_dagger, opened
 from ..gate import Gated, smoke_options
+from ..options.build import (
+    engine_option,
+    engine_timeout_option,
+    format_option,
+    jobs_option,
+    progress_option,
+    settled,
+    with_option,
+)
+from ..options.call import quiet_option, verbose_option
+from ..options.project import project_options
 from ..order import Order, Wanted
-from ..progress import Progress, progress_option
+from ..progress import Progress
 
 
 @click.command(
@@ -57,12 +68,7 @@ from ..progress import Progress, progress_option
 )
 @with_option
 @engine_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["classic", "buildkit"]),
-    help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
-)
+@format_option
 @click.option("--no-cache", is_flag=True, help="Run every step again.")
 @click.option(
     "--pull",
@@ -72,23 +78,12 @@ from ..progress import Progress, progress_option
 )
 @click.option("--metadata-file", metavar="FILE", help="Write what was made as JSON, in buildx's field names.")
 @click.option("--iidfile", metavar="FILE", help="Write the image ID (the config's digest) here.")
-@click.option(
-    "--engine-timeout",
-    type=click.FloatRange(1),
-    default=300.0,
-    metavar="SECONDS",
-    help="For getting and starting an engine in Docker; 300 unless given.",
-)
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="How many of several projects are built at once; 4 unless given. podman and buildah build one at a time.",
-)
+@engine_timeout_option
+@jobs_option
 @progress_option
-@click.option("-q", "--quiet", is_flag=True, help="Print only the digest; of several projects, each name and digest.")
-@click.option("-v", "--verbose", is_flag=True, help="Show what the builder prints.")
+@quiet_option("Print only the digest; of several projects, each name and digest.")
+@verbose_option("Show what the builder prints.")
+@settled
 def command(
     projects: tuple[str, ...],
     tags: tuple[str, ...],
@@ -135,8 +130,8 @@ def command(
         smoke=smoke,
         no_smoke=no_smoke,
     )
-    check_engine(engine, not_dagger(builder))
-    if form and builder == "dagger":
+    engine = check_engine(engine, not_dagger(builder))
+    if form and builder == "dagger" and by_flag("form"):
         raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
     opening = partial(
         opened,

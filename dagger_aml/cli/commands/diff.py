@@ -17,8 +17,11 @@ from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.checks import parse_reference
 from ...graph.graph import Graph
-from ..common import BUILDERS, check_engine, engine_option, opened, project_options, read
+from ..common import BUILDERS, check_engine, opened, read
 from ..main import tell
+from ..options.build import builder_of, engine_option, settled
+from ..options.call import json_option, quiet_option
+from ..options.project import project_options
 from ..progress import Progress
 
 if TYPE_CHECKING:
@@ -44,12 +47,14 @@ _SHOWN = 25
     metavar="BUILDER[,BUILDER]",
     default="",
     help="What builds a project, or whose store has an image: for both, or for A and B: dagger, docker, podman, "
-    "buildah. A project is otherwise built by dagger, an image taken from its registry.",
+    "buildah. A project is otherwise built by what $DAGGER_AML_WITH or its file says, else by dagger; an image is "
+    "taken from its registry.",
 )
 @engine_option
 @click.option("--all", "show_all", is_flag=True, help=f"Print every difference, not only the first {_SHOWN}.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing: only the exit code tells.")
+@json_option()
+@quiet_option("Print nothing: only the exit code tells.")
+@settled
 def command(
     a: str,
     b: str,
@@ -77,7 +82,7 @@ def command(
         if said:
             raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
     built = any(side.graph and side.builder == "dagger" for side in sides)
-    check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
+    engine = check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
     with Progress(quiet=quiet or as_json) as progress:
         one, two = anyio.run(_read_both, sides, progress, engine)
     report = _compared(one, two, sides)
@@ -160,7 +165,7 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
 
         return _Side(text, None, platform, archive=found_in(path, platform))
     if path.is_dir():
-        return _Side(text, name or "dagger", platform, graph=read(text, given)[1])
+        return _Side(text, name or builder_of(text), platform, graph=read(text, given)[1])
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
         raise UsageError("there is no such folder or file", where=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):

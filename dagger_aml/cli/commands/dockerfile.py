@@ -10,8 +10,11 @@ import click
 
 from ...backends.dockerfile.render import render
 from ..asking import asking_options, planned
-from ..common import project_options, read
+from ..common import read
 from ..main import tell
+from ..options.build import setting_option, settled
+from ..options.call import force_option
+from ..options.project import project_options
 
 
 @click.command(
@@ -23,16 +26,10 @@ from ..main import tell
 @click.option(
     "-o", "--output", metavar="FOLDER", help="Write Dockerfile and context here; else print the Dockerfile."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["classic", "buildkit"]),
-    default="classic",
-    show_default=True,
-    help="classic is what every builder takes, ACR tasks included.",
-)
+@setting_option("format", help="classic is what every builder takes, ACR tasks included.", default="classic")
 @asking_options
-@click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
+@force_option
+@settled
 def command(
     project: str,
     output: str | None,

@@ -12,21 +12,24 @@ import click
 from ...backends.dagger.address import untested
 from ...doctor import AREAS, Diagnosis, diagnose
 from ...text import masked
-from ..common import check_engine, engine_option
+from ..common import check_engine
 from ..main import tell
+from ..options.build import engine_option, setting_option, settled
+from ..options.call import json_option
 
 _EMPTY = {"proxies": "no variable is set"}
 
 
 @click.command("doctor", short_help="Show what this machine has to build with.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 @engine_option
-@click.option(
-    "--engine-timeout",
-    type=click.FloatRange(1),
-    metavar="SECONDS",
+@setting_option(
+    "engine_timeout",
     help="Also get and start an engine in Docker, and wait so long; else nothing is started.",
+    default=None,
+    of_call=True,
 )
+@settled
 def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> None:
     """Show what this machine has to build with, and what each missing thing means.
 

@@ -7,6 +7,7 @@ import json
 import click
 
 from ...base import catalog
+from ..options.call import json_option
 
 _HONOURS = {True: "yes", False: "no", None: "unknown"}
 
@@ -15,7 +16,7 @@ _MARKS = {"yes": "", "unknown": "?", "pythonpath": "*"}
 
 
 @click.command("images", short_help="List the prebuilt images that are known.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 def command(as_json: bool) -> None:
     """List the prebuilt images that --base knows by name, and what is assumed of each.
 

@@ -11,7 +11,7 @@ import click
 
 from ...init import Draft, make_draft, new_files, shown
 from ...project.settings import Options
-from ..common import project_options
+from ..options.project import project_options
 
 
 @click.command("init", short_help="Write a first dagger-aml.toml and requirements.txt.")

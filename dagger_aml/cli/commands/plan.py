@@ -11,7 +11,10 @@ import click
 from ...plan.model import Plan
 from ...plan.render import plan_json, plan_text
 from ..asking import asking_options, planned
-from ..common import project_options, read
+from ..common import by_flag, read
+from ..options.build import settled
+from ..options.call import json_option
+from ..options.project import project_options
 
 if TYPE_CHECKING:
     from ...plan.compare import Against
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
 @project_options
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with digests of everything local.")
+@json_option("As JSON, with digests of everything local.")
 @click.option("--why", is_flag=True, help="Add why each step stands where it does, and where each value is from.")
 @click.option(
     "--against",
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     "that plan --json wrote, a tar, oci:FOLDER, or an image of a registry; with --with, of that builder's store.",
 )
 @asking_options
+@settled
 def command(
     project: str,
     as_json: bool,
@@ -52,7 +56,7 @@ def command(
     found, graph = read(project, given)
     asks = builder if probe or not against else None
     made = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine)
-    held = _held(made, against, builder) if against else None
+    held = _held(made, against, builder if by_flag("builder") else None) if against else None
     if as_json:
         data = plan_json(made, found) | ({"against": held.as_json()} if held else {})
         click.echo(json.dumps(data, indent=2))

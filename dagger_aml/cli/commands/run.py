@@ -16,11 +16,14 @@ import click
 
 from ...errors import UsageError
 from ...serving.debug import WAITS
-from ..common import check_engine, engine_option, not_dagger, project_options
+from ..common import check_engine, not_dagger
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
 from ..main import tell
-from ..progress import Progress, progress_option
-from ..target import Target, connected, read_target, ready_option, say, with_option
+from ..options.build import engine_option, progress_option, ready_option, settled
+from ..options.call import quiet_option, verbose_option
+from ..options.project import project_options
+from ..progress import Progress
+from ..target import Target, connected, read_target, say, with_option
 
 if TYPE_CHECKING:
     from ...serving.container import Published
@@ -55,8 +58,9 @@ PORT = "6789:5001"
 @click.option("--name", metavar="NAME", help="Of the container (docker and podman).")
 @ready_option
 @progress_option
-@click.option("-q", "--quiet", is_flag=True, help="Print only the URL.")
-@click.option("-v", "--verbose", is_flag=True, help="Show also what the server and the builder print.")
+@quiet_option("Print only the URL.")
+@verbose_option("Show also what the server and the builder print.")
+@settled
 def command(
     target: str,
     publish: str | None,
@@ -89,7 +93,7 @@ def command(
             else "a Dagger engine stops what it serves when the session ends, which this command holds",
             where=flag, do="Add --with docker or --with podman." if not local else f"Leave {flag} out.",
         )  # fmt: skip
-    check_engine(engine, "--local connects to no Dagger engine" if local else not_dagger(builder))
+    engine = check_engine(engine, "--local connects to no Dagger engine" if local else not_dagger(builder))
     found = read_target(target, given)
     if local and not found.project:
         raise UsageError("--local serves a project", do="Name a project's folder.")

@@ -19,10 +19,13 @@ from attrs import frozen
 
 from ...errors import UsageError
 from ...events import Said
-from ..common import check_engine, engine_option, not_dagger, project_options
+from ..common import check_engine, not_dagger
 from ..main import tell
-from ..progress import Progress, progress_option
-from ..target import Target, connected, read_target, ready_option, say, with_option
+from ..options.build import engine_option, progress_option, ready_option, settled
+from ..options.call import json_option, quiet_option, verbose_option
+from ..options.project import project_options
+from ..progress import Progress
+from ..target import Target, connected, read_target, say, with_option
 
 if TYPE_CHECKING:
     from ...serving.endpoint import Endpoint
@@ -51,13 +54,14 @@ if TYPE_CHECKING:
     help="How many at a time.",
 )
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Sent with it; for a URL's key.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 @with_option
 @engine_option
 @ready_option
 @progress_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
-@click.option("-v", "--verbose", is_flag=True, help="Show also all that the image prints.")
+@quiet_option("Show no progress.")
+@verbose_option("Show also all that the image prints.")
+@settled
 def command(
     target: str,
     request: str | None,
@@ -85,7 +89,7 @@ def command(
     dagger-aml score http://127.0.0.1:6789 --request request.json --expect answer.json
     """
     found = read_target(target, given, url=True)
-    check_engine(engine, "a URL is asked as it is" if found.url else not_dagger(builder))
+    engine = check_engine(engine, "a URL is asked as it is" if found.url else not_dagger(builder))
     asked = _Asked.of(found, request, expect, number, at_once)
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:

@@ -17,8 +17,11 @@ from ...project.load import load_project
 from ...project.model import Project
 from ...project.settings import Options
 from ...steps.packages import site_packages
-from ..common import check_engine, engine_option, not_dagger, opened, project_options, with_option
+from ..common import check_engine, not_dagger, opened
 from ..main import tell
+from ..options.build import engine_option, settled, with_option
+from ..options.call import force_option, quiet_option
+from ..options.project import project_options
 from ..progress import Progress
 
 
@@ -27,8 +30,9 @@ from ..progress import Progress
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
 @with_option
 @engine_option
-@click.option("--force", is_flag=True, help="Replace FOLDER even if something else wrote it.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+@force_option
+@quiet_option("Print nothing.")
+@settled
 def command(
     project: str, output: str, builder: str, engine: str | None, force: bool, quiet: bool, **given: Any
 ) -> None:
@@ -39,7 +43,7 @@ def command(
     \b
     dagger-aml site-packages PROJECT -o libs
     """
-    check_engine(engine, not_dagger(builder))
+    engine = check_engine(engine, not_dagger(builder))
     found = load_project(project, Options(**given), preinstalled=False)
     if not found.requirements and not found.pip:
         raise ProjectError("has no requirements to install", where=str(found.root))

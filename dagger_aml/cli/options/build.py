@@ -1,0 +1,151 @@
+"""The flags of a build's settings, and the values that variables and project files give them.
+
+A command names its flags by the decorators here, and takes :func:`settled` as the innermost: what reaches its
+function is then the value that wins, wherever it is from. :func:`~..common.by_flag` tells what was typed for this
+very call, which is refused where it would mean nothing; what a variable or a file says is passed over there.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from ...backends.dagger.address import check_address
+from ...errors import UsageError
+from ...project.build_settings import BUILD_SETTINGS
+from ...project.build_values import files_of, resolved
+from ...project.file import ProjectFile
+from ...project.origin import DEFAULT, Origin, Stated
+from ...project.setting import Setting
+from ..common import BUILDERS, by_flag
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+PARAMETERS = {"format": "form", "progress": "mode"}
+"""What commands call the value of a setting, where that is another name than its own."""
+
+
+class SettingOption(click.Option):
+    """The flag of a setting, which variables and files may say too."""
+
+    def __init__(self, *args: Any, setting: Setting, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.setting = setting
+
+
+def setting_option(
+    name: str, *, choices: Sequence[str] = (), help: str | None = None, default: Any = ..., of_call: bool = False
+) -> Decorator:
+    """The flag of a setting, from its record.
+
+    :param choices: where the command knows them and the record does not.
+    :param help: where the command means something nearer than the record.
+    :param default: where it is the command's own.
+    :param of_call: whether the flag is of this one call here, so that neither variable nor file says it.
+    """
+    record = BUILD_SETTINGS[name]
+    value = record.default if default is ... else default
+    text = help or record.help
+    more: dict[str, Any] = {} if of_call else {"cls": SettingOption, "setting": record}
+    return click.option(
+        *([record.short] if record.short else []),
+        str(record.flag),
+        PARAMETERS.get(name, name),
+        type=_kind(record, choices),
+        default=value,
+        show_default=isinstance(value, str),
+        metavar=record.metavar,
+        help=text if of_call else f"{text} [env: {record.variable}]",
+        **more,
+    )
+
+
+def _kind(record: Setting, choices: Sequence[str]) -> click.ParamType[Any]:
+    if choices or record.choices:
+        return click.Choice(choices or record.choices)
+    if record.least is None:
+        return click.STRING
+    return click.IntRange(int(record.least)) if record.type == int | None else click.FloatRange(record.least)
+
+
+with_option = setting_option("builder", choices=BUILDERS)
+engine_option = setting_option("engine")
+engine_timeout_option = setting_option("engine_timeout")
+ready_option = setting_option("ready_timeout")
+jobs_option = setting_option("jobs")
+format_option = setting_option("format")
+progress_option = setting_option("progress")
+
+
+def settled(function: Command) -> Command:
+    """Give a command's function the value that wins of each of its :class:`SettingOption`.
+
+    The project files are those of the folders that the command's words name.
+
+    :raises UsageError: of a variable or a file: a value that the flag would not take either; of the files of several
+        projects: different values, of which neither flag nor variable decides.
+    """
+
+    @functools.wraps(function)
+    def with_settings(**given: Any) -> Any:
+        context = click.get_current_context()
+        files = files_of(_folders(given))
+        for option in context.command.params:
+            if isinstance(option, SettingOption):
+                assert option.name is not None
+                given[option.name] = _value(option, given[option.name], context, files)
+        return function(**given)
+
+    return with_settings
+
+
+def builder_of(folder: str) -> str:
+    """What builds a project where no flag says it.
+
+    :raises UsageError: a variable or its file names a builder that there is not.
+    """
+    record = BUILD_SETTINGS["builder"]
+    found = resolved(record, None, files_of([folder]), Stated(record.default, DEFAULT))
+    return str(_converted(click.Choice(BUILDERS), found, None, click.get_current_context()))
+
+
+def _folders(given: Mapping[str, Any]) -> Sequence[str]:
+    if "projects" in given:
+        return given["projects"] or (".",)
+    return [given[name] for name in ("project", "target") if name in given]
+
+
+def _value(option: SettingOption, value: Any, context: click.Context, files: Mapping[str, ProjectFile]) -> Any:
+    assert option.name is not None
+    flag = value if by_flag(option.name) else None
+    found = resolved(option.setting, flag, files, Stated(value, DEFAULT))
+    if flag is not None or not found.is_said:
+        return value
+    made = _converted(option.type, found, option, context)
+    if check := _CHECKS.get(option.name):
+        check(made, found.origin)
+    return made
+
+
+def _converted(kind: click.ParamType[Any], found: Stated, option: click.Option | None, context: click.Context) -> Any:
+    try:
+        return kind.convert(found.value, option, context)
+    except click.BadParameter as error:
+        raise UsageError(error.message.rstrip("."), where=str(found.origin)) from None
+
+
+def _is_terminal(mode: str, origin: Origin) -> None:
+    if mode == "tty" and not sys.stderr.isatty():
+        raise UsageError("standard error is no terminal", where=str(origin), do="Take plain.")
+
+
+_CHECKS: Mapping[str, Callable[[str, Origin], None]] = {
+    "engine": lambda address, origin: check_address(address, str(origin)),
+    "mode": _is_terminal,
+}
+"""What is checked of a value beside its type, as later of a flag's, with its own place."""

@@ -1,0 +1,31 @@
+"""Flags of this one call that several commands take: they have neither a variable nor a key of the project's file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def json_option(help: str = "As JSON.") -> Decorator:
+    """``--json``"""
+    return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+def quiet_option(help: str) -> Decorator:
+    """``-q``, with what it leaves of the command's output."""
+    return click.option("-q", "--quiet", is_flag=True, help=help)
+
+
+def verbose_option(help: str) -> Decorator:
+    """``-v``, with what it adds to the command's output."""
+    return click.option("-v", "--verbose", is_flag=True, help=help)
+
+
+def force_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--force``"""
+    text = "Replace FOLDER even if something else wrote it."
+    return click.option("--force", is_flag=True, help=text)(function)

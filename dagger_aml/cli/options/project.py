@@ -1,0 +1,28 @@
+"""The flags of a project's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ...project.settings import PROJECT_SETTINGS
+
+Command = Callable[..., Any]
+
+
+def project_options(function: Command, *, only: tuple[str, ...] = (), argument: bool = True) -> Command:
+    """Add PROJECT and a flag for each setting of scope ``project``, or for some of them.
+
+    :param argument: False for a command that takes more than projects.
+    """
+    for record in reversed([each for each in PROJECT_SETTINGS.values() if not only or each.name in only]):
+        text = record.help + (" May be given several times." if record.repeatable else "")
+        function = click.option(
+            str(record.flag),
+            multiple=record.repeatable,
+            metavar=record.metavar,
+            help=text + (f" [env: {record.variable}]" if record.variable else ""),
+        )(function)
+    return click.argument("project", default=".", type=click.Path())(function) if argument else function
