@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import BuildError
 from .blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, ImageFiles, add, blob_name, digest_of, plain
 from .model import Layer
-from .reference import Registry
+from .reference import Reference
 
 _OCI = "application/vnd.oci.image"
 
@@ -54,7 +54,7 @@ def name_in_tar(tar: Path, references: Sequence[str], *, docker: bool = True) ->
 
     :param docker: whether to keep what makes an OCI layout a tar for ``docker load`` too.
     """
-    names = [Registry.of(reference).canonical for reference in references]
+    names = [Reference.parse(reference).canonical for reference in references]
     with tarfile.open(tar) as archive:
         members = archive.getmembers()
         first = min(index for index, each in enumerate(members) if each.name in ("index.json", "manifest.json"))
@@ -113,7 +113,7 @@ def write_layout(saved: Sequence[Path], layout: Path, references: Sequence[str])
 
     :raises BuildError: a tar is not an image.
     """
-    names = [Registry.of(reference).canonical for reference in references]
+    names = [Reference.parse(reference).canonical for reference in references]
     try:
         with tarfile.open(layout, "w") as made:
             written: set[str] = set()

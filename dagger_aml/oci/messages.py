@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain
-from .reference import Registry
+from .reference import Reference
 
 _TOLD = (
     (r"\b429\b|toomanyrequests", "it asks to slow down (429)"),
@@ -53,7 +53,7 @@ def _host(text: str, where: str) -> str:
     kind, _, reference = where.partition(" ")
     if kind in ("base", "push"):
         try:
-            return Registry.of(reference).host
+            return Reference.parse(reference).host
         except GraphError:
             pass
     found = re.search(r"https?://([^/\s\"]+)", text)

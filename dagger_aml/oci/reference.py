@@ -10,29 +10,36 @@ from ..graph.checks import parse_reference
 
 
 @frozen
-class Registry:
-    """One repository of a registry.
+class Reference:
+    """The name of an image: parsed once, where it comes in.
 
     :param host: as in references; ``docker.io`` for Docker Hub.
-    :param tag: None when the reference has only a digest.
+    :param tag: None when the reference has none.
+    :param name: host and repository as they were written, ``x`` for ``docker.io/library/x``.
     """
 
     host: str
     repository: str
     tag: str | None
     digest: str | None
+    name: str
 
     @classmethod
-    def of(cls, reference: str) -> Registry:
+    def parse(cls, text: str, what: str = "the reference") -> Reference:
         """Split a reference as docker does: a first part with a dot, a port or ``localhost`` is the host.
 
+        :param what: what it is, for messages.
         :raises GraphError: not a reference.
         """
-        name, tag, digest = parse_reference(reference)
+        name, tag, digest = parse_reference(text, what)
         first, slash, rest = name.partition("/")
         if not slash or not ("." in first or ":" in first or first == "localhost"):
-            return cls("docker.io", name if slash else f"library/{name}", tag, digest)
-        return cls(first, rest, tag, digest)
+            return cls("docker.io", name if slash else f"library/{name}", tag, digest, name)
+        return cls(first, rest, tag, digest, name)
+
+    def __str__(self) -> str:
+        """As it was written."""
+        return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
     @property
     def canonical(self) -> str:

@@ -26,7 +26,7 @@ from ..text import masked
 from .credentials import credentials
 from .messages import LATER, denied_by
 from .model import Layer
-from .reference import Registry
+from .reference import Reference
 
 if TYPE_CHECKING:
     import httpx
@@ -62,7 +62,7 @@ async def resolve_digest(base: From, on_event: OnEvent = ignore) -> str:
     """
     if base.digest or base.archive:
         return base.digest or ""
-    at = Registry.of(base.reference)
+    at = Reference.parse(base.reference)
     _, digest = await _get(at, f"manifests/{at.tag or 'latest'}", f"base {base.reference}", on_event)
     return digest
 
@@ -74,7 +74,7 @@ async def image_config(
 
     Raises as :func:`resolve_digest`.
     """
-    at = Registry.of(reference)
+    at = Reference.parse(reference)
     where = f"base {reference}"
     manifest, _ = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where, on_event)
     if "manifests" in manifest:
@@ -93,7 +93,7 @@ async def platform_digest(reference: str, digest: str | None, platform: str) -> 
 
     Raises as :func:`resolve_digest`.
     """
-    at = Registry.of(reference)
+    at = Reference.parse(reference)
     where = f"base {reference}"
     manifest, found = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where)
     return _variant(manifest, platform, where) if "manifests" in manifest else digest or found
@@ -112,7 +112,7 @@ async def manifest_layers(reference: str, digest: str) -> tuple[str | None, tupl
     """Config digest and layers of a pushed image; nothing where this machine cannot ask the registry, in 15 s."""
     try:
         with anyio.fail_after(PATIENCE):
-            manifest, _ = await _get(Registry.of(reference), f"manifests/{digest}", reference)
+            manifest, _ = await _get(Reference.parse(reference), f"manifests/{digest}", reference)
         layers = tuple(Layer(each["digest"], each["size"]) for each in manifest["layers"])
         return manifest["config"]["digest"], layers
     except (DaggerAmlError, KeyError, TimeoutError):
@@ -126,7 +126,7 @@ async def download(reference: str, platform: str, folder: Path, on_event: OnEven
     :raises BuildError: no such image, none for the platform, or a blob that is not what its digest says.
     :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable or busy.
     """
-    at, where = Registry.of(reference), f"image {reference}"
+    at, where = Reference.parse(reference), f"image {reference}"
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
     digest = await _saved(at, f"manifests/{at.digest or at.tag or 'latest'}", at.digest, blobs, where, on_event)
@@ -144,7 +144,7 @@ async def download(reference: str, platform: str, folder: Path, on_event: OnEven
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
-async def _saved(at: Registry, path: str, digest: str | None, blobs: Path, where: str, on_event: OnEvent) -> str:
+async def _saved(at: Reference, path: str, digest: str | None, blobs: Path, where: str, on_event: OnEvent) -> str:
     """Write what a repository has at a path to a file named after its digest, a little in memory at a time."""
     new, found = blobs / "new", ""
     headers = {"Accept-Encoding": "identity"} | ({"Accept": _MANIFESTS} if path.startswith("manifests/") else {})
@@ -162,7 +162,7 @@ async def _saved(at: Registry, path: str, digest: str | None, blobs: Path, where
 
 
 async def _streamed(
-    client: httpx.AsyncClient, at: Registry, path: str, headers: dict[str, str], file: Path, where: str
+    client: httpx.AsyncClient, at: Reference, path: str, headers: dict[str, str], file: Path, where: str
 ) -> tuple[httpx.Response, str]:
     """The answer, and the digest of what was written."""
     async with client.stream("GET", f"{at.url}/{path}", headers=headers) as answer:
@@ -178,7 +178,7 @@ async def _streamed(
     return await _streamed(client, at, path, {**headers, "Authorization": token}, file, where)
 
 
-async def _get(at: Registry, path: str, where: str, on_event: OnEvent = ignore) -> tuple[dict[str, Any], str]:
+async def _get(at: Reference, path: str, where: str, on_event: OnEvent = ignore) -> tuple[dict[str, Any], str]:
     """A JSON document of a repository and its digest."""
     headers = {"Accept": _MANIFESTS} if path.startswith("manifests/") else {}
 
@@ -200,7 +200,7 @@ async def _get(at: Registry, path: str, where: str, on_event: OnEvent = ignore) 
 
 
 async def _answered(
-    at: Registry,
+    at: Reference,
     where: str,
     once: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
     on_event: OnEvent,
@@ -231,7 +231,7 @@ async def _answered(
     return answer
 
 
-def _client(at: Registry, between: float) -> httpx.AsyncClient:
+def _client(at: Reference, between: float) -> httpx.AsyncClient:
     """Asks a registry, by the proxy and with the certificates that the environment names.
 
     :raises UsageError: it names what cannot be used.
@@ -255,7 +255,7 @@ def _client(at: Registry, between: float) -> httpx.AsyncClient:
         ) from None
 
 
-def _proxy(at: Registry) -> str | None:
+def _proxy(at: Reference) -> str | None:
     """The variable by whose proxy a registry is asked; None where it is asked directly."""
     from urllib.request import proxy_bypass
 
@@ -265,7 +265,7 @@ def _proxy(at: Registry) -> str | None:
     return next((name for name in names if os.environ.get(name)), None)
 
 
-def _unreachable(at: Registry, error: httpx.TransportError, where: str) -> DaggerAmlError:
+def _unreachable(at: Reference, error: httpx.TransportError, where: str) -> DaggerAmlError:
     import httpx
 
     problem = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
@@ -286,7 +286,7 @@ def _unreachable(at: Registry, error: httpx.TransportError, where: str) -> Dagge
     return TryAgain(f"the registry {at.host} cannot be reached or is busy: {problem}", where=where, do=LATER)
 
 
-def _check_busy(answer: httpx.Response, at: Registry, where: str) -> None:
+def _check_busy(answer: httpx.Response, at: Reference, where: str) -> None:
     status = answer.status_code
     if status not in _BUSY:
         return
@@ -297,7 +297,7 @@ def _check_busy(answer: httpx.Response, at: Registry, where: str) -> None:
     raise TryAgain(f"{what}, and asks to wait {after} s" if seconds else what, where=where, do=LATER, after=seconds)
 
 
-def _no_registry(at: Registry, where: str) -> BuildError:
+def _no_registry(at: Reference, where: str) -> BuildError:
     return BuildError(
         f"{at.host} did not answer as a registry does",
         step=where,
@@ -305,7 +305,7 @@ def _no_registry(at: Registry, where: str) -> BuildError:
     )
 
 
-def _check_status(status: int, at: Registry, where: str) -> None:
+def _check_status(status: int, at: Reference, where: str) -> None:
     if status in (401, 403):
         raise denied_by(status, where, at.host)
     if status == 404:
@@ -314,7 +314,7 @@ def _check_status(status: int, at: Registry, where: str) -> None:
         raise BuildError(f"{at.host} answered {status}", step=where)
 
 
-async def _authorization(client: httpx.AsyncClient, at: Registry, answer: httpx.Response, where: str) -> str:
+async def _authorization(client: httpx.AsyncClient, at: Reference, answer: httpx.Response, where: str) -> str:
     """The Authorization header that a 401 asks for.
 
     :raises TryAgain: the place that gives tokens is busy.

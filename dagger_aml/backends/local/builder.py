@@ -23,7 +23,7 @@ from ...graph.base import From
 from ...graph.graph import Graph
 from ...graph.stages import based_on, bases
 from ...oci import layout as oci_layout
-from ...oci.reference import Registry
+from ...oci.reference import Reference
 from ...oci.registry import image_config, platform_digest, resolve_digest
 from ...plan.keys import labels
 from ...plan.model import Plan
@@ -162,7 +162,7 @@ class LocalBuilder:
             return evolve(found, digest=digest)
 
     async def _found(self, base: From) -> _Base:
-        if Registry.of(base.reference).host == "localhost" and not self.pull:
+        if Reference.parse(base.reference).host == "localhost" and not self.pull:
             local = await self._local(base)
             if local:
                 return _Base(local, base.digest)

@@ -18,7 +18,7 @@ from ...events import OnEvent, Said
 from ...fs.disk_space import says_full, temporary_folder
 from ...graph.base import From
 from ...oci.messages import said_by_registry
-from ...oci.reference import Registry
+from ...oci.reference import Reference
 from ...process import Done
 from .. import patience
 from ..base import Format
@@ -159,19 +159,19 @@ class Build:
 
 def full_name(reference: str) -> str:
     """The reference without its tag, with its host and its digest, if it has one: how podman must be given it."""
-    at = Registry.of(reference)
+    at = Reference.parse(reference)
     return f"{at.host}/{at.repository}" + (f"@{at.digest}" if at.digest else "")
 
 
 def full_reference(reference: str) -> str:
     """The reference with its host, and its digest or else its tag."""
-    at = Registry.of(reference)
+    at = Reference.parse(reference)
     return full_name(reference) if at.digest else at.canonical
 
 
 def is_plain_http(reference: str) -> bool:
     """Whether docker and Dagger talk plain HTTP to the reference's registry."""
-    return Registry.of(reference).url.startswith("http:")
+    return Reference.parse(reference).url.startswith("http:")
 
 
 def has_retried(done: Done) -> bool:
@@ -217,7 +217,7 @@ def refused(done: Done, reference: str, step: str, command: Sequence[str]) -> Da
     """
     said = done.err.strip() or done.out.strip()
     last = "\n".join(said.splitlines()[-3:])
-    known = said_by_registry(f"registry https://{Registry.of(reference).host}/ says: {last}", step)
+    known = said_by_registry(f"registry https://{Reference.parse(reference).host}/ says: {last}", step)
     return known or failed(done, step, command)
 
 
