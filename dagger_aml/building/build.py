@@ -45,9 +45,9 @@ async def container(
     :raises GraphError: neither the graph nor the caller has a base; a destination that builders treat differently.
     :raises BuildError: a step failed.
     """
-    from ..backends.dagger.builder import DaggerBuilder, given_base
+    from ..backends.dagger.builder import Engine, given_base
 
-    builder = DaggerBuilder(client, on_event=on_event, given=base)
+    builder = Engine(client, on_event=on_event, given=base)
     if base is not None:
         graph = based_on(graph, await given_base(base))
     return await builder.container(await ask(graph, builder))

@@ -25,7 +25,7 @@ from ..text import human_size, words
 from .check import Check, State
 
 if TYPE_CHECKING:
-    from ..backends.dagger.builder import DaggerBuilder as Engine
+    from ..backends.dagger.builder import Engine
 
 _BOTH = ["classic", "buildkit"]
 _CACHE_DEADLINE = 3.0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..backends.dagger.builder import DaggerBuilder
+from ..backends.dagger.builder import Engine
 from ..backends.dagger.errors import translated as _translated
 from ..backends.dagger.image import DaggerImage
 from ..errors import BuildError, DaggerAmlError
@@ -98,7 +98,7 @@ telemetry are taken out. The output of a command that ended can be read for ten 
 
 
 async def as_container(
-    what: DaggerImage | dagger.Container | str | Path, builder: DaggerBuilder, platform: str = DEFAULT_PLATFORM
+    what: DaggerImage | dagger.Container | str | Path, builder: Engine, platform: str = DEFAULT_PLATFORM
 ) -> dagger.Container:
     """The container of an image, a reference in a registry, or a tar.
 
@@ -127,7 +127,7 @@ async def as_container(
 @asynccontextmanager
 async def in_engine(
     container: dagger.Container,
-    builder: DaggerBuilder,
+    builder: Engine,
     log: Log,
     *,
     published: Published,
@@ -201,7 +201,7 @@ async def in_engine(
 class _Watcher:
     """Reads what our program in the container keeps."""
 
-    def __init__(self, http: Http, secret: str, log: Log, builder: DaggerBuilder) -> None:
+    def __init__(self, http: Http, secret: str, log: Log, builder: Engine) -> None:
         self._http, self._secret, self._log, self._builder = http, secret, log, builder
         self._uid: int | None = None
         self._answered = anyio.Event()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import Graph, Options, Result, UsageError, build, container, load_project, sync
-from dagger_aml.backends.dagger.builder import DaggerBuilder
+from dagger_aml.backends.dagger.builder import Engine
 from dagger_aml.diff import read_image
 from dagger_aml.oci.registry import manifest_layers
 from dagger_aml.steps import apt, base, code, copy, env, labels, model, run
@@ -62,7 +62,7 @@ def project(tmp_path: Path) -> Path:
 
 
 async def test_a_second_build_runs_nothing_again(
-    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
 ) -> None:
     """A step that writes random bytes keeps its bytes and its layer's digest in another session."""
     recipe = tmp_path / "random_recipe.py"
@@ -81,7 +81,7 @@ async def test_a_second_build_runs_nothing_again(
 
 
 async def test_no_cache_metadata_and_iidfile(
-    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
 ) -> None:
     """--no-cache runs the step again; the files say what was made, in buildx's words."""
     recipe = tmp_path / "random_recipe.py"
@@ -100,7 +100,7 @@ async def test_no_cache_metadata_and_iidfile(
 
 
 async def test_sync_twins_work_in_a_running_loop(
-    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
 ) -> None:
     """As in a notebook cell, where a loop runs already: this test's own."""
     graph = sync.lay_out(load_project(project, Options(base=bases["classic"])))
@@ -111,7 +111,7 @@ async def test_sync_twins_work_in_a_running_loop(
         connected.build(Graph(), push=True)
 
 
-async def test_layers_are_reused(engine: DaggerBuilder, project: Path, bases: dict[str, str]) -> None:
+async def test_layers_are_reused(engine: Engine, project: Path, bases: dict[str, str]) -> None:
     """Code changed: one new layer. apt changed: the model's layer keeps its digest. env or label: no new layer."""
 
     async def lay_out(*packages: str, **variables: str) -> Graph:
@@ -132,9 +132,7 @@ async def test_layers_are_reused(engine: DaggerBuilder, project: Path, bases: di
     assert await _built(engine, said) == code_changed
 
 
-async def test_modes_are_normalised(
-    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
-) -> None:
+async def test_modes_are_normalised(engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]) -> None:
     """Whatever the user's umask made of the files, the image has 0755 and 0644, code of the base's user."""
     odd = {"score.py": 0o600, "tool.sh": 0o700, "name [1]*.txt": 0o664, "pkg/__init__.py": 0o640, "pkg/run*": 0o771}
     for name, mode in odd.items():
@@ -163,7 +161,7 @@ async def test_modes_are_normalised(
 
 
 async def test_push_export_and_load_name_one_image(
-    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str]
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
 ) -> None:
     """The digest that is printed is the registry's; base and version are labels; docker or podman has the tag."""
     graph = await code(await base(Graph(), bases["classic"]), project / "code")
@@ -186,7 +184,7 @@ async def test_push_export_and_load_name_one_image(
         subprocess.run([store, "rmi", tag], capture_output=True, check=False)
 
 
-async def test_container_is_a_plain_one(engine: DaggerBuilder, project: Path, bases: dict[str, str]) -> None:
+async def test_container_is_a_plain_one(engine: Engine, project: Path, bases: dict[str, str]) -> None:
     """A graph joins somebody's own pipeline as a ``dagger.Container``."""
     graph = await code(await base(Graph(), bases["classic"]), project / "code")
     made = await container(graph, engine.client)
@@ -202,7 +200,7 @@ async def test_container_is_a_plain_one(engine: DaggerBuilder, project: Path, ba
     ],
 )
 async def test_a_failing_step_is_told(
-    engine: DaggerBuilder, project: Path, bases: dict[str, str], file: str, text: str, step: str, said: str
+    engine: Engine, project: Path, bases: dict[str, str], file: str, text: str, step: str, said: str
 ) -> None:
     """Exit code 1, the step, the command and its last lines; no traceback, no GraphQL, nothing half-written."""
     (project / file).write_text(text)
@@ -214,9 +212,7 @@ async def test_a_failing_step_is_told(
     assert not list(project.glob("*never.tar*"))
 
 
-async def test_conflicting_packages_fail_pip_check(
-    engine: DaggerBuilder, project: Path, bases: dict[str, str]
-) -> None:
+async def test_conflicting_packages_fail_pip_check(engine: Engine, project: Path, bases: dict[str, str]) -> None:
     """The server's own pins are in the environment; breaking one fails the build, not the deployment."""
     (project / "requirements.txt").write_text("flask==2.2.5\n")
     done = cli("build", project, "--base", bases["classic"], "-o", project / "never.tar")
@@ -224,7 +220,7 @@ async def test_conflicting_packages_fail_pip_check(
     assert "error: pip" in done.stderr and "flask" in done.stderr.lower()
 
 
-async def test_bad_bases_and_registries(engine: DaggerBuilder, project: Path, bases: dict[str, str]) -> None:
+async def test_bad_bases_and_registries(engine: Engine, project: Path, bases: dict[str, str]) -> None:
     """No such image: 1. A registry that nobody serves: 75, from pulling and from pushing."""
     host = bases["classic"].partition("/")[0]
     done = cli("build", project, "--base", f"{host}/no/such:1")
@@ -237,7 +233,7 @@ async def test_bad_bases_and_registries(engine: DaggerBuilder, project: Path, ba
 
 @pytest.mark.parametrize(("number", "code_"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_interrupted(
-    engine: DaggerBuilder, project: Path, tmp_path: Path, bases: dict[str, str], number: int, code_: int
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str], number: int, code_: int
 ) -> None:
     """Stopped in the middle of a step: the code says so, nothing is left, no session process runs on."""
     recipe = tmp_path / "sleeping.py"
@@ -279,7 +275,7 @@ def silent_socket(tmp_path: Path) -> Iterator[str]:
     server.close()
 
 
-async def test_an_engine_that_never_answers(engine: DaggerBuilder, silent_socket: str) -> None:
+async def test_an_engine_that_never_answers(engine: Engine, silent_socket: str) -> None:
     """One error within ten seconds or so says what was tried and what else there is."""
     begun = time.monotonic()
     project = EXAMPLES / "diabetes"
@@ -289,7 +285,7 @@ async def test_an_engine_that_never_answers(engine: DaggerBuilder, silent_socket
     assert "no Dagger engine answers" in done.stderr and "--with" in done.stderr and "dockerfile" in done.stderr
 
 
-async def test_odd_strings_arrive_as_they_are(engine: DaggerBuilder, tmp_path: Path, bases: dict[str, str]) -> None:
+async def test_odd_strings_arrive_as_they_are(engine: Engine, tmp_path: Path, bases: dict[str, str]) -> None:
     """Values with everything that some builder expands or eats are in the image exactly."""
     odd = "a \"b\" 'c' $HOME ${X:-y} $(id) `id` \\n \\ # -- <<EOF %s * ? [x] {y} ~ \u2013 \u202e \u2028 end\\"
     graph = await base(Graph(), bases["classic"])
@@ -305,7 +301,7 @@ async def test_odd_strings_arrive_as_they_are(engine: DaggerBuilder, tmp_path: P
     assert found.files["/odd"].sha256 == found.files["/var/odd.txt"].sha256
 
 
-async def _built(engine: DaggerBuilder, graph: Graph) -> list[str]:
+async def _built(engine: Engine, graph: Graph) -> list[str]:
     """Digests of an image's layers, through a tar."""
     import tempfile
 

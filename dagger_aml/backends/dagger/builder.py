@@ -55,7 +55,7 @@ _CHUNK = 40
 """Calls in one query; the SDK's query text grows with the square of a chain."""
 
 
-class DaggerBuilder:
+class Engine:
     """Carries plans out on a connected engine.
 
     :param client: of dagger-io; closing it is the caller's.
@@ -87,7 +87,7 @@ class DaggerBuilder:
         self._imported: dict[From, dagger.Container] = {}
         self._fresh = f"DAGGER_AML_BUILD={uuid.uuid4().hex}" if no_cache else None
 
-    def with_events(self, on_event: OnEvent) -> DaggerBuilder:
+    def with_events(self, on_event: OnEvent) -> Engine:
         """The same session, whose work is told to another callback: one for each of several images."""
         made = copy.copy(self)
         made.on_event = on_event

@@ -27,7 +27,7 @@ from ...events import OnEvent, Said, ignore
 from ...text import masked
 from ..store import docker_answers
 from .address import TESTED, check_address
-from .builder import DaggerBuilder as Engine
+from .builder import Engine
 from .spans import Spans, received
 
 SESSION_PORT, SESSION_TOKEN = "DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN"
