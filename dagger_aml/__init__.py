@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .backends.local.find import local_builder
     from .backends.outputs import Export
     from .backends.result import Result, Written
+    from .backends.runtime import Published
     from .base.facts import BaseFacts
     from .building.build import build, container, image
     from .building.plans import ask, dockerfile, make_plan
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from .project.model import Project
     from .project.recipe import lay_out, lay_out_each, load_recipe
     from .project.settings import Options
-    from .serving.container import Published
     from .serving.endpoint import Endpoint
     from .serving.failure import ScoreFailed, ServeError, StartFailed
     from .serving.http import Scored
@@ -69,6 +69,7 @@ _WHERE = {
         "Result",
         "Written",
     ),
+    "backends.runtime": ("Published",),
     "base.facts": ("BaseFacts",),
     "building.build": (
         "build",
@@ -123,7 +124,6 @@ _WHERE = {
         "load_recipe",
     ),
     "project.settings": ("Options",),
-    "serving.container": ("Published",),
     "serving.endpoint": ("Endpoint",),
     "serving.failure": (
         "ScoreFailed",

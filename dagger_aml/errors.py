@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import ClassVar
+from typing import Any, ClassVar
 
 _LAST_LINES, _LONGEST_LINE = 20, 300
 
@@ -156,3 +156,15 @@ def _cut(line: str) -> str:
 
 def _indent(text: str | None, by: str = "  ") -> str:
     return "\n".join(by + line for line in (text or "").splitlines())
+
+
+def first_of(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseException | None:
+    """The first error of a kind in a group of them, however deep."""
+    for each in group.exceptions:
+        if isinstance(each, kind):
+            return each
+        if isinstance(each, BaseExceptionGroup):
+            inner = first_of(each, kind)
+            if inner:
+                return inner
+    return None

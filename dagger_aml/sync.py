@@ -28,16 +28,19 @@ from .backends.base import Format
 from .backends.base import Image as AsyncImage
 from .backends.outputs import Export
 from .backends.result import Result
-from .building import build as api
+from .building.build import Outputs, build, image
+from .building.plans import ask
 from .events import OnEvent, ignore
 from .graph.base import DEFAULT_PLATFORM
 from .graph.graph import Graph
 from .plan.model import Plan
-from .project import recipe
 from .project.model import Project
+from .project.recipe import lay_out as _lay_out
+from .project.recipe import lay_out_each as _lay_out_each
+from .serving.endpoint import READY_TIMEOUT
 
 if TYPE_CHECKING:
-    from .serving.container import Published
+    from .backends.runtime import Published
     from .serving.endpoint import Endpoint as AsyncEndpoint
     from .serving.http import Scored
     from .serving.log import Line
@@ -114,7 +117,7 @@ class Builder:
 
     def ask(self, graph: Graph) -> Plan:
         """Ask the real bases, pin them, and plan on what they answered; see :func:`dagger_aml.ask`."""
-        return _call(self._portal, partial(api.ask, graph, self.builder))
+        return _call(self._portal, partial(ask, graph, self.builder))
 
     def build(
         self,
@@ -122,7 +125,7 @@ class Builder:
         *,
         tags: Iterable[str] = (),
         push: bool = False,
-        output: api.Outputs = None,
+        output: Outputs = None,
         load: bool = False,
         title: str = "",
         check: Callable[[Plan, AsyncImage, AsyncBuilder], Awaitable[None]] | None = None,
@@ -132,13 +135,13 @@ class Builder:
         :param check: runs in the event loop, as ``Smoke(…).check`` does.
         """
         work = partial(
-            api.build, graph, self.builder, tags=tags, push=push, output=output, load=load, title=title, check=check
+            build, graph, self.builder, tags=tags, push=push, output=output, load=load, title=title, check=check
         )
         return _call(self._portal, work)
 
     def image(self, graph: Graph, *, title: str = "") -> Image:
         """Make the image of a graph, publish it nowhere; see :func:`dagger_aml.image`, which raises the same."""
-        plan, made = _call(self._portal, partial(api.image, graph, self.builder, title=title))
+        plan, made = _call(self._portal, partial(image, graph, self.builder, title=title))
         return Image(plan, made, self._portal)
 
     @contextmanager
@@ -149,7 +152,7 @@ class Builder:
         published: Published | None = None,
         env: Mapping[str, str] | None = None,
         offline: bool = False,
-        ready_timeout: float = 300.0,
+        ready_timeout: float = READY_TIMEOUT,
         platform: str = DEFAULT_PLATFORM,
         name: str | None = None,
         keep: bool = False,
@@ -184,7 +187,7 @@ def lay_out(project: Project) -> Graph:
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
     with start_blocking_portal() as portal:
-        return _call(portal, partial(recipe.lay_out, project))
+        return _call(portal, partial(_lay_out, project))
 
 
 def lay_out_each(project: Project) -> tuple[Graph, ...]:
@@ -193,7 +196,7 @@ def lay_out_each(project: Project) -> tuple[Graph, ...]:
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
     with start_blocking_portal() as portal:
-        return _call(portal, partial(recipe.lay_out_each, project))
+        return _call(portal, partial(_lay_out_each, project))
 
 
 @contextmanager

@@ -3,16 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
+
+from attrs import field, frozen
 
 from ..base.facts import BaseFacts
-from ..errors import BaseError
+from ..errors import BaseError, DaggerAmlError
 from ..events import OnEvent
 from ..graph.base import From
 from ..plan.model import Plan
 from .outputs import Export
 from .result import Result
+from .runtime import Output, Start, Started
+
+if TYPE_CHECKING:
+    import dagger
+
+Format = Literal["classic", "buildkit"]
+"""Of a Dockerfile: with plain instructions alone, or with what only BuildKit and buildah read."""
+
+
+@frozen
+class Capabilities:
+    """What a builder can, declared once, in the builder's own file. Nothing else is known by a builder's name.
+
+    :param name: what ``--with`` takes.
+    :param install: how to get it, without a full stop.
+    :param forms: of Dockerfile that it takes; none where it carries plans out itself.
+    :param connects_to_engine: whether it builds in an engine that ``--engine`` may name.
+    :param own_store: whether it loads images into a store of its own, and reads them there; else into docker's, or
+        podman's where docker does not answer.
+    :param pushes_index: whether it can push images for several platforms as one.
+    :param one_at_a_time: whether its store is not safe from two builds at once.
+    :param serves: whether it starts images itself; else :meth:`Kind.check_serves` tells of what does.
+    :param leaves_containers: whether what it serves is a container of this machine, which may have a name and be left
+        running; else a service, whose tunnel listens on every address of this machine and ends with the session.
+    """
+
+    name: str
+    install: str = field(repr=False)
+    forms: tuple[Format, ...]
+    connects_to_engine: bool
+    own_store: bool
+    pushes_index: bool
+    one_at_a_time: bool
+    serves: bool
+    leaves_containers: bool
+
+
+@frozen
+class Opening:
+    """How a builder is to be opened; what does not concern a kind of builder it leaves alone.
+
+    :param format: of the Dockerfile, where it takes one; None for the best that it can.
+    :param no_cache: run every step again.
+    :param pull: take a base only as its registry has it now.
+    :param engine: address of the Dagger engine.
+    :param engine_timeout: seconds for getting and starting one; None for as long as usual.
+    :param quiet: nobody wants to know how the work goes on.
+    """
+
+    format: Format | None = None
+    no_cache: bool = False
+    pull: bool = False
+    engine: str | None = None
+    engine_timeout: float | None = None
+    quiet: bool = False
+
+
+class Kind(Protocol):
+    """One of the builders that there are; see :mod:`dagger_aml.backends.builders`."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can."""
+        ...
+
+    def opened(self, opening: Opening, on_event: OnEvent) -> AbstractAsyncContextManager[Builder]:
+        """The builder; what it holds ends with the block.
+
+        :raises DaggerAmlError: it is not there, or does not answer.
+        """
+        ...
+
+    def check_serves(self) -> None:
+        """Raise unless something can start what it builds.
+
+        :raises UsageError: nothing that is installed can.
+        """
+        ...
 
 
 class Image(Protocol):
@@ -47,9 +128,21 @@ class Builder(Protocol):
     """Something that carries plans out."""
 
     name: str
-    """``dagger``, ``docker``, ``podman`` or ``buildah``."""
+    """As :attr:`Capabilities.name`."""
 
     on_event: OnEvent
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can, as it was opened."""
+        ...
+
+    def runtime(self) -> Runtime:
+        """What starts the images that it makes.
+
+        :raises UsageError: nothing that is installed can.
+        """
+        ...
 
     def with_events(self, on_event: OnEvent) -> Self:
         """The same builder, what it does told to another callback: for several images at once."""
@@ -80,6 +173,50 @@ class Builder(Protocol):
         ...
 
 
+class Runtime(Protocol):
+    """What starts images."""
+
+    @property
+    def name(self) -> str:
+        """Of the builder that it belongs to."""
+        ...
+
+    @property
+    def offline(self) -> str:
+        """How it takes the network from what it starts, for a person."""
+        ...
+
+    def serve(
+        self, what: Image | dagger.Container | str | Path, start: Start, output: Output
+    ) -> AbstractAsyncContextManager[Started]:
+        """Run an image's own command, as its own user, and stop and remove it afterwards.
+
+        :param what: an image that its builder made, a reference, or a tar.
+        :param output: told what it prints, and that it ended.
+        :raises BuildError: there is no such image, it names no command, or it cannot be started.
+        :raises UsageError: the name or a port is taken; the tar cannot be read.
+        """
+        ...
+
+    async def run_probe(self, image: Image, argv: Sequence[str], *, offline: bool) -> tuple[list[str], int]:
+        """Run a command in an image that its builder made, as the image's user: its output and its exit code."""
+        ...
+
+
+T = TypeVar("T")
+
+
+def own_image(image: object, kind: type[T], name: str) -> T:
+    """An image as the one that a builder makes.
+
+    :param name: of the builder.
+    :raises DaggerAmlError: another made it.
+    """
+    if isinstance(image, kind):
+        return image
+    raise DaggerAmlError(f"{name} cannot take an image that another builder made")
+
+
 def has_no_shell(base: From) -> BaseError:
     """The error for a base in which the probe cannot be run."""
     return BaseError("the base has no /bin/sh", where=f"base {base.pinned}", do="Take a base with a POSIX shell.")
@@ -93,6 +230,3 @@ def cannot_run(base: From) -> BaseError:
         do="Install QEMU's user emulation there (Debian and Ubuntu: apt-get install qemu-user-static binfmt-support; "
         "with Docker: docker run --privileged --rm tonistiigi/binfmt --install all), or build on such a machine.",
     )
-
-
-Format = Literal["classic", "buildkit"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -82,22 +82,18 @@ def _check_parent(path: Path) -> None:
         )
 
 
-def check_exports(outputs: Sequence[Export], platforms: int) -> None:
-    """Refuse outputs that cannot be, each by itself or together.
+def check_platforms(output: Export, platforms: int) -> None:
+    """Refuse several platforms in a form that holds one.
 
     :param platforms: how many the image is for.
-    :raises UsageError: two go to one place; several platforms in a form that holds one.
+    :raises UsageError: it does.
     """
-    for number, each in enumerate(outputs):
-        each.check()
-        if each.path.absolute() in [other.path.absolute() for other in outputs[:number]]:
-            raise UsageError(f"two outputs go to {each.path}", where="-o", do="Leave one out.")
-        if platforms > 1 and each.type != "oci":
-            raise UsageError(
-                "what docker loads is for one platform",
-                where="-o",
-                do="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
-            )
+    if platforms > 1 and output.type != "oci":
+        raise UsageError(
+            "what docker loads is for one platform",
+            where="-o",
+            do="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
+        )
 
 
 def parse_export(text: str) -> Export | Literal["push", "load"]:

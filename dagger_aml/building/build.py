@@ -6,19 +6,17 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from ..backends.base import Builder, Image
-from ..backends.outputs import Export, as_export, check_exports
+from ..backends.outputs import Export, as_export
 from ..backends.result import Result
-from ..errors import UsageError
-from ..events import OnEvent, Said, ignore
-from ..graph.checks import parse_reference
+from ..events import OnEvent, ignore
 from ..graph.graph import Graph
 from ..graph.stages import based_on
-from ..plan.keys import fingerprint
 from ..plan.model import Plan
+from .many import build_all, tell_notes
+from .outputs import outputs_of
 from .plans import ask
+from .target import BuildTarget, tags_of
 
 if TYPE_CHECKING:
     import dagger
@@ -56,7 +54,7 @@ async def container(
 async def image(graph: Graph, builder: Builder, *, title: str = "") -> tuple[Plan, Image]:
     """Make the image of a graph, publish it nowhere."""
     made = await ask(graph, builder)
-    _tell([made], [graph], builder)
+    tell_notes([made], [graph], builder)
     return made, await builder.image(made, title=title)
 
 
@@ -85,66 +83,16 @@ async def build(
     :raises BaseError: a platform that the builder's machine cannot run; before anything is built.
     :raises BuildError: a step failed.
     """
-    graphs = [graph] if isinstance(graph, Graph) else list(graph)
-    names = check_tags(tags)
-    exports = _exports(output)
-    check_asked(names, exports, push=push, load=load, platforms=len(graphs), builder=builder.name)
-    plans = [await ask(each, builder) for each in graphs]
-    _tell(plans, graphs, builder)
-    images = []
-    for planned in plans:
-        if len(plans) > 1:
-            builder.on_event(Said(f"for {planned.base.platform}"))
-        images.append(await builder.image(planned, title=title))
-    for planned, each in zip(plans, images, strict=True):
-        if check:
-            await check(planned, each, builder)
-    made = images[0] if len(images) == 1 else builder.index(images)
-    result = Result(None, made.id)
-    for export in exports:
-        result = _merged(await made.export(export, names), result)
-    if load:
-        for name in names:
-            result = _merged(await made.load(name), result)
-    if push:
-        for name in names:
-            result = _merged(await made.publish(name), result)
-    return evolve(
-        result,
-        base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
-        fingerprint=",".join(map(fingerprint, plans)),
-        tags=names,
+    target = BuildTarget(
+        graphs=(graph,) if isinstance(graph, Graph) else tuple(graph),
+        name=title,
+        tags=tags_of(tags),
+        outputs=outputs_of(_exports(output), push=push, load=load),
+        gate=check,
     )
-
-
-def _tell(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder) -> None:
-    """Tell the notes that came of what the bases answered; a graph's own are its maker's to tell."""
-    known = {note for graph in graphs for note in graph.notes}
-    for note in dict.fromkeys(note for each in plans for note in each.notes):
-        if note not in known:
-            builder.on_event(Said(f"note: {note}"))
-
-
-def check_asked(
-    tags: Sequence[str], exports: Sequence[Export], *, push: bool, load: bool, platforms: int, builder: str
-) -> None:
-    """Refuse what cannot be done with an image, before anything is built.
-
-    :param platforms: how many it is for.
-    :raises UsageError: nothing to push or load it as; an output that cannot be; several platforms where one can be.
-    """
-    if (push or load) and not tags:
-        raise UsageError(f"{'--push' if push else '--load'} needs a tag", do="Name the image: -t NAME[:TAG].")
-    check_exports(exports, platforms)
-    if platforms > 1 and load:
-        raise UsageError(
-            "a local store takes one platform", where="--load", do="Push, or build one --platform at a time."
-        )
-    if platforms > 1 and push and builder == "docker":
-        raise UsageError(
-            "docker cannot push several platforms as one index", where="--push",
-            do="Take --with buildah or podman, or a Dagger engine; or write -o type=oci,dest=FILE.",
-        )  # fmt: skip
+    target.check(builder.capabilities)
+    (result,) = await build_all([target], builder)
+    return result
 
 
 def _exports(output: Outputs) -> tuple[Export, ...]:
@@ -152,27 +100,3 @@ def _exports(output: Outputs) -> tuple[Export, ...]:
         return ()
     several = [output] if isinstance(output, Export | Path | str) else output
     return tuple(as_export(each) for each in several)
-
-
-def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """References to name an image by; a name without a tag is ``:latest``.
-
-    :raises GraphError: one is not a reference, or has a digest.
-    """
-    found = []
-    for text in tags:
-        name, tag, digest = parse_reference(text, "tag")
-        if digest:
-            raise UsageError(f"a tag cannot have a digest: {text}", where="-t")
-        found.append(f"{name}:{tag or 'latest'}")
-    return tuple(dict.fromkeys(found))
-
-
-def _merged(new: Result, old: Result) -> Result:
-    return evolve(
-        new,
-        digest=new.digest or old.digest,
-        image_id=new.image_id or old.image_id,
-        layers=new.layers or old.layers,
-        outputs=(*old.outputs, *new.outputs),
-    )

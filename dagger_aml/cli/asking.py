@@ -8,12 +8,14 @@ from typing import Any
 import anyio
 import click
 
+from ..backends.base import Opening
+from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import ask, make_plan
 from ..errors import UsageError
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..plan.model import Plan
-from .common import BUILDERS, by_flag, check_engine, not_dagger, opened
+from .common import by_flag, check_engine, no_engine, opened
 from .options.build import engine_option, setting_option
 from .progress import Progress
 
@@ -24,7 +26,9 @@ def asking_options(function: Command) -> Command:
     """Add ``--pin``, ``--probe``, ``--with`` and ``--engine``."""
     for option in (
         engine_option,
-        setting_option("builder", choices=BUILDERS, help="What asks for --probe; dagger unless given.", default=None),
+        setting_option(
+            "builder", choices=BUILDERS, help=f"What asks for --probe; {DEFAULT} unless given.", default=None
+        ),
         click.option(
             "--probe", is_flag=True, help="Pull the base, pin it and ask it, as build does, in place of assuming."
         ),
@@ -39,12 +43,12 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
 
     :raises UsageError: a builder is named and nothing is asked of it.
     """
-    engine = check_engine(engine, not_dagger(builder or "dagger") if probe else "only --probe asks a builder")
+    engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe asks a builder")
     if builder and not probe and by_flag("builder"):
         raise UsageError("only --probe asks a builder", where="--with", do="Add --probe, or leave --with out.")
     if probe:
         with Progress() as progress:
-            return anyio.run(_probed, graph, builder or "dagger", engine, progress)
+            return anyio.run(_probed, graph, builder or DEFAULT, engine, progress)
     if pin:
         with Progress() as progress:
             graph = anyio.run(_pinned, graph, progress)
@@ -52,7 +56,7 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
 
 
 async def _probed(graph: Graph, name: str, engine: str | None, progress: Progress) -> Plan:
-    async with opened(name, progress, engine=engine) as builder:
+    async with opened(name, progress, Opening(engine=engine)) as builder:
         return await ask(graph, builder)
 
 

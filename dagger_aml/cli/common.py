@@ -8,21 +8,19 @@ from typing import Any, ClassVar
 
 import anyio
 import click
-from attrs import fields_dict
+from attrs import evolve, fields_dict
 from click.core import ParameterSource
 
-from ..backends.base import Builder, Format
+from ..backends.base import Builder, Opening
+from ..backends.builders import kind_of
 from ..backends.dagger.address import check_address, untested
 from ..errors import UsageError
-from ..events import ignore
 from ..graph.graph import Graph
 from ..project.load import load_project
 from ..project.model import Project
 from ..project.recipe import lay_out, lay_out_each
 from ..project.settings import Options
 from .progress import Progress
-
-BUILDERS = ["dagger", "docker", "podman", "buildah"]
 
 
 def check_engine(engine: str | None, unused: str | None = None) -> str | None:
@@ -47,9 +45,11 @@ def by_flag(parameter: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
-def not_dagger(*builders: str) -> str | None:
+def no_engine(*builders: str) -> str | None:
     """Why ``--engine`` means nothing to what ``--with`` names, or None."""
-    return None if "dagger" in builders else f"--with {','.join(builders)} connects to no Dagger engine"
+    if any(kind_of(name).capabilities.connects_to_engine for name in builders):
+        return None
+    return f"--with {','.join(builders)} connects to no Dagger engine"
 
 
 class MayStandAlone(click.Command):
@@ -68,35 +68,13 @@ class MayStandAlone(click.Command):
 
 
 @asynccontextmanager
-async def opened(
-    name: str,
-    progress: Progress,
-    *,
-    format: Format | None = None,
-    no_cache: bool = False,
-    pull: bool = False,
-    engine: str | None = None,
-    engine_timeout: float | None = None,
-) -> AsyncIterator[Builder]:
-    """The builder that ``--with`` names; an engine's session ends with the block.
-
-    :param pull: for a local builder; an engine asks the registry for a tag in each session.
-    :param engine: the address that ``--engine`` says.
-    """
-    if name == "dagger":
-        from ..backends.dagger.connect import START_DEADLINE, connect
-
-        patience = engine_timeout or START_DEADLINE
-        on_event = ignore if progress.quiet else progress.on_event
-        note = untested(engine) if engine else None
-        if note:
-            progress.note(note)
-        async with connect(engine=engine, engine_timeout=patience, no_cache=no_cache, on_event=on_event) as connected:
-            yield connected
-    else:
-        from ..backends.local.find import local_builder
-
-        yield local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=progress.on_event)
+async def opened(name: str, progress: Progress, opening: Opening) -> AsyncIterator[Builder]:
+    """The builder that ``--with`` names; an engine's session ends with the block."""
+    note = untested(opening.engine) if opening.engine else None
+    if note:
+        progress.note(note)
+    async with kind_of(name).opened(evolve(opening, quiet=progress.quiet), progress.on_event) as builder:
+        yield builder
 
 
 def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:

@@ -17,7 +17,7 @@ from .common import MayStandAlone
 from .main import tell
 
 if TYPE_CHECKING:
-    from ..serving.container import Published
+    from ..backends.runtime import Published
     from .target import Target
 
 
@@ -44,7 +44,7 @@ def debug_port(text: str | None, target: Target, *, local: bool) -> Published | 
     """
     if text is None:
         return None
-    from ..serving.container import Published, port_taken
+    from ..backends.runtime import Published, port_taken
     from ..serving.debug import PORT
     from ..serving.local import free_port, is_free
 
@@ -66,9 +66,10 @@ def debug_port(text: str | None, target: Target, *, local: bool) -> Published | 
     return Published(port, match["address"] or "127.0.0.1", PORT)
 
 
-def how_to_attach(debug: Published, target: Target, *, by: str, app: str = contract.APP_ROOT) -> str:
+def how_to_attach(debug: Published, target: Target, *, everywhere: bool, app: str = contract.APP_ROOT) -> str:
     """What is printed once a debugger can attach: the way in, in VS Code's words.
 
+    :param everywhere: whether the port is open at every address of this machine.
     :param app: where the folder for code is, for the served program.
     """
     host = "127.0.0.1" if debug.address == "0.0.0.0" else debug.address
@@ -83,7 +84,7 @@ def how_to_attach(debug: Published, target: Target, *, by: str, app: str = contr
         f"the server waits for a debugger at {host}:{debug.port}; a configuration for .vscode/launch.json:",
         json.dumps(configuration, indent=2, ensure_ascii=False),
     ]
-    if by == "dagger":
+    if everywhere:
         lines.append(
             "(the engine's tunnel listens on every address of this machine, and whoever attaches can run any code)"
         )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 import click
 
+from ..backends.builders import kind_of
 from ..errors import UsageError
 from ..graph.graph import Graph
 from ..project.model import Project
@@ -47,7 +48,7 @@ def gate(
 
     :param note: told why there is none, or less than was to be expected.
 
-    :raises UsageError: flags that contradict each other; ``buildah`` without podman, where a gate is asked for.
+    :raises UsageError: flags that contradict each other; a gate is asked for, and nothing can start the image.
     """
     if smoke and no_smoke:
         raise UsageError("--smoke and --no-smoke contradict each other", do="Leave one out.")
@@ -56,10 +57,8 @@ def gate(
     from ..serving.smoke import Mode, default_smoke
 
     found, why = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
-    if found and builder == "buildah":
-        from ..serving.serve import runtime_of
-
-        runtime_of(builder)
+    if found:
+        kind_of(builder).check_serves()
     if why:
         note(why)
     return found.check if found else None

@@ -11,11 +11,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 import click
 
-from ..errors import DaggerAmlError, UsageError
+from ..errors import DaggerAmlError, UsageError, first_of
 from ..version import __version__
 
 _COMMANDS = {
@@ -183,18 +183,6 @@ def _stopped() -> NoReturn:
 def _fail(error: DaggerAmlError) -> NoReturn:
     tell(f"error: {error}")
     sys.exit(error.exit_code)
-
-
-def first_of(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseException | None:
-    """The first error of a kind in a group of them, however deep."""
-    for each in group.exceptions:
-        if isinstance(each, kind):
-            return each
-        if isinstance(each, BaseExceptionGroup):
-            inner = first_of(each, kind)
-            if inner:
-                return inner
-    return None
 
 
 def tell(text: str) -> None:

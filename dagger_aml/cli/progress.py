@@ -13,10 +13,10 @@ import click
 from attrs import asdict
 
 from ..backends.result import Result
-from ..errors import DaggerAmlError, UsageError
+from ..errors import DaggerAmlError, UsageError, first_of
 from ..events import Event, Output, Said, StepDone, StepStarted, Transferred
 from ..text import human_size
-from .main import first_of, printable
+from .main import printable
 from .rows import Rows
 
 Mode = Literal["auto", "tty", "plain", "quiet", "json"]

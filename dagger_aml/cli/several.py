@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..backends.base import Builder
+from ..backends.builders import kind_of
 from ..backends.outputs import STDOUT, check_file
 from ..backends.result import Result
-from ..errors import DaggerAmlError, EngineGone, UsageError
-from .main import first_of
-from .order import Order, Wanted, metadata, write_json
-from .placeholders import placeholders
+from ..building.many import Outcome, build_all
+from ..building.metadata import metadata, write_json
+from ..building.placeholders import placeholders
+from ..building.request import BuildRequest
+from ..building.target import BuildTarget
+from ..errors import DaggerAmlError, UsageError
+from .build_target import checked, read_build
 from .progress import Progress
 
 AT_ONCE = 4
 """Builds at once unless said otherwise: two took longer, and eight were no faster, on two cores with an engine beside
 them (docs/howto-many-models.md)."""
 
-_ONE_BY_ONE = ("podman", "buildah")
-"""Builders whose store is not safe from two builds at once."""
-
-
-@frozen
-class Outcome:
-    """What came of one project.
-
-    :param seconds: from its turn to its end.
-    """
-
-    word: Literal["ok", "FAILED", "stopped", "not begun"] = "not begun"
-    seconds: float = 0.0
-    result: Result | None = None
-    error: DaggerAmlError | None = None
-
 
 def build_several(
     folders: Sequence[str],
-    wanted: Wanted,
+    request: BuildRequest,
     given: dict[str, Any],
     opening: Callable[[], AbstractAsyncContextManager[Builder]],
     progress: Progress,
@@ -60,17 +47,17 @@ def build_several(
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
     :raises DaggerAmlError: one or more failed. :raises EngineGone: with the engine, all that were not done.
     """
-    _check_flags(wanted)
-    shared, orders = _orders(folders, wanted, given)
-    outcomes = {each.project.name: Outcome() for each in orders}
+    _check_flags(request)
+    shared, targets = _targets(folders, request, given)
+    outcomes = {each.name: Outcome() for each in targets}
     with progress:
-        at_once = 1 if wanted.builder in _ONE_BY_ONE else jobs or AT_ONCE
+        at_once = 1 if kind_of(request.builder).capabilities.one_at_a_time else jobs or AT_ONCE
         if at_once == 1 and (jobs or 1) > 1:
-            progress.note(f"one build at a time: {wanted.builder}'s store is not safe from two at once")
-        if not (wanted.push or wanted.load or wanted.exports):
+            progress.note(f"one build at a time: {request.builder}'s store is not safe from two at once")
+        if not request.outputs:
             progress.note("nothing was asked for, so the images stay with the builder; add --push or --load")
         try:
-            anyio.run(_build_all, orders, opening, progress, at_once, outcomes)
+            anyio.run(_build_all, targets, opening, progress, at_once, outcomes)
         finally:
             progress.stop()
             if any(each.word != "not begun" for each in outcomes.values()):
@@ -81,16 +68,16 @@ def build_several(
         failed = {name: each.error for name, each in outcomes.items() if each.error}
         if failed:
             raise DaggerAmlError(
-                f"{len(failed)} of {len(orders)} projects failed",
+                f"{len(failed)} of {len(targets)} projects failed",
                 do="\n".join(f"{name}: {error}" for name, error in failed.items()),
             )
 
 
-def _check_flags(wanted: Wanted) -> None:
+def _check_flags(request: BuildRequest) -> None:
     """Refuse what gives several images one name."""
-    if any(each.path == STDOUT for each in wanted.exports):
+    if any(each.path == STDOUT for each in request.exports):
         raise UsageError("standard output takes one image", where="-o -", do="Build one project, or write files.")
-    for flag, text in wanted.texts():
+    for flag, text in request.texts():
         found = placeholders(text, flag)
         if "name" not in found and (found or flag != "--metadata-file"):
             raise UsageError(
@@ -100,84 +87,65 @@ def _check_flags(wanted: Wanted) -> None:
             )
 
 
-def _orders(folders: Sequence[str], wanted: Wanted, given: dict[str, Any]) -> tuple[Path | None, list[Order]]:
+def _targets(
+    folders: Sequence[str], request: BuildRequest, given: dict[str, Any]
+) -> tuple[Path | None, list[BuildTarget]]:
     """The file for the metadata of all, if there is to be one, and what is to be made of each project.
 
     :raises UsageError: projects that are not in order, or are in each other's way; all of them are named.
     """
     shared = None
-    if wanted.metadata_file and not placeholders(wanted.metadata_file, "--metadata-file"):
-        shared = Path(wanted.metadata_file)
+    if request.metadata_file and not placeholders(request.metadata_file, "--metadata-file"):
+        shared = Path(request.metadata_file)
         check_file(shared)
-        wanted = evolve(wanted, metadata_file=None)
-    orders: list[Order] = []
+        request = evolve(request, metadata_file=None)
+    targets: list[BuildTarget] = []
     wrong: list[str] = []
     for folder in folders:
         try:
-            orders.append(Order.of(folder, wanted, given).checked(wanted))
+            project, target = read_build(folder, request, given)
+            targets.append(checked(target, project, request))
         except DaggerAmlError as error:
             text = str(error)
             wrong.append(text if text.startswith(f"{folder}: ") else f"{folder}: {text}")
-    wrong += _collisions(orders)
+    wrong += _collisions(targets)
     if wrong:
         raise UsageError(
             f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} to put in order first; nothing is built",
             do="\n".join(wrong),
         )
-    return shared, orders
+    return shared, targets
 
 
-def _collisions(orders: Sequence[Order]) -> Iterator[str]:
+def _collisions(targets: Sequence[BuildTarget]) -> Iterator[str]:
     """What two projects would both be or write."""
-    owners: dict[str, Order] = {}
-    for order in orders:
-        files = [each.path for each in order.exports] + [order.metadata_file, order.iidfile]
-        names = [f"are called {order.project.name}", *(f"would be {tag}" for tag in order.tags)]
+    owners: dict[str, BuildTarget] = {}
+    for target in targets:
+        files = [each.path for each in target.exports] + [target.metadata_file, target.iidfile]
+        names = [f"are called {target.name}", *(f"would be {tag}" for tag in target.tags)]
         names += [f"would be written to {path.absolute()}" for path in files if path]
         for name in dict.fromkeys(names):
-            other = owners.setdefault(name, order)
-            if other is not order:
-                yield f"{other.folder} and {order.folder} {name}; say another name in one's dagger-aml.toml"
+            other = owners.setdefault(name, target)
+            if other is not target:
+                yield f"{other.folder} and {target.folder} {name}; say another name in one's dagger-aml.toml"
                 break
 
 
 async def _build_all(
-    orders: Sequence[Order],
+    targets: Sequence[BuildTarget],
     opening: Callable[[], AbstractAsyncContextManager[Builder]],
     progress: Progress,
     at_once: int,
     outcomes: dict[str, Outcome],
 ) -> None:
-    turns = anyio.Semaphore(at_once)
-
-    async def one(order: Order, builder: Builder) -> None:
-        async with turns:
-            outcomes[order.project.name] = Outcome("stopped")
-            outcomes[order.project.name] = await _built(order, builder, progress)
-
-    async with opening() as builder, anyio.create_task_group() as tasks:
-        for order in orders:
-            tasks.start_soon(one, order, builder)
-
-
-async def _built(order: Order, builder: Builder, progress: Progress) -> Outcome:
-    own, begun = progress.of(order.project.name), time.monotonic()
-    for note in order.notes:
-        own.note(note)
-    try:
-        result = await order.carried_out(builder.with_events(own.on_event))
-        order.write_files(result)
-    except (DaggerAmlError, ExceptionGroup) as error:
-        ours = error if isinstance(error, DaggerAmlError) else first_of(error, DaggerAmlError)
-        if not isinstance(ours, DaggerAmlError) or isinstance(ours, EngineGone):
-            raise
-        seconds = time.monotonic() - begun
-        own.failed(ours, seconds)
-        return Outcome("FAILED", seconds, error=ours)
-    finally:
-        own.stop()
-    own.finish(result)
-    return Outcome("ok", time.monotonic() - begun, result)
+    async with opening() as builder:
+        await build_all(
+            targets,
+            builder,
+            jobs=at_once,
+            listener=lambda target: progress.of(target.name),
+            outcomes=outcomes,
+        )
 
 
 def _digests(outcomes: dict[str, Outcome]) -> Iterator[str]:

@@ -7,12 +7,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from attrs import frozen
 
-from ..backends.base import Builder
+from ..backends.base import Builder, Opening
+from ..backends.builders import BUILDERS, kind_of
 from ..errors import ProjectError, UsageError
 from ..graph.checks import parse_reference
 from ..graph.graph import Graph
@@ -22,7 +23,7 @@ from .main import printable
 from .options.build import setting_option
 from .progress import Progress
 
-RUNTIMES = ["dagger", "docker", "podman"]
+RUNTIMES = [name for name in BUILDERS if kind_of(name).capabilities.serves]
 
 with_option = setting_option("builder", choices=RUNTIMES, help="What builds and serves. Never switched silently.")
 
@@ -78,15 +79,15 @@ def _alone(target: Target, given: dict[str, Any]) -> Target:
 @asynccontextmanager
 async def connected(
     name: str, progress: Progress, target: Target, engine: str | None
-) -> AsyncIterator[Builder | Literal["docker", "podman"]]:
-    """The builder behind ``--with``; docker or podman by name where nothing is to be built.
+) -> AsyncIterator[Builder | str]:
+    """The builder behind ``--with``; a local one by its name where nothing is to be built.
 
     :param engine: the address that ``--engine`` says.
     """
-    if target.image and name != "dagger":
-        yield "docker" if name == "docker" else "podman"
+    if target.image and not kind_of(name).capabilities.connects_to_engine:
+        yield name
         return
-    async with opened(name, progress, engine=engine) as builder:
+    async with opened(name, progress, Opening(engine=engine)) as builder:
         yield builder
 
 

@@ -7,10 +7,12 @@ Nothing here builds, downloads or starts anything, and nothing waits longer than
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 
-from .builders import buildah, dagger, docker, podman
+from ..backends.builders import BUILDERS, DEFAULT
+from .builders import LOCAL, dagger, program
 from .check import AREAS, Check, Diagnosis
 from .machine import certificates, disk, logins, proxies, versions
 
@@ -41,16 +43,14 @@ async def diagnose(*, engine: str | None = None, engine_timeout: float = 0) -> D
 
     async with anyio.create_task_group() as tasks:
         patience = CHECK_DEADLINE + engine_timeout
-        tasks.start_soon(look, "builders", "dagger", lambda: dagger(engine, engine_timeout), patience)
+        tasks.start_soon(look, "builders", DEFAULT, lambda: dagger(engine, engine_timeout), patience)
         for area, name, ask in (
-            ("builders", "docker", docker),
-            ("builders", "podman", podman),
-            ("builders", "buildah", buildah),
+            *(("builders", name, LOCAL.get(name, partial(program, name))) for name in BUILDERS if name != DEFAULT),
             ("disk", "disk", disk),
             ("logins", "logins", logins),
             ("proxies", "proxies", proxies),
             ("certificates", "certificates", certificates),
         ):
             tasks.start_soon(look, area, name, ask, CHECK_DEADLINE)
-    names = ("dagger", "docker", "podman", "buildah", "disk", "logins", "proxies", "certificates")
+    names = (*BUILDERS, "disk", "logins", "proxies", "certificates")
     return Diagnosis(tuple(check for name in names for check in parts[name]), versions())

@@ -8,18 +8,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from ..backends.local.docker import docker_form
-from ..backends.local.find import INSTALL
+from ..backends.local.find import local_kind
 from ..backends.local.program import NEEDS_RANGES, hint
 from ..backends.store import docker_answers
-from ..errors import EngineNotFound
+from ..errors import DaggerAmlError, EngineNotFound
 from ..process import Done, run
 from ..text import human_size, words
 from .check import Check, State
@@ -181,6 +182,18 @@ async def buildah() -> tuple[Check, ...]:
     return (await _of_containers("buildah", ["buildah", "info"]),)
 
 
+async def program(name: str) -> tuple[Check, ...]:
+    """A command line of which no more is known than that it builds."""
+    kind = local_kind(name)
+    if not shutil.which(name):
+        return (_absent(name),)
+    try:
+        await anyio.to_thread.run_sync(kind.tool)
+    except DaggerAmlError as error:
+        return (_builder(name, "missing", error.what, do=error.do),)
+    return (_builder(name, "ok", "answers", forms=list(kind.capabilities.forms)),)
+
+
 async def _of_containers(name: str, info: list[str]) -> Check:
     """podman and buildah, which share their store."""
     if not shutil.which(name):
@@ -200,6 +213,14 @@ async def _of_containers(name: str, info: list[str]) -> Check:
     driver = kept["graphdrivername"]
     says = [f"{name} {version}, {'rootless' if rootless else 'as root'}, {driver}", "builds both forms", *where]
     return _builder(name, "note" if do else "ok", says, do=do, version=version, forms=_BOTH, store=store, free=free)
+
+
+LOCAL: Mapping[str, Callable[[], Awaitable[tuple[Check, ...]]]] = {
+    "docker": docker,
+    "podman": podman,
+    "buildah": buildah,
+}
+"""What looks closer at a local builder than :func:`program`."""
 
 
 def _ranges() -> str | None:
@@ -227,7 +248,7 @@ def _store(root: str) -> tuple[str | None, int | None, list[str]]:
 
 
 def _absent(name: str) -> Check:
-    return _builder(name, "missing", "not installed", do=f"{INSTALL[name]}.")
+    return _builder(name, "missing", "not installed", do=f"{local_kind(name).capabilities.install}.")
 
 
 def _silent(name: str, asked: Done, do: str) -> Check:

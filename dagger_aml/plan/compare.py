@@ -38,9 +38,6 @@ Outcome = Literal["reused", "runs", "new layer", "same bytes"]
 _TOLD_BY_BASE = {BASE_DIGEST_LABEL, BASE_NAME_LABEL, PLAN_LABEL}
 
 
-_LOCAL = "docker, podman, buildah"
-
-
 @frozen
 class Earlier:
     """What a plan is held against.
@@ -111,30 +108,33 @@ class Against:
             "says": list(self.says),
         }
 
-    def text(self) -> str:
-        """As a person reads it."""
-        return "\n".join(self._lines()) + "\n"
+    def text(self, local: str) -> str:
+        """As a person reads it.
 
-    def _lines(self) -> Iterator[str]:
+        :param local: the builders that take a Dockerfile, as they are called.
+        """
+        return "\n".join(self._lines(local)) + "\n"
+
+    def _lines(self, local: str) -> Iterator[str]:
         yield f"Against {self.name}:"
         unknown = "taken to be the same by its name; --pin or --probe asks for its digest"
         yield f"  base: {self.base or ('the same' if self.base_known else unknown)}"
         for number, each in enumerate(self.steps, 1):
             yield f"  {number}. {each.step}: {_said(each, each.dagger)}"
             if each.local != each.dagger:
-                yield f"     {_LOCAL}: {_said(each, each.local)}"
+                yield f"     {local}: {_said(each, each.local)}"
         yield from (f"  no longer there: {each}" for each in self.gone)
         if self.says:
             yield f"  the image says otherwise, which makes no layer: {', '.join(self.says)}"
         yield ""
-        dagger, local = (
+        dagger, others = (
             _sum(self.steps, [getattr(each, name) for each in self.steps]) for name in ("dagger", "local")
         )
-        if dagger == local:
+        if dagger == others:
             yield f"To do: {dagger}"
         else:
             yield f"To do with a Dagger engine: {dagger}"
-            yield f"To do with {_LOCAL}: {local}"
+            yield f"To do with {local}: {others}"
 
 
 def _said(verdict: Verdict, outcome: Outcome) -> str:

@@ -111,16 +111,6 @@ class Http:
         seconds = time.monotonic() - begun
         return Scored(answer.status_code, answer.text, of_server(answer.headers), seconds)
 
-    async def raw(self, path: str, *, within: float) -> tuple[int, bytes, Mapping[str, str]]:
-        """Status, bytes and headers of a GET; status 0 when there was no answer."""
-        import httpx
-
-        try:
-            answer = await self._client.get(self.base + path, timeout=within)
-        except httpx.HTTPError:
-            return 0, b"", {}
-        return answer.status_code, answer.content, answer.headers
-
 
 def of_server(headers: Mapping[str, str]) -> dict[str, str]:
     """The server's own headers among an answer's."""

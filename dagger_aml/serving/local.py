@@ -17,6 +17,7 @@ import anyio
 from attrs import frozen
 
 from .. import contract
+from ..backends.runtime import Published, port_taken
 from ..base import catalog
 from ..errors import BuildError, ProjectError
 from ..events import OnEvent, Output, Said
@@ -27,7 +28,6 @@ from ..project.model import Project
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
 from ..tasks import beside
-from .container import Published, port_taken
 from .debug import ENVIRONMENT
 from .debug import debugged as with_debugger
 from .endpoint import Endpoint

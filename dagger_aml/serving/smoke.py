@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from attrs import frozen
 
 from .. import contract
 from ..backends.base import Builder, Image
 from ..base import catalog
+from ..base.python import python_argv
 from ..errors import DaggerAmlError, ProjectError, TryAgain
 from ..events import Said
 from ..graph.graph import Graph
@@ -17,12 +18,11 @@ from ..plan.model import Plan
 from ..project.model import Project
 from .answer import differs
 from .causes import Cause, why_not_imported, why_not_scored
-from .container import python_argv
 from .endpoint import READY_TIMEOUT, Endpoint
 from .failure import ScoreFailed, StartFailed
 from .http import Scored
 from .places import Locate, located, near
-from .serve import POINTS_NOWHERE, runtime_of, serve
+from .serve import serve
 
 Mode = Literal["score", "import"]
 
@@ -99,9 +99,7 @@ class Smoke:
     def _network(self, builder: Builder) -> str:
         if not self.offline:
             return "with network: it installs packages when it starts"
-        if builder.name == "dagger":
-            return "with package index and proxies that point nowhere (an engine cannot take the network away)"
-        return "without network"
+        return builder.runtime().offline
 
 
 async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, locate: Locate) -> None:
@@ -184,31 +182,8 @@ async def _imported(image: Image, builder: Builder, locate: Locate, *, offline: 
     prefix = contract.ENVIRONMENT_PATH
     script = f'export LD_LIBRARY_PATH="${{{prefix}:-}}/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"; exec "$@"'
     argv = ["/bin/sh", "-c", script, "sh", *python_argv("-c", _IMPORT)]
-    if builder.name == "dagger":
-        lines, code = await _in_engine(image, argv, offline)
-    else:
-        lines, code = await _in_container(image, builder, argv, offline)
+    lines, code = await builder.runtime().run_probe(image, argv, offline=offline)
     if code:
         raise StartFailed(why_not_imported(lines, locate), logs="\n".join(lines))
     uids = [line.split()[1] for line in lines if line.startswith("dagger-aml-uid ")]
     return int(uids[-1]) if uids else None
-
-
-async def _in_engine(image: Image, argv: list[str], offline: bool) -> tuple[list[str], int]:
-    import dagger
-
-    from ..backends.dagger.errors import translated as _translated
-    from ..backends.dagger.image import DaggerImage
-
-    container = cast(DaggerImage, image).container
-    for name, value in (POINTS_NOWHERE if offline else {}).items():
-        container = container.with_env_variable(name, value)
-    async with _translated("smoke"):
-        ran = await container.with_exec(argv, expect=dagger.ReturnType.ANY).sync()
-        return (await ran.combined_output()).splitlines(), await ran.exit_code()
-
-
-async def _in_container(image: Image, builder: Builder, argv: list[str], offline: bool) -> tuple[list[str], int]:
-    from .container import run_once
-
-    return await run_once(runtime_of(builder), str(getattr(image, "id", "")), argv, offline=offline)

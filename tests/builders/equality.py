@@ -16,10 +16,10 @@ from attrs import define, evolve, field, frozen
 
 from dagger_aml.backends.base import Builder
 from dagger_aml.backends.base import Image as BuiltImage
+from dagger_aml.backends.local.buildah import Buildah
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.docker import Docker, docker_form
 from dagger_aml.backends.local.find import local_builder
-from dagger_aml.backends.local.podman import Buildah
 from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.building.plans import ask
 from dagger_aml.diff import Image, Report, compare, read_image

@@ -29,9 +29,10 @@ from dagger_aml import (
     serve,
 )
 from dagger_aml.backends.base import Builder
+from dagger_aml.backends.local.containers import LABEL
 from dagger_aml.backends.local.find import local_builder
+from dagger_aml.backends.runtime import Published
 from dagger_aml.oci.registry import resolve_digest
-from dagger_aml.serving.container import LABEL, Published
 from dagger_aml.serving.smoke import default_smoke
 from tests.builders.conftest import need_programs
 

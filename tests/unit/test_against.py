@@ -30,6 +30,7 @@ from dagger_aml.plan.render import plan_json
 from dagger_aml.project.recipe import lay_out
 from tests.unit.tools import SCORE, make
 
+LOCAL = "docker, podman, buildah"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 FILES: dict[str, str | bytes | None] = {
     "code/score.py": SCORE,
@@ -221,7 +222,7 @@ def test_what_each_change_would_do(tmp_path: Path, change: str, kind: Any) -> No
     make(root, files)
     if kind is by_image:
         own = OF_A_LABEL.get(change, own)
-    assert against(planned(root, **options), earlier).text() == text.replace("{own}", own)
+    assert against(planned(root, **options), earlier).text(LOCAL) == text.replace("{own}", own)
 
 
 def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
@@ -236,14 +237,14 @@ def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
     make(root, FILES)
     more = against(planned(root), by_image(less, tmp_path))
     assert [each.why for each in more.steps] == ["it is new", *["apt libgomp1 is new"] * 5]
-    assert "1. apt libgomp1: runs: it is new" in more.text()
+    assert "1. apt libgomp1: runs: it is new" in more.text(LOCAL)
 
 
 def test_a_base_that_is_not_pinned_is_told_by_its_name(tmp_path: Path) -> None:
     root = make(tmp_path / "p", FILES)
     held = against(planned(root, None), by_image(planned(root, ONE), tmp_path))
     assert (held.base, held.base_known) == ("", False)
-    assert "taken to be the same by its name; --pin or --probe asks" in held.text()
+    assert "taken to be the same by its name; --pin or --probe asks" in held.text(LOCAL)
     other = against(planned(root, None, base="acme/other:1"), by_file(planned(root, None), tmp_path))
     assert other.base.startswith("the base is acme/other:1, was mcr.microsoft.com/")
     arm = against(planned(root, platform="linux/arm64"), by_image(planned(root), tmp_path))

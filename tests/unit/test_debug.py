@@ -17,12 +17,12 @@ import anyio
 import pytest
 
 from dagger_aml import Options, UsageError, lay_out, load_project, serve
+from dagger_aml.backends.runtime import Published
 from dagger_aml.cli.commands.run import command as run_command
 from dagger_aml.cli.debug import debug_port, how_to_attach
 from dagger_aml.cli.target import Target
 from dagger_aml.serving import local
 from dagger_aml.serving.causes import Cause, why_not_ready, why_not_started
-from dagger_aml.serving.container import Published
 from dagger_aml.serving.debug import CANNOT, WAITS, debugged
 from dagger_aml.serving.log import Log, Reader
 
@@ -241,19 +241,19 @@ def configuration(text: str) -> dict[str, Any]:
 
 def test_how_to_attach(target: Target) -> None:
     assert target.project
-    text = how_to_attach(Published(7000, "0.0.0.0"), target, by="docker")
+    text = how_to_attach(Published(7000, "0.0.0.0"), target, everywhere=False)
     found = configuration(text)
     assert "127.0.0.1:7000" in text and "tunnel" not in text
     assert found["connect"] == {"host": "127.0.0.1", "port": 7000} and found["request"] == "attach"
     here = str(target.project.root / "code")
     assert found["pathMappings"] == [{"localRoot": here, "remoteRoot": "/var/azureml-app"}], "and not of the model"
-    moved = configuration(how_to_attach(Published(7000), target, by="local", app="/tmp/x/azureml-app"))
+    moved = configuration(how_to_attach(Published(7000), target, everywhere=False, app="/tmp/x/azureml-app"))
     assert moved["pathMappings"] == [{"localRoot": here, "remoteRoot": "/tmp/x/azureml-app"}]
-    assert "tunnel" in how_to_attach(Published(7000), target, by="dagger")
+    assert "tunnel" in how_to_attach(Published(7000), target, everywhere=True)
 
 
 def test_of_an_image_the_folder_is_a_guess() -> None:
-    found = configuration(how_to_attach(Published(7000), Target(image="diabetes:1"), by="docker"))
+    found = configuration(how_to_attach(Published(7000), Target(image="diabetes:1"), everywhere=False))
     assert found["pathMappings"] == [{"localRoot": "${workspaceFolder}/code", "remoteRoot": "/var/azureml-app"}]
 
 

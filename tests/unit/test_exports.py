@@ -17,11 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Graph, Options, Project, Result, UsageError, build, load_project
-from dagger_aml.backends.outputs import STDOUT, Export, as_export, check_exports, check_file, parse_export, written
+from dagger_aml.backends.base import Capabilities
+from dagger_aml.backends.builders import kind_of
+from dagger_aml.backends.outputs import STDOUT, Export, as_export, check_file, parse_export, written
 from dagger_aml.backends.result import Written
 from dagger_aml.base.facts import BaseFacts
-from dagger_aml.building.build import check_asked
-from dagger_aml.cli.order import metadata
+from dagger_aml.building.metadata import metadata
+from dagger_aml.building.outputs import outputs_of
+from dagger_aml.building.target import BuildTarget, tags_of
 from dagger_aml.errors import BuildError, TryAgain
 from dagger_aml.events import Event, Said
 from dagger_aml.graph.base import From
@@ -33,6 +36,21 @@ from dagger_aml.project.recipe import lay_out_each
 from dagger_aml.retry import tried
 
 from .tools import SCORE, await_, make
+
+
+def _checked(
+    tags: list[str],
+    exports: list[Export],
+    *,
+    platforms: int,
+    push: bool = False,
+    load: bool = False,
+    builder: str = "dagger",
+) -> None:
+    """Check a target, as `build` does before it builds."""
+    outputs = outputs_of(exports, push=push, load=load)
+    BuildTarget((Graph(),) * platforms, "p", tags_of(tags), outputs).check(kind_of(builder).capabilities)
+
 
 # --- what is said -------------------------------------------------------------------------------------------------
 
@@ -125,7 +143,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for right in (Export(tmp_path / "file"), Export(tmp_path / "empty", "oci", True), Export(tmp_path / "x.tar")):
         right.check()
     with pytest.raises(UsageError, match="two outputs"):
-        check_exports([Export(tmp_path / "a"), Export(tmp_path / "b"), Export(tmp_path / "a", "oci")], 1)
+        _checked([], [Export(tmp_path / "a"), Export(tmp_path / "b"), Export(tmp_path / "a", "oci")], platforms=1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no device files on Windows")
@@ -138,7 +156,7 @@ def test_a_device_is_never_replaced() -> None:
 def test_several_platforms_where_one_can_be(tmp_path: Path) -> None:
     layout, tar = Export(tmp_path / "x.tar", "oci"), Export(tmp_path / "y.tar")
     right: dict[str, Any] = {"push": True, "load": False, "platforms": 2, "builder": "buildah"}
-    check_asked(["x:1"], [layout], **right)
+    _checked(["x:1"], [layout], **right)
     for changed, said in (
         ({"exports": [tar]}, "for one platform"),
         ({"exports": [evolve(tar, type="docker")]}, "for one platform"),
@@ -148,8 +166,8 @@ def test_several_platforms_where_one_can_be(tmp_path: Path) -> None:
     ):
         given_: dict[str, Any] = {"tags": ["x:1"], "exports": [layout], **right, **changed}
         with pytest.raises(UsageError, match=said):
-            check_asked(given_.pop("tags"), given_.pop("exports"), **given_)
-    check_asked([], [layout], push=False, load=False, platforms=2, builder="docker")
+            _checked(given_.pop("tags"), given_.pop("exports"), **given_)
+    _checked([], [layout], push=False, load=False, platforms=2, builder="docker")
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------
@@ -175,6 +193,7 @@ class _Builder:
 
     cannot: str = ""
     name: str = "fake"
+    capabilities: Capabilities = field(factory=lambda: kind_of("podman").capabilities)
     said: list[str] = field(factory=list)
 
     def on_event(self, event: Event) -> None:

@@ -17,7 +17,6 @@ import pytest
 import dagger_aml
 from dagger_aml import BaseFacts, Built, Copy, From, Graph, GraphError, events, sync
 from dagger_aml.backends.dockerfile.render import render
-from dagger_aml.building import build as api
 from dagger_aml.graph.base import Given
 from dagger_aml.graph.stages import based_on
 from dagger_aml.plan.make import plan
@@ -94,9 +93,9 @@ def _parameters(function, *, without):
 @pytest.mark.parametrize(
     ("twin", "verb"),
     [
-        (sync.Builder.ask, api.ask),
-        (sync.Builder.build, api.build),
-        (sync.Builder.image, api.image),
+        (sync.Builder.ask, dagger_aml.ask),
+        (sync.Builder.build, dagger_aml.build),
+        (sync.Builder.image, dagger_aml.image),
         (sync.Builder.serve, serve),
         (sync.Endpoint.score, dagger_aml.Endpoint.score),
         (sync.Endpoint.healthy, dagger_aml.Endpoint.healthy),

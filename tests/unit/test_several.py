@@ -20,12 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import Result, load_project
+from dagger_aml.backends.local.buildah import Buildah
 from dagger_aml.backends.local.builder import LocalBuilder
-from dagger_aml.backends.local.podman import Buildah
 from dagger_aml.backends.result import Written
 from dagger_aml.base.facts import BaseFacts
+from dagger_aml.building.placeholders import filled, placeholders
 from dagger_aml.cli.commands import build as build_module
-from dagger_aml.cli.placeholders import filled, placeholders
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
 from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred, ignore

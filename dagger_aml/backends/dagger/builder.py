@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import cast
 
 import anyio
 import anyio.to_thread
@@ -36,14 +35,16 @@ from ...plan.keys import labels
 from ...plan.model import Plan
 from ...retry import tried
 from .. import patience
-from ..base import Image
+from ..base import Capabilities, Image, Runtime, own_image
 from ..patience import patient
 from ..secret_files import SecretFiles, secret_files
 from ..transfers import Reading
+from .capabilities import CAPABILITIES
 from .copies import exact_pattern
 from .errors import engine_gone, translated
 from .image import DaggerImage
 from .probe import probe_answer, triggers_of
+from .service import Services
 from .spans import Spans
 from .timeline import Timeline
 
@@ -86,6 +87,15 @@ class Engine:
         self.on_event = on_event
         self._imported: dict[From, dagger.Container] = {}
         self._fresh = f"DAGGER_AML_BUILD={uuid.uuid4().hex}" if no_cache else None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What an engine can."""
+        return CAPABILITIES
+
+    def runtime(self) -> Runtime:
+        """Services of the engine."""
+        return Services(self.name, self.client, self.gone)
 
     def with_events(self, on_event: OnEvent) -> Engine:
         """The same session, whose work is told to another callback: one for each of several images."""
@@ -172,7 +182,7 @@ class Engine:
 
     def index(self, images: Sequence[Image]) -> DaggerImage:
         """Images for several platforms as one."""
-        several = cast("Sequence[DaggerImage]", images)
+        several = [own_image(each, DaggerImage, self.name) for each in images]
         return self._image(several[0].plan, [each.container for each in several])
 
     def _image(self, plan: Plan, containers: Sequence[dagger.Container]) -> DaggerImage:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import anyio
 from anyio import to_thread
@@ -29,7 +28,7 @@ from ...plan.keys import labels
 from ...plan.model import Plan
 from ...process import Done
 from ...retry import tried
-from ..base import Image, cannot_run, has_no_shell
+from ..base import Capabilities, Image, Runtime, cannot_run, has_no_shell, own_image
 from ..dockerfile.render import rendered
 from ..secret_files import secret_files
 from .image import LocalImage
@@ -63,6 +62,18 @@ class LocalBuilder:
 
     def __attrs_post_init__(self) -> None:
         self.name = self.tool.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the program can, in the form of Dockerfile that it is given."""
+        return evolve(self.tool.capabilities, forms=(self.tool.form,))
+
+    def runtime(self) -> Runtime:
+        """What starts its images.
+
+        :raises UsageError: nothing that is installed can.
+        """
+        return self.tool.runtime()
 
     def with_events(self, on_event: OnEvent) -> LocalBuilder:
         """The same program and the bases that it has found, told to another callback."""
@@ -117,7 +128,7 @@ class LocalBuilder:
 
     def index(self, images: Sequence[Image]) -> LocalImage:
         """Images for several platforms as one."""
-        ids = [id_ for each in cast("Sequence[LocalImage]", images) for id_ in each.ids]
+        ids = [id_ for each in images for id_ in own_image(each, LocalImage, self.name).ids]
         return LocalImage(self.tool, tuple(ids), self.on_event)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
@@ -238,9 +249,9 @@ class LocalBuilder:
         return found
 
     async def _onbuild(self, base: From, found: _Base) -> tuple[str, ...] | None:
-        """The base's triggers; podman does not tell them, so its registry is asked."""
+        """The base's triggers; where the program does not tell them, its registry is asked."""
         config = found.image.config
-        if self.name == "podman" and "OnBuild" not in config:
+        if not self.tool.tells_onbuild and "OnBuild" not in config:
             try:
                 with anyio.fail_after(DEADLINE):
                     config = await image_config(base.reference, found.digest, base.platform)

@@ -1,24 +1,35 @@
-"""The docker command, with the classic builder or with BuildKit."""
+"""docker, with the classic builder or with BuildKit."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import anyio
-from anyio import to_thread
 from attrs import frozen
 
-from ...graph.base import From
-from ...oci import layout as oci_layout
-from ...oci.docker_archive import name_in_tar
-from ...process import Done, run
-from ..base import Format
-from .program import Build, Found, Heard, first_json, found_image, random_name
+from ...errors import DaggerAmlError, UsageError
+from ...events import OnEvent, Said
+from ..base import Capabilities, Format, Runtime
+from .containers import Containers
+from .docker_cli import DockerCli
+from .kind import LocalKind
+from .program import answer
 
-_DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
+CAPABILITIES = Capabilities(
+    name="docker",
+    install="Install Docker (https://docs.docker.com/engine/install; Debian and Ubuntu: apt-get install docker.io)",
+    forms=("classic", "buildkit"),
+    connects_to_engine=False,
+    own_store=True,
+    pushes_index=False,
+    one_at_a_time=False,
+    serves=True,
+    leaves_containers=True,
+)
+
+_SILENT = "Start the Docker daemon, or name another with $DOCKER_HOST."
 
 
 def docker_form(version: Mapping[str, Any], buildx: bool) -> tuple[Format, str]:
@@ -46,87 +57,41 @@ def _api(server: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 @frozen
-class Docker:
-    """Drives ``docker``.
+class Docker(DockerCli):
+    """Drives ``docker``."""
 
-    :param form: ``buildkit`` or ``classic``: which builder is used.
-    :param buildx: whether BuildKit is reached through buildx.
-    """
-
-    form: Format
-    buildx: bool = False
     name: str = "docker"
 
-    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
-        """See :class:`~dagger_aml.backends.local.program.Tool`, here and below."""
-        return await run(["docker", "pull", "--platform", platform, reference], heard=heard)
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
 
-    def pulled_digest(self, output: str) -> str | None:
-        match = _DIGEST.search(output)
-        return match[1] if match else None
+    def runtime(self) -> Runtime:
+        return _runtime()
 
-    async def load_base(self, base: From, name: str, work: Path) -> Done:
-        """As a tar of our own, since a user's may hold names that loading would take from other images; and older
-        ones take no OCI layout."""
-        tar = work / "base.tar"
-        await to_thread.run_sync(oci_layout.write_tar, base, tar, name)
-        return await run(["docker", "load", "--input", str(tar)])
 
-    async def inspect(self, reference: str) -> Found | None:
-        done = await run(["docker", "image", "inspect", reference])
-        return None if done.code else found_image(first_json(done.out))
+def _found(format: Format | None, on_event: OnEvent) -> Docker:
+    """The docker that is here, for the form that its client and daemon can both build; an event says which."""
+    version = json.loads(answer("docker", "version", "--format", "{{json .}}", do=_SILENT))
+    try:
+        answer("docker", "buildx", "version", do=_SILENT)
+        buildx = True
+    except DaggerAmlError:
+        buildx = False
+    form, why = docker_form(version, buildx)
+    if format == "buildkit" and form == "classic":
+        raise UsageError(
+            f"docker cannot build the buildkit form here ({why})",
+            where="--format buildkit",
+            do="Install Docker's buildx plugin, or take --format classic.",
+        )
+    on_event(Said(f"{why}: building the {format or form} form"))
+    client = int((str(version["Client"].get("Version", "0")).split(".")[0]) or 0)
+    return Docker(format or form, buildx and client >= 23)
 
-    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
-        name = random_name()
-        flags = ["--rm", "--interactive", "--name", name, "--network", "none", "--user", "0:0", "--workdir", "/"]
-        try:
-            return await run(
-                ["docker", "run", *flags, "--entrypoint", argv[0], image, *argv[1:]], stdin=stdin or "\n"
-            )
-        except BaseException:
-            await self._remove(name)
-            raise
 
-    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
-        if self.form == "buildkit":
-            flags = ["--progress", "plain", "--platform", build.platform, *(["--load"] if self.buildx else [])]
-            env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        else:
-            flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}
-        # Absolute: BuildKit takes a file of the same size and time for the one it had from a folder so called before.
-        where = ["--file", str(build.context / "Dockerfile"), str(build.context)]
-        command = ["docker", "build", *build.flags, *flags, *where]
-        return await run(command, on_line=on_line, cwd=build.context, env={**env, **build.env})
+def _runtime() -> Runtime:
+    return Containers(CAPABILITIES.name, KIND.tool)
 
-    async def push(
-        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
-    ) -> tuple[Done, str | None]:
-        (image,) = images
-        tagged = await self.tag(image, reference)
-        if tagged.code:
-            return tagged, None
-        done = await run(["docker", "push", reference], heard=heard)
-        return done, self.pulled_digest(done.out)
 
-    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
-        """The image is saved by its ID and named in the tar: a name of the user's in the store is left alone."""
-        with tar.open("wb") as file:
-            done = await run(["docker", "save", image], stdout=file)
-        if not done.code and reference:
-            await to_thread.run_sync(name_in_tar, tar, (reference,))
-        return done
-
-    async def tag(self, image: str, reference: str) -> Done:
-        return await run(["docker", "tag", image, reference])
-
-    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
-        name = random_name()
-        try:
-            made = await run(["docker", "create", "--name", name, image, "/bin/true"])
-            return made if made.code else await run(["docker", "cp", f"{name}:{path.rstrip('/')}/.", str(dest)])
-        finally:
-            await self._remove(name)
-
-    async def _remove(self, container: str) -> None:
-        with anyio.CancelScope(shield=True):
-            await run(["docker", "rm", "--force", "--volumes", container])
+KIND = LocalKind(CAPABILITIES, _found, _runtime)

@@ -1,4 +1,4 @@
-"""What the programs docker, podman and buildah have in common for the builder that drives them."""
+"""What the container command lines have in common for the builder that drives them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from ...oci.messages import said_by_registry
 from ...oci.reference import Reference
 from ...process import Done
 from .. import patience
-from ..base import Format
+from ..base import Capabilities, Format, Runtime
 from ..patience import News, patient
 
 _NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
@@ -60,7 +61,24 @@ class Tool(Protocol):
 
     @property
     def name(self) -> str:
-        """``docker``, ``podman`` or ``buildah``."""
+        """The builder's, which is the command's too."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The builder's."""
+        ...
+
+    @property
+    def tells_onbuild(self) -> bool:
+        """Whether it tells an image's triggers where it has none."""
+        ...
+
+    def runtime(self) -> Runtime:
+        """What starts its images.
+
+        :raises UsageError: nothing that is installed can.
+        """
         ...
 
     @property
@@ -279,3 +297,25 @@ def docker_config_file() -> Path | None:
 
 DEADLINE = 10.0
 """Seconds in which a daemon or a registry must answer a question."""
+
+
+def answer(*command: str, do: str | None = None) -> str:
+    """What a short command prints.
+
+    :param do: what to try where it does not answer; its version unless given.
+    :raises DaggerAmlError: it fails, or takes more than 10 s.
+    """
+    name = command[0]
+    do = do or f"Try: {name} version"
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DaggerAmlError(f"{name} does not answer within 10 s", where=f"--with {name}", do=do) from None
+    except OSError as error:
+        raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", where=f"--with {name}") from None
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise DaggerAmlError(f"{name} does not answer: {last}", where=f"--with {name}", do=do)
+    return done.stdout

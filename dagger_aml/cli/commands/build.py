@@ -14,13 +14,20 @@ import anyio
 import click
 from attrs import evolve
 
-from ...backends.base import Builder, Format
-from ...backends.outputs import STDOUT, Export
+from ...backends.base import Builder, Format, Opening
+from ...backends.builders import kind_of
+from ...backends.outputs import STDOUT
 from ...backends.result import Result
+from ...building.many import build_all
+from ...building.metadata import write_files
+from ...building.outputs import Output, of_export
+from ...building.request import BuildRequest
+from ...building.target import BuildTarget
 from ...errors import UsageError
 from ...fs.temporary import workplace
 from ...text import human_size
-from ..common import by_flag, check_engine, not_dagger, opened
+from ..build_target import checked, read_build
+from ..common import by_flag, check_engine, no_engine, opened
 from ..gate import Gated, smoke_options
 from ..options.build import (
     engine_option,
@@ -33,7 +40,6 @@ from ..options.build import (
 )
 from ..options.call import quiet_option, verbose_option
 from ..options.project import project_options
-from ..order import Order, Wanted
 from ..progress import Progress
 
 
@@ -119,7 +125,7 @@ def command(
     dagger-aml build models/* --jobs 4 -t registry.example/{name}:{version} --push
     """
     progress = Progress(mode, quiet=quiet, verbose=verbose)
-    wanted = Wanted.of(
+    request = BuildRequest.of(
         builder=builder,
         tags=tags,
         output=output,
@@ -130,50 +136,46 @@ def command(
         smoke=smoke,
         no_smoke=no_smoke,
     )
-    engine = check_engine(engine, not_dagger(builder))
-    if form and builder == "dagger" and by_flag("form"):
+    engine = check_engine(engine, no_engine(builder))
+    if form and not kind_of(builder).capabilities.forms and by_flag("form"):
         raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
     opening = partial(
         opened,
         builder,
         progress,
-        format=form,
-        no_cache=no_cache,
-        pull=pull,
-        engine=engine,
-        engine_timeout=engine_timeout,
+        opening=Opening(form, no_cache, pull, engine, engine_timeout),
     )
     if len(projects) > 1:
         from ..several import build_several
 
-        build_several(projects, wanted, given, opening, progress, jobs=jobs, quiet=quiet)
+        build_several(projects, request, given, opening, progress, jobs=jobs, quiet=quiet)
         return
-    order = Order.of(projects[0] if projects else ".", wanted, given)
-    with progress, _streamed(order.exports) as (exports, streamed):
-        order = evolve(order, exports=exports).checked(wanted)
-        for note in order.notes:
+    project, target = read_build(projects[0] if projects else ".", request, given)
+    with progress, _streamed(target.outputs) as (outputs, streamed):
+        target = checked(evolve(target, outputs=outputs), project, request)
+        for note in target.notes:
             progress.note(note)
-        result = anyio.run(_build, order, opening)
-    outputs = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
-    result = evolve(result, outputs=tuple(outputs))
+        result = anyio.run(_build, target, opening)
+    files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
+    result = evolve(result, outputs=tuple(files))
     progress.finish(result)
-    if not (wanted.push or wanted.load or exports):
+    if not target.outputs:
         progress.note("nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
-    order.write_files(result)
+    write_files(target, result)
     digest = result.digest or result.image_id
     for line in ([digest] if digest else []) if quiet else _report(result):
         click.echo(line, err=streamed is not None)
 
 
 @contextmanager
-def _streamed(exports: Sequence[Export]) -> Iterator[tuple[tuple[Export, ...], Path | None]]:
-    """The exports with a temporary file for standard output, which gets the file when the block ends well; that file.
+def _streamed(outputs: Sequence[Output]) -> Iterator[tuple[tuple[Output, ...], Path | None]]:
+    """The outputs with a temporary file for standard output, which gets the file when the block ends well; that file.
 
     :raises UsageError: standard output is a terminal, or is asked for twice.
     """
-    asked = [each for each in exports if each.path == STDOUT]
+    asked = [each for each in outputs if each.file and each.file.path == STDOUT]
     if not asked:
-        yield tuple(exports), None
+        yield tuple(outputs), None
         return
     if len(asked) > 1:
         raise UsageError("standard output takes one tar", where="-o -", do="Leave one out.")
@@ -183,15 +185,20 @@ def _streamed(exports: Sequence[Export]) -> Iterator[tuple[tuple[Export, ...], P
         )
     with workplace() as work:
         tar = work / "image.tar"
-        yield tuple(evolve(each, path=tar) if each.path == STDOUT else each for each in exports), tar
+        yield tuple(_into(tar, each) if each in asked else each for each in outputs), tar
         with tar.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()
 
 
-async def _build(order: Order, opening: Callable[[], AbstractAsyncContextManager[Builder]]) -> Result:
+def _into(tar: Path, output: Output) -> Output:
+    return of_export(evolve(output.file, path=tar)) if output.file else output
+
+
+async def _build(target: BuildTarget, opening: Callable[[], AbstractAsyncContextManager[Builder]]) -> Result:
     async with opening() as builder:
-        return await order.carried_out(builder)
+        (result,) = await build_all([target], builder)
+        return result
 
 
 def _report(result: Result) -> Iterator[str]:

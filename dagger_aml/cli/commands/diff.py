@@ -13,11 +13,13 @@ import anyio
 import click
 from attrs import frozen
 
+from ...backends.base import Opening
+from ...backends.builders import BUILDERS, kind_of
 from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.checks import parse_reference
 from ...graph.graph import Graph
-from ..common import BUILDERS, check_engine, opened, read
+from ..common import check_engine, opened, read
 from ..main import tell
 from ..options.build import builder_of, engine_option, settled
 from ..options.call import json_option, quiet_option
@@ -81,7 +83,8 @@ def command(
         said = [name for name, value in given.items() if value and name != "platform"]
         if said:
             raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
-    built = any(side.graph and side.builder == "dagger" for side in sides)
+    building = [side.builder for side in sides if side.graph and side.builder]
+    built = any(kind_of(name).capabilities.connects_to_engine for name in building)
     engine = check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
     with Progress(quiet=quiet or as_json) as progress:
         one, two = anyio.run(_read_both, sides, progress, engine)
@@ -126,7 +129,7 @@ class _Side:
             from ...building.build import build
 
             assert self.builder
-            async with opened(self.builder, progress, engine=engine) as builder:
+            async with opened(self.builder, progress, Opening(engine=engine)) as builder:
                 await build(self.graph, builder, output=tar)
         elif self.builder:
             from ...backends.local.find import local_builder
@@ -170,7 +173,7 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
         raise UsageError("there is no such folder or file", where=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
         parse_reference(text, "the image")
-    return _Side(text, None if name == "dagger" else name, platform)
+    return _Side(text, name if name and kind_of(name).capabilities.own_store else None, platform)
 
 
 async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[Image]:

@@ -9,6 +9,7 @@ from functools import partial
 import anyio
 import click
 
+from ...backends.builders import DEFAULT
 from ...backends.dagger.address import untested
 from ...doctor import AREAS, Diagnosis, diagnose
 from ...text import masked
@@ -70,8 +71,8 @@ def _show(found: Diagnosis, engine: str | None) -> None:
     click.echo()
     if not found.working:
         click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
-    elif "dagger" in found.working:
-        taking = f"`build --engine {masked(engine)}` takes that one" if engine else "`build` takes dagger"
+    elif DEFAULT in found.working:
+        taking = f"`build --engine {masked(engine)}` takes that one" if engine else f"`build` takes {DEFAULT}"
         click.echo(f"Working: {', '.join(found.working)}. {taking} unless --with says otherwise.")
     else:
         click.echo(f"Working: {', '.join(found.working)}. Say so: dagger-aml build --with {found.working[0]}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from ...backends.builders import BUILDERS, kind_of
 from ...plan.model import Plan
 from ...plan.render import plan_json, plan_text
 from ..asking import asking_options, planned
@@ -61,12 +62,19 @@ def command(
         data = plan_json(made, found) | ({"against": held.as_json()} if held else {})
         click.echo(json.dumps(data, indent=2))
     else:
-        click.echo(plan_text(made, found, why=why) + (f"\n{held.text()}" if held else ""), nl=False)
+        click.echo(
+            plan_text(made, found, why=why) + (f"\n{held.text(_with_dockerfiles())}" if held else ""), nl=False
+        )
+
+
+def _with_dockerfiles() -> str:
+    """The builders that take a Dockerfile, as they are called."""
+    return ", ".join(name for name in BUILDERS if kind_of(name).capabilities.forms)
 
 
 def _held(made: Plan, earlier: str, builder: str | None) -> Against:
     from ...building.earlier import read_earlier
     from ...plan.compare import against
 
-    store = None if builder == "dagger" else builder
+    store = builder if builder and kind_of(builder).capabilities.own_store else None
     return against(made, anyio.run(read_earlier, earlier, made.base.platform, store))

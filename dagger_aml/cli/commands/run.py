@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
+from attrs import frozen
 
+from ...backends.builders import kind_of
 from ...errors import UsageError
 from ...serving.debug import WAITS
-from ..common import check_engine, not_dagger
+from ..common import check_engine, no_engine
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
 from ..main import tell
 from ..options.build import engine_option, progress_option, ready_option, settled
@@ -26,7 +28,7 @@ from ..progress import Progress
 from ..target import Target, connected, read_target, say, with_option
 
 if TYPE_CHECKING:
-    from ...serving.container import Published
+    from ...backends.runtime import Published
     from ...serving.endpoint import Endpoint
     from ...serving.log import Line
 
@@ -86,46 +88,57 @@ def command(
     dagger-aml run examples/diabetes --debug --pip debugpy
     dagger-aml run diabetes:1 --with docker -d --name diabetes
     """
-    if (detach or name) and (builder == "dagger" or local):
+    everywhere = not (local or kind_of(builder).capabilities.leaves_containers)
+    if (detach or name) and (everywhere or local):
         flag = "--detach" if detach else "--name"
         raise UsageError(
             "--local serves as long as this command runs" if local
             else "a Dagger engine stops what it serves when the session ends, which this command holds",
             where=flag, do="Add --with docker or --with podman." if not local else f"Leave {flag} out.",
         )  # fmt: skip
-    engine = check_engine(engine, "--local connects to no Dagger engine" if local else not_dagger(builder))
+    engine = check_engine(engine, "--local connects to no Dagger engine" if local else no_engine(builder))
     found = read_target(target, given)
     if local and not found.project:
         raise UsageError("--local serves a project", do="Name a project's folder.")
     attach = debug_port(debug, found, local=local)
-    show = _Shown(quiet=quiet, verbose=verbose)
+    show = _Shown(quiet=quiet, verbose=verbose, everywhere=everywhere)
     if attach:
         ready_timeout = math.inf
-        show.attach = how_to_attach(attach, found, by=builder)
+        show.attach = how_to_attach(attach, found, everywhere=everywhere)
     with Progress(mode, quiet=quiet, verbose=verbose) as progress:
         for note in found.graph.notes if found.graph else ():
             progress.note(note)
-        anyio.run(
-            partial(
-                _run, found, _published(publish), builder, progress, show, local=local, engine=engine, detach=detach,
-                name=name, ready_timeout=ready_timeout, debug=attach,
-            )
-        )  # fmt: skip
+        how = _How(_published(publish), builder, engine, local, detach, name, ready_timeout, attach)
+        anyio.run(_run, found, how, progress, show)
 
 
-async def _run(
-    target: Target, published: Published, by: str, progress: Progress, show: _Shown, *, local: bool,
-    engine: str | None, detach: bool, **options: Any,
-) -> None:  # fmt: skip
-    served = (
-        _local(target, published, progress, show, options["ready_timeout"], options["debug"]) if local
-        else _served(target, published, by, progress, show, engine, keep=detach, **options)
-    )  # fmt: skip
+@frozen
+class _How:
+    """How it is served.
+
+    :param by: the builder, whose name ``--with`` says.
+    :param engine: address of the Dagger engine, where one is named.
+    :param name: of the container, and ``detach``: whether it is left running.
+    :param debug: the port for a debugger.
+    """
+
+    published: Published
+    by: str
+    engine: str | None
+    local: bool
+    detach: bool
+    name: str | None
+    ready_timeout: float
+    debug: Published | None
+
+
+async def _run(target: Target, how: _How, progress: Progress, show: _Shown) -> None:
+    served = (_local if how.local else _served)(target, how, progress, show)
     async with served as endpoint:
         show.ready(endpoint, target)
-        if detach:
-            container = options["name"] or endpoint.container
-            tell(f"left running; stop and remove it with: {by} rm --force {container}")
+        if how.detach:
+            container = how.name or endpoint.container
+            tell(f"left running; stop and remove it with: {how.by} rm --force {container}")
             return
         await endpoint.log.ended.wait()
     from ...serving.causes import why_not_started
@@ -139,30 +152,29 @@ async def _run(
 
 
 @asynccontextmanager
-async def _served(
-    target: Target,
-    published: Published,
-    by: str,
-    progress: Progress,
-    show: _Shown,
-    engine: str | None,
-    **options: Any,
-) -> AsyncIterator[Endpoint]:
+async def _served(target: Target, how: _How, progress: Progress, show: _Shown) -> AsyncIterator[Endpoint]:
     from ...serving.serve import serve
 
     what = target.graph or target.image
     assert what is not None
     async with (
-        connected(by, progress, target, engine) as builder,
-        serve(what, builder, published=published, on_line=show.line, **options) as endpoint,
+        connected(how.by, progress, target, how.engine) as builder,
+        serve(
+            what,
+            builder,
+            published=how.published,
+            ready_timeout=how.ready_timeout,
+            name=how.name,
+            keep=how.detach,
+            debug=how.debug,
+            on_line=show.line,
+        ) as endpoint,
     ):
         yield endpoint
 
 
 @asynccontextmanager
-async def _local(
-    target: Target, published: Published, progress: Progress, show: _Shown, within: float, debug: Published | None
-) -> AsyncIterator[Endpoint]:
+async def _local(target: Target, how: _How, progress: Progress, show: _Shown) -> AsyncIterator[Endpoint]:
     import time
 
     from ...serving.local import locally, moved
@@ -173,17 +185,17 @@ async def _local(
     assert target.project and target.graph
     log = Log(show.line)
     async with locally(
-        target.project, target.graph, log, published=published, on_event=progress.on_event, debug=debug
+        target.project, target.graph, log, published=how.published, on_event=progress.on_event, debug=how.debug
     ) as (endpoint, app):
-        if debug:
-            show.attach = how_to_attach(debug, target, by="local", app=str(app))
-        await ready(endpoint, time.monotonic(), within, moved(located(target.graph.layers), app))
+        if how.debug:
+            show.attach = how_to_attach(how.debug, target, everywhere=False, app=str(app))
+        await ready(endpoint, time.monotonic(), how.ready_timeout, moved(located(target.graph.layers), app))
         yield endpoint
 
 
 def _published(text: str | None) -> Published:
     """Read ``-p``; unless it is given, the usual port, or any where that is taken."""
-    from ...serving.container import Published
+    from ...backends.runtime import Published
     from ...serving.local import is_free
 
     match = re.fullmatch(
@@ -203,10 +215,12 @@ class _Shown:
     """What a person sees of a served image: the entry script's own lines; errors once it is ready.
 
     ``attach`` is shown when a debugger can.
+
+    :param everywhere: whether it answers at every address of this machine.
     """
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self.quiet, self.verbose = quiet, verbose
+    def __init__(self, *, quiet: bool, verbose: bool, everywhere: bool) -> None:
+        self.quiet, self.verbose, self.everywhere = quiet, verbose, everywhere
         self.attach = ""
         self._ready = False
 
@@ -233,6 +247,6 @@ class _Shown:
         data = f"@{shlex.quote(str(near(request)))}" if request else "'{\"data\": []}'"
         click.echo(f"ready after {endpoint.ready_seconds:.1f} s: {endpoint.url}")
         click.echo(f"  curl {endpoint.url}/score -H 'Content-Type: application/json' -d {data}")
-        if endpoint.by == "dagger":
+        if self.everywhere:
             click.echo("  (the engine's tunnel listens on every address of this machine)")
         sys.stdout.flush()

@@ -19,7 +19,7 @@ from attrs import frozen
 
 from ...errors import UsageError
 from ...events import Said
-from ..common import check_engine, not_dagger
+from ..common import check_engine, no_engine
 from ..main import tell
 from ..options.build import engine_option, progress_option, ready_option, settled
 from ..options.call import json_option, quiet_option, verbose_option
@@ -89,7 +89,7 @@ def command(
     dagger-aml score http://127.0.0.1:6789 --request request.json --expect answer.json
     """
     found = read_target(target, given, url=True)
-    engine = check_engine(engine, "a URL is asked as it is" if found.url else not_dagger(builder))
+    engine = check_engine(engine, "a URL is asked as it is" if found.url else no_engine(builder))
     asked = _Asked.of(found, request, expect, number, at_once)
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import click
 
+from ...backends.base import Opening
 from ...building.plans import ask
 from ...errors import ProjectError
 from ...fs.atomic import replaced_folder
@@ -17,7 +18,7 @@ from ...project.load import load_project
 from ...project.model import Project
 from ...project.settings import Options
 from ...steps.packages import site_packages
-from ..common import check_engine, not_dagger, opened
+from ..common import check_engine, no_engine, opened
 from ..main import tell
 from ..options.build import engine_option, settled, with_option
 from ..options.call import force_option, quiet_option
@@ -43,7 +44,7 @@ def command(
     \b
     dagger-aml site-packages PROJECT -o libs
     """
-    engine = check_engine(engine, not_dagger(builder))
+    engine = check_engine(engine, no_engine(builder))
     found = load_project(project, Options(**given), preinstalled=False)
     if not found.requirements and not found.pip:
         raise ProjectError("has no requirements to install", where=str(found.root))
@@ -58,5 +59,5 @@ async def _make(
 ) -> None:
     built = site_packages(Graph(project.base), project.requirements, more=project.pip, root=project.root)
     with replaced_folder(output, force=force) as new:
-        async with opened(name, progress, engine=engine) as builder:
+        async with opened(name, progress, Opening(engine=engine)) as builder:
             await builder.folder(await ask(built.graph, builder), built.path, new)

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
 from ...project.build_settings import BUILD_SETTINGS
@@ -21,7 +22,7 @@ from ...project.build_values import files_of, resolved
 from ...project.file import ProjectFile
 from ...project.origin import DEFAULT, Origin, Stated
 from ...project.setting import Setting
-from ..common import BUILDERS, by_flag
+from ..common import by_flag
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]

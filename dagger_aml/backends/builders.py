@@ -1,0 +1,47 @@
+"""The builders that there are: the one list of them.
+
+A builder is a file of its own, with its :class:`~dagger_aml.backends.base.Capabilities` in it, and a line here. The
+first is the one that is taken where none is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from ..errors import UsageError
+from .base import Kind
+
+_KINDS: Mapping[str, str] = {
+    "dagger": "dagger.kind",
+    "docker": "local.docker",
+    "podman": "local.podman",
+    "buildah": "local.buildah",
+}
+"""The module below this package whose ``KIND`` each is, imported when it is asked for."""
+
+BUILDERS = tuple(_KINDS)
+
+DEFAULT = BUILDERS[0]
+
+
+def kind_of(name: str) -> Kind:
+    """A builder's kind.
+
+    :raises UsageError: there is none of that name.
+    """
+    if name not in _KINDS:
+        raise unknown(name)
+    kind: Kind = import_module(f".{_KINDS[name]}", __package__).KIND
+    return kind
+
+
+def kinds() -> tuple[Kind, ...]:
+    """All of them."""
+    return tuple(kind_of(name) for name in BUILDERS)
+
+
+def unknown(name: str) -> UsageError:
+    """The error for a name that no builder has."""
+    others = [each for each in BUILDERS if each != DEFAULT]
+    return UsageError(f"no such builder: {name}", where="--with", do=f"Take {', '.join(others)} or {DEFAULT}.")

@@ -1,0 +1,17 @@
+"""What a Dagger engine can."""
+
+from __future__ import annotations
+
+from ..base import Capabilities
+
+CAPABILITIES = Capabilities(
+    name="dagger",
+    install="Start Docker, in which the SDK starts an engine, or name one: --engine tcp://HOST:PORT",
+    forms=(),
+    connects_to_engine=True,
+    own_store=False,
+    pushes_index=True,
+    one_at_a_time=False,
+    serves=True,
+    leaves_containers=False,
+)

@@ -1,0 +1,57 @@
+"""The kinds of builder that are a command line of this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from attrs import field, frozen
+
+from ...errors import DaggerAmlError
+from ...events import OnEvent, ignore
+from ..base import Builder, Capabilities, Format, Opening, Runtime
+from .builder import LocalBuilder
+from .program import Tool
+
+
+@frozen
+class LocalKind:
+    """A builder that is a command line of this machine; see :class:`~dagger_aml.backends.base.Kind`.
+
+    :param find: gives its driver, for a form of Dockerfile or the best that it can, and tells what a person should
+        know of that. Raises where it does not answer.
+    :param runtime: gives what starts its images; raises where there is none.
+    """
+
+    capabilities: Capabilities
+    find: Callable[[Format | None, OnEvent], Tool] = field(repr=False)
+    runtime: Callable[[], Runtime] = field(repr=False)
+
+    def tool(self, format: Format | None = None, on_event: OnEvent = ignore) -> Tool:
+        """Its driver.
+
+        :raises DaggerAmlError: it is not installed, or does not answer.
+        """
+        name = self.capabilities.name
+        if not shutil.which(name):
+            raise DaggerAmlError(
+                f"{name} is not installed", where=f"--with {name}", do=f"{self.capabilities.install}."
+            )
+        return self.find(format, on_event)
+
+    def builder(self, opening: Opening, on_event: OnEvent) -> LocalBuilder:
+        """The builder; raises as :meth:`tool`."""
+        return LocalBuilder(self.tool(opening.format, on_event), opening.no_cache, on_event, opening.pull)
+
+    @asynccontextmanager
+    async def opened(self, opening: Opening, on_event: OnEvent) -> AsyncIterator[Builder]:
+        """The builder, for a block."""
+        yield self.builder(opening, on_event)
+
+    def check_serves(self) -> None:
+        """Raise unless something can start its images.
+
+        :raises UsageError: nothing that is installed can.
+        """
+        self.runtime()

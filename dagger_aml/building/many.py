@@ -1,0 +1,160 @@
+"""Building targets on one builder, some at once. One is many with one in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Literal, Protocol
+
+import anyio
+from attrs import evolve, frozen
+
+from ..backends.base import Builder
+from ..backends.result import Result
+from ..errors import DaggerAmlError, EngineGone, first_of
+from ..events import Event, Said
+from ..graph.graph import Graph
+from ..plan.keys import fingerprint
+from ..plan.model import Plan
+from .metadata import write_files
+from .plans import ask
+from .target import BuildTarget
+
+
+@frozen
+class Outcome:
+    """What came of one target.
+
+    :param seconds: from its turn to its end.
+    """
+
+    word: Literal["ok", "FAILED", "stopped", "not begun"] = "not begun"
+    seconds: float = 0.0
+    result: Result | None = None
+    error: DaggerAmlError | None = None
+
+
+class Listener(Protocol):
+    """Who is told of one target among several."""
+
+    def on_event(self, event: Event) -> None:
+        """Something happened."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        ...
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None:
+        """It failed."""
+        ...
+
+    def finish(self, result: Result) -> None:
+        """It is made."""
+        ...
+
+    def stop(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+async def build(target: BuildTarget, builder: Builder) -> Result:
+    """Make a target that was checked, and send it everywhere it is to go. Its files are the caller's to write.
+
+    :raises BaseError: a platform that the builder's machine cannot run; before anything is built.
+    :raises BuildError: a step failed.
+    """
+    plans = [await ask(each, builder) for each in target.graphs]
+    tell_notes(plans, target.graphs, builder)
+    images = []
+    for planned in plans:
+        if len(plans) > 1:
+            builder.on_event(Said(f"for {planned.base.platform}"))
+        images.append(await builder.image(planned, title=target.name))
+    for planned, each in zip(plans, images, strict=True):
+        if target.gate:
+            await target.gate(planned, each, builder)
+    made = images[0] if len(images) == 1 else builder.index(images)
+    result = Result(None, made.id)
+    for output in target.outputs:
+        for written in await output.write(made, target.tags):
+            result = _merged(written, result)
+    return evolve(
+        result,
+        base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
+        fingerprint=",".join(map(fingerprint, plans)),
+        tags=tuple(map(str, target.tags)),
+    )
+
+
+async def build_all(
+    targets: Sequence[BuildTarget],
+    builder: Builder,
+    *,
+    jobs: int = 1,
+    listener: Callable[[BuildTarget], Listener] | None = None,
+    outcomes: MutableMapping[str, Outcome] | None = None,
+) -> list[Result]:
+    """Make targets that were checked; of several, one that fails stops no other.
+
+    :param jobs: how many at once.
+    :param listener: gives who is told of a target, of which no other is then told; and each target's files are
+        written. Without it there can be one target alone, whose error is raised.
+    :param outcomes: gets what came of each, by its name, as it comes.
+    :returns: of those that were made, in their order.
+    :raises EngineGone: the engine went away, and with it all that were not done.
+    """
+    if listener is None:
+        (target,) = targets
+        return [await build(target, builder)]
+    turns = anyio.Semaphore(jobs)
+    told: MutableMapping[str, Outcome] = {} if outcomes is None else outcomes
+    told.update({each.name: Outcome() for each in targets})
+
+    async def one(target: BuildTarget) -> None:
+        async with turns:
+            told[target.name] = Outcome("stopped")
+            told[target.name] = await _told(target, builder, listener(target))
+
+    async with anyio.create_task_group() as tasks:
+        for target in targets:
+            tasks.start_soon(one, target)
+    return [result for each in targets if (result := told[each.name].result)]
+
+
+async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome:
+    begun = time.monotonic()
+    for note in target.notes:
+        own.note(note)
+    try:
+        result = await build(target, builder.with_events(own.on_event))
+        write_files(target, result)
+    except (DaggerAmlError, ExceptionGroup) as error:
+        ours = error if isinstance(error, DaggerAmlError) else first_of(error, DaggerAmlError)
+        if not isinstance(ours, DaggerAmlError) or isinstance(ours, EngineGone):
+            raise
+        seconds = time.monotonic() - begun
+        own.failed(ours, seconds)
+        return Outcome("FAILED", seconds, error=ours)
+    finally:
+        own.stop()
+    own.finish(result)
+    return Outcome("ok", time.monotonic() - begun, result)
+
+
+def tell_notes(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder) -> None:
+    """Tell the notes that came of what the bases answered; a graph's own are its maker's to tell."""
+    known = {note for graph in graphs for note in graph.notes}
+    for note in dict.fromkeys(note for each in plans for note in each.notes):
+        if note not in known:
+            builder.on_event(Said(f"note: {note}"))
+
+
+def _merged(new: Result, old: Result) -> Result:
+    return evolve(
+        new,
+        digest=new.digest or old.digest,
+        image_id=new.image_id or old.image_id,
+        layers=new.layers or old.layers,
+        outputs=(*old.outputs, *new.outputs),
+    )

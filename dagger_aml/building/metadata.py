@@ -1,0 +1,45 @@
+"""What ``--metadata-file`` and ``--iidfile`` are given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..backends.result import Result
+from ..fs.atomic import replaced_file
+from .target import BuildTarget
+
+
+def metadata(result: Result) -> dict[str, Any]:
+    """A result in the field names of ``docker buildx build --metadata-file``, and three of our own."""
+    said = {
+        "containerimage.config.digest": result.image_id,
+        "containerimage.digest": result.digest,
+        "image.name": ",".join(result.tags),
+        "dagger-aml.base": result.base,
+        "dagger-aml.fingerprint": result.fingerprint,
+        "dagger-aml.outputs": [
+            {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}
+            for each in result.outputs
+        ],
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def write_files(target: BuildTarget, result: Result) -> None:
+    """The files that a target asks for."""
+    if target.metadata_file:
+        write_json(target.metadata_file, metadata(result))
+    if target.iidfile:
+        _write(target.iidfile, result.image_id or result.digest or "")
+
+
+def write_json(path: Path, what: dict[str, Any]) -> None:
+    """Write an object to a file, whole or not at all."""
+    _write(path, json.dumps(what, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    with replaced_file(path) as new:
+        new.write_text(text, encoding="utf-8")

@@ -1,0 +1,43 @@
+"""What ``build`` is to make of one project, read and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+
+from ..backends.builders import kind_of
+from ..building.request import BuildRequest
+from ..building.target import BuildTarget
+from ..project.model import Project
+from .common import read_each
+from .gate import gate
+
+
+def read_build(folder: str, request: BuildRequest, given: dict[str, Any]) -> tuple[Project, BuildTarget]:
+    """A project, and what is asked for with its values put in.
+
+    :param given: the project's flags.
+    :raises DaggerAmlError: the project is not in order; a tag or file that comes of it cannot be.
+    """
+    project, graphs = read_each(folder, given)
+    return project, request.target(folder, project, graphs)
+
+
+def checked(target: BuildTarget, project: Project, request: BuildRequest) -> BuildTarget:
+    """The target with its gate and its notes.
+
+    :raises DaggerAmlError: it cannot be made.
+    """
+    target.check(kind_of(request.builder).capabilities)
+    notes = [note for graph in target.graphs for note in graph.notes]
+    check = gate(
+        project,
+        target.graphs[0],
+        request.smoke,
+        request.no_smoke,
+        builder=request.builder,
+        push=target.pushes,
+        note=notes.append,
+    )
+    return evolve(target, gate=check, notes=tuple(dict.fromkeys(notes)))
