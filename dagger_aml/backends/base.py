@@ -206,15 +206,16 @@ class Runtime(Protocol):
 T = TypeVar("T")
 
 
-def own_image(image: object, kind: type[T], name: str) -> T:
+def own_image(image: object, kind: type[T], name: str, use: str) -> T:
     """An image as the one that a builder makes.
 
     :param name: of the builder.
+    :param use: what it is to do with it, a verb.
     :raises DaggerAmlError: another made it.
     """
     if isinstance(image, kind):
         return image
-    raise DaggerAmlError(f"{name} cannot take an image that another builder made")
+    raise DaggerAmlError(f"{name} cannot {use} an image that another builder made")
 
 
 def has_no_shell(base: From) -> BaseError:

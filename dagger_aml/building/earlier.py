@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..graph.base import ARCHIVES
-from ..graph.checks import parse_reference
+from ..oci.reference import Reference
 from ..plan.compare import Earlier, of_image, of_json
 
 
@@ -47,7 +47,7 @@ async def _config(text: str, path: Path, platform: str, store: str | None) -> Ma
         return (await local_builder(store).stored(text)).config
     from ..oci.registry import image_config
 
-    digest = parse_reference(text, "the image")[2]
+    digest = Reference.parse(text, "the image").digest
     return await image_config(text, digest, platform)
 
 

@@ -15,8 +15,8 @@ from attrs import frozen
 from ..backends.base import Builder, Opening
 from ..backends.builders import BUILDERS, kind_of
 from ..errors import ProjectError, UsageError
-from ..graph.checks import parse_reference
 from ..graph.graph import Graph
+from ..oci.reference import Reference
 from ..project.model import Project
 from .common import opened, read
 from .main import printable
@@ -65,7 +65,7 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
         raise UsageError("there is no such folder or file", where=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
-        parse_reference(text, "the image")
+        Reference.parse(text, "the image")
     return _alone(Target(image=text), given)
 
 

@@ -182,7 +182,7 @@ class Engine:
 
     def index(self, images: Sequence[Image]) -> DaggerImage:
         """Images for several platforms as one."""
-        several = [own_image(each, DaggerImage, self.name) for each in images]
+        several = [own_image(each, DaggerImage, self.name, "index") for each in images]
         return self._image(several[0].plan, [each.container for each in several])
 
     def _image(self, plan: Plan, containers: Sequence[dagger.Container]) -> DaggerImage:

@@ -204,7 +204,7 @@ class Services:
         if isinstance(what, dagger.Container):
             return what
         if not isinstance(what, str | Path):
-            return own_image(what, DaggerImage, self.name).container
+            return own_image(what, DaggerImage, self.name, "serve").container
         empty = self.client.container(platform=dagger.Platform(platform))
         try:
             async with translated(f"image {what}"):

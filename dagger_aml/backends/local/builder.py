@@ -128,7 +128,7 @@ class LocalBuilder:
 
     def index(self, images: Sequence[Image]) -> LocalImage:
         """Images for several platforms as one."""
-        ids = [id_ for each in images for id_ in own_image(each, LocalImage, self.name).ids]
+        ids = [id_ for each in images for id_ in own_image(each, LocalImage, self.name, "index").ids]
         return LocalImage(self.tool, tuple(ids), self.on_event)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:

@@ -100,7 +100,7 @@ class Containers:
             await _remove(self.name, mark)
 
     def _id(self, image: object) -> str:
-        made = own_image(image, LocalImage, self.name).id
+        made = own_image(image, LocalImage, self.name, "serve").id
         if made is None:
             raise UsageError("an image for several platforms is not started", do="Take one --platform.")
         return made

@@ -17,8 +17,8 @@ from ...backends.base import Opening
 from ...backends.builders import BUILDERS, kind_of
 from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
-from ...graph.checks import parse_reference
 from ...graph.graph import Graph
+from ...oci.reference import Reference
 from ..common import check_engine, opened, read
 from ..main import tell
 from ..options.build import builder_of, engine_option, settled
@@ -172,7 +172,7 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
         raise UsageError("there is no such folder or file", where=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
-        parse_reference(text, "the image")
+        Reference.parse(text, "the image")
     return _Side(text, name if name and kind_of(name).capabilities.own_store else None, platform)
 
 
