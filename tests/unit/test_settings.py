@@ -12,8 +12,8 @@ import click
 import pytest
 
 from dagger_aml import Options, ProjectError, UsageError, load_project
+from dagger_aml.backends.builders import BUILDERS
 from dagger_aml.cli.commands import build as build_module
-from dagger_aml.cli.common import BUILDERS
 from dagger_aml.cli.options.build import setting_option, settled
 from dagger_aml.project.build_settings import BUILD_SETTINGS
 from dagger_aml.project.file import FILE_NAME, read_project_file
@@ -353,7 +353,7 @@ def test_a_form_and_an_engine_of_the_shell_s_do_not_stop_a_build(cli, tmp_path, 
     opened: list[tuple[str, Any]] = []
 
     def refuse(name: str, *_: Any, **more: Any) -> Any:
-        opened.append((name, more["engine"]))
+        opened.append((name, more["opening"].engine))
         raise UsageError("opened")
 
     monkeypatch.setattr(build_module, "opened", refuse)

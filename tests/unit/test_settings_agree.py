@@ -7,8 +7,8 @@ import pytest
 from attrs import fields
 
 from dagger_aml import Options
+from dagger_aml.backends.builders import BUILDERS
 from dagger_aml.backends.dagger.connect import START_DEADLINE
-from dagger_aml.cli.common import BUILDERS
 from dagger_aml.cli.main import _COMMANDS
 from dagger_aml.cli.options.build import SettingOption
 from dagger_aml.cli.several import AT_ONCE
