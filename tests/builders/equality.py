@@ -56,10 +56,10 @@ class _OwnStore(Buildah):
     config: Path
     layers: bool = True
 
-    async def _run(self, *argv, env=None, **more):  # type: ignore[no-untyped-def]
+    async def run(self, *argv, env=None, **more):  # type: ignore[no-untyped-def]
         if not self.layers:
             argv = tuple("--layers=false" if each == "--layers" else each for each in argv)
-        return await super()._run(*argv, env={**(env or {}), "CONTAINERS_STORAGE_CONF": str(self.config)}, **more)
+        return await super().run(*argv, env={**(env or {}), "CONTAINERS_STORAGE_CONF": str(self.config)}, **more)
 
 
 def local_builders(folder: Path) -> dict[str, LocalBuilder]:
