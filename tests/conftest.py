@@ -1,46 +1,25 @@
-"""What all tests share: the event loop, the flag for the long run, and the report of what an engine ran."""
+"""What all tests share: the event loop, `--depth`, the engine, and the report of what an engine ran."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-ENGINE_VERSION = pytest.StashKey[str]()
-"""Where the fixture that connects to an engine notes its version."""
-
-SAID = pytest.StashKey[list[str]]()
-"""Lines to print when all tests are through."""
-
-ENGINE_RAN = pytest.StashKey[int]()
-"""How many tests marked `engine` ran, whether they passed or failed."""
-
-FEW_GRAPHS = 6
-"""How many generated graphs are compared by default, always the same ones."""
+from tests.support import engine
+from tests.support.depth import DEPTHS, depth_of
+from tests.support.report import Report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the flags."""
+    """Declare the flag."""
     parser.addoption(
-        "--all-examples",
-        action="store_true",
-        default=os.environ.get("DAGGER_AML_ALL_EXAMPLES") == "1",
-        help="build and score every example by every recipe, on every base and builder, not a covering few "
-        "(also: DAGGER_AML_ALL_EXAMPLES=1)",
+        "--depth",
+        choices=sorted(DEPTHS),
+        default="ci",
+        help="how many examples, graphs, strings, moments and files of one kind: docs/testing.md (ci)",
     )
-    parser.addoption(
-        "--graphs", type=int, default=FEW_GRAPHS, metavar="N", help="compare N generated graphs on all builders (6)"
-    )
-    parser.addoption(
-        "--strings",
-        type=int,
-        default=200,
-        metavar="N",
-        help="put N generated strings through the encoder and BuildKit's parser (200), and up to 500 of each field "
-        "into images (a twentieth of N)",
-    )
-    parser.addoption("--moments", type=int, default=3, metavar="N", help="stop a build at N random moments (3)")
-    parser.addoption("--many-files", action="store_true", help="build a tree of 20,000 files on each builder")
 
 
 @pytest.fixture(scope="session")
@@ -50,34 +29,26 @@ def anyio_backend() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count."""
-    config.stash[ENGINE_RAN] = 0
-    config.stash[SAID] = []
-    graphs, strings = config.getoption("graphs"), config.getoption("strings")
+    """Begin to count, and note where it is to be said that an engine was started."""
+    depth = depth_of(config)
     settings.register_profile(
-        "graphs", max_examples=graphs, deadline=None, database=None, derandomize=graphs == FEW_GRAPHS
+        "graphs", max_examples=depth.graphs, deadline=None, database=None, derandomize=depth.same_graphs
     )
-    settings.register_profile("strings", max_examples=strings, deadline=None, database=None)
-    settings.register_profile("fields", max_examples=min(strings, 500), deadline=None, database=None)
-    config.pluginmanager.register(_EngineReport(config))
+    settings.register_profile("strings", max_examples=depth.strings, deadline=None, database=None)
+    settings.register_profile("fields", max_examples=min(depth.strings, 500), deadline=None, database=None)
+    config.pluginmanager.register(Report(config))
+    if not hasattr(config, "workerinput"):
+        handle, path = tempfile.mkstemp(prefix="dagger-aml-tests-")
+        os.close(handle)
+        os.environ[engine.STARTED] = path
 
 
-class _EngineReport:
-    """Counts the tests that an engine ran, and writes `N VERSION` for .ci/run when all are through."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and "engine" in report.keywords and not report.skipped:
-            self._config.stash[ENGINE_RAN] += 1
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for line in self._config.stash[SAID]:
-            terminalreporter.write_line(line)
-
-    def pytest_sessionfinish(self) -> None:
-        path = os.environ.get("DAGGER_AML_ENGINE_REPORT")
-        if path:
-            version = self._config.stash.get(ENGINE_VERSION, "")
-            Path(path).write_text(f"{self._config.stash[ENGINE_RAN]} {version}\n")
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the engine where these tests started it; workers have ended by now."""
+    if hasattr(config, "workerinput"):
+        return
+    note = Path(os.environ.pop(engine.STARTED))
+    started = note.read_text()
+    note.unlink()
+    if started:
+        engine.stop()

@@ -12,26 +12,47 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dagger_aml
-from tests.conftest import ENGINE_VERSION
 from tests.standin import VARIANTS, StandInError, push, registry
 from tests.standin.tiny import push_tiny
 from tests.standin.tools import TOOLS
+from tests.support import engine as engines
+from tests.support.report import ENGINE_VERSION
 
 if TYPE_CHECKING:
     from tests.builders.equality import Bench
 
 Need = Callable[..., None]
 
+TOGETHER = {
+    "the bench": ("test_cases", "test_generated", "test_hostile"),
+    # They count the containers that serving made, publish port 6789, and take bases out of docker's store.
+    "served": ("test_bases", "test_debug", "test_docs", "test_init", "test_serve"),
+    # One of them pulls the tiny base into docker's store for another platform.
+    "tiny in docker": ("test_against", "test_diff", "test_machine_faults", "test_outputs"),
+    # They assert seconds: of such files one at a time.
+    "seconds": ("test_doctor", "test_engine", "test_engine_faults", "test_library", "test_registry_faults"),
+}
+"""Files whose tests one worker of pytest-xdist runs, one after the other; each other file is a group of its own."""
+
+GROUPS = {name: group for group, names in TOGETHER.items() for name in names}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and so what it sets up, on one worker."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
+
 
 @functools.cache
 def lacking(program: str) -> str | None:
     """Why a builder or another program cannot be used here, or None. Docker's daemon must answer too.
 
-    Of Dagger it is an engine that counts, which the environment names; none is started for tests.
+    Of Dagger it is an engine that counts, which is started where one is installed and none is named.
     """
     if program == "dagger":
-        named = os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST") or os.environ.get("DAGGER_SESSION_PORT")
-        return None if named else "no Dagger engine: $_EXPERIMENTAL_DAGGER_RUNNER_HOST names none"
+        return engines.lacking()
     if not shutil.which(program):
         return f"{program} is not installed"
     if program == "docker":
@@ -57,6 +78,12 @@ def need_programs(*programs: str) -> None:
     if reasons:
         end = pytest.fail if reasons.keys() & required() else pytest.skip
         end("; ".join(reasons.values()))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip by name what needs an engine where there is none."""
+    if item.get_closest_marker("engine"):
+        need_programs("dagger")
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +148,7 @@ def host() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def engine(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator["dagger_aml.Engine"]:
-    """A connection to the Dagger engine that the environment names."""
+    """A connection to the Dagger engine of these tests."""
     need_programs("dagger")
     async with dagger_aml.connect() as connected:
         request.config.stash[ENGINE_VERSION] = connected.version

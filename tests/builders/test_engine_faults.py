@@ -27,6 +27,7 @@ from dagger_aml.oci.docker_archive import read_tar
 from tests.builders.second_engine import NoSecondEngine, Relay, SecondEngine, children, second_engine
 from tests.standin import StandInError, registry
 from tests.standin.tiny import push_tiny
+from tests.support.depth import depth_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 
@@ -339,7 +340,7 @@ async def test_stopped_at_any_moment(
     second: SecondEngine, tiny: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Ctrl-C and SIGTERM at random moments of a build: 130 and 143, nothing is left, and the next build works."""
-    moments = request.config.getoption("moments")
+    moments = depth_of(request.config).moments
     folder = Folder(tmp_path, tiny, second.address, weights=WEIGHTS, apt="sleep1")
     dice = random.Random(SEED)
 

@@ -1,6 +1,6 @@
 """The examples through every recipe: built on a base by a builder, run as they are, scored, and the same by all.
 
-By default a few cases that cover each recipe, base and builder; all of them with `--all-examples`.
+By default a few cases that cover each recipe, base and builder; all of them with `--depth nightly`.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from dagger_aml.diff import NOISE, Image, Report, compare, read_image
 from dagger_aml.oci.layer import Layer
 from tests.builders.conftest import lacking, need_programs, required
 from tests.scoring import Runtime, score_tar
+from tests.support.depth import depth_of
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -81,7 +82,7 @@ def every_case() -> dict[Case, tuple[str, ...]]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Spread the tests over the cases and builders asked for."""
-    cases = every_case() if metafunc.config.getoption("all_examples") else COVERING
+    cases = every_case() if depth_of(metafunc.config).every_example else COVERING
     if metafunc.function is test_an_example_scores:
         made = [(case, name) for case, names in cases.items() for name in names]
         metafunc.parametrize(

@@ -1,6 +1,6 @@
 """Generated graphs: each comes out the same by all builders, or is refused before anything runs.
 
-A few by default, always the same ones; `--graphs 500` for as many others. What was drawn, refused and equal is
+A few by default, always the same ones; 500 others with `--depth nightly`. What was drawn, refused and equal is
 printed at the end of the run.
 """
 
@@ -21,8 +21,8 @@ from dagger_aml import DaggerAmlError
 from dagger_aml.diff import NOISE, Image, compare
 from dagger_aml.plan.label import PLAN_LABEL
 from tests.builders.equality import Bench, unscheduled
-from tests.conftest import SAID
 from tests.graphs import CopyOp, RunOp, Sketch, sketches
+from tests.support.report import SAID
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]
 

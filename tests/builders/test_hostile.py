@@ -1,7 +1,7 @@
 """Generated strings in real images: each is there exactly as it was given.
 
 Strings that a graph refuses are tested without builders (tests/unit/test_hostile.py). Here a few of each field by
-default, and a twentieth of `--strings N`, at most 500; sixty a graph, since docker takes no more than 125 layers.
+default, and 500 with `--depth nightly`; sixty a graph, since docker takes no more than 125 layers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from dagger_aml.graph.config import Config
 from dagger_aml.graph.graph import Copy, Run
 from dagger_aml.graph.source import Text
 from tests.builders.equality import Bench
-from tests.conftest import SAID
+from tests.support.depth import depth_of
+from tests.support.report import SAID
 from tests.unit.strings import HOSTILE, LINES, commands, paths, values
 from tests.unit.test_ignore import FILES, taken
 from tests.unit.tools import make
@@ -96,7 +97,7 @@ def sha256(text: str) -> str:
 
 async def test_strings_are_in_the_image_as_they_are(bench: Bench, request: pytest.FixtureRequest) -> None:
     """Paths, file names, variables, labels, words and texts; by every builder, or two where there are many."""
-    number = min(500, max(10, request.config.getoption("strings") // 20))
+    number = min(500, max(10, depth_of(request.config).strings // 20))
     many = number > 10
     words = drawn(commands, [*LONG, *HARSH, *LINES, *HOSTILE], number)
     plain = drawn(values, [*(LONG if many else ()), *HARSH, *HOSTILE], number)
@@ -218,9 +219,10 @@ async def test_ignore_files_leave_out_the_same_files(bench: Bench, tmp_path: Pat
 
 async def test_many_small_files(bench: Bench, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """A tree of 20,000 files, an eighth of them with other modes than they shall have."""
-    if not request.config.getoption("many_files"):
-        pytest.skip("--many-files was not given")
-    for index in range(20_000):
+    count = depth_of(request.config).files
+    if not count:
+        pytest.skip("only with --depth nightly")
+    for index in range(count):
         path = tmp_path / "tree" / f"{index % 100:02}" / f"{index % 10}" / f"file {index}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{index}\n")
@@ -230,4 +232,4 @@ async def test_many_small_files(bench: Bench, tmp_path: Path, request: pytest.Fi
     images = await bench.images(await bench.plan(graph))
     bench.same(images)
     shown = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in bench.seconds.items())
-    request.config.stash[SAID].append(f"20,000 files, built, exported and read, two builders at a time: {shown}")
+    request.config.stash[SAID].append(f"{count} files, built, exported and read, two builders at a time: {shown}")

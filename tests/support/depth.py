@@ -1,0 +1,38 @@
+"""How much of one kind the tests try: `--depth ci`, the default, and `--depth nightly` (docs/testing.md)."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import frozen
+
+
+@frozen
+class Depth:
+    """Numbers of examples of one kind; no kind is left out of either depth.
+
+    :param graphs: generated graphs that all builders build.
+    :param same_graphs: they are the same ones in every run.
+    :param strings: put through the encoder and BuildKit's parser; a twentieth of them, 500 at most, of each field
+        into images.
+    :param moments: at which a build is stopped.
+    :param every_example: each example by each recipe, on each base and builder, rather than a covering few.
+    :param files: in the tree of many files.
+    """
+
+    graphs: int
+    same_graphs: bool
+    strings: int
+    moments: int
+    every_example: bool
+    files: int
+
+
+DEPTHS = {
+    "ci": Depth(graphs=6, same_graphs=True, strings=200, moments=3, every_example=False, files=0),
+    "nightly": Depth(graphs=500, same_graphs=False, strings=10_000, moments=10, every_example=True, files=20_000),
+}
+
+
+def depth_of(config: pytest.Config) -> Depth:
+    """What `--depth` asks for."""
+    return DEPTHS[config.getoption("depth")]

@@ -1,0 +1,53 @@
+"""What an engine ran, and lines that tests leave for the end, with and without workers of pytest-xdist."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENGINE_VERSION = pytest.StashKey[str]()
+"""Where the fixture that connects to an engine notes its version."""
+
+SAID = pytest.StashKey[list[str]]()
+"""Lines to print when all tests are through."""
+
+
+class Report:
+    """Counts the tests that an engine ran, and writes `N VERSION` for .ci/run when all are through.
+
+    A worker hands its version and its lines to the process that started it, which sees every worker's tests.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._ran = 0
+        config.stash[SAID] = []
+        config.stash[ENGINE_VERSION] = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and "engine" in report.keywords and not report.skipped:
+            self._ran += 1
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        handed = getattr(node, "workeroutput", {})
+        self._config.stash[SAID] += handed.get("said", [])
+        self._config.stash[ENGINE_VERSION] = handed.get("engine") or self._config.stash[ENGINE_VERSION]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self._config.stash[SAID]:
+            terminalreporter.write_line(line)
+
+    def pytest_sessionfinish(self) -> None:
+        version = self._config.stash[ENGINE_VERSION]
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output.update(said=self._config.stash[SAID], engine=version)
+
+    def pytest_unconfigure(self) -> None:
+        path = os.environ.get("DAGGER_AML_ENGINE_REPORT")
+        if path and not hasattr(self._config, "workerinput"):
+            Path(path).write_text(f"{self._ran} {self._config.stash[ENGINE_VERSION]}\n")
