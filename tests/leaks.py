@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
+import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 
+@functools.cache
 def forms(value: str) -> dict[str, bytes]:
     """A value as it could have been written: as it is, in base64 at each of three offsets, URL-encoded, backwards."""
     data = value.encode()
@@ -32,13 +35,21 @@ def in_bytes(data: bytes, values: dict[str, str], where: str) -> list[str]:
     ]
 
 
-def in_tar(path: Path, values: dict[str, str]) -> list[str]:
-    """Where a value stands in an image's tar: each file and name of each layer, the config, the history."""
-    found, seen = [], 0
-    for name, data in members(path):
-        seen += 1
+def in_tar(path: Path, values: dict[str, str], beneath: Collection[str]) -> list[str]:
+    """Where a value stands in an image's tar: each file and name of each layer, the config, the history.
+
+    :param beneath: digests of the base's uncompressed layers, which were there before the value; all of them must be
+        found in the image, and something on top of them.
+    """
+    found, passed, above = [], set(), 0
+    for name, data in members(path, beneath):
+        if name in beneath:
+            passed.add(name)
+            continue
+        above += ": " in name
         found += in_bytes(data, values, f"{path.name}: {name}")
-    assert seen > 100, f"only {seen} members were looked at in {path}"
+    assert passed == set(beneath), f"not all of the base's layers were met in {path}"
+    assert above > 1, f"only {above} files of layers were looked at in {path}"
     return found
 
 
@@ -52,8 +63,11 @@ def in_folder(path: Path, values: dict[str, str]) -> list[str]:
     return found
 
 
-def members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The members of an image's tar and of the layers in it: their names and, decompressed, their bytes."""
+def members(path: Path, beneath: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+    """The members of an image's tar and of the layers in it: their names and, decompressed, their bytes.
+
+    :param beneath: layers by the digest of their uncompressed bytes, of which the digest alone is told.
+    """
     with tarfile.open(path) as outer:
         for member in outer:
             file = outer.extractfile(member)
@@ -61,6 +75,9 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
                 continue
             data = file.read()
             plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+            if beneath and (digest := f"sha256:{hashlib.sha256(plain).hexdigest()}") in beneath:
+                yield digest, b""
+                continue
             yield member.name, plain
             try:
                 layer = tarfile.open(fileobj=io.BytesIO(plain))  # noqa: SIM115 - closed below

@@ -146,6 +146,12 @@ def host() -> Iterator[str]:
         pytest.skip(f"there is no tiny base: {error}")
 
 
+@pytest.fixture(scope="module")
+def tiny(host: str) -> str:
+    """The tiny base's reference: for what needs a shell and a user, but neither a Python nor a server."""
+    return f"{host}/dagger-aml-test/tiny:1"
+
+
 @pytest.fixture(scope="session")
 async def engine(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator["dagger_aml.Engine"]:
     """A connection to the Dagger engine of these tests."""

@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.builders]
 
 RECIPE = """
 from dagger_aml import Graph, Project
-from dagger_aml.content import local
-from dagger_aml.graph import Copy
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.graph import Copy
 from dagger_aml.steps import base, code, env, model, run
 
 RANDOM = "cat /proc/sys/kernel/random/uuid >"
@@ -56,7 +56,8 @@ CHANGES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "apt": ({"apt.txt": "libgomp1\ncurl\n"}, ()),
     "model": ({"model/weights": "n" * 1000}, ()),
     "env": ({}, ("--env", "LOG=1")),
-    "base": ({}, ("--base", "{host}/dagger-aml-test/tiny:{mark}-two", "--env", "LOG=1")),
+    "label": ({}, ("--env", "LOG=1", "--label", "team=one")),
+    "base": ({}, ("--base", "{host}/dagger-aml-test/tiny:{mark}-two", "--env", "LOG=1", "--label", "team=one")),
 }
 RAN = {"requirement": ["pip"], "apt": ["apt", "pip"], "base": ["apt", "pip"]}
 """What the issue asks of each change, of the engine: which commands run, and no others."""
@@ -130,7 +131,7 @@ def check(change: str, builder: str, told: dict[str, Any], before: Image, after:
     assert [name for name, each in told_of.items() if each["dagger"] == "runs"] == RAN.get(change, [])
     assert told["base"] == {"changed": change == "base", "why": "the base changed" * (change == "base"),
                             "digests_known": True}  # fmt: skip
-    assert told["says"] == (["env LOG"] if change == "env" else [])
+    assert told["says"] == {"env": ["env LOG"], "label": ["label team"]}.get(change, [])
     assert f"label {PLAN_LABEL}" in after.config
-    if change in ("nothing", "env"):
+    if change in ("nothing", "env", "label"):
         assert before.layers == after.layers

@@ -132,7 +132,7 @@ async def test_a_base_on_this_machine_needs_no_registry(
     assert sum(str(place) in line for line in said(events).splitlines()) <= 1, "sent once for a builder"
 
 
-@pytest.mark.parametrize("folder", ["T__m p_", "a,b", "a:b", "Ü_"])
+@pytest.mark.parametrize("folder", ["T__m p_,a:Ü_"])
 @pytest.mark.parametrize("text", ["oci:{}/lay: out", "docker-archive:{}/docker.tar"], ids=["oci", "docker-archive"])
 async def test_whatever_the_folder_for_temporary_files_is_called(
     builder: Builder, place: Path, text: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -74,14 +74,12 @@ def check(tmp_path: Path, base: str, private: str, builder: str) -> None:
 
 
 @pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
-async def test_local_builders_log_in(
-    tmp_path: Path, bases: dict[str, str], private: str, need: Need, builder: str
-) -> None:
+async def test_local_builders_log_in(tmp_path: Path, tiny: str, private: str, need: Need, builder: str) -> None:
     need(builder)
     assert shutil.which(builder)
-    check(tmp_path, bases["classic"], private, builder)
+    check(tmp_path, tiny, private, builder)
 
 
 @pytest.mark.engine
-async def test_the_engine_logs_in(tmp_path: Path, bases: dict[str, str], private: str, engine: object) -> None:
-    check(tmp_path, bases["classic"], private, "dagger")
+async def test_the_engine_logs_in(tmp_path: Path, tiny: str, private: str, engine: object) -> None:
+    check(tmp_path, tiny, private, "dagger")

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import Graph, Options, Result, UsageError, build, container, load_project, sync
+from dagger_aml import Graph, build, container
 from dagger_aml.backends.dagger.builder import Engine
 from dagger_aml.diff import read_image
 from dagger_aml.oci.registry import manifest_layers
-from dagger_aml.steps import apt, base, code, copy, env, labels, model, run
+from dagger_aml.steps import base, code, copy, env, labels, model, run
 from dagger_aml.steps.model import Model
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
@@ -34,7 +34,7 @@ from dagger_aml.steps import base, code, run
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
-    graph = await run(graph, ["/bin/sh", "-c", "head -c 32 /dev/urandom >/random"], step="random")
+    graph = await run(graph, ["/bin/sh", "-c", "cat /proc/sys/kernel/random/uuid >/random"], step="random")
     return await code(graph, project.code)
 """
 
@@ -61,33 +61,12 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_a_second_build_runs_nothing_again(
-    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
-) -> None:
-    """A step that writes random bytes keeps its bytes and its layer's digest in another session."""
-    recipe = tmp_path / "random_recipe.py"
-    recipe.write_text(RANDOM_RECIPE)
-    found = []
-    for name in ("first.tar", "second.tar"):
-        done = cli(
-            "build", project, "--recipe", recipe, "--base", bases["classic"], "-t", "random:1", "-o", tmp_path / name
-        )
-        assert done.returncode == 0, done.stderr
-        found.append(_manifest(tmp_path / name))
-        with_file = read_image(tmp_path / name)
-        found[-1]["random"] = with_file.files["/random"].sha256
-    assert found[0]["random"] == found[1]["random"]
-    assert [each["digest"] for each in found[0]["layers"]] == [each["digest"] for each in found[1]["layers"]]
-
-
-async def test_no_cache_metadata_and_iidfile(
-    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
-) -> None:
+async def test_no_cache_metadata_and_iidfile(engine: Engine, project: Path, tmp_path: Path, tiny: str) -> None:
     """--no-cache runs the step again; the files say what was made, in buildx's words."""
     recipe = tmp_path / "random_recipe.py"
     recipe.write_text(RANDOM_RECIPE)
     found = set()
-    words = ("build", project, "--recipe", recipe, "--base", bases["classic"], "-t", "fresh:1", "--no-cache")
+    words = ("build", project, "--recipe", recipe, "--base", tiny, "-t", "fresh:1", "--no-cache")
     for name in ("a", "b"):
         tar, said, image = (tmp_path / f"{name}.{end}" for end in ("tar", "json", "id"))
         done = cli(*words, "-o", tar, "--metadata-file", said, "--iidfile", image, "-q")
@@ -99,40 +78,7 @@ async def test_no_cache_metadata_and_iidfile(
     assert len(found) == 2
 
 
-async def test_sync_twins_work_in_a_running_loop(
-    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
-) -> None:
-    """As in a notebook cell, where a loop runs already: this test's own."""
-    graph = sync.lay_out(load_project(project, Options(base=bases["classic"])))
-    with sync.connect() as connected:
-        assert connected.ask(graph).base.digest
-        assert connected.build(graph, output=tmp_path / "sync.tar").output == tmp_path / "sync.tar"
-    with pytest.raises(UsageError, match="needs a tag"), sync.connect() as connected:
-        connected.build(Graph(), push=True)
-
-
-async def test_layers_are_reused(engine: Engine, project: Path, bases: dict[str, str]) -> None:
-    """Code changed: one new layer. apt changed: the model's layer keeps its digest. env or label: no new layer."""
-
-    async def lay_out(*packages: str, **variables: str) -> Graph:
-        graph = await base(Graph(), bases["classic"])
-        graph = await apt(graph, packages)
-        graph = await model(graph, Model(project / "model", "weights"))
-        graph = await code(graph, project / "code")
-        return await env(graph, variables)
-
-    first = await _built(engine, await lay_out("tree"))
-    (project / "code" / "score.py").write_text("def init():\n    return 1\n\n\ndef run(data):\n    return data\n")
-    code_changed = await _built(engine, await lay_out("tree"))
-    assert first[:-1] == code_changed[:-1] and first[-1] != code_changed[-1]
-    other_apt = await _built(engine, await lay_out("tree", "sl"))
-    assert other_apt[-2] == first[-2], "the model's layer moved when apt's changed"
-    assert other_apt[-3] != first[-3]
-    said = await labels(await lay_out("tree", WORKER_COUNT="3"), {"team": "a"})
-    assert await _built(engine, said) == code_changed
-
-
-async def test_modes_are_normalised(engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]) -> None:
+async def test_modes_are_normalised(engine: Engine, project: Path, tmp_path: Path, tiny: str) -> None:
     """Whatever the user's umask made of the files, the image has 0755 and 0644, code of the base's user."""
     odd = {"score.py": 0o600, "tool.sh": 0o700, "name [1]*.txt": 0o664, "pkg/__init__.py": 0o640, "pkg/run*": 0o771}
     for name, mode in odd.items():
@@ -145,7 +91,7 @@ async def test_modes_are_normalised(engine: Engine, project: Path, tmp_path: Pat
     (project / "code" / "empty").mkdir(mode=0o2770)
     (project / "code" / "link").symlink_to("pkg/__init__.py")
     (project / "model" / "weights.bin").chmod(0o640)
-    graph = await base(Graph(), bases["classic"])
+    graph = await base(Graph(), tiny)
     graph = await code(await model(graph, Model(project / "model", "weights")), project / "code")
     await build(graph, engine, output=tmp_path / "modes.tar")
     files = read_image(tmp_path / "modes.tar").files
@@ -160,18 +106,16 @@ async def test_modes_are_normalised(engine: Engine, project: Path, tmp_path: Pat
     assert files["/var/azureml-app"].uid == 1000, "the existing folder keeps its owner"
 
 
-async def test_push_export_and_load_name_one_image(
-    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
-) -> None:
+async def test_push_export_and_load_name_one_image(engine: Engine, project: Path, tmp_path: Path, tiny: str) -> None:
     """The digest that is printed is the registry's; base and version are labels; docker or podman has the tag."""
-    graph = await code(await base(Graph(), bases["classic"]), project / "code")
-    tag = f"{bases['classic'].partition('/')[0]}/tests/outputs:{os.getpid()}"
+    graph = await code(await base(Graph(), tiny), project / "code")
+    tag = f"{tiny.partition('/')[0]}/tests/outputs:{os.getpid()}"
     result = await build(graph, engine, tags=[tag], push=True, load=True, output=tmp_path / "out.tar")
     assert result.tags == (tag,) and result.output == tmp_path / "out.tar"
     _, pushed = await manifest_layers(tag, "latest" if result.digest is None else result.digest)
     assert pushed == result.layers and all(layer.size > 0 for layer in pushed)
     said = read_image(tmp_path / "out.tar").config
-    assert said["label org.opencontainers.image.base.name"] == bases["classic"]
+    assert said["label org.opencontainers.image.base.name"] == tiny
     assert said["label org.opencontainers.image.base.digest"] == result.base.partition("@")[2]
     assert "label io.dagger-aml.version" in said
     assert oct((tmp_path / "out.tar").stat().st_mode & 0o777) == oct(0o666 & ~_umask())
@@ -184,9 +128,9 @@ async def test_push_export_and_load_name_one_image(
         subprocess.run([store, "rmi", tag], capture_output=True, check=False)
 
 
-async def test_container_is_a_plain_one(engine: Engine, project: Path, bases: dict[str, str]) -> None:
+async def test_container_is_a_plain_one(engine: Engine, project: Path, tiny: str) -> None:
     """A graph joins somebody's own pipeline as a ``dagger.Container``."""
-    graph = await code(await base(Graph(), bases["classic"]), project / "code")
+    graph = await code(await base(Graph(), tiny), project / "code")
     made = await container(graph, engine.client)
     listed = await made.with_exec(["stat", "-c", "%U %n", "/var/azureml-app/score.py"]).stdout()
     assert listed.strip() == "dockeruser /var/azureml-app/score.py"
@@ -220,25 +164,12 @@ async def test_conflicting_packages_fail_pip_check(engine: Engine, project: Path
     assert "error: pip" in done.stderr and "flask" in done.stderr.lower()
 
 
-async def test_bad_bases_and_registries(engine: Engine, project: Path, bases: dict[str, str]) -> None:
-    """No such image: 1. A registry that nobody serves: 75, from pulling and from pushing."""
-    host = bases["classic"].partition("/")[0]
-    done = cli("build", project, "--base", f"{host}/no/such:1")
-    assert (done.returncode, "no such image" in done.stderr) == (1, True), done.stderr
-    done = cli("build", project, "--base", "localhost:9/no/such:1")
-    assert (done.returncode, "refused" in done.stderr) == (75, True), done.stderr
-    done = cli("build", project, "--base", bases["classic"], "-t", "localhost:9/x:1", "--push")
-    assert (done.returncode, "trying again" in done.stderr) == (75, True), done.stderr
-
-
 @pytest.mark.parametrize(("number", "code_"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_interrupted(
-    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str], number: int, code_: int
-) -> None:
+async def test_interrupted(engine: Engine, project: Path, tmp_path: Path, tiny: str, number: int, code_: int) -> None:
     """Stopped in the middle of a step: the code says so, nothing is left, no session process runs on."""
     recipe = tmp_path / "sleeping.py"
-    recipe.write_text(RANDOM_RECIPE.replace("head -c 32 /dev/urandom >/random", f"sleep {300 + number}"))
-    command = [sys.executable, "-m", "dagger_aml", "build", project, "--recipe", recipe, "--base", bases["classic"]]
+    recipe.write_text(RANDOM_RECIPE.replace("cat /proc/sys/kernel/random/uuid >/random", f"sleep {300 + number}"))
+    command = [sys.executable, "-m", "dagger_aml", "build", project, "--recipe", recipe, "--base", tiny]
     process = subprocess.Popen([*map(str, command), "-o", tmp_path / "never.tar"], stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:
@@ -285,13 +216,13 @@ async def test_an_engine_that_never_answers(engine: Engine, silent_socket: str) 
     assert "no Dagger engine answers" in done.stderr and "--with" in done.stderr and "dockerfile" in done.stderr
 
 
-async def test_odd_strings_arrive_as_they_are(engine: Engine, tmp_path: Path, bases: dict[str, str]) -> None:
+async def test_odd_strings_arrive_as_they_are(engine: Engine, tmp_path: Path, tiny: str) -> None:
     """Values with everything that some builder expands or eats are in the image exactly."""
     odd = "a \"b\" 'c' $HOME ${X:-y} $(id) `id` \\n \\ # -- <<EOF %s * ? [x] {y} ~ \u2013 \u202e \u2028 end\\"
-    graph = await base(Graph(), bases["classic"])
+    graph = await base(Graph(), tiny)
     graph = await env(graph, {"ODD": odd})
     graph = await labels(graph, {"odd": odd})
-    graph = await run(graph, ["/usr/bin/printf", "%s", odd], touches=["/nothing"], step="printf")
+    graph = await run(graph, ["/bin/echo", odd], touches=["/nothing"], step="echo")
     graph = await run(graph, ["/bin/sh", "-c", 'printf %s "$1" >/odd', "sh", odd], step="write")
     graph = await copy(graph, odd.encode(), "/var/odd.txt")
     await build(graph, engine, output=tmp_path / "odd.tar")
@@ -299,15 +230,6 @@ async def test_odd_strings_arrive_as_they_are(engine: Engine, tmp_path: Path, ba
     assert found.config["env ODD"] == odd and found.config["label odd"] == odd
     assert found.files["/odd"].size == len(odd.encode()) == found.files["/var/odd.txt"].size
     assert found.files["/odd"].sha256 == found.files["/var/odd.txt"].sha256
-
-
-async def _built(engine: Engine, graph: Graph) -> list[str]:
-    """Digests of an image's layers, through a tar."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        result: Result = await build(graph, engine, output=Path(folder) / "image.tar")
-        return [layer.digest for layer in result.layers]
 
 
 def _manifest(tar: Path) -> dict[str, object]:

@@ -125,12 +125,12 @@ async def test_what_is_wrong_with_theirs_is_told(engine: Engine, project: Path, 
 # --- many in one process ------------------------------------------------------------------------------------------
 
 
-async def test_two_connections_and_ten_builds(project: Path, bases: dict[str, str], tmp_path: Path) -> None:
+async def test_two_connections_and_ten_builds(project: Path, tiny: str, tmp_path: Path) -> None:
     """Ten images at once over two sessions, each with its own events and its own bytes."""
     mark, made = time.time_ns(), {}
 
     async def one(number: int, engine: Engine) -> None:
-        graph = await code(await base(Graph(), bases["classic"]), project / "code")
+        graph = await code(await base(Graph(), tiny), project / "code")
         graph = await run(graph, ["/bin/sh", "-c", f"sleep 1; echo {mark} {number} >/number"], step=f"run {number}")
         _, done = await image(graph, engine)
         assert await done.container.file("/number").contents() == f"{mark} {number}\n"  # type: ignore[attr-defined]
@@ -199,14 +199,14 @@ def _children() -> set[str]:
     return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
-async def _sleeping(bases: dict[str, str], seconds: int) -> tuple[Graph, str]:
+async def _sleeping(tiny: str, seconds: int) -> tuple[Graph, str]:
     """A graph with a step that sleeps, and what to find it by."""
     mark = f"{seconds}.{time.time_ns() % 10**9:09}"
-    return await run(await base(Graph(), bases["classic"]), ["/bin/sleep", mark], step="sleep"), mark
+    return await run(await base(Graph(), tiny), ["/bin/sleep", mark], step="sleep"), mark
 
 
-async def test_a_cancelled_task_ends_the_command_and_the_session(engine: Engine, bases: dict[str, str]) -> None:
-    graph, mark = await _sleeping(bases, 60)
+async def test_a_cancelled_task_ends_the_command_and_the_session(engine: Engine, tiny: str) -> None:
+    graph, mark = await _sleeping(tiny, 60)
     before = _children()
 
     async def work() -> None:
@@ -225,8 +225,8 @@ async def test_a_cancelled_task_ends_the_command_and_the_session(engine: Engine,
     await _until(lambda: not _running(mark), 5)
 
 
-async def test_cancelling_one_build_leaves_the_others(engine: Engine, bases: dict[str, str]) -> None:
-    (long, long_mark), (short, short_mark) = await _sleeping(bases, 60), await _sleeping(bases, 6)
+async def test_cancelling_one_build_leaves_the_others(engine: Engine, tiny: str) -> None:
+    (long, long_mark), (short, short_mark) = await _sleeping(tiny, 60), await _sleeping(tiny, 6)
     done = []
 
     async def work(graph: Graph, scope: anyio.CancelScope) -> None:
@@ -288,13 +288,13 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("program", [_ASYNC, _SYNC], ids=["async", "sync"])
 @pytest.mark.parametrize("name", ["dagger", "buildah", "docker"])
 async def test_ctrl_c_in_a_program_of_the_user_s(
-    program: str, name: str, engine: Engine, need: Need, bases: dict[str, str]
+    program: str, name: str, engine: Engine, need: Need, tiny: str
 ) -> None:
     """It comes out as the KeyboardInterrupt that it is; the command is ended, and so is every child."""
     need(name)
     mark = f"60.{time.time_ns() % 10**9:09}"
     process = subprocess.Popen(
-        [sys.executable, "-c", program, name, bases["classic"], mark],
+        [sys.executable, "-c", program, name, tiny, mark],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -322,6 +322,7 @@ async def test_twins_work_where_a_loop_runs(
         assert connected.ask(graph).base.digest
         made = connected.image(graph)
         assert made.export(tmp_path / "a.tar", ["double:1"]).output == tmp_path / "a.tar"
+        assert connected.build(graph, output=tmp_path / "b.tar").output == tmp_path / "b.tar"
         with connected.serve(made) as endpoint:
             assert endpoint.healthy() and endpoint.url
             assert endpoint.score({"data": 21}).json == 42
@@ -359,14 +360,14 @@ async def recipe(graph, project):
 
 @pytest.mark.parametrize("name", ["dagger", "buildah", "docker"])
 def test_a_build_says_nothing(
-    name: str, engine: Engine, need: Need, project: Path, bases: dict[str, str], tmp_path: Path
+    name: str, engine: Engine, need: Need, project: Path, tiny: str, tmp_path: Path
 ) -> None:
     """Neither this process nor what it starts writes to the standard streams; a failure is an exception."""
     need(name)
     (tmp_path / "build.py").write_text(_BUILD)
     (tmp_path / "fails.py").write_text(_FAILS)
     done = subprocess.run(
-        [sys.executable, tmp_path / "build.py", name, project, bases["classic"], tmp_path / "made.tar"],
+        [sys.executable, tmp_path / "build.py", name, project, tiny, tmp_path / "made.tar"],
         capture_output=True,
         text=True,
         check=False,

@@ -73,15 +73,15 @@ async def words(folder: Path, reference: str) -> Graph:
 
 @pytest.mark.engine
 async def test_the_first_build_has_nothing_cached_and_the_second_everything(
-    engine: dagger_aml.Engine, bases: dict[str, str], tmp_path: Path
+    engine: dagger_aml.Engine, tiny: str, tmp_path: Path
 ) -> None:
     """In another session, and once more in the same one, where the engine sends no span of a call again."""
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "weights.bin").write_bytes(os.urandom(MODEL))
-    graph = await words(folder, bases["classic"])
+    graph = await words(folder, tiny)
     told: list[Event] = []
-    reference = f"{bases['classic'].split('/')[0]}/dagger-aml-test/progress-{uuid4().hex[:8]}:1"
+    reference = f"{tiny.split('/')[0]}/dagger-aml-test/progress-{uuid4().hex[:8]}:1"
     async with dagger_aml.connect(on_event=told.append) as first:
         made = await build(graph, first, tags=[reference], push=True, output=tmp_path / "image.tar")
     assert cached(told) == [False] * 4
@@ -111,21 +111,21 @@ async def test_the_first_build_has_nothing_cached_and_the_second_everything(
 
 
 @pytest.mark.engine
-def test_json_and_plain_lines_of_the_command(engine: dagger_aml.Engine, bases: dict[str, str], project: Path) -> None:
-    first = cli("build", project, "--base", bases["classic"], "--progress", "json")
+def test_json_and_plain_lines_of_the_command(engine: dagger_aml.Engine, tiny: str, project: Path) -> None:
+    first = cli("build", project, "--base", tiny, "--progress", "json")
     assert first.returncode == 0, first.stderr
     read = objects(first.stderr)
     assert [each["cached"] for each in read if each["event"] == "step_done"] == [False, False]
     assert read[-2]["event"] == "finished"
     assert str(read[-1]["text"]).startswith("nothing was asked for")
 
-    second = cli("build", project, "--base", bases["classic"])
+    second = cli("build", project, "--base", tiny)
     assert "\x1b" not in second.stderr
     assert "\r" not in second.stderr
     assert len(re.findall(r"^\[\d/2\] .*  CACHED$", second.stderr, re.MULTILINE)) == 2
     assert "2 steps, 2 of them reused:" in second.stderr
 
-    quiet = cli("build", project, "--base", bases["classic"], "--progress", "quiet")
+    quiet = cli("build", project, "--base", tiny, "--progress", "quiet")
     assert (quiet.returncode, quiet.stderr) == (0, "")
     assert "base " in quiet.stdout
 
@@ -141,21 +141,17 @@ def test_a_failure_is_an_object_and_an_exit_code(
 
 
 @pytest.mark.engine
-def test_without_spans_nothing_is_said_of_the_cache(
-    engine: dagger_aml.Engine, bases: dict[str, str], project: Path
-) -> None:
+def test_without_spans_nothing_is_said_of_the_cache(engine: dagger_aml.Engine, tiny: str, project: Path) -> None:
     """A user's own collector gets the spans; here it is not even there."""
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-    done = cli("build", project, "--base", bases["classic"], "--progress", "json", env=env)
+    done = cli("build", project, "--base", tiny, "--progress", "json", env=env)
     assert done.returncode == 0, done.stderr
     assert [each["cached"] for each in objects(done.stderr) if each["event"] == "step_done"] == [None, None]
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
-def test_on_a_terminal_one_line_moves(
-    engine: dagger_aml.Engine, bases: dict[str, str], project: Path, term: str
-) -> None:
+def test_on_a_terminal_one_line_moves(engine: dagger_aml.Engine, tiny: str, project: Path, term: str) -> None:
     with (project / "model" / "weights.bin").open("wb") as file:
         file.write(os.urandom(MODEL))
     import pty
@@ -172,7 +168,7 @@ def test_on_a_terminal_one_line_moves(
 
     reader = threading.Thread(target=read)
     reader.start()
-    command = argv("build", project, "--base", bases["classic"])
+    command = argv("build", project, "--base", tiny)
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": term}, check=False
     )
@@ -191,9 +187,9 @@ def test_on_a_terminal_one_line_moves(
 
 
 @pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
-def test_local_builders_tell_what_was_cached(need: Need, bases: dict[str, str], project: Path, builder: str) -> None:
+def test_local_builders_tell_what_was_cached(need: Need, tiny: str, project: Path, builder: str) -> None:
     need(builder)
-    command = ("build", project, "--base", bases["classic"], "--with", builder, "--progress", "json")
+    command = ("build", project, "--base", tiny, "--with", builder, "--progress", "json")
     found = []
     for _ in range(2):
         done = cli(*command)

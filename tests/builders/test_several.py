@@ -106,11 +106,11 @@ async def test_what_they_share_runs_once(engine: dagger_aml.Engine, bases: dict[
 
 
 @pytest.mark.engine
-def test_ctrl_c_stops_all(engine: dagger_aml.Engine, bases: dict[str, str], tmp_path: Path) -> None:
+def test_ctrl_c_stops_all(engine: dagger_aml.Engine, tiny: str, tmp_path: Path) -> None:
     mark = f"90.{time.time_ns() % 10**9:09}"
     folders = [project(tmp_path, name, command=f"sleep {mark}{digit}") for digit, name in enumerate("abc")]
     process = subprocess.Popen(
-        argv("build", *folders, "--base", bases["classic"], "-o", tmp_path / "{name}.tar", "--jobs", "2"),
+        argv("build", *folders, "--base", tiny, "-o", tmp_path / "{name}.tar", "--jobs", "2"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -136,12 +136,12 @@ def test_ctrl_c_stops_all(engine: dagger_aml.Engine, bases: dict[str, str], tmp_
 
 
 @pytest.mark.parametrize("builder", ["docker", "buildah"])
-def test_local_builders(need: Need, bases: dict[str, str], tmp_path: Path, builder: str) -> None:
+def test_local_builders(need: Need, tiny: str, tmp_path: Path, builder: str) -> None:
     need(builder)
     folders = [project(tmp_path, name) for name in "ab"]
     words = ["--with", builder, "-t", "several/{name}:{version}", "-o", f"{tmp_path}/{{name}}.tar", "-q"]
     done = subprocess.run(
-        argv("build", *folders, "--base", bases["classic"], *words),
+        argv("build", *folders, "--base", tiny, *words),
         capture_output=True,
         text=True,
         check=False,
