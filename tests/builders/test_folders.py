@@ -14,20 +14,26 @@ from dagger_aml.backends.local.find import local_builder
 from dagger_aml.project.recipe import lay_out
 from tests.builders.conftest import need_programs
 from tests.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
-from tests.scoring import Runtime, score_tar
+from tests.scoring import score_image, score_tar
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
 
-async def _scores(folder: Folder, builder: Builder, runtime: Runtime, base: str, above: Path) -> None:
+async def _scores(folder: Folder, builder: Builder, base: str, above: Path) -> None:
+    """Build and run: by podman, from its store, which is buildah's too, or from a tar of the engine's."""
     root, tar, request = folder.write(above), above / "image.tar", above / "posted.json"
     request.write_text(json.dumps(folder.request))
     graph = await lay_out(load_project(root, Options(base=base)))
-    await build(graph, builder, tags=[f"localhost/dagger-aml-test/{folder.name}:{builder.name}"], output=tar)
-    try:
-        scored = score_tar(tar, request, runtime=runtime)
-    finally:
-        tar.unlink()
+    if builder.name == "buildah":
+        image = (await build(graph, builder)).image_id
+        assert image
+        scored = score_image(image, request, runtime="podman")
+    else:
+        await build(graph, builder, tags=[f"localhost/dagger-aml-test/{folder.name}:{builder.name}"], output=tar)
+        try:
+            scored = score_tar(tar, request, runtime="podman")
+        finally:
+            tar.unlink()
     assert scored.status == 200, scored.logs
     assert scored.json == folder.answer
 
@@ -35,7 +41,7 @@ async def _scores(folder: Folder, builder: Builder, runtime: Runtime, base: str,
 @pytest.mark.parametrize("folder", TAKEN, ids=lambda folder: folder.name)
 async def test_a_folder_scores(folder: Folder, bases: dict[str, str], tmp_path: Path) -> None:
     need_programs("buildah", "podman")
-    await _scores(folder, local_builder("buildah", format="classic"), "podman", bases["classic"], tmp_path)
+    await _scores(folder, local_builder("buildah", format="classic"), bases["classic"], tmp_path)
 
 
 @pytest.mark.engine
@@ -44,4 +50,4 @@ async def test_a_folder_scores_by_the_engine(
     folder: Folder, bases: dict[str, str], engine: Builder, tmp_path: Path
 ) -> None:
     need_programs("podman")
-    await _scores(folder, engine, "podman", bases["classic"], tmp_path)
+    await _scores(folder, engine, bases["classic"], tmp_path)
