@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 
 from bench.machine import machine
-from tests.scoring import score_image
 from tests.standin import push, registry
+from tests.support.scoring import score_image
 
 ROUNDS = 3
 RECIPES = ("extended", "dynamic", "preinstalled", "package")
@@ -45,7 +45,7 @@ def size(image: str) -> int:
 def seconds(image: str) -> float:
     """From `docker run` to readiness.
 
-    :raises tests.scoring.ScoringError: it did not become ready.
+    :raises tests.support.scoring.ScoringError: it did not become ready.
     """
     scored = score_image(image, EXAMPLE / "request.json", runtime="docker", network=True)
     expected = json.loads((EXAMPLE / "answer.json").read_text(encoding="utf-8"))

@@ -1,11 +1,10 @@
 """What tests on real builders need: the stand-in bases, an engine, and programs that may be missing."""
 
-import functools
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,11 @@ import dagger_aml
 from tests.standin import VARIANTS, StandInError, push, registry
 from tests.standin.tiny import push_tiny
 from tests.standin.tools import TOOLS
-from tests.support import engine as engines
+from tests.support.builders import Need, need_programs, required
 from tests.support.report import ENGINE_VERSION
 
 if TYPE_CHECKING:
     from tests.builders.equality import Bench
-
-Need = Callable[..., None]
 
 TOGETHER = {
     "the bench": ("test_cases", "test_generated", "test_hostile"),
@@ -39,45 +36,14 @@ GROUPS = {name: group for group, names in TOGETHER.items() for name in names}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, and so what it sets up, on one worker."""
+    """Keep the tests of a file, and so what it sets up, on one worker; mark those that need an engine."""
     for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
-
-
-@functools.cache
-def lacking(program: str) -> str | None:
-    """Why a builder or another program cannot be used here, or None. Docker's daemon must answer too.
-
-    Of Dagger it is an engine that counts, which is started where one is installed and none is named.
-    """
-    if program == "dagger":
-        return engines.lacking()
-    if not shutil.which(program):
-        return f"{program} is not installed"
-    if program == "docker":
-        try:
-            asked = subprocess.run(
-                ["docker", "version", "--format={{.Server.Version}}"], capture_output=True, timeout=10, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return "the Docker daemon does not answer within 10 s"
-        if asked.returncode:
-            return "no Docker daemon answers"
-    return None
-
-
-def required() -> frozenset[str]:
-    """The programs that $DAGGER_AML_REQUIRE says may not be missing."""
-    return frozenset(os.environ.get("DAGGER_AML_REQUIRE", "").replace(",", " ").split())
-
-
-def need_programs(*programs: str) -> None:
-    """Skip the test when a program cannot be used; fail it when that program may not be missing."""
-    reasons = {program: reason for program in programs if (reason := lacking(program))}
-    if reasons:
-        end = pytest.fail if reasons.keys() & required() else pytest.skip
-        end("; ".join(reasons.values()))
+        if item.path.parent != Path(__file__).parent:
+            continue
+        item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
+        params = getattr(item, "callspec", None)
+        if "engine" in getattr(item, "fixturenames", ()) or (params and "dagger" in params.params.values()):
+            item.add_marker(pytest.mark.engine)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

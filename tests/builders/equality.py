@@ -31,7 +31,7 @@ from dagger_aml.oci.layer import Layer, Node
 from dagger_aml.plan.model import Plan, Step
 from dagger_aml.plan.resolve import resolve
 from dagger_aml.process import run
-from tests.builders.conftest import lacking
+from tests.support.builders import lacking
 
 OLD_DOCKER = "/usr/bin/docker"
 """Debian's client, which does BuildKit by itself up to version 20.10."""

@@ -17,27 +17,28 @@ import pytest
 from dagger_aml.backends.local.docker import docker_form
 from dagger_aml.diff import compare, read_image
 from dagger_aml.steps.installer import UV_VERSION
-from tests import leaks, private
-from tests.builders.conftest import Need
+from tests.support import leaks, package_index
+from tests.support.builders import Need
+from tests.support.cli import run as cli
 
 pytestmark = pytest.mark.builders
 
 PASSWORD = "t0p/s3cret+Zebra=91"
-BUILDERS = [pytest.param("dagger", marks=pytest.mark.engine), "buildah", "docker"]
+BUILDERS = ["dagger", "buildah", "docker"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a company's packages."""
     found = tmp_path_factory.mktemp("packages")
-    private.wheel(found, "corpthing", "1.0", "from the company", ("corpbase>=1",))
-    private.wheel(found, "corpbase", "1.2", "also")
+    package_index.wheel(found, "corpthing", "1.0", "from the company", ("corpbase>=1",))
+    package_index.wheel(found, "corpbase", "1.2", "also")
     return found
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> private.Certificates:
-    return private.certificates(tmp_path_factory.mktemp("ca"), private.own_address())
+def company(tmp_path_factory: pytest.TempPathFactory) -> package_index.Certificates:
+    return package_index.certificates(tmp_path_factory.mktemp("ca"), package_index.own_address())
 
 
 @pytest.fixture(scope="module")
@@ -61,22 +62,16 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def private_index(folder: Path, company: private.Certificates) -> Iterator[private.Index]:
-    with private.index(folder, password=PASSWORD, address=private.own_address(), tls=company) as found:
+def private_index(folder: Path, company: package_index.Certificates) -> Iterator[package_index.Index]:
+    with package_index.index(folder, password=PASSWORD, address=package_index.own_address(), tls=company) as found:
         yield found
 
 
 def run(builder: str, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """`dagger-aml build … --with BUILDER`"""
     form = ["--format", "buildkit"] if builder == "docker" else []
-    return subprocess.run(
-        [sys.executable, "-m", "dagger_aml", "build", *words, "--with", builder, *form],
-        env={**os.environ, **(_with_buildkit() if builder == "docker" else {}), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    more = {**(_with_buildkit() if builder == "docker" else {}), **(env or {})}
+    return cli("build", *words, "--with", builder, *form, env=more, timeout=600)
 
 
 @functools.cache
@@ -114,8 +109,8 @@ def test_a_private_index_with_a_login_and_a_ca(
     need: Need,
     request: pytest.FixtureRequest,
     project: Path,
-    private_index: private.Index,
-    company: private.Certificates,
+    private_index: package_index.Index,
+    company: package_index.Certificates,
     tmp_path: Path,
 ) -> None:
     """Without the secret 401; with it the package is there, and nothing of index, login and CA is anywhere."""
@@ -136,7 +131,7 @@ def test_a_private_index_with_a_login_and_a_ca(
     assert {status for _, status in private_index.answers} == {401}
 
     private_index.answers.clear()
-    (tmp_path / "netrc").write_text(f"machine {private.own_address()} login builder password {PASSWORD}\n")
+    (tmp_path / "netrc").write_text(f"machine {package_index.own_address()} login builder password {PASSWORD}\n")
     secret = f"id=netrc,src={tmp_path / 'netrc'}"
     done = run(builder, *words, "--secret", secret)
     assert done.returncode == 0, done.stderr
@@ -155,8 +150,8 @@ def test_a_private_index_with_a_login_and_a_ca(
 def test_the_plan_and_the_dockerfile_tell_nothing(
     bases: dict[str, str],
     project: Path,
-    private_index: private.Index,
-    company: private.Certificates,
+    private_index: package_index.Index,
+    company: package_index.Certificates,
     tmp_path: Path,
 ) -> None:
     """Neither what `plan` prints nor the Dockerfile and its context hold login, index or CA; they name the secret."""
@@ -167,10 +162,9 @@ def test_the_plan_and_the_dockerfile_tell_nothing(
     written = tmp_path / "imagefiles"
     found = []
     for rest in (["plan"], ["plan", "--json"], ["dockerfile", "--format", "buildkit", "-o", str(written)]):
-        argv = [sys.executable, "-m", "dagger_aml", rest[0], *words, *rest[1:]]
-        done = subprocess.run(argv, env={**os.environ, "PIP_SETTINGS": url}, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        found += leaks.in_bytes(done.stdout + done.stderr, values, " ".join(rest[:2]))
+        done = cli(rest[0], *words, *rest[1:], env={"PIP_SETTINGS": url})
+        assert done.returncode == 0, done.stderr
+        found += leaks.in_bytes((done.stdout + done.stderr).encode(), values, " ".join(rest[:2]))
     assert "id=pip" in (written / "Dockerfile").read_text()
     assert not found + leaks.in_folder(written, values)
     assert not private_index.answers
@@ -186,8 +180,8 @@ def test_the_secret_pip(
     need: Need,
     request: pytest.FixtureRequest,
     project: Path,
-    private_index: private.Index,
-    company: private.Certificates,
+    private_index: package_index.Index,
+    company: package_index.Certificates,
     tmp_path: Path,
 ) -> None:
     """The index and its login as one secret; the image tells neither."""
@@ -222,7 +216,10 @@ def test_behind_a_proxy_that_allows_nothing_else(
     need_builder(builder, need, request)
     need("tinyproxy")
     tar = tmp_path / "image.tar"
-    with private.index(folder) as index, private.proxy(tmp_path, "127.0.0.1", login="agent:pr0xyword") as proxy:
+    with (
+        package_index.index(folder) as index,
+        package_index.proxy(tmp_path, "127.0.0.1", login="agent:pr0xyword") as proxy,
+    ):
         words = [str(project), "--base", bases["classic"], "-o", str(tar), "--index-url", index.url, "-v"]
         direct = run(builder, *words, env={"HTTP_PROXY": "", "http_proxy": ""})
         assert direct.returncode == 1, direct.stderr
@@ -252,15 +249,15 @@ def test_uv_from_a_private_index(
     request: pytest.FixtureRequest,
     project: Path,
     folder: Path,
-    company: private.Certificates,
+    company: package_index.Certificates,
     tmp_path: Path,
 ) -> None:
     """uv itself comes from the private index, installs from it, leaves nothing of its own, and gives one image."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
     subprocess.run([*pip, f"uv=={UV_VERSION}"], check=True, capture_output=True, timeout=300)
-    (tmp_path / "netrc").write_text(f"machine {private.own_address()} login builder password {PASSWORD}\n")
+    (tmp_path / "netrc").write_text(f"machine {package_index.own_address()} login builder password {PASSWORD}\n")
     made = []
-    with private.index(folder, password=PASSWORD, address=private.own_address(), tls=company) as index:
+    with package_index.index(folder, password=PASSWORD, address=package_index.own_address(), tls=company) as index:
         for builder in ("dagger", "buildah"):
             need_builder(builder, need, request)
             made.append(tmp_path / f"{builder}.tar")
@@ -292,7 +289,7 @@ def test_an_apt_mirror_with_a_login(
     project, tar = tmp_path / "project", tmp_path / "image.tar"
     project.mkdir()
     (project / "apt.txt").write_text("hello\n")
-    with private.apt_mirror(PASSWORD) as mirror:
+    with package_index.apt_mirror(PASSWORD) as mirror:
         words = [str(project), "--base", bases["classic"], "-o", str(tar), "--apt-mirror", mirror.url, "-v"]
         without = run(builder, *words)
         assert without.returncode == 1, without.stderr

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ import pytest
 
 from dagger_aml.diff import Image, read_image
 from dagger_aml.plan.label import PLAN_LABEL
-from tests.builders.conftest import Need
 from tests.standin.tiny import push_tiny
+from tests.support.builders import Need
+from tests.support.cli import printed
+from tests.support.projects import SCORE, make
 
 pytestmark = [pytest.mark.builders]
 
@@ -51,7 +52,7 @@ WITNESSES = {
 
 CHANGES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "nothing": ({}, ()),
-    "code": ({"code/score.py": "def init():\n    pass\n\n\ndef run(data):\n    return 1\n"}, ()),
+    "code": ({"code/score.py": SCORE.replace("data\n", "1\n")}, ()),
     "requirement": ({"requirements.txt": "numpy==2\n"}, ()),
     "apt": ({"apt.txt": "libgomp1\ncurl\n"}, ()),
     "model": ({"model/weights": "n" * 1000}, ()),
@@ -63,25 +64,9 @@ RAN = {"requirement": ["pip"], "apt": ["apt", "pip"], "base": ["apt", "pip"]}
 """What the issue asks of each change, of the engine: which commands run, and no others."""
 
 
-def cli(*words: str | Path) -> str:
-    """What the command prints; it must go well."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dagger_aml", *map(str, words)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    """Write a project's files."""
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-
-
 def built(project: Path, words: list[str], builder: str, image: str, tar: Path) -> Image:
     """Build, push, and read what was made."""
-    cli("build", project, *words, "--with", builder, "-t", image, "--push", "--no-smoke", "-o", tar, "-q")
+    printed("build", project, *words, "--with", builder, "-t", image, "--push", "--no-smoke", "-o", tar, "-q")
     found = read_image(tar)
     tar.unlink()
     return found
@@ -92,7 +77,7 @@ def layer_of(image: Image, step: str) -> str:
     return image.layers[image.changed[WITNESSES[step]]]
 
 
-@pytest.mark.parametrize("builder", [pytest.param("dagger", marks=pytest.mark.engine), "docker", "buildah"])
+@pytest.mark.parametrize("builder", ["dagger", "docker", "buildah"])
 def test_what_is_foretold_comes_true(builder: str, host: str, need: Need, tmp_path: Path) -> None:
     need(builder)
     mark = uuid.uuid4().hex[:12]
@@ -100,17 +85,17 @@ def test_what_is_foretold_comes_true(builder: str, host: str, need: Need, tmp_pa
         push_tiny(host, tag, tag)
     project = tmp_path / "p"
     (tmp_path / "mine.py").write_text(RECIPE)
-    write(project, {
-        "code/score.py": "def init():\n    pass\n\n\ndef run(data):\n    return data\n", "model/weights": "m" * 1000,
+    make(project, {
+        "code/score.py": SCORE, "model/weights": "m" * 1000,
         "requirements.txt": "numpy==1\n", "apt.txt": "libgomp1\n",
     })  # fmt: skip
     own = ["--recipe", str(tmp_path / "mine.py"), "--base", f"{host}/dagger-aml-test/tiny:{mark}"]
     name = f"{host}/dagger-aml-test/against-{mark}"
     before = built(project, own, builder, f"{name}:0", tmp_path / "x.tar")
     for number, (change, (files, more)) in enumerate(CHANGES.items()):
-        write(project, files)
+        make(project, files)
         words = [*own, *(word.format(host=host, mark=mark) for word in more)]
-        plan = json.loads(cli("plan", project, *words, "--pin", "--json", "--against", f"{name}:{number}"))
+        plan = json.loads(printed("plan", project, *words, "--pin", "--json", "--against", f"{name}:{number}"))
         after = built(project, words, builder, f"{name}:{number + 1}", tmp_path / "x.tar")
         if builder == "docker":
             subprocess.run(["docker", "rmi", f"{name}:{number}"], capture_output=True, check=False)

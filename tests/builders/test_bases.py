@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -26,10 +25,12 @@ from dagger_aml.oci import registry
 from dagger_aml.project.recipe import lay_out
 from dagger_aml.project.settings import Options
 from dagger_aml.steps.installer import PYTHON
-from tests.builders.conftest import Need
 from tests.standin import StandInError
 from tests.standin.tiny import write_tiny
 from tests.standin.tools import TOOLS, call
+from tests.support.builders import Need
+from tests.support.cli import printed
+from tests.support.projects import small
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -165,12 +166,9 @@ async def test_the_store_keeps_what_it_was_given(place: Path, need: Need, tmp_pa
 
 def test_the_command_line_shows_what_was_asked(place: Path, need: Need, tmp_path: Path) -> None:
     need("buildah")
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code/score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    small(tmp_path)
     words = ("plan", tmp_path, "--base", f"oci:{place}/lay: out", "--probe", "--with", "buildah", "--json")
-    command = [sys.executable, "-m", "dagger_aml", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    made = json.loads(done.stdout)
+    made = json.loads(printed(*words))
     assert made["facts"]["source"] == "asked" and made["facts"]["start_script"] is False
     assert made["base"]["archive"] == f"oci:{place}/lay: out"
     assert any("nothing in the image does" in note for note in made["notes"])
@@ -214,8 +212,7 @@ def odd(bases: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with one small package."""
-    (tmp_path / "p/code").mkdir(parents=True)
-    (tmp_path / "p/code/score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    small(tmp_path / "p")
     (tmp_path / "p/requirements.txt").write_text("idna==3.10\n")
     return tmp_path / "p"
 

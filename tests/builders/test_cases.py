@@ -24,8 +24,8 @@ from dagger_aml.graph.config import Config
 from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.graph.source import Empty, Text
 from tests.builders.equality import Bench
-from tests.graphs import CopyOp, Item, RunOp, Sketch, Stage
 from tests.standin.odd import push_odd
+from tests.support.graphs import CopyOp, Item, RunOp, Sketch, Stage
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]
 

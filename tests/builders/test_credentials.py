@@ -7,23 +7,21 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.standin import own_registry
-
-from .conftest import Need
+from tests.support.builders import Need
+from tests.support.cli import run as cli
+from tests.support.projects import small
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders]
 
 USER, PASSWORD = "bob", "s3cret"
 HTPASSWD = "bob:$2y$05$/4ND15ZIlMOG7G6FZZQ2i.arOafABslTBfbxSyHrrGmxLuCYDV2cm\n"
 """USER and PASSWORD, as `htpasswd -Bbn` writes them."""
-
-SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +37,15 @@ def private(tmp_path_factory: pytest.TempPathFactory, need: Need) -> Iterator[st
 def build(tmp_path: Path, base: str, tag: str, builder: str, config: object) -> subprocess.CompletedProcess[str]:
     """Build and push a small project with a docker config of its own, and a helper on PATH that knows the login."""
     folder = tmp_path / "project"
-    (folder / "code").mkdir(parents=True, exist_ok=True)
-    (folder / "code" / "score.py").write_text(SCRIPT)
+    small(folder)
     home = tmp_path / "docker"
     home.mkdir(exist_ok=True)
     (home / "config.json").write_text(json.dumps(config))
     helper = tmp_path / "docker-credential-mine"
     helper.write_text(f"#!/bin/sh\necho '{json.dumps({'Username': USER, 'Secret': PASSWORD})}'\n")
     helper.chmod(0o755)
-    return subprocess.run(
-        [sys.executable, "-m", "dagger_aml", "build", folder, "--base", base, "-t", tag, "--push", "--with", builder],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "DOCKER_CONFIG": str(home), "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        check=False,
-    )
+    env = {"DOCKER_CONFIG": home, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    return cli("build", folder, "--base", base, "-t", tag, "--push", "--with", builder, env=env)
 
 
 def check(tmp_path: Path, base: str, private: str, builder: str) -> None:

@@ -13,9 +13,10 @@ from typing import TextIO
 import pytest
 
 from dagger_aml.serving.local import free_port
-from tests.builders.conftest import need_programs
-from tests.builders.test_serve import command, containers, write
-from tests.dap import Editor
+from tests.builders.test_serve import containers, write
+from tests.support.builders import need_programs
+from tests.support.cli import argv
+from tests.support.dap import Editor
 
 pytestmark = pytest.mark.builders
 
@@ -41,7 +42,7 @@ def test_an_editor_stops_in_the_entry_script(by: str, bases: dict[str, str], tmp
     root, before = write(tmp_path, CODE), containers()
     words = ["--debug=" + str(free_port()), "--pip", "debugpy", "--with", by, "--base", bases["classic"]]
     with subprocess.Popen(
-        command("run", str(root), *words),
+        argv("run", str(root), *words),
         stdout=subprocess.PIPE,
         stderr=(tmp_path / "err").open("w"),
         text=True,
@@ -75,13 +76,13 @@ def test_an_editor_stops_in_the_entry_script(by: str, bases: dict[str, str], tmp
 def ask(url: str, root: Path) -> subprocess.CompletedProcess[str]:
     """Post the project's request and compare with its answer."""
     words = ["score", url, "--request", str(root / "request.json"), "--expect", str(root / "answer.json")]
-    return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv(*words), capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_without_debugpy_it_is_told_what_to_do(bases: dict[str, str], tmp_path: Path) -> None:
     need_programs("docker")
     root = write(tmp_path, CODE)
-    words = command("run", str(root), "--debug", "--with", "docker", "--base", bases["classic"])
+    words = argv("run", str(root), "--debug", "--with", "docker", "--base", bases["classic"])
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "error: the debug port could not be set up: debugpy is not installed\n  exit code 94" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ from typing import Any
 import pytest
 
 from dagger_aml.plan.label import PLAN_LABEL
-from tests.builders.conftest import Need
 from tests.standin.tiny import push_tiny
+from tests.support.builders import Need
+from tests.support.cli import run as cli
+from tests.support.projects import SCORE, make
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
@@ -37,26 +38,13 @@ def project(tmp_path: Path) -> Path:
     """A project with its recipe beside it."""
     folder = tmp_path / "p"
     (tmp_path / "mine.py").write_text(RECIPE)
-    for name, text in (
-        ("code/score.py", "def init():\n    pass\n\n\ndef run(data):\n    return data\n"),
-        ("model/m", "m"),
-    ):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
+    return make(folder, {"code/score.py": SCORE, "model/m": "m"})
 
 
 def fresh_base(host: str) -> str:
     """A base that no builder has seen, and of which so no store has another platform."""
     tag = f"diff-{uuid.uuid4().hex[:12]}"
     return push_tiny(host, tag, tag)
-
-
-def cli(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line."""
-    return subprocess.run(
-        [sys.executable, "-m", "dagger_aml", *map(str, words)], capture_output=True, text=True, check=False
-    )
 
 
 def diff(*words: str | Path) -> tuple[int, dict[str, Any]]:

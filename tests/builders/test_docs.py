@@ -1,6 +1,6 @@
 """README.md and docs/ on real builders: build, docker run and curl, on the stand-in base.
 
-How a block says what is done with it stands in tests/pages.py.
+How a block says what is done with it stands in tests/support/markdown.py.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from pathlib import Path
 import pytest
 
 from dagger_aml.base import catalog
-
-from .. import private
-from ..pages import PAGES, Session, blocks
+from tests.support import package_index
+from tests.support.markdown import PAGES, Session, blocks
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
@@ -67,15 +66,15 @@ def _company(page: Path, folder: Path, need: Callable[..., None]) -> Iterator[di
         yield {}
         return
     need("openssl", "tinyproxy")
-    address = private.own_address()
+    address = package_index.own_address()
     packages = folder / "packages"
     packages.mkdir()
-    private.wheel(packages, "acme_prices", "1.0", "prices")
-    tls = private.certificates(folder, address)
+    package_index.wheel(packages, "acme_prices", "1.0", "prices")
+    tls = package_index.certificates(folder, address)
     with (
-        private.index(packages, password="s3cret", address=address, tls=tls) as index,
-        private.index(packages) as inner,
-        private.proxy(folder, "127.0.0.1", login="agent:pr0xyword") as proxy,
+        package_index.index(packages, password="s3cret", address=address, tls=tls) as index,
+        package_index.index(packages) as inner,
+        package_index.proxy(folder, "127.0.0.1", login="agent:pr0xyword") as proxy,
     ):
         yield {
             "COMPANY_INDEX": index.login_url,

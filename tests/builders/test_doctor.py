@@ -11,8 +11,7 @@ import pytest
 from dagger_aml import Engine
 from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST
 from dagger_aml.doctor import diagnose
-
-from .conftest import lacking
+from tests.support.builders import lacking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -23,6 +22,9 @@ from dagger_aml.diff import read_image
 from dagger_aml.oci.registry import manifest_layers
 from dagger_aml.steps import base, code, copy, env, labels, model, run
 from dagger_aml.steps.model import Model
+from tests.support.cli import argv
+from tests.support.cli import run as cli
+from tests.support.projects import small
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 
@@ -39,26 +41,10 @@ async def recipe(graph: Graph, project: Project) -> Graph:
 """
 
 
-def cli(*words: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process, and so a session, of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "dagger_aml", *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(env or {})},
-        check=False,
-    )
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A small project that scores nothing but builds fast."""
-    folder = tmp_path / "small"
-    (folder / "code").mkdir(parents=True)
-    (folder / "model").mkdir()
-    (folder / "code" / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
-    (folder / "model" / "weights.bin").write_bytes(os.urandom(200_000))
-    return folder
+    return small(tmp_path / "small", weights=200_000)
 
 
 async def test_no_cache_metadata_and_iidfile(engine: Engine, project: Path, tmp_path: Path, tiny: str) -> None:
@@ -169,8 +155,8 @@ async def test_interrupted(engine: Engine, project: Path, tmp_path: Path, tiny: 
     """Stopped in the middle of a step: the code says so, nothing is left, no session process runs on."""
     recipe = tmp_path / "sleeping.py"
     recipe.write_text(RANDOM_RECIPE.replace("cat /proc/sys/kernel/random/uuid >/random", f"sleep {300 + number}"))
-    command = [sys.executable, "-m", "dagger_aml", "build", project, "--recipe", recipe, "--base", tiny]
-    process = subprocess.Popen([*map(str, command), "-o", tmp_path / "never.tar"], stderr=subprocess.PIPE, text=True)
+    command = argv("build", project, "--recipe", recipe, "--base", tiny, "-o", tmp_path / "never.tar")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:
         if "random" in line:

@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +26,9 @@ from dagger_aml.oci.docker_archive import read_tar
 from tests.builders.second_engine import NoSecondEngine, Relay, SecondEngine, children, second_engine
 from tests.standin import StandInError, registry
 from tests.standin.tiny import push_tiny
+from tests.support.cli import argv
 from tests.support.depth import depth_of
+from tests.support.projects import small
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 
@@ -102,12 +103,9 @@ class Folder:
     def __init__(self, above: Path, base: str, address: str, *, weights: int = 1000, apt: str = "") -> None:
         self.base, self.address = base, address
         self.project, self.out, self.tmp = above / "project", above / "out", above / "tmp"
-        for each in (self.project / "code", self.project / "model", self.out, self.tmp):
+        for each in (self.out, self.tmp):
             each.mkdir(parents=True)
-        (self.project / "code" / "score.py").write_text(
-            "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
-        )
-        (self.project / "model" / "weights.bin").write_bytes(os.urandom(weights))
+        small(self.project, weights=weights)
         if apt:
             (self.project / "apt.txt").write_text(f"{apt}\n")
 
@@ -119,7 +117,7 @@ class Folder:
         """Start the command line with this folder's engine and temporary folder."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("DAGGER_SESSION")}
         return subprocess.Popen(
-            [sys.executable, "-m", "dagger_aml", *map(str, words)],
+            argv(*words),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
             env={**env, "TMPDIR": str(self.tmp), ADDRESS: self.address, **variables},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

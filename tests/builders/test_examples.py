@@ -15,9 +15,9 @@ from dagger_aml.backends.base import Builder
 from dagger_aml.building.plans import ask
 from dagger_aml.diff import NOISE, Image, Report, compare, read_image
 from dagger_aml.oci.layer import Layer
-from tests.builders.conftest import lacking, need_programs, required
-from tests.scoring import Runtime, score_image, score_tar
+from tests.support.builders import lacking, need_programs, required
 from tests.support.depth import depth_of
+from tests.support.scoring import Runtime, score_image, score_tar
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 

@@ -12,9 +12,9 @@ from dagger_aml import Options, build, load_project
 from dagger_aml.backends.base import Builder
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.project.recipe import lay_out
-from tests.builders.conftest import need_programs
-from tests.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
-from tests.scoring import score_image, score_tar
+from tests.support.builders import need_programs
+from tests.support.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
+from tests.support.scoring import score_image, score_tar
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 

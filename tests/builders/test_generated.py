@@ -21,7 +21,7 @@ from dagger_aml import DaggerAmlError
 from dagger_aml.diff import NOISE, Image, compare
 from dagger_aml.plan.label import PLAN_LABEL
 from tests.builders.equality import Bench, unscheduled
-from tests.graphs import CopyOp, RunOp, Sketch, sketches
+from tests.support.graphs import CopyOp, RunOp, Sketch, sketches
 from tests.support.report import SAID
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]

@@ -26,10 +26,10 @@ from dagger_aml.graph.graph import Copy, Run
 from dagger_aml.graph.source import Text
 from tests.builders.equality import Bench
 from tests.support.depth import depth_of
+from tests.support.projects import make
 from tests.support.report import SAID
 from tests.unit.strings import HOSTILE, LINES, commands, paths, values
 from tests.unit.test_ignore import FILES, taken
-from tests.unit.tools import make
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]
 

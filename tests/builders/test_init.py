@@ -2,15 +2,14 @@
 
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dagger_aml import Engine, Graph, Options, build, load_project, load_recipe
 from dagger_aml.requirements.read import read_requirements
-from tests.scoring import score_tar
+from tests.support.cli import printed
+from tests.support.scoring import score_tar
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]
 
@@ -51,7 +50,7 @@ async def test_what_init_writes_is_built_and_scores(
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
-    subprocess.run([sys.executable, "-m", "dagger_aml", "init", str(root)], check=True, capture_output=True)
+    printed("init", root)
     assert set(read_requirements(root / "requirements.txt").names) == {"cattrs", "sortedcontainers"}
     project = load_project(root, Options(base=bases["classic"]))
     assert project.sources["models"].startswith("dagger-aml.toml:")

@@ -33,7 +33,7 @@ from dagger_aml import (
 )
 from dagger_aml.events import StepDone, StepStarted
 from dagger_aml.steps import base, code, run
-from tests.builders.conftest import Need
+from tests.support.builders import Need
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 

@@ -26,8 +26,8 @@ from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.graph.source import Text
 from dagger_aml.steps import code, model
 from dagger_aml.steps.model import Model
-from tests.builders.conftest import Need
-from tests.servers import answering
+from tests.support.builders import Need
+from tests.support.servers import answering
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.disks import enlarge, mounted
 from tests.standin.tiny import RECIPE
+from tests.support.cli import argv
+from tests.support.disks import enlarge, mounted
+from tests.support.projects import SCORE, make
 
 pytestmark = [pytest.mark.builders]
 
@@ -27,10 +28,7 @@ MODEL = os.urandom(1_500_000)
 def project(tmp_path: Path) -> Path:
     """A project with a model that no small disk holds, and its recipe; no builder has seen its like."""
     folder = tmp_path / "project"
-    (folder / "code").mkdir(parents=True)
-    (folder / "model").mkdir()
-    (folder / "code/score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
-    (folder / "model/m.bin").write_bytes(MODEL)
+    make(folder, {"code/score.py": SCORE, "model/m.bin": MODEL})
     (folder / "model/m.bin").chmod(0o600)  # which is copied, not linked
     (tmp_path / "mine.py").write_text(RECIPE)
     return folder
@@ -54,7 +52,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 def command(project: Path, host: str, builder: str, *words: str | Path) -> list[str]:
     """The words of a build."""
     own = ("build", project, "--recipe", project.parent / "mine.py", "--base", f"{host}/dagger-aml-test/tiny:1")
-    return [sys.executable, "-m", "dagger_aml", *map(str, (*own, "-t", "faults:1", "--with", builder, *words))]
+    return argv(*own, "-t", "faults:1", "--with", builder, *words)
 
 
 def build(

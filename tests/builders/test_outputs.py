@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 import tarfile
 import urllib.request
 import uuid
@@ -20,8 +19,10 @@ from typing import Any
 import pytest
 
 from dagger_aml.diff import read_image
-from tests.builders.conftest import Need
 from tests.standin.tiny import PLATFORMS, can_run, push_tiny
+from tests.support.builders import Need
+from tests.support.cli import argv
+from tests.support.projects import small
 
 pytestmark = [pytest.mark.builders]
 
@@ -52,9 +53,7 @@ def builder(request: pytest.FixtureRequest, need: Need) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project of one file, with its recipe."""
-    folder = tmp_path / "project"
-    (folder / "code").mkdir(parents=True)
-    (folder / "code/score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    folder = small(tmp_path / "project")
     (tmp_path / "mine.py").write_text(RECIPE)
     return folder
 
@@ -66,8 +65,7 @@ def cli(
     base = f"{host}/dagger-aml-test/tiny:{tag}"
     recipe = project.parent / "mine.py"
     own = ("build", project, "--recipe", recipe, "--base", base, "--with", builder)
-    command = [sys.executable, "-m", "dagger_aml", *map(str, (*own, *words))]
-    return subprocess.run(command, capture_output=True, check=False)
+    return subprocess.run(argv(*own, *words), capture_output=True, check=False)
 
 
 def call(*words: str | Path) -> str:

@@ -15,8 +15,8 @@ from dagger_aml.backends.local.find import local_builder
 from dagger_aml.building.plans import ask
 from dagger_aml.steps import base, pip, run
 from dagger_aml.steps.installer import PYTHON
-from tests.builders.conftest import Need
 from tests.golden import PROJECTS
+from tests.support.builders import Need
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,10 @@ import dagger_aml
 from dagger_aml import Graph, build
 from dagger_aml.events import Event, StepDone, Transferred
 from dagger_aml.steps import base, copy, run
-
-from .conftest import Need
+from tests.support.builders import Need
+from tests.support.cli import argv
+from tests.support.cli import run as cli
+from tests.support.projects import small
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders]
 
@@ -30,25 +31,7 @@ MODEL = 48_000_000
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A small project whose code and model no builder has seen."""
-    folder = tmp_path / "small"
-    (folder / "code").mkdir(parents=True)
-    (folder / "model").mkdir()
-    (folder / "code" / "score.py").write_text(
-        f"def init():\n    {uuid4().hex!r}\n\n\ndef run(data):\n    return data\n"
-    )
-    (folder / "model" / "weights.bin").write_bytes(os.urandom(200_000))
-    return folder
-
-
-def argv(*words: str | Path) -> list[str]:
-    """The command line."""
-    return [sys.executable, "-m", "dagger_aml", *map(str, words)]
-
-
-def cli(*words: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process, and so a session, of its own."""
-    env = {**os.environ, **(env or {})}
-    return subprocess.run(argv(*words), capture_output=True, text=True, env=env, check=False)
+    return small(tmp_path / "small", weights=200_000, mark=uuid4().hex)
 
 
 def objects(text: str) -> list[dict[str, object]]:

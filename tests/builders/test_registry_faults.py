@@ -22,7 +22,11 @@ from attrs import frozen
 from dagger_aml import retry
 from dagger_aml.backends import patience
 from dagger_aml.cli import main
-from tests.faulty import (
+from tests.standin import own_registry
+from tests.standin.tiny import push_tiny
+from tests.standin.tools import TOOLS, StandInError
+from tests.support.builders import Need, need_programs
+from tests.support.faulty import (
     PULL_BLOB,
     PULL_MANIFEST,
     PUSH,
@@ -38,15 +42,11 @@ from tests.faulty import (
     closed_port,
     faulty,
 )
-from tests.standin import own_registry
-from tests.standin.tiny import push_tiny
-from tests.standin.tools import TOOLS, StandInError
-
-from .conftest import Need, need_programs
+from tests.support.projects import small
 
 pytestmark = pytest.mark.builders
 
-BUILDERS = (pytest.param("dagger", marks=pytest.mark.engine), "docker", "podman", "buildah")
+BUILDERS = ("dagger", "docker", "podman", "buildah")
 
 GONE, NO_IMAGE = Answer(404, {}, "MANIFEST_UNKNOWN"), "no such image ({host})\n  Check the name and the tag."
 LOGIN = Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, "UNAUTHORIZED")
@@ -93,11 +93,8 @@ Call = Callable[..., Ended]
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Call]:
     """Build a small project with some flags; a failure leaves one error, and nothing else."""
     before = signal.getsignal(signal.SIGTERM)
-    (tmp_path / "project" / "code").mkdir(parents=True)
     # Its own text, so that every test has a layer of its own to push.
-    (tmp_path / "project" / "code" / "score.py").write_text(
-        f"# {uuid.uuid4()}\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    return data\n"
-    )
+    small(tmp_path / "project", mark=str(uuid.uuid4()))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr(retry, "WAITS", (0.1, 0.2))
@@ -143,14 +140,10 @@ def held(upstream: str) -> str:
 @pytest.mark.parametrize(
     ("builder", "fault", "said"),
     [
-        pytest.param(
-            "dagger", Fault(PUSH_MANIFEST, Answer(500), times=2), "trying again in", marks=pytest.mark.engine
-        ),
+        pytest.param("dagger", Fault(PUSH_MANIFEST, Answer(500), times=2), "trying again in"),
         # The engine waits for this one by itself.
-        pytest.param("dagger", Fault(PUSH, Answer(429), times=3), None, marks=pytest.mark.engine),
-        pytest.param(
-            "dagger", Fault(PUSH_BLOB, Cut(100), times=1), "the connection was cut", marks=pytest.mark.engine
-        ),
+        pytest.param("dagger", Fault(PUSH, Answer(429), times=3), None),
+        pytest.param("dagger", Fault(PUSH_BLOB, Cut(100), times=1), "the connection was cut"),
         ("podman", Fault(PUSH_MANIFEST, Answer(500), times=1), "it answered 500"),
         ("docker", Fault(PUSH, Answer(500), times=1), "docker tries again in 5 s"),
     ],
@@ -176,17 +169,10 @@ DENIED = Fault(PUSH, Answer(403, {}, "DENIED"))
 @pytest.mark.parametrize(
     ("builder", "fault", "code", "said", "retried"),
     [
-        pytest.param("dagger", Fault(PUSH, LOGIN), 1, "docker login {host}", 0, marks=pytest.mark.engine),
-        pytest.param("dagger", DENIED, 1, "AcrPush", 0, marks=pytest.mark.engine),
-        pytest.param(
-            "dagger",
-            Fault(PUSH_MANIFEST, Answer(500)),
-            75,
-            "reached or is busy ({host})",
-            2,
-            marks=pytest.mark.engine,
-        ),
-        pytest.param("dagger", None, 75, "connection refused", 2, marks=pytest.mark.engine),
+        pytest.param("dagger", Fault(PUSH, LOGIN), 1, "docker login {host}", 0),
+        pytest.param("dagger", DENIED, 1, "AcrPush", 0),
+        pytest.param("dagger", Fault(PUSH_MANIFEST, Answer(500)), 75, "reached or is busy ({host})", 2),
+        pytest.param("dagger", None, 75, "connection refused", 2),
         ("docker", Fault(PUSH, LOGIN), 1, "docker login {host}", 0),
         ("docker", DENIED, 1, "AcrPush", 0),
         ("docker", None, 75, "connection refused", 2),
@@ -274,7 +260,7 @@ def test_a_slow_line(
 @pytest.mark.parametrize(
     ("builder", "fault"),
     [
-        pytest.param("dagger", Fault(PULL_MANIFEST, Answer(500), times=2), marks=pytest.mark.engine),
+        pytest.param("dagger", Fault(PULL_MANIFEST, Answer(500), times=2)),
         ("docker", Fault(PULL_MANIFEST, Answer(500), times=3)),
         ("buildah", Fault(PULL_MANIFEST, Answer(500), times=1)),
     ],
@@ -304,11 +290,11 @@ def test_a_blob_that_breaks_off_is_gone_on_with(cli: Call, upstream: str, proxy:
 @pytest.mark.parametrize(
     ("builder", "do", "code", "said", "retried"),
     [
-        pytest.param("dagger", LOGIN, 1, "docker login {host}", 0, marks=pytest.mark.engine),
-        pytest.param("dagger", Answer(403, {}, "DENIED"), 1, "AcrPull", 0, marks=pytest.mark.engine),
-        pytest.param("dagger", GONE, 1, NO_IMAGE, 0, marks=pytest.mark.engine),
-        pytest.param("dagger", Answer(500), 75, "it answered 500", 2, marks=pytest.mark.engine),
-        pytest.param("dagger", None, 75, "connection refused", 2, marks=pytest.mark.engine),
+        pytest.param("dagger", LOGIN, 1, "docker login {host}", 0),
+        pytest.param("dagger", Answer(403, {}, "DENIED"), 1, "AcrPull", 0),
+        pytest.param("dagger", GONE, 1, NO_IMAGE, 0),
+        pytest.param("dagger", Answer(500), 75, "it answered 500", 2),
+        pytest.param("dagger", None, 75, "connection refused", 2),
         ("docker", LOGIN, 1, "docker login {host}", 0),
         ("docker", GONE, 1, NO_IMAGE, 0),
         ("docker", None, 75, "connection refused", 2),
@@ -389,7 +375,7 @@ def test_a_registry_that_never_answers(
 # --- proxies that lead nowhere --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("builder", [pytest.param("dagger", marks=pytest.mark.engine), "docker"])
+@pytest.mark.parametrize("builder", ["dagger", "docker"])
 def test_a_proxy_of_the_commands_that_leads_nowhere(
     cli: Call, need: Need, bases: dict[str, str], tmp_path: Path, builder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

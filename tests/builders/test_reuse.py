@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.reuse import FIRST, Bench, Outcome, opened
-from bench.ways import COMMANDS, ways
-from tests.builders.conftest import Need
 from tests.standin.tools import TOOLS
+from tests.support.builders import Need
+from tests.support.reuse.changes import FIRST, Bench, Outcome, opened
+from tests.support.reuse.ways import COMMANDS, ways
 
 pytestmark = [pytest.mark.builders]
 

@@ -5,7 +5,6 @@ import json
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -34,7 +33,8 @@ from dagger_aml.backends.local.find import local_builder
 from dagger_aml.backends.runtime import Published
 from dagger_aml.oci.registry import resolve_digest
 from dagger_aml.serving.smoke import default_smoke
-from tests.builders.conftest import need_programs
+from tests.support.builders import need_programs
+from tests.support.cli import argv
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -367,11 +367,6 @@ async def test_a_port_that_the_engine_cannot_have(engine: Engine, bases: dict[st
 # --- the commands ---
 
 
-def command(*words: str) -> list[str]:
-    """The command line of this very package."""
-    return [sys.executable, "-m", "dagger_aml", *words]
-
-
 @pytest.mark.engine
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -384,7 +379,7 @@ def test_run_until_it_is_stopped(
         pytest.skip("once is enough: it installs the server each time")
     code = "def init():\n    print('mine')\ndef run(data):\n    raise ValueError('mine too')\n"
     root = write(tmp_path, code)
-    words = command("run", str(root), *by, "--base", bases["classic"])
+    words = argv("run", str(root), *by, "--base", bases["classic"])
     printed: list[str] = []
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
@@ -395,7 +390,7 @@ def test_run_until_it_is_stopped(
             if line.startswith("ready after"):
                 url = line.split()[-1]
                 scored = subprocess.run(
-                    command("score", url, "--request", str(root / "request.json"), "--json"),
+                    argv("score", url, "--request", str(root / "request.json"), "--json"),
                     capture_output=True, text=True, check=False,
                 )  # fmt: skip
                 assert scored.returncode == 1
@@ -414,7 +409,7 @@ def test_run_until_it_is_stopped(
 def test_build_tells_that_nothing_is_published(bases: dict[str, str], tmp_path: Path) -> None:
     root = write(tmp_path, BROKEN["import"].code)
     tar = tmp_path / "image.tar"
-    words = command("build", str(root), "-t", "x:1", "-o", str(tar), "--smoke", "--base", bases["classic"])
+    words = argv("build", str(root), "-t", "x:1", "-o", str(tar), "--smoke", "--base", bases["classic"])
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=root)
     assert done.returncode == 1 and not tar.exists()
     assert "nothing is published" in done.stderr
@@ -426,11 +421,11 @@ def test_build_tells_that_nothing_is_published(bases: dict[str, str], tmp_path: 
 def test_detached(bases: dict[str, str], tmp_path: Path) -> None:
     need_programs("docker")
     root, name = write(tmp_path, "def init(): pass\n" + PLAIN_RUN), f"dagger-aml-test-{secrets.token_hex(4)}"
-    words = command("run", str(root), "--with", "docker", "-d", "--name", name, "-q", "--base", bases["classic"])
+    words = argv("run", str(root), "--with", "docker", "-d", "--name", name, "-q", "--base", bases["classic"])
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
         scored = subprocess.run(
-            command("score", done.stdout.strip(), "--request", str(root / "request.json"),
+            argv("score", done.stdout.strip(), "--request", str(root / "request.json"),
                     "--expect", str(root / "answer.json"), "-n", "20", "-c", "4"),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -438,5 +433,5 @@ def test_detached(bases: dict[str, str], tmp_path: Path) -> None:
         assert "20 of 20 gave 200" in scored.stdout and "the answer is the expected one" in scored.stdout
     finally:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
-    refused = subprocess.run(command("run", str(root), "-d"), capture_output=True, text=True, check=False)
+    refused = subprocess.run(argv("run", str(root), "-d"), capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "when the session ends" in refused.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -14,8 +13,9 @@ import pytest
 
 import dagger_aml
 from dagger_aml.oci.registry import manifest_layers
-
-from .conftest import Need
+from tests.support.builders import Need
+from tests.support.cli import argv
+from tests.support.cli import run as cli
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders]
 
@@ -56,11 +56,6 @@ def project(root: Path, name: str, *, shared: str = "", command: str = "") -> Pa
     return folder
 
 
-def argv(*words: str | Path) -> list[str]:
-    """The command line."""
-    return [sys.executable, "-m", "dagger_aml", *map(str, words)]
-
-
 @pytest.mark.engine
 async def test_what_they_share_runs_once(engine: dagger_aml.Engine, bases: dict[str, str], tmp_path: Path) -> None:
     """Random bytes are the same in all of three that were asked for at once, and so are the times in pip's layer."""
@@ -70,12 +65,7 @@ async def test_what_they_share_runs_once(engine: dagger_aml.Engine, bases: dict[
     folders.insert(1, project(tmp_path, "bad", command=f"echo {uuid4().hex}; exit 3"))
     repository = f"{bases['classic'].split('/')[0]}/dagger-aml-test/several-{uuid4().hex[:8]}"
     words = ["-t", f"{repository}/{{name}}:{{version}}", "--push", "--jobs", "4", "--progress", "json"]
-    done = subprocess.run(
-        argv("build", *folders, "--base", bases["classic"], *words, "--metadata-file", tmp_path / "all.json"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = cli("build", *folders, "--base", bases["classic"], *words, "--metadata-file", tmp_path / "all.json")
     assert done.returncode == 1, done.stderr
     read = [json.loads(line) for line in done.stderr.splitlines()]
     finished = {each["project"]: each for each in read if each["event"] == "finished"}
@@ -140,12 +130,7 @@ def test_local_builders(need: Need, tiny: str, tmp_path: Path, builder: str) -> 
     need(builder)
     folders = [project(tmp_path, name) for name in "ab"]
     words = ["--with", builder, "-t", "several/{name}:{version}", "-o", f"{tmp_path}/{{name}}.tar", "-q"]
-    done = subprocess.run(
-        argv("build", *folders, "--base", tiny, *words),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = cli("build", *folders, "--base", tiny, *words)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["a", "b"]
     assert len({line.split()[1] for line in done.stdout.splitlines()}) == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.conftest import Need
+from tests.support.builders import Need
 
 pytestmark = pytest.mark.builders
 

@@ -26,6 +26,7 @@ from dagger_aml.plan.render import plan_json, plan_text
 from dagger_aml.project.recipe import lay_out
 from dagger_aml.steps import apt, base, run
 from dagger_aml.text import hidden
+from tests.support.projects import small
 
 INDEX = "https://pypi.example.com/simple/"
 FEED = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
@@ -229,8 +230,7 @@ def test_a_proxy_s_password_is_hidden() -> None:
 
 
 def laid_out(folder: Path, **options: object) -> Graph:
-    (folder / "code").mkdir(exist_ok=True)
-    (folder / "code" / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    small(folder)
     (folder / "requirements.txt").write_text("idna==3.10\n")
     (folder / "apt.txt").write_text("libgomp1\n")
     return anyio.run(lay_out, load_project(folder, Options(**options)))  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from dagger_aml.plan.label import PLAN_LABEL, StepKey, read_label, write_label
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_json
 from dagger_aml.project.recipe import lay_out
-from tests.unit.tools import SCORE, make
+from tests.support.projects import SCORE, make
 
 LOCAL = "docker, podman, buildah"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"

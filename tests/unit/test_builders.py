@@ -15,8 +15,7 @@ import pytest
 import dagger_aml
 from dagger_aml import DaggerAmlError, UsageError, local_builder
 from dagger_aml.backends.builders import BUILDERS, DEFAULT, kind_of, kinds
-
-from .tools import SCORE, make
+from tests.support.projects import SCORE, make
 
 PACKAGE = Path(dagger_aml.__file__).parent
 

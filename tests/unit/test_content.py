@@ -16,8 +16,9 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph
 from dagger_aml.graph.source import Empty, Text
 from dagger_aml.graph.writes import written
-
-from .tools import as_nobody, error_of, linux_root, make, open_to_all
+from tests.support.calls import error_of
+from tests.support.projects import make
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 
 def names(path: Path, **kwargs) -> list[str]:

@@ -25,8 +25,7 @@ from dagger_aml.serving import local
 from dagger_aml.serving.causes import Cause, why_not_ready, why_not_started
 from dagger_aml.serving.debug import CANNOT, WAITS, debugged
 from dagger_aml.serving.log import Log, Reader
-
-from .tools import SCORE, make
+from tests.support.projects import SCORE, make
 
 DEBUGPY = {
     "debugpy/__init__.py": "",

@@ -39,10 +39,12 @@ from dagger_aml.fs.tree import MARKER, local
 from dagger_aml.graph.graph import Root
 from dagger_aml.plan.keys import labels
 from dagger_aml.plan.label import PLAN_LABEL
+from tests.support.calls import error_of
+from tests.support.projects import SCORE, make, planned, snapshot
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 from .reader import read
 from .strings import commands, paths, values
-from .tools import SCORE, as_nobody, error_of, linux_root, make, open_to_all, planned, snapshot
 
 BASE = From.parse("example.org/base:1")
 HEAD = Graph(BASE)

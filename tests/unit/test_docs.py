@@ -1,6 +1,6 @@
 """README.md and docs/: every command that needs no builder is run, every table of names is compared with the code.
 
-How a block says what is done with it stands in tests/pages.py.
+How a block says what is done with it stands in tests/support/markdown.py.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.recipe import recipe_names
 from dagger_aml.project.setting import Setting
 from dagger_aml.project.tables import KEYS
-
-from .. import reference
-from ..pages import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
-from .tools import make
+from tests.support.markdown import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
+from tests.support.projects import make
+from tools import reference
 
 DOCS = ROOT / "docs"
 BLOCKS = [block for page in PAGES for block in blocks(page)]

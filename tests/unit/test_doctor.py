@@ -25,8 +25,8 @@ from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.text import masked
-
-from .tools import await_, greeting
+from tests.support.calls import await_
+from tests.support.servers import greeting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are shell scripts")
 

@@ -15,7 +15,7 @@ import pytest
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied
 from dagger_aml.oci.registry import download
-from tests.servers import answering
+from tests.support.servers import answering
 
 from .test_diff import BASE, CONFIG, document
 

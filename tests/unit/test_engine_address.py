@@ -18,8 +18,8 @@ from dagger_aml import EngineNotFound, UsageError, connect
 from dagger_aml.backends.dagger.address import TESTED, check_address, untested
 from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
 from dagger_aml.text import masked
-
-from .tools import SCORE, greeting, make
+from tests.support.projects import SCORE, make
+from tests.support.servers import greeting
 
 ADDRESS = "tcp://192.0.2.1:1234"
 

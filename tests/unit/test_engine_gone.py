@@ -9,8 +9,7 @@ from dagger_aml.backends.dagger.errors import _from_engine
 from dagger_aml.backends.dagger.errors import translated as _translated
 from dagger_aml.events import Event
 from dagger_aml.retry import tried
-
-from .tools import await_
+from tests.support.calls import await_
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 
 from dagger_aml import ProjectError
 from dagger_aml.pysource.entry_script import check, check_relative
-
-from .tools import SCORE, as_nobody, error_of, linux_root, make, open_to_all, short
+from tests.support.calls import error_of, short
+from tests.support.projects import SCORE, make
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 RUN = "def run(data): pass\n"
 

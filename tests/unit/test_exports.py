@@ -34,8 +34,8 @@ from dagger_aml.oci.docker_archive import name_in_tar, read_tar, unpack_layout, 
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.recipe import lay_out_each
 from dagger_aml.retry import tried
-
-from .tools import SCORE, await_, make
+from tests.support.calls import await_
+from tests.support.projects import SCORE, make
 
 
 def _checked(

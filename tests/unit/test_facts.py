@@ -20,8 +20,8 @@ from dagger_aml.plan.model import Plan
 from dagger_aml.plan.resolve import resolve
 from dagger_aml.steps import code, packages, pip, startup_packages
 from dagger_aml.steps.installer import PYTHON
-
-from .tools import SCORE, await_, error_of, make
+from tests.support.calls import await_, error_of
+from tests.support.projects import SCORE, make
 
 BASE = From("example.org/base:1")
 WHOLE = BaseFacts("asked", environment="/env", starts=True, server="/env/bin/azmlinfsrv", extras=True)

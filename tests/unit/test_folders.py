@@ -16,9 +16,9 @@ from dagger_aml.graph.source import Local
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.discover import MODEL_SUFFIXES
 from dagger_aml.project.recipe import lay_out, recipe_folder
-
-from ..folders import APP, REFUSED, TAKEN, Folder
-from .tools import SCORE, await_, error_of, make
+from tests.support.calls import await_, error_of
+from tests.support.folders import APP, REFUSED, TAKEN, Folder
+from tests.support.projects import SCORE, make
 
 taken = pytest.mark.parametrize("folder", TAKEN, ids=lambda folder: folder.name)
 

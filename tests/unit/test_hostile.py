@@ -25,9 +25,10 @@ from dagger_aml.network.mounts import apt_mounts
 from dagger_aml.network.pip_conf import pip_conf
 from dagger_aml.steps import apt, base, code, pip
 from dagger_aml.steps.model import Model
+from tests.support.calls import await_
+from tests.support.projects import SCORE
 
 from .strings import HOSTILE, LINES, commands
-from .tools import SCORE, await_
 
 BASE = await_(base(Graph(), "minimal-py312-inference"))
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from dagger_aml.fs.ignore import ignore_files
 from dagger_aml.fs.tree import local
-
-from .tools import make
+from tests.support.projects import SCORE, make
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 
@@ -98,12 +97,10 @@ def test_the_repository_above_counts_and_an_amlignore_above_the_project_does_not
 def test_what_is_ignored_is_said_and_an_ignored_entry_script_refused(tmp_path):
     from dagger_aml import Graph, ProjectError
     from dagger_aml.steps import base, code
+    from tests.support.calls import await_, error_of
 
-    from .tools import await_, error_of
-
-    script = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
     root = make(
-        tmp_path / "p", {"code/score.py": script, "code/big.bin": "x", ".gitignore": "*.bin\n", ".dockerignore": ""}
+        tmp_path / "p", {"code/score.py": SCORE, "code/big.bin": "x", ".gitignore": "*.bin\n", ".dockerignore": ""}
     )
     graph = await_(base(Graph(), "minimal-py312-inference"))
     made = await_(code(graph, root / "code", root=root))

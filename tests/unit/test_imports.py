@@ -12,8 +12,7 @@ from dagger_aml.pysource.entry_script import check, find
 from dagger_aml.pysource.imports import read_code
 from dagger_aml.pysource.reached import reached
 from dagger_aml.pysource.source import parsed
-
-from .tools import SCORE, make
+from tests.support.projects import SCORE, make
 
 TREE = {
     "a.py": "",

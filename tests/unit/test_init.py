@@ -28,9 +28,10 @@ from dagger_aml.project.file import read_project_file
 from dagger_aml.pysource import entry_script
 from dagger_aml.pysource.imports import read_code
 from dagger_aml.requirements.read import read_requirements
+from tests.support.calls import error_of
+from tests.support.projects import SCORE, laid_out, make, snapshot
 
 from . import strings
-from .tools import SCORE, error_of, laid_out, make, snapshot
 
 
 def environment(folder: Path, packages: Mapping[str, str | tuple[str, Mapping[str, str]]]) -> Installed:

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 import dagger_aml
-
-from .tools import SCORE, make
+from tests.support.projects import SCORE, make
 
 HEAVY = ("dagger", "rich", "gql", "httpx", "pydantic", "yaml", "asyncio.subprocess")
 

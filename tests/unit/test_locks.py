@@ -21,8 +21,8 @@ from dagger_aml.requirements.read import read_requirements
 from dagger_aml.serving.local import SERVER, _Place, _wanted
 from dagger_aml.steps import base, code, packages, pip, startup_packages
 from tests.golden import PROJECTS
-
-from .tools import SCORE, await_, error_of, make, short
+from tests.support.calls import await_, error_of, short
+from tests.support.projects import SCORE, make
 
 A, B = "a" * 64, "b" * 64
 

@@ -30,9 +30,9 @@ from dagger_aml.fs.temporary import workplace
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.graph import Copy
 from dagger_aml.oci.credentials import docker_config
-from tests.disks import enlarge, mounted
-
-from .tools import SCORE, as_nobody, linux_root, make, open_to_all, snapshot
+from tests.support.disks import enlarge, mounted
+from tests.support.projects import SCORE, make, snapshot
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 MODEL = b"m" * 400_000
 ROOT = str(Path(__file__).parents[2])

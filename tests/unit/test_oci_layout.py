@@ -25,8 +25,9 @@ from dagger_aml.oci.archive import image_name
 from dagger_aml.oci.blobs import blob_name
 from dagger_aml.plan.keys import fingerprint
 from dagger_aml.project.recipe import lay_out_each
-
-from .tools import SCORE, as_nobody, await_, error_of, linux_root, make, open_to_all
+from tests.support.calls import await_, error_of
+from tests.support.projects import SCORE, make
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

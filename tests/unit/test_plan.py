@@ -34,8 +34,8 @@ from dagger_aml.graph.values import FACTS as NAMES
 from dagger_aml.plan.make import plan
 from dagger_aml.plan.resolve import asked_paths
 from dagger_aml.plan.schedule import schedule
-
-from .tools import error_of, make
+from tests.support.calls import error_of
+from tests.support.projects import make
 
 BASE = From.parse("example.org/base:1")
 OTHER = From.parse("example.org/tools:2")

@@ -13,8 +13,9 @@ from dagger_aml.base.catalog import DEFAULT, IMAGES, assumed, find
 from dagger_aml.base.catalog import base as base_named
 from dagger_aml.project.recipe import load_recipe, recipe_names
 from dagger_aml.project.settings import PROJECT_SETTINGS
-
-from .tools import SCORE, as_nobody, error_of, laid_out, linux_root, make, open_to_all, planned, short
+from tests.support.calls import error_of, short
+from tests.support.projects import SCORE, laid_out, make, planned
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 FILE = "dagger-aml.toml"
 

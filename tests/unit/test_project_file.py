@@ -10,8 +10,8 @@ from dagger_aml import ProjectError
 from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable
 from dagger_aml.toml import line_of
-
-from .tools import error_of, make
+from tests.support.calls import error_of
+from tests.support.projects import make
 
 WHOLE = """\
 # what the folder does not say

@@ -21,11 +21,11 @@ from dagger_aml.graph.base import Given
 from dagger_aml.graph.stages import based_on
 from dagger_aml.plan.make import plan
 from dagger_aml.serving.serve import serve
+from tests.support.markdown import ROOT, code_spans, prose
+from tests.support.projects import SCORE, make
 
 from ..golden import HERE
 from ..golden.public import MODULES, public_text
-from ..pages import ROOT, code_spans, prose
-from .tools import SCORE, make
 
 LIBRARY = Path(dagger_aml.__file__).parent
 ASYNC_ONLY = {"container"}

@@ -7,8 +7,8 @@ import pytest
 from dagger_aml import BaseError, BaseFacts, Built, Copy, Graph, GraphError, ProjectError, Run, UsageError, make_plan
 from dagger_aml.base.catalog import DEFAULT, assumed
 from dagger_aml.project.recipe import load_recipe, recipe_folder
-
-from .tools import SCORE, await_, error_of, laid_out, make, planned
+from tests.support.calls import await_, error_of
+from tests.support.projects import SCORE, laid_out, make, planned
 
 APP = "/var/azureml-app"
 CURATED = "curated/minimal-py312-cuda12.4-inference"

@@ -15,7 +15,7 @@ from dagger_aml.events import Event, Said
 from dagger_aml.oci import registry
 from dagger_aml.oci.messages import said_by_registry
 from dagger_aml.oci.registry import download, image_config
-from tests.faulty import PULL_BLOB, PULL_MANIFEST, Answer, Cut, Fault, Faulty, Hang, Slow, closed_port, faulty
+from tests.support.faulty import PULL_BLOB, PULL_MANIFEST, Answer, Cut, Fault, Faulty, Hang, Slow, closed_port, faulty
 
 from .test_download import Shelf, shelf
 

@@ -11,8 +11,8 @@ from dagger_aml import GraphError, ProjectError, UsageError
 from dagger_aml.requirements.apt import check_apt, read_apt
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.requirements_txt import check_added
-
-from .tools import error_of, make, short
+from tests.support.calls import error_of, short
+from tests.support.projects import make
 
 
 def read(tmp_path, text: str | bytes) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bench.counted import door
-from bench.reuse import Outcome, news, shown, size, steps
-from bench.ways import again
-from tests.servers import answering
+from tests.support.reuse.changes import Outcome, news, shown, size, steps
+from tests.support.reuse.counted import door
+from tests.support.reuse.ways import again
+from tests.support.servers import answering
 
 CLASSIC = """\
 Step 1/6 : FROM localhost:5000/base:one

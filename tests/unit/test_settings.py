@@ -21,8 +21,8 @@ from dagger_aml.project.merge import Reading, listed, stated
 from dagger_aml.project.origin import DEFAULT, FOUND, Origin, Rank, Stated, best
 from dagger_aml.project.setting import Setting, spellings
 from dagger_aml.project.settings import PROJECT_SETTINGS
-
-from .tools import SCORE, error_of, make
+from tests.support.calls import error_of
+from tests.support.projects import SCORE, make
 
 ORIGINS = {
     Origin(Rank.FLAG, flag="--base"): "--base",

@@ -17,8 +17,8 @@ from dagger_aml.project.setting import spellings
 from dagger_aml.project.settings import FILE_KEYS, PROJECT_SETTINGS
 from dagger_aml.project.tables import KEYS, REFUSED, TABLES, Tables, field_name
 from dagger_aml.serving.endpoint import READY_TIMEOUT
+from tools import reference
 
-from .. import reference
 from .test_docs import DOCS
 
 CALL_ONLY = {

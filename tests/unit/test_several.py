@@ -32,8 +32,8 @@ from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred, i
 from dagger_aml.graph.base import From
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.model import Project
-
-from .tools import SCORE, error_of, make
+from tests.support.calls import error_of
+from tests.support.projects import SCORE, make
 
 REG = "reg.example/{name}:1"
 

@@ -39,8 +39,8 @@ from dagger_aml.steps import (
     run,
     startup_packages,
 )
-
-from .tools import SCORE, await_, error_of, make
+from tests.support.calls import await_, error_of
+from tests.support.projects import SCORE, make
 
 HEAD = Graph(From.parse("example.org/base:1"))
 APP = "/var/azureml-app"

@@ -20,8 +20,7 @@ from dagger_aml.events import ignore
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Graph
 from dagger_aml.oci.reference import Reference
-
-from .tools import await_
+from tests.support.calls import await_
 
 GRAPH = Graph(From.parse("example.org/x:1"))
 ANY = kind_of("dagger").capabilities

@@ -1,4 +1,4 @@
-"""The reference pages, made from the code: ``python -m tests.reference`` (``./taskw reference``) writes them anew.
+"""The reference pages, made from the code: ``python -m tools.reference`` (``./taskw reference``) writes them anew.
 
 Commands and flags come from click's objects, the project file's keys from its attrs classes, errors from their types.
 """

@@ -38,7 +38,7 @@ def _derived(url: str, tag: str) -> None:
     config: dict[str, Any] = json.loads(_asked(f"{url}/blobs/{manifest['config']['digest']}")[0])
     tar = _tar("etc/bench-mark", secrets.token_bytes(16))
     config["rootfs"]["diff_ids"].append(_digest(tar))
-    config["history"].append({"created": CREATED, "created_by": "bench.bases"})
+    config["history"].append({"created": CREATED, "created_by": "tests.support.reuse.bases"})
     layer = {"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", **_put(url, gzip.compress(tar))}
     manifest["layers"].append(layer)
     manifest["config"].update(_put(url, json.dumps(config).encode()))

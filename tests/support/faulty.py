@@ -17,7 +17,7 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from tests.servers import answering
+from tests.support.servers import answering
 
 _CHUNK = 1 << 16
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from tests.unit.tools import make
+from tests.support.projects import make
 
 APP = "/var/azureml-app"
 

@@ -94,7 +94,7 @@ async def _build_and_score(scratch: Path) -> str:
 
 
 async def _with_engine(engine: Any, base: str | None) -> str:
-    from .engine_scoring import score_container
+    from tests.support.engine_scoring import score_container
 
     _say(f"building with the Dagger engine {engine.version}")
     _, graph = await _read(base)
@@ -104,7 +104,7 @@ async def _with_engine(engine: Any, base: str | None) -> str:
 
 
 async def _with_local(builder: Builder, base: str | None, scratch: Path) -> str:
-    from .scoring import score_tar
+    from tests.support.scoring import score_tar
 
     _say(f"building with {builder.name}")
     _, graph = await _read(base)
@@ -137,7 +137,7 @@ def _base() -> Iterator[str | None]:
     if _can_pull():
         yield None
         return
-    from .standin import missing, push, registry
+    from tests.standin import missing, push, registry
 
     why_not = missing()
     if why_not:

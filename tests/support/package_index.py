@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from tests.servers import answering
+from tests.support.servers import answering
 
 LOOPBACK = "127.0.0.1"
 

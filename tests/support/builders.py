@@ -1,0 +1,50 @@
+"""What can build here: programs that may be missing, and tests of several builders."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.support import engine
+
+Need = Callable[..., None]
+
+
+@functools.cache
+def lacking(program: str) -> str | None:
+    """Why a builder or another program cannot be used here, or None. Docker's daemon must answer too.
+
+    Of Dagger it is an engine that counts, which is started where one is installed and none is named.
+    """
+    if program == "dagger":
+        return engine.lacking()
+    if not shutil.which(program):
+        return f"{program} is not installed"
+    if program == "docker":
+        try:
+            asked = subprocess.run(
+                ["docker", "version", "--format={{.Server.Version}}"], capture_output=True, timeout=10, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "the Docker daemon does not answer within 10 s"
+        if asked.returncode:
+            return "no Docker daemon answers"
+    return None
+
+
+def required() -> frozenset[str]:
+    """The programs that $DAGGER_AML_REQUIRE says may not be missing."""
+    return frozenset(os.environ.get("DAGGER_AML_REQUIRE", "").replace(",", " ").split())
+
+
+def need_programs(*programs: str) -> None:
+    """Skip the test when a program cannot be used; fail it when that program may not be missing."""
+    reasons = {program: reason for program in programs if (reason := lacking(program))}
+    if reasons:
+        end = pytest.fail if reasons.keys() & required() else pytest.skip
+        end("; ".join(reasons.values()))
