@@ -47,12 +47,14 @@ def project(tmp_path: Path) -> Path:
     return small(tmp_path / "small", weights=200_000)
 
 
-async def test_no_cache_metadata_and_iidfile(engine: Engine, project: Path, tmp_path: Path, tiny: str) -> None:
+async def test_no_cache_metadata_and_iidfile(
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str]
+) -> None:
     """--no-cache runs the step again; the files say what was made, in buildx's words."""
     recipe = tmp_path / "random_recipe.py"
     recipe.write_text(RANDOM_RECIPE)
     found = set()
-    words = ("build", project, "--recipe", recipe, "--base", tiny, "-t", "fresh:1", "--no-cache")
+    words = ("build", project, "--recipe", recipe, "--base", bases["classic"], "-t", "fresh:1", "--no-cache")
     for name in ("a", "b"):
         tar, said, image = (tmp_path / f"{name}.{end}" for end in ("tar", "json", "id"))
         done = cli(*words, "-o", tar, "--metadata-file", said, "--iidfile", image, "-q")
@@ -114,9 +116,9 @@ async def test_push_export_and_load_name_one_image(engine: Engine, project: Path
         subprocess.run([store, "rmi", tag], capture_output=True, check=False)
 
 
-async def test_container_is_a_plain_one(engine: Engine, project: Path, tiny: str) -> None:
+async def test_container_is_a_plain_one(engine: Engine, project: Path, bases: dict[str, str]) -> None:
     """A graph joins somebody's own pipeline as a ``dagger.Container``."""
-    graph = await code(await base(Graph(), tiny), project / "code")
+    graph = await code(await base(Graph(), bases["classic"]), project / "code")
     made = await container(graph, engine.client)
     listed = await made.with_exec(["stat", "-c", "%U %n", "/var/azureml-app/score.py"]).stdout()
     assert listed.strip() == "dockeruser /var/azureml-app/score.py"
@@ -151,11 +153,13 @@ async def test_conflicting_packages_fail_pip_check(engine: Engine, project: Path
 
 
 @pytest.mark.parametrize(("number", "code_"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_interrupted(engine: Engine, project: Path, tmp_path: Path, tiny: str, number: int, code_: int) -> None:
+async def test_interrupted(
+    engine: Engine, project: Path, tmp_path: Path, bases: dict[str, str], number: int, code_: int
+) -> None:
     """Stopped in the middle of a step: the code says so, nothing is left, no session process runs on."""
     recipe = tmp_path / "sleeping.py"
     recipe.write_text(RANDOM_RECIPE.replace("cat /proc/sys/kernel/random/uuid >/random", f"sleep {300 + number}"))
-    command = argv("build", project, "--recipe", recipe, "--base", tiny, "-o", tmp_path / "never.tar")
+    command = argv("build", project, "--recipe", recipe, "--base", bases["classic"], "-o", tmp_path / "never.tar")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:
