@@ -22,7 +22,7 @@ class Folder:
     """A folder, and what dagger-aml makes of it.
 
     :param name: the folder's own, which is the project's.
-    :param files: for :func:`tests.unit.tools.make`.
+    :param files: for :func:`tests.support.projects.make`.
     :param travels: the files of the image that come from it, without requirements.
     :param env: AZUREML_ENTRY_SCRIPT and AZUREML_MODEL_DIR, as far as set.
     :param request: what is posted to the image, and ``answer`` what it gives.
