@@ -107,8 +107,8 @@ def test_a_full_disk_at_the_folder_of_a_layout(project, host, need, small, tempo
     assert list(small.iterdir()) == [] and list(temporary.iterdir()) == []
 
 
-def test_a_full_disk_at_what_is_told_of_the_build(project, host, need, small, tmp_path) -> None:
-    need("dagger")
+@pytest.mark.engine
+def test_a_full_disk_at_what_is_told_of_the_build(project, host, small, tmp_path) -> None:
     _fill(small)
     done = build(project, host, "dagger", "-o", tmp_path / "x.tar", "--metadata-file", small / "told")
     one_error(done, 1, f"error: {small}/told: cannot be written (No space left on device)", "Make room")
@@ -134,16 +134,17 @@ def test_a_full_disk_for_temporary_files(project, host, need, small, tmp_path, b
     assert build(project, host, builder, "-o", tmp_path / "x.tar").returncode == 0 and whole(tmp_path / "x.tar")
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("words", [("-o", "-"), ("--load",)], ids=" ".join)
 def test_a_full_disk_for_the_engine_s_temporary_files(project, host, need, small, words) -> None:
-    need("dagger", "docker")
+    need("docker")
     done = build(project, host, "dagger", *words, TMPDIR=small)
     one_error(done, 1, f"error: {small}/dagger-aml-", "cannot be written (no space left on device)", "TMPDIR moves")
     assert list(small.iterdir()) == [] and done.stdout == ""
 
 
-def test_temporary_files_are_on_another_disk_than_the_output(project, host, need, small, tmp_path) -> None:
-    need("dagger")
+@pytest.mark.engine
+def test_temporary_files_are_on_another_disk_than_the_output(project, host, small, tmp_path) -> None:
     _fill(small)
     done = build(project, host, "dagger", "-o", tmp_path / "x.tar", TMPDIR=small)
     assert done.returncode == 0 and whole(tmp_path / "x.tar"), done.stderr
@@ -179,8 +180,8 @@ def test_no_streams_at_all(project, host, need, tmp_path, builder) -> None:
 @pytest.mark.parametrize(
     "shell", ['{ "$@" 2>&1; echo $? >&2; } | true', '{ "$@" -o -; echo code $? >&2; } | head -c 9 >/dev/null']
 )
-def test_a_reader_that_has_gone(project, host, need, tmp_path, temporary, shell) -> None:
-    need("dagger")
+@pytest.mark.engine
+def test_a_reader_that_has_gone(project, host, tmp_path, temporary, shell) -> None:
     done = build(project, host, "dagger", "-o", tmp_path / "x.tar", shell=shell, TMPDIR=temporary)
     assert done.stderr.split()[-1] == "1" and "Traceback" not in done.stderr
     assert {each.name for each in tmp_path.iterdir()} <= {"project", "mine.py", "temporary", "x.tar"}
@@ -188,8 +189,8 @@ def test_a_reader_that_has_gone(project, host, need, tmp_path, temporary, shell)
     assert list(temporary.iterdir()) == []
 
 
-def test_a_full_disk_behind_standard_output(project, host, need, temporary) -> None:
-    need("dagger")
+@pytest.mark.engine
+def test_a_full_disk_behind_standard_output(project, host, temporary) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
     done = build(project, host, "dagger", "-o", "-", shell='exec "$@" >/dev/full', TMPDIR=temporary)
@@ -197,8 +198,8 @@ def test_a_full_disk_behind_standard_output(project, host, need, temporary) -> N
     assert list(temporary.iterdir()) == []
 
 
-def test_letters_that_the_locale_does_not_have(project, host, need, tmp_path) -> None:
-    need("dagger")
+@pytest.mark.engine
+def test_letters_that_the_locale_does_not_have(project, host, tmp_path) -> None:
     (project / "code/dätei ✓.txt").write_text("x")
     (project / "model/mödel.bin").write_text("x")
     other = project.rename(tmp_path / "prü✓")
@@ -220,9 +221,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_source_that_changes_while_the_engine_reads_it(project, host, need, tmp_path, temporary, change) -> None:
-    need("dagger")
+def test_a_source_that_changes_while_the_engine_reads_it(project, host, tmp_path, temporary, change) -> None:
     model = project / "model/m.bin"
     model.write_bytes(MODEL * 40)
     words = command(project, host, "dagger", "-o", tmp_path / "x.tar", "--progress", "plain")
