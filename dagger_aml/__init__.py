@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .oci.model import Layer
     from .plan.keys import fingerprint
     from .plan.model import Plan
+    from .policy import Policy
     from .project.load import load_project
     from .project.model import Project
     from .project.recipe import lay_out, lay_out_each, load_recipe
@@ -116,6 +117,7 @@ _WHERE = {
     "oci.model": ("Layer",),
     "plan.keys": ("fingerprint",),
     "plan.model": ("Plan",),
+    "policy": ("Policy",),
     "project.load": ("load_project",),
     "project.model": ("Project",),
     "project.recipe": (

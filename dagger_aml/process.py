@@ -17,10 +17,7 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from attrs import frozen
 
 from .errors import DaggerAmlError
-
-GRACE = 5.0
-"""Seconds that a program has to end after SIGTERM."""
-
+from .policy import DEFAULT
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -47,6 +44,7 @@ async def run(
     stdout: BinaryIO | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    grace_seconds: float = DEFAULT.terminate_grace_seconds,
 ) -> Done:
     """Run a program to its end; when cancelled, end it and all that it started first.
 
@@ -54,6 +52,7 @@ async def run(
     :param heard: told each such line as it comes; ``Done`` has them all the same.
     :param stdout: an open file that takes the output instead.
     :param env: set on top of this process's environment.
+    :param grace_seconds: that it has to end after SIGTERM.
     :raises DaggerAmlError: it cannot be started.
     """
     try:
@@ -78,7 +77,7 @@ async def run(
         code = await process.wait()
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await _end(process)
+            await _end(process, grace_seconds)
         raise
     return Done(code, "\n".join(out), "\n".join(err))
 
@@ -126,11 +125,11 @@ def _plain(line: str) -> str:
     return parts[-1] if parts else ""
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, grace_seconds: float) -> None:
     started = _descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
-    with anyio.move_on_after(GRACE):
+    with anyio.move_on_after(grace_seconds):
         await process.wait()
     for pid, birth in started:
         if _birth(pid) == birth:
@@ -138,7 +137,7 @@ async def _end(process: Process) -> None:
                 os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         process.kill()
-    with anyio.move_on_after(GRACE):
+    with anyio.move_on_after(grace_seconds):
         await process.aclose()
 
 

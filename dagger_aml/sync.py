@@ -34,10 +34,10 @@ from .events import OnEvent, ignore
 from .graph.base import DEFAULT_PLATFORM
 from .graph.graph import Graph
 from .plan.model import Plan
+from .policy import DEFAULT, Policy
 from .project.model import Project
 from .project.recipe import lay_out as _lay_out
 from .project.recipe import lay_out_each as _lay_out_each
-from .serving.endpoint import READY_TIMEOUT
 
 if TYPE_CHECKING:
     from .backends.runtime import Published
@@ -152,7 +152,7 @@ class Builder:
         published: Published | None = None,
         env: Mapping[str, str] | None = None,
         offline: bool = False,
-        ready_timeout: float = READY_TIMEOUT,
+        ready_timeout: float = DEFAULT.ready_timeout_seconds,
         platform: str = DEFAULT_PLATFORM,
         name: str | None = None,
         keep: bool = False,
@@ -203,9 +203,10 @@ def lay_out_each(project: Project) -> tuple[Graph, ...]:
 def connect(
     *,
     engine: str | None = None,
-    engine_timeout: float = 300.0,
+    engine_timeout: float | None = None,
     no_cache: bool = False,
     on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
 ) -> Iterator[Builder]:
     """Connect to a Dagger engine; see :func:`dagger_aml.connect`, which raises the same.
 
@@ -216,7 +217,7 @@ def connect(
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(
-            connect(engine=engine, engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event)
+            connect(engine=engine, engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event, policy=policy)
         ) as connected,
     ):
         yield Builder(connected, portal)
@@ -230,6 +231,7 @@ def local_builder(
     no_cache: bool = False,
     pull: bool = False,
     on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
 ) -> Iterator[Builder]:
     """``docker``, ``podman`` or ``buildah`` of this machine; see :func:`dagger_aml.local_builder`.
 
@@ -238,7 +240,7 @@ def local_builder(
     from .backends.local.find import local_builder
 
     with start_blocking_portal() as portal:
-        builder = local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=on_event)
+        builder = local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=on_event, policy=policy)
         yield Builder(builder, portal)
 
 

@@ -14,6 +14,7 @@ from ..errors import BaseError, DaggerAmlError
 from ..events import OnEvent
 from ..graph.base import From
 from ..plan.model import Plan
+from ..policy import DEFAULT, Policy
 from .outputs import Export
 from .result import Result
 from .runtime import Output, Start, Started
@@ -63,6 +64,7 @@ class Opening:
     :param engine: address of the Dagger engine.
     :param engine_timeout: seconds for getting and starting one; None for as long as usual.
     :param quiet: nobody wants to know how the work goes on.
+    :param policy: how long everything is waited for.
     """
 
     format: Format | None = None
@@ -71,6 +73,7 @@ class Opening:
     engine: str | None = None
     engine_timeout: float | None = None
     quiet: bool = False
+    policy: Policy = DEFAULT
 
 
 class Kind(Protocol):

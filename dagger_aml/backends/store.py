@@ -9,29 +9,27 @@ from pathlib import Path
 import anyio
 
 from ..errors import BuildError, DaggerAmlError
-
-_DEADLINE = 10.0
-"""Seconds in which a daemon must answer."""
+from ..policy import DEFAULT, Policy
 
 
-async def docker_answers() -> bool:
-    """Whether a Docker daemon answers within ten seconds."""
+async def docker_answers(policy: Policy = DEFAULT) -> bool:
+    """Whether a Docker daemon answers, in ten seconds unless the policy says otherwise."""
     if not shutil.which("docker"):
         return False
     try:
-        with anyio.fail_after(_DEADLINE):
+        with anyio.fail_after(policy.program_answer_timeout_seconds):
             asked = await anyio.run_process(["docker", "version", "--format", "{{.Server.Version}}"], check=False)
     except (TimeoutError, OSError):
         return False
     return asked.returncode == 0 and bool(asked.stdout.strip())
 
 
-async def image_store() -> str:
+async def image_store(policy: Policy = DEFAULT) -> str:
     """``docker`` or ``podman``, whichever is there, docker first.
 
     :raises DaggerAmlError: neither.
     """
-    if await docker_answers():
+    if await docker_answers(policy):
         return "docker"
     if shutil.which("podman"):
         return "podman"

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..plan.model import Plan
-from .common import by_flag, check_engine, no_engine, opened
+from .common import by_flag, check_engine, no_engine, opened, policy_of_call
 from .options.build import engine_option, setting_option
 from .progress import Progress
 
@@ -63,4 +63,6 @@ async def _probed(graph: Graph, name: str, engine: str | None, progress: Progres
 async def _pinned(graph: Graph, progress: Progress) -> Graph:
     from ..oci.registry import resolve_digest
 
-    return pin(graph, {base: await resolve_digest(base, progress.on_event) for base in bases(graph)})
+    return pin(
+        graph, {base: await resolve_digest(base, progress.on_event, policy_of_call()) for base in bases(graph)}
+    )

@@ -16,6 +16,7 @@ from ..backends.builders import kind_of
 from ..backends.dagger.address import check_address, untested
 from ..errors import UsageError
 from ..graph.graph import Graph
+from ..policy import DEFAULT, Policy
 from ..project.load import load_project
 from ..project.model import Project
 from ..project.recipe import lay_out, lay_out_each
@@ -67,13 +68,19 @@ class MayStandAlone(click.Command):
         return super().parse_args(ctx, args)
 
 
+def policy_of_call() -> Policy:
+    """How long everything is waited for in this call of the command line."""
+    return click.get_current_context().find_object(Policy) or DEFAULT
+
+
 @asynccontextmanager
 async def opened(name: str, progress: Progress, opening: Opening) -> AsyncIterator[Builder]:
     """The builder that ``--with`` names; an engine's session ends with the block."""
     note = untested(opening.engine) if opening.engine else None
     if note:
         progress.note(note)
-    async with kind_of(name).opened(evolve(opening, quiet=progress.quiet), progress.on_event) as builder:
+    opening = evolve(opening, quiet=progress.quiet, policy=policy_of_call())
+    async with kind_of(name).opened(opening, progress.on_event) as builder:
         yield builder
 
 

@@ -11,12 +11,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
 from ..errors import DaggerAmlError, UsageError, first_of
 from ..version import __version__
+
+if TYPE_CHECKING:
+    from ..policy import Policy
 
 _COMMANDS = {
     "init": "Write a first dagger-aml.toml and requirements.txt.",
@@ -87,13 +90,16 @@ def cli() -> None:
         raise UsageError("the current folder was removed", do="Change into one that exists.") from None
 
 
-def main() -> NoReturn:
-    """Run the command line; never returns."""
+def main(policy: Policy | None = None) -> NoReturn:
+    """Run the command line; never returns.
+
+    :param policy: how long everything is waited for, in place of what is usual.
+    """
     _open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with _errors_told():
-            cli.main(prog_name="dagger-aml", standalone_mode=False)
+            cli.main(prog_name="dagger-aml", standalone_mode=False, obj=policy)
             sys.stdout.flush()
         sys.exit(0)
     finally:

@@ -12,22 +12,22 @@ from functools import partial
 import anyio
 
 from ..backends.builders import BUILDERS, DEFAULT
+from ..policy import DEFAULT as USUAL
+from ..policy import Policy
 from .builders import LOCAL, dagger, program
 from .check import AREAS, Check, Diagnosis
 from .machine import certificates, disk, logins, proxies, versions
 
-__all__ = ["AREAS", "CHECK_DEADLINE", "Check", "Diagnosis", "diagnose"]
-
-CHECK_DEADLINE = 10.0
-"""Seconds that one check may take; they run side by side."""
+__all__ = ["AREAS", "Check", "Diagnosis", "diagnose"]
 
 
-async def diagnose(*, engine: str | None = None, engine_timeout: float = 0) -> Diagnosis:
+async def diagnose(*, engine: str | None = None, engine_timeout: float = 0, policy: Policy = USUAL) -> Diagnosis:
     """Look at everything at once.
 
     :param engine: address of the Dagger engine to look at, in place of the one that would be found.
     :param engine_timeout: seconds that getting and starting an engine in Docker may take besides; with 0 neither is
         tried.
+    :param policy: how long one check may take, and what it asks.
     """
     parts: dict[str, tuple[Check, ...]] = {}
 
@@ -42,8 +42,9 @@ async def diagnose(*, engine: str | None = None, engine_timeout: float = 0) -> D
             parts[name] = (Check(area, name, "missing", f"cannot be told: {said.splitlines()[0]}"),)
 
     async with anyio.create_task_group() as tasks:
-        patience = CHECK_DEADLINE + engine_timeout
-        tasks.start_soon(look, "builders", DEFAULT, lambda: dagger(engine, engine_timeout), patience)
+        seconds = policy.doctor_check_deadline_seconds
+        ask_dagger = partial(dagger, engine, engine_timeout, policy)
+        tasks.start_soon(look, "builders", DEFAULT, ask_dagger, seconds + engine_timeout)
         for area, name, ask in (
             *(("builders", name, LOCAL.get(name, partial(program, name))) for name in BUILDERS if name != DEFAULT),
             ("disk", "disk", disk),
@@ -51,6 +52,6 @@ async def diagnose(*, engine: str | None = None, engine_timeout: float = 0) -> D
             ("proxies", "proxies", proxies),
             ("certificates", "certificates", certificates),
         ):
-            tasks.start_soon(look, area, name, ask, CHECK_DEADLINE)
+            tasks.start_soon(look, area, name, ask, seconds)
     names = (*BUILDERS, "disk", "logins", "proxies", "certificates")
     return Diagnosis(tuple(check for name in names for check in parts[name]), versions())

@@ -21,6 +21,7 @@ from ..backends.local.find import local_kind
 from ..backends.local.program import NEEDS_RANGES, hint
 from ..backends.store import docker_answers
 from ..errors import DaggerAmlError, EngineNotFound
+from ..policy import Policy
 from ..process import Done, run
 from ..text import human_size, words
 from .check import Check, State
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ..backends.dagger.builder import Engine
 
 _BOTH = ["classic", "buildkit"]
-_CACHE_DEADLINE = 3.0
-"""Seconds in which the engine must tell of its cache, and count what it holds."""
 
 
 def _builder(
@@ -64,18 +63,18 @@ def _builder(
 # --- the Dagger engine --------------------------------------------------------------------------------------------
 
 
-async def dagger(address: str | None, engine_timeout: float) -> tuple[Check, ...]:
+async def dagger(address: str | None, engine_timeout: float, policy: Policy) -> tuple[Check, ...]:
     """The engine at an address, or the one that ``build`` would use, and why that one."""
     from ..backends.dagger.connect import RUNNER_HOST, SESSION_PORT, reach
 
     sdk = version_of("dagger-io")
     named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
-    if not named and not engine_timeout and await docker_answers():
+    if not named and not engine_timeout and await docker_answers(policy):
         says = ["none runs", f"`build` would get one and start it in Docker, by dagger-io {sdk}"]
         do = "Nothing is started here: --engine-timeout 300 tries it. Without one: --with docker."
         return (_builder("dagger", "note", says, do=do, engine=_engine_facts(sdk)),)
     try:
-        async with reach(engine=address, engine_timeout=engine_timeout) as reached:
+        async with reach(engine=address, engine_timeout=engine_timeout, policy=policy) as reached:
             cache = await _cache(reached.engine)
             facts = _engine_facts(sdk, way=reached.way, tried=reached.tried, cache=cache)
             why = f"{reached.named_by} names it" if reached.named_by else "no other is named"
@@ -141,7 +140,7 @@ async def _cache(connected: Engine) -> dict[str, int | None]:
         "target_space": cache.target_space,
     }
     found: dict[str, int | None] = dict.fromkeys(asked)
-    with anyio.move_on_after(_CACHE_DEADLINE):
+    with anyio.move_on_after(connected.policy.doctor_cache_deadline_seconds):
         for name in reversed(asked):  # What takes long, the counting, comes last.
             with contextlib.suppress(dagger.DaggerError):
                 found[name] = await asked[name]()

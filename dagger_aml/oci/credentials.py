@@ -8,6 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from ..policy import DEFAULT
 from ..text import expanded
 
 
@@ -41,7 +42,12 @@ def credentials(host: str) -> tuple[str, str]:
 def _ask_helper(helper: str, host: str) -> tuple[str, str] | None:
     try:
         answer = subprocess.run(
-            [f"docker-credential-{helper}", "get"], input=host, capture_output=True, text=True, timeout=30, check=True
+            [f"docker-credential-{helper}", "get"],
+            input=host,
+            capture_output=True,
+            text=True,
+            timeout=DEFAULT.credential_helper_timeout_seconds,
+            check=True,
         )
         found = json.loads(answer.stdout)
         return found["Username"], found["Secret"]

@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
+
+from attrs import frozen
 
 from ..errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain
 from .reference import Reference
+
+Action = Literal["base", "image", "push"]
+"""What is wanted of a registry: a base, another image, or that it takes one."""
+
+
+@frozen
+class Peer:
+    """Whom a conversation is with, and about what.
+
+    :param reference: of the image, as it was given.
+    """
+
+    action: Action
+    reference: str
+
+    @property
+    def location(self) -> str:
+        """How messages name it: the name of the step."""
+        return f"{self.action} {self.reference}"
+
+    @property
+    def host(self) -> str:
+        """Of the registry; empty where the reference is none."""
+        try:
+            return Reference.parse(self.reference).host
+        except GraphError:
+            return ""
+
+
+def location(peer: Peer | str) -> str:
+    """Where a message is about; a step that is no conversation with a registry has only its name."""
+    return peer if isinstance(peer, str) else peer.location
+
 
 _TOLD = (
     (r"\b429\b|toomanyrequests", "it asks to slow down (429)"),
@@ -22,9 +58,13 @@ _TOLD = (
 """What builders print of a registry that is gone or busy, and what we say of it."""
 
 
-def said_by_registry(text: str, where: str) -> DaggerAmlError | None:
-    """The error that a builder's message about a registry means, or None when it is not about one."""
-    host = _host(text, where)
+def said_by_registry(text: str, peer: Peer | str) -> DaggerAmlError | None:
+    """The error that a builder's message about a registry means, or None when it is not about one.
+
+    :param peer: whom it talked to; of a step that may have talked to any, or none, its name.
+    """
+    action, where = peer.action if isinstance(peer, Peer) else None, location(peer)
+    host = _host(text, peer)
     at = f" ({host})" if host else ""
     if re.search(r"\b401\b|unauthorized|authentication required|no basic auth", text, re.I):
         return denied_by(401, where, host)
@@ -38,26 +78,21 @@ def said_by_registry(text: str, where: str) -> DaggerAmlError | None:
             step=where,
             do='Give your company\'s certificates to the builder itself (docs/howto-proxy-ca.md, "The builder").',
         )
-    if where.startswith("push ") or re.search(r"https?://|dial tcp|regist", text):
+    if action == "push" or re.search(r"https?://|dial tcp|regist", text):
         for pattern, meaning in _TOLD:
             match = re.search(pattern, text, re.I)
             if match:
                 return _away(f"{at}: {meaning.format(*match.groups())}", where, by_proxy="proxyconnect" in text)
-    if re.search(r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN", text, re.I) and "base" in where:
+    if re.search(r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN", text, re.I) and action == "base":
         return BuildError(f"the registry has no such image{at}", step=where, do="Check the name and the tag.")
     return None
 
 
-def _host(text: str, where: str) -> str:
-    """The registry that a message is about: of the reference that the step names, else of the first URL."""
-    kind, _, reference = where.partition(" ")
-    if kind in ("base", "push"):
-        try:
-            return Reference.parse(reference).host
-        except GraphError:
-            pass
-    found = re.search(r"https?://([^/\s\"]+)", text)
-    return found[1] if found else ""
+def _host(text: str, peer: Peer | str) -> str:
+    """The registry that a message is about: the peer, else that of the first URL."""
+    known = peer.host if isinstance(peer, Peer) else ""
+    found = None if known else re.search(r"https?://([^/\s\"]+)", text)
+    return found[1] if found else known
 
 
 def _away(said: str, where: str, *, by_proxy: bool) -> TryAgain:

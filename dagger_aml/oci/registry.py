@@ -2,7 +2,7 @@
 
 Credentials come from the docker config (``$DOCKER_CONFIG`` or ``~/.docker``) and its helpers, as every other tool
 takes them. A registry at localhost or 127.* is asked over plain HTTP and without a proxy, as docker and Dagger do.
-Questions are asked again where that may help (:mod:`~dagger_aml.retry`).
+Questions are asked again where that may help, and how long each try may take the :mod:`~dagger_aml.policy` says.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ import anyio
 from ..errors import BuildError, DaggerAmlError, TryAgain, UsageError
 from ..events import OnEvent, ignore
 from ..graph.base import From
-from ..retry import tried
+from ..policy import DEFAULT, Policy, retry
 from ..text import masked
 from .credentials import credentials
 from .messages import LATER, denied_by
@@ -46,29 +48,33 @@ _MANIFESTS = ", ".join(
 _BUSY = (429, 500, 502, 503, 504)
 
 
-PATIENCE = 15.0
-"""Seconds that a registry has to take a connection, and to begin each answer."""
-
-
-_BETWEEN = 60.0
-"""Seconds that may pass between two parts of a blob."""
-
-
-async def resolve_digest(base: From, on_event: OnEvent = ignore) -> str:
+async def resolve_digest(
+    base: From, on_event: OnEvent = ignore, policy: Policy = DEFAULT, *, timeout_seconds: float = math.inf
+) -> str:
     """The digest that a base's tag has in its registry now; empty for one that lies on this machine without any.
 
     :param on_event: told when it is asked again, here and below.
+    :param timeout_seconds: for each try to be over; one that takes longer is the last. Besides what the policy says
+        of connections and answers.
     :raises RegistryDenied: 401 or 403. :raises BuildError: no such image. :raises TryAgain: unreachable or busy.
     """
     if base.digest or base.archive:
         return base.digest or ""
     at = Reference.parse(base.reference)
-    _, digest = await _get(at, f"manifests/{at.tag or 'latest'}", f"base {base.reference}", on_event)
+    _, digest = await _get(
+        at, f"manifests/{at.tag or 'latest'}", f"base {base.reference}", on_event, policy, timeout_seconds
+    )
     return digest
 
 
 async def image_config(
-    reference: str, digest: str | None, platform: str, on_event: OnEvent = ignore
+    reference: str,
+    digest: str | None,
+    platform: str,
+    on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
+    *,
+    timeout_seconds: float = math.inf,
 ) -> dict[str, Any]:
     """The ``config`` object of an image's config: User, Env, OnBuild, Volumes, …
 
@@ -76,26 +82,36 @@ async def image_config(
     """
     at = Reference.parse(reference)
     where = f"base {reference}"
-    manifest, _ = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where, on_event)
+    get = partial(_get, at, where=where, on_event=on_event, policy=policy, timeout_seconds=timeout_seconds)
+    manifest, _ = await get(f"manifests/{digest or at.tag or 'latest'}")
     if "manifests" in manifest:
-        manifest, _ = await _get(at, f"manifests/{_variant(manifest, platform, where)}", where, on_event)
+        manifest, _ = await get(f"manifests/{_variant(manifest, platform, where)}")
     try:
         blob = manifest["config"]["digest"]
     except (KeyError, TypeError):
         raise _no_registry(at, where) from None
-    config, _ = await _get(at, f"blobs/{blob}", where, on_event)
+    config, _ = await get(f"blobs/{blob}")
     found: dict[str, Any] = config.get("config") or {}
     return found
 
 
-async def platform_digest(reference: str, digest: str | None, platform: str) -> str:
+async def platform_digest(
+    reference: str,
+    digest: str | None,
+    platform: str,
+    on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
+    *,
+    timeout_seconds: float = math.inf,
+) -> str:
     """The digest of an image's manifest for one platform, which may be another than that of its index.
 
     Raises as :func:`resolve_digest`.
     """
     at = Reference.parse(reference)
     where = f"base {reference}"
-    manifest, found = await _get(at, f"manifests/{digest or at.tag or 'latest'}", where)
+    path = f"manifests/{digest or at.tag or 'latest'}"
+    manifest, found = await _get(at, path, where, on_event, policy, timeout_seconds)
     return _variant(manifest, platform, where) if "manifests" in manifest else digest or found
 
 
@@ -108,18 +124,25 @@ def _variant(index: dict[str, Any], platform: str, where: str) -> str:
     raise BuildError(f"the image has no variant for {platform}", step=where)
 
 
-async def manifest_layers(reference: str, digest: str) -> tuple[str | None, tuple[Layer, ...]]:
-    """Config digest and layers of a pushed image; nothing where this machine cannot ask the registry, in 15 s."""
+async def manifest_layers(
+    reference: str, digest: str, on_event: OnEvent = ignore, policy: Policy = DEFAULT
+) -> tuple[str | None, tuple[Layer, ...]]:
+    """Config digest and layers of a pushed image; nothing where this machine cannot ask the registry."""
+    within = policy.lookup_timeout_seconds
     try:
-        with anyio.fail_after(PATIENCE):
-            manifest, _ = await _get(Reference.parse(reference), f"manifests/{digest}", reference)
+        with anyio.fail_after(within):
+            manifest, _ = await _get(
+                Reference.parse(reference), f"manifests/{digest}", reference, on_event, policy, within
+            )
         layers = tuple(Layer(each["digest"], each["size"]) for each in manifest["layers"])
         return manifest["config"]["digest"], layers
     except (DaggerAmlError, KeyError, TimeoutError):
         return None, ()
 
 
-async def download(reference: str, platform: str, folder: Path, on_event: OnEvent = ignore) -> None:
+async def download(
+    reference: str, platform: str, folder: Path, on_event: OnEvent = ignore, policy: Policy = DEFAULT
+) -> None:
     """Write an image to a folder as an OCI layout that holds it alone; each file is held against its digest.
 
     :param folder: exists and is empty.
@@ -129,22 +152,25 @@ async def download(reference: str, platform: str, folder: Path, on_event: OnEven
     at, where = Reference.parse(reference), f"image {reference}"
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
-    digest = await _saved(at, f"manifests/{at.digest or at.tag or 'latest'}", at.digest, blobs, where, on_event)
+    save = partial(_saved, at, blobs=blobs, where=where, on_event=on_event, policy=policy)
+    digest = await save(f"manifests/{at.digest or at.tag or 'latest'}", at.digest)
     manifest = json.loads((blobs / digest[7:]).read_bytes())
     if "manifests" in manifest:
         variant = _variant(manifest, platform, where)
-        digest = await _saved(at, f"manifests/{variant}", variant, blobs, where, on_event)
+        digest = await save(f"manifests/{variant}", variant)
         manifest = json.loads((blobs / digest[7:]).read_bytes())
     for each in (manifest["config"], *manifest["layers"]):
         if not (blobs / each["digest"][7:]).exists():
-            await _saved(at, f"blobs/{each['digest']}", each["digest"], blobs, where, on_event)
+            await save(f"blobs/{each['digest']}", each["digest"])
     kind = manifest.get("mediaType", "application/vnd.oci.image.manifest.v1+json")
     described = {"mediaType": kind, "digest": digest, "size": (blobs / digest[7:]).stat().st_size}
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
-async def _saved(at: Reference, path: str, digest: str | None, blobs: Path, where: str, on_event: OnEvent) -> str:
+async def _saved(
+    at: Reference, path: str, digest: str | None, *, blobs: Path, where: str, on_event: OnEvent, policy: Policy
+) -> str:
     """Write what a repository has at a path to a file named after its digest, a little in memory at a time."""
     new, found = blobs / "new", ""
     headers = {"Accept-Encoding": "identity"} | ({"Accept": _MANIFESTS} if path.startswith("manifests/") else {})
@@ -154,7 +180,7 @@ async def _saved(at: Reference, path: str, digest: str | None, blobs: Path, wher
         answer, found = await _streamed(client, at, path, headers, new, where)
         return answer
 
-    await _answered(at, where, once, on_event, between=_BETWEEN)
+    await _answered(at, where, once, on_event, policy, idle=policy.blob_idle_timeout_seconds)
     if digest and found != digest:
         raise BuildError(f"{at.host} sent something else than {digest}", step=where)
     new.rename(blobs / found[7:])
@@ -178,7 +204,9 @@ async def _streamed(
     return await _streamed(client, at, path, {**headers, "Authorization": token}, file, where)
 
 
-async def _get(at: Reference, path: str, where: str, on_event: OnEvent = ignore) -> tuple[dict[str, Any], str]:
+async def _get(
+    at: Reference, path: str, where: str, on_event: OnEvent, policy: Policy, timeout_seconds: float
+) -> tuple[dict[str, Any], str]:
     """A JSON document of a repository and its digest."""
     headers = {"Accept": _MANIFESTS} if path.startswith("manifests/") else {}
 
@@ -189,7 +217,7 @@ async def _get(at: Reference, path: str, where: str, on_event: OnEvent = ignore)
             answer = await client.get(f"{at.url}/{path}", headers={**headers, "Authorization": token})
         return answer
 
-    answer = await _answered(at, where, once, on_event)
+    answer = await _answered(at, where, once, on_event, policy, timeout_seconds=timeout_seconds)
     try:
         document = answer.json()
     except ValueError:
@@ -204,41 +232,48 @@ async def _answered(
     where: str,
     once: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
     on_event: OnEvent,
+    policy: Policy,
     *,
-    between: float | None = None,
+    idle: float | None = None,
+    timeout_seconds: float = math.inf,
 ) -> httpx.Response:
     """The answer 200 to a question; asked up to three times where connections fail, and after 429 and 5xx.
 
-    :param between: seconds that may pass between two parts of an answer; as long as for its beginning unless given.
+    :param idle: seconds that may pass between two parts of an answer; as long as for its beginning unless given.
+    :param timeout_seconds: for each try; where one takes longer, none follows.
     :raises RegistryDenied, BuildError, TryAgain: there is none.
     """
     import httpx
 
     async def ask() -> httpx.Response:
         try:
-            answer = await once(client)
+            with anyio.fail_after(timeout_seconds):
+                answer = await once(client)
         except httpx.TransportError as error:
             raise _unreachable(at, error, where) from None
+        except TimeoutError:
+            problem = f"the registry {at.host} does not answer within {timeout_seconds:.0f} s"
+            raise TryAgain(problem, where=where, do=LATER, after=None) from None
         _check_busy(answer, at, where)
         return answer
 
     try:
-        async with _client(at, between or PATIENCE) as client:
-            answer = await tried(ask, on_event)
+        async with _client(at, policy, idle or policy.answer_timeout_seconds) as client:
+            answer = await retry(ask, on_event, policy)
     except (httpx.RequestError, httpx.InvalidURL):
         raise _no_registry(at, where) from None
     _check_status(answer.status_code, at, where)
     return answer
 
 
-def _client(at: Reference, between: float) -> httpx.AsyncClient:
+def _client(at: Reference, policy: Policy, idle: float) -> httpx.AsyncClient:
     """Asks a registry, by the proxy and with the certificates that the environment names.
 
     :raises UsageError: it names what cannot be used.
     """
     import httpx
 
-    timeout = httpx.Timeout(between, connect=PATIENCE)
+    timeout = httpx.Timeout(idle, connect=policy.connect_timeout_seconds)
     try:
         return httpx.AsyncClient(timeout=timeout, follow_redirects=True, trust_env=not at.is_here)
     except OSError as error:

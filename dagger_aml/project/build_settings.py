@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from ..policy import DEFAULT
 from .setting import setting, settings_of
 
 
@@ -48,7 +49,7 @@ class BuildOptions:
         metadata=setting(
             key=("build", "engine-timeout"),
             type=float | None,
-            default=300.0,
+            default=DEFAULT.start_deadline_seconds,
             least=1,
             help="For getting and starting an engine in Docker; 300 unless given.",
             says="Seconds for getting and starting an engine in Docker.",
@@ -61,7 +62,7 @@ class BuildOptions:
         metadata=setting(
             key=("build", "ready-timeout"),
             type=float | None,
-            default=300.0,
+            default=DEFAULT.ready_timeout_seconds,
             least=1,
             help="For the server to be ready, init() included; 300 unless given.",
             says="Seconds for a served image to be ready, `init()` included.",

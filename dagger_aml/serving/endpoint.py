@@ -14,10 +14,6 @@ from .log import Log
 PAUSE = 0.1
 """Seconds between two questions to a server that is not up yet."""
 
-READY_TIMEOUT = 300.0
-"""Seconds to readiness, unless told otherwise: the ``WORKER_TIMEOUT`` of the prebuilt images, after which gunicorn
-kills a worker whose ``init()`` has not ended."""
-
 _SETTLED, _MOST_PAUSES = 0.4, 10
 
 

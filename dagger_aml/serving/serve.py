@@ -20,9 +20,10 @@ from ..base.python import python_argv
 from ..errors import UsageError
 from ..graph.base import DEFAULT_PLATFORM
 from ..graph.graph import Graph
+from ..policy import DEFAULT
 from .causes import why_not_ready, why_not_started
 from .debug import ENVIRONMENT, PORT, debugged
-from .endpoint import READY_TIMEOUT, Endpoint, wait_until_ready
+from .endpoint import Endpoint, wait_until_ready
 from .failure import ScoreFailed, ServeError, StartFailed
 from .http import Ask, Http, Scored
 from .inside import Inside
@@ -43,7 +44,7 @@ async def serve(
     published: Published | None = None,
     env: Mapping[str, str] | None = None,
     offline: bool = False,
-    ready_timeout: float = READY_TIMEOUT,
+    ready_timeout: float = DEFAULT.ready_timeout_seconds,
     platform: str = DEFAULT_PLATFORM,
     name: str | None = None,
     keep: bool = False,

@@ -15,10 +15,11 @@ from ..errors import DaggerAmlError, ProjectError, TryAgain
 from ..events import Said
 from ..graph.graph import Graph
 from ..plan.model import Plan
+from ..policy import DEFAULT
 from ..project.model import Project
 from .answer import differs
 from .causes import Cause, why_not_imported, why_not_scored
-from .endpoint import READY_TIMEOUT, Endpoint
+from .endpoint import Endpoint
 from .failure import ScoreFailed, StartFailed
 from .http import Scored
 from .places import Locate, located, near
@@ -61,7 +62,7 @@ class Smoke:
     offline: bool = True
     request: Path | None = None
     answer: Path | None = None
-    ready_timeout: float = READY_TIMEOUT
+    ready_timeout: float = DEFAULT.ready_timeout_seconds
 
     async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
         """Raise unless the image holds; tell the builder's listener what was seen.

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from attrs import evolve
 
-from dagger_aml import Graph, Options, build, load_project, load_recipe, retry
+from dagger_aml import Graph, Options, Policy, build, load_project, load_recipe
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.building.plans import ask
@@ -53,8 +53,9 @@ def events() -> list[Event]:
 
 @pytest.fixture
 def builder(name: str, events: list[Event]) -> LocalBuilder:
-    """A builder whose events are kept."""
-    return local_builder(name, on_event=events.append)
+    """A builder whose events are kept, and which soon tries again."""
+    policy = Policy(retry_pauses_seconds=(0.02, 0.04))
+    return local_builder(name, on_event=events.append, policy=policy)
 
 
 @pytest.fixture(autouse=True)
@@ -227,10 +228,7 @@ async def test_docker_s_old_client_builds_by_buildkit(
         assert caught.value.output == str(mark)
 
 
-async def test_a_base_that_is_not_there(
-    builder: LocalBuilder, bases: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dagger_aml.retry.WAITS", (0, 0))
+async def test_a_base_that_is_not_there(builder: LocalBuilder, bases: dict[str, str]) -> None:
     registry = bases["classic"].partition("/")[0]
     with pytest.raises(BuildError, match="no such image") as caught:
         await builder.ask(From.parse(f"{registry}/azureml/nothing:1"), [])
@@ -311,37 +309,27 @@ def refusing(*statuses: int) -> Iterator[tuple[str, list[int]]]:
 @pytest.mark.parametrize(
     ("status", "error"), [(401, RegistryDenied), (403, RegistryDenied), (404, BuildError), (503, TryAgain)]
 )
-async def test_a_pull_that_is_refused(
-    builder: LocalBuilder, status: int, error: type[DaggerAmlError], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dagger_aml.retry.WAITS", (0, 0))
+async def test_a_pull_that_is_refused(builder: LocalBuilder, status: int, error: type[DaggerAmlError]) -> None:
     with refusing(status) as (registry, _), pytest.raises(error):
         await builder.ask(From.parse(f"{registry}/some/base:1"), [])
 
 
-async def test_a_push_is_tried_three_times(
-    builder: LocalBuilder, tiny: str, events: list[Event], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_push_is_tried_three_times(builder: LocalBuilder, tiny: str, events: list[Event]) -> None:
     planned = await ask(Graph(From.parse(tiny)).add(Copy(Text(b"hi\n"), "/hi", "file")), builder)
     image = await builder.image(planned)
-    slept: list[float] = []
-    real = anyio.sleep
 
-    async def sleep(seconds: float) -> None:
-        if seconds < 1:  # between two looks, not between two tries
-            await real(seconds)
-        else:
-            slept.append(seconds)
+    def again() -> list[str]:
+        said = [event.text for event in events if isinstance(event, Said)]
+        return [text.rpartition("; ")[2] for text in said if "trying again in" in text]
 
-    monkeypatch.setattr(retry.anyio, "sleep", sleep)
     with refusing(503) as (registry, _), pytest.raises(TryAgain):
         # docker tries five times by itself in 50 s where it gets an answer, the others where they get none.
         await image.publish(f"{'localhost:9' if builder.name == 'docker' else registry}/some/image:1")
-    assert slept == [2, 4]
-    slept.clear()
+    assert again() == [f"trying again in 0 s ({number} of 3)" for number in (2, 3)]
+    events.clear()
     with refusing(403) as (registry, _), pytest.raises(RegistryDenied):
         await image.publish(f"{registry}/some/image:1")
-    assert not slept
+    assert not again()
 
 
 # --- interrupted --------------------------------------------------------------------------------------------------

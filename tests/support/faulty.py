@@ -32,11 +32,13 @@ class Answer:
     """Answer in the registry's place.
 
     :param code: of the error in the body, as registries have it.
+    :param after: seconds, since who is busy takes its time to say so.
     """
 
     status: int
     headers: Mapping[str, str] = {}
     code: str = "UNKNOWN"
+    after: float = 0
 
 
 @frozen
@@ -182,6 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, answer: Answer) -> None:
         # The rest of the request is not read: as a registry that refuses an upload does.
         self.close_connection = True
+        self.proxy._over.wait(answer.after)
         body = f'{{"errors":[{{"code":"{answer.code}","message":"broken on purpose"}}]}}\n'.encode()
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json")

@@ -18,6 +18,7 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph, Run
 from dagger_aml.graph.source import Text
 from dagger_aml.oci.docker_archive import name_in_tar, read_tar
+from dagger_aml.oci.messages import Peer
 from dagger_aml.plan.make import plan
 from dagger_aml.plan.model import Plan
 from dagger_aml.process import Done
@@ -298,7 +299,7 @@ def test_a_tar_of_docker_25_gets_its_name_twice(tmp_path: Path) -> None:
     ],
 )
 def test_refusals(said: str, error: type[Exception]) -> None:
-    assert type(refused(Done(1, "", said), "h.example/x:1", "base h.example/x:1", ["podman", "pull"])) is error
+    assert type(refused(Done(1, "", said), Peer("base", "h.example/x:1"), ["podman", "pull"])) is error
 
 
 def test_references_for_podman() -> None:

@@ -126,6 +126,7 @@ from attrs import frozen
 
 from ..base import Capabilities, Format, Runtime
 from ...events import OnEvent
+from ...policy import Policy
 from .containers import Containers
 from .docker_cli import DockerCli
 from .kind import LocalKind
@@ -156,8 +157,8 @@ class Nerdctl(DockerCli):
         return KIND.runtime()
 
 
-def _found(format: Format | None, _: OnEvent) -> Nerdctl:
-    answer("nerdctl", "version")
+def _found(format: Format | None, _: OnEvent, policy: Policy) -> Nerdctl:
+    answer("nerdctl", "version", policy=policy)
     return Nerdctl(format or "buildkit")
 
 

@@ -23,6 +23,7 @@ from dagger_aml.backends.dagger import connect
 from dagger_aml.cli import main
 from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
+from dagger_aml.policy import DEFAULT, Policy
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.text import masked
 from tests.support.calls import await_
@@ -100,9 +101,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made
 
 
-def checks(area: str) -> dict[str, Check]:
+def checks(area: str, policy: Policy = DEFAULT) -> dict[str, Check]:
     """What is found in one area, by name."""
-    return {each.name: each for each in await_(diagnose()).of(area)}
+    return {each.name: each for each in await_(diagnose(policy=policy)).of(area)}
 
 
 @pytest.fixture
@@ -207,11 +208,10 @@ def test_a_rootless_podman_without_ranges_is_noted(machine: Machine, monkeypatch
     assert found.state == "note" and found.facts["works"] and "/etc/subuid" in (found.do or "")
 
 
-def test_a_program_that_hangs_is_given_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_hangs_is_given_up(machine: Machine) -> None:
     machine.program("podman", "PATH=/bin:/usr/bin; exec sleep 600")
-    monkeypatch.setattr("dagger_aml.doctor.CHECK_DEADLINE", 0.5)
     begun = time.monotonic()
-    found = checks("builders")["podman"]
+    found = checks("builders", Policy(doctor_check_deadline_seconds=0.5))["podman"]
     assert time.monotonic() - begun < 8
     assert found.state == "missing" and "does not answer within" in found.says
 
@@ -223,9 +223,8 @@ def test_an_engine_that_accepts_and_says_nothing_is_given_up(
         port = server.getsockname()[1]
         machine.program("dagger", "PATH=/bin:/usr/bin; exec sleep 600")
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://me:hunter2@127.0.0.1:{port}")
-        monkeypatch.setattr("dagger_aml.backends.dagger.connect.ANSWER_DEADLINE", 0.5)
         begun = time.monotonic()
-        found = checks("builders")["dagger"]
+        found = checks("builders", Policy(engine_answer_timeout_seconds=0.5))["dagger"]
         assert time.monotonic() - begun < 8
         assert found.state == "missing" and "it does not answer within" in (found.do or "")
         assert "hunter2" not in f"{found}"
@@ -235,9 +234,8 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
     with greeting() as port:
         machine.program("dagger", "PATH=/bin:/usr/bin; exec sleep 600")
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
-        monkeypatch.setattr("dagger_aml.backends.dagger.connect.SESSION_DEADLINE", 0.5)
         begun = time.monotonic()
-        found = checks("builders")["dagger"]
+        found = checks("builders", Policy(session_deadline_seconds=0.5))["dagger"]
         assert time.monotonic() - begun < 8
     assert found.state == "missing" and "no session within" in (found.do or "")
 
@@ -254,7 +252,7 @@ def test_what_names_the_engine_is_told(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, variable: str, engine: str | None, named_by: str
 ) -> None:
     async def session(_: Any, __: str, way: str, *___: Any, **____: Any) -> Any:
-        return connect._Session("1", "token", way)
+        return connect._Session("1", "token", way, 60)
 
     async def answers(*_: Any, **__: Any) -> None:
         pass

@@ -15,6 +15,7 @@ import pytest
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied
 from dagger_aml.oci.registry import download
+from dagger_aml.policy import Policy
 from tests.support.servers import answering
 
 from .test_diff import BASE, CONFIG, document
@@ -98,18 +99,12 @@ async def test_an_image_of_a_platform_comes_whole(shelf: Shelf, layout: Path) ->
     assert sum(path.startswith("blobs/") for path in shelf.asked) == 2, "a layer that is there twice comes once"
 
 
-async def test_by_its_digest_with_a_login_from_a_busy_registry(
-    shelf: Shelf, layout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("anyio.sleep", lambda _: _at_once())
+async def test_by_its_digest_with_a_login_from_a_busy_registry(shelf: Shelf, layout: Path) -> None:
     index = shelf.put(shelf.held["manifests/1"], "index.v1+json")
     shelf.token, shelf.busy = "yes", 2
-    await download(f"{shelf.host}/x/y@{index['digest']}", "linux/amd64", layout)
+    at_once = Policy(retry_pauses_seconds=(0, 0))
+    await download(f"{shelf.host}/x/y@{index['digest']}", "linux/amd64", layout, policy=at_once)
     assert read_image(layout).config["platform"] == "linux/amd64"
-
-
-async def _at_once() -> None:
-    """Sleep no time."""
 
 
 def _other_bytes(shelf: Shelf, path: str) -> None:

@@ -8,7 +8,7 @@ from dagger_aml import EngineGone, TryAgain
 from dagger_aml.backends.dagger.errors import _from_engine
 from dagger_aml.backends.dagger.errors import translated as _translated
 from dagger_aml.events import Event
-from dagger_aml.retry import tried
+from dagger_aml.policy import retry
 from tests.support.calls import await_
 
 
@@ -56,5 +56,5 @@ def test_nothing_is_tried_again_with_an_engine_that_has_gone() -> None:
         raise _from_engine("push", "engine is shutting down")
 
     with pytest.raises(EngineGone):
-        await_(tried(push, told.append))
+        await_(retry(push, told.append))
     assert (len(calls), told) == (1, [])

@@ -8,6 +8,8 @@ import io
 import json
 import sys
 import tarfile
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,8 @@ from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
 from dagger_aml.oci.docker_archive import name_in_tar, read_tar, unpack_layout, write_layout
 from dagger_aml.plan.model import Plan
+from dagger_aml.policy import Policy, retry
 from dagger_aml.project.recipe import lay_out_each
-from dagger_aml.retry import tried
 from tests.support.calls import await_
 from tests.support.projects import SCORE, make
 
@@ -413,37 +415,36 @@ def test_only_the_parts_of_a_layout_are_unpacked(tmp_path: Path) -> None:
 # --- a push is tried again ----------------------------------------------------------------------------------------
 
 
-def test_a_push_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
+def test_a_push_is_tried_again() -> None:
     events: list[Event] = []
+    policy, tries = Policy(retry_pauses_seconds=(0.6, 0.04)), list[float]()
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr("anyio.sleep", sleep)
-
-    def failing(times: int, error: type[Exception] = TryAgain) -> Any:
-        left = [times]
+    def failing(times: int, error: Exception | None = None) -> Any:
+        tries.clear()
 
         async def push() -> str:
-            left[0] -= 1
-            if left[0] >= 0:
-                raise error("busy")
+            tries.append(time.monotonic())
+            if len(tries) <= times:
+                raise error or TryAgain("busy")
             return "done"
 
         return push
 
-    assert await_(tried(failing(2), events.append)) == "done" and slept == [2, 4]
+    def pauses() -> list[float]:
+        return [after - before for before, after in pairwise(tries)]
+
+    assert await_(retry(failing(2), events.append, policy)) == "done"
+    first, second = pauses()
+    assert first >= 0.6 and 0.04 <= second < 0.6
     assert [event.text for event in events if isinstance(event, Said)] == [
-        "busy; trying again in 2 s (2 of 3)",
-        "busy; trying again in 4 s (3 of 3)",
+        "busy; trying again in 1 s (2 of 3)",
+        "busy; trying again in 0 s (3 of 3)",
     ]
-    slept.clear()
     with pytest.raises(TryAgain):
-        await_(tried(failing(3), events.append))
-    assert slept == [2, 4]
-    with pytest.raises(TryAgain):
-        await_(tried(failing(1), events.append, enough=lambda: True))
-    with pytest.raises(BuildError):
-        await_(tried(failing(1, BuildError), events.append))
-    assert slept == [2, 4]
+        await_(retry(failing(3), events.append, policy))
+    assert len(tries) == 3
+    for enough in (TryAgain("busy", after=None), TryAgain("busy", after=31), BuildError("refused")):
+        with pytest.raises(type(enough)):
+            await_(retry(failing(1, enough), events.append, policy))
+        assert len(tries) == 1
+    assert Policy().retry_pauses_seconds == (2, 4)

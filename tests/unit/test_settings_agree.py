@@ -8,15 +8,14 @@ from attrs import fields
 
 from dagger_aml import Options
 from dagger_aml.backends.builders import BUILDERS
-from dagger_aml.backends.dagger.connect import START_DEADLINE
 from dagger_aml.cli.main import _COMMANDS
 from dagger_aml.cli.options.build import SettingOption
 from dagger_aml.cli.several import AT_ONCE
+from dagger_aml.policy import Policy
 from dagger_aml.project.build_settings import BUILD_SETTINGS, BuildOptions
 from dagger_aml.project.setting import spellings
 from dagger_aml.project.settings import FILE_KEYS, PROJECT_SETTINGS
 from dagger_aml.project.tables import KEYS, REFUSED, TABLES, Tables, field_name
-from dagger_aml.serving.endpoint import READY_TIMEOUT
 from tools import reference
 
 from .test_docs import DOCS
@@ -98,8 +97,8 @@ def test_every_field_of_the_options_is_a_setting():
 
 
 def test_the_defaults_are_those_of_the_library():
-    assert BUILD_SETTINGS["engine_timeout"].default == START_DEADLINE
-    assert BUILD_SETTINGS["ready_timeout"].default == READY_TIMEOUT
+    assert BUILD_SETTINGS["engine_timeout"].default == Policy().start_deadline_seconds
+    assert BUILD_SETTINGS["ready_timeout"].default == Policy().ready_timeout_seconds
     assert BUILD_SETTINGS["jobs"].unsaid == f"`{AT_ONCE}`"
     assert BUILD_SETTINGS["builder"].default in BUILDERS and all(f"`{name}`" in BUILD_SETTINGS["builder"].says
                                                                  for name in BUILDERS)  # fmt: skip

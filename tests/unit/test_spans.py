@@ -15,11 +15,11 @@ from opentelemetry import propagate
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from dagger_aml.backends.dagger import spans as spans_module
-from dagger_aml.backends.dagger import timeline
 from dagger_aml.backends.dagger.spans import Spans, Work, received
 from dagger_aml.backends.dagger.timeline import Timeline, pushing
 from dagger_aml.backends.transfers import Reading, growing
 from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred
+from dagger_aml.policy import Policy
 
 RECORDED = Path(__file__).parent / "spans"
 EXEC, COPY = "Container.withExec", "Container.withDirectory"
@@ -196,10 +196,9 @@ async def test_without_spans_a_step_is_told_at_once():
 
 
 @pytest.mark.anyio
-async def test_spans_that_never_come_are_not_waited_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(timeline, "_PATIENCE", 0.1)
+async def test_spans_that_never_come_are_not_waited_for():
     told: list[Event] = []
-    line = Timeline(told.append, Spans())
+    line = Timeline(told.append, Spans(), Policy(span_deadline_seconds=0.1))
     async with line.step("words", 1, 1, call=EXEC):
         pass
     with anyio.fail_after(5):
@@ -210,11 +209,9 @@ async def test_spans_that_never_come_are_not_waited_for(monkeypatch: pytest.Monk
 
 
 @pytest.mark.anyio
-async def test_a_call_that_the_session_made_before_is_cached(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(timeline, "_SILENCE", 0.05)
-    monkeypatch.setattr(timeline, "_PATIENCE", 60)
+async def test_a_call_that_the_session_made_before_is_cached():
     spans, told = Spans(), list[Event]()
-    line = Timeline(told.append, spans)
+    line = Timeline(told.append, spans, Policy(span_silence_seconds=0.05, span_deadline_seconds=60))
     async with line.step("words", 1, 1, call=EXEC):
         (work,) = spans._works.values()
         request = next(span for span in after("second")[0].spans.values() if span.name == "POST /query")

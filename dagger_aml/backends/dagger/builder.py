@@ -12,7 +12,7 @@ import os
 import posixpath
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -31,17 +31,17 @@ from ...graph.base import From, Given
 from ...graph.graph import Built, Copy, Run
 from ...graph.source import Empty, Local, Text
 from ...oci import layout as oci_layout
+from ...oci.messages import Peer
 from ...plan.keys import labels
 from ...plan.model import Plan
-from ...retry import tried
-from .. import patience
+from ...policy import DEFAULT, Policy
 from ..base import Capabilities, Image, Runtime, own_image
-from ..patience import patient
+from ..conversation import Conversation, News
 from ..secret_files import SecretFiles, secret_files
 from ..transfers import Reading
 from .capabilities import CAPABILITIES
 from .copies import exact_pattern
-from .errors import engine_gone, translated
+from .errors import engine_gone, meaning, translated
 from .image import DaggerImage
 from .probe import probe_answer, triggers_of
 from .service import Services
@@ -78,11 +78,13 @@ class Engine:
         given: dagger.Container | None = None,
         spans: Spans | None = None,
         sender: int | None = None,
+        policy: Policy = DEFAULT,
     ) -> None:
         self.client = client
         self.given = given
         self.spans = spans
         self.sender = sender
+        self.policy = policy
         self.version = version
         self.on_event = on_event
         self._imported: dict[From, dagger.Container] = {}
@@ -95,7 +97,7 @@ class Engine:
 
     def runtime(self) -> Runtime:
         """Services of the engine."""
-        return Services(self.name, self.client, self.gone)
+        return Services(self.name, self.client, self.gone, self.policy)
 
     def with_events(self, on_event: OnEvent) -> Engine:
         """The same session, whose work is told to another callback: one for each of several images."""
@@ -107,31 +109,28 @@ class Engine:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.base.Builder`)."""
         self.on_event(Said(f"asking the base {base.pinned}"))
         container = await self._from(base)
-        where = f"base {base.pinned}"
+        if base.archive or isinstance(base, Given):
+            # Of no registry, so nobody knows how long it takes.
+            async with translated(Peer("base", base.pinned)):
+                digest, known = await self._config(base, container, "")
+                return digest, from_probe(await probe_answer(base, _probe(container, known, paths)), known)
+        talk = self._talk(Peer("base", base.pinned))
 
-        async def reference() -> str:
-            async with translated(where):
-                return "" if base.archive or isinstance(base, Given) else await container.image_ref()
+        async def reference(_: News) -> str:
+            return await container.image_ref()
 
-        async def config() -> tuple[str | None, BaseFacts]:
-            async with translated(where):
-                return await self._config(base, container, ref)
+        async def config(_: News) -> tuple[str | None, BaseFacts]:
+            return await self._config(base, container, ref)
 
-        async def answer() -> str:
-            async with translated(where):
-                return await probe_answer(base, probe)
+        async def answer(_: News) -> str:
+            return await probe_answer(base, probe)
 
-        async with self._waiting(base, patience.SMALL):
-            ref = await tried(reference, self.on_event)
+        ref = await talk.call(reference, idle_timeout_seconds=self.policy.manifest_timeout_seconds)
         # From here on the engine pulls the layers, whatever it is asked.
-        async with self._waiting(base, patience.LARGE):
-            digest, known = await tried(config, self.on_event)
-            probe = (
-                container.with_user("0:0")
-                .with_workdir("/")
-                .with_exec(list(probe_argv(known.user, known.environment)), stdin=probe_stdin(paths))
-            )
-            return digest, from_probe(await tried(answer, self.on_event), known)
+        idle = self.policy.layer_idle_timeout_seconds
+        digest, known = await talk.call(config, idle_timeout_seconds=idle)
+        probe = _probe(container, known, paths)
+        return digest, from_probe(await talk.call(answer, idle_timeout_seconds=idle), known)
 
     async def gone(self, step: str) -> EngineGone | None:
         """Why the engine cannot be reached any more, where it cannot.
@@ -140,19 +139,19 @@ class Engine:
         """
         try:
             async with translated(step):
-                with anyio.fail_after(10):
+                with anyio.fail_after(self.policy.liveness_timeout_seconds):
                     await self.client.version()
         except EngineGone as error:
             return error
         except TimeoutError:
-            return engine_gone(step, "no answer within 10 s")
+            return engine_gone(step, f"no answer within {self.policy.liveness_timeout_seconds:.0f} s")
         return None
 
-    def _waiting(self, base: From, longest: float) -> AbstractAsyncContextManager[object]:
-        """What ends the wait for a base's registry; of another base nobody knows how long it takes."""
-        if base.archive or isinstance(base, Given):
-            return nullcontext()
-        return patient(f"base {base.pinned}", longest, self.on_event)
+    def _talk(self, peer: Peer) -> Conversation:
+        """With a registry, through the engine."""
+        return Conversation(
+            peer, self.policy, self.on_event, partial(meaning, peer=peer), partial(self.gone, peer.location)
+        )
 
     async def _config(self, base: From, container: dagger.Container, ref: str) -> tuple[str | None, BaseFacts]:
         """The base's digest, and what its config says.
@@ -163,7 +162,7 @@ class Engine:
             return base.digest, of_config(oci_layout.config(base))
         digest = "sha256:" + ref.partition("@sha256:")[2] if "@sha256:" in ref else base.digest
         env = {await each.name(): await each.value() for each in await container.env_variables()}
-        onbuild, volumes = (None, None) if isinstance(base, Given) else await triggers_of(base, digest)
+        onbuild, volumes = (None, None) if isinstance(base, Given) else await triggers_of(base, digest, self.policy)
         return digest, BaseFacts(
             source="asked",
             user=await container.user(),
@@ -186,7 +185,15 @@ class Engine:
         return self._image(several[0].plan, [each.container for each in several])
 
     def _image(self, plan: Plan, containers: Sequence[dagger.Container]) -> DaggerImage:
-        return DaggerImage(plan, containers[0], containers[1:], spans=self.spans, on_event=self.on_event)
+        return DaggerImage(
+            plan,
+            containers[0],
+            containers[1:],
+            spans=self.spans,
+            on_event=self.on_event,
+            policy=self.policy,
+            gone=self.gone,
+        )
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Write one folder of a plan's image to this machine."""
@@ -200,7 +207,7 @@ class Engine:
 
     async def container(self, plan: Plan) -> dagger.Container:
         """Execute a plan and give the container, config included; every step has then run."""
-        timeline = Timeline(self.on_event, self.spans)
+        timeline = Timeline(self.on_event, self.spans, self.policy)
         with unchanged(plan.layers):
             with secret_files(plan.access) as files:
                 container = await self._layers(await self._from(plan.base), plan.layers, files, timeline)
@@ -227,7 +234,7 @@ class Engine:
             if tar is None:
                 tar = work / "base.tar"
                 await anyio.to_thread.run_sync(oci_layout.write_tar, base, tar)
-            async with translated(f"base {base.archive}"):
+            async with translated(Peer("base", str(base.archive))):
                 empty = self.client.container(platform=dagger.Platform(base.platform))
                 return await empty.import_(self.client.host().file(str(tar))).sync()
 
@@ -344,6 +351,15 @@ class Engine:
                 made = made.with_new_directory(folder, permissions=0o755)
             made = await made.sync()
         return made
+
+
+def _probe(container: dagger.Container, known: BaseFacts, paths: Iterable[str]) -> dagger.Container:
+    """A container in which the probe's script runs."""
+    return (
+        container.with_user("0:0")
+        .with_workdir("/")
+        .with_exec(list(probe_argv(known.user, known.environment)), stdin=probe_stdin(paths))
+    )
 
 
 async def given_base(container: dagger.Container) -> Given:

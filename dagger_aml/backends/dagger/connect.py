@@ -24,6 +24,7 @@ from attrs import evolve, frozen
 
 from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import OnEvent, Said, ignore
+from ...policy import DEFAULT, Policy
 from ...text import masked
 from ..store import docker_answers
 from .address import TESTED, check_address
@@ -39,18 +40,6 @@ RUNNER_HOST = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 CLI_BIN = "_EXPERIMENTAL_DAGGER_CLI_BIN"
 
 
-ANSWER_DEADLINE = 9.0
-"""Seconds in which a session, an engine or a Docker daemon must answer, so that the whole is told within ten."""
-
-
-SESSION_DEADLINE = 60.0
-"""Seconds in which an engine that answers must have made a session: ten that begin at once take each other's time."""
-
-
-START_DEADLINE = 300.0
-"""Seconds that downloading the CLI and starting an engine in Docker may take, unless told otherwise."""
-
-
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """How an HTTP/2 connection begins (RFC 9113, 3.4). An engine that works answers it at once."""
 
@@ -64,6 +53,8 @@ class _Session:
     port: str
     token: str
     way: str
+    deadline_seconds: float
+    """For the engine behind it to answer the first question."""
     spans: Spans | None = None
     pid: int | None = None
     named_by: str = ""
@@ -84,8 +75,22 @@ class Reached:
     named_by: str = ""
 
 
-_Way = Callable[[AsyncExitStack, float, OnEvent], Awaitable[_Session]]
-"""What makes a session, or says why not, given where to put what must end, the patience and who is told."""
+@frozen
+class _Asked:
+    """What every way to an engine is given.
+
+    :param stack: takes what must end with the connection.
+    :param start_seconds: for the download of Dagger's command line and the start of an engine; 0: neither is tried.
+    """
+
+    stack: AsyncExitStack
+    start_seconds: float
+    policy: Policy
+    on_event: OnEvent
+
+
+_Way = Callable[[_Asked], Awaitable[_Session]]
+"""What makes a session, or says why not."""
 
 
 class _NoAnswer(Exception):
@@ -96,28 +101,38 @@ class _NoAnswer(Exception):
 async def connect(
     *,
     engine: str | None = None,
-    engine_timeout: float = START_DEADLINE,
+    engine_timeout: float | None = None,
     no_cache: bool = False,
     on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
 ) -> AsyncIterator[Engine]:
     """Connect to a Dagger engine; the session ends with the block.
 
     :param engine: address of one, ``unix:///PATH`` or ``tcp://HOST:PORT``: then no session and no other engine is
         taken, whatever the environment says. Addresses of other schemes go to Dagger's command line as they are.
-    :param engine_timeout: seconds for the download of Dagger's CLI and the start of an engine in Docker. An existing
-        session and a named engine get 10 seconds each to answer.
+    :param engine_timeout: seconds for the download of Dagger's CLI and the start of an engine in Docker: the policy's
+        ``start_deadline_seconds`` unless given. An existing session and a named engine get 10 seconds each to answer.
     :param no_cache: run every command again, whatever the engine remembers.
+    :param policy: how long everything is waited for, now and in what is built.
     :raises EngineNotFound: nothing answers; the message says what was tried and how to get each.
     :raises EngineGone: the engine went away while the block ran.
     :raises UsageError: ``engine`` is no address.
     """
-    async with reach(engine=engine, engine_timeout=engine_timeout, no_cache=no_cache, on_event=on_event) as reached:
+    patience = policy.start_deadline_seconds if engine_timeout is None else engine_timeout
+    async with reach(
+        engine=engine, engine_timeout=patience, no_cache=no_cache, on_event=on_event, policy=policy
+    ) as reached:
         yield reached.engine
 
 
 @asynccontextmanager
 async def reach(
-    *, engine: str | None = None, engine_timeout: float, no_cache: bool = False, on_event: OnEvent = ignore
+    *,
+    engine: str | None = None,
+    engine_timeout: float,
+    no_cache: bool = False,
+    on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
 ) -> AsyncIterator[Reached]:
     """Connect as :func:`connect` does, and tell by which way.
 
@@ -129,16 +144,16 @@ async def reach(
         ways = (partial(_engine_at, engine),)
     tried: list[str] = []
     async with AsyncExitStack() as stack:
+        asked = _Asked(stack, engine_timeout, policy, on_event)
         for way in ways:
             try:
-                session = await way(stack, engine_timeout, on_event)
+                session = await way(asked)
             except _NoAnswer as error:
                 tried.append(str(error))
                 continue
             try:
-                patience = ANSWER_DEADLINE if way is _existing_session else SESSION_DEADLINE
-                with anyio.fail_after(patience + (engine_timeout if way is _engine_in_docker else 0)):
-                    client = await _client(stack, session, no_cache, on_event)
+                with anyio.fail_after(session.deadline_seconds):
+                    client = await _client(asked, session, no_cache)
             except _NoAnswer as error:
                 tried.append(str(error))
                 continue
@@ -150,7 +165,7 @@ async def reach(
         raise _not_found(tried, engine)
 
 
-async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Session:
+async def _existing_session(asked: _Asked) -> _Session:
     port, token = os.environ.get(SESSION_PORT), os.environ.get(SESSION_TOKEN)
     if not port:
         raise _NoAnswer(f"an existing session: ${SESSION_PORT} is not set (`dagger run` sets it)")
@@ -158,53 +173,58 @@ async def _existing_session(_: AsyncExitStack, __: float, ___: OnEvent) -> _Sess
         raise _NoAnswer(
             f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, the first a number"
         )
-    await _answers("an existing session", "127.0.0.1", int(port))
-    return _Session(port, token, f"the session at port {port}", named_by=f"${SESSION_PORT}")
+    seconds = asked.policy.engine_answer_timeout_seconds
+    await _answers("an existing session", "127.0.0.1", int(port), seconds=seconds)
+    return _Session(port, token, f"the session at port {port}", seconds, named_by=f"${SESSION_PORT}")
 
 
-async def _named_engine(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
+async def _named_engine(asked: _Asked) -> _Session:
     host = os.environ.get(RUNNER_HOST)
     if not host:
         raise _NoAnswer(
             f"a named engine: neither --engine nor ${RUNNER_HOST} (unix:///run/dagger/engine.sock, tcp://HOST:PORT)"
         )
-    return evolve(await _engine_at(host, stack, patience, on_event), named_by=f"${RUNNER_HOST}")
+    return evolve(await _engine_at(host, asked), named_by=f"${RUNNER_HOST}")
 
 
-async def _engine_at(address: str, stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
+async def _engine_at(address: str, asked: _Asked) -> _Session:
     """A session of the engine at an address; of those that Dagger's command line may have to start, with patience."""
     url = urlsplit(address)
     way = f"the engine at {masked(address)}"
+    within = asked.policy.engine_answer_timeout_seconds
     if url.scheme == "unix":
-        await _answers(way, url.path or url.netloc, hello=_HELLO)
+        await _answers(way, url.path or url.netloc, hello=_HELLO, seconds=within)
     elif url.scheme == "tcp" and url.hostname and url.port:
-        await _answers(way, url.hostname, url.port, hello=_HELLO)
+        await _answers(way, url.hostname, url.port, hello=_HELLO, seconds=within)
     cli = os.environ.get(CLI_BIN) or shutil.which("dagger")
     if not cli:
-        cli = await _downloaded_cli(patience, on_event)
-    deadline = SESSION_DEADLINE if url.scheme in TESTED else max(patience, SESSION_DEADLINE)
-    return await _spawned(stack, cli, way, deadline, on_event, address)
+        cli = await _downloaded_cli(asked)
+    answers = asked.policy.session_deadline_seconds
+    deadline = answers if url.scheme in TESTED else max(asked.start_seconds, answers)
+    return await _spawned(asked, cli, way, deadline, answers, address)
 
 
-async def _engine_in_docker(stack: AsyncExitStack, patience: float, on_event: OnEvent) -> _Session:
+async def _engine_in_docker(asked: _Asked) -> _Session:
     if os.environ.get(RUNNER_HOST):
         raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another")
-    if not await docker_answers():
+    if not await docker_answers(asked.policy):
         raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
-    if not patience:
+    if not asked.start_seconds:
         raise _NoAnswer("an engine in Docker: not started, since no time was given for it (--engine-timeout)")
-    cli = os.environ.get(CLI_BIN) or await _downloaded_cli(patience, on_event)
-    on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
-    return await _spawned(stack, cli, "an engine in Docker", patience, on_event)
+    cli = os.environ.get(CLI_BIN) or await _downloaded_cli(asked)
+    asked.on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
+    answers = asked.policy.session_deadline_seconds + asked.start_seconds
+    return await _spawned(asked, cli, "an engine in Docker", asked.start_seconds, answers)
 
 
-async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes = b"") -> None:
+async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes = b"", seconds: float) -> None:
     """Connect and hang up; a socket that nobody listens at is known at once.
 
     :param hello: what must be answered, with whatever.
+    :param seconds: for all of it.
     """
     try:
-        with anyio.fail_after(ANSWER_DEADLINE):
+        with anyio.fail_after(seconds):
             stream: anyio.abc.ByteStream
             if port is None:
                 stream = await anyio.connect_unix(host)
@@ -217,46 +237,44 @@ async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes
     except (anyio.EndOfStream, anyio.BrokenResourceError):
         raise _NoAnswer(f"{way}: it hangs up") from None
     except TimeoutError:
-        raise _NoAnswer(f"{way}: it does not answer within {ANSWER_DEADLINE:.0f} s") from None
+        raise _NoAnswer(f"{way}: it does not answer within {seconds:.0f} s") from None
     except OSError as error:
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         raise _NoAnswer(f"{way}: {os.strerror(cause.errno) if cause.errno else cause}") from None
 
 
-async def _downloaded_cli(patience: float, on_event: OnEvent) -> str:
+async def _downloaded_cli(asked: _Asked) -> str:
     """Dagger's command line, downloaded by the SDK into its cache."""
-    if not patience:
+    if not asked.start_seconds:
         raise _NoAnswer("Dagger's command line: not installed, and no time was given to get it (--engine-timeout)")
     import dagger
     from dagger.provisioning._download import Downloader
 
-    on_event(Said("getting Dagger's command line from dl.dagger.io"))
+    asked.on_event(Said("getting Dagger's command line from dl.dagger.io"))
     try:
-        with anyio.fail_after(patience):
+        with anyio.fail_after(asked.start_seconds):
             path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
             return path
     except TimeoutError:
-        raise _NoAnswer(f"Dagger's command line: not downloaded within {patience:.0f} s (--engine-timeout)") from None
+        late = f"not downloaded within {asked.start_seconds:.0f} s (--engine-timeout)"
+        raise _NoAnswer(f"Dagger's command line: {late}") from None
     except (dagger.DaggerError, OSError) as error:
         raise _NoAnswer(f"Dagger's command line: {str(error).splitlines()[0]}") from None
 
 
 async def _spawned(
-    stack: AsyncExitStack,
-    cli: str,
-    way: str,
-    deadline: float,
-    on_event: OnEvent,
-    address: str | None = None,
+    asked: _Asked, cli: str, way: str, deadline: float, answers: float, address: str | None = None
 ) -> _Session:
     """Start ``dagger session`` and read its port and token; it ends when its standard input closes.
 
     It sends the engine's spans where somebody wants to know how the work goes on. It learns nothing of a session that
     this process's environment tells of, which would have been taken.
 
+    :param deadline: seconds for the session to be made. :param answers: seconds for the engine behind it to answer.
     :param address: of the engine; None for Dagger's own way.
     """
-    spans, exports = (None, {}) if on_event is ignore else stack.enter_context(received())
+    stack = asked.stack
+    spans, exports = (None, {}) if asked.on_event is ignore else stack.enter_context(received())
     environment = {**_QUIET, **os.environ, **exports, **({RUNNER_HOST: address} if address else {})}
     for name in (SESSION_PORT, SESSION_TOKEN):
         environment.pop(name, None)
@@ -267,7 +285,7 @@ async def _spawned(
         )
     except OSError as error:
         raise _NoAnswer(f"{way}: Dagger's command line {cli} cannot be started ({error.strerror})") from None
-    stack.push_async_exit(partial(_ended, process))
+    stack.push_async_exit(partial(_ended, process, asked.policy))
     try:
         with anyio.fail_after(deadline):
             line = b""
@@ -275,7 +293,7 @@ async def _spawned(
             while not line.endswith(b"\n"):
                 line += await process.stdout.receive()
         said = json.loads(line)
-        return _Session(str(said["port"]), said["session_token"], way, spans, process.pid)
+        return _Session(str(said["port"]), said["session_token"], way, answers, spans, process.pid)
     except TimeoutError:
         process.kill()
         raise _NoAnswer(f"{way}: no session within {deadline:.0f} s") from None
@@ -286,7 +304,9 @@ async def _spawned(
         raise _NoAnswer(f"{way}: {lines[-1] if lines else 'the session ended at once'}") from None
 
 
-async def _ended(process: anyio.abc.Process, _: object, error: BaseException | None, __: object) -> None:
+async def _ended(
+    process: anyio.abc.Process, policy: Policy, _: object, error: BaseException | None, __: object
+) -> None:
     """End a session by closing its standard input, so that the engine flushes what it must; then by force.
 
     At once by force where the engine is gone: the session would wait for it for a quarter of a minute.
@@ -297,16 +317,16 @@ async def _ended(process: anyio.abc.Process, _: object, error: BaseException | N
             process.kill()
         if process.stdin:
             await process.stdin.aclose()
-        with anyio.move_on_after(ANSWER_DEADLINE):
+        with anyio.move_on_after(policy.session_end_grace_seconds):
             await process.wait()
         for end in (process.terminate, process.kill):
             if process.returncode is None:
                 end()
-                with anyio.move_on_after(5):
+                with anyio.move_on_after(policy.terminate_grace_seconds):
                     await process.wait()
 
 
-async def _client(stack: AsyncExitStack, session: _Session, no_cache: bool, on_event: OnEvent) -> Engine:
+async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
     """An isolated dagger-io client on a session. It sends nothing twice: our own retries know what may be.
 
     The SDK's public ways to a given session lead through this process's environment, where another connection, or a
@@ -317,7 +337,7 @@ async def _client(stack: AsyncExitStack, session: _Session, no_cache: bool, on_e
 
     params = ConnectParams(port=int(session.port), session_token=session.token)
     connection = SingleConnection(params, ConnectConfig(retry=None))
-    stack.push_async_callback(connection.close)
+    asked.stack.push_async_callback(connection.close)
     try:
         await connection.connect()
         client = dagger.Client.from_connection(connection)
@@ -325,7 +345,13 @@ async def _client(stack: AsyncExitStack, session: _Session, no_cache: bool, on_e
     except (dagger.DaggerError, OSError) as error:
         raise _NoAnswer(f"the session at port {session.port}: {str(error).splitlines()[0]}") from None
     return Engine(
-        client, version=version, no_cache=no_cache, on_event=on_event, spans=session.spans, sender=session.pid
+        client,
+        version=version,
+        no_cache=no_cache,
+        on_event=asked.on_event,
+        spans=session.spans,
+        sender=session.pid,
+        policy=asked.policy,
     )
 
 

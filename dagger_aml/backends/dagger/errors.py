@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import dagger
 
 from ...errors import BuildError, DaggerAmlError, EngineGone, UsageError
-from ...oci.messages import said_by_registry
+from ...oci.messages import Peer, location, said_by_registry
 from ..secret_files import SecretFiles
 
 _NO_SESSION = (
@@ -20,23 +20,36 @@ _NO_SESSION = (
 
 
 @asynccontextmanager
-async def translated(step: str, files: SecretFiles | None = None) -> AsyncIterator[None]:
-    """Turn the SDK's errors into ours: no GraphQL, no traceback, no secret, the step named."""
+async def translated(peer: Peer | str, files: SecretFiles | None = None) -> AsyncIterator[None]:
+    """Turn the SDK's errors into ours: no GraphQL, no traceback, no secret, the step named.
+
+    :param peer: the registry that it is about, or the name of a step.
+    """
     try:
         yield
-    except dagger.ExecError as error:
+    except dagger.DaggerError as error:
+        ours = meaning(error, peer, files)
+        if ours is None:
+            raise
+        raise ours from None
+
+
+def meaning(error: Exception, peer: Peer | str, files: SecretFiles | None = None) -> DaggerAmlError | None:
+    """What an error of the SDK's means; None where it is none that an engine's work ends in."""
+    if isinstance(error, dagger.ExecError):
         output = "\n".join(part for part in (error.stdout, error.stderr) if part)
-        raise BuildError(
+        return BuildError(
             f"the command ended with exit code {error.exit_code}",
-            step=step,
+            step=location(peer),
             command=tuple(error.command),
             output=files.hidden(output) if files else output,
             do=files.proxy_advice(output) if files else None,
-        ) from None
-    except dagger.QueryError as error:
-        raise _from_engine(step, str(error)) from None
-    except (dagger.ClientConnectionError, dagger.TransportError) as error:
-        raise engine_gone(step, str(error)) from None
+        )
+    if isinstance(error, dagger.QueryError):
+        return _from_engine(peer, str(error))
+    if isinstance(error, dagger.ClientConnectionError | dagger.TransportError):
+        return engine_gone(location(peer), str(error))
+    return None
 
 
 def engine_gone(step: str, reason: str) -> EngineGone:
@@ -51,11 +64,12 @@ def engine_gone(step: str, reason: str) -> EngineGone:
     )
 
 
-def _from_engine(step: str, message: str) -> DaggerAmlError:
+def _from_engine(peer: Peer | str, message: str) -> DaggerAmlError:
+    step = location(peer)
     text = re.sub(r" \[traceparent:[^\]]*\]", "", message)
     if re.search(_NO_SESSION, text):
         return engine_gone(step, text)
-    known = said_by_registry(text, step)
+    known = said_by_registry(text, peer)
     if known:
         return known
     if re.search(r"no such file or directory|permission denied", text) and "/" in text:

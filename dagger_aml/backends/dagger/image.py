@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,19 +12,20 @@ import anyio.to_thread
 import dagger
 from attrs import evolve
 
+from ...errors import EngineGone
 from ...events import OnEvent, Said
 from ...fs.temporary import workplace
 from ...oci.docker_archive import name_in_tar, read_tar
+from ...oci.messages import Peer
 from ...oci.model import Layer
 from ...oci.registry import manifest_layers
 from ...plan.model import Plan
-from ...retry import tried
-from .. import patience
+from ...policy import DEFAULT, Policy
+from ..conversation import Conversation, News
 from ..outputs import Export, as_export, written
-from ..patience import moving, patient
 from ..result import Result, Written
 from ..transfers import growing
-from .errors import translated
+from .errors import meaning, translated
 from .spans import Spans
 from .timeline import pushing
 
@@ -34,6 +35,7 @@ class DaggerImage:
 
     :param variants: the images for further platforms; then it is an index.
     :param spans: of the session that made it.
+    :param gone: says why its engine cannot be reached any more, where it cannot.
     """
 
     id = None
@@ -46,8 +48,12 @@ class DaggerImage:
         *,
         spans: Spans | None,
         on_event: OnEvent,
+        policy: Policy = DEFAULT,
+        gone: Callable[[str], Awaitable[EngineGone | None]] | None = None,
     ) -> None:
         self.spans = spans
+        self.policy = policy
+        self._gone = gone
         self.on_event = on_event
         self.plan = plan
         self.container = container
@@ -55,21 +61,21 @@ class DaggerImage:
 
     async def publish(self, reference: str) -> Result:
         """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
-        where, spans, on_event = f"push {reference}", self.spans, self.on_event
-        on_event(Said(f"pushing {reference}"))
+        self.on_event(Said(f"pushing {reference}"))
+        peer = Peer("push", reference)
+        talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
+        if self._gone:
+            talk = evolve(talk, gone=partial(self._gone, peer.location))
 
-        async def push() -> str:
-            async with (
-                # Without spans it cannot be seen whether anything moves.
-                patient(where, patience.LARGE if spans else math.inf, on_event) as news,
-                translated(where),
-                pushing(reference, spans, moving(on_event, news)),
-            ):
+        async def push(news: News) -> str:
+            async with pushing(reference, self.spans, talk.moving(news), self.policy):
                 return await self.container.publish(reference, platform_variants=self.variants or None)
 
-        pushed = await tried(push, on_event)
+        # Without spans it cannot be seen whether anything moves.
+        idle = self.policy.layer_idle_timeout_seconds if self.spans else math.inf
+        pushed = await talk.call(push, idle_timeout_seconds=idle)
         digest = "sha256:" + pushed.rpartition("@sha256:")[2]
-        image_id, layers = await manifest_layers(reference, digest)
+        image_id, layers = await manifest_layers(reference, digest, self.on_event, self.policy)
         return Result(digest, image_id, (reference,), self._named(layers))
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
@@ -104,7 +110,7 @@ class DaggerImage:
         """Into docker's store, else podman's; an event says which."""
         from ..store import image_store, load_tar
 
-        store = await image_store()
+        store = await image_store(self.policy)
         self.on_event(Said(f"loading {reference} into {store}"))
         with workplace() as work:
             tar = work / "image.tar"

@@ -21,13 +21,14 @@ class _Dagger:
     @asynccontextmanager
     async def opened(self, opening: Opening, on_event: OnEvent) -> AsyncIterator[Builder]:
         """Connect; see :func:`dagger_aml.connect`."""
-        from .connect import START_DEADLINE, connect
+        from .connect import connect
 
         async with connect(
             engine=opening.engine,
-            engine_timeout=opening.engine_timeout or START_DEADLINE,
+            engine_timeout=opening.engine_timeout,
             no_cache=opening.no_cache,
             on_event=ignore if opening.quiet else on_event,
+            policy=opening.policy,
         ) as engine:
             yield engine
 

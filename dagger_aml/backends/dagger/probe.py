@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import anyio
-import anyio.to_thread
 import dagger
 
 from ...errors import DaggerAmlError
 from ...graph.base import From
 from ...oci.registry import image_config
+from ...policy import Policy
 from ..base import cannot_run, has_no_shell
 
 
@@ -23,11 +22,14 @@ async def probe_answer(base: From, probe: dagger.Container) -> str:
         raise
 
 
-async def triggers_of(base: From, digest: str | None) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+async def triggers_of(
+    base: From, digest: str | None, policy: Policy
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """ONBUILD and VOLUME of a base, which the engine's API does not tell; None where this machine cannot ask."""
     try:
-        with anyio.fail_after(10):
-            config = await image_config(base.reference, digest, base.platform)
-    except (DaggerAmlError, TimeoutError):
+        config = await image_config(
+            base.reference, digest, base.platform, policy=policy, timeout_seconds=policy.lookup_timeout_seconds
+        )
+    except DaggerAmlError:
         return None, None
     return tuple(config.get("OnBuild") or ()), tuple(config.get("Volumes") or ())

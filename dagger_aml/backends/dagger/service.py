@@ -22,6 +22,8 @@ from attrs import frozen
 
 from ...base.python import python_argv
 from ...errors import BuildError, DaggerAmlError, EngineGone
+from ...oci.messages import Peer
+from ...policy import DEFAULT, Policy
 from ...tasks import beside
 from ..base import Image, own_image
 from ..runtime import Output, Start, Started, port_taken
@@ -30,11 +32,6 @@ from .image import DaggerImage
 
 _WATCH_PORT = 49101
 """In the container, where our program hands out what it keeps."""
-
-_GONE_AFTER = 20.0
-"""Seconds without an answer of our program after which the container counts as ended."""
-
-_GRACE = 30.0
 
 _WATCH = r"""
 import http.server, os, subprocess, sys, threading, time
@@ -122,6 +119,7 @@ class Services:
     name: str
     client: dagger.Client
     gone: Callable[[str], Awaitable[EngineGone | None]]
+    policy: Policy = DEFAULT
 
     @property
     def offline(self) -> str:
@@ -166,7 +164,7 @@ class Services:
                 except BuildError as error:
                     raise port_taken(front, flag) if "address already in use" in str(error) else error from None
             async with httpx.AsyncClient(base_url=urls[1], trust_env=False) as watch:
-                watcher = _Watcher(watch, secret, output, self.gone)
+                watcher = _Watcher(watch, secret, output, self.gone, self.policy)
                 try:
                     async with beside(watcher.follow):
                         yield Started(urls[0], await watcher.uid())
@@ -180,7 +178,7 @@ class Services:
                     if gone:
                         raise gone
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(self.policy.remove_deadline_seconds):
                 # The service first, which ends every connection: a tunnel that is stopped while it makes one waits
                 # until that ends, and so did we (Dagger 0.21.8, ListenHostToContainer).
                 for each in (service, *tunnels):
@@ -207,7 +205,7 @@ class Services:
             return own_image(what, DaggerImage, self.name, "serve").container
         empty = self.client.container(platform=dagger.Platform(platform))
         try:
-            async with translated(f"image {what}"):
+            async with translated(Peer("image", what) if isinstance(what, str) else f"image {what}"):
                 if isinstance(what, Path):
                     return await empty.import_(self.client.host().file(str(what.absolute()), no_cache=True)).sync()
                 return await empty.from_(what).sync()
@@ -228,7 +226,9 @@ class _Watcher:
         secret: str,
         output: Output,
         gone: Callable[[str], Awaitable[EngineGone | None]],
+        policy: Policy,
     ) -> None:
+        self._silence = policy.serve_silence_timeout_seconds
         self._client, self._secret, self._output, self._gone = client, secret, output, gone
         self._uid: int | None = None
         self._answered = anyio.Event()
@@ -241,7 +241,7 @@ class _Watcher:
     async def follow(self) -> None:
         """Hand on what the command prints until it ends."""
         decoder, at, heard = codecs.getincrementaldecoder("utf-8")("replace"), 0, time.monotonic()
-        while time.monotonic() - heard < _GONE_AFTER:
+        while time.monotonic() - heard < self._silence:
             answer = await self._read(at)
             if answer is None or answer.status_code != 200:
                 if await self._gone("run"):

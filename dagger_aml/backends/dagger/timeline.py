@@ -11,15 +11,9 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from ...events import Event, OnEvent, StepDone, StepStarted, Transferred
+from ...policy import DEFAULT, Policy
 from ..transfers import looking
 from .spans import Spans, Work
-
-_PATIENCE = 1.0
-"""Seconds in which the spans of work that is over must have come; about 0.2 are usual."""
-
-
-_SILENCE = 0.4
-"""Seconds after which a call without a span has none, since the session has made it before."""
 
 
 @frozen
@@ -34,11 +28,12 @@ class _Ending:
     call: str
     since: float = field(factory=time.monotonic)
 
-    def is_known(self) -> bool:
+    def is_known(self, policy: Policy) -> bool:
         if self.work is None or self.work.finished(self.call):
             return True
         waited = time.monotonic() - self.since
-        return waited > (_SILENCE if self.work.repeats(self.call) else _PATIENCE)
+        repeats = self.work.repeats(self.call)
+        return waited > (policy.span_silence_seconds if repeats else policy.span_deadline_seconds)
 
     def told(self) -> StepDone:
         if self.work is None:
@@ -60,6 +55,7 @@ class Timeline:
 
     on_event: OnEvent
     spans: Spans | None = None
+    policy: Policy = DEFAULT
     _waiting: deque[Event | _Ending] = field(factory=deque, init=False)
 
     def tell(self, event: Event) -> None:
@@ -97,7 +93,7 @@ class Timeline:
         self._flush()
 
     async def settle(self) -> None:
-        """Wait until every event is passed on; for spans not longer than a second."""
+        """Wait until every event is passed on; for spans not longer than the policy says."""
         self._flush()
         while self._waiting:
             await anyio.sleep(0.02)
@@ -107,7 +103,7 @@ class Timeline:
         while self._waiting:
             first = self._waiting[0]
             if isinstance(first, _Ending):
-                if not (force or first.is_known()):
+                if not (force or first.is_known(self.policy)):
                     return
                 if self.spans and first.work:
                     self.spans.forget(first.work)
@@ -116,7 +112,9 @@ class Timeline:
 
 
 @contextlib.asynccontextmanager
-async def pushing(reference: str, spans: Spans | None, on_event: OnEvent) -> AsyncIterator[None]:
+async def pushing(
+    reference: str, spans: Spans | None, on_event: OnEvent, policy: Policy = DEFAULT
+) -> AsyncIterator[None]:
     """Tell how much of a push the registry has taken, layer by layer, while the block runs and after it.
 
     Nothing where there are no spans. What the registry has already is not sent, and so not counted.
@@ -140,7 +138,7 @@ async def pushing(reference: str, spans: Spans | None, on_event: OnEvent) -> Asy
         for _ in range(50):
             if work.ended("Container.publish"):
                 break
-            await anyio.sleep(_PATIENCE / 50)
+            await anyio.sleep(policy.span_deadline_seconds / 50)
     finally:
         spans.forget(work)
     on_event(Transferred("pushed", reference, work.pushed, work.pushed))

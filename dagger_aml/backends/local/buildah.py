@@ -14,6 +14,7 @@ from attrs import field, frozen
 from ...errors import UsageError
 from ...events import OnEvent
 from ...graph.checks import parse_reference
+from ...policy import Policy
 from ...process import Done
 from ..base import Capabilities, Format, Runtime
 from . import podman
@@ -97,8 +98,8 @@ class Buildah(ContainersCli):
             await self.shielded("rm", name)
 
 
-def _found(format: Format | None, _: OnEvent) -> Buildah:
-    answer("buildah", "version")
+def _found(format: Format | None, _: OnEvent, policy: Policy) -> Buildah:
+    answer("buildah", "version", policy=policy)
     return Buildah(format or "buildkit")
 
 

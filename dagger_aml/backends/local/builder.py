@@ -6,10 +6,11 @@ For where no Dagger engine may run. The program keeps the images and the cache; 
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import anyio
 from anyio import to_thread
 from attrs import define, evolve, field, frozen
 
@@ -22,18 +23,20 @@ from ...graph.base import From
 from ...graph.graph import Graph
 from ...graph.stages import based_on, bases
 from ...oci import layout as oci_layout
+from ...oci.messages import Peer
 from ...oci.reference import Reference
 from ...oci.registry import image_config, platform_digest, resolve_digest
 from ...plan.keys import labels
 from ...plan.model import Plan
+from ...policy import DEFAULT, Policy
 from ...process import Done
-from ...retry import tried
 from ..base import Capabilities, Image, Runtime, cannot_run, has_no_shell, own_image
+from ..conversation import Conversation, News
 from ..dockerfile.render import rendered
 from ..secret_files import secret_files
 from .image import LocalImage
 from .output import Progress
-from .program import DEADLINE, Build, Found, Tool, failed, has_retried, is_plain_http, listening, refused
+from .program import Build, Found, ProgramFailed, Tool, failed, is_plain_http, meaning, refused, telling
 
 
 @frozen
@@ -55,6 +58,7 @@ class LocalBuilder:
     no_cache: bool = False
     on_event: OnEvent = ignore
     pull: bool = False
+    policy: Policy = DEFAULT
     name: str = field(init=False)
     _bases: dict[From, _Base] = field(factory=dict, init=False, repr=False)
     _stored: dict[From, From] = field(factory=dict, init=False, repr=False)
@@ -124,12 +128,12 @@ class LocalBuilder:
                 error.do = error.do or files.proxy_advice(error.output)
                 raise error
             progress.finish()
-            return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event)
+            return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event, self.policy)
 
     def index(self, images: Sequence[Image]) -> LocalImage:
         """Images for several platforms as one."""
         ids = [id_ for each in images for id_ in own_image(each, LocalImage, self.name, "index").ids]
-        return LocalImage(self.tool, tuple(ids), self.on_event)
+        return LocalImage(self.tool, tuple(ids), self.on_event, self.policy)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Build a plan and copy what one folder of it holds into a folder; as the caller's own files."""
@@ -162,12 +166,12 @@ class LocalBuilder:
         try:
             return await self._found(base)
         except BaseError:
-            own = await self._answered(platform_digest(base.reference, base.digest, base.platform))
+            own = await self._answered(platform_digest, base.reference, base.digest, base.platform)
             if own in (None, base.digest):
                 raise
             stored = evolve(base, digest=own)
             found = await self._found(stored)
-            digest = base.digest or await self._answered(resolve_digest(base)) or own
+            digest = base.digest or await self._answered(resolve_digest, base) or own
             if digest != own:
                 self._stored[evolve(base, digest=digest)] = stored
             return evolve(found, digest=digest)
@@ -178,24 +182,23 @@ class LocalBuilder:
             if local:
                 return _Base(local, base.digest)
         self.on_event(Said(f"pulling {base.pinned}"))
-        done = Done(0)
+        peer = Peer("base", base.pinned)
+        talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
 
-        async def pull() -> _Base | None:
-            nonlocal done
-            async with listening(self.name, f"base {base.pinned}", self.on_event) as heard:
-                done = await self.tool.pull(base.pinned, base.platform, heard)
-            return await self._fallen_back(base, done) if done.code else None
+        async def pull(news: News) -> Done | _Base:
+            done = await self.tool.pull(base.pinned, base.platform, telling(self.name, self.on_event, news))
+            return await self._fallen_back(base, done) if done.code else done
 
-        stored = await tried(pull, self.on_event, enough=lambda: has_retried(done))
-        if stored:
-            return stored
+        done = await talk.call(pull, idle_timeout_seconds=self.policy.layer_idle_timeout_seconds)
+        if isinstance(done, _Base):
+            return done
         image = await self._local(base)
         if image is None:
             raise BuildError(f"{self.name} pulled it and does not have it", step=f"base {base.pinned}")
         digest = (
             base.digest
             or self.tool.pulled_digest(done.out)
-            or await self._answered(resolve_digest(base))
+            or await self._answered(resolve_digest, base)
             or image.digest(base.pinned)
         )
         return _Base(await self._exactly(base, digest) or image, digest)
@@ -214,11 +217,11 @@ class LocalBuilder:
         return _Base(image, base.digest)
 
     async def _fallen_back(self, base: From, done: Done) -> _Base:
-        step = f"base {base.pinned}"
-        error = refused(done, base.pinned, step, [self.name, "pull", base.pinned])
+        command = [self.name, "pull", base.pinned]
         local = None if self.pull else await self._local(base)
         if local is None:
-            raise error
+            raise ProgramFailed(done, command)
+        error = refused(done, Peer("base", base.pinned), command)
         self.on_event(Said(f"{error.what}; taking {base.pinned} as {self.name}'s store has it"))
         known = None if isinstance(error, BuildError) else local.digest(base.pinned)
         return _Base(local, base.digest or known)
@@ -230,13 +233,18 @@ class LocalBuilder:
             raise BaseError(f"the image is for {image.platform}, not for {wanted}", where=f"base {base.pinned}")
         return image
 
-    async def _answered(self, digest: Awaitable[str]) -> str | None:
+    async def _answered(self, lookup: Callable[..., Awaitable[str]], *words: object) -> str | None:
         """A digest as the registry tells it, since podman and buildah keep only the platform's."""
         try:
-            with anyio.fail_after(DEADLINE):
-                return await digest or None
-        except (DaggerAmlError, TimeoutError):
+            return await lookup(*words, **self._lookup) or None
+        except DaggerAmlError:
             return None
+
+    @property
+    def _lookup(self) -> dict[str, Any]:
+        """How a registry is asked what the program does not tell."""
+        seconds = self.policy.lookup_timeout_seconds
+        return {"on_event": self.on_event, "policy": self.policy, "timeout_seconds": seconds}
 
     async def _exactly(self, base: From, digest: str | None) -> Found | None:
         """The image of a digest, pulled if the tag has moved between two answers."""
@@ -253,9 +261,8 @@ class LocalBuilder:
         config = found.image.config
         if not self.tool.tells_onbuild and "OnBuild" not in config:
             try:
-                with anyio.fail_after(DEADLINE):
-                    config = await image_config(base.reference, found.digest, base.platform)
-            except (DaggerAmlError, TimeoutError):
+                config = await image_config(base.reference, found.digest, base.platform, **self._lookup)
+            except DaggerAmlError:
                 return None
         return tuple(config.get("OnBuild") or ())
 

@@ -15,6 +15,8 @@ import anyio
 from attrs import field, frozen
 
 from ...errors import BuildError, UsageError
+from ...oci.messages import Peer
+from ...policy import DEFAULT
 from ...process import Done, run
 from ...tasks import beside
 from ..base import Image, own_image
@@ -30,9 +32,6 @@ LABEL = "io.dagger-aml.serve"
 
 _LOW_LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 """For podman under a root without CAP_SYS_RESOURCE, which may not set the higher ones that are podman's own."""
-
-_GRACE = 30.0
-"""Seconds that stopping and removing a container may take."""
 
 
 @frozen
@@ -124,7 +123,7 @@ class Containers:
         if found is None:
             done = await tool.pull(reference, platform)
             if done.code:
-                raise refused(done, reference, f"image {reference}", [self.name, "pull", reference])
+                raise refused(done, Peer("image", reference), [self.name, "pull", reference])
             found = await tool.inspect(reference)
         if found is None:
             raise BuildError(f"{self.name} does not have it", step=f"image {reference}")
@@ -153,7 +152,7 @@ async def _command(runtime: str, image: str) -> list[str]:
 
 async def _remove(runtime: str, mark: str) -> None:
     """Remove what was started under a mark, and nothing else, whatever it is called."""
-    with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
+    with anyio.CancelScope(shield=True), anyio.move_on_after(DEFAULT.remove_deadline_seconds):
         found = await run([runtime, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={mark}"])
         if found.out.split():
             await run([runtime, "rm", "--force", "--volumes", *found.out.split()])
@@ -239,5 +238,5 @@ async def _loaded(runtime: str, tar: Path, *, keep: bool = False) -> AsyncIterat
     finally:
         new = [each for each in names if each not in before]
         if new and not keep:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_GRACE):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(DEFAULT.remove_deadline_seconds):
                 await run([runtime, "rmi", *new])

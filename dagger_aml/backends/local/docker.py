@@ -11,6 +11,7 @@ from attrs import frozen
 
 from ...errors import DaggerAmlError, UsageError
 from ...events import OnEvent, Said
+from ...policy import Policy
 from ..base import Capabilities, Format, Runtime
 from .containers import Containers
 from .docker_cli import DockerCli
@@ -70,11 +71,11 @@ class Docker(DockerCli):
         return _runtime()
 
 
-def _found(format: Format | None, on_event: OnEvent) -> Docker:
+def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     """The docker that is here, for the form that its client and daemon can both build; an event says which."""
-    version = json.loads(answer("docker", "version", "--format", "{{json .}}", do=_SILENT))
+    version = json.loads(answer("docker", "version", "--format", "{{json .}}", do=_SILENT, policy=policy))
     try:
-        answer("docker", "buildx", "version", do=_SILENT)
+        answer("docker", "buildx", "version", do=_SILENT, policy=policy)
         buildx = True
     except DaggerAmlError:
         buildx = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...events import OnEvent, ignore
+from ...policy import DEFAULT, Policy
 from ..base import Format, Opening
 from ..builders import kind_of, unknown
 from .builder import LocalBuilder
@@ -27,6 +28,7 @@ def local_builder(
     no_cache: bool = False,
     pull: bool = False,
     on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
 ) -> LocalBuilder:
     """The builder behind ``build --with docker``, ``podman`` or ``buildah``.
 
@@ -34,7 +36,9 @@ def local_builder(
         daemon must both do; an event says which.
     :param no_cache: run every step again.
     :param pull: take a base only as its registry has it now, never as the store does.
+    :param policy: how long everything is waited for.
     :raises UsageError: no such builder, or docker has no BuildKit and ``format`` asks for it.
     :raises DaggerAmlError: the program is not installed, or does not answer within 10 s.
     """
-    return local_kind(name).builder(Opening(format=format, no_cache=no_cache, pull=pull), on_event)
+    opening = Opening(format=format, no_cache=no_cache, pull=pull, policy=policy)
+    return local_kind(name).builder(opening, on_event)

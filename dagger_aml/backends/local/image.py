@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -11,13 +12,14 @@ from attrs import frozen
 from ...events import OnEvent, Said, ignore
 from ...fs.temporary import workplace
 from ...oci.docker_archive import name_in_tar, read_tar, write_layout
+from ...oci.messages import Peer
 from ...oci.registry import manifest_layers
-from ...process import Done
-from ...retry import tried
+from ...policy import DEFAULT, Policy
+from ..conversation import Conversation, News
 from ..outputs import Export, as_export, written
 from ..result import Result, Written
 from ..transfers import growing
-from .program import Tool, failed, has_retried, listening, refused
+from .program import ProgramFailed, Tool, failed, meaning, telling
 
 
 @frozen
@@ -30,6 +32,7 @@ class LocalImage:
     tool: Tool
     ids: tuple[str, ...]
     on_event: OnEvent = ignore
+    policy: Policy = DEFAULT
 
     @property
     def id(self) -> str | None:
@@ -42,19 +45,19 @@ class LocalImage:
         :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable, 429 or 5xx.
         """
         self.on_event(Said(f"pushing {reference}"))
-        where, done = f"push {reference}", Done(0)
+        peer = Peer("push", reference)
+        talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
 
-        async def push() -> str | None:
-            nonlocal done
+        async def push(news: News) -> str | None:
             with workplace() as work:
-                async with listening(self.tool.name, where, self.on_event) as heard:
-                    done, digest = await self.tool.push(self.ids, reference, work, heard)
+                heard = telling(self.tool.name, self.on_event, news)
+                done, digest = await self.tool.push(self.ids, reference, work, heard)
             if done.code:
-                raise refused(done, reference, where, [self.tool.name, "push", reference])
+                raise ProgramFailed(done, [self.tool.name, "push", reference])
             return digest
 
-        digest = await tried(push, self.on_event, enough=lambda: has_retried(done))
-        layers = (await manifest_layers(reference, digest))[1] if digest else ()
+        digest = await talk.call(push, idle_timeout_seconds=self.policy.layer_idle_timeout_seconds)
+        layers = (await manifest_layers(reference, digest, self.on_event, self.policy))[1] if digest else ()
         return Result(digest, self.id, (reference,), layers)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:

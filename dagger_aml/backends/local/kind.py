@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from ...errors import DaggerAmlError
 from ...events import OnEvent, ignore
+from ...policy import DEFAULT, Policy
 from ..base import Builder, Capabilities, Format, Opening, Runtime
 from .builder import LocalBuilder
 from .program import Tool
@@ -20,15 +21,15 @@ class LocalKind:
     """A builder that is a command line of this machine; see :class:`~dagger_aml.backends.base.Kind`.
 
     :param find: gives its driver, for a form of Dockerfile or the best that it can, and tells what a person should
-        know of that. Raises where it does not answer.
+        know of that. Raises where it does not answer in the policy's time.
     :param runtime: gives what starts its images; raises where there is none.
     """
 
     capabilities: Capabilities
-    find: Callable[[Format | None, OnEvent], Tool] = field(repr=False)
+    find: Callable[[Format | None, OnEvent, Policy], Tool] = field(repr=False)
     runtime: Callable[[], Runtime] = field(repr=False)
 
-    def tool(self, format: Format | None = None, on_event: OnEvent = ignore) -> Tool:
+    def tool(self, format: Format | None = None, on_event: OnEvent = ignore, policy: Policy = DEFAULT) -> Tool:
         """Its driver.
 
         :raises DaggerAmlError: it is not installed, or does not answer.
@@ -38,11 +39,12 @@ class LocalKind:
             raise DaggerAmlError(
                 f"{name} is not installed", where=f"--with {name}", do=f"{self.capabilities.install}."
             )
-        return self.find(format, on_event)
+        return self.find(format, on_event, policy)
 
     def builder(self, opening: Opening, on_event: OnEvent) -> LocalBuilder:
         """The builder; raises as :meth:`tool`."""
-        return LocalBuilder(self.tool(opening.format, on_event), opening.no_cache, on_event, opening.pull)
+        tool = self.tool(opening.format, on_event, opening.policy)
+        return LocalBuilder(tool, opening.no_cache, on_event, opening.pull, opening.policy)
 
     @asynccontextmanager
     async def opened(self, opening: Opening, on_event: OnEvent) -> AsyncIterator[Builder]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from ...events import OnEvent
+from ...policy import Policy
 from ...process import Done
 from ..base import Capabilities, Format, Runtime
 from .containers import Containers
@@ -87,8 +88,8 @@ class Podman(ContainersCli):
             await self.shielded("rm", "--force", "--volumes", name)
 
 
-def _found(format: Format | None, _: OnEvent) -> Podman:
-    answer("podman", "version")
+def _found(format: Format | None, _: OnEvent, policy: Policy) -> Podman:
+    answer("podman", "version", policy=policy)
     return Podman(format or "buildkit")
 
 

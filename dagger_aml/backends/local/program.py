@@ -7,23 +7,22 @@ import os
 import re
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from ...errors import BuildError, DaggerAmlError
+from ...errors import BuildError, DaggerAmlError, TryAgain
 from ...events import OnEvent, Said
 from ...fs.disk_space import says_full, temporary_folder
 from ...graph.base import From
-from ...oci.messages import said_by_registry
+from ...oci.messages import Peer, said_by_registry
 from ...oci.reference import Reference
+from ...policy import DEFAULT, Policy
 from ...process import Done
-from .. import patience
 from ..base import Capabilities, Format, Runtime
-from ..patience import News, patient
+from ..conversation import News
 
 _NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
 
@@ -192,23 +191,7 @@ def is_plain_http(reference: str) -> bool:
     return Reference.parse(reference).url.startswith("http:")
 
 
-def has_retried(done: Done) -> bool:
-    """Whether a program has tried again by itself."""
-    return bool(_TRIES_AGAIN.search(done.out + done.err))
-
-
-@asynccontextmanager
-async def listening(name: str, where: str, on_event: OnEvent) -> AsyncIterator[Heard]:
-    """Give what takes the lines of a program that pulls or pushes; where it is silent for too long, end the block.
-
-    :param where: the step, for messages.
-    :raises TryAgain: nothing came for so long.
-    """
-    async with patient(where, patience.LARGE, on_event) as news:
-        yield _telling(name, on_event, news)
-
-
-def _telling(name: str, on_event: OnEvent, news: News) -> Heard:
+def telling(name: str, on_event: OnEvent, news: News) -> Heard:
     """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer.
 
     :param news: called for each line.
@@ -228,15 +211,31 @@ def _telling(name: str, on_event: OnEvent, news: News) -> Heard:
     return heard
 
 
-def refused(done: Done, reference: str, step: str, command: Sequence[str]) -> DaggerAmlError:
-    """The error for a pull or push that failed.
+class ProgramFailed(Exception):
+    """A program that pulled or pushed ended with another exit code than 0.
 
-    :param step: ``base …`` or ``push …``.
+    :param command: its argv, as far as a message shows it.
     """
+
+    def __init__(self, done: Done, command: Sequence[str]) -> None:
+        super().__init__(f"{command[0]} ended with exit code {done.code}")
+        self.done = done
+        self.command = command
+
+
+def meaning(error: Exception, peer: Peer) -> DaggerAmlError | None:
+    """What a program's failure to pull or push means; None for other errors."""
+    return refused(error.done, peer, error.command) if isinstance(error, ProgramFailed) else None
+
+
+def refused(done: Done, peer: Peer, command: Sequence[str]) -> DaggerAmlError:
+    """The error for a pull or push that failed."""
     said = done.err.strip() or done.out.strip()
     last = "\n".join(said.splitlines()[-3:])
-    known = said_by_registry(f"registry https://{Reference.parse(reference).host}/ says: {last}", step)
-    return known or failed(done, step, command)
+    known = said_by_registry(f"registry https://{peer.host}/ says: {last}", peer)
+    if isinstance(known, TryAgain) and _TRIES_AGAIN.search(done.out + done.err):
+        known.after = None
+    return known or failed(done, peer.location, command)
 
 
 def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
@@ -295,24 +294,21 @@ def docker_config_file() -> Path | None:
     return path if path and path.is_file() else None
 
 
-DEADLINE = 10.0
-"""Seconds in which a daemon or a registry must answer a question."""
-
-
-def answer(*command: str, do: str | None = None) -> str:
+def answer(*command: str, do: str | None = None, policy: Policy = DEFAULT) -> str:
     """What a short command prints.
 
     :param do: what to try where it does not answer; its version unless given.
-    :raises DaggerAmlError: it fails, or takes more than 10 s.
+    :raises DaggerAmlError: it fails, or takes longer than the policy says.
     """
-    name = command[0]
+    name, seconds = command[0], policy.program_answer_timeout_seconds
     do = do or f"Try: {name} version"
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        raise DaggerAmlError(f"{name} does not answer within 10 s", where=f"--with {name}", do=do) from None
+        what = f"{name} does not answer within {seconds:.0f} s"
+        raise DaggerAmlError(what, where=f"--with {name}", do=do) from None
     except OSError as error:
         raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", where=f"--with {name}") from None
     if done.returncode:

@@ -19,7 +19,7 @@ from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.graph import Graph
 from ...oci.reference import Reference
-from ..common import check_engine, opened, read
+from ..common import check_engine, opened, policy_of_call, read
 from ..main import tell
 from ..options.build import builder_of, engine_option, settled
 from ..options.call import json_option, quiet_option
@@ -134,11 +134,13 @@ class _Side:
         elif self.builder:
             from ...backends.local.find import local_builder
 
-            await local_builder(self.builder, on_event=progress.on_event).save(self.text, tar)
+            await local_builder(self.builder, on_event=progress.on_event, policy=policy_of_call()).save(
+                self.text, tar
+            )
         else:
             from ...oci.registry import download
 
-            await download(self.text, self.platform, work, progress.on_event)
+            await download(self.text, self.platform, work, progress.on_event, policy_of_call())
         return await anyio.to_thread.run_sync(read_image, tar if tar.exists() else work, self.platform, known)
 
 

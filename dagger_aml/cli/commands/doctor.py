@@ -13,7 +13,7 @@ from ...backends.builders import DEFAULT
 from ...backends.dagger.address import untested
 from ...doctor import AREAS, Diagnosis, diagnose
 from ...text import masked
-from ..common import check_engine
+from ..common import check_engine, policy_of_call
 from ..main import tell
 from ..options.build import engine_option, setting_option, settled
 from ..options.call import json_option
@@ -43,7 +43,7 @@ def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> 
     note = untested(engine) if engine else None
     if note:
         tell(f"note: {note}")
-    found = anyio.run(partial(diagnose, engine=engine, engine_timeout=engine_timeout or 0))
+    found = anyio.run(partial(diagnose, engine=engine, engine_timeout=engine_timeout or 0, policy=policy_of_call()))
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
