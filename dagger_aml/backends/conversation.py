@@ -36,8 +36,6 @@ async def _always() -> EngineGone | None:
 class Conversation:
     """One thing that is wanted of a registry, through a builder.
 
-    Still in the order in which a base was asked before: one time for all tries together.
-
     :param on_event: told of each try after the first, and of silence.
     :param translate: what an error of the builder's own means; None where it is none of those, which then comes out.
     :param gone: why the builder cannot be reached any more, where it cannot: asked once something failed.
@@ -62,8 +60,9 @@ class Conversation:
 
         async def once() -> T:
             try:
-                with self._translated():
-                    return await work(news)
+                async with self._stall(idle_timeout_seconds) as news:
+                    with self._translated():
+                        return await work(news)
             except EngineGone:
                 raise
             except DaggerAmlError:
@@ -72,8 +71,7 @@ class Conversation:
                     raise gone from None
                 raise
 
-        async with self._stall(idle_timeout_seconds) as news:
-            return await retry(once, self.on_event, self.policy)
+        return await retry(once, self.on_event, self.policy)
 
     def moving(self, news: News) -> OnEvent:
         """A callback that passes events on, and takes those of moved bytes for news."""

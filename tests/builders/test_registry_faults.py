@@ -378,13 +378,11 @@ def check_waits(cli: Call, upstream: str, proxy: Faulty, policy: Policy) -> None
     assert proxy.digest(name)
 
 
-@pytest.mark.xfail(strict=True, reason="all tries share one time")
 @pytest.mark.engine
 def test_a_registry_that_asks_twice_to_wait(cli: Call, upstream: str, proxy: Faulty) -> None:
     check_waits(cli, upstream, proxy, Policy().scaled(1 / 30, *OF_REGISTRIES))
 
 
-@pytest.mark.xfail(strict=True, reason="all tries share one time")
 @pytest.mark.engine
 def test_a_registry_that_asks_twice_to_wait_for_half_a_minute(
     cli: Call, upstream: str, proxy: Faulty, request: pytest.FixtureRequest

@@ -63,7 +63,6 @@ def slow(seconds: float, failures: int, says: str = "busy") -> tuple[Work, list[
     return work, tries
 
 
-@pytest.mark.xfail(strict=True, reason="all tries share one time")
 async def test_three_slow_tries_that_each_keep_their_time_go_through() -> None:
     """As where a builder waits out a 429 by itself, for 24 s in truth: together they take more than one may."""
     work, tries = slow(IDLE * 0.4, 2)
@@ -72,7 +71,6 @@ async def test_three_slow_tries_that_each_keep_their_time_go_through() -> None:
     assert found.said == [f"busy; trying again in 0 s ({number} of 3)" for number in (2, 3)]
 
 
-@pytest.mark.xfail(strict=True, reason="all tries share one time")
 async def test_three_slow_tries_that_fail_are_told_as_what_they_were() -> None:
     work, tries = slow(IDLE * 0.4, 3)
     with pytest.raises(TryAgain, match=r"\Abusy\Z"):

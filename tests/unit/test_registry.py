@@ -117,15 +117,11 @@ async def test_it_waits_as_long_as_it_is_asked_to(proxy: Faulty) -> None:
     assert time.monotonic() - begun >= 1
 
 
-SHARED = pytest.mark.xfail(strict=True, reason="all tries share one time")
 THIRTIETH = Policy().scaled(1 / 30)
 """A registry's seconds, and so an answer has half of one and 30 of `Retry-After` are one."""
 
 
-@pytest.mark.parametrize(
-    "question",
-    ["config", pytest.param("layers", marks=SHARED)],
-)
+@pytest.mark.parametrize("question", ["config", "layers"])
 async def test_one_that_asks_twice_to_wait_is_asked_a_third_time(shelf: Shelf, proxy: Faulty, question: str) -> None:
     """Each try has its own time, so that three may take longer than one may, the pauses not counted."""
     digest = json.loads(shelf.held["manifests/1"])["manifests"][0]["digest"]
