@@ -188,7 +188,7 @@ async def _named_engine(asked: _Asked) -> _Session:
 
 
 async def _engine_at(address: str, asked: _Asked) -> _Session:
-    """A session of the engine at an address; of those that Dagger's command line may have to start, with patience."""
+    """A session of the engine at an address; one to be started gets the time for it."""
     url = urlsplit(address)
     way = f"the engine at {masked(address)}"
     within = asked.policy.engine_answer_timeout_seconds
