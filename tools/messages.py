@@ -2,7 +2,7 @@
 
 What a person may read of the program: errors with their hints, warnings, lines of the progress, help texts. They are
 taken from the source, so that none is missed which no test provokes; what the program fills in stands in braces. The
-golden file ``tests/golden/messages.txt`` holds them: a change of words is seen in review, and all can be read at once.
+golden file ``tests/golden/messages.txt`` holds them: a change of words is seen in review, and all is read at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ _MOST_LINES = 4
 _WORD = re.compile(r"(?<!\S)[`'\"(]?[A-Za-z][a-z'-]*[`'\").,:;]*(?!\S)")
 _PATTERN = re.compile(r"\(\?|\\[dsSwb]|\|[A-Za-z]+\|")
 """What regular expressions have and sentences have not."""
-
 
 
 def messages_text(package: Path = PACKAGE) -> str:

@@ -19,6 +19,7 @@ from dagger_aml import Graph, Options, __version__, load_project, load_recipe, m
 from dagger_aml.backends.dockerfile.render import render
 from dagger_aml.plan.label import PLAN_LABEL
 from dagger_aml.plan.render import plan_json
+from tools.messages import messages_text
 
 from .public import public_text
 
@@ -78,6 +79,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
         for name, text in case.files().items():
             yield HERE / name, text
     yield HERE / "public.txt", public_text()
+    yield HERE / "messages.txt", messages_text()
 
 
 def present() -> set[Path]:
