@@ -51,6 +51,7 @@ class Policy:
     :param terminate_grace_seconds: for a program to end after SIGTERM, before SIGKILL.
     :param ready_timeout_seconds: from the start of a served image to its first 200: the ``WORKER_TIMEOUT`` of the
         prebuilt images, after which gunicorn kills a worker whose ``init()`` has not ended.
+    :param serve_poll_timeout_seconds: for one answer of our program in a served container, which may wait for ten.
     :param serve_silence_timeout_seconds: without a word of our program in a served container, which then has ended.
     :param remove_deadline_seconds: for a container or a service to be stopped and removed.
     :param doctor_check_deadline_seconds: for one check of ``doctor``; they run side by side.
@@ -80,6 +81,7 @@ class Policy:
     terminate_grace_seconds: float = 5.0
 
     ready_timeout_seconds: float = 300.0
+    serve_poll_timeout_seconds: float = 15.0
     serve_silence_timeout_seconds: float = 20.0
     remove_deadline_seconds: float = 30.0
 

@@ -228,7 +228,7 @@ class _Watcher:
         gone: Callable[[str], Awaitable[EngineGone | None]],
         policy: Policy,
     ) -> None:
-        self._silence = policy.serve_silence_timeout_seconds
+        self._policy = policy
         self._client, self._secret, self._output, self._gone = client, secret, output, gone
         self._uid: int | None = None
         self._answered = anyio.Event()
@@ -241,7 +241,7 @@ class _Watcher:
     async def follow(self) -> None:
         """Hand on what the command prints until it ends."""
         decoder, at, heard = codecs.getincrementaldecoder("utf-8")("replace"), 0, time.monotonic()
-        while time.monotonic() - heard < self._silence:
+        while time.monotonic() - heard < self._policy.serve_silence_timeout_seconds:
             answer = await self._read(at)
             if answer is None or answer.status_code != 200:
                 if await self._gone("run"):
@@ -260,6 +260,7 @@ class _Watcher:
 
     async def _read(self, at: int) -> httpx.Response | None:
         try:
-            return await self._client.get(f"/{self._secret}/{at}", timeout=15)
+            within = self._policy.serve_poll_timeout_seconds
+            return await self._client.get(f"/{self._secret}/{at}", timeout=within)
         except httpx.HTTPError:
             return None
