@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -100,7 +101,7 @@ def bases() -> Iterator[dict[str, str]]:
         end(f"there are no stand-in bases: {error}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host() -> Iterator[str]:
     """A registry on this machine with the tiny base, `dagger-aml-test/tiny:1`."""
     need_programs(*TOOLS)
@@ -112,10 +113,14 @@ def host() -> Iterator[str]:
         pytest.skip(f"there is no tiny base: {error}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tiny(host: str) -> str:
-    """The tiny base's reference: for what needs a shell and a user, but neither a Python nor a server."""
-    return f"{host}/dagger-aml-test/tiny:1"
+    """The tiny base with groups and `env`: for what needs commands and a user, but neither a Python nor a server."""
+    more = [
+        {"name": "usr/bin/env", "type": tarfile.SYMTYPE, "linkname": "/bin/busybox"},
+        {"name": "etc/group", "data": b"root:x:0:\ndockeruser:x:1000:\n", "mode": 0o644},
+    ]
+    return push_tiny(host, "commands", more=more)
 
 
 @pytest.fixture(scope="session")
