@@ -94,4 +94,4 @@ class Started:
 def port_taken(port: int, flag: str = "-p") -> UsageError:
     """The error for a port that something else listens at."""
     other = f"--debug={port + 1}" if flag == "--debug" else f"-p {port + 1}:5001"
-    return UsageError(f"port {port} of this machine is in use", where=flag, do=f"Take another: {other}")
+    return UsageError(f"port {port} of this machine is in use", where=flag, do=f"Use another port: {other}")

@@ -34,5 +34,5 @@ def check_ca(path: Path) -> bytes:
             do="Convert it: openssl x509 -inform der -in FILE",
         )
     if b"PRIVATE KEY-----" in data:
-        raise UsageError("holds a private key; give the certificates alone", where=f"--ca {path}")
+        raise UsageError("contains a private key; give only the certificates", where=f"--ca {path}")
     return data

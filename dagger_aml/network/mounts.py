@@ -72,7 +72,7 @@ def ca_mounts(access: Access) -> tuple[Mount, ...]:
     path = access.ca
     if path is None:
         return ()
-    value, holds = Secret("ca", lambda: ca_bundle(path)), "certificates in PEM, the public ones among them"
+    value, holds = Secret("ca", lambda: ca_bundle(path)), "certificates in PEM format, including the public ones"
     return (Mount("ca", f"{_PLACE}ca", value, variables=_CA_VARIABLES, mode=0o444, holds=holds),)
 
 

@@ -58,14 +58,14 @@ class ArchiveFiles(ImageFiles):
         name = blob_name(descriptor["digest"])
         data = self.read(name)
         if digest_of(data) != descriptor["digest"]:
-            raise self.broken(f"{name} has another digest than its name says")
+            raise self.broken(f"the digest of {name} does not match its name")
         found: dict[str, Any] = json.loads(data)
         return found
 
     def broken(self, why: str) -> BaseError:
         """The error for a folder or tar that is not what it should be."""
         kind = self.archive.kind
-        what = f"{self.archive.path} is not an image that {kind}: can name: {why}"
+        what = f"{self.archive.path} is not an image that {kind}: can read: {why}"
         return BaseError(what, do=f"Write it with: {_MADE_BY[kind]}")
 
 
@@ -82,9 +82,9 @@ def opened_archive(archive: Archive) -> Iterator[ArchiveFiles]:
     except KeyError as error:
         raise files.broken(f"it has no {error.args[0]}") from None
     except tarfile.TarError:
-        raise files.broken("it is not a tar, or it is cut off or compressed (gunzip it)") from None
+        raise files.broken("it is not a tar, or it is incomplete or compressed (run gunzip on it)") from None
     except (ValueError, TypeError, AttributeError, EOFError):
-        raise files.broken("what stands in it is not what the specification says") from None
+        raise files.broken("its content does not follow the specification") from None
     except OSError as error:
         raise UsageError(f"{archive.path} cannot be read ({error.strerror or error})") from None
 
@@ -122,11 +122,11 @@ def the_image(base: From) -> Iterator[tuple[ArchiveFiles, FoundImage]]:
 
     :raises BaseError: another one lies there now.
     """
-    assert base.archive, "a base that lies on this machine"
+    assert base.archive, "a base image on this machine"
     with opened_archive(base.archive) as files:
         image = find(files, base.platform)
         if (image.digest, image.config["digest"]) != (base.digest, base.archive.image_id):
-            raise BaseError(f"{base.archive.path} holds another image than before", do="Run the same command again.")
+            raise BaseError(f"{base.archive.path} now contains a different image", do="Run the same command again.")
         yield files, image
 
 
@@ -137,7 +137,7 @@ def find(files: ArchiveFiles, platform: str) -> FoundImage:
         if len(listed) > 1:
             raise BaseError(
                 f"{archive.path} holds {len(listed)} images",
-                do="Take one out, as in: skopeo copy docker-archive:FILE:NAME:TAG oci:FOLDER:TAG.",
+                do="Extract one image, for example: skopeo copy docker-archive:FILE:NAME:TAG oci:FOLDER:TAG.",
             )
         images = [_docker_image(files, listed[0])]
     else:
@@ -153,7 +153,7 @@ def find(files: ArchiveFiles, platform: str) -> FoundImage:
     if len(suited) > 1:
         raise BaseError(
             f"{archive.path} holds {len(suited)} images for {platform}",
-            do=f"Say which, by a tag behind a colon. Tags in it: {tags}.",
+            do=f"Choose one: add a colon and a tag. Tags in it: {tags}.",
         )
     return next(iter(suited.values()))
 
@@ -167,14 +167,14 @@ def _images(
     document = files.described(descriptor)
     if "manifests" in document:
         if not deepest:
-            raise files.broken("its indexes do not end")
+            raise files.broken("its indexes are nested too deeply")
         for each in document["manifests"]:
             yield from _images(files, each, names, deepest - 1)
         return
     config = document["config"]
     for each in document["layers"]:
         if files.size(blob_name(each["digest"])) != each["size"]:
-            raise files.broken(f"{blob_name(each['digest'])} has another size than its manifest says")
+            raise files.broken(f"the size of {blob_name(each['digest'])} does not match its manifest")
     layers = tuple(blob_name(each["digest"]) for each in document["layers"])
     own = {key: descriptor[key] for key in ("mediaType", "digest", "size")}
     described = {"digest": config["digest"], "file": blob_name(config["digest"])}

@@ -129,7 +129,7 @@ def write_layout(saved: Sequence[Path], layout: Path, references: Sequence[str])
             add(made, "index.json", json.dumps(top).encode())
             add(made, "oci-layout", LAYOUT)
     except (tarfile.TarError, KeyError, IndexError, ValueError, AssertionError) as error:
-        raise BuildError(f"what was saved is not an image ({error})", step=f"export {layout}") from None
+        raise BuildError(f"the saved archive is not an image ({error})", step=f"export {layout}") from None
 
 
 def _moved(saved: Path, made: tarfile.TarFile, written: set[str]) -> dict[str, Any]:

@@ -84,8 +84,9 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
         whole = cast("IO[bytes]", gzip.GzipFile(fileobj=whole))
     elif head == b"\x28\xb5\x2f\xfd":
         raise ImageError(
-            "a layer is compressed with zstd, which is not read here",
-            do="Write the image anew with gzip: skopeo copy --dest-compress-format gzip docker://NAME:TAG oci:FOLDER",
+            "a layer is compressed with zstd, which dagger-aml cannot read",
+            do="Write the image again with gzip: skopeo copy --dest-compress-format gzip docker://NAME:TAG "
+            "oci:FOLDER",
         )
     hashed = _Hashed(whole)
     removed: list[str] = []
@@ -107,7 +108,7 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
                 else:
                     added.append((path, _node(tar, member)))
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
-        raise ImageError(f"a layer is no tar: {error}") from error
+        raise ImageError(f"a layer is not a tar: {error}") from error
     while hashed.read(_CHUNK):
         pass
     return Layer(tuple(removed), tuple(emptied), tuple(added)), f"sha256:{hashed.total.hexdigest()}"
@@ -142,7 +143,7 @@ def flatten(layers: Iterable[Layer]) -> tuple[dict[str, Node], dict[str, int]]:
         if parent != "/" and parent not in paths:
             put(parent, IMPLIED, number)
         if parent != "/" and paths[parent].type != "dir":
-            raise ImageError(f"{path} lies beneath {parent}, which is a {paths[parent].type}")
+            raise ImageError(f"{path} is inside {parent}, which is a {paths[parent].type}")
         if path not in paths or not _same_folder(paths[path], node):
             changed[path] = number
         paths[path] = node
@@ -160,7 +161,7 @@ def flatten(layers: Iterable[Layer]) -> tuple[dict[str, Node], dict[str, int]]:
                 continue
             if isinstance(new, str):
                 if new not in paths:
-                    raise ImageError(f"{path} is a hard link to {new}, which is not there")
+                    raise ImageError(f"{path} is a hard link to {new}, which does not exist")
                 new = paths[new]
             if new.type != "dir" or (path in paths and paths[path].type != "dir"):
                 remove(path, number)

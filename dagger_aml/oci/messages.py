@@ -52,7 +52,7 @@ _TOLD = (
     (r"no such host|Temporary failure", "no such host"),
     (r"i/o timeout|TLS handshake|deadline exceeded|awaiting headers", "no answer in time"),
     (r"network is unreachable|no route to host", "the network is unreachable"),
-    (r"short read: expected", "it did not take what was sent"),
+    (r"short read: expected", "it did not accept all the data"),
     (r"\bEOF\b", "the connection was cut"),
 )
 """What builders print of a registry that is gone or busy, and what we say of it."""
@@ -99,10 +99,10 @@ def _away(said: str, where: str, *, by_proxy: bool) -> TryAgain:
     """The error for a registry that a builder cannot reach."""
     if by_proxy:
         return TryAgain(
-            f"the builder's proxy cannot be reached, nor by it the registry{said}",
+            f"the builder cannot reach its proxy, so it cannot reach the registry{said}",
             where=where,
-            do="Correct HTTPS_PROXY and NO_PROXY in the builder's environment: for podman and buildah your shell's, "
-            "for docker and the Dagger engine their own (docs/howto-proxy-ca.md).",
+            do="Correct HTTPS_PROXY and NO_PROXY in the builder's environment: podman and buildah use your "
+            "shell's, docker and the Dagger engine have their own (docs/howto-proxy-ca.md).",
         )
     return TryAgain(f"the registry cannot be reached or is busy{said}", where=where, do=LATER)
 
@@ -115,12 +115,12 @@ def denied_by(status: int, where: str, host: str) -> RegistryDenied:
     login = f"`docker login {host or 'HOST'}` or `az acr login -n {name}`"
     if status == 401:
         do = (
-            f"Log in with {login}; the docker config and its helpers are read. A login without the role AcrPush (to "
-            "pull: AcrPull) is refused by Azure in the same way."
+            f"Log in with {login}. dagger-aml reads the docker config and its credential helpers. In Azure, "
+            "the login also needs the role AcrPush (to pull: AcrPull)."
         )
     else:
         do = (
-            "The login may not do that: in Azure it needs the role AcrPush (to pull: AcrPull), and the registry's "
-            f"network rules must let the builder in. Another login: {login}."
+            "The login has no permission for this. In Azure it needs the role AcrPush (to pull: AcrPull), "
+            f"and the registry's network rules must allow the builder. To use another login: {login}."
         )
-    return RegistryDenied(f"the registry refused{f' ({host})' if host else ''}: {status}", where=where, do=do)
+    return RegistryDenied(f"the registry refused access{f' ({host})' if host else ''}: {status}", where=where, do=do)

@@ -180,7 +180,7 @@ async def _saved(
 
     await _answered(at, where, once, on_event, policy, idle=policy.blob_idle_timeout_seconds)
     if digest and found != digest:
-        raise BuildError(f"{at.host} sent something else than {digest}", step=where)
+        raise BuildError(f"{at.host} sent content that does not match {digest}", step=where)
     new.rename(blobs / found[7:])
     return found
 
@@ -282,7 +282,7 @@ def _client(at: Reference, policy: Policy, idle: float) -> httpx.AsyncClient:
         names = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
         wrong = [name for name in names if not re.match(r"(https?://)?[^\s/:]+(:\d+)?/?\Z", masked(os.environ[name]))]
         raise UsageError(
-            f"{at.host} cannot be asked through such a proxy",
+            f"{at.host} cannot be reached with this proxy setting",
             where=", ".join(f"${name}" for name in wrong or names),
             do="Give http://HOST:PORT, or unset it. SOCKS proxies are not supported.",
         ) from None
@@ -306,7 +306,7 @@ def _unreachable(at: Reference, error: httpx.TransportError, where: str) -> Dagg
         return BuildError(
             f"the certificate of {at.host} is not trusted",
             step=where,
-            do="Name the file of your company's certificates in $SSL_CERT_FILE (docs/howto-proxy-ca.md).",
+            do="Set $SSL_CERT_FILE to the file of your company's certificates (docs/howto-proxy-ca.md).",
         )
     variable = _proxy(at)
     if variable:
@@ -332,9 +332,9 @@ def _check_busy(answer: httpx.Response, at: Reference, where: str) -> None:
 
 def _no_registry(at: Reference, where: str) -> BuildError:
     return BuildError(
-        f"{at.host} did not answer as a registry does",
+        f"{at.host} did not answer like a registry",
         step=where,
-        do="Check the host; a proxy or a login page may have answered in its place.",
+        do="Check the host. A proxy or a login page may have answered instead.",
     )
 
 

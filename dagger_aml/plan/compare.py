@@ -116,25 +116,25 @@ class Against:
         return "\n".join(self._lines(local)) + "\n"
 
     def _lines(self, local: str) -> Iterator[str]:
-        yield f"Against {self.name}:"
-        unknown = "taken to be the same by its name; --pin or --probe asks for its digest"
+        yield f"Compared with {self.name}:"
+        unknown = "assumed to be the same because of its name; --pin or --probe gets its digest"
         yield f"  base: {self.base or ('the same' if self.base_known else unknown)}"
         for number, each in enumerate(self.steps, 1):
             yield f"  {number}. {each.step}: {_said(each, each.dagger)}"
             if each.local != each.dagger:
                 yield f"     {local}: {_said(each, each.local)}"
-        yield from (f"  no longer there: {each}" for each in self.gone)
+        yield from (f"  removed: {each}" for each in self.gone)
         if self.says:
-            yield f"  the image says otherwise, which makes no layer: {', '.join(self.says)}"
+            yield f"  image config changes, without a new layer: {', '.join(self.says)}"
         yield ""
         dagger, others = (
             _sum(self.steps, [getattr(each, name) for each in self.steps]) for name in ("dagger", "local")
         )
         if dagger == others:
-            yield f"To do: {dagger}"
+            yield f"Expected: {dagger}"
         else:
-            yield f"To do with a Dagger engine: {dagger}"
-            yield f"To do with {local}: {others}"
+            yield f"Expected with a Dagger engine: {dagger}"
+            yield f"Expected with {local}: {others}"
 
 
 def _said(verdict: Verdict, outcome: Outcome) -> str:
@@ -144,7 +144,7 @@ def _said(verdict: Verdict, outcome: Outcome) -> str:
     done = {
         "runs": "runs" if verdict.is_new else "runs again",
         "new layer": f"new layer{size}",
-        "same bytes": f"copied again{size}, the same bytes likely, not sent again",
+        "same bytes": f"copied again{size}, probably the same bytes, not sent again",
     }[outcome]
     return f"{done}: {verdict.why}"
 
@@ -171,7 +171,7 @@ def against(plan: Plan, earlier: Earlier) -> Against:
         before = pairs.get(number)
         if before is not None:
             left = [was[each].name for each in range(met, before) if each not in pairs.values()]
-            changed = changed or (f"{_thing(left[0])} is no longer there" if left else "")
+            changed = changed or (f"{_thing(left[0])} was removed" if left else "")
             met = max(met, before + 1)
         if before is None:
             own = "it is new"
@@ -277,7 +277,7 @@ def _says(plan: Plan, earlier: Earlier) -> Iterator[str]:
             continue
         own = earlier.complete or (plan.facts.source == "asked" and kind == "env" and name not in plan.facts.env)
         if own:
-            yield f"{_shown(kind, name)} (no longer)"
+            yield f"{_shown(kind, name)} (removed)"
 
 
 def _shown(kind: str, name: str) -> str:
@@ -308,7 +308,8 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
             if has
             else f"the image has no label {PLAN_LABEL}",
             where=f"--against {name}",
-            do="Only images that dagger-aml made have it. Or name a file: dagger-aml plan PROJECT --json > plan.json",
+            do="Only images that dagger-aml made have it. You can also give a plan file: dagger-aml plan "
+            "PROJECT --json > plan.json",
         )
     says = {
         ("user", ""): config.get("User") or "",
@@ -338,8 +339,8 @@ def of_json(name: str, path: Path) -> Earlier:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(
-            "it is not what this version's plan --json writes", where=f"--against {name}",
-            do="Write it anew: dagger-aml plan PROJECT --json > plan.json",
+            "it is not a plan file as plan --json of this version writes it", where=f"--against {name}",
+            do="Write it again: dagger-aml plan PROJECT --json > plan.json",
         ) from None  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
     folder, name = (copy.dest, "") if copy.kind == "tree" else posixpath.split(copy.dest)
     path, broken = followed(folder, links)
     if broken:
-        raise GraphError(f"the destination goes through a link that leads nowhere: {broken}", where=copy.step)
+        raise GraphError(f"the destination path contains a broken link: {broken}", where=copy.step)
     return copy if path == folder else evolve(copy, dest=posixpath.join(path, name) if name else path)
 
 
@@ -67,7 +67,7 @@ def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
                 raise BaseError(
                     f"the base declares VOLUME {volume} and the step may write there; some builders lose such writes",
                     where=layer.step,
-                    do=f"Base on an image without that VOLUME ({base.pinned}), or leave the step out.",
+                    do=f"Use a base image without that VOLUME ({base.pinned} has it), or remove the step.",
                 )
 
 
@@ -98,21 +98,21 @@ def check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
             before = seen.get(path)
             if before == "link" and type_ != "dir" and (not ends.get(path) or loops(path, ends)):
                 raise GraphError(
-                    f"{path} is a link already, leads nowhere, and would become a {type_}; not all builders do that",
+                    f"{path} is already a broken link and would become a {type_}; not all builders support this",
                     where=layer.step,
-                    do="Rename it, or put the part elsewhere.",
+                    do="Rename it, or copy it to another path.",
                 )
             if before == "link" and type_ != "dir" and seen.get(ends.get(path, "")) == "dir":
                 raise GraphError(
-                    f"{path} is a link to a folder already and would become a {type_}; not all builders do that",
+                    f"{path} is already a link to a folder and would become a {type_}; not all builders support this",
                     where=layer.step,
-                    do="Rename it, or put the part elsewhere.",
+                    do="Rename it, or copy it to another path.",
                 )
             if before and before != type_ and ("dir" in (before, type_) or "other" in (before, type_)):
                 raise GraphError(
-                    f"{path} is a {before} already and would become a {type_}; builders treat that differently",
+                    f"{path} is already a {before} and would become a {type_}; builders handle this differently",
                     where=layer.step,
-                    do="Rename it, or put the part elsewhere.",
+                    do="Rename it, or copy it to another path.",
                 )
             seen[path] = type_
         ends |= links
@@ -128,14 +128,15 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
     """
     if isinstance(copy.source, Built) and (copy.dest == "/" or copy.dest in seen):
         raise GraphError(
-            f"{copy.dest} is there already, and what a stage would put over it is not known before it is built",
+            f"{copy.dest} already exists, and the content that a stage would copy there is not known before "
+            "the build",
             where=copy.step,
-            do="Copy it into a new folder; from there a command of the image can move it.",
+            do="Copy it into a new folder. A command in the image can then move it.",
         )
     for path, _ in written(copy):
         if any(path.startswith(f"{stage}/") for stage in stages):
             raise GraphError(
-                f"{path} lies in a folder that comes from a stage, and what is there is not known before it is built",
+                f"{path} is in a folder that comes from a stage, and its content is not known before the build",
                 where=copy.step,
                 do="Copy it elsewhere, or put it into the stage.",
             )
@@ -147,7 +148,8 @@ def _check_setgid(copy: Copy, folder: str, seen: Mapping[str, str], facts: BaseF
     above = facts.path(posixpath.dirname(new)) if new else None
     if above and above.type == "dir" and above.mode & 0o2000:
         raise GraphError(
-            f"{new} would be a new folder in one with the setgid bit, which some builders pass on and others do not",
+            f"{new} would be a new folder inside a folder with the setgid bit; some builders pass this bit "
+            "on, others do not",
             where=copy.step,
-            do="Put the part elsewhere, or make the folder by a command first.",
+            do="Copy it to another path, or create the folder with a command first.",
         )

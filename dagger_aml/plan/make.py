@@ -33,5 +33,8 @@ def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
     steps = schedule(resolved, facts[base])
     notes = resolved.notes
     if not fits((step_key(step.layer, "") for step in steps), ENCODING):
-        notes += (f"the image bears no label {PLAN_LABEL}: what tells of its {len(steps)} steps is too long for it",)
+        notes += (
+            f"the image gets no label {PLAN_LABEL}: the description of its {len(steps)} steps is too long for a "
+            "label",
+        )
     return Plan(base, facts[base], steps, resolved.config, notes, resolved.access)

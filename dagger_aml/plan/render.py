@@ -97,7 +97,7 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
     base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {where}" if where else "")
     yield f"{project.name}: recipe {project.recipe} on {base}"
     yield ""
-    yield f"{'Asked' if plan.facts.source == 'asked' else 'Assumed'} of the base:"
+    yield f"{'Probed' if plan.facts.source == 'asked' else 'Assumed'} facts of the base image:"
     yield from (f"  {line}" for line in plan.facts.summary())
     yield ""
     yield "Steps:"
@@ -109,7 +109,7 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
     for path, names in left_out(plan.layers):
         yield f"  left out of {_relative(path, project.root)}: {', '.join(names)}"
     yield ""
-    yield "The image says:"
+    yield "Image config:"
     for name, value in plan.config.env.items():
         yield f"  {name}={value}" + (_from(project.sources, f"env.{name}") if why else "")
     for name, value in sorted(plan.config.labels.items()):
@@ -141,7 +141,7 @@ def _what(step: Step) -> str:
         words = [str(word).replace("\n", "; ") for word in layer.argv]
         sees = f", sees {', '.join(_mount(each) for each in layer.mounts)}" if layer.mounts else ""
         return f"as {layer.user}{sees}: {' '.join(words)}"
-    owner = "its own owners" if isinstance(layer.source, Built) else f"owner {layer.uid or 0}:{layer.gid or 0}"
+    owner = "original owners" if isinstance(layer.source, Built) else f"owner {layer.uid or 0}:{layer.gid or 0}"
     return f"to {layer.dest}{'/' if layer.kind == 'tree' else ''}, {owner}, {_source_text(layer)}"
 
 

@@ -65,14 +65,14 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
         raise BaseError(
             "the base has ONBUILD triggers, which builders treat differently",
             where=base.pinned,
-            do="Base on an image without them: " + "; ".join(known.onbuild),
+            do="Use a base image without these triggers: " + "; ".join(known.onbuild),
         )
     notes = list(graph.notes)
     for need in graph.needs:
         is_now = known.literal(need.fact)
         if is_now is None:
             why = _literal(need.why, known)
-            notes.append(f"it may be, and only the base itself can tell, that {why}. {need.do}")
+            notes.append(f"possible problem, which only a probe of the base image can confirm: {why}. {need.do}")
         elif not _meets(need, is_now):
             raise BaseError(_literal(need.why, known), where=base.pinned, do=need.do)
     _check_facts(base, known)
@@ -111,7 +111,9 @@ def _check_facts(base: From, known: BaseFacts) -> None:
         Config(user=known.user or None, workdir=known.workdir, cmd=known.cmd, entrypoint=known.entrypoint)
     except GraphError as error:
         raise BaseError(
-            f"the base's config cannot be carried over: {error.what}", where=base.pinned, do="Take another base."
+            f"the base image's config cannot be used in the new image: {error.what}",
+            where=base.pinned,
+            do="Use another base image.",
         ) from None
 
 
@@ -129,8 +131,8 @@ def _literal(value: Any, facts: BaseFacts) -> Any:
     fact = facts.literal(value.fact)
     if fact is None:
         raise BaseError(
-            f"not known of the base: its {value.fact}",
-            do="`dagger-aml build` asks the base; or take one of the catalog.",
+            f"the {value.fact} of the base image is not known",
+            do="Run `dagger-aml build`, which probes the base image, or use an image of the catalog.",
         )
     return f"{value.before}{fact}{value.after}"
 

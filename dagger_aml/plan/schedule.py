@@ -37,13 +37,13 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
 
     for index, layer in enumerate(layers):
         if isinstance(layer, Run) and index not in reasons:
-            emit(index, "runs a command: before what is only copied")
+            emit(index, "runs a command: placed before files that are only copied")
     copies = [index for index in range(len(layers)) if index not in reasons]
     for index in sorted(copies, key=lambda index: (_often(layers[index]), index)):
         if index not in reasons:
             kept = [f"after {layers[earlier].step!r}: {why}" for earlier, why in before[index].items()]
-            often = "changes often: last, so that a change of it redoes nothing else"
-            rarely = "changes rarely: before what changes often"
+            often = "changes often: placed last, so that a change does not repeat other steps"
+            rarely = "changes rarely: placed before files that change often"
             emit(index, "; ".join([often if _often(layers[index]) else rarely, *kept]))
     return tuple(Step(layers[index], reasons[index]) for index in order)
 

@@ -63,5 +63,5 @@ def _check_agree(record: Setting, files: Mapping[str, ProjectFile]) -> None:
             raise UsageError(
                 f"two projects say {key} differently: {value.value!r} ({folder}, {value.origin}) and {theirs}",
                 where=record.flag,
-                do=f"Say it for all of them: {record.flag}, or ${record.variable}; or build them one by one.",
+                do=f"Set it for all of them with {record.flag} or ${record.variable}, or build them one by one.",
             )

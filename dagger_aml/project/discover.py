@@ -111,10 +111,10 @@ def only(found: tuple[Script, ...], root: Path) -> Script:
     if len(found) == 1:
         return found[0]
     listed = " and ".join(each.path.relative_to(root).as_posix() for each in found)
-    part, do = "the code", f"Move one away, or say `[code] path` in {FILE_NAME}."
+    part, do = "the code", f"Move one of them away, or set `[code] path` in {FILE_NAME}."
     if len({each.folder for each in found}) == 1:
         part = "the entry script"
-        do = f"Name the one to take: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
+        do = f"Choose one: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
     raise ProjectError(f"two candidates for {part}: {listed}", where=str(root), do=do)
 
 
@@ -178,7 +178,7 @@ def only_model(root: Path, found: list[Path]) -> Path | None:
     kind = model_kind(root)
     if kind:
         raise ProjectError(
-            f"the project folder itself is {kind}, and what of it is the model cannot be told",
+            f"the project folder itself is {kind}, so it is not clear which files are the model",
             where=str(root),
             do="Move the model's files into a folder `model` here, and the entry script into `code`.",
         )
@@ -186,11 +186,11 @@ def only_model(root: Path, found: list[Path]) -> Path | None:
         raise ProjectError(
             f"two candidates for the model: {' and '.join(path.name for path in found)}",
             where=str(root),
-            do="Move them into a folder `model`, if they are one model, or `models`, if each is one of its own; "
-            f"or name them by [[models]] in {FILE_NAME}.",
+            do="Move them into a folder `model` if they are one model, or `models` if each is a separate model; "
+            f"or list them under [[models]] in {FILE_NAME}.",
         )
     if found and not found[0].exists():
-        raise ProjectError(f"{found[0].name} is a link that leads nowhere", where=str(found[0]))
+        raise ProjectError(f"{found[0].name} is a broken link", where=str(found[0]))
     return found[0] if found else None
 
 
@@ -202,10 +202,10 @@ def check_has_script(root: Path, model: Path) -> None:
     files = sorted(path.relative_to(root).as_posix() for place in (root, root / "src") for path in place.glob("*.py"))
     if files:
         raise ProjectError(
-            f"there is a model, {model.name}, and no entry script: no file has init() and run()",
+            f"there is a model, {model.name}, but no entry script: no file has init() and run()",
             where=str(root),
-            do=f"Write score.py with both, or name the one that is meant: --entry-script {files[0]}. For an image "
-            f"without code, name the model by [[models]] in {FILE_NAME}.",
+            do=f"Write score.py with both functions, or name your entry script: --entry-script {files[0]}. For "
+            f"an image without code, list the model under [[models]] in {FILE_NAME}.",
         )
 
 

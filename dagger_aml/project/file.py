@@ -141,12 +141,12 @@ def _extended(file: _File, root: Path, chain: tuple[_File, ...]) -> Iterator[_Fi
         path = Path(os.path.normpath(file.path.parent / name)) if "\0" not in name else None
         if path is None or not path.is_file():
             raise ProjectError(
-                f"the file that is extended does not exist: {name!r}",
+                f"the file in `extends` does not exist: {name!r}",
                 where=where,
                 do=f"Paths in this file are relative to {file.path.parent}.",
             )
         if any(path.samefile(each.path) for each in chain):
-            raise ProjectError(f"{name!r} is extended by itself", where=where, do="Take one of the two lines out.")
+            raise ProjectError(f"{name!r} extends itself", where=where, do="Remove one of the two lines.")
         names = [each.path.name for each in chain]
         shown = path.name if path.name not in names else Path(os.path.relpath(path, root)).as_posix()
         found = _read(path, shown)

@@ -122,9 +122,9 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
     path = declared(reading, "preinstalled", reading.file.tables.preinstalled.path, ("preinstalled", "path"))
     if path and recipe == "preinstalled" and reading.options.pip:
         raise UsageError(
-            "packages cannot be added to a folder that is made already",
+            "packages cannot be added to a folder that already exists",
             where="--pip",
-            do=f"Install it into {path}, or leave out [preinstalled] path.",
+            do=f"Install the package into {path}, or remove [preinstalled] path.",
         )
     return path
 

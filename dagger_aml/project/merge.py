@@ -72,7 +72,7 @@ def chosen(reading: Reading, name: str, what: str) -> str:
     value, choices = said(reading, name), PROJECT_SETTINGS[name].choices
     if value not in choices:
         where = str(reading.origins[name])
-        raise UsageError(f"no such {what}: {value!r}", where=where, do=f"Take {' or '.join(choices)}.")
+        raise UsageError(f"no such {what}: {value!r}", where=where, do=f"Use {' or '.join(choices)}.")
     return value
 
 

@@ -51,7 +51,9 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
         return Models((Model(found, _name(reading, found)),))
     if not found.is_dir():
         raise ProjectError(
-            "is a file; a folder of models is meant", where=str(found), do="Call a single model `model`."
+            "is a file, but must be a folder of models",
+            where=str(found),
+            do="For a single model, use the name `model`.",
         )
     children = sorted(path for path in found.iterdir() if not path.name.startswith("."))
     each = (Model(path, plain_name(path.stem if path.is_file() else path.name)) for path in children)
@@ -64,7 +66,9 @@ def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Mo
     found = conventions.models(root, code)
     if code == root and used and not used.reads_model_dir:
         # Code that does not ask Azure ML for the folder of models finds its model where it is: beside itself.
-        reading.notes.extend(f"{path.name} travels with the code, which does not read {MODEL_DIR}" for path in found)
+        reading.notes.extend(
+            f"{path.name} is copied with the code, because the code does not read {MODEL_DIR}" for path in found
+        )
         return Models(kept=tuple(found))
     model = conventions.only_model(root, found)
     if model is None:

@@ -55,8 +55,8 @@ def _proxy(reading: Reading, name: str) -> str | None:
     if value is None or name == "no_proxy" or not _only_here(value, reading.origins[name]):
         return value
     reading.notes.append(
-        f"{reading.origins[name]} names a proxy on this machine, which the build's commands cannot reach; it is not "
-        f"passed on. Give it by --{name.replace('_', '-')} if they can."
+        f"{reading.origins[name]} points to a proxy on this machine, which the build's commands cannot reach, so it "
+        f"is not passed to them. If they can reach it, set it with --{name.replace('_', '-')}."
     )
     del reading.origins[name]
     return None

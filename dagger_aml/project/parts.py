@@ -26,7 +26,7 @@ def inside(reading: Reading, text: str, origin: Origin) -> Path:
     check_text(str(origin), text, newline=False)
     path = reading.root / text
     if not path.exists():
-        reason = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        reason = "is a broken link" if path.is_symlink() else "does not exist"
         raise ProjectError(f"{text!r} {reason}", where=str(origin), do=f"Paths are relative to {reading.root}.")
     return path
 
@@ -50,10 +50,10 @@ def one_of(reading: Reading, name: str, candidates: Sequence[Path]) -> Path | No
         raise ProjectError(
             f"two candidates for {name}: {listed}",
             where=str(reading.root),
-            do=f"Remove one, or name the one to take in {FILE_NAME}.",
+            do=f"Remove one, or name the one to use in {FILE_NAME}.",
         )
     if there and not there[0].exists():
-        raise ProjectError(f"{there[0].name} is a link that leads nowhere", where=str(there[0]))
+        raise ProjectError(f"{there[0].name} is a broken link", where=str(there[0]))
     if there:
         reading.origins[name] = FOUND
     return there[0] if there else None
@@ -152,5 +152,5 @@ def requirements(reading: Reading, code: Path | None) -> Path | None:
     reading.origins["requirements"] = FOUND
     if found.others:
         taken, *left = (path.relative_to(reading.root).as_posix() for path in (found.path, *found.others))
-        reading.notes.append(f"{taken} was taken for the packages; left: {', '.join(left)}")
+        reading.notes.append(f"{taken} is used for the packages; not used: {', '.join(left)}")
     return found.path

@@ -71,7 +71,7 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
     raise UsageError(
         f"no recipe is called {name!r}",
         do=(f"Did you mean {' or '.join(near)}? " if near else "")
-        + f"Known: {', '.join(known)}; a file of your own is named by its path, ./mine.py.",
+        + f"Known: {', '.join(known)}; for your own recipe file, give its path, such as ./mine.py.",
     )
 
 
@@ -89,7 +89,7 @@ async def lay_out(project: Project) -> Graph:
         graph = graph.note(note)
     if not graph.layers:
         found = "code/, score.py, model/, requirements.txt or apt.txt"
-        graph = graph.note(f"{project.root} has no {found}: the image will be the base's, with other labels")
+        graph = graph.note(f"{project.root} has no {found}: the image will be the base image with other labels")
     return graph
 
 

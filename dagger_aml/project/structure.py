@@ -50,7 +50,7 @@ def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: 
             raise ProjectError(
                 f"{'.'.join(refused.key)} cannot stand in a file: {refused.unless_file}",
                 where=f"{shown}:{line_of(text, (*prefix, key))}",
-                do=f"Say it by {refused.flag} or ${refused.variable}.",
+                do=f"Set it with {refused.flag} or ${refused.variable}.",
             )
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.5)
@@ -106,11 +106,11 @@ def converter() -> Converter:
         try:
             return apt(value, kind)
         except TypeError:
-            raise TypeError("must be the name of a file, or a list of such") from None
+            raise TypeError("must be a file name, or a list of file names") from None
 
     def texts(value: Any, _: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise TypeError("must be a list of texts")
+            raise TypeError("must be a list of strings")
         return tuple(value)
 
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], texts)

@@ -25,13 +25,16 @@ def notes_on(project: Project, used: Reached | None) -> Iterator[str]:
         yield from _unreachable(project, project.code, used)
         yield from _ignored(project, project.code, used)
         if used.reads_model_dir and "models" not in project.sources and MODEL_DIR not in project.env:
-            yield f"the code reads {MODEL_DIR}, and no model was found: put it into `model`, or name it by [[models]]"
+            yield (
+                f"the code reads {MODEL_DIR}, but no model was found: put it into `model`, or list it under "
+                "[[models]]"
+            )
     for path, do in conventions.unread(project.root, project.code, project.requirements):
         yield f"{_shown(path, project.root)} is not read; {do}"
     for model in project.models:
         listed = model.path / "requirements.txt"
         if not project.requirements and conventions.model_kind(model.path) and listed.is_file():
-            yield f"{_shown(listed, project.root)} is not read; --requirements takes it"
+            yield f"{_shown(listed, project.root)} is not read; to use it, give it with --requirements"
 
 
 def _unreachable(project: Project, code: Path, used: Reached) -> Iterator[str]:
@@ -42,9 +45,9 @@ def _unreachable(project: Project, code: Path, used: Reached) -> Iterator[str]:
             if place != code and ((place / f"{name}.py").is_file() or _has_python(place / name)):
                 where = "the project folder" if place == project.root else _shown(place, project.root)
                 yield (
-                    f"the code imports {name}, which lies in {where} and not in the code folder: the image will lack "
-                    "it, unless a package of that name is installed. Move it into the code folder, or say `[code] "
-                    f"path` in {FILE_NAME}"
+                    f"the code imports {name}, which is in {where}, not in the code folder: it will be "
+                    "missing in the image if no package with that name is installed. Move it into the code "
+                    f"folder, or set `[code] path` in {FILE_NAME}"
                 )
                 break
 
@@ -57,8 +60,8 @@ def _ignored(project: Project, code: Path, used: Reached) -> Iterator[str]:
         if not path.exists() or path in (*project.kept, *project.other_parts):
             continue
         if rules.ignores(path, folder=path.is_dir()):
-            back = f"`!{path.name}` there takes it back"
-            yield f"the code uses {path.name}, which {rules.name} leaves out of the image; {back}"
+            back = f"add `!{path.name}` to that file to include it"
+            yield f"the code uses {path.name}, but {rules.name} excludes it from the image; {back}"
 
 
 def _shown(path: Path, root: Path) -> str:

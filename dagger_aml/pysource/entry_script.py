@@ -19,7 +19,7 @@ def check_relative(script: str, where: str) -> str:
     """
     pure = PurePosixPath(script)
     if any(len(part.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for part in pure.parts):
-        raise ProjectError(f"the entry script's name is longer than a file's can be: {script[:60]}…", where=where)
+        raise ProjectError(f"the entry script's name is too long for a file name: {script[:60]}…", where=where)
     if pure.is_absolute() or script.startswith("\\") or ":" in script[:2]:
         raise ProjectError(
             f"the entry script must be relative to the code folder: {script}",
@@ -28,9 +28,9 @@ def check_relative(script: str, where: str) -> str:
         )
     if ".." in pure.parts or not pure.parts:
         raise ProjectError(
-            f"the entry script lies outside the code folder: {script!r}",
+            f"the entry script is outside the code folder: {script!r}",
             where=where,
-            do="Move it into the code folder, or make the folder above it the code folder ([code] path).",
+            do="Move it into the code folder, or use the folder above it as the code folder ([code] path).",
         )
     return pure.as_posix()
 
@@ -54,7 +54,7 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
     if pure.suffix != ".py":
         raise ProjectError("the entry script must end in .py", where=str(path))
     if folder.resolve() not in path.resolve().parents:
-        raise ProjectError("the entry script is a link that leads out of the code folder", where=str(path))
+        raise ProjectError("the entry script is a link that points outside the code folder", where=str(path))
     try:
         source = read_source(path)
     except OSError as error:
@@ -68,7 +68,7 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
         return ()
     if source.star:
         may = f"{' and '.join(missing)} may come from `{source.star}`"
-        return (f"{script}: {may}; that cannot be told without running it",)
+        return (f"{script}: {may}; this is only known when the code runs",)
     raise ProjectError(
         f"the entry script has no {' and no '.join(missing)}",
         where=str(path),
@@ -103,4 +103,6 @@ def find(folder: Path) -> tuple[str, ...]:
 def _candidates(folder: Path) -> str | None:
     """A sentence that names Python files of the folder which have both functions."""
     found = find(folder)
-    return f"Has init() and run(): {', '.join(found)}; name it with --entry-script." if found else None
+    return (
+        f"These files have init() and run(): {', '.join(found)}. Choose one with --entry-script." if found else None
+    )

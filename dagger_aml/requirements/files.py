@@ -18,7 +18,7 @@ def inside(path: Path, shown: str, where: str, root: Path, *, folder: bool = Fal
     found = path.resolve()
     if not found.is_relative_to(root):
         raise ProjectError(
-            f"{shown!r} lies outside the project", where=where, do=f"Copy it into {root} and name it there."
+            f"{shown!r} is outside the project", where=where, do=f"Copy it into {root} and name it there."
         )
     if os.path.islink(path):  # noqa: PTH114 - no error for a name that no file can have
         raise ProjectError(f"{shown!r} is a link; name the file that it points to", where=where)

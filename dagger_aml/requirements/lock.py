@@ -113,8 +113,8 @@ def local_archive(file: LockFile, path: str, *key: str | int) -> tuple[str, Path
     :raises ProjectError: it is missing, is a link, or does not lie in or below the lock's own folder.
     """
     if not _PLAIN_PATH.match(path):
-        do = "Give the file and its folders plain names, and lock again."
-        raise file.error(f"a path that no line for pip can hold: {path!r}", *key, do=do)
+        do = "Use simple names for the file and its folders, and create the lock file again."
+        raise file.error(f"this path cannot be written in a requirements file: {path!r}", *key, do=do)
     folder, plain = file.path.parent, posixpath.normpath(path)
     inside(folder / plain, path, file.where(*key), folder.resolve())
     return f"./{plain}", folder / plain
@@ -137,9 +137,11 @@ def as_requirements(
     bare = [pin for pin in pins if not pin.hashes]
     if bare and len(bare) < len(pins):
         raise file.error(
-            f"{bare[0].name} has no hash that pip knows, and other packages have; pip wants all or none",
+            f"{bare[0].name} has no hash that pip supports, but other packages have one; pip needs a hash for "
+            "every package or for none",
             *bare[0].key,
-            do="Lock again with an index that tells hashes, or export requirements without them.",
+            do="Create the lock file again with an index that provides hashes, or export the requirements "
+            "without hashes.",
         )
     lines = [f"# dagger-aml made this from {file.path.name}."]
     lines += [f"--find-links {link}" for link in dict.fromkeys(links)]

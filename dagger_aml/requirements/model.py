@@ -10,7 +10,7 @@ from attrs import frozen
 _PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
 
 
-SECRET = "Take it out of the file, and give it when you build: `--secret id=pip,env=NAME`, or `src=FILE`."
+SECRET = "Remove it from the file, and give it when you build: `--secret id=pip,env=NAME`, or `src=FILE`."
 """What to do with a password that stands in a file which goes into the image."""
 
 

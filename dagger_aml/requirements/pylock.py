@@ -21,7 +21,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from .lock import LockFile, Pin, as_requirements, local_archive, read_toml, usable_hashes
 from .model import Requirements
 
-_TREE = "Build a wheel of it (pip wheel --no-deps DIR), keep that in the project, and lock that."
+_TREE = "Build a wheel from it (pip wheel --no-deps DIR), keep the wheel in the project, and lock the wheel."
 
 
 _MEMBERSHIP = re.compile(r'"([^"]*)" (not in|in) (extras|dependency_groups)')
@@ -60,7 +60,9 @@ def read_pylock(path: Path) -> Requirements:
             continue
         if package.vcs is not None or package.directory is not None:
             kind = "a folder" if package.directory else "version control"
-            raise file.error(f"{package.name} is from {kind}, and its source does not travel", *key, do=_TREE)
+            raise file.error(
+                f"{package.name} is from {kind}, and its source is not copied into the build", *key, do=_TREE
+            )
         files: list[PackageSdist | PackageWheel] = [
             *(package.wheels or ()),
             *([package.sdist] if package.sdist else []),
@@ -79,7 +81,7 @@ def _archive(file: LockFile, name: str, archive: PackageArchive, *key: str | int
     """What pip is told to install, and the file that travels for it."""
     if archive.path is not None:
         if archive.subdirectory:
-            raise file.error(f"{name} is a folder in an archive", *key, do=_TREE)
+            raise file.error(f"{name} is in a subfolder of an archive, which is not supported", *key, do=_TREE)
         line, found = local_archive(file, archive.path, *key)
         return line, [found]
     part = f"#subdirectory={archive.subdirectory}" if archive.subdirectory else ""

@@ -12,7 +12,9 @@ from ..errors import ProjectError
 from .lock import LockFile, checked_python, read_toml
 from .model import SECRET, Requirements, has_password
 
-_POETRY = "Export them: poetry export -f requirements.txt -o requirements.txt (by the plugin poetry-plugin-export)."
+_POETRY = (
+    "Export them: poetry export -f requirements.txt -o requirements.txt (this needs the plugin poetry-plugin-export)."
+)
 
 
 _DYNAMIC = "Lock them (uv lock, or pip lock for a pylock.toml), or list them in requirements.txt."
@@ -32,7 +34,9 @@ def read_pyproject(path: Path) -> Requirements:
             "its dependencies are dynamic: they are known only when it is built", "project", "dynamic", do=do
         )
     if "project" not in file.data and _poetry(file.data):
-        raise file.error("its dependencies are Poetry's own, which pip cannot read", "tool", "poetry", do=_POETRY)
+        raise file.error(
+            "its dependencies are in Poetry's own format, which pip cannot read", "tool", "poetry", do=_POETRY
+        )
     listed = project.get("dependencies", [])
     if not isinstance(listed, list):
         raise file.error("project.dependencies must be a list", "project", "dependencies")
@@ -90,7 +94,7 @@ def _name(file: LockFile, text: object) -> str:
         raise file.error(f"not a requirement: {text!r} ({str(error).splitlines()[0]})", *key) from None
     if wanted.url is not None and (wanted.url.startswith("file:") or "://" not in wanted.url):
         raise file.error(
-            f"a path to a folder or a file URL cannot travel: {text!r}",
+            f"a path to a folder or a file URL cannot be used in the build: {text!r}",
             *key,
             do="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path in requirements.txt.",
         )

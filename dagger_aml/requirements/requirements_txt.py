@@ -62,7 +62,7 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
             raise UsageError(f"not a package: {str(text)[:80]!r}", where="--pip", do=write)
         text = text.strip()
         if text.startswith("-"):
-            do = f"Options belong into a requirements file. {write}"
+            do = f"Put options into a requirements file. {write}"
             raise UsageError(f"an option, not a package: {text!r}", where="--pip", do=do)
         try:
             wanted = Requirement(text)
@@ -73,16 +73,18 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
             raise UsageError(f"a path, not a package: {text!r}", where="--pip", do="List it in a requirements file.")
         if wanted.url is not None and wanted.url.startswith("file:"):
             raise UsageError(
-                f"a file URL cannot travel: {text!r}", where="--pip", do="List it in a requirements file."
+                f"a file URL cannot be used in the build: {text!r}",
+                where="--pip",
+                do="List it in a requirements file.",
             )
         found.append(text)
     if found and file is not None and file.hashes:
         raise UsageError(
-            f"{found[0]!r} has no hash, and {file.path.name} has hashes, so that pip takes nothing without one",
+            f"{found[0]!r} has no hash, but {file.path.name} uses hashes, so pip refuses packages without a hash",
             where="--pip",
             do=f"Add it to {file.path.name} with its hash."
             if file.text is None
-            else f"Add it to what {file.path.name} is made from, and lock again.",
+            else f"Add it to the file from which {file.path.name} was made, and lock again.",
         )
     return tuple(dict.fromkeys(found))
 
@@ -165,8 +167,8 @@ class _Reader:
         inside(folder, value, where, self.root, folder=True)
         archives = [each for each in sorted(folder.iterdir()) if each.name.endswith(_ARCHIVES)]
         if not archives:
-            do = f"Put them there, or take the line out: {folder}"
-            raise ProjectError(f"no wheels and no source archives lie in {value!r}", where=where, do=do)
+            do = f"Put them into this folder, or remove the line: {folder}"
+            raise ProjectError(f"there are no wheels or source archives in {value!r}", where=where, do=do)
         for each in archives:
             self.travel(each, f"{value}/{each.name}", where)
 
@@ -180,7 +182,7 @@ class _Reader:
             return
         if text.startswith((".", "/", "file:")) or "file:" in text.partition("@")[2]:
             raise ProjectError(
-                f"a path to a folder or a file URL cannot travel: {text!r}",
+                f"a path to a folder or a file URL cannot be used in the build: {text!r}",
                 where=where,
                 do="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path.",
             )

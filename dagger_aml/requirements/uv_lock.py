@@ -25,10 +25,10 @@ _MOST = 64
 """Ways to one package that are followed; real locks have a handful."""
 
 
-_EXPORT = "Have uv write what pip reads: uv export --frozen --no-dev --no-emit-project -o requirements.txt"
+_EXPORT = "Export a requirements file for pip: uv export --frozen --no-dev --no-emit-project -o requirements.txt"
 
 
-_TREE = "Build a wheel of it (uv build --wheel), keep that in the project, and depend on its path."
+_TREE = "Build a wheel from it (uv build --wheel), keep the wheel in the project, and depend on the wheel's path."
 
 
 Condition = frozenset[frozenset[str]]
@@ -83,8 +83,8 @@ class _Reader:
         found = [index for index in range(len(self.packages)) if self.is_own(index)]
         if len(found) != 1:
             raise self.file.error(
-                "it locks a workspace without a project of its own at its root" if not found else "it has two roots",
-                do=f"Take one member of it. {_EXPORT}",
+                "it locks a workspace whose root is not a project" if not found else "it has two roots",
+                do=f"Use one member of the workspace. {_EXPORT}",
             )
         return found[0]
 
@@ -105,7 +105,7 @@ class _Reader:
             except InvalidRequirement:
                 continue
             if name not in locked:
-                raise self.file.error(f"is older than pyproject.toml, which wants {name}", do="Run: uv lock")
+                raise self.file.error(f"is older than pyproject.toml, which requires {name}", do="Run: uv lock")
 
     def walk(self, start: Node) -> None:
         """Find each package that is reached, and by what markers; again where a further way to it is found."""
@@ -119,7 +119,9 @@ class _Reader:
                 now = _shortest(before | ways)
                 if len(now) > _MOST:
                     name = self.packages[target[0]]["name"]
-                    raise self.file.error(f"{name} is reached in too many ways", "package", target[0], do=_EXPORT)
+                    raise self.file.error(
+                        f"there are too many dependency paths to {name}", "package", target[0], do=_EXPORT
+                    )
                 if now != before:
                     self.reached[target] = now
                     waiting.append(target)
@@ -175,7 +177,7 @@ class _Reader:
             self.archives.append(archive)
             return Pin(name, line, hashes, marker, None, key)
         kind = "git" if "git" in source else "a folder"
-        raise self.file.error(f"{name} is from {kind}, and its source does not travel", *key, do=_TREE)
+        raise self.file.error(f"{name} is from {kind}, and its source is not copied into the build", *key, do=_TREE)
 
 
 def _shortest(ways: Condition) -> Condition:

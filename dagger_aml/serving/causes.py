@@ -36,8 +36,8 @@ _LONGEST = 14
 """Lines of a traceback that are shown."""
 
 _TO_TMP = (
-    "The server runs as another user than root. Write to /tmp (`tempfile` does); what stands in {root} beside the "
-    "code may be written too."
+    "The server does not run as root. Write to /tmp (`tempfile` does this). Files in {root} next to the code "
+    "can be written too."
 )
 
 
@@ -93,7 +93,7 @@ def why_not_started(lines: Sequence[str], container_code: int | None, locate: Lo
         errors = [match[1] for line in lines if (match := _PIP_ERROR.search(line))]
         return Cause(
             code, f"{said}: {errors[-1]}" if errors else str(said), shown=_tail(lines), kind="pip",
-            do="See what pip printed; docs/dynamic.md tells what is installed at start.",
+            do="See the output of pip. docs/dynamic.md explains what is installed at start.",
         )  # fmt: skip
     if code in (137, -9):
         return Cause(
@@ -110,8 +110,8 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause
     text = "\n".join(lines)
     if "WORKER TIMEOUT" in text:
         return Cause(
-            None, "init() takes longer than WORKER_TIMEOUT, and is ended and begun again", shown=_tail(lines),
-            kind="timeout", do="Make init() faster, or allow it longer: --env WORKER_TIMEOUT=SECONDS.",
+            None, "init() takes longer than WORKER_TIMEOUT, so it is stopped and started again", shown=_tail(lines),
+            kind="timeout", do="Make init() faster, or allow more time: --env WORKER_TIMEOUT=SECONDS.",
         )  # fmt: skip
     dead = _no_debugger(lines) or _why_dead(lines, locate)
     if dead:
@@ -119,12 +119,12 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause
     if "Invoking user's init function" in text and "init has completed" not in text:
         return Cause(
             None, f"init() still runs after {seconds:.0f} s", shown=_tail(lines), kind="timeout",
-            do=f"Allow it longer: --ready-timeout {2 * seconds:.0f}. gunicorn itself ends it after WORKER_TIMEOUT "
-            "(300 s unless the image says otherwise).",
+            do=f"Allow more time: --ready-timeout {2 * seconds:.0f}. gunicorn itself stops it after "
+            "WORKER_TIMEOUT (300 s if the image does not set it).",
         )  # fmt: skip
     return Cause(
         None, f"GET / did not answer 200 within {seconds:.0f} s", shown=_tail(lines), kind="timeout",
-        do="Allow it longer: --ready-timeout SECONDS.",
+        do="Allow more time: --ready-timeout SECONDS.",
     )  # fmt: skip
 
 
@@ -138,12 +138,12 @@ def _no_debugger(lines: Sequence[str], code: int | None = None) -> Cause | None:
         do = "Add debugpy to requirements.txt, or for one run of a project: --pip debugpy."
         return Cause(
             94, f"{what}: {why}" if why else what, shown=() if why else _tail(lines), kind="contract",
-            do="Take another port: --debug=PORT." if why and why.startswith("port ") else do,
+            do="Use another port: --debug=PORT." if why and why.startswith("port ") else do,
         )  # fmt: skip
     if any(_CONNECTS in line for line in lines):
         return Cause(
-            code, f"{what}: {contract.DEBUG_PORT} is set, and no debugger listens there", kind="contract",
-            do="Leave the variable out of the image; `dagger-aml run --debug` sets it for one run.",
+            code, f"{what}: {contract.DEBUG_PORT} is set, but no debugger listens on that port", kind="contract",
+            do="Remove the variable from the image. `dagger-aml run --debug` sets it for one run.",
         )  # fmt: skip
     return None
 
@@ -175,8 +175,8 @@ def _why_dead(lines: Sequence[str], locate: Locate) -> Cause | None:
     frames = [match for line in lines[fatal[-1] :] if (match := _FATAL_FRAME.match(line))] if fatal else []
     own = [f"{path}:{match['line']}" for match in frames if (path := locate(match["file"]))]
     told = [lines[fatal[-1]], *(f"{each}" for each in reversed(own))] if fatal else []
-    how = f"crashed ({died['signal']})" if died["signal"] else f"ended itself with exit code {died['code']}"
-    do = "Native code of a package crashed: take versions that were built for one another." if died["signal"] else ""
+    how = f"crashed ({died['signal']})" if died["signal"] else f"exited with code {died['code']}"
+    do = "Native code of a package crashed: use versions that were built for each other." if died["signal"] else ""
     return Cause(None, f"the server's worker {how}", own[0] if own else None, do, (*told, died.string), kind="crash")
 
 
@@ -197,7 +197,7 @@ def _script_fault(lines: Sequence[str], locate: Locate) -> Cause | None:
         if config:
             return Cause(
                 3, "the server's configuration is not valid", shown=_tail(lines), kind="contract",
-                do="A config.json beside the code is taken as the server's own; call it otherwise.",
+                do="The server reads a config.json next to the code as its own configuration. Rename your file.",
             )  # fmt: skip
         return None
     called = any("User's init function failed" in line for line in lines)
@@ -220,7 +220,7 @@ def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
     refused, missing = _REFUSED.search(text), _MISSING.search(text)
     if module and raised.name in ("ModuleNotFoundError", "ImportError"):
         what, do, kind = (
-            f"{called} needs the module {module[1]!r}, which is not there",
+            f"{called} needs the module {module[1]!r}, which is missing",
             _for_module(module[1]),
             "import",
         )
@@ -233,7 +233,7 @@ def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
         )  # fmt: skip
     elif refused:
         path = refused["path"] or "a file"
-        what, kind = f"{called} may not write {path} ({refused[1].lower()})", "write"
+        what, kind = f"{called} cannot write {path} ({refused[1].lower()})", "write"
         do = _for_refused(path)
     elif _ABI.search(text):
         do, kind = (
@@ -247,7 +247,7 @@ def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
         what, kind = f"{called} reads {contract.MODEL_DIR}, which is not set: the image has no model", "file"
         do = "Put the model into the project's `model` folder, or name it in dagger-aml.toml under [[models]]."
     elif match := _NOT_JSON.search(text):
-        what, kind = f"run() returned something that JSON cannot say: {match[1]}", "answer"
+        what, kind = f"run() returned a value that cannot be converted to JSON: {match[1]}", "answer"
         do = "Return plain Python values: `.tolist()` of an array, `.to_dict()` of a frame, `float()` of a number."
     elif raised.name in ("SyntaxError", "IndentationError", "TabError"):
         what, kind = f"the entry script cannot be parsed: {raised.shown}", "script"
@@ -269,38 +269,37 @@ def _shown(frames: Sequence[tuple[Frame, str | None]], raised: Raised) -> tuple[
 def _for_module(module: str) -> str:
     top = module.partition(".")[0]
     if module == "main":
-        return f"No entry script was found: {contract.ENTRY_SCRIPT} names none, and main.py is not there."
+        return f"No entry script was found: {contract.ENTRY_SCRIPT} does not name one, and main.py does not exist."
     if "." in module and pypi_name(module) == pypi_name(top):
         return (
-            f"{top} is there in another version than the code or the model was made with, or is not there at all: "
+            f"{top} is missing, or its version differs from the one that the code or the model was made with: "
             f"pin {pypi_name(module)} in requirements.txt to the version used in training."
         )
     named = pypi_name(module)
     if named != top.replace("_", "-"):
-        return f"Add {named} to requirements.txt: it is the package that gives `import {top}`."
-    return (
-        f"Add {named} to requirements.txt. If it is a module of your own, it must lie in the code folder, at its top."
-    )
+        return f"Add {named} to requirements.txt: it is the package that provides `import {top}`."
+    return f"Add {named} to requirements.txt. If it is your own module, put it at the top level of the code folder."
 
 
 def _for_refused(path: str) -> str:
     if path.startswith(contract.MODELS_ROOT):
-        return "The model folder belongs to root, and nobody else writes there. Write to /tmp (`tempfile` does)."
+        return "Only root can write to the model folder. Write to /tmp (`tempfile` does this)."
     return _TO_TMP.format(root=contract.APP_ROOT)
 
 
 def _for_missing(path: str) -> str:
     if "azureml-models" in path:
         return (
-            f"Look where the model goes (dagger-aml plan), and build the path from ${contract.MODEL_DIR}: "
-            f"of one model it is the folder NAME/VERSION itself, of several the folder above all names."
+            "Check the path of the model with `dagger-aml plan`, and build the path from "
+            f"${contract.MODEL_DIR}: with one model it is the folder NAME/VERSION, with several it is the "
+            "folder above all of them."
         )
     if path == f"{contract.APP_ROOT}/main.py":
         return f"The image names no entry script ({contract.ENTRY_SCRIPT}): it has no code."
     if not posixpath.isabs(path):
         return (
-            f"The working directory is {contract.APP_ROOT}. Build paths from Path(__file__).parent, or, of a model, "
-            f"from ${contract.MODEL_DIR}."
+            f"The working directory is {contract.APP_ROOT}. Build paths from Path(__file__).parent or, for a "
+            f"model, from ${contract.MODEL_DIR}."
         )
     return "Copy it into the image: into the code folder, or as a model."
 
@@ -309,7 +308,7 @@ def _of_contract(code: int | None) -> str:
     if code in (97, 98, 99):
         return "The variable is relative to the entry script's folder; see docs/preinstalled.md and docs/dynamic.md."
     if code == 100:
-        return "Base on one of Azure ML's prebuilt inference images (dagger-aml images)."
+        return "Use one of Azure ML's prebuilt inference images as the base image (dagger-aml images)."
     return ""
 
 

@@ -141,10 +141,10 @@ def _lay_out(graph: Graph, app: Path) -> None:
 async def _install(project: Project, place: _Place, on_event: OnEvent, ours: list[str]) -> None:
     python = await _python(project, on_event)
     if project.apt:
-        on_event(Said(f"not installed without a container: apt {' '.join(project.apt)}"))
+        on_event(Said(f"apt packages are not installed without a container: {' '.join(project.apt)}"))
     wanted, folder = _wanted(project, place, ours)
     on_event(Said(f"installing {' '.join(ours)}{' and ' + project.requirements.name if project.requirements else ''} "
-                  "into a throw-away environment"))  # fmt: skip
+                  "into a temporary environment"))  # fmt: skip
     lines: list[str] = []
 
     def said(line: str) -> None:
@@ -190,7 +190,10 @@ async def _python(project: Project, on_event: OnEvent) -> str:
         if found and not (await run([found, "-c", "import venv"])).code:
             return found
         on_event(
-            Said(f"the base has Python {base.python}, this is {mine}; with python{base.python} on PATH it is taken")
+            Said(
+                f"the base image has Python {base.python}, but this is Python {mine}; add python{base.python} to "
+                "PATH to use the same version"
+            )
         )
     return sys.executable
 

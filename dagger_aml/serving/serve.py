@@ -74,11 +74,14 @@ async def serve(
     """
     log, begun = Log(on_line), time.monotonic()
     if debug and offline:
-        raise UsageError("a debugger cannot attach to a container without network", do="Leave `offline` out.")
+        raise UsageError("a debugger cannot attach to a container without network", do="Remove `offline`.")
     async with AsyncExitStack() as stack:
         if isinstance(what, Graph):
             if isinstance(builder, str):
-                raise UsageError("a graph is built before it is served", do="Give a builder, not a program's name.")
+                raise UsageError(
+                    "a graph must be built before it can be served",
+                    do="Give a builder object, not the name of a container CLI.",
+                )
             from ..building.build import image
 
             locate = locate or located(what.layers)

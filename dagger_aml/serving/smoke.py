@@ -73,7 +73,7 @@ class Smoke:
         try:
             await self._check(plan, image, builder)
         except DaggerAmlError as error:
-            seen = "it could not be looked at" if isinstance(error, TryAgain) else "it does not hold"
+            seen = "the image could not be tested" if isinstance(error, TryAgain) else "the image failed the test"
             builder.on_event(Said(f"smoke: {seen}, so nothing is published"))
             raise
 
@@ -113,7 +113,7 @@ async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, 
     found = difference_to(scored, answer)
     if found and answer:
         do = "If the new answer is the right one, write it to that file."
-        what = f"the answer is another than expected: {found}"
+        what = f"the answer differs from the expected one: {found}"
         raise ScoreFailed(Cause(None, what, str(near(answer)), do, kind="answer"), logs=endpoint.logs())
 
 
@@ -124,7 +124,7 @@ async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> 
     cause = why_not_scored(lines, locate) if scored.status >= 500 or not scored.status else None
     if cause:
         return Cause(None, f"{said}: {cause.what}", cause.where, cause.do, cause.shown, cause.kind)
-    do = "" if scored.status or endpoint else "See that a server runs there; dagger-aml run starts one."
+    do = "" if scored.status or endpoint else "Check that a server is running there. dagger-aml run starts one."
     return Cause(None, f"{said}: {scored.body.strip()[:300]}", do=do, kind="answer")
 
 
@@ -154,18 +154,18 @@ def default_smoke(
         return None, None
     if not project.code:
         if asked:
-            raise ProjectError("has no code to start", where=str(project.root), do="Leave --smoke out.")
+            raise ProjectError("has no code to start", where=str(project.root), do="Remove --smoke.")
         return None, None
     if not asked and not project.request:
-        return None, "not started before it is pushed: the project has no request.json (--smoke starts it anyway)"
+        return None, "not tested before the push: the project has no request.json (--smoke tests it anyway)"
     image = catalog.find(project.base.reference)
     if not asked and image and image.gpu:
-        return None, "not started before it is pushed: the base is for GPUs (--smoke, or --smoke=import)"
+        return None, "not tested before the push: the base image is for GPUs (--smoke or --smoke=import tests it)"
     at_start = {contract.EXTRA_REQUIREMENTS, contract.EXTRA_CONDA_YAML} & set(graph.config.env)
     if asked == "import" and at_start:
         raise ProjectError(
-            "--smoke=import cannot hold: packages are installed only when the image starts",
-            where=f"recipe {project.recipe}", do="Take --smoke.",
+            "--smoke=import cannot work: packages are installed only when the image starts",
+            where=f"recipe {project.recipe}", do="Use --smoke.",
         )  # fmt: skip
     return Smoke(asked or "score", not at_start, project.request, project.answer), None
 
@@ -175,7 +175,7 @@ def _not_root(uid: int | None, plan: Plan) -> None:
     if number == 0:
         raise DaggerAmlError(
             "the image runs as root", where="smoke",
-            do="Leave the base's user alone, or set another with a recipe of your own.",
+            do="Do not change the base image's user, or set another one with your own recipe.",
         )  # fmt: skip
 
 

@@ -71,8 +71,8 @@ async def no_apt(graph: Graph, packages: Iterable[str]) -> Graph:
     names = " ".join(packages)
     if names:
         raise ProjectError(
-            f"this recipe installs nothing when the image is built, so no apt packages either: {names}",
+            f"this recipe installs nothing when the image is built, so it cannot install apt packages: {names}",
             where="apt",
-            do="Take the recipe extended (`--recipe extended`), which does.",
+            do="Use the `extended` recipe (`--recipe extended`), which installs them.",
         )
     return graph

@@ -46,7 +46,7 @@ async def code(
     folder = Path(path)
     if not folder.is_dir():
         reason = "the code is a file, not a folder" if folder.exists() else "the code folder does not exist"
-        raise ProjectError(reason, where=str(folder), do="Name the folder that the entry script lies in.")
+        raise ProjectError(reason, where=str(folder), do="Name the folder that contains the entry script.")
     script = entry_script.check_relative(script, str(folder))
     notes = entry_script.check(folder, script)
     top = (root or folder).resolve()
@@ -54,15 +54,15 @@ async def code(
     source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, step="code")
     if script not in {entry.path for entry in source.entries}:
         raise ProjectError(
-            "the entry script is among what is left out of the image",
+            "the entry script is excluded from the image",
             where=str(folder / script),
-            do="Look at the project's ignore files: `!score.py` takes a file back.",
+            do="Check the project's ignore files. A line like `!score.py` includes the file again.",
         )
     check_pulled(source)
     if source.size > _LARGE:
-        notes = (*notes, f"the code is {human_size(source.size)}; list in .amlignore what of it is not needed")
+        notes = (*notes, f"the code is {human_size(source.size)}; list the files that are not needed in .amlignore")
     if (top / ".dockerignore").exists():
-        notes = (*notes, ".dockerignore is not read; .amlignore, else .gitignore, says what stays out")
+        notes = (*notes, ".dockerignore is not read; .amlignore, or else .gitignore, lists the files to exclude")
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"

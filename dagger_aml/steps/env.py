@@ -54,7 +54,8 @@ def check_extras(graph: Graph) -> None:
     asked = [name for name in contract.EXCLUSIVE_EXTRAS if name in graph.config.env]
     if len(asked) > 1:
         raise GraphError(
-            f"{' and '.join(asked)} are both set, and the image's start script takes only {asked[0]}",
+            f"{' and '.join(asked)} are both set, but the image's start script reads only {asked[0]}",
             where="env",
-            do="Set one of them; to have both, install the requirements when the image is built (recipe extended).",
+            do="Set only one of them. To have both, install the requirements when the image is built "
+            "(`extended` recipe).",
         )

@@ -25,7 +25,7 @@ def _check_name(_: object, __: object, name: str) -> None:
     if not isinstance(name, str) or not _NAME.match(name):
         raise GraphError(
             f"not a model name: {name!r}",
-            do="Letters, digits, '.', '_' and '-', at most 255, as Azure ML takes them.",
+            do="Use only letters, digits, '.', '_' and '-', at most 255 characters, as Azure ML requires.",
         )
 
 
@@ -33,7 +33,7 @@ def _check_version(_: object, __: object, version: str) -> None:
     if not isinstance(version, str) or not _VERSION.match(version):
         raise GraphError(
             f"not a model version: {version!r}",
-            do="Letters, digits, '.', '_' and '-', at most 30; a number is usual.",
+            do="Use only letters, digits, '.', '_' and '-', at most 30 characters. Usually it is a number.",
         )
 
 
@@ -78,10 +78,12 @@ async def model(graph: Graph, model: Model) -> Graph:
         raise GraphError(
             "a flat model must be the only one",
             where=f"model {model.name}",
-            do="Leave out `flat`: each goes to a folder of its own name and version.",
+            do="Remove `flat`: each model then goes to a folder with its own name and version.",
         )
     if any(_beneath(dest, folder) for dest in there):
-        raise GraphError(f"two models go to {folder}", where=f"model {model.name}", do="Name or number them apart.")
+        raise GraphError(
+            f"two models go to {folder}", where=f"model {model.name}", do="Give them different names or versions."
+        )
     kind: Literal["file", "tree"] = "file" if single else "tree"
     own_name = Path(source.path).name
     dest = f"{folder}/{own_name}" if single or model.keep_folder else folder

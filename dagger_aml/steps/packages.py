@@ -128,9 +128,9 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
     source = _without_scripts(local(folder, caches=True, step="packages"))
     _check_portable(folder, source)
     for version in sorted(_python_versions(source, str(folder))):
-        why = f"{folder} was made for Python {version}, and the base runs another"
+        why = f"{folder} was made for Python {version}, but the base image has another version"
         graph = graph.need(
-            Need("python", version, why, "Make it with the base's Python: `dagger-aml site-packages`.")
+            Need("python", version, why, "Create it with the base image's Python: `dagger-aml site-packages`.")
         )
     return _preinstalled(graph, source, posixpath.normpath(name), via, f"packages {name}")
 
@@ -156,9 +156,9 @@ async def startup_packages(
         return graph
     if found and len(found.files) > 1:
         raise ProjectError(
-            f"names other files ({found.files[1].name}), and the image's start script takes this one alone",
+            f"refers to other files ({found.files[1].name}), but the image's start script reads only this one",
             where=str(found.path),
-            do="List the packages in this one file, or take the recipe extended.",
+            do="List all packages in this one file, or use the `extended` recipe.",
         )
     if found and found.python:
         graph = graph.need(needed_python(found))
@@ -167,13 +167,14 @@ async def startup_packages(
     check_extras(graph)
     if graph.access.indexes or graph.access.secrets:
         graph = graph.note(
-            "indexes and secrets reach the commands of the build, not the start of the container, which is when this "
-            "recipe installs: set PIP_INDEX_URL where it runs, or take the recipe extended or preinstalled."
+            "indexes and secrets are available only during the build, but this recipe installs packages when "
+            "the container starts: set PIP_INDEX_URL where the container runs, or use the `extended` or "
+            "`preinstalled` recipe."
         )
     return graph.note(
-        f"{count([*(found.names if found else ()), *added])} of {name} are installed at every start: slower "
-        "starts, the network needed, and replicas that differ if a version is not pinned. For production take the "
-        "recipe extended or preinstalled."
+        f"{count([*(found.names if found else ()), *added])} of {name} are installed at every start: starts "
+        "are slower and need the network, and replicas can differ if a version is not pinned. For "
+        "production, use the `extended` or `preinstalled` recipe."
     )
 
 
@@ -192,20 +193,20 @@ def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, step
         graph = _needs_extras(graph.configure(env={contract.EXTRA_LIB_PATH: name}), contract.EXTRA_LIB_PATH)
         check_extras(graph)
     else:
-        raise GraphError(f"no such way to add packages: {via!r}", do="Take start-script or pythonpath.")
+        raise GraphError(f"unknown value of `via` for adding packages: {via!r}", do="Use start-script or pythonpath.")
     return graph
 
 
 def _needs_extras(graph: Graph, variable: str) -> Graph:
-    do = "Take the recipe extended"
+    do = "Use the `extended` recipe"
     if variable == contract.EXTRA_LIB_PATH:
-        do += ", or `--via pythonpath`, which needs nothing of the start script"
+        do += ", or `--via pythonpath`, which does not need the start script"
     return graph.need(
         Need(
             "extras",
             True,
-            f"the base's start script ({contract.START_SCRIPT}) ignores {variable}: today's curated images have lost "
-            "that block, so the packages would silently be missing",
+            f"the base image's start script ({contract.START_SCRIPT}) ignores {variable}: today's curated "
+            "images no longer support it, so the packages would be missing without an error",
             do + ".",
         )
     )
@@ -240,7 +241,7 @@ def _lies_there(graph: Graph, path: Path, dest: str) -> bool:
     """Whether the code that is copied already brings this very file to its place."""
     there = _code_files(graph).get(dest)
     if there is not None and not there.samefile(path):
-        raise GraphError(f"the code brings another file to {dest}", where=str(path))
+        raise GraphError(f"the code folder already puts a different file at {dest}", where=str(path))
     return there is not None
 
 
@@ -273,7 +274,7 @@ def _parents(path: str) -> Iterator[str]:
 
 def _check_portable(folder: Path, source: Local) -> None:
     if folder.parts[-2:] == ("Lib", "site-packages"):
-        raise ProjectError("is a Windows environment's; the image runs Linux", where=str(folder))
+        raise ProjectError("is from a Windows environment, but the image runs Linux", where=str(folder))
     for entry in source.entries:
         if "/" not in entry.path and entry.path.endswith((".pth", ".egg-link")):
             if entry.path.startswith(("distutils-precedence", "_virtualenv")):
@@ -284,7 +285,9 @@ def _check_portable(folder: Path, source: Local) -> None:
                 do="Install those packages into the folder itself, not as editable.",
             )
         if entry.path.endswith(".dist-info/direct_url.json") and _EDITABLE.search((folder / entry.path).read_bytes()):
-            raise ProjectError("an editable install, whose code lies elsewhere", where=str(folder / entry.path))
+            raise ProjectError(
+                "is an editable install, whose code is in another folder", where=str(folder / entry.path)
+            )
 
 
 def _python_versions(source: Local, path: str) -> set[str]:

@@ -25,8 +25,8 @@ HAS_PIP: Final = Need(
     "pip",
     True,
     FromBase("interpreter", before="the base's Python (", after=") has no pip"),
-    "Take a base whose environment has it (`python -m ensurepip` in its Dockerfile adds it), or one of Azure ML's: "
-    "`dagger-aml images`.",
+    "Use a base image whose environment has pip (`python -m ensurepip` in its Dockerfile adds it), or one of "
+    "Azure ML's images: `dagger-aml images`.",
 )
 
 NOT_MANAGED: Final = Need(
@@ -34,10 +34,11 @@ NOT_MANAGED: Final = Need(
     False,
     FromBase(
         "interpreter",
-        before="the base names no environment, and the first Python on its PATH (",
-        after=") is managed by its system, so that pip refuses to install into it (PEP 668)",
+        before="the base image sets no environment, and the first Python on its PATH (",
+        after=") is managed by the operating system, so pip refuses to install into it (PEP 668)",
     ),
-    "Make a virtual environment in the base's Dockerfile and name it: ENV AZUREML_CONDA_ENVIRONMENT_PATH=/opt/venv",
+    "Create a virtual environment in the base image's Dockerfile, and set its path: ENV "
+    "AZUREML_CONDA_ENVIRONMENT_PATH=/opt/venv",
 )
 
 
@@ -116,8 +117,8 @@ def wanted(graph: Graph, requirements: Requirements | None, more: tuple[str, ...
 def needed_python(requirements: Requirements) -> Need:
     """The Python versions that a lock or pyproject.toml is for: the markers in it mean nothing for others."""
     name = requirements.path.name
-    why = f"{name} is for Python {requirements.python}, and the base runs another"
-    return Need("python", requirements.python, why, f"Take a base with such a Python, or change {name}.")
+    why = f"{name} is for Python {requirements.python}, but the base image has another version"
+    return Need("python", requirements.python, why, f"Use a base image with that Python version, or change {name}.")
 
 
 def place(graph: Graph, requirements: Requirements) -> tuple[Graph, str, str]:

@@ -238,7 +238,7 @@ async def test_a_base_that_names_no_environment_serves_with_its_first_python(
     ("name", "what"),
     [
         ("without-pip", "(/usr/bin/python3) has no pip"),
-        ("managed", "(/usr/bin/python3) is managed by its system"),
+        ("managed", "(/usr/bin/python3) is managed by the operating system"),
         ("misnamed", "names /nowhere"),
     ],
 )

@@ -211,24 +211,24 @@ async def test_a_capability_of_a_stage_is_kept(bench: Bench, tmp_path: Path) -> 
 
 
 REFUSED: dict[str, tuple[CopyOp | RunOp, ...]] = {
-    "5 is a link already, leads nowhere": (CopyOp("/base/owned/gone", FILE),),
-    "5 /base/loop is a link already": (CopyOp("/base/loop", b"text"),),
-    "5 /new/a is a link already, leads nowhere": (
+    "5 is already a broken link": (CopyOp("/base/owned/gone", FILE),),
+    "5 /base/loop is already a broken link": (CopyOp("/base/loop", b"text"),),
+    "5 /new/a is already a broken link": (
         CopyOp("/new", {"a": Item("link", "b"), "b": Item("link", "a")}),
         CopyOp("/new/a", FILE),
     ),
-    "13 is there already, and what a stage would put over it": (CopyOp("/base/private", STAGE),),
-    "6 is a dir already and would become a file": (CopyOp("/base/plain", FILE),),
-    "6 is a link to a folder already": (CopyOp("/base/link", FILE),),
-    "7 a link that leads nowhere": (CopyOp("/base/dangling", {"x": FILE}),),
-    "7 leads nowhere: /base/loop": (CopyOp("/base/loop/x", {"x": FILE}),),
-    "8 is a file already and would become a dir": (CopyOp("/base/owned", {"file/x": FILE}),),
-    "8 is a link already and would become a dir": (CopyOp("/base/owned", {"to-sub/x": FILE}),),
-    "8 /base/owned/sub is a dir already": (CopyOp("/base/link", {"sub": FILE}),),
-    "8 is a dir already and would become a link": (CopyOp("/base/owned", {"sub": Item("link", "x"), "x": FILE}),),
-    "8 /base/fifo is a other already": (CopyOp("/base", {"fifo": FILE}),),
+    "13 already exists, and the content that a stage would copy there": (CopyOp("/base/private", STAGE),),
+    "6 is already a dir and would become a file": (CopyOp("/base/plain", FILE),),
+    "6 is already a link to a folder": (CopyOp("/base/link", FILE),),
+    "7 contains a broken link": (CopyOp("/base/dangling", {"x": FILE}),),
+    "7 a broken link: /base/loop": (CopyOp("/base/loop/x", {"x": FILE}),),
+    "8 is already a file and would become a dir": (CopyOp("/base/owned", {"file/x": FILE}),),
+    "8 is already a link and would become a dir": (CopyOp("/base/owned", {"to-sub/x": FILE}),),
+    "8 /base/owned/sub is already a dir": (CopyOp("/base/link", {"sub": FILE}),),
+    "8 is already a dir and would become a link": (CopyOp("/base/owned", {"sub": Item("link", "x"), "x": FILE}),),
+    "8 /base/fifo is already a other": (CopyOp("/base", {"fifo": FILE}),),
     "15 is a file of the base, not a folder": (RunOp("true", workdir="/base/owned/file"),),
-    "a new folder in one with the setgid bit": (CopyOp("/base/setgid/new", {"x": FILE}, (0, 0)),),
+    "a new folder inside a folder with the setgid bit": (CopyOp("/base/setgid/new", {"x": FILE}, (0, 0)),),
 }
 """What must be said, with the case's number before it, and the ops."""
 

@@ -453,5 +453,5 @@ def test_a_proxy_of_the_builder_that_leads_nowhere(cli: Call, need: Need, monkey
     need("buildah")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     failed = cli("--base", "registry.invalid/x:1", "--with", "buildah")
-    assert failed.code == 75 and "the builder's proxy cannot be reached" in failed.err, failed.err
+    assert failed.code == 75 and "the builder cannot reach its proxy" in failed.err, failed.err
     assert "HTTPS_PROXY and NO_PROXY in the builder's environment" in failed.err

@@ -85,7 +85,7 @@ BROKEN = {
         "def init(): pass\ndef run(data):\n    raise ValueError('mine')\n", "raised", ("code/score.py:3", "mine")
     ),
     "worker-dies": Broken(
-        "import os\ndef init():\n    os._exit(7)\n" + PLAIN_RUN, "crash", ("ended itself with exit code 7",)
+        "import os\ndef init():\n    os._exit(7)\n" + PLAIN_RUN, "crash", ("exited with code 7",)
     ),
 }  # fmt: skip
 
@@ -336,7 +336,7 @@ async def test_a_taken_port_and_a_taken_name(bases: dict[str, str], tmp_path: Pa
         with pytest.raises(UsageError, match="in use"):
             async with serve(graph, builder, published=Published(port)):
                 pass
-        with pytest.raises(UsageError, match="has a container of that name"):
+        with pytest.raises(UsageError, match="already has a container with that name"):
             async with serve(graph, builder, name=endpoint.container):
                 pass
         assert await endpoint.healthy()

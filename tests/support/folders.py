@@ -138,7 +138,7 @@ MODEL_AMONG_THE_CODE = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py"},
     _ROWS,
     _ANSWER,
-    notes=("fraud.pkl travels with the code, which does not read AZUREML_MODEL_DIR",),
+    notes=("fraud.pkl is copied with the code, because the code does not read AZUREML_MODEL_DIR",),
 )
 
 NESTED = Folder(
@@ -314,7 +314,7 @@ MLFLOW = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/iris-model/1"},
     _ROWS,
     _ANSWER,
-    notes=("iris-model/requirements.txt is not read; --requirements takes it",),
+    notes=("iris-model/requirements.txt is not read; to use it, give it with --requirements",),
 )
 
 REPOSITORY = Folder(
@@ -623,7 +623,7 @@ MODEL_IS_THE_FOLDER = Folder(
 DANGLING_LINK = Folder(
     "on-the-share",
     {"score.py": _SCORE.replace("{file}", "model.pkl"), "model.pkl": "->/mnt/models/not-mounted/model.pkl"},
-    refused=("model.pkl is a link that leads nowhere",),
+    refused=("model.pkl is a broken link",),
 )
 
 LFS_POINTER = Folder(

@@ -73,7 +73,7 @@ CHANGES: dict[str, tuple[dict[str, str], dict[str, Any], str, str]] = {
         {},
         "",
         """\
-Against IT:
+Compared with IT:
   base: the same
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
@@ -82,7 +82,7 @@ Against IT:
   5. model p 2.0 kB: reused
   6. code (1 file): reused
 
-To do: nothing runs, no layer is new
+Expected: nothing runs, no layer is new
 """,
     ),
     "code": (
@@ -90,7 +90,7 @@ To do: nothing runs, no layer is new
         {},
         "its files changed",
         """\
-Against IT:
+Compared with IT:
   base: the same
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
@@ -99,7 +99,7 @@ Against IT:
   5. model p 2.0 kB: reused
   6. code (1 file): new layer (56 B): {own}
 
-To do: nothing runs, 1 new layer of 56 B copied
+Expected: nothing runs, 1 new layer of 56 B copied
 """,
     ),
     "requirement": (
@@ -107,19 +107,19 @@ To do: nothing runs, 1 new layer of 56 B copied
         {},
         "its files changed",
         """\
-Against IT:
+Compared with IT:
   base: the same
   1. apt libgomp1: reused
   2. copy requirements.txt: new layer (14 B): {own}
   3. pip requirements.txt (1 package): runs again: requirements.txt changed
   4. pip check: runs again: requirements.txt changed
-  5. model p 2.0 kB: copied again (2.0 kB), the same bytes likely, not sent again: requirements.txt changed
+  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: requirements.txt changed
      docker, podman, buildah: new layer (2.0 kB): requirements.txt changed
-  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: requirements.txt changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: requirements.txt changed
      docker, podman, buildah: new layer (54 B): requirements.txt changed
 
-To do with a Dagger engine: 2 steps run, 1 new layer of 14 B copied
-To do with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
+Expected with a Dagger engine: 2 steps run, 1 new layer of 14 B copied
+Expected with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
 """,
     ),
     "apt": (
@@ -127,20 +127,20 @@ To do with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
         {},
         "its command changed (+curl)",
         """\
-Against IT:
+Compared with IT:
   base: the same
   1. apt libgomp1 curl: runs again: {own}
-  2. copy requirements.txt: copied again (14 B), the same bytes likely, not sent again: apt libgomp1 curl changed
+  2. copy requirements.txt: copied again (14 B), probably the same bytes, not sent again: apt libgomp1 curl changed
      docker, podman, buildah: new layer (14 B): apt libgomp1 curl changed
   3. pip requirements.txt (1 package): runs again: apt libgomp1 curl changed
   4. pip check: runs again: apt libgomp1 curl changed
-  5. model p 2.0 kB: copied again (2.0 kB), the same bytes likely, not sent again: apt libgomp1 curl changed
+  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: apt libgomp1 curl changed
      docker, podman, buildah: new layer (2.0 kB): apt libgomp1 curl changed
-  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: apt libgomp1 curl changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: apt libgomp1 curl changed
      docker, podman, buildah: new layer (54 B): apt libgomp1 curl changed
 
-To do with a Dagger engine: 3 steps run, no copied layer is new
-To do with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
+Expected with a Dagger engine: 3 steps run, no copied layer is new
+Expected with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
 """,
     ),
     "model": (
@@ -148,18 +148,18 @@ To do with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
         {},
         "its files changed",
         """\
-Against IT:
+Compared with IT:
   base: the same
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
   3. pip requirements.txt (1 package): reused
   4. pip check: reused
   5. model p 3.0 kB: new layer (3.0 kB): {own}
-  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: model p 3.0 kB changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: model p 3.0 kB changed
      docker, podman, buildah: new layer (54 B): model p 3.0 kB changed
 
-To do with a Dagger engine: nothing runs, 1 new layer of 3.0 kB copied
-To do with docker, podman, buildah: nothing runs, 2 new layers of 3.1 kB copied
+Expected with a Dagger engine: nothing runs, 1 new layer of 3.0 kB copied
+Expected with docker, podman, buildah: nothing runs, 2 new layers of 3.1 kB copied
 """,
     ),
     "env": (
@@ -167,7 +167,7 @@ To do with docker, podman, buildah: nothing runs, 2 new layers of 3.1 kB copied
         {"env": ("LOG=1",), "label": ("team=ml",)},
         "",
         """\
-Against IT:
+Compared with IT:
   base: the same
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
@@ -175,9 +175,9 @@ Against IT:
   4. pip check: reused
   5. model p 2.0 kB: reused
   6. code (1 file): reused
-  the image says otherwise, which makes no layer: env LOG, label team
+  image config changes, without a new layer: env LOG, label team
 
-To do: nothing runs, no layer is new
+Expected: nothing runs, no layer is new
 """,
     ),
     "base": (
@@ -185,20 +185,20 @@ To do: nothing runs, no layer is new
         {"digest": TWO},
         "the base changed",
         """\
-Against IT:
+Compared with IT:
   base: the base changed
   1. apt libgomp1: runs again: {own}
-  2. copy requirements.txt: copied again (14 B), the same bytes likely, not sent again: the base changed
+  2. copy requirements.txt: copied again (14 B), probably the same bytes, not sent again: the base changed
      docker, podman, buildah: new layer (14 B): the base changed
   3. pip requirements.txt (1 package): runs again: the base changed
   4. pip check: runs again: the base changed
-  5. model p 2.0 kB: copied again (2.0 kB), the same bytes likely, not sent again: the base changed
+  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: the base changed
      docker, podman, buildah: new layer (2.0 kB): the base changed
-  6. code (1 file): copied again (54 B), the same bytes likely, not sent again: the base changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: the base changed
      docker, podman, buildah: new layer (54 B): the base changed
 
-To do with a Dagger engine: 3 steps run, no copied layer is new
-To do with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
+Expected with a Dagger engine: 3 steps run, no copied layer is new
+Expected with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
 """,
     ),
 }
@@ -232,7 +232,7 @@ def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
     less = planned(root)
     held = against(less, earlier)
     assert held.gone == ("apt libgomp1",)
-    assert {each.why for each in held.steps} == {"apt libgomp1 is no longer there"}
+    assert {each.why for each in held.steps} == {"apt libgomp1 was removed"}
     assert [each.dagger for each in held.steps] == ["same bytes", "runs", "runs", "same bytes", "same bytes"]
     make(root, FILES)
     more = against(planned(root), by_image(less, tmp_path))
@@ -244,7 +244,7 @@ def test_a_base_that_is_not_pinned_is_told_by_its_name(tmp_path: Path) -> None:
     root = make(tmp_path / "p", FILES)
     held = against(planned(root, None), by_image(planned(root, ONE), tmp_path))
     assert (held.base, held.base_known) == ("", False)
-    assert "taken to be the same by its name; --pin or --probe asks" in held.text(LOCAL)
+    assert "assumed to be the same because of its name; --pin or --probe gets" in held.text(LOCAL)
     other = against(planned(root, None, base="acme/other:1"), by_file(planned(root, None), tmp_path))
     assert other.base.startswith("the base is acme/other:1, was mcr.microsoft.com/")
     arm = against(planned(root, platform="linux/arm64"), by_image(planned(root), tmp_path))
@@ -255,10 +255,10 @@ def test_what_the_image_would_say_otherwise(tmp_path: Path) -> None:
     root = make(tmp_path / "p", FILES)
     one = planned(root, env=("A=1", "B=1"), label=("x=1",))
     two = planned(root, env=("A=2",), label=("x=1", "y=2"))
-    assert against(two, by_file(one, tmp_path)).says == ("env A", "label y", "env B (no longer)")
+    assert against(two, by_file(one, tmp_path)).says == ("env A", "label y", "env B (removed)")
     assert against(two, by_image(one, tmp_path)).says == ("env A", "label y")
     asked = evolve(two, facts=evolve(two.facts, source="asked", env={"PATH": "/usr/bin"}))
-    assert against(asked, by_image(one, tmp_path)).says == ("env A", "label y", "env B (no longer)")
+    assert against(asked, by_image(one, tmp_path)).says == ("env A", "label y", "env B (removed)")
 
 
 # --- the label ----------------------------------------------------------------------------------------------------
@@ -300,7 +300,9 @@ def test_too_many_steps_leave_the_label_out_and_say_so() -> None:
     runs = [Run(("/bin/true", str(number)), step=f"step {number}" + "x" * 50) for number in range(60)]
     plan = make_plan(Graph(From.parse("acme/base:1"), runs))
     assert PLAN_LABEL not in labels(plan)
-    assert plan.notes == (f"the image bears no label {PLAN_LABEL}: what tells of its 60 steps is too long for it",)
+    assert plan.notes == (
+        f"the image gets no label {PLAN_LABEL}: the description of its 60 steps is too long for a label",
+    )
     assert PLAN_LABEL in labels(make_plan(Graph(From.parse("acme/base:1"), runs[:30])))
 
 
@@ -340,7 +342,7 @@ def test_the_command(tmp_path: Path) -> None:
     }  # fmt: skip
     (tmp_path / "again.json").write_text(json.dumps(data))
     again = CliRunner().invoke(cli, ["plan", str(root), "--against", str(tmp_path / "again.json")])
-    assert again.stdout.endswith("To do: nothing runs, no layer is new\n")
+    assert again.stdout.endswith("Expected: nothing runs, no layer is new\n")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +350,7 @@ def test_the_command(tmp_path: Path) -> None:
     [
         ("{here}/p", "a folder is neither a plan nor an image"),
         ("{here}/none.json", "there is no such file"),
-        ("{here}/bad.json", "not what this version's plan --json writes"),
+        ("{here}/bad.json", "not a plan file as plan --json of this version writes it"),
         ("{here}/text", "not a tar"),
         ("oci:{here}/none", "no such folder"),
         ("Not A Name", "not an image reference"),

@@ -278,7 +278,7 @@ def nowhere(_: str) -> None:
             ["Traceback (most recent call last):", '  File "/x/server/entry.py", line 20, in <module>',
              "    debugpy.connect(debug_port)", "ConnectionRefusedError: [Errno 111] Connection refused",
              "Exit code 3 is not normal. Killing image."],
-            111, "no debugger listens there", "run --debug",
+            111, "no debugger listens on that port", "run --debug",
         ),
     ],
 )  # fmt: skip

@@ -329,7 +329,7 @@ def test_differences_are_sorted_and_cut(tmp_path: Path) -> None:
         (b"no tar at all", "not a tar"),
         (layer(Item("x")), "it has no manifest.json"),
         (layer(Item("manifest.json", b"[]")), "lists no image"),
-        (layer(Item("manifest.json", b"{")), "not what the specification says"),
+        (layer(Item("manifest.json", b"{")), "does not follow the specification"),
         (layer(Item("manifest.json", b'[{"Config": "c", "Layers": []}]')), "it has no c"),
     ],
 )
@@ -341,7 +341,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, reason: str) -
 
 def test_damaged_layers_are_refused(tmp_path: Path) -> None:
     beneath_a_link = layer(Item("a", type=tarfile.SYMTYPE, link="/b"), Item("a/c"))
-    with pytest.raises(ImageError, match="/a/c lies beneath /a, which is a link"):
+    with pytest.raises(ImageError, match="/a/c is inside /a, which is a link"):
         files(tmp_path, beneath_a_link)
     with pytest.raises(ImageError, match="hard link to /nothing"):
         files(tmp_path, layer(Item("a", type=tarfile.LNKTYPE, link="nothing")))

@@ -192,8 +192,8 @@ def test_an_entrypoint_keeps_the_bases_command():
 @pytest.mark.parametrize("user", ["a\nRUN id", "$X", "a b", 'a"b'])
 def test_a_bases_own_hostile_config_is_refused(user):
     error = error_of(instructions, HEAD, BaseFacts("asked", user=user))
-    assert "base's config" in error.what and error.where == BASE.pinned
-    assert "base's config" in error_of(instructions, HEAD, BaseFacts("asked", workdir="/a\nRUN id")).what
+    assert "base image's config" in error.what and error.where == BASE.pinned
+    assert "base image's config" in error_of(instructions, HEAD, BaseFacts("asked", workdir="/a\nRUN id")).what
 
 
 def test_parents_of_an_owned_copy_are_made_first_as_roots():

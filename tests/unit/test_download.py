@@ -115,7 +115,7 @@ def _other_bytes(shelf: Shelf, path: str) -> None:
 async def test_other_bytes_than_the_digest_says_are_refused(shelf: Shelf, layout: Path, kind: str) -> None:
     for path in [path for path in shelf.held if path.startswith(kind)]:
         _other_bytes(shelf, path)
-    with pytest.raises(BuildError, match="sent something else than sha256:"):
+    with pytest.raises(BuildError, match="sent content that does not match sha256:"):
         await download(f"{shelf.host}/x/y:1", "linux/amd64", layout)
 
 

@@ -65,7 +65,10 @@ def test_the_environment_that_is_named_is_taken() -> None:
 
 @pytest.mark.parametrize(
     ("line", "what"),
-    [("pip no", "the base's Python (/usr/local/bin/python3) has no pip"), ("managed yes", "managed by its system")],
+    [
+        ("pip no", "the base's Python (/usr/local/bin/python3) has no pip"),
+        ("managed yes", "managed by the operating system"),
+    ],
 )
 def test_a_python_that_cannot_be_installed_into_is_refused(project: Path, line: str, what: str) -> None:
     facts = asked(FALLEN_BACK + line + "\n")

@@ -222,7 +222,7 @@ def test_code_that_a_helper_reads_the_model_folder_for(tmp_path):
 def test_a_model_that_is_not_there_is_noted_unless_that_is_said(tmp_path):
     root = make(tmp_path / "p", {"score.py": READS})
     (note,) = packaged(root).notes
-    assert "reads AZUREML_MODEL_DIR, and no model was found" in note
+    assert "reads AZUREML_MODEL_DIR, but no model was found" in note
     make(root, {"dagger-aml.toml": "models = []\n"})
     assert packaged(root).notes == ()
 
@@ -315,7 +315,7 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
     )
     plan = packaged(root)
     assert files(plan) == {f"{APP}/score.py", f"{APP}/m.pkl"}
-    said = [note for note in plan.notes if "leaves out" in note]
+    said = [note for note in plan.notes if "excludes" in note]
     assert [note.split(",")[0] for note in said] == ["the code uses helper.py", "the code uses labels.json"]
     assert all(".gitignore" in note for note in said)
 
@@ -325,12 +325,12 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
     [
         (
             {"code/score.py": "import churn\n" + SCORE, "churn/__init__.py": ""},
-            "imports churn, which lies in the proj",
+            "imports churn, which is in the proj",
         ),
-        ({"score.py": "from churn import x\n" + SCORE, "src/churn/x.py": ""}, "imports churn, which lies in src and"),
+        ({"score.py": "from churn import x\n" + SCORE, "src/churn/x.py": ""}, "imports churn, which is in src, not"),
         (
             {"sub/score.py": "import inner\n" + SCORE, "sub/inner.py": "", "sub/__init__.py": ""},
-            "lies in sub and not",
+            "is in sub, not",
         ),
         ({"code/score.py": "try:\n    import churn\nexcept E:\n    pass\n" + SCORE, "churn.py": ""}, None),
         ({"code/score.py": "import json, numpy\n" + SCORE, "json.py": ""}, None),

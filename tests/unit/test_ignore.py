@@ -108,4 +108,4 @@ def test_what_is_ignored_is_said_and_an_ignored_entry_script_refused(tmp_path):
     assert any(".dockerignore is not read" in note for note in made.notes)
     (root / ".gitignore").write_text("score.py\n")
     error = error_of(lambda: await_(code(graph, root / "code", root=root)))
-    assert isinstance(error, ProjectError) and "left out" in error.what
+    assert isinstance(error, ProjectError) and "excluded" in error.what

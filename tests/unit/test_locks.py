@@ -171,7 +171,7 @@ def test_indexes_other_than_pypi_are_named(tmp_path):
         ("version = 2\n", 1, "version 2 of uv.lock is not known"),
         ("", 1, "version None of uv.lock is not known"),
         ("version = 1\n= 3\n", 2, "not TOML"),
-        ("version = 1\n", None, "without a project of its own"),
+        ("version = 1\n", None, "whose root is not a project"),
         ("version = 1\npackage = 3\n", None, "not a file that uv wrote"),
         ("version = 1\n[[package]]\nname = 'x'\n", None, "not a file that uv wrote"),
         (uv_lock("", package("b", source='editable = "."')), None, "two roots"),
@@ -186,17 +186,25 @@ def test_indexes_other_than_pypi_are_named(tmp_path):
             11,
             "an index that the build cannot",
         ),
-        (uv_lock('{ name = "b" }', package("b", source='path = "../b-1.whl"')), 11, "lies outside the project"),
+        (uv_lock('{ name = "b" }', package("b", source='path = "../b-1.whl"')), 11, "is outside the project"),
         (uv_lock('{ name = "b" }', package("b", source='path = "b-1.whl"')), 11, "does not exist"),
-        (uv_lock('{ name = "b" }', package("b", source='path = "b 1.whl"')), 11, "no line for pip can hold"),
-        (uv_lock('{ name = "b" }', package("b", source='path = "b\\n1.whl"')), 11, "no line for pip can hold"),
+        (
+            uv_lock('{ name = "b" }', package("b", source='path = "b 1.whl"')),
+            11,
+            "cannot be written in a requirements file",
+        ),
+        (
+            uv_lock('{ name = "b" }', package("b", source='path = "b\\n1.whl"')),
+            11,
+            "cannot be written in a requirements file",
+        ),
         (uv_lock('{ name = "b" }', package("b", "1 ; x")), 11, "not a requirement: 'b==1 ; x'"),
         (uv_lock('{ name = "b" }', package("b", "1\\n-e .")), 11, "not a requirement"),
         (uv_lock('{ name = "b" }', package("b", source='url = "https://x/b\\n-e."')), 11, "not a requirement"),
         (
             uv_lock('{ name = "b" }, { name = "c" }', package("b", more=wheel("b")), package("c")),
             18,
-            "c has no hash that pip knows",
+            "c has no hash that pip supports",
         ),
         (
             uv_lock('{ name = "b" }', package("b"), head="").replace(">=3.10", "3.x"),
@@ -230,7 +238,7 @@ def test_a_lock_that_is_older_than_its_pyproject_is_refused(tmp_path):
     project = '[project]\nname = "own"\nversion = "1"\ndependencies = ["B_c>=1"{}]\n'
     assert read(tmp_path, "uv.lock", lock, {"pyproject.toml": project.format("")}).names == ("b-c",)
     error = error_of(read, tmp_path, "uv.lock", lock, {"pyproject.toml": project.format(', "New.one"')})
-    assert "older than pyproject.toml, which wants new-one" in error.what and error.do == "Run: uv lock"
+    assert "older than pyproject.toml, which requires new-one" in error.what and error.do == "Run: uv lock"
 
 
 def test_a_lock_of_endless_ways_is_refused(tmp_path):
@@ -242,7 +250,7 @@ def test_a_lock_of_endless_ways_is_refused(tmp_path):
         for at, name in enumerate(names)
     ]  # fmt: skip
     error = error_of(read, tmp_path, "uv.lock", uv_lock('{ name = "p0" }', *chain))
-    assert "is reached in too many ways" in error.what and "uv export" in str(error.do)
+    assert "too many dependency paths" in error.what and "uv export" in str(error.do)
 
 
 # --- pylock.toml ----------------------------------------------------------------------------------------------------
@@ -340,8 +348,12 @@ def test_hashes_that_pip_does_not_know_are_none(tmp_path):
             "version control",
         ),
         (pylock('directory = { path = "b" }'), 3, "b is from a folder"),
-        (pylock(f'archive = {{ path = "/b.zip", hashes = {{ sha256 = "{A}" }} }}'), 3, "no line for pip can hold"),
-        (pylock(f'archive = {{ path = "../b.zip", hashes = {{ sha256 = "{A}" }} }}'), 3, "lies outside the project"),
+        (
+            pylock(f'archive = {{ path = "/b.zip", hashes = {{ sha256 = "{A}" }} }}'),
+            3,
+            "cannot be written in a requirements file",
+        ),
+        (pylock(f'archive = {{ path = "../b.zip", hashes = {{ sha256 = "{A}" }} }}'), 3, "is outside the project"),
         (pylock(f'archive = {{ path = "w/../../b.zip", hashes = {{ sha256 = "{A}" }} }}'), 3, "outside the project"),
         (
             pylock(f'wheels = [{{ path = "b-1-py3-none-any.whl", hashes = {{ sha256 = "{A}" }} }}]'),
@@ -383,8 +395,8 @@ def test_the_dependencies_of_a_pyproject_are_taken_as_written(tmp_path):
         ('[project]\ndependencies = ["idna = 3"]\n', 2, "not a requirement: 'idna = 3'"),
         ('[project]\ndependencies = ["idna\\n-e ."]\n', 2, "not a requirement"),
         ('[project]\ndependencies = ["a @ https://x/a\\n-e."]\n', 2, "not a requirement"),
-        ('[project]\ndependencies = ["a @ file:///b"]\n', 2, "cannot travel"),
-        ('[project]\ndependencies = ["a @ ./b"]\n', 2, "cannot travel"),
+        ('[project]\ndependencies = ["a @ file:///b"]\n', 2, "cannot be used in the build"),
+        ('[project]\ndependencies = ["a @ ./b"]\n', 2, "cannot be used in the build"),
         ('[project]\nrequires-python = "3.x"\n', 2, "not a range of Python versions"),
     ],
     ids=short,
@@ -477,7 +489,7 @@ def test_two_of_one_rank_are_an_error_that_names_both(tmp_path, files):
 
 def test_a_dangling_link_is_told(tmp_path):
     make(tmp_path, {"requirements.txt": "->nowhere", "uv.lock": ""})
-    assert "leads nowhere" in error_of(find_requirements, [tmp_path], root=tmp_path).what
+    assert "broken link" in error_of(find_requirements, [tmp_path], root=tmp_path).what
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
@@ -591,10 +603,10 @@ def test_a_base_of_another_python_than_the_lock_s_is_refused(tmp_path):
 def test_locks_at_start_name_no_other_files(tmp_path):
     part = f'archive = {{ path = "b-1-py3-none-any.whl", hashes = {{ sha256 = "{A}" }} }}'
     make(tmp_path, {"pylock.toml": pylock(part), "b-1-py3-none-any.whl": "x"})
-    assert "names other files" in error_of(step, startup_packages, tmp_path / "pylock.toml").what
+    assert "refers to other files" in error_of(step, startup_packages, tmp_path / "pylock.toml").what
     make(tmp_path, {"code/score.py": SCORE, "code/r.txt": "x", "r.txt": "six\n"})
     graph = await_(code(await_(base(Graph(), "minimal-py312-inference")), tmp_path / "code"))
-    with pytest.raises(GraphError, match="another file"):
+    with pytest.raises(GraphError, match="a different file"):
         await_(startup_packages(graph, tmp_path / "r.txt"))
 
 

@@ -197,7 +197,7 @@ def test_a_tar_in_dockers_form_has_an_image_and_no_digest(tmp_path: Path) -> Non
         ("oci-archive:gone.tar", "no such file: {at}/gone.tar"),
         ("oci-archive:bases", "{at}/bases is a folder"),
         ("oci:file", "{at}/file is a file"),
-        ("oci:bases:", "a tag that cannot be"),
+        ("oci:bases:", "a tag that is not allowed"),
         ("oci-archive:file", "not a tar"),
         ("docker-archive:file", "not a tar"),
         ("oci:empty", "has no index.json"),
@@ -250,7 +250,7 @@ def test_an_image_that_changed_since_it_was_read_is_refused(one: Path, tmp_path:
     blobs: Blobs = {}
     folder(one, files_of(blobs, tagged(image(blobs, User="other"), "1")))
     for use in (layout.config, lambda base: layout.write_tar(base, tmp_path / "x.tar")):
-        assert "another image" in error_of(use, found).what
+        assert "a different image" in error_of(use, found).what
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -290,7 +290,7 @@ def test_indexes_that_do_not_end_are_refused(tmp_path: Path) -> None:
     inner = image(blobs)
     for _ in range(20):
         inner = blob(blobs, {"manifests": [inner]}, INDEX)
-    assert "do not end" in error_of(read, f"oci:{folder(tmp_path / 'b', files_of(blobs, inner))}").what
+    assert "nested too deeply" in error_of(read, f"oci:{folder(tmp_path / 'b', files_of(blobs, inner))}").what
 
 
 # --- names and paths ----------------------------------------------------------------------------------------------

@@ -354,9 +354,9 @@ def test_an_unreadable_part(root, name):
         ("request = 'absent.json'\n", f"{FILE}:1", "does not exist", "relative to"),
         ("[code]\npath = 'absent'\n", f"{FILE}:2", "'absent' does not exist", "relative to"),
         ("[[models]]\npath = 'absent'\n", f"{FILE}:2", "'absent' does not exist", "relative to"),
-        ("[[models]]\npath = 'gone'\n", f"{FILE}:2", "'gone' is a link that leads nowhere", "relative to"),
-        ("[[models]]\npath = 'code'\nname = 'a b'\n", f"{FILE}:1", "not a model name: 'a b'", "Letters"),
-        ("[[models]]\npath = 'code'\nname = ''\n", f"{FILE}:1", "not a model name: ''", "Letters"),
+        ("[[models]]\npath = 'gone'\n", f"{FILE}:2", "'gone' is a broken link", "relative to"),
+        ("[[models]]\npath = 'code'\nname = 'a b'\n", f"{FILE}:1", "not a model name: 'a b'", "Use only letters"),
+        ("[[models]]\npath = 'code'\nname = ''\n", f"{FILE}:1", "not a model name: ''", "Use only letters"),
         ("[[models]]\npath = 'code'\nversion = '../1'\n", f"{FILE}:1", "not a model version: '../1'", "number"),
         ("[preinstalled]\npath = 'absent'\n", f"{FILE}:2", "'absent' does not exist", "relative to"),
         ("[env]\nGOOD = 'x'\n'A B' = 'x'\n", f"{FILE}:3", "variable name", ""),
@@ -415,7 +415,7 @@ def test_a_wrong_variable_is_told_by_its_name(root, monkeypatch):
 def test_a_dangling_part_is_told(tmp_path, name):
     root = make(tmp_path / "p", {name: "->nowhere"})
     error = error_of(load, root)
-    assert "leads nowhere" in error.what and error.where == str(root / name)
+    assert "broken link" in error.what and error.where == str(root / name)
 
 
 def test_a_dangling_model_among_several_is_told(root):
@@ -518,7 +518,7 @@ def test_plain_forms_of_an_entry_script(root):
 def test_an_entry_script_that_is_left_out(root):
     make(root, {"code/.env": SCORE, "code/__pycache__/score.py": SCORE})
     error = wrong(root, entry_script="__pycache__/score.py")
-    assert "left out" in error.what and error.where == str(root / "code/__pycache__/score.py")
+    assert "excluded" in error.what and error.where == str(root / "code/__pycache__/score.py")
 
 
 def test_both_ways_of_adding_packages(root):

@@ -362,7 +362,7 @@ def test_a_pyproject_may_extend_and_be_extended(tmp_path):
         ({FILE_NAME: "extends = 'up'\n", "up/x": ""}, f"{FILE_NAME}:1", "does not exist: 'up'"),
         ({FILE_NAME: 'extends = "a\\u0000"\n'}, f"{FILE_NAME}:1", "does not exist"),
         ({FILE_NAME: "extends = ''\n"}, f"{FILE_NAME}:1", "does not exist: ''"),
-        ({FILE_NAME: "base = 'a:1'\nextends = 'dagger-aml.toml'\n"}, f"{FILE_NAME}:2", "is extended by itself"),
+        ({FILE_NAME: "base = 'a:1'\nextends = 'dagger-aml.toml'\n"}, f"{FILE_NAME}:2", "extends itself"),
         (
             {
                 FILE_NAME: "extends = 'a.toml'\n",
@@ -370,7 +370,7 @@ def test_a_pyproject_may_extend_and_be_extended(tmp_path):
                 "b.toml": "extends = './a.toml'\n",
             },
             "b.toml:1",
-            "'./a.toml' is extended by itself",
+            "'./a.toml' extends itself",
         ),
         ({FILE_NAME: "extends = 'a.toml'\n", "a.toml": "\nbse = 'x'\n"}, "a.toml:2", "unknown key 'bse'"),
         ({FILE_NAME: "extends = 'a.toml'\n", "a.toml": "\nbase = 1\n"}, "a.toml:2", "base: must be text"),
@@ -381,8 +381,8 @@ def test_a_pyproject_may_extend_and_be_extended(tmp_path):
             f"{FILE_NAME}:1",
             "no [tool.dagger",
         ),
-        ({FILE_NAME: "extends = 3\n"}, f"{FILE_NAME}:1", "extends: must be the name of a file, or a list of such"),
-        ({FILE_NAME: "extends = [3]\n"}, f"{FILE_NAME}:1", "extends: must be the name of a file, or a list of such"),
+        ({FILE_NAME: "extends = 3\n"}, f"{FILE_NAME}:1", "extends: must be a file name, or a list of file names"),
+        ({FILE_NAME: "extends = [3]\n"}, f"{FILE_NAME}:1", "extends: must be a file name, or a list of file names"),
     ],
 )
 def test_wrong_files_that_are_extended(tmp_path, files, where, said):

@@ -191,10 +191,10 @@ def test_pythonpath_works_on_a_curated_base(root):
 @pytest.mark.parametrize("recipe", ["dynamic", "preinstalled"])
 def test_where_it_is_not_known_it_is_a_note(root, recipe):
     notes = planned(root, recipe=recipe).notes
-    assert any("only the base itself can tell" in note and "extended" in note for note in notes)
+    assert any("only a probe of the base image" in note and "extended" in note for note in notes)
     graph = laid_out(root, recipe=recipe)[1]
     asked = make_plan(graph, {graph.from_: BaseFacts("asked", environment="/e", python="3.12", extras=True)})
-    assert not any("only the base" in note for note in asked.notes)
+    assert not any("only a probe" in note for note in asked.notes)
 
 
 def test_preinstalled_without_packages_in_the_file(root):

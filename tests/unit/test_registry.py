@@ -95,8 +95,8 @@ async def test_twice_broken_then_through(shelf: Shelf, proxy: Faulty, fault: Fau
         (Answer(401, {"WWW-Authenticate": "Bearer"}), RegistryDenied, 2, "docker login {host}"),
         (Answer(403), RegistryDenied, 1, "AcrPull"),
         (Answer(404), BuildError, 1, "has no such image"),
-        (Answer(200), BuildError, 1, "did not answer as a registry does"),
-        (Answer(307, {"Location": "/v2/x/y/manifests/1"}), BuildError, 21, "did not answer as a registry does"),
+        (Answer(200), BuildError, 1, "did not answer like a registry"),
+        (Answer(307, {"Location": "/v2/x/y/manifests/1"}), BuildError, 21, "did not answer like a registry"),
     ],
     ids=str,
 )
@@ -224,7 +224,7 @@ async def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) 
         (
             "short read: expected 669 bytes but got 0: unexpected EOF",
             TryAgain,
-            "(h.io): it did not take what was sent",
+            "(h.io): it did not accept all the data",
         ),
         ('Head "https://h.io/v2/x": dial tcp 1.2.3.4:443: i/o timeout', TryAgain, "no answer in time"),
         ("registry https://h.io/ says: toomanyrequests: slow down", TryAgain, "it asks to slow down (429)"),

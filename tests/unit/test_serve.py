@@ -180,8 +180,8 @@ def test_a_missing_module_names_the_line_and_the_requirement() -> None:
     ("error", "kind", "what", "do"),
     [
         ("PermissionError: [Errno 13] Permission denied: '/var/azureml-app/azureml-models/m/1/c'", "write",
-         "may not write /var/azureml-app/azureml-models/m/1/c", "belongs to root"),
-        ("OSError: [Errno 30] Read-only file system: '/data/x'", "write", "may not write /data/x", "Write to /tmp"),
+         "cannot write /var/azureml-app/azureml-models/m/1/c", "Only root can write"),
+        ("OSError: [Errno 30] Read-only file system: '/data/x'", "write", "cannot write /data/x", "Write to /tmp"),
         ("FileNotFoundError: [Errno 2] No such file or directory: '/var/azureml-app/azureml-models/m/1/n'", "file",
          "found no file /var/azureml-app/azureml-models/m/1/n", "AZUREML_MODEL_DIR"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'model.pkl'", "file", "found no file model.pkl",
@@ -194,7 +194,7 @@ def test_a_missing_module_names_the_line_and_the_requirement() -> None:
         ("ValueError: numpy.dtype size changed, may indicate binary incompatibility", "import", "init() raised",
          "pin numpy"),
         ("ModuleNotFoundError: No module named 'sklearn.svm._x'", "import", "sklearn.svm._x", "pin scikit-learn"),
-        ("ModuleNotFoundError: No module named 'helpers'", "import", "'helpers'", "module of your own"),
+        ("ModuleNotFoundError: No module named 'helpers'", "import", "'helpers'", "your own module"),
         ("MemoryError", "memory", "init() raised MemoryError", ""),
         ("RuntimeError: cannot load\nbecause of this", "raised", "init() raised RuntimeError: cannot load", ""),
     ],
@@ -500,9 +500,9 @@ def test_files_of_the_image_are_found_in_the_project(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ScoreFailed(Cause(None, "POST /score gave 500")), "it does not hold"),
-        (DaggerAmlError("the image runs as root"), "it does not hold"),
-        (EngineGone("the engine went away"), "it could not be looked at"),
+        (ScoreFailed(Cause(None, "POST /score gave 500")), "the image failed the test"),
+        (DaggerAmlError("the image runs as root"), "the image failed the test"),
+        (EngineGone("the engine went away"), "the image could not be tested"),
     ],
     ids=["answer", "root", "engine"],
 )

@@ -264,7 +264,7 @@ def test_a_file_may_not_choose_the_engine_that_files_and_secrets_go_to(tmp_path,
     root = make(tmp_path, {"code/score.py": SCORE, name: f"{header}\nengine = 'tcp://203.0.113.1:1'\n"})
     error = error_of(load_project, root)
     assert error.where == f"{name}:2" and "build.engine cannot stand in a file" in error.what
-    assert error.do == "Say it by --engine or $DAGGER_AML_ENGINE."
+    assert error.do == "Set it with --engine or $DAGGER_AML_ENGINE."
     assert said_of(root)["engine"] is None
 
 
@@ -309,7 +309,7 @@ def test_files_that_disagree_are_both_named(cli, tmp_path, other, theirs, turned
     code, out, err = cli("build", *((two, one) if turned else (one, two)), "-t", "x/{name}:1")
     assert (code, out) == (2, "") and "two projects say build.with differently" in err
     assert f"'podman' ({one}, {FILE_NAME}:2)" in err and str(two) in err and theirs in err
-    assert "--with, or $DAGGER_AML_WITH" in err
+    assert "--with or $DAGGER_AML_WITH" in err
 
 
 @pytest.mark.parametrize("by", ["flag", "variable"])

@@ -69,7 +69,7 @@ def test_base():
 
 def test_a_second_base_and_an_unknown_one_are_refused():
     error = wrong(base, "b:1")
-    assert "base already" in error.what and "example.org/base:1" in str(error.do)
+    assert "already has a base" in error.what and "example.org/base:1" in str(error.do)
     assert isinstance(wrong(base, "minimal-py3-inference", graph=Graph()), UsageError)
     assert isinstance(wrong(base, "a\nb", graph=Graph()), GraphError)
 
@@ -349,7 +349,7 @@ def test_of_the_ways_to_add_packages_one_is_set(one, two):
         return
     error = wrong(env, {one: "x"}, graph=step(env, {two: "y"}))
     first = min(one, two, key=contract.EXCLUSIVE_EXTRAS.index)
-    assert one in error.what and two in error.what and f"takes only {first}" in error.what and error.do
+    assert one in error.what and two in error.what and f"reads only {first}" in error.what and error.do
 
 
 # --- packages -------------------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ def test_packages_by_pythonpath_need_nothing_of_the_start_script(tmp_path, with_
     graph = step(packages, tmp_path / "requirements.txt", graph=with_code, via="pythonpath")
     assert graph.needs == () and "AZUREML_EXTRA_PYTHON_LIB_PATH" not in graph.config.env
     assert graph.config.env["PYTHONPATH"] == FromBase("pythonpath", before=f"{APP}/sub/python-packages")
-    assert "no such way" in wrong(packages, tmp_path / "requirements.txt", via="magic").what
+    assert "unknown value of `via`" in wrong(packages, tmp_path / "requirements.txt", via="magic").what
 
 
 def test_packages_refuse_an_empty_file(tmp_path):
@@ -475,7 +475,7 @@ def test_startup_packages_that_the_code_brings_are_not_copied_twice(folder):
     graph = step(code, folder)
     assert len(step(startup_packages, folder / "requirements.txt", graph=graph).layers) == 1
     error = wrong(startup_packages, folder / "sub/requirements.txt", graph=graph)
-    assert "another file" in error.what and error.where == str(folder / "sub/requirements.txt")
+    assert "a different file" in error.what and error.where == str(folder / "sub/requirements.txt")
 
 
 def test_ways_to_add_packages_exclude_each_other(tmp_path, with_code):

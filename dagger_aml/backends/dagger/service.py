@@ -124,7 +124,7 @@ class Services:
     @property
     def offline(self) -> str:
         """See :data:`POINTS_NOWHERE`."""
-        return "with package index and proxies that point nowhere (an engine cannot take the network away)"
+        return "with a package index and proxies that do not work (a Dagger engine cannot disable the network)"
 
     @asynccontextmanager
     async def serve(
@@ -139,7 +139,7 @@ class Services:
             command: Sequence[str] = [*await container.entrypoint(), *await container.default_args()]
             names = [await each.name() for each in await container.env_variables()]
         if not command:
-            raise BuildError("the image names no command to run", step="run")
+            raise BuildError("the image has no command to run", step="run")
         for name, value in {**start.env, **(POINTS_NOWHERE if start.offline else {})}.items():
             container = container.with_env_variable(name, value)
         if start.debug:
@@ -212,7 +212,8 @@ class Services:
         except DaggerAmlError as error:
             if isinstance(what, str):
                 error.do = (
-                    f"{error.do or ''}\nAn image that only docker's or podman's store has: --with docker (podman)."
+                    f"{error.do or ''}\nIf only docker or podman has the image in its store, add --with docker or "
+                    "--with podman."
                 )
             raise
 

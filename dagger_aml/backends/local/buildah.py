@@ -111,7 +111,7 @@ def _runtime() -> Runtime:
     if not shutil.which(podman.CAPABILITIES.name):
         raise UsageError(
             "buildah cannot serve an image, and podman, which shares its images, is not installed",
-            do="Install podman, or build with another.",
+            do="Install podman, or use another builder.",
         )
     return podman.KIND.runtime()
 

@@ -126,7 +126,7 @@ class Containers:
                 raise refused(done, Peer("image", reference), [self.name, "pull", reference])
             found = await tool.inspect(reference)
         if found is None:
-            raise BuildError(f"{self.name} does not have it", step=f"image {reference}")
+            raise BuildError(f"{self.name} does not have the image", step=f"image {reference}")
         return found.id
 
 
@@ -146,7 +146,7 @@ async def _command(runtime: str, image: str) -> list[str]:
     config = json.loads(done.out)
     command = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     if not command:
-        raise BuildError("the image names no command to run", step=f"run {image}")
+        raise BuildError("the image has no command to run", step=f"run {image}")
     return command
 
 
@@ -169,7 +169,9 @@ async def _start(
         return
     if re.search(rf'name "?/?{re.escape(name)}"? is already in use', done.err):
         raise UsageError(
-            f"{runtime} has a container of that name", where="--name", do=f"Remove it: {runtime} rm --force {name}"
+            f"{runtime} already has a container with that name",
+            where="--name",
+            do=f"Remove it: {runtime} rm --force {name}",
         )
     raise _not_started(runtime, image, done, {flag: each.port for flag, each in ports.items() if each and each.port})
 
@@ -180,10 +182,10 @@ def _not_started(runtime: str, image: str, done: Done, ports: Mapping[str, int])
         return port_taken(ports[flag], flag)
     if re.search(r"manifest unknown|no such image|image not known|pull access denied", done.err, re.I):
         return BuildError(
-            f"{runtime} neither has the image nor can pull it",
+            f"{runtime} does not have the image and cannot pull it",
             step=f"run {image}",
             output=done.err,
-            do="Give it as `docker images` lists it, or as a registry has it.",
+            do="Use the name that `docker images` shows, or a name in a registry.",
         )
     return failed(done, f"run {image}", [runtime, "run", image])
 

@@ -9,7 +9,7 @@
 # - /var/azureml-app is a dir of 1000:1000, mode 0755
 # `dagger-aml build` asks the real base instead.
 # The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
-# Note: it may be, and only the base itself can tell, that the base's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_PYTHON_LIB_PATH: today's curated images have lost that block, so the packages would silently be missing. Take the recipe extended, or `--via pythonpath`, which needs nothing of the start script.
+# Note: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_PYTHON_LIB_PATH: today's curated images no longer support it, so the packages would be missing without an error. Use the `extended` recipe, or `--via pythonpath`, which does not need the start script.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest AS stage-1
 

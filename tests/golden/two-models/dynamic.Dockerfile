@@ -9,8 +9,8 @@
 # - /var/azureml-app is a dir of 1000:1000, mode 0755
 # `dagger-aml build` asks the real base instead.
 # The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
-# Note: 7 packages of requirements.txt are installed at every start: slower starts, the network needed, and replicas that differ if a version is not pinned. For production take the recipe extended or preinstalled.
-# Note: it may be, and only the base itself can tell, that the base's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images have lost that block, so the packages would silently be missing. Take the recipe extended.
+# Note: 7 packages of requirements.txt are installed at every start: starts are slower and need the network, and replicas can differ if a version is not pinned. For production, use the `extended` or `preinstalled` recipe.
+# Note: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images no longer support it, so the packages would be missing without an error. Use the `extended` recipe.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
 
