@@ -98,10 +98,10 @@ EXIT_CODES: Final = {
     94: "the debug port could not be set up",
     95: "pip or conda failed to install the extra packages at start",
     96: "the inference server is missing from the conda base environment",
-    97: f"the folder that {EXTRA_LIB_PATH} names is not there",
-    98: f"the file that {EXTRA_CONDA_YAML} names is not there",
-    99: f"the file that {EXTRA_REQUIREMENTS} names is not there",
+    97: f"the folder set in {EXTRA_LIB_PATH} does not exist",
+    98: f"the file set in {EXTRA_CONDA_YAML} does not exist",
+    99: f"the file set in {EXTRA_REQUIREMENTS} does not exist",
     100: "the inference server is not installed in the environment",
-    111: "the server stopped and the image ended itself",
+    111: "the server stopped, so the container stopped too",
 }
 """Exit codes of the start script, the server (3) and the runit finish script (111), in words."""

@@ -56,7 +56,7 @@ def unreadable(error: OSError, path: str | os.PathLike[str]) -> ProjectError:
         return ProjectError(f"cannot be read ({error.strerror or error})", where=str(shut))
     while shut != shut.parent and not os.access(shut.parent, os.X_OK):
         shut = shut.parent
-    do = "Let this user read it, or run as one who may."
+    do = "Give this user read permission, or run as a user who has it."
     return ProjectError("cannot be read (permission denied)", where=str(shut), do=do)
 
 

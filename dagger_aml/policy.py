@@ -120,6 +120,6 @@ async def retry(work: Callable[[], Awaitable[T]], on_event: OnEvent, policy: Pol
             if error.after is None or error.after > policy.longest_retry_after_seconds:
                 raise
             wait = max(pause, error.after)
-            on_event(Said(f"{error.what}; trying again in {wait:.0f} s ({number} of {len(pauses) + 1})"))
+            on_event(Said(f"{error.what}; retrying in {wait:.0f} s ({number} of {len(pauses) + 1})"))
         await anyio.sleep(wait)
     return await work()

@@ -81,7 +81,7 @@ def read_pickle(path: Path) -> Pickled | None:
             known = path.suffix.lower() in SUFFIXES
             packed = next((name for start, name in _COMPRESSED.items() if head.startswith(start)), None)
             if known and packed:
-                return Pickled(unread=f"compressed with {packed}, so what it needs is not looked for")
+                return Pickled(unread=f"compressed with {packed}, so its contents were not inspected")
             if not (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") and not (known and head):
                 return None
             return _opcodes(head + file.read(LONGEST - len(head)), cut=bool(file.read(1)))
@@ -92,7 +92,7 @@ def read_pickle(path: Path) -> Pickled | None:
 def _opcodes(data: bytes, *, cut: bool) -> Pickled:
     stream = io.BytesIO(data)
     reader = _Reader()
-    unread = f"longer than {LONGEST >> 20} MB, of which the first were looked at" if cut else None
+    unread = f"longer than {LONGEST >> 20} MB, so only the first {LONGEST >> 20} MB were inspected" if cut else None
     try:
         for count, (opcode, value, position) in enumerate(pickletools.genops(stream)):
             reader.take(opcode.name, value)
@@ -105,7 +105,7 @@ def _opcodes(data: bytes, *, cut: bool) -> Pickled:
     except ValueError as error:
         # genops says of a cut file that it ends too early, which is no news then.
         if not cut:
-            unread = f"not a whole pickle ({str(error)[:80]})" if reader.modules else "not a pickle that can be read"
+            unread = f"an incomplete pickle ({str(error)[:80]})" if reader.modules else "not a readable pickle"
     return Pickled(tuple(reader.modules), reader.sklearn, unread)
 
 

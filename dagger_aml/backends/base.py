@@ -223,7 +223,9 @@ def own_image(image: object, kind: type[T], name: str, use: str) -> T:
 
 def has_no_shell(base: From) -> BaseError:
     """The error for a base in which the probe cannot be run."""
-    return BaseError("the base has no /bin/sh", where=f"base {base.pinned}", do="Take a base with a POSIX shell.")
+    return BaseError(
+        "the base has no /bin/sh", where=f"base {base.pinned}", do="Use a base image with a POSIX shell."
+    )
 
 
 def cannot_run(base: From) -> BaseError:
@@ -231,6 +233,7 @@ def cannot_run(base: From) -> BaseError:
     return BaseError(
         f"the builder's machine cannot run {base.platform}",
         where=f"base {base.pinned}",
-        do="Install QEMU's user emulation there (Debian and Ubuntu: apt-get install qemu-user-static binfmt-support; "
-        "with Docker: docker run --privileged --rm tonistiigi/binfmt --install all), or build on such a machine.",
+        do="Install QEMU user emulation on the builder's machine (Debian and Ubuntu: apt-get install "
+        "qemu-user-static binfmt-support; with Docker: docker run --privileged --rm tonistiigi/binfmt "
+        "--install all), or build on a machine of that platform.",
     )

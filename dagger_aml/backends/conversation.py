@@ -102,7 +102,7 @@ class Conversation:
     async def _stall(self, idle_timeout_seconds: float) -> AsyncIterator[News]:
         """End the block where there is no news for too long; say so before.
 
-        :raises TryAgain: nothing came for so long.
+        :raises TryAgain: no data received for so long.
         """
         where, notice_after = self.peer.location, self.policy.stall_notice_after_seconds
         told = moved = time.monotonic()
@@ -118,15 +118,16 @@ class Conversation:
                 scope.cancel()
             elif now - told > notice_after:
                 told = now
-                self.on_event(Said(f"{where}: nothing from the registry for {now - moved:.0f} s; still waiting"))
+                self.on_event(Said(f"{where}: no data from the registry for {now - moved:.0f} s; still waiting"))
 
         with anyio.CancelScope() as scope:
             async with looking(look):
                 yield news
         if scope.cancelled_caught:
             raise TryAgain(
-                f"the registry does not answer: nothing came for {idle_timeout_seconds:.0f} s",
+                f"the registry does not answer: no data received for {idle_timeout_seconds:.0f} s",
                 where=where,
-                do="Look whether the builder reaches it, then run the same command again; finished steps are cached.",
+                do="Check that the builder can reach the registry, then run the same command again. Finished "
+                "steps are cached.",
                 after=None,
             )

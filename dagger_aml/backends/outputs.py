@@ -23,10 +23,13 @@ _KINDS = "type=docker,dest=FILE, type=oci,dest=FILE, type=oci,dest=FOLDER,tar=fa
 
 
 _INSTEAD = {
-    "tar": "For a tar of the image write -o FILE.tar; the files alone are not written.",
-    "local": "For the image in a folder write -o type=oci,dest=FOLDER,tar=false; the files alone are not written.",
+    "tar": "To get a tar of the image, use -o FILE.tar. An export of only the files is not supported.",
+    "local": (
+        "To get the image in a folder, use -o type=oci,dest=FOLDER,tar=false. An export of only the files is not "
+        "supported."
+    ),
     "image": "Write --load, or --push.",
-    "cacheonly": "Leave -o out: the image then stays with the builder.",
+    "cacheonly": "Remove -o: the image then stays in the builder.",
 }
 
 
@@ -68,17 +71,19 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise UsageError("is a folder; a file name is needed", where=str(path))
     if path.exists() and not path.is_file():
-        raise UsageError("is not a regular file", where=str(path), do="For standard output say -o -.")
+        raise UsageError("is not a regular file", where=str(path), do="For standard output, use -o -.")
     _check_parent(path)
 
 
 def _check_parent(path: Path) -> None:
     parent = path.absolute().parent
     if not parent.is_dir():
-        raise UsageError("lies in a folder that does not exist", where=str(path))
+        raise UsageError("is in a folder that does not exist", where=str(path))
     if not os.access(parent, os.W_OK | os.X_OK):
         raise UsageError(
-            f"cannot be written: its folder, {parent}, takes no new files", where=str(path), do="Give another place."
+            f"cannot be written: new files are not allowed in its folder, {parent}",
+            where=str(path),
+            do="Use another path.",
         )
 
 
@@ -90,7 +95,7 @@ def check_platforms(output: Export, platforms: int) -> None:
     """
     if platforms > 1 and output.type != "oci":
         raise UsageError(
-            "what docker loads is for one platform",
+            "an image for docker to load can have only one platform",
             where="-o",
             do="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
         )
@@ -110,7 +115,7 @@ def parse_export(text: str) -> Export | Literal["push", "load"]:
     for each in fields:
         key, equals, value = each.strip().partition("=")
         if not equals or key in said:
-            raise UsageError(f"not KEY=VALUE, or said twice: {each!r}", where=f"-o {text}", do=f"Write {_KINDS}.")
+            raise UsageError(f"not KEY=VALUE, or given twice: {each!r}", where=f"-o {text}", do=f"Write {_KINDS}.")
         said[key] = value
     return _read(said, f"-o {text}")
 
@@ -119,15 +124,15 @@ def _read(said: dict[str, str], where: str) -> Export | Literal["push", "load"]:
     type_, dest = said.pop("type"), said.pop("dest", None)
     if type_ == "registry" or (type_ == "image" and said.get("push") == "true"):
         said.pop("push", None)
-        _no_more(said, where, "Name the image with -t; layers are compressed as the builder does.")
+        _no_more(said, where, "Name the image with -t. The builder chooses the layer compression.")
         return "push"
     if type_ not in ("docker", "oci"):
-        what = f"no output of type {type_!r}"
+        what = f"unknown output type {type_!r}"
         raise UsageError(what, where=where, do=_INSTEAD.get(type_, f"Write {_KINDS}."))
     tar = said.pop("tar", "true")
     if tar not in ("true", "false") or (tar == "false" and (type_ == "docker" or dest == "-")):
-        raise UsageError("tar=false is for type=oci with a folder", where=where, do=f"Write {_KINDS}.")
-    _no_more(said, where, "Name the image with -t; layers are compressed as the builder does.")
+        raise UsageError("tar=false works only with type=oci and a folder", where=where, do=f"Write {_KINDS}.")
+    _no_more(said, where, "Name the image with -t. The builder chooses the layer compression.")
     if type_ == "docker" and dest is None:
         return "load"
     if not dest:

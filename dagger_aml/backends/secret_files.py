@@ -59,9 +59,9 @@ class SecretFiles:
             named = (f"{at.hostname}:{at.port}", f"host='{at.hostname}', port={at.port}")
             if at.hostname and any(each in output for each in named) and _CANNOT.search(output):
                 return (
-                    f"The proxy of the build's commands, {at.hostname}:{at.port}, cannot be reached from them: "
-                    f"correct ${name.upper()} or --{name.replace('_', '-')}, or [network] in the project file; "
-                    "--no-proxy names hosts that need none."
+                    f"The build's commands cannot reach their proxy {at.hostname}:{at.port}. Correct "
+                    f"${name.upper()} or --{name.replace('_', '-')}, or [network] in the project file. List hosts "
+                    "that need no proxy in --no-proxy."
                 )
         return None
 

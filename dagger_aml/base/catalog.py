@@ -148,9 +148,9 @@ def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = N
         if near or plain.endswith("-inference") or plain != text:
             raise UsageError(
                 f"no prebuilt image is called {text!r}",
-                do="Nearest: "
+                do="Similar names: "
                 + ", ".join(near or names[:3])
-                + ". A reference of your own needs a tag or a registry.",
+                + ". Any other image reference needs a tag or a registry.",
             )
     return From.parse(text, platform)
 

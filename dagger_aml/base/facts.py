@@ -97,7 +97,7 @@ class BaseFacts:
         if name == "extras" and self.starts is False and not self.extras:
             raise BaseError(
                 f"the base has no start script ({contract.START_SCRIPT}), so nothing adds packages at start",
-                do="Take the recipe extended, or one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+                do="Use the `extended` recipe, or one of Azure ML's prebuilt inference images: `dagger-aml images`.",
             )
         if name == "interpreter":
             return self.interpreter or f"{self.environment}/bin/python"
@@ -109,7 +109,7 @@ class BaseFacts:
             before = self.env.get("PYTHONPATH", "")
             return f":{before}" if before else ""
         if name not in FACTS:
-            raise BaseError(f"no such fact of a base: {name}")
+            raise BaseError(f"unknown property of the base image: {name}")
         value: str | int | bool | None = getattr(self, name)
         return value
 
@@ -117,18 +117,20 @@ class BaseFacts:
         named = self.env.get(contract.ENVIRONMENT_PATH)
         if named:
             return BaseError(
-                f"the base names {named} in {contract.ENVIRONMENT_PATH}, and there is no Python in it",
-                do="Name the prefix of an environment, the folder above bin/python, in the base's own Dockerfile.",
+                f"the base image sets {contract.ENVIRONMENT_PATH} to {named}, but there is no Python in that folder",
+                do="In the base image's Dockerfile, set it to the prefix of an environment (the folder that "
+                "contains bin/python).",
             )
         if self.source != "asked":
             return BaseError(
-                f"the base names no Python environment in {contract.ENVIRONMENT_PATH}; only the base itself can tell "
-                "which Python is on its PATH",
-                do="Add --probe, which asks the base; `dagger-aml build` always does.",
+                f"the base image does not set {contract.ENVIRONMENT_PATH}; only a probe can find the Python on "
+                "its PATH",
+                do="Add --probe to inspect the base image. `dagger-aml build` always does this.",
             )
         return BaseError(
-            f"the base has no Python: its config has no {contract.ENVIRONMENT_PATH}, and none is on its PATH",
-            do="Take one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+            f"the base image has no Python: its config does not set {contract.ENVIRONMENT_PATH}, and there is "
+            "no Python on its PATH",
+            do="Use one of Azure ML's prebuilt inference images: `dagger-aml images`.",
         )
 
     def remarks(self, *, user: bool, command: bool, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -141,16 +143,16 @@ class BaseFacts:
         found = []
         if not user and self.uid == 0:
             found.append(
-                "the image runs as root, as its base does, and the code belongs to root. Azure ML's own images have "
-                "a user for it; a base of yours gets one by USER in its Dockerfile"
+                "the image runs as root, like its base image, and the code belongs to root. Azure ML's own "
+                "images have another user; in your own base image, set one with USER in its Dockerfile"
             )
         if contract.ENTRY_SCRIPT in env and not command and self.starts is False:
             have = f"has {self.server}, but" if self.server else "has no azureml-inference-server-http, and"
             do = "" if self.server else "Add azureml-inference-server-http to the requirements, and "
             found.append(
-                f"the base {have} no start script ({contract.START_SCRIPT} and runsvdir): unless its own command "
-                f"serves the code, nothing in the image does. {do or 'To serve, '}set a command in a recipe of your "
-                'own (docs/bases.md, "Bases without Azure ML\'s server")'
+                f"the base image {have} no start script ({contract.START_SCRIPT} and runsvdir): only a command "
+                f"of the base image itself could serve the code. {do or 'To serve, '}set a command in your own "
+                'recipe (docs/bases.md, "Bases without Azure ML\'s server")'
             )
         return tuple(found)
 
@@ -168,17 +170,17 @@ class BaseFacts:
             + (f", Python {self.python}" if self.python else "")
             + ("" if self.pip else ", without pip"),
             *(
-                [f"{contract.ENVIRONMENT_PATH} is not set, so that is the environment of {self.interpreter}"]
+                [f"{contract.ENVIRONMENT_PATH} is not set, so the environment of {self.interpreter} is used"]
                 if self.interpreter
                 else []
             ),
-            f"start script honours {contract.EXTRAS}: {known[self.extras]}"
+            f"start script supports {contract.EXTRAS}: {known[self.extras]}"
             if self.starts is not False
-            else f"no start script: {contract.START_SCRIPT} or runsvdir is not there",
+            else f"no start script: {contract.START_SCRIPT} or runsvdir is missing",
             f"working directory {self.workdir}; {_listed('ONBUILD', self.onbuild)}, "
             f"{_listed('VOLUME', self.volumes)}",
             *(
-                f"{path} is a {fact.type} of {fact.uid}:{fact.gid}, mode {fact.mode:04o}"
+                f"{path} is a {fact.type}, owner {fact.uid}:{fact.gid}, mode {fact.mode:04o}"
                 for path, fact in sorted(self.paths.items())
                 if path.startswith("/var/azureml")
             ),
@@ -187,7 +189,7 @@ class BaseFacts:
 
 def _listed(name: str, values: tuple[str, ...] | None) -> str:
     if values is None:
-        return f"{name} could not be asked"
+        return f"{name} unknown"
     return f"{name} {' '.join(values)}" if values else f"no {name}"
 
 

@@ -101,7 +101,7 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
     if "uid" not in found:
         raise BaseError(
             "the base did not answer the probe",
-            do="It needs a POSIX shell, id, getent, stat and xargs, as Debian and Ubuntu have them.",
+            do="The base image needs a POSIX shell, id, getent, stat and xargs. Debian and Ubuntu images have them.",
         )
     if "python" not in found:
         found["environment"] = None
@@ -110,6 +110,6 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
 
 def _unknown_user(user: str) -> BaseError:
     return BaseError(
-        f"the base runs as {user}, and its /etc/passwd and /etc/group do not know that name",
-        do="Name a user in the base's Dockerfile that is there, or one by its number.",
+        f"the base image runs as {user}, but its /etc/passwd and /etc/group do not contain that name",
+        do="In the base image's Dockerfile, set USER to an existing user or to a user number.",
     )

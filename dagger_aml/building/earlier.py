@@ -24,7 +24,7 @@ async def read_earlier(text: str, platform: str, store: str | None = None) -> Ea
         return of_json(text, path)
     if path.is_dir() and not (path / "oci-layout").is_file():
         raise UsageError(
-            "a folder is neither a plan nor an image", where=f"--against {text}",
+            "this folder is neither a plan file nor an image", where=f"--against {text}",
             do=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
         )  # fmt: skip
     return of_image(text, platform, await _config(text, path, platform, store))

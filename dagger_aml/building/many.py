@@ -147,7 +147,7 @@ def tell_notes(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder)
     known = {note for graph in graphs for note in graph.notes}
     for note in dict.fromkeys(note for each in plans for note in each.notes):
         if note not in known:
-            builder.on_event(Said(f"note: {note}"))
+            builder.on_event(Said(f"warning: {note}"))
 
 
 def _merged(new: Result, old: Result) -> Result:

@@ -104,7 +104,9 @@ class Store:
         """It takes one platform."""
         if platforms > 1:
             raise UsageError(
-                "a local store takes one platform", where="--load", do="Push, or build one --platform at a time."
+                "a local store can hold only one platform",
+                where="--load",
+                do="Push, or build one --platform at a time.",
             )
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:
@@ -124,7 +126,7 @@ class Registry:
         if platforms > 1 and not capabilities.pushes_index:
             raise UsageError(
                 f"{capabilities.name} cannot push several platforms as one index", where="--push",
-                do="Take --with buildah or podman, or a Dagger engine; or write -o type=oci,dest=FILE.",
+                do="Use --with buildah or podman, or a Dagger engine; or write -o type=oci,dest=FILE.",
             )  # fmt: skip
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:

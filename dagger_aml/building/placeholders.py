@@ -29,9 +29,9 @@ def placeholders(text: str, flag: str) -> frozenset[str]:
             continue
         if part[1] not in _VALUES:
             known = " and ".join(f"{{{name}}}" for name in _VALUES)
-            what = "a brace stands alone" if part[1] is None else f"no such placeholder: {part[0]}"
+            what = "unmatched brace" if part[1] is None else f"unknown placeholder: {part[0]}"
             raise UsageError(
-                f"{what} in {text!r}", where=flag, do=f"Known: {known}; for a brace itself write it twice."
+                f"{what} in {text!r}", where=flag, do=f"Known: {known}. To get a literal brace, write it twice."
             )
         found.add(part[1])
     return frozenset(found)
@@ -45,10 +45,10 @@ def filled(text: str, project: Project, flag: str) -> str:
     for name in placeholders(text, flag):
         if _VALUES[name](project) is None:
             raise UsageError(
-                f"{{{name}}} is asked for, and the project {project.name} has none",
+                f"{{{name}}} is used, but the project {project.name} has no value for it",
                 where=flag,
-                do=f"Say {name} = \"1.0\" in {project.root / FILE_NAME}, or in [project] of its pyproject.toml; "
-                "a dynamic one is not known here.",
+                do=f"Set {name} = \"1.0\" in {project.root / FILE_NAME}, or in [project] of its pyproject.toml. A "
+                    "dynamic value cannot be used here.",
             )  # fmt: skip
 
     def value(part: re.Match[str]) -> str:

@@ -71,7 +71,7 @@ class BuildTarget:
                 output.file.check()
                 path = output.file.path
                 if path.absolute() in taken:
-                    raise UsageError(f"two outputs go to {path}", where="-o", do="Leave one out.")
+                    raise UsageError(f"two outputs go to {path}", where="-o", do="Remove one of them.")
                 taken.append(path.absolute())
             output.check(len(self.graphs), capabilities)
 

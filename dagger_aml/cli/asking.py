@@ -27,12 +27,17 @@ def asking_options(function: Command) -> Command:
     for option in (
         engine_option,
         setting_option(
-            "builder", choices=BUILDERS, help=f"What asks for --probe; {DEFAULT} unless given.", default=None
+            "builder",
+            choices=BUILDERS,
+            help=f"Builder that runs the probe for --probe (default: {DEFAULT}).",
+            default=None,
         ),
         click.option(
-            "--probe", is_flag=True, help="Pull the base, pin it and ask it, as build does, in place of assuming."
+            "--probe",
+            is_flag=True,
+            help="Pull, pin and probe the base image, as build does, instead of assuming its properties.",
         ),
-        click.option("--pin", is_flag=True, help="Ask the registry for the base's digest."),
+        click.option("--pin", is_flag=True, help="Get the base image's digest from the registry, and pin it."),
     ):
         function = option(function)
     return function
@@ -43,9 +48,9 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
 
     :raises UsageError: a builder is named and nothing is asked of it.
     """
-    engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe asks a builder")
+    engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe uses a builder")
     if builder and not probe and by_flag("builder"):
-        raise UsageError("only --probe asks a builder", where="--with", do="Add --probe, or leave --with out.")
+        raise UsageError("only --probe uses a builder", where="--with", do="Add --probe, or remove --with.")
     if probe:
         with Progress() as progress:
             return anyio.run(_probed, graph, builder or DEFAULT, engine, progress)

@@ -34,7 +34,7 @@ def check_engine(engine: str | None, unused: str | None = None) -> str | None:
         return None
     if unused:
         if by_flag("engine"):
-            raise UsageError(unused, where="--engine", do="Leave it out.")
+            raise UsageError(unused, where="--engine", do="Remove it.")
         return None
     check_address(engine)
     return engine
@@ -50,7 +50,7 @@ def no_engine(*builders: str) -> str | None:
     """Why ``--engine`` means nothing to what ``--with`` names, or None."""
     if any(kind_of(name).capabilities.connects_to_engine for name in builders):
         return None
-    return f"--with {','.join(builders)} connects to no Dagger engine"
+    return f"--with {','.join(builders)} does not use a Dagger engine"
 
 
 class MayStandAlone(click.Command):
@@ -89,7 +89,9 @@ def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
     project = _project(folder, given)
     graph = anyio.run(lay_out, project)
     if len(project.platforms) > 1:
-        graph = graph.note(f"this is for {project.base.platform}; only `build` takes {', '.join(project.platforms)}")
+        graph = graph.note(
+            f"this output is only for {project.base.platform}; only `build` supports {', '.join(project.platforms)}"
+        )
     return project, graph
 
 

@@ -32,8 +32,8 @@ def debug_option(function: Any) -> Any:
     return click.option(
         "--debug",
         metavar="[=[ADDRESS:]PORT]",
-        help="Let a debugger attach, at 127.0.0.1:5678 unless given, and wait for it, however long that takes. The "
-        "image must have debugpy: --pip debugpy puts it there for this run.",
+        help="Wait until a debugger attaches, without a time limit (default address: 127.0.0.1:5678). The image "
+        "must have debugpy: --pip debugpy adds it for this run.",
     )(function)
 
 
@@ -54,14 +54,14 @@ def debug_port(text: str | None, target: Target, *, local: bool) -> Published | 
     at_start = {contract.EXTRA_REQUIREMENTS, contract.EXTRA_CONDA_YAML}
     if target.graph and at_start & set(target.graph.config.env) and not local:
         raise UsageError(
-            "packages, debugpy among them, are installed only when this image starts", where="--debug",
-            do="Take another recipe for it, --recipe extended, or --local.",
+            "this image installs its packages, including debugpy, only when it starts", where="--debug",
+            do="Use another recipe (--recipe extended), or --local.",
         )  # fmt: skip
     port = int(match["port"])
     if not is_free(port):
         if text:
             raise port_taken(port, "--debug")
-        tell(f"port {port} is in use; taking another for the debugger")
+        tell(f"port {port} is in use; using another for the debugger")
         port = free_port()
     return Published(port, match["address"] or "127.0.0.1", PORT)
 

@@ -24,13 +24,14 @@ class Gated(MayStandAlone):
 
 def smoke_options(function: Any) -> Any:
     """Add the flags."""
-    function = click.option("--no-smoke", is_flag=True, help="Publish without that.")(function)
+    function = click.option("--no-smoke", is_flag=True, help="Publish without the smoke test.")(function)
     return click.option(
         "--smoke",
         type=click.Choice(_MODES),
         metavar="[=import]",
-        help="Start the image before it is published: ready, scoring request.json, giving answer.json, not root. "
-        "The default with --push where there is a request.json. =import only imports the entry script.",
+        help="Test the image before it is published: the server must start, score request.json, return answer.json, "
+        "and not run as root. Default with --push if there is a request.json. =import only imports the entry "
+        "script.",
     )(function)
 
 
@@ -51,7 +52,7 @@ def gate(
     :raises UsageError: flags that contradict each other; a gate is asked for, and nothing can start the image.
     """
     if smoke and no_smoke:
-        raise UsageError("--smoke and --no-smoke contradict each other", do="Leave one out.")
+        raise UsageError("--smoke and --no-smoke contradict each other", do="Remove one of them.")
     if not (smoke or push) or no_smoke:
         return None
     from ..serving.smoke import Mode, default_smoke

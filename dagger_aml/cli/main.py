@@ -28,10 +28,10 @@ _COMMANDS = {
     "score": "Post a request and show, time and check the answer.",
     "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
     "plan": "Show what would be done, in what order and why.",
-    "diff": "Compare two images, whatever they are in.",
-    "site-packages": "Make the preinstalled-packages folder inside the base.",
+    "diff": "Compare two images from any source.",
+    "site-packages": "Create the folder of preinstalled packages, using the base image.",
     "images": "List the prebuilt images that are known.",
-    "doctor": "Show what this machine has to build with.",
+    "doctor": "Show what this machine can build with.",
     "completion": "Print a completion script for your shell.",
 }
 
@@ -70,7 +70,7 @@ class _Lazy(click.Group):
 @click.group(
     cls=_Lazy,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 the build failed, 2 used wrongly, 75 worth trying again, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 the build failed, 2 wrong usage, 75 temporary error (retry), 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="dagger-aml")
 def cli() -> None:
@@ -87,7 +87,7 @@ def cli() -> None:
     try:
         os.getcwd()  # noqa: PTH109 - so that --version need not load pathlib
     except FileNotFoundError:
-        raise UsageError("the current folder was removed", do="Change into one that exists.") from None
+        raise UsageError("the current folder was removed", do="Change to a folder that exists.") from None
 
 
 def main(policy: Policy | None = None) -> NoReturn:
@@ -177,8 +177,8 @@ def _refused(error: OSError) -> DaggerAmlError:
     where = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else None
     if error.errno == errno.ENOSPC and where is None:
         where = "standard output or a temporary file"
-    do = "Make room there." if error.errno == errno.ENOSPC else None
-    return DaggerAmlError(f"the system refused it ({error.strerror or error})", where=where, do=do)
+    do = "Free disk space there." if error.errno == errno.ENOSPC else None
+    return DaggerAmlError(f"the operating system reported an error ({error.strerror or error})", where=where, do=do)
 
 
 def _stopped() -> NoReturn:

@@ -121,7 +121,7 @@ class _Plain:
             self.line(event.text if isinstance(event, Said) else f"  | {event.text}")
 
     def note(self, text: str) -> None:
-        self.line(f"dagger-aml: note: {text}")
+        self.line(f"dagger-aml: warning: {text}")
 
     def started(self, event: StepStarted) -> None:
         self.line(f"[{event.number}/{event.total}] {event.name} ...")
@@ -155,7 +155,7 @@ class _PlainOf(_Plain):
         self.project = project
 
     def note(self, text: str) -> None:
-        self.line(f"note: {text}")
+        self.line(f"warning: {text}")
 
     def finish(self, result: Result, steps: list[StepDone]) -> None:
         for line in _summary(result, steps)[:1]:
@@ -315,7 +315,7 @@ _NAMES = {
 
 def _settled(mode: Mode, quiet: bool) -> Mode:
     if mode == "tty" and not sys.stderr.isatty():
-        raise UsageError("standard error is no terminal", where="--progress tty", do="Take --progress plain.")
+        raise UsageError("standard error is not a terminal", where="--progress tty", do="Use --progress plain.")
     if mode != "auto":
         return mode
     if quiet:

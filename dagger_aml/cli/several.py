@@ -53,9 +53,11 @@ def build_several(
     with progress:
         at_once = 1 if kind_of(request.builder).capabilities.one_at_a_time else jobs or AT_ONCE
         if at_once == 1 and (jobs or 1) > 1:
-            progress.note(f"one build at a time: {request.builder}'s store is not safe from two at once")
+            progress.note(
+                f"building one project at a time: {request.builder}'s store does not support parallel builds"
+            )
         if not request.outputs:
-            progress.note("nothing was asked for, so the images stay with the builder; add --push or --load")
+            progress.note("no output was requested, so the images stay in the builder; add --push or --load")
         try:
             anyio.run(_build_all, targets, opening, progress, at_once, outcomes)
         finally:
@@ -76,14 +78,16 @@ def build_several(
 def _check_flags(request: BuildRequest) -> None:
     """Refuse what gives several images one name."""
     if any(each.path == STDOUT for each in request.exports):
-        raise UsageError("standard output takes one image", where="-o -", do="Build one project, or write files.")
+        raise UsageError(
+            "only one image can go to standard output", where="-o -", do="Build one project, or write files."
+        )
     for flag, text in request.texts():
         found = placeholders(text, flag)
         if "name" not in found and (found or flag != "--metadata-file"):
             raise UsageError(
                 f"{text!r} would be the same for several projects",
                 where=flag,
-                do="Put {name} into it, which is each project's own.",
+                do="Add {name} to it: each project has its own name.",
             )
 
 
@@ -111,7 +115,7 @@ def _targets(
     wrong += _collisions(targets)
     if wrong:
         raise UsageError(
-            f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} to put in order first; nothing is built",
+            f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} to fix first; nothing is built",
             do="\n".join(wrong),
         )
     return shared, targets
@@ -122,12 +126,12 @@ def _collisions(targets: Sequence[BuildTarget]) -> Iterator[str]:
     owners: dict[str, BuildTarget] = {}
     for target in targets:
         files = [each.path for each in target.exports] + [target.metadata_file, target.iidfile]
-        names = [f"are called {target.name}", *(f"would be {tag}" for tag in target.tags)]
-        names += [f"would be written to {path.absolute()}" for path in files if path]
+        names = [f"are both named {target.name}", *(f"would both be tagged {tag}" for tag in target.tags)]
+        names += [f"would both be written to {path.absolute()}" for path in files if path]
         for name in dict.fromkeys(names):
             other = owners.setdefault(name, target)
             if other is not target:
-                yield f"{other.folder} and {target.folder} {name}; say another name in one's dagger-aml.toml"
+                yield f"{other.folder} and {target.folder} {name}; set another name in one project's dagger-aml.toml"
                 break
 
 

@@ -25,7 +25,11 @@ from .progress import Progress
 
 RUNTIMES = [name for name in BUILDERS if kind_of(name).capabilities.serves]
 
-with_option = setting_option("builder", choices=RUNTIMES, help="What builds and serves. Never switched silently.")
+with_option = setting_option(
+    "builder",
+    choices=RUNTIMES,
+    help="Builder that builds and serves. dagger-aml never switches to another one silently.",
+)
 
 
 @frozen
@@ -72,7 +76,7 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
 def _alone(target: Target, given: dict[str, Any]) -> Target:
     said = [name for name, value in given.items() if value]
     if said:
-        raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
+        raise UsageError(f"--{said[0].replace('_', '-')} works only with a project", do="Name a project's folder.")
     return target
 
 

@@ -39,7 +39,7 @@ async def diagnose(*, engine: str | None = None, engine_timeout: float = 0, poli
             parts[name] = (Check(area, name, "missing", f"does not answer within {patience:.0f} s"),)
         except Exception as error:
             said = str(error) or type(error).__name__
-            parts[name] = (Check(area, name, "missing", f"cannot be told: {said.splitlines()[0]}"),)
+            parts[name] = (Check(area, name, "missing", f"the check failed: {said.splitlines()[0]}"),)
 
     async with anyio.create_task_group() as tasks:
         seconds = policy.doctor_check_deadline_seconds

@@ -70,14 +70,17 @@ async def dagger(address: str | None, engine_timeout: float, policy: Policy) -> 
     sdk = version_of("dagger-io")
     named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
     if not named and not engine_timeout and await docker_answers(policy):
-        says = ["none runs", f"`build` would get one and start it in Docker, by dagger-io {sdk}"]
-        do = "Nothing is started here: --engine-timeout 300 tries it. Without one: --with docker."
+        says = ["no engine runs", f"`build` would download one and start it in Docker, with dagger-io {sdk}"]
+        do = (
+            "No engine is started by default. To start one, add --engine-timeout 300. To build without an engine, "
+            "use --with docker."
+        )
         return (_builder("dagger", "note", says, do=do, engine=_engine_facts(sdk)),)
     try:
         async with reach(engine=address, engine_timeout=engine_timeout, policy=policy) as reached:
             cache = await _cache(reached.engine)
             facts = _engine_facts(sdk, way=reached.way, tried=reached.tried, cache=cache)
-            why = f"{reached.named_by} names it" if reached.named_by else "no other is named"
+            why = f"set by {reached.named_by}" if reached.named_by else "no other engine is set"
             return (_engine_check(reached.way, why, reached.engine.version, facts),)
     except EngineNotFound as error:
         facts = _engine_facts(sdk, tried=error.tried)
@@ -109,15 +112,15 @@ def _engine_check(way: str, why: str, version: str, facts: dict[str, Any]) -> Ch
             for key, words in (
                 ("used", "used"),
                 ("max_used_space", "at most"),
-                ("reserved_space", "of it always kept"),
-                ("min_free_space", "of the disk left free"),
+                ("reserved_space", "always kept in the cache"),
+                ("min_free_space", "of free disk space always left"),
             )
             if cache[key]
         ]
         says += [f"cache: {', '.join(limits)}"] if limits else []
     do = None
     if _minor(version) != _minor(facts["sdk"]):
-        do = f"Engine and dagger-io are of different minor versions; take an engine v{_minor(facts['sdk'])}.x."
+        do = f"Engine and dagger-io have different minor versions. Use an engine v{_minor(facts['sdk'])}.x."
     return _builder("dagger", "note" if do else "ok", says, do=do, version=version, forms=[], engine=facts)
 
 
@@ -161,7 +164,7 @@ async def docker() -> tuple[Check, ...]:
     buildx = not (await run(["docker", "buildx", "version"])).code
     root = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).out.strip()
     form, why = docker_form(version, buildx)
-    says = [why, f"builds {'both forms' if form == 'buildkit' else 'the classic form only'}"]
+    says = [why, f"builds {'both Dockerfile formats' if form == 'buildkit' else 'the classic format only'}"]
     do = None if form == "buildkit" else "For BuildKit, which mounts secrets, install Docker's buildx plugin."
     store, free, where = _store(root)
     client = str(version["Client"].get("Version"))
@@ -210,7 +213,11 @@ async def _of_containers(name: str, info: list[str]) -> Check:
     rootless = bool(host.get("rootless", host.get("security", {}).get("rootless")))
     do = _ranges() if rootless else None
     driver = kept["graphdrivername"]
-    says = [f"{name} {version}, {'rootless' if rootless else 'as root'}, {driver}", "builds both forms", *where]
+    says = [
+        f"{name} {version}, {'rootless' if rootless else 'as root'}, {driver}",
+        "builds both Dockerfile formats",
+        *where,
+    ]
     return _builder(name, "note" if do else "ok", says, do=do, version=version, forms=_BOTH, store=store, free=free)
 
 

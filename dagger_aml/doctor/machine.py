@@ -72,18 +72,18 @@ async def logins() -> tuple[Check, ...]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return (Check("logins", "none", "note", f"{path} is not there", do, _login_facts()),)
+        return (Check("logins", "none", "note", f"{path} does not exist", do, _login_facts()),)
     except OSError as error:
         return (Check("logins", "none", "missing", f"{path}: {error.strerror}", do, _login_facts()),)
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        return (Check("logins", "none", "missing", f"{path} is not a JSON object", "Log in anew.", _login_facts()),)
+        return (Check("logins", "none", "missing", f"{path} is not a JSON object", "Log in again.", _login_facts()),)
     found = await _helped(config)
     for host, entry in _table(config, "auths").items():
         if isinstance(entry, dict) and (entry.get("auth") or entry.get("identitytoken")):
             found.setdefault(_host(host), _login(host, None, f"a login in {path}"))
-    return tuple(found.values()) or (Check("logins", "none", "note", f"{path} has none", do, _login_facts()),)
+    return tuple(found.values()) or (Check("logins", "none", "note", f"{path} has no login", do, _login_facts()),)
 
 
 async def _helped(config: dict[str, Any]) -> dict[str, Check]:
@@ -92,7 +92,7 @@ async def _helped(config: dict[str, Any]) -> dict[str, Check]:
     for host, helper in _table(config, "credHelpers").items():
         there = shutil.which(f"docker-credential-{helper}")
         found[_host(host)] = (
-            _login(host, helper, f"asked of docker-credential-{helper}") if there else _gone(host, helper)
+            _login(host, helper, f"from docker-credential-{helper}") if there else _gone(host, helper)
         )
     store = config.get("credsStore")
     if not isinstance(store, str):
@@ -105,7 +105,7 @@ async def _helped(config: dict[str, Any]) -> dict[str, Check]:
     except (DaggerAmlError, ValueError):
         hosts = []
     for host in hosts:
-        found.setdefault(_host(host), _login(host, store, f"asked of docker-credential-{store}"))
+        found.setdefault(_host(host), _login(host, store, f"from docker-credential-{store}"))
     return found
 
 
@@ -119,7 +119,7 @@ def _login(host: str, helper: str | None, says: str) -> Check:
 
 
 def _gone(host: str, helper: str) -> Check:
-    do = f"Install docker-credential-{helper}, or take it out of the docker config and log in anew."
+    do = f"Install docker-credential-{helper}, or remove it from the docker config and log in again."
     says = f"docker-credential-{helper} is not on PATH, so no login is found"
     return Check("logins", _host(host), "missing", says, do, _login_facts(helper))
 
@@ -151,11 +151,11 @@ def _proxy(name: str, value: str) -> Check:
     loopback = _is_loopback(shown)
     facts = {"value": shown, "loopback": loopback}
     if name.lower() == "all_proxy":
-        return Check("proxies", name, "ok", f"{shown}, which `build` does not hand to its steps", None, facts)
+        return Check("proxies", name, "ok", f"{shown}, which `build` does not pass to its steps", None, facts)
     if not loopback:
         return Check("proxies", name, "ok", shown, None, facts)
-    do = f"Give `build` an address that a container reaches: --{name.lower().replace('_', '-')} URL."
-    says = f"{shown} is this machine only: a build step has a network of its own and does not reach it"
+    do = f"Give `build` an address that a container can reach: --{name.lower().replace('_', '-')} URL."
+    says = f"{shown} works only on this machine: a build step has its own network and cannot reach it"
     return Check("proxies", name, "note", says, do, facts)
 
 
@@ -190,7 +190,7 @@ def _trusted(name: str, shown: str, path: str) -> Check:
         else:
             facts["certificates"] = place.read_text(errors="replace").count("-----BEGIN CERTIFICATE-----")
     except OSError as error:
-        do = "Install ca-certificates." if name == "system" else f"Name a file that is there, or unset {name}."
+        do = "Install ca-certificates." if name == "system" else f"Set {name} to an existing file, or unset it."
         return Check("certificates", name, "missing", f"{shown} {path}: {error.strerror}", do, facts)
     if not facts["certificates"]:
         return Check("certificates", name, "missing", f"{path} holds no certificate", None, facts)
@@ -202,5 +202,7 @@ def _certifi() -> Check:
     import certifi
 
     found = _trusted("dagger-aml", "certifi's", certifi.where())
-    do = "For a company's own authority, set SSL_CERT_FILE to a bundle that has it; build steps take --ca FILE."
-    return Check("certificates", "dagger-aml", found.state, f"{found.says}, for asking registries", do, found.facts)
+    do = "For your company's own CA, set SSL_CERT_FILE to a bundle that contains it. For build steps, use --ca FILE."
+    return Check(
+        "certificates", "dagger-aml", found.state, f"{found.says}, used for requests to registries", do, found.facts
+    )

@@ -103,7 +103,7 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
     with _sibling(folder.name, folder.parent, refused) as work:
         new, old = work / "new", work / "old"
         make_folder(new)
-        (new / MARKER).write_text(f"Written by dagger-aml {__version__}; replaced as a whole when written again.\n")
+        (new / MARKER).write_text(f"Written by dagger-aml {__version__}. The next write replaces the whole folder.\n")
         yield new
         if folder.is_dir():
             folder.rename(old)

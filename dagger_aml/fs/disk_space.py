@@ -61,8 +61,8 @@ def not_saved(error: DaggerAmlError, where: str, place: Path) -> DaggerAmlError:
 def more_room(place: Path) -> str:
     """What to do about a full disk, with the room at a folder and in the one for temporary files."""
     return (
-        "Make room there, or give another place.\n"
-        f"Free: {_free(place)}; for temporary files, which TMPDIR moves: {_free(temporary_folder())}."
+        "Free disk space there, or use another path.\n"
+        f"Free: {_free(place)}. For temporary files: {_free(temporary_folder())} (set TMPDIR to use another folder)."
     )
 
 
@@ -78,4 +78,4 @@ def _free(place: Path) -> str:
     try:
         return f"{shutil.disk_usage(place).free / 1e6:,.1f} MB in {place}"
     except OSError as error:
-        return f"nothing in {place} ({error.strerror})"
+        return f"unknown in {place} ({error.strerror})"

@@ -12,7 +12,7 @@ from ..graph.source import Local
 from ..graph.stages import walk
 from .tree import is_file
 
-AGAIN = "Run the same command again when nothing writes there any more."
+AGAIN = "Run the same command again when no program writes to it any more."
 
 
 Stamps = dict[str, tuple[int, int, int] | None]
@@ -43,8 +43,8 @@ def check_stamps(before: Stamps) -> None:
     for path, stamp in before.items():
         now = _stamp(path)
         if now is None or now != stamp:
-            what = "vanished" if now is None else "changed"
-            raise ProjectError(f"{what} while it was read", where=path, do=AGAIN)
+            what = "disappeared" if now is None else "changed"
+            raise ProjectError(f"{what} while it was being read", where=path, do=AGAIN)
 
 
 @contextlib.contextmanager

@@ -23,9 +23,9 @@ def workplace() -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=parent)).resolve()
     except OSError as error:
         raise DaggerAmlError(
-            f"no temporary folder can be made in it ({error.strerror})",
+            f"cannot create a temporary folder in it ({error.strerror})",
             where=str(parent),
-            do="Set TMPDIR to a folder that can be written to and has room.",
+            do="Set TMPDIR to a writable folder with enough free space.",
         ) from None
     try:
         (folder / "tmp").mkdir()
@@ -36,7 +36,7 @@ def workplace() -> Iterator[Path]:
         raise DaggerAmlError(
             f"the folder for temporary files is full ({error.strerror})",
             where=str(parent),
-            do="Make room there, or set TMPDIR to a folder that has it.",
+            do="Free disk space there, or set TMPDIR to a folder with enough free space.",
         ) from None
     finally:
         if not _mounted_in(folder):

@@ -175,9 +175,9 @@ def _link(root: Path, path: Path, name: str, step: str) -> Entry:
     ends = Path(os.path.normpath(path.parent / target)), Path(os.path.realpath(path))
     if Path(target).is_absolute() or not all(end.is_relative_to(root) for end in ends):
         raise GraphError(
-            f"a link leads out of the folder: {path} -> {target}",
+            f"a link points outside the folder: {path} -> {target}",
             where=step,
-            do="Copy what it points to into the folder, or give that as a part of its own.",
+            do="Copy the target into the folder, or give the target as a separate part.",
         )
     return Entry(name, "link", 0o777, target=target, disk_mode=0o777)
 

@@ -31,14 +31,17 @@ def check_url(url: str, what: str) -> str:
     """
     if "@" in urlsplit(url).netloc:
         raise UsageError(
-            "a URL with a password or token in it would stay where it is written",
+            "a URL with a password or token would be stored in plain text",
             where=what,
-            do="Give it as a secret: `--secret id=pip,env=NAME`, NAME holding the URL with its credentials; or "
-            "`--secret id=netrc,src=~/.netrc` beside the URL without them.",
+            do="Give it as a secret: `--secret id=pip,env=NAME`, where NAME contains the URL with its "
+            "credentials; or give the URL without credentials and add `--secret id=netrc,src=~/.netrc`.",
         )
     if not _URL.match(url) or any(ord(char) < 33 or ord(char) == 127 for char in url):
         folder = what == "find_links" and "://" not in url
-        do = "A folder of wheels is named in the requirements file, and travels with it: --find-links wheels"
+        do = (
+            "Name a folder of wheels in the requirements file (--find-links wheels). It is copied into the build "
+            "with that file."
+        )
         raise UsageError(f"not an http or https URL: {url!r}", where=what, do=do if folder else None)
     return url
 
@@ -60,7 +63,7 @@ def _urls(_: Any, attribute: Attribute[Any], urls: tuple[str, ...]) -> None:
 
 def _no_proxy_value(_: Any, attribute: Attribute[Any], value: str | None) -> None:
     if value is not None and (not value.isprintable() or not value):
-        raise UsageError("holds a character that no variable should", where=attribute.name)
+        raise UsageError("contains a character that is not allowed in a variable", where=attribute.name)
 
 
 def _tuple(values: Iterable[str]) -> tuple[str, ...]:

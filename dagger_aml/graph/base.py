@@ -55,7 +55,7 @@ class From:
     def _check_reference(self, _: Any, value: str) -> None:
         name, tag, digest = parse_reference(value, "base")
         if digest:
-            raise GraphError("a From keeps the digest apart: use From.parse", where=f"{name}:{tag}")
+            raise GraphError("a From needs the digest as a separate value: use From.parse", where=f"{name}:{tag}")
 
     @digest.validator
     def _check_digest(self, _: Any, value: str | None) -> None:
@@ -96,7 +96,7 @@ class Given(From):
     @property
     def pinned(self) -> str:
         """What messages call it."""
-        return "the container given"
+        return "the given container"
 
 
 @frozen

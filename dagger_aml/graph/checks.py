@@ -55,7 +55,7 @@ def check_text(what: str, value: object, *, newline: bool = True) -> str:
     if not newline and ("\n" in value or "\r" in value):
         raise GraphError(
             f"{what} holds a line break: {short(value)}",
-            do="A Dockerfile cannot carry one here; put the text in a file of the code folder instead.",
+            do="A Dockerfile cannot contain it here. Put the text in a file of the code folder instead.",
         )
     try:
         value.encode("utf-8")
@@ -123,7 +123,7 @@ def valid_value(what: str, value: Value, *, newline: bool = True) -> Value:
     parts = (value.before, value.after) if isinstance(value, FromBase) else (value,)
     if sum(len(check_text(what, part, newline=newline).encode()) for part in parts) > _LONGEST_WORD:
         raise GraphError(
-            f"{what} is longer than the {_LONGEST_WORD:,} bytes with which Linux can start a program",
+            f"{what} is longer than {_LONGEST_WORD:,} bytes, Linux's limit for one argument of a program",
             do="Put the text in a file of the code folder instead.",
         )
     return value
@@ -186,7 +186,9 @@ def valid_optional_path(_: Any, attribute: Any, path: Any) -> None:
 def valid_built_path(_: Any, attribute: Any, path: Any) -> None:
     """The same, and characters that builders take for a pattern in a COPY from a stage."""
     if set(check_path(attribute.name, path)) & set("*?[]\\"):
-        raise GraphError(f"{attribute.name} of a Built holds a character that builders take for a pattern: {path!r}")
+        raise GraphError(
+            f"{attribute.name} of a Built contains a character that builders read as a pattern: {path!r}"
+        )
 
 
 def valid_touches(_: Any, attribute: Any, paths: tuple[Value, ...] | None) -> None:
@@ -213,7 +215,7 @@ def valid_id(_: Any, attribute: Any, number: Any) -> None:
 def valid_mode(_: Any, attribute: Any, mode: Any) -> None:
     """Refuse a mode of more than permission bits, 0 to 0o777. Raises GraphError."""
     if type(mode) is not int or not 0 <= mode <= 0o777:
-        raise GraphError(f"{attribute.name} is not a mode of permission bits alone: {mode!r}")
+        raise GraphError(f"{attribute.name} must be a mode with permission bits only: {mode!r}")
 
 
 def frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -227,7 +229,7 @@ def as_tuple(value: Iterable[Any]) -> tuple[Any, ...]:
     :raises GraphError: it is one text, whose letters nobody means.
     """
     if isinstance(value, str | bytes):
-        raise GraphError(f"a list is wanted, not one text: {short(str(value))}", do="Put it in brackets.")
+        raise GraphError(f"expected a list, not a single text: {short(str(value))}", do="Put it in brackets.")
     return tuple(value)
 
 

@@ -73,10 +73,11 @@ class Run:
 
     def __attrs_post_init__(self) -> None:
         for mount in self.mounts:
-            check_path(f"the place of the mount {mount.id}", mount.path)
+            check_path(f"the path of the mount {mount.id}", mount.path)
         if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
             raise GraphError(
-                f"argv[0] holds '=', which /usr/bin/env takes for a variable: {short(self.argv[0])}", where=self.step
+                f"argv[0] contains '=', so /usr/bin/env reads it as a variable: {short(self.argv[0])}",
+                where=self.step,
             )
 
     @property
@@ -134,17 +135,19 @@ class Copy:
 
     def __attrs_post_init__(self) -> None:
         if self.dest == "/" and self.kind == "file":
-            raise GraphError("dest of a file is '/'")
+            raise GraphError("the dest of a file cannot be '/'")
         if (self.uid is None) != (self.gid is None):
-            raise GraphError("a copy's uid and gid are given together or not at all", where=self.step)
+            raise GraphError("a copy needs both uid and gid, or neither", where=self.step)
         if isinstance(self.source, Built) and self.kind != "tree":
-            raise GraphError("a Built source is a folder", where=self.step, do="Copy the folder that holds the file.")
+            raise GraphError(
+                "a Built source must be copied as a tree", where=self.step, do="Copy the folder that holds the file."
+            )
         if self.root is not None and (self.kind != "tree" or self.dest == "/"):
-            raise GraphError("a root is stated of a copied tree other than '/'", where=self.step)
+            raise GraphError("root can be set only for a tree with a dest other than '/'", where=self.step)
         if isinstance(self.source, Text) and self.kind != "file":
-            raise GraphError("a Text source is a file", where=self.step)
+            raise GraphError("a Text source must be copied as a file", where=self.step)
         if isinstance(self.source, Empty) and self.kind != "tree":
-            raise GraphError("an Empty source is a tree", where=self.step)
+            raise GraphError("an Empty source must be copied as a tree", where=self.step)
 
 
 Layer = Run | Copy
@@ -197,7 +200,7 @@ class Graph:
         if self.base is None:
             raise GraphError(
                 "the graph has no base",
-                do="Call the base step first. A graph without it has no Dockerfile form; it can only be carried out "
-                "on a container that is there already: container(graph, client, base=theirs).",
+                do="Call the base step first. A graph without a base cannot become a Dockerfile; it can only run "
+                "on an existing container: container(graph, client, base=theirs).",
             )
         return self.base

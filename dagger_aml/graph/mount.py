@@ -47,7 +47,9 @@ class Secret:
     def __init__(self, id: str, read: Callable[[], bytes]) -> None:
         if not _ID.match(id):
             raise UsageError(
-                f"not an id of a secret: {id!r}", where="--secret", do="Lower-case letters, digits, dots and dashes."
+                f"not a secret id: {id!r}",
+                where="--secret",
+                do="Use only lower-case letters, digits, dots and dashes.",
             )
         self.id = id
         self._read = read
@@ -95,22 +97,22 @@ class Secret:
         return f"Secret({self.id!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"the secret {self.id} cannot be written down")
+        raise TypeError(f"the secret {self.id} cannot be serialized")
 
 
 def _not_a_secret(where: str) -> UsageError:
     # The text is not shown: it may be the value itself, given by mistake.
     return UsageError(
-        "a secret is given as id=ID,env=NAME or id=ID,src=FILE",
+        "expected id=ID,env=NAME or id=ID,src=FILE for a secret",
         where=where,
-        do="Its value is never written on the command line: `--secret id=pip,env=PIP_INDEX`.",
+        do="Do not write the value on the command line. Write for example `--secret id=pip,env=PIP_INDEX`.",
     )
 
 
 def _from_variable(id: str, name: str, where: str) -> bytes:
     value = os.environ.get(name)
     if not value:
-        raise UsageError(f"the secret {id} is to come from ${name}, which is not set", where=where)
+        raise UsageError(f"the secret {id} comes from ${name}, which is not set", where=where)
     return value.encode()
 
 

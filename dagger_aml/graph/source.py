@@ -34,7 +34,7 @@ class Entry:
     @path.validator
     def _check_path(self, _: Any, path: str) -> None:
         if not path or path[0] == "/" or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
-            raise GraphError(f"not a path below a folder: {short(path)}")
+            raise GraphError(f"not a relative path inside a folder: {short(path)}")
 
 
 @frozen
@@ -70,7 +70,7 @@ class Text:
     @data.validator
     def _check_data(self, _: Any, data: bytes) -> None:
         if not isinstance(data, bytes):
-            raise GraphError(f"a Text source is bytes, not {type(data).__name__}")
+            raise GraphError(f"a Text source must be bytes, not {type(data).__name__}")
         if b"\0" in data:
             raise GraphError("a Text source holds a NUL character", do="Write it to a file and copy that.")
         try:

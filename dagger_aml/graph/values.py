@@ -21,7 +21,7 @@ def valid_fact(_: Any, attribute: Any, name: Any) -> None:
     :raises GraphError: it is none.
     """
     if name not in FACTS:
-        raise GraphError(f"no such fact of a base: {name}")
+        raise GraphError(f"unknown property of the base image: {name}")
 
 
 @frozen

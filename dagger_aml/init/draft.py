@@ -137,17 +137,21 @@ def _not_known(project: Project, installed: Installed, models: Mapping[str, Pick
             yield f"{path} is {each.unread}"
         if "__main__" in each.modules:
             yield (
-                f"{path} needs something of the script or notebook that made it (__main__), which the server will "
-                "not find: define it in a module beside the entry script, import it from there, save the model again"
+                f"{path} needs a class or function from the script or notebook that saved it (__main__), which "
+                "the server will not find: move it to a module next to the entry script, import it from "
+                "there, and save the model again"
             )
     yield from (f"{each}; its imports are not known" for each in code.unread)
     image = catalog.find(project.base.reference)
     if image and installed.python and image.python != installed.python:
         yield (
-            f"versions are those of Python {installed.python}, and the base has {image.python}: "
-            "where one does not exist for that, pip will say so"
+            f"these versions are for Python {installed.python}, but the base image has Python {image.python}: "
+            "pip fails if a version does not exist for it"
         )
     if not project.models and not models:
         yield "no model was found; put it into model/, unless the entry script needs none"
     if not project.request:
-        yield "there is no request.json; with a sample request in it, `dagger-aml build --smoke` tries the image"
+        yield (
+            "there is no request.json; add one with a sample request, so that `dagger-aml build --smoke` can test "
+            "the image"
+        )

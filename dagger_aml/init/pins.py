@@ -70,18 +70,18 @@ class Pins:
             return None
         of = f" (Python {python})" if python else ""
         lines = [
-            f"# Written by dagger-aml {__version__}: what the entry script and the model need, at the versions that",
-            f"# were installed where it ran{of}. What these packages need in turn is not pinned.",
+            f"# Written by dagger-aml {__version__}: packages that the entry script and the model need, with the",
+            f"# versions installed where dagger-aml ran{of}. Dependencies of these packages are not pinned.",
             *(f"{each.text}  # {each.why}" for each in self.pinned),
         ]
         if self.todo:
-            lines += ["", "# To do: the image will not have these."]
+            lines += ["", "# To do: complete these lines, or the image will not have these packages."]
             lines += [_comment(each) for each in self.todo]
         if self.perhaps:
-            lines += ["", "# Perhaps: take the # away if the entry script needs it."]
+            lines += ["", "# Optional: remove the # if the entry script needs the package."]
             lines += [_comment(each) for each in self.perhaps]
         if self.with_base:
-            lines += ["", "# Comes with the prebuilt images, and is best left to them."]
+            lines += ["", "# Included in the prebuilt images. It is best not to list these packages here."]
             lines += [_comment(each) for each in self.with_base]
         return "\n".join(lines) + "\n"
 
@@ -163,14 +163,14 @@ def _requirement(wanted: _Wanted) -> Requirement:
         return evolve(line, todo=f"{line.todo}, {line.package}") if line.name in PYPI else line
     if len(wanted.packages) > 1:
         names = " and ".join(f"{each.name} {each.version}" for each in wanted.packages)
-        return Requirement(wanted.module, None, why, f"given by {names} here; write down one of them")
+        return Requirement(wanted.module, None, why, f"provided by {names} here; list one of them")
     package = wanted.packages[0]
     made_with = {each.version for each in wanted.wants if each.version and _is_version(each.version)}
     version = package.version
     if len(made_with) > 1:
         listed = " and ".join(sorted(made_with))
         return Requirement(
-            package.name, None, why, f"the models were made with different versions, {listed}; take one"
+            package.name, None, why, f"the models were made with different versions, {listed}; choose one"
         )
     if made_with:
         version = made_with.pop()
@@ -184,19 +184,17 @@ def _requirement(wanted: _Wanted) -> Requirement:
 def _not_on_an_index(package: Package) -> str | None:
     """Why pip would not find just this version, and what to do."""
     if package.source == "a folder":
-        return (
-            "installed from a folder; make a wheel of it (pip wheel --no-deps FOLDER) and write down the wheel's path"
-        )
+        return "installed from a folder; build a wheel from it (pip wheel --no-deps FOLDER) and list the wheel's path"
     if package.source:
-        return f"installed from {package.source}; write down where from, or a version of the index"
+        return f"installed from {package.source}; list its source URL, or a version from the index"
     if not _is_version(package.version):
-        return "its version is none that pip takes; write down one that it does"
+        return "pip does not accept its version; list a version that pip accepts"
     version = Version(package.version)
     if version.local:
         plain = f"{package.name}=={version.public}"
         return f"PyPI has no {package.version}; write {plain}, or add the index that it is from (--extra-index-url)"
     if version.is_prerelease:
-        return f"{package.version} is a pre-release; take the # away if your index has it"
+        return f"{package.version} is a pre-release; remove the # if your index has it"
     return None
 
 
@@ -218,7 +216,7 @@ def _of_import(each: Import) -> str:
     place = f"imported by {_plain(each.file)}:{each.line}"
     if not each.reached:
         return f"{place}, which the entry script does not import"
-    return f"{place}, which can do without it" if each.optional else place
+    return f"{place}, where it is optional" if each.optional else place
 
 
 def _listed(places: Iterable[str]) -> str:

@@ -30,7 +30,9 @@ def toml_text(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ProjectError(f"a name that is no text cannot stand in {FILE_NAME}: {text!r}", do="Rename it.") from None
+        raise ProjectError(
+            f"a name that is not valid UTF-8 cannot be written in {FILE_NAME}: {text!r}", do="Rename it."
+        ) from None
     return '"' + _ESCAPED.sub(lambda match: _SHORT.get(match[0], f"\\u{ord(match[0]):04x}"), text) + '"'
 
 
@@ -57,8 +59,8 @@ def project_file_text(project: Project, options: Options, requirements: str | No
         ],
     }
     lines = [
-        f"# Written by dagger-aml {__version__}. Lines without # are what was found here, or said by a flag; without",
-        "# such a line it is looked for each time. Lines with # are examples of what else can be said.",
+        f"# Written by dagger-aml {__version__}. Lines without # were found here, or set by an option; without",
+        "# such a line, dagger-aml looks for the value each time. Lines with # are examples of other settings.",
         "",
         *_keys(None, top),
     ]

@@ -29,7 +29,7 @@ class BuildOptions:
             variable="DAGGER_AML_WITH",
             key=("build", "with"),
             default="dagger",
-            help="What builds. Never switched silently.",
+            help="Builder to use. dagger-aml never switches to another one silently.",
             says="What builds: `dagger`, `docker`, `podman` or `buildah`.",
             example='"podman"',
         ),
@@ -38,8 +38,8 @@ class BuildOptions:
         default=None,
         metadata=setting(
             key=("build", "engine"),
-            help="The Dagger engine at unix:///PATH or tcp://HOST:PORT, and no other. Without it, that of "
-            "$_EXPERIMENTAL_DAGGER_RUNNER_HOST, if it names one.",
+            help="Use only the Dagger engine at unix:///PATH or tcp://HOST:PORT. By default, the one that "
+            "$_EXPERIMENTAL_DAGGER_RUNNER_HOST names, if it is set.",
             metavar="ADDRESS",
             unless_file="a file may not choose the engine that a project's files, secrets and logins go to",
         ),
@@ -51,7 +51,7 @@ class BuildOptions:
             type=float | None,
             default=DEFAULT.start_deadline_seconds,
             least=1,
-            help="For getting and starting an engine in Docker; 300 unless given.",
+            help="Time to download and start an engine in Docker (default: 300).",
             says="Seconds for getting and starting an engine in Docker.",
             metavar="SECONDS",
             example="600",
@@ -64,7 +64,7 @@ class BuildOptions:
             type=float | None,
             default=DEFAULT.ready_timeout_seconds,
             least=1,
-            help="For the server to be ready, init() included; 300 unless given.",
+            help="Time to wait until the server is ready, including init() (default: 300).",
             says="Seconds for a served image to be ready, `init()` included.",
             metavar="SECONDS",
             example="120",
@@ -77,8 +77,7 @@ class BuildOptions:
             key=("build", "jobs"),
             type=int | None,
             least=1,
-            help="How many of several projects are built at once; 4 unless given. podman and buildah build one at "
-            "a time.",
+            help="Number of projects to build in parallel (default: 4). podman and buildah build one at a time.",
             says="How many of several projects are built at once.",
             metavar="N",
             example="2",
@@ -90,7 +89,7 @@ class BuildOptions:
         metadata=setting(
             key=("build", "format"),
             choices=("classic", "buildkit"),
-            help="Dockerfile form for --with docker; chosen by what the daemon and client can do unless given.",
+            help="Dockerfile format for --with docker. By default, it depends on what the daemon and client support.",
             says="Dockerfile form: `classic` or `buildkit`; for docker and `dagger-aml dockerfile`.",
             example='"buildkit"',
             unsaid="what docker can do",

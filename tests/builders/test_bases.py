@@ -171,7 +171,7 @@ def test_the_command_line_shows_what_was_asked(place: Path, need: Need, tmp_path
     made = json.loads(printed(*words))
     assert made["facts"]["source"] == "asked" and made["facts"]["start_script"] is False
     assert made["base"]["archive"] == f"oci:{place}/lay: out"
-    assert any("nothing in the image does" in note for note in made["notes"])
+    assert any("only a command of the base image itself" in note for note in made["notes"])
 
 
 # --- with a part missing ------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ async def test_a_base_that_names_no_environment_serves_with_its_first_python(
     graph = graph.add(Run([PYTHON, "-c", "import idna; assert idna.__version__ == '3.10'"], step="import"))
     planned = await ask(graph, one_of_two)
     assert planned.facts.interpreter == "/opt/miniconda/envs/amlenv/bin/python3"
-    assert any("is not set, so that is the environment of" in line for line in planned.facts.summary())
+    assert any("is not set, so the environment of" in line for line in planned.facts.summary())
     await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
     site = "/opt/miniconda/envs/amlenv/lib/python3.11/site-packages/idna/__init__.py"
     assert read_image(tmp_path / "image.tar").files[site].uid == 1000
@@ -255,7 +255,7 @@ async def test_a_base_of_root_gives_an_image_of_root_and_says_so(
 ) -> None:
     (project / "requirements.txt").unlink()
     await build(await graph_on(project, odd["root"]), one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
-    assert "note: the image runs as root, as its base does" in said(events)
+    assert "warning: the image runs as root, like its base image" in said(events)
     made = read_image(tmp_path / "image.tar")
     script = made.files["/var/azureml-app/score.py"]
     assert (script.uid, script.gid) == (0, 0) and made.config["user"] in ("0", "0:0")
@@ -267,7 +267,7 @@ async def test_a_base_without_the_server_is_built_and_said(
     (project / "requirements.txt").unlink()
     graph = await graph_on(project, odd["without-server"])
     await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
-    assert "note: the base has no azureml-inference-server-http, and no start script" in said(events)
+    assert "warning: the base image has no azureml-inference-server-http, and no start script" in said(events)
     (project / "requirements.txt").write_text("idna==3.10\n")
     dynamic = await lay_out(load_project(project, Options(base=odd["without-server"], recipe="dynamic")))
     with pytest.raises(BaseError, match="no start script"):

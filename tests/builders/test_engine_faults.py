@@ -212,8 +212,12 @@ async def test_killed_in_the_middle(second: SecondEngine, tiny: str, tmp_path: P
     assert time.monotonic() - begun < 8
     step = {"apt": "apt sleep3", "upload": "model project 8.0 MB", "export": "export ", "push": "push "}[moment]
     error = the_error(said)
-    assert error.startswith(step) and "the Dagger engine went away" in error and "Run the same command again" in error
-    assert "trying again" not in said, "nothing that goes through a dead engine can help"
+    assert (
+        error.startswith(step)
+        and "the connection to the Dagger engine was lost" in error
+        and "Run the same command again" in error
+    )
+    assert "retrying in" not in said, "nothing that goes through a dead engine can help"
     assert gone(started) and not folder.left()
     second.start()
     folder.builds_now()
@@ -227,7 +231,9 @@ async def test_told_to_stop_in_the_middle(second: SecondEngine, tiny: str, tmp_p
     second.stop()
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 75
-    assert the_error(said).startswith("apt sleep602: the Dagger engine went away (engine is shutting down)")
+    assert the_error(said).startswith(
+        "apt sleep602: the connection to the Dagger engine was lost (engine is shutting down)"
+    )
     assert not folder.left()
 
 
@@ -241,7 +247,7 @@ async def test_gone_between_two_calls(
     graph = await lay_out(load_project(folder.project, Options(base=tiny)))
     others = children(os.getpid())
     begun = time.monotonic()
-    with pytest.raises(EngineGone, match=f"base {tiny}: the Dagger engine went away"):
+    with pytest.raises(EngineGone, match=f"base {tiny}: the connection to the Dagger engine was lost"):
         async with connect() as engine:
             await build(graph, engine, output=folder.out / "first.tar")
             second.kill()
@@ -262,7 +268,9 @@ async def test_cut_off_from_a_remote_engine(second: SecondEngine, tiny: str, tmp
     wait_for(lambda: second.runs("sleep"), process)
     relay.close()
     said = process.communicate(timeout=30)[1]
-    assert process.returncode == 75 and the_error(said).startswith("apt sleep600: the Dagger engine went away")
+    assert process.returncode == 75 and the_error(said).startswith(
+        "apt sleep600: the connection to the Dagger engine was lost"
+    )
     assert not folder.left()
     give_up = time.monotonic() + 30
     while second.runs("sleep"):
@@ -289,7 +297,9 @@ async def test_cut_off_while_it_serves(
     relay.close()
     begun = time.monotonic()
     said = process.communicate(timeout=60)[1]
-    assert process.returncode == 75 and the_error(said).startswith("run: the Dagger engine went away"), said
+    assert process.returncode == 75 and the_error(said).startswith(
+        "run: the connection to the Dagger engine was lost"
+    ), said
     assert time.monotonic() - begun < 10 and not folder.left()
 
 

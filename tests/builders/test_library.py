@@ -114,7 +114,7 @@ async def test_what_is_wrong_with_theirs_is_told(engine: Engine, project: Path, 
     failing = engine.client.container().from_(bases["classic"]).with_exec(["sh", "-c", "echo theirs >&2; exit 3"])
     with pytest.raises(BuildError, match="exit code 3") as raised:
         await container(graph, engine.client, base=failing)
-    assert raised.value.output == "theirs" and "container given" in str(raised.value)
+    assert raised.value.output == "theirs" and "given container" in str(raised.value)
     (project / "requirements.txt").write_text("six\n")
     dynamic = await lay_out(load_project(project, Options(base=NOWHERE, recipe="dynamic")))
     curated = engine.client.container().from_(bases["curated"])

@@ -243,7 +243,7 @@ async def test_a_base_that_only_the_store_has(builder: LocalBuilder, tiny: str, 
     await build(graph, builder, tags=[tag], load=True)
     mark = str(time.time_ns())
     await build(Graph(From.parse(tag)).add(shell(f"cat /hello; echo {mark}")), builder)
-    assert any("store has it" in event.text for event in events if isinstance(event, Said))
+    assert any("using the copy of" in event.text for event in events if isinstance(event, Said))
     assert any(event.text == mark for event in events if isinstance(event, Output))
 
 
@@ -320,12 +320,12 @@ async def test_a_push_is_tried_three_times(builder: LocalBuilder, tiny: str, eve
 
     def again() -> list[str]:
         said = [event.text for event in events if isinstance(event, Said)]
-        return [text.rpartition("; ")[2] for text in said if "trying again in" in text]
+        return [text.rpartition("; ")[2] for text in said if "retrying in" in text]
 
     with refusing(503) as (registry, _), pytest.raises(TryAgain):
         # docker tries five times by itself in 50 s where it gets an answer, the others where they get none.
         await image.publish(f"{'localhost:9' if builder.name == 'docker' else registry}/some/image:1")
-    assert again() == [f"trying again in 0 s ({number} of 3)" for number in (2, 3)]
+    assert again() == [f"retrying in 0 s ({number} of 3)" for number in (2, 3)]
     events.clear()
     with refusing(403) as (registry, _), pytest.raises(RegistryDenied):
         await image.publish(f"{registry}/some/image:1")

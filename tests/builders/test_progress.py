@@ -100,7 +100,7 @@ def test_json_and_plain_lines_of_the_command(engine: dagger_aml.Engine, tiny: st
     read = objects(first.stderr)
     assert [each["cached"] for each in read if each["event"] == "step_done"] == [False, False]
     assert read[-2]["event"] == "finished"
-    assert str(read[-1]["text"]).startswith("nothing was asked for")
+    assert str(read[-1]["text"]).startswith("no output was requested")
 
     second = cli("build", project, "--base", tiny)
     assert "\x1b" not in second.stderr

@@ -97,7 +97,7 @@ class Ended:
 
     @property
     def lines(self) -> list[str]:
-        return [line for line in self.err.splitlines() if "again in" in line]
+        return [line for line in self.err.splitlines() if "; retrying in " in line or " retries in " in line]
 
 
 Call = Callable[..., Ended]
@@ -153,12 +153,12 @@ def held(upstream: str) -> str:
 @pytest.mark.parametrize(
     ("builder", "fault", "said"),
     [
-        pytest.param("dagger", Fault(PUSH_MANIFEST, Answer(500), times=2), "trying again in"),
+        pytest.param("dagger", Fault(PUSH_MANIFEST, Answer(500), times=2), "retrying in"),
         # The engine waits for this one by itself.
         pytest.param("dagger", Fault(PUSH, Answer(429), times=3), None),
         pytest.param("dagger", Fault(PUSH_BLOB, Cut(100), times=1), "the connection was cut"),
         ("podman", Fault(PUSH_MANIFEST, Answer(500), times=1), "it answered 500"),
-        ("docker", Fault(PUSH, Answer(500), times=1), "docker tries again in 5 s"),
+        ("docker", Fault(PUSH, Answer(500), times=1), "docker retries in 5 s"),
     ],
     ids=["dagger 500", "dagger 429", "dagger cut", "podman 500", "docker 500"],
 )
@@ -243,7 +243,7 @@ def test_a_slow_push_is_waited_for(cli: Call, upstream: str, proxy: Faulty) -> N
     words = ("--base", f"{upstream}/dagger-aml-test/tiny:1", "-t", f"{proxy.host}/{name}", "--push")
     done = cli(*words, policy=evolve(SOON, stall_notice_after_seconds=0.5))
     assert done.code == 0 and proxy.met, done.err
-    assert f"push {proxy.host}/{name}: nothing from the registry for " in done.err
+    assert f"push {proxy.host}/{name}: no data from the registry for " in done.err
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
@@ -259,8 +259,8 @@ def test_a_slow_line(cli: Call, need: Need, upstream: str, proxy: Faulty, builde
     done = cli(*words, policy=evolve(SOON, stall_notice_after_seconds=0.5))
     assert done.code == 0 and not done.lines, done.err
     assert time.monotonic() - begun > 2
-    assert f"base {proxy.host}/{base}: nothing from the registry for " in done.err
-    assert f"push {proxy.host}/{name}: nothing from the registry for " in done.err
+    assert f"base {proxy.host}/{base}: no data from the registry for " in done.err
+    assert f"push {proxy.host}/{name}: no data from the registry for " in done.err
     assert proxy.digest(name)
 
 
@@ -285,7 +285,7 @@ def test_a_pull_that_breaks_at_first_goes_through(
     done = cli("--base", f"{proxy.host}/{base}", "--with", builder, "-o", tmp_path / "made.tar")
     assert done.code == 0 and (tmp_path / "made.tar").exists(), done.err
     assert len(proxy.met) == fault.times
-    assert done.lines and all("it answered 500; trying again in 0 s" in line for line in done.lines), done.err
+    assert done.lines and all("it answered 500; retrying in 0 s" in line for line in done.lines), done.err
 
 
 @pytest.mark.engine
@@ -425,9 +425,9 @@ def test_a_registry_that_never_answers(
     words = ("--base", f"{proxy.host}/{base}", "-t", f"{proxy.host}/{tag}", "--push", "--with", builder)
     failed = cli(*words, policy=policy)
     assert failed.code == 75 and proxy.met, failed.err
-    assert f"{where}: nothing from the registry for 1 s; still waiting" in failed.err
+    assert f"{where}: no data from the registry for 1 s; still waiting" in failed.err
     waited = seconds if builder == "dagger" else 4
-    assert f"error: {where}: the registry does not answer: nothing came for {waited} s" in failed.err
+    assert f"error: {where}: the registry does not answer: no data received for {waited} s" in failed.err
     assert not failed.lines and proxy.digest(tag) is None
 
 
@@ -444,7 +444,7 @@ def test_a_proxy_of_the_commands_that_leads_nowhere(
     at = f"127.0.0.1:{closed_port()}"
     failed = cli("--base", bases["classic"], "--https-proxy", f"http://bob:hush@{at}", "--with", builder)
     assert failed.code == 1 and "error: pip requirements.txt" in failed.err, failed.err
-    assert f"The proxy of the build's commands, {at}, cannot be reached from them: correct $HTTPS_PROXY" in failed.err
+    assert f"The build's commands cannot reach their proxy {at}. Correct $HTTPS_PROXY" in failed.err
     assert "hush" not in failed.err
 
 

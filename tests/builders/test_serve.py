@@ -434,4 +434,4 @@ def test_detached(bases: dict[str, str], tmp_path: Path) -> None:
     finally:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
     refused = subprocess.run(argv("run", str(root), "-d"), capture_output=True, text=True, check=False)
-    assert refused.returncode == 2 and "when the session ends" in refused.stderr
+    assert refused.returncode == 2 and "when this command and its session end" in refused.stderr

@@ -178,7 +178,7 @@ def test_what_of_a_mount_decides_the_result() -> None:
     assert Mount("x", "/run/x", secret("x", "x")).keys == () and said.name != "x"
     assert evolve(typed, key="1").keys == ("1", *typed.keys)
     assert Mount("x", "/run/x", secret("x", "x"), sources=[["index-url", INDEX]]).sources == typed.sources  # type: ignore[list-item]
-    with pytest.raises(GraphError, match="a list is wanted"):
+    with pytest.raises(GraphError, match="expected a list"):
         Mount("x", "/run/x", secret("x", "x"), secrets="pip")
 
 

@@ -348,7 +348,7 @@ def test_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("{here}/p", "a folder is neither a plan nor an image"),
+        ("{here}/p", "this folder is neither a plan file nor an image"),
         ("{here}/none.json", "there is no such file"),
         ("{here}/bad.json", "not a plan file as plan --json of this version writes it"),
         ("{here}/text", "not a tar"),

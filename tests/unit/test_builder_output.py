@@ -101,7 +101,7 @@ NAMES = (
     "#: a = comment",
     "# FROM",
     "FROM scratch AS stage-1",
-    "what the image says of itself",
+    "image config",
     '["/bin/sh"]',
     "[1/2] STEP 1/2: RUN",
     "  blanks  ",

@@ -109,7 +109,7 @@ def test_what_serves_is_there_or_is_asked_for(monkeypatch):
 def test_no_local_builder_of_that_name(name):
     with pytest.raises(UsageError, match="no such builder") as caught:
         local_builder(name)
-    assert caught.value.do == "Take docker, podman, buildah or dagger."
+    assert caught.value.do == "Use docker, podman, buildah or dagger."
 
 
 def test_one_that_is_not_installed_says_how_to_get_it(monkeypatch):
@@ -216,5 +216,5 @@ def test_another_builder_is_a_file_and_a_line(tmp_path):
     asked = log.read_text().splitlines()
     assert [each.split()[0] for each in asked if each != "version"][-2:] == ["build", "tag"]
     refused = ran("build", "p", "--with", "nerdctl", "--engine", "tcp://127.0.0.1:1")
-    assert refused.returncode == 2 and "--with nerdctl connects to no Dagger engine" in refused.stderr
+    assert refused.returncode == 2 and "--with nerdctl does not use a Dagger engine" in refused.stderr
     assert "nerdctl" in ran("run", "--help").stdout

@@ -62,7 +62,7 @@ def test_the_plan_says_why_and_where_from(cli, root):
     ("words", "said"),
     [
         (["plan", "{root}/absent"], "the project folder does not exist"),
-        (["plan", "{root}", "--base", "minimal-py313-inference"], "Nearest: minimal-py312-inference"),
+        (["plan", "{root}", "--base", "minimal-py313-inference"], "Similar names: minimal-py312-inference"),
         (["plan", "{root}", "--recipe", "extend"], "Did you mean extended?"),
         (["plan", "{root}", "--env", "A"], "--env: not NAME=VALUE"),
         (["plan", "{root}", "--env", "A=x\ny"], "line break"),
@@ -70,9 +70,9 @@ def test_the_plan_says_why_and_where_from(cli, root):
         (["plan", "{root}", "--nonsense"], "nonsense"),
         (["plann"], "Did you mean 'plan'?"),
         (["dockerfile", "{root}", "--format", "magic"], "magic"),
-        (["dockerfile", "{root}", "-o", "{root}/code"], "holds "),
+        (["dockerfile", "{root}", "-o", "{root}/code"], "contains "),
         (["dockerfile", "{root}", "-o", "{root}/requirements.txt"], "not a folder"),
-        (["dockerfile", "{root}", "-o", "{root}", "--force"], "goes into the image"),
+        (["dockerfile", "{root}", "-o", "{root}", "--force"], "is copied into the image"),
         (["build", "{root}", "-t", "A B"], "not an image reference"),
         (["build", "{root}", "--push"], "--push needs a tag"),
         (["build", "{root}", "-t", "a", "-o", "{root}"], "is a folder"),
@@ -109,7 +109,7 @@ def test_a_wrong_project_is_one_message_and_exit_code_2(cli, root, tmp_path, fil
 def test_only_a_probe_asks_a_builder(cli, root):
     for command in ("plan", "dockerfile"):
         code, out, err = cli(command, root, "--with", "buildah")
-        assert (code, out) == (2, "") and "only --probe asks a builder" in err
+        assert (code, out) == (2, "") and "only --probe uses a builder" in err
 
 
 def test_the_images_say_which_recipes_apply(cli):

@@ -125,13 +125,13 @@ def test_links_out_of_the_folder_are_refused(tmp_path, target):
 def test_a_link_to_an_absolute_path_within_is_refused_too(tmp_path):
     make(tmp_path, {"a": "1"})
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert "leads out" in error_of(local, tmp_path).what, "the path means another file in the image"
+    assert "points outside" in error_of(local, tmp_path).what, "the path means another file in the image"
 
 
 def test_a_link_that_leaves_through_another_link_is_refused(tmp_path):
     root = make(tmp_path / "project", {"a/b/up": "->../..", "sly": "->a/b/up/../secret"})
     make(tmp_path, {"secret": "x"})
-    assert "leads out" in error_of(local, root).what
+    assert "points outside" in error_of(local, root).what
 
 
 def test_a_dangling_or_endless_part_is_refused(tmp_path):
@@ -287,7 +287,7 @@ def test_a_change_after_the_walk_is_seen(tmp_path):
     found = local(make(tmp_path, {"a": "one"}))
     (tmp_path / "a").write_text("longer")
     error = error_of(digest, found)
-    assert "changed while it was read (3 bytes, then 6)" in error.what and error.where == str(tmp_path / "a")
+    assert "changed while it was being read (3 bytes, then 6)" in error.what and error.where == str(tmp_path / "a")
     (tmp_path / "a").unlink()
     assert "does not exist" in error_of(digest, found).what
 

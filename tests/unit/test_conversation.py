@@ -68,7 +68,7 @@ async def test_three_slow_tries_that_each_keep_their_time_go_through() -> None:
     work, tries = slow(IDLE * 0.4, 2)
     found = Talk()
     assert await found.call(work) == "done" and len(tries) == 3
-    assert found.said == [f"busy; trying again in 0 s ({number} of 3)" for number in (2, 3)]
+    assert found.said == [f"busy; retrying in 0 s ({number} of 3)" for number in (2, 3)]
 
 
 async def test_three_slow_tries_that_fail_are_told_as_what_they_were() -> None:
@@ -81,10 +81,10 @@ async def test_three_slow_tries_that_fail_are_told_as_what_they_were() -> None:
 async def test_silence_is_told_and_ends_the_one_try() -> None:
     work, tries = slow(60, 0)
     found = Talk(evolve(POLICY, stall_notice_after_seconds=0.5))
-    with pytest.raises(TryAgain, match=r"nothing came for 1 s") as caught:
+    with pytest.raises(TryAgain, match=r"no data received for 1 s") as caught:
         await found.call(work, 1)
     assert (len(tries), caught.value.where, caught.value.exit_code) == (1, "push h.example/x:1", 75)
-    assert found.said == ["push h.example/x:1: nothing from the registry for 1 s; still waiting"]
+    assert found.said == ["push h.example/x:1: no data from the registry for 1 s; still waiting"]
 
 
 async def test_an_idle_timeout_begins_anew_with_each_byte_that_moves() -> None:

@@ -200,7 +200,7 @@ def test_the_usual_port_or_another(
     monkeypatch.setattr(local, "is_free", lambda _: False)
     other = debug_port("", target, local=False)
     assert other and other.port not in (0, 5678)
-    assert "port 5678 is in use; taking another" in capsys.readouterr().err
+    assert "port 5678 is in use; using another" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["x", "0", "70000", "1:2", ":5", "5678:5678", "-1", "127.0.0.1:"])
@@ -214,7 +214,7 @@ def test_what_is_installed_at_start_comes_too_late(target: Target) -> None:
     assert target.project
     project = load_project(target.project.root, Options(recipe="dynamic"))
     dynamic = Target(project, anyio.run(lay_out, project))
-    with pytest.raises(UsageError, match="only when this image starts"):
+    with pytest.raises(UsageError, match="only when it starts"):
         debug_port("", dynamic, local=False)
     assert debug_port(str(local.free_port()), dynamic, local=True)
 

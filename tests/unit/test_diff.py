@@ -584,9 +584,9 @@ def test_all_prints_all(tmp_path: Path) -> None:
         (["{tar}", "{tar}.no.tar"], "no such folder or file"),
         (["{tar}", "{text}"], "not a tar"),
         (["{tar}", "Not A Name"], "not an image reference"),
-        (["{tar}", "{tar}", "--with", "kaniko"], "not one builder, or two"),
-        (["{tar}", "{tar}", "--with", "dagger,docker,podman"], "not one builder, or two"),
-        (["{tar}", "{tar}", "--base", "x"], "--base is for a project"),
+        (["{tar}", "{tar}", "--with", "kaniko"], "expected one builder, or two"),
+        (["{tar}", "{tar}", "--with", "dagger,docker,podman"], "expected one builder, or two"),
+        (["{tar}", "{tar}", "--base", "x"], "--base works only with a project"),
         (["{tar}", "oci:{text}"], "is a file"),
     ],
 )

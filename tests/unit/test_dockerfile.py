@@ -143,18 +143,18 @@ def test_a_hostile_title_stays_a_comment():
 def test_the_head_says_what_is_assumed_and_how_to_be_sure():
     head = dockerfile(HEAD, title="demo").text.partition("FROM")[0]
     assert f"Written by dagger-aml {__version__} from demo" in head
-    assert "Assumed of example.org/base:1" in head
-    assert "user dockeruser is 1000:1000" in head and "/var/azureml-app is a dir of 1000:1000" in head
+    assert "Assumed facts of example.org/base:1" in head
+    assert "user dockeruser is 1000:1000" in head and "/var/azureml-app is a dir, owner 1000:1000" in head
     assert "--pin" in head and "not pinned" in head
     pinned = dockerfile(Graph(From("example.org/base:1", "sha256:" + "0" * 64))).text
     assert "--pin" not in pinned and f"FROM --platform=linux/amd64 example.org/base@sha256:{'0' * 64}\n" in pinned
     assert f'LABEL "org.opencontainers.image.base.digest"="sha256:{"0" * 64}"' in pinned
     asked = render(make_plan(HEAD, {BASE: BaseFacts("asked")})).text
-    assert "Asked of example.org/base:1" in asked and "Assumed" not in asked
+    assert "Probed facts of example.org/base:1" in asked and "Assumed" not in asked
 
 
 def test_notes_are_in_the_head():
-    assert "# Note: mind this" in dockerfile(HEAD.note("mind this")).text
+    assert "# Warning: mind this" in dockerfile(HEAD.note("mind this")).text
 
 
 def test_user_and_workdir_are_written_when_they_change_and_put_back_last():
@@ -476,7 +476,7 @@ def test_a_folder_below_a_file_is_refused(project, tmp_path):
 def test_what_is_copied_from_is_never_replaced(project, name):
     before = snapshot(project)
     error = error_of(dockerfile_of(project).save, project / name, force=True)
-    assert "goes into the image" in error.what and error.do
+    assert "is copied into the image" in error.what and error.do
     assert snapshot(project) == before
 
 
@@ -499,7 +499,7 @@ def test_a_source_that_vanished_leaves_nothing_half_written(project, tmp_path, e
     (project / "code/score.py").unlink()
     error = error_of(made.save, tmp_path / "out")
     assert isinstance(error, ProjectError) and error.where == str(project / "code/score.py")
-    assert "vanished" in error.what
+    assert "disappeared" in error.what
     assert sorted(path.name for path in tmp_path.iterdir()) == (["demo", "out"] if existing else ["demo"])
     assert before is None or snapshot(tmp_path / "out") == before
 
@@ -541,7 +541,7 @@ def test_a_full_disk_is_told_without_a_traceback(tmp_path):
     with pytest.raises(DaggerAmlError, match="No space left") as caught, replaced_folder(tmp_path / "out"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert caught.value.where == str(tmp_path / "out") and list(tmp_path.iterdir()) == []
-    assert caught.value.exit_code == 1 and "Make room" in str(caught.value.do)
+    assert caught.value.exit_code == 1 and "Free disk space" in str(caught.value.do)
 
 
 @linux_root

@@ -178,7 +178,7 @@ def test_a_program_that_does_not_answer_says_its_last_line(machine: Machine) -> 
     found = checks("builders")
     assert "Cannot connect to tcp://***@host:2375" in found["docker"].says
     assert found["podman"].state == "missing" and "usermod --add-subuids" in (found["podman"].do or "")
-    assert found["buildah"].state == "missing" and "cannot be told" in found["buildah"].says
+    assert found["buildah"].state == "missing" and "the check failed" in found["buildah"].says
 
 
 def test_podman_and_buildah_tell_their_store(machine: Machine) -> None:
@@ -196,7 +196,7 @@ def test_what_is_found_is_shown_line_by_line_whatever_is_in_it(machine: Machine,
     machine.program("podman", PODMAN, rootless="false")
     _, out = cli()
     lines = [line.strip() for line in out.splitlines()]
-    assert "builds both forms" in lines
+    assert "builds both Dockerfile formats" in lines
     assert next(line for line in lines if "a; store" in line).startswith(f"store {machine.store}, ")
 
 
@@ -243,9 +243,9 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
 @pytest.mark.parametrize(
     ("variable", "engine", "named_by"),
     [
-        ("DAGGER_SESSION_PORT", None, "$DAGGER_SESSION_PORT names it"),
-        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", None, "$_EXPERIMENTAL_DAGGER_RUNNER_HOST names it"),
-        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "kube-pod://the-session", "--engine names it"),
+        ("DAGGER_SESSION_PORT", None, "set by $DAGGER_SESSION_PORT"),
+        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", None, "set by $_EXPERIMENTAL_DAGGER_RUNNER_HOST"),
+        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "kube-pod://the-session", "set by --engine"),
     ],
 )
 def test_what_names_the_engine_is_told(
@@ -284,7 +284,7 @@ def test_an_engine_that_hangs_up_is_told_at_once(machine: Machine, monkeypatch: 
         found = checks("builders")["dagger"]
         thread.join()
         assert time.monotonic() - begun < 5
-    assert found.state == "missing" and "it hangs up" in (found.do or "")
+    assert found.state == "missing" and "it closed the connection" in (found.do or "")
 
 
 def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeyp
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
         monkeypatch.setattr("dagger.provisioning._download.Downloader.get_sync", lambda _: pytest.fail("downloads"))
         found = checks("builders")["dagger"]
-    assert found.state == "missing" and "command line: not installed" in (found.do or "")
+    assert found.state == "missing" and "Dagger CLI: not installed" in (found.do or "")
 
 
 # --- logins -------------------------------------------------------------------------------------------------------

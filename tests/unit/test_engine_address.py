@@ -76,9 +76,9 @@ def project(tmp_path: Path) -> Path:
 def test_commands_take_it_and_refuse_it_beside_other_builders(words: list[str], project: Path, cli: Any) -> None:
     name, *rest = words
     code, _, err = cli(name, project, *rest, "--engine", "localhost:1")
-    assert code == 2 and "--engine: not an engine's address" in err
+    assert code == 2 and "--engine: not an engine address" in err
     code, _, err = cli(name, project, *rest, "--engine", ADDRESS, "--with", "podman")
-    assert code == 2 and "--engine: --with podman connects to no Dagger engine" in err
+    assert code == 2 and "--engine: --with podman does not use a Dagger engine" in err
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_commands_take_it_and_refuse_it_beside_other_builders(words: list[str], 
     [
         (["plan", "{project}"], "only --probe"),
         (["dockerfile", "{project}"], "only --probe"),
-        (["run", "{project}", "--local"], "--local connects"),
-        (["score", "http://127.0.0.1:9", "--request", "{project}/request.json"], "a URL"),
+        (["run", "{project}", "--local"], "--local does not use"),
+        (["score", "http://127.0.0.1:9", "--request", "{project}/request.json"], "a request to a URL"),
         (["diff", "{project}", "{project}", "--with", "docker,podman"], "neither"),
         (["doctor"], None),
         (["diff", "{project}", "{project}", "--with", "docker,dagger"], None),
@@ -157,5 +157,5 @@ def test_other_schemes_are_said_to_be_untested(
 ) -> None:
     monkeypatch.setenv(CLI_BIN, str(tmp_path / "no-dagger"))
     code, _, err = cli("plan", project, "--probe", "--engine", "ssh://me@host")
-    assert code == 1 and err.count("engines by ssh:// are not tested here") == 1
-    assert "the engine at ssh://***@host: Dagger's command line" in err
+    assert code == 1 and err.count("dagger-aml is not tested with ssh:// engines") == 1
+    assert "the engine at ssh://***@host: the Dagger CLI" in err

@@ -26,7 +26,10 @@ from tests.support.calls import await_
 def test_an_engine_that_does_not_know_the_session_has_gone(said: str) -> None:
     error = _from_engine("apt", said)
     assert isinstance(error, EngineGone) and error.exit_code == 75
-    assert error.what == f"the Dagger engine went away ({said.partition(' [')[0]})" and error.where == "apt"
+    assert (
+        error.what == f"the connection to the Dagger engine was lost ({said.partition(' [')[0]})"
+        and error.where == "apt"
+    )
 
 
 def test_what_a_command_prints_is_not_taken_for_the_engine_s_end() -> None:
@@ -44,7 +47,7 @@ def test_the_session_s_address_is_not_told() -> None:
 
     with pytest.raises(EngineGone) as raised:
         await_(fail())
-    assert raised.value.what == "the Dagger engine went away (502 Bad Gateway)"
+    assert raised.value.what == "the connection to the Dagger engine was lost (502 Bad Gateway)"
 
 
 def test_nothing_is_tried_again_with_an_engine_that_has_gone() -> None:

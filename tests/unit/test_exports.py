@@ -102,15 +102,15 @@ def test_any_dest_can_be_quoted(dest: str) -> None:
         ("type=tar,dest=x.tar", "-o FILE.tar"),
         ("type=local,dest=x", "tar=false"),
         ("type=image", "--load, or --push"),
-        ("type=cacheonly", "Leave -o out"),
-        ("type=wat,dest=x", "no output of type 'wat'"),
-        ("type=,dest=x", "no output of type ''"),
+        ("type=cacheonly", "Remove -o"),
+        ("type=wat,dest=x", "unknown output type 'wat'"),
+        ("type=,dest=x", "unknown output type ''"),
         ("type=oci", "dest is missing"),
         ("type=oci,dest=", "dest is missing"),
-        ("type=docker,dest=x,tar=false", "tar=false is for type=oci"),
-        ("type=oci,dest=-,tar=false", "tar=false is for type=oci"),
-        ("type=oci,dest=x,tar=maybe", "tar=false is for type=oci"),
-        ("type=oci,dest=x,dest=y", "said twice"),
+        ("type=docker,dest=x,tar=false", "tar=false works only with type=oci"),
+        ("type=oci,dest=-,tar=false", "tar=false works only with type=oci"),
+        ("type=oci,dest=x,tar=maybe", "tar=false works only with type=oci"),
+        ("type=oci,dest=x,dest=y", "given twice"),
         ("type=oci,dest", "not KEY=VALUE"),
         ("type=oci,dest=x,compression=zstd,name=y", "unknown: compression, name"),
         ("type=registry,name=acme/x", "unknown: name"),
@@ -160,8 +160,8 @@ def test_several_platforms_where_one_can_be(tmp_path: Path) -> None:
     right: dict[str, Any] = {"push": True, "load": False, "platforms": 2, "builder": "buildah"}
     _checked(["x:1"], [layout], **right)
     for changed, said in (
-        ({"exports": [tar]}, "for one platform"),
-        ({"exports": [evolve(tar, type="docker")]}, "for one platform"),
+        ({"exports": [tar]}, "only one platform"),
+        ({"exports": [evolve(tar, type="docker")]}, "only one platform"),
         ({"load": True}, "one platform"),
         ({"builder": "docker"}, "docker cannot push"),
         ({"tags": []}, "needs a tag"),
@@ -437,8 +437,8 @@ def test_a_push_is_tried_again() -> None:
     first, second = pauses()
     assert first >= 0.6 and 0.04 <= second < 0.6
     assert [event.text for event in events if isinstance(event, Said)] == [
-        "busy; trying again in 1 s (2 of 3)",
-        "busy; trying again in 0 s (3 of 3)",
+        "busy; retrying in 1 s (2 of 3)",
+        "busy; retrying in 0 s (3 of 3)",
     ]
     with pytest.raises(TryAgain):
         await_(retry(failing(3), events.append, policy))

@@ -55,7 +55,7 @@ def test_without_a_named_environment_the_first_python_on_the_path_is_taken(proje
     (install,) = [each for each in made.layers if isinstance(each, Run) and "install" in each.argv]
     assert install.argv[0] == "/usr/local/bin/python3" and install.touches and install.touches[0] == "/usr/local"
     head = render(made).text
-    assert "AZUREML_CONDA_ENVIRONMENT_PATH is not set, so that is the environment of /usr/local/bin/python3" in head
+    assert "AZUREML_CONDA_ENVIRONMENT_PATH is not set, so the environment of /usr/local/bin/python3 is used" in head
 
 
 def test_the_environment_that_is_named_is_taken() -> None:
@@ -86,9 +86,9 @@ def test_a_python_that_cannot_be_installed_into_is_refused(project: Path, line: 
 @pytest.mark.parametrize(
     ("facts", "what"),
     [
-        (asked("user 0 0\n"), "the base has no Python"),
-        (asked("user 0 0\n", Env=["AZUREML_CONDA_ENVIRONMENT_PATH=/x"]), "names /x in AZUREML_CONDA"),  # type: ignore[arg-type]
-        (BaseFacts("assumed"), "only the base itself can tell which Python is on its PATH"),
+        (asked("user 0 0\n"), "the base image has no Python"),
+        (asked("user 0 0\n", Env=["AZUREML_CONDA_ENVIRONMENT_PATH=/x"]), "sets AZUREML_CONDA_ENVIRONMENT_PATH to /x"),  # type: ignore[arg-type]
+        (BaseFacts("assumed"), "only a probe can find the Python on its PATH"),
     ],
 )
 def test_no_python_is_told_by_its_reason(facts: BaseFacts, what: str) -> None:
@@ -114,7 +114,7 @@ def test_an_image_that_runs_as_root_says_so(project: Path) -> None:
 def test_an_image_in_which_nothing_serves_says_so(project: Path) -> None:
     graph = await_(code(Graph(BASE), project / "code"))
     (note,) = notes(evolve(WHOLE, starts=False, server=""), graph)
-    assert "nothing in the image does" in note and "Add azureml-inference-server-http" in note
+    assert "only a command of the base image itself" in note and "Add azureml-inference-server-http" in note
     (note,) = notes(evolve(WHOLE, starts=False), graph)
     assert "has /env/bin/azmlinfsrv, but no start script" in note and "Add azureml" not in note
     for served in (graph.configure(cmd=["x"]), graph.configure(entrypoint=["x"]), Graph(BASE)):
@@ -132,7 +132,7 @@ def test_without_a_start_script_nothing_can_be_left_to_it(project: Path) -> None
 def test_the_summary_tells_what_is_there() -> None:
     said = " | ".join(evolve(WHOLE, starts=False, pip=False, onbuild=None, volumes=("/v",)).summary())
     assert "without pip" in said and "no start script" in said
-    assert "ONBUILD could not be asked, VOLUME /v" in said
+    assert "ONBUILD unknown, VOLUME /v" in said
 
 
 def test_a_user_that_the_base_does_not_know_is_refused() -> None:

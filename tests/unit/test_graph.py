@@ -154,7 +154,7 @@ def test_what_builders_take_for_a_pattern_is_refused_of_a_stage(path):
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/", "./a", "a\0b"])
 def test_entries_stay_below_their_folder(path):
-    refused(lambda: Entry(path, "file", 0o644), "below a folder")
+    refused(lambda: Entry(path, "file", 0o644), "inside a folder")
 
 
 # --- users, modes, ports, names -------------------------------------------------------------------------------------

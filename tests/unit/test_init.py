@@ -106,25 +106,25 @@ def pins(text: str) -> list[str]:
         ("import os, json, xml.etree", [], None),
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pandas", [], None),
         ("try:\n    import pandas\nexcept ImportError:\n    pandas = None", [],
-         "# pandas==2.2.3  # imported by score.py:2, which can do without it"),
+         "# pandas==2.2.3  # imported by score.py:2, where it is optional"),
         ("try:\n    import pandas\nexcept (ValueError, ModuleNotFoundError):\n    import numpy", [],
-         "# numpy==2.1.0  # imported by score.py:4, which can do"),
+         "# numpy==2.1.0  # imported by score.py:4, where it is"),
         ("try:\n    import pandas\nexcept OSError:\n    raise", ["pandas==2.2.3"], ""),
         ("if __name__ == '__main__':\n    import pandas", [], "# pandas==2.2.3  # imported"),
         ("try:\n    import pandas\nexcept:\n    pass\nimport pandas", ["pandas==2.2.3"], "score.py:5\n"),
         ("import torch", [], "# torch==2.4.1+cpu  # imported by score.py:1; PyPI has no 2.4.1+cpu; "
          "write torch==2.4.1"),
         ("import next_big_thing", [], "# next-big-thing==2.0rc1  # imported by score.py:1; 2.0rc1 is a pre-release"),
-        ("import mine", [], "# mine==0.1  # imported by score.py:1; installed from a folder; make a wheel"),
+        ("import mine", [], "# mine==0.1  # imported by score.py:1; installed from a folder; build a wheel"),
         ("import forked", [], "# forked==1.0  # imported by score.py:1; installed from git"),
-        ("import cv2", [], "given by opencv-python 4.10.0.84 and opencv-python-headless 4.10.0.84 here"),
+        ("import cv2", [], "provided by opencv-python 4.10.0.84 and opencv-python-headless 4.10.0.84 here"),
         ("import never_heard_of_it", [],
          "# never_heard_of_it: imported by score.py:1; not installed here; add its package\n"),
         ("import PIL.Image", [], "# PIL: imported by score.py:1; not installed here; add its package, pillow\n"),
         ("import google.cloud.storage", [], "# google.cloud.storage: imported by score.py:1; not installed here; "
          "add its package, google-cloud-storage\n"),
         ("import pandas\nfrom azureml_inference_server_http.api.aml_response import AMLResponse", ["pandas==2.2.3"],
-         "best left to them.\n# azureml_inference_server_http: imported by score.py:2\n"),
+         "not to list these packages here.\n# azureml_inference_server_http: imported by score.py:2\n"),
         ("import pandas\nfrom azureml.contrib import services", ["pandas==2.2.3"], "# azureml.contrib.services: "),
         ("from azureml.core.model import Model", [], "# azureml.core.model: imported by score.py:1; not installed"),
     ],
@@ -254,8 +254,8 @@ def test_names_behind_an_array_in_an_old_protocol_are_found(tmp_path):
     [
         ("m.joblib", b"\x78\x9cwhatever", "compressed with zlib"),
         ("m.pkl", b"\x1f\x8bwhatever", "compressed with gzip"),
-        ("m.pkl", b"not a pickle at all", "not a pickle"),
-        ("m.pkl", b"\x80\x04\x95", "not a pickle"),
+        ("m.pkl", b"not a pickle at all", "not a readable pickle"),
+        ("m.pkl", b"\x80\x04\x95", "not a readable pickle"),
         ("m.txt", b"tree\nversion=v4\n", None),
         ("m.onnx", b"\x08\x07\x12", None),
         ("m.pkl", b"", None),
@@ -429,9 +429,9 @@ def test_nothing_is_overwritten(cli, tmp_path, there):
     new = {"dagger-aml.toml", "requirements.txt"} - set(there)
     assert code == 0 and {name: after[name] for name in before} == before
     assert after.keys() - before.keys() == new
-    assert ("Nothing was to be written" in out) == (not new)
+    assert ("Nothing to write" in out) == (not new)
     for name in there:
-        assert name in re.search(r"^Left as it is: (.*)$", out, flags=re.M)[1]
+        assert name in re.search(r"^Not changed: (.*)$", out, flags=re.M)[1]
     for name in new:
         assert after[name][0] == "-rw-r--r--" and name in re.search(r"^Wrote (.*)$", out, flags=re.M)[1]
     if "requirements.txt" in new:
@@ -496,14 +496,14 @@ def test_a_dry_run_writes_nothing(cli, tmp_path):
 def test_pyprojects_table_is_the_project_file(cli, tmp_path):
     files = {"score.py": SCORE, "pyproject.toml": "[tool.dagger-aml]\nname = 'x'\n"}
     code, out, _ = cli("init", make(tmp_path / "p", files))
-    assert code == 0 and "Left as it is: [tool.dagger-aml] of pyproject.toml" in out
+    assert code == 0 and "Not changed: [tool.dagger-aml] of pyproject.toml" in out
     assert not (tmp_path / "p/dagger-aml.toml").exists()
 
 
 def test_what_a_requirements_file_does_not_name_is_told(cli, tmp_path):
     files = {"score.py": f"import click, attrs, yaml\n{SCORE}", "requirements.txt": "Click==8\npyyaml\n"}
     _, out, _ = cli("init", make(tmp_path / "p", files))
-    assert "does not name these" in out and "attrs: imported by score.py:1" in out
+    assert "does not list these packages" in out and "attrs: imported by score.py:1" in out
     assert "click" not in out and "yaml" not in out.lower()
 
 
@@ -526,7 +526,7 @@ def test_the_report_ends_with_what_to_do_next(cli, tmp_path):
         ({"train.py": "import numpy\n"}, [], "there is no entry script"),
         ({"code/score.py": "def init():\n    return (\n"}, [], "score.py:2: Python"),
         ({"code/score.py": "def init(): pass\n"}, [], "no run()"),
-        ({"score.py": SCORE}, ["--base", "minimal-py313-inference"], "Nearest: "),
+        ({"score.py": SCORE}, ["--base", "minimal-py313-inference"], "Similar names: "),
         ({"score.py": SCORE}, ["--recipe", "extend"], "Did you mean extended?"),
         ({"score.py": SCORE, "dagger-aml.toml": "bse = 'x'\n"}, [], "dagger-aml.toml:1: unknown key"),
         ({"score.py": SCORE, "requirements.txt": "numpy = 1\n"}, [], "requirements.txt:1: not a requirement"),

@@ -81,7 +81,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_at_the_output(project: Path, small: Path) -> None:
     for out in (small / "out", small / "new/out"):
         done = called("dockerfile", project, "-o", out)
-        one_error(done, 1, f"{out}: cannot be written (No space left on device)", "Make room there", "Free: ")
+        one_error(done, 1, f"{out}: cannot be written (No space left on device)", "Free disk space there", "Free: ")
         assert [each for each in small.rglob("*") if each.name != "new"] == []
     enlarge(small, "size=4m")
     assert called("dockerfile", project, "-o", small / "out").returncode == 0
@@ -107,7 +107,7 @@ def test_a_read_only_disk(project: Path, tmp_path: Path) -> None:
     with mounted(tmp_path / "fixed", "ro") as place:
         one_error(called("dockerfile", project, "-o", place / "out"), 2, "Read-only file system")
         done = called("build", project, "-t", "x:1", "-o", place / "x.tar", "--metadata-file", tmp_path / "x.json")
-        one_error(done, 2, f"{place}/x.tar: cannot be written", "Give another place")
+        one_error(done, 2, f"{place}/x.tar: cannot be written", "Use another path")
 
 
 def test_an_output_on_another_disk_than_the_project(project: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_full_disk_for_temporary_files(small: Path, monkeypatch: pytest.Monkey
 
 def test_a_folder_for_temporary_files_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
-    with pytest.raises(DaggerAmlError, match="no temporary folder") as caught, workplace():
+    with pytest.raises(DaggerAmlError, match="cannot create a temporary folder") as caught, workplace():
         pass
     assert caught.value.where == str(tmp_path / "gone") and "Set TMPDIR" in str(caught.value.do)
 
@@ -148,7 +148,7 @@ def test_a_builder_s_words_for_a_full_disk_are_told_of_the_output(tmp_path: Path
     with pytest.raises(BuildError) as caught, replaced_file(tmp_path / "x.tar"):
         raise said
     assert str(caught.value).startswith(f"{tmp_path}/x.tar: cannot be written (no space left on device)")
-    assert "write: no space left" in str(caught.value) and "Make room" in str(caught.value)
+    assert "write: no space left" in str(caught.value) and "Free disk space" in str(caught.value)
     with pytest.raises(BuildError) as caught, replaced_file(tmp_path / "x.tar"):
         raise BuildError("other")
     assert str(caught.value) == "other" and list(tmp_path.iterdir()) == []
@@ -158,7 +158,7 @@ def test_a_builder_s_words_for_a_full_disk_are_told_of_the_output(tmp_path: Path
 @pytest.mark.parametrize("words", [["plan", "--json"], ["dockerfile"], ["images"]])
 def test_a_full_disk_behind_standard_output(project: Path, words: list[str]) -> None:
     given = [project] if words != ["images"] else []
-    one_error(called(*words, *given, shell='"$@" >/dev/full'), 1, "standard output", "Make room there")
+    one_error(called(*words, *given, shell='"$@" >/dev/full'), 1, "standard output", "Free disk space there")
 
 
 @needs_dev_full
@@ -203,8 +203,8 @@ def test_a_source_that_changes_while_it_is_read(project, tmp_path, monkeypatch, 
     module = digest if when == "_file_digest" else context
     monkeypatch.setattr(module, when, first_changing(getattr(module, when), CHANGES[change], model, after=after))
     code, _, err = cli("dockerfile", project, "-o", tmp_path / "out")
-    word = "vanished" if change == "vanished" else "changed"
-    assert code == 2 and f"{model}: {word} while it was read" in err and "Run the same command again" in err
+    word = "disappeared" if change == "vanished" else "changed"
+    assert code == 2 and f"{model}: {word} while it was being read" in err and "Run the same command again" in err
     assert {each.name for each in tmp_path.iterdir()} == {"p"}
     model.write_bytes(MODEL)
     assert cli("dockerfile", project, "-o", tmp_path / "out")[0] == 0
@@ -216,11 +216,11 @@ def test_a_source_that_changes_while_a_builder_has_it(project: Path, change: str
     layers = [Copy(local(model.parent), "/m", kind="tree")]
     with unchanged(layers):
         model.read_bytes()
-    with pytest.raises(ProjectError, match="while it was read") as caught, unchanged(layers):
+    with pytest.raises(ProjectError, match="while it was being read") as caught, unchanged(layers):
         CHANGES[change](model)
     assert caught.value.where == str(model)
     model.write_bytes(MODEL)
-    with pytest.raises(ProjectError, match="while it was read"), unchanged(layers):
+    with pytest.raises(ProjectError, match="while it was being read"), unchanged(layers):
         CHANGES[change](model)
         raise BuildError("the builder's own words for it")
     model.write_bytes(MODEL)
@@ -287,7 +287,7 @@ def test_a_part_that_another_user_cannot_read(project: Path, tmp_path: Path, cli
     for words in (["plan"], ["plan", "--json"], ["dockerfile", "-o", theirs / "new"]):
         code, err = called_by_nobody(*words, project)
         assert code == 2 and f"error: {project / shut}: cannot be read (permission denied)" in err
-        assert err.count("error:") == 1 and "Let this user read it" in err
+        assert err.count("error:") == 1 and "Give this user read permission" in err
     assert snapshot(theirs) == before
 
 
@@ -303,7 +303,7 @@ def test_a_folder_that_another_user_cannot_write_to(project: Path, tmp_path: Pat
     assert code == 2 and f"{shut}/out: cannot be written (Permission denied)" in err
     cli("build", project, "-t", "x:1", "-o", tmp_path / "nowhere/x.tar")
     code, err = called_by_nobody("build", project, "-t", "x:1", "-o", shut / "x.tar")
-    assert code == 2 and f"{shut}/x.tar: cannot be written" in err and "Give another place" in err
+    assert code == 2 and f"{shut}/x.tar: cannot be written" in err and "Use another path" in err
     assert list(shut.iterdir()) == []
 
 

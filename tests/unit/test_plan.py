@@ -115,7 +115,7 @@ def test_what_is_not_known_never_becomes_a_word():
 def test_a_base_without_an_environment():
     error = error_of(planned, HEAD.add(Run([FromBase("environment", after="/bin/python")])), environment=None)
     assert isinstance(error, BaseError) and "AZUREML_CONDA_ENVIRONMENT_PATH" in error.what and error.do
-    assert error_of(FromBase, "colour").what == "no such fact of a base: colour"
+    assert error_of(FromBase, "colour").what == "unknown property of the base image: colour"
 
 
 def test_every_fact_that_a_graph_may_name_is_known_of_a_base():

@@ -60,7 +60,7 @@ def test_without_a_terminal_there_are_no_control_codes(capsys):
 
 
 EVENTS = [
-    Said("asking the base"),
+    Said("probing the base image"),
     StepStarted("apt file", 1, 2),
     StepDone("apt file", 1, 2, 2.04, cached=False),
     StepStarted("model m 2.0 MB", 2, 2),
@@ -101,8 +101,8 @@ def shown(mode: str, capsys: pytest.CaptureFixture[str], **kwargs: bool) -> str:
 @pytest.mark.parametrize("mode", ["plain", "auto"])
 def test_plain_lines(capsys, mode):
     assert shown(mode, capsys).splitlines() == [
-        "dagger-aml: note: mind this",
-        "asking the base",
+        "dagger-aml: warning: mind this",
+        "probing the base image",
         "[1/2] apt file ...",
         "[1/2] apt file  2.0 s",
         "[2/2] model m 2.0 MB ...",
@@ -193,7 +193,7 @@ def test_a_terminal_is_watched_unless_it_is_dumb(monkeypatch):
 
 
 def test_tty_needs_a_terminal():
-    with pytest.raises(UsageError, match="no terminal"):
+    with pytest.raises(UsageError, match="not a terminal"):
         Progress("tty")
 
 
@@ -209,7 +209,7 @@ def test_what_moves_is_one_line_and_what_ended_stays(capsys, monkeypatch):
             progress.on_event(event)
     left = [line.rpartition("\r\033[K")[2] for line in terminal.getvalue().rstrip().split("\n")]
     assert left == [
-        "asking the base",
+        "probing the base image",
         "[1/2] apt file  2.0 s",
         "[2/2] model m 2.0 MB  CACHED",
         "m.tar: 3.0 MB written",

@@ -579,4 +579,4 @@ def test_any_other_reference_is_taken_as_it_is():
 @pytest.mark.parametrize("text", ["minimal-py312-inferense", "curated/nothing", "my-own-inference", "minimal-py31"])
 def test_a_word_like_a_prebuilt_images_is_not_sent_to_docker_hub(text):
     error = error_of(base_named, text)
-    assert repr(text) in error.what and "Nearest: " in str(error.do) and "tag or a registry" in str(error.do)
+    assert repr(text) in error.what and "Similar names: " in str(error.do) and "tag or a registry" in str(error.do)

@@ -210,5 +210,5 @@ def test_a_plan_on_a_container_has_no_dockerfile_form_and_names_no_base():
     given = Given(platform="linux/amd64")
     made = plan(Graph(given), {given: BaseFacts("asked")})
     assert set(made.config.labels) == {"io.dagger-aml.version"}
-    with pytest.raises(GraphError, match="has no Dockerfile form"):
+    with pytest.raises(GraphError, match="cannot become a Dockerfile"):
         render(made)

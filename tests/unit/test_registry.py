@@ -77,9 +77,7 @@ async def test_twice_broken_then_through(shelf: Shelf, proxy: Faulty, fault: Fau
     assert (await asked(proxy.host, events))["User"]
     said = [event.text for event in events if isinstance(event, Said)]
     assert len(proxy.met) == 2
-    assert [text.rpartition("; ")[2] for text in said] == [
-        f"trying again in 0 s ({number} of 3)" for number in (2, 3)
-    ]
+    assert [text.rpartition("; ")[2] for text in said] == [f"retrying in 0 s ({number} of 3)" for number in (2, 3)]
     assert all(proxy.host in text for text in said)
 
 
@@ -136,7 +134,7 @@ async def test_one_that_asks_twice_to_wait_is_asked_a_third_time(shelf: Shelf, p
         assert image_id and len(layers) == 2
     assert len(proxy.met) == 2
     assert [event.text.rpartition("(429), ")[2] for event in told if isinstance(event, Said)] == [
-        f"and asks to wait 1 s; trying again in 1 s ({number} of 3)" for number in (2, 3)
+        f"and asks to wait 1 s; retrying in 1 s ({number} of 3)" for number in (2, 3)
     ]
 
 

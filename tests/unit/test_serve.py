@@ -485,7 +485,7 @@ def test_targets(tmp_path: Path) -> None:
     for wrong in ("./nowhere", "missing.tar", "UPPER", "a b", "http://h:1"):
         with pytest.raises(DaggerAmlError):
             read_target(wrong, {})
-    with pytest.raises(UsageError, match="--base is for a project"):
+    with pytest.raises(UsageError, match="--base works only with a project"):
         read_target("acme/diabetes:1", {"base": "x"})
 
 

@@ -230,7 +230,7 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value
         ("jobs = 0", "0 is not in the range"),
         ("engine-timeout = 0.5", "0.5 is not in the range"),
         ("format = 'moby'", "'moby' is not one of"),
-        ("progress = 'tty'", "no terminal"),
+        ("progress = 'tty'", "not a terminal"),
     ],
 )
 def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
@@ -323,7 +323,7 @@ def test_what_is_typed_decides_between_files_that_disagree(tmp_path, monkeypatch
 def test_a_file_that_cannot_be_read_is_told_with_the_other_things_to_put_in_order(cli, tmp_path):
     one, two = both(tmp_path, "[build]\nwith = 'podman'\n", "[build\n")
     code, _, err = cli("build", one, two, tmp_path / "absent", "-t", "x/{name}:1")
-    assert code == 2 and "2 things to put in order first" in err and "broken TOML" in err
+    assert code == 2 and "2 problems to fix first" in err and "broken TOML" in err
 
 
 # --- what is typed, and what only may hold for other commands -----------------------------------------------------

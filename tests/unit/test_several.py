@@ -145,7 +145,9 @@ def test_other_braces_are_refused(text):
 
 def test_a_project_without_version_is_named():
     error = error_of(filled, "r/{name}:{version}", of("a"), "-t")
-    assert "project a has none" in error.what and 'version = "1.0" in /x/dagger-aml.toml' in (error.do or "")
+    assert "project a has no value for it" in error.what and 'version = "1.0" in /x/dagger-aml.toml' in (
+        error.do or ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,13 +201,13 @@ def test_one_project_takes_placeholders_too(cli, fake, folders):
         (["-t", REG, "-o", "x.tar"], "-o: 'x.tar' would be the same"),
         (["-t", REG, "--iidfile", "x"], "--iidfile: 'x' would be the same"),
         (["-t", REG, "--metadata-file", "{version}.json"], "--metadata-file: '{version}.json' would be the same"),
-        (["-t", REG, "-o", "-"], "standard output takes one image"),
+        (["-t", REG, "-o", "-"], "only one image can go to standard output"),
         (["-t", REG, "--jobs", "0"], "--jobs"),
-        (["-t", "reg.example/{nome}:1"], "no such placeholder: {nome}"),
-        (["-t", "reg.example/{name}:{version}"], "project a has none"),
-        (["-t", "reg.example/{name}:1", "-o", "gone/{name}.tar"], "a: gone/a.tar: lies in a folder"),
+        (["-t", "reg.example/{nome}:1"], "unknown placeholder: {nome}"),
+        (["-t", "reg.example/{name}:{version}"], "project a has no value for it"),
+        (["-t", "reg.example/{name}:1", "-o", "gone/{name}.tar"], "a: gone/a.tar: is in a folder"),
         (["--push"], "--push needs a tag"),
-        (["-t", REG, "--metadata-file", "gone/x.json"], "lies in a folder that does not exist"),
+        (["-t", REG, "--metadata-file", "gone/x.json"], "is in a folder that does not exist"),
         (["-t", REG, "--smoke", "--no-smoke"], "contradict"),
         (["-t", REG, "--with", "dagger", "--format", "classic"], "--format"),
     ],
@@ -223,7 +225,7 @@ def test_what_is_wrong_with_all_projects_is_told_at_once(cli, fake, folders):
     code, out, err = cli("build", "good", "broken", "upper", "absent", "-t", REG, "--push")
     assert (code, out, fake.said) == (2, "", [])
     assert err.splitlines() == [
-        "dagger-aml: error: 3 things to put in order first; nothing is built",
+        "dagger-aml: error: 3 problems to fix first; nothing is built",
         "  broken: dagger-aml.toml:1: unknown key 'bse'",
         "    Did you mean 'base'?",
         f"  upper: -t {REG}, project Upper: tag is not an image reference: 'reg.example/Upper:1'",
@@ -235,8 +237,8 @@ def test_what_is_wrong_with_all_projects_is_told_at_once(cli, fake, folders):
 @pytest.mark.parametrize(
     ("names", "tag", "said"),
     [
-        (("a", "a"), REG, "are called a"),
-        (("a-b", "a"), "reg.example/{name}-{version}", "would be reg.example/a-b-c:latest"),
+        (("a", "a"), REG, "are both named a"),
+        (("a-b", "a"), "reg.example/{name}-{version}", "would both be tagged reg.example/a-b-c:latest"),
     ],
 )
 def test_two_projects_are_not_one_image(cli, fake, folders, names, tag, said):
@@ -250,7 +252,7 @@ def test_two_projects_are_not_one_image(cli, fake, folders, names, tag, said):
 def test_a_folder_twice_is_one_project(cli, fake, folders):
     project(folders, "a")
     code, _, err = cli("build", "a", "./a", "-t", REG)
-    assert code == 2 and "a and ./a are called a" in err
+    assert code == 2 and "a and ./a are both named a" in err
 
 
 # --- what is built ------------------------------------------------------------------------------------------------
@@ -327,9 +329,9 @@ def test_builders_with_one_store_build_one_at_a_time(cli, fake, folders, builder
     project(folders, "a"), project(folders, "b")
     code, _, err = cli("build", "a", "b", "-t", REG, "--with", builder, "--jobs", "2")
     assert code == 0 and fake.going == [0, 1]
-    assert f"note: one build at a time: {builder}'s store" in err
+    assert f"warning: building one project at a time: {builder}'s store" in err
     _, _, err = cli("build", "a", "b", "-t", REG, "--with", builder)
-    assert "one build at a time" not in err, "nobody asked for more"
+    assert "building one project at a time" not in err, "nobody asked for more"
 
 
 def test_quiet_is_a_name_and_a_digest(cli, fake, folders):
@@ -400,7 +402,7 @@ def test_plain_lines_begin_with_the_project(cli, fake, folders):
     project(folders, "a"), project(folders, "b")
     _, _, err = cli("build", "a", "b", "--jobs", "1")
     lines = err.splitlines()
-    assert lines[0].startswith("dagger-aml: note: nothing was asked for")
+    assert lines[0].startswith("dagger-aml: warning: no output was requested")
     assert lines[1] == "opened dagger"
     assert [line for line in lines if line.startswith("a: ")] == [
         "a: [1/1] code ...",
@@ -459,7 +461,7 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
         b.on_event(Transferred("sent", "model", 5_000_000, 9_000_000))
         progress.note("worth knowing")
         shown = screen(terminal.getvalue())
-        assert shown[:2] == ["opened", "dagger-aml: note: worth knowing"]
+        assert shown[:2] == ["opened", "dagger-aml: warning: worth knowing"]
         assert [re.sub(r" . \d s$", "", line) for line in shown[2:]] == [
             "a: [1/2] apt",
             "b: model: 5.0 MB of 9.0 MB sent",
@@ -476,7 +478,7 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
         b.stop()
     assert screen(terminal.getvalue()) == [
         "opened",
-        "dagger-aml: note: worth knowing",
+        "dagger-aml: warning: worth knowing",
         "a: [1/2] apt  CACHED",
         "a: pushing r/a:1",
         "b: failed after 3.0 s: model: no",

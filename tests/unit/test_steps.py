@@ -434,7 +434,7 @@ def test_an_own_folder_for_two_pythons_can_please_neither(tmp_path):
         ({"mine.egg-link": "/home/me/src\n"}, "outside the folder"),
         ({"a-1.dist-info/direct_url.json": '{"dir_info": {"editable": true}, "url": "file:///x"}'}, "editable"),
         ({"a-1.dist-info/direct_url.json": '{"dir_info":{"editable":true},"url":"file:///x"}'}, "editable"),
-        ({"link": "->/usr/lib"}, "leads out"),
+        ({"link": "->/usr/lib"}, "points outside"),
     ],
 )
 def test_an_own_folder_that_cannot_work_elsewhere_is_refused(tmp_path, files, said):

@@ -29,22 +29,22 @@ def untested(address: str) -> str | None:
     scheme = urlsplit(address).scheme
     if scheme in TESTED:
         return None
-    return f"engines by {scheme}:// are not tested here; the address goes to Dagger as it is"
+    return f"dagger-aml is not tested with {scheme}:// engines; the address is passed to Dagger unchanged"
 
 
 def _fault(address: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) or not address.isprintable():
-        return "not an engine's address: SCHEME://… is wanted"
+        return "not an engine address: expected SCHEME://…"
     try:
         url = urlsplit(address)
         port = url.port
     except ValueError:
-        return "not an engine's address: its host or port cannot be read"
+        return "not an engine address: invalid host or port"
     if url.scheme == "unix" and (url.netloc or len(url.path) < 2):
-        return "unix:// takes an absolute path, so three slashes"
+        return "unix:// needs an absolute path, so write three slashes"
     if url.scheme == "tcp":
         if not url.hostname or not port:
-            return "tcp:// takes a host and a port"
+            return "tcp:// needs a host and a port"
         if "@" in url.netloc or url.path or url.query or url.fragment:
-            return "tcp:// takes nothing but a host and a port"
+            return "tcp:// allows only a host and a port"
     return None

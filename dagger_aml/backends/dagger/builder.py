@@ -107,7 +107,7 @@ class Engine:
 
     async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.base.Builder`)."""
-        self.on_event(Said(f"asking the base {base.pinned}"))
+        self.on_event(Said(f"probing the base image {base.pinned}"))
         container = await self._from(base)
         if base.archive or isinstance(base, Given):
             # Of no registry, so nobody knows how long it takes.
@@ -364,7 +364,7 @@ def _probe(container: dagger.Container, known: BaseFacts, paths: Iterable[str]) 
 
 async def given_base(container: dagger.Container) -> Given:
     """A container of the caller's as a base, for the platform that it says it is for."""
-    async with translated("the container given"):
+    async with translated("the given container"):
         return Given(platform=await container.platform())
 
 

@@ -171,7 +171,8 @@ async def _existing_session(asked: _Asked) -> _Session:
         raise _NoAnswer(f"an existing session: ${SESSION_PORT} is not set (`dagger run` sets it)")
     if not token or not port.isdigit():
         raise _NoAnswer(
-            f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, the first a number"
+            f"an existing session: ${SESSION_PORT} and ${SESSION_TOKEN} must both be set, and ${SESSION_PORT} "
+            "must be a number"
         )
     seconds = asked.policy.engine_answer_timeout_seconds
     await _answers("an existing session", "127.0.0.1", int(port), seconds=seconds)
@@ -182,7 +183,8 @@ async def _named_engine(asked: _Asked) -> _Session:
     host = os.environ.get(RUNNER_HOST)
     if not host:
         raise _NoAnswer(
-            f"a named engine: neither --engine nor ${RUNNER_HOST} (unix:///run/dagger/engine.sock, tcp://HOST:PORT)"
+            f"a named engine: neither --engine nor ${RUNNER_HOST} is set (unix:///run/dagger/engine.sock, "
+            "tcp://HOST:PORT)"
         )
     return evolve(await _engine_at(host, asked), named_by=f"${RUNNER_HOST}")
 
@@ -206,13 +208,13 @@ async def _engine_at(address: str, asked: _Asked) -> _Session:
 
 async def _engine_in_docker(asked: _Asked) -> _Session:
     if os.environ.get(RUNNER_HOST):
-        raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another")
+        raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another engine")
     if not await docker_answers(asked.policy):
         raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
     if not asked.start_seconds:
-        raise _NoAnswer("an engine in Docker: not started, since no time was given for it (--engine-timeout)")
+        raise _NoAnswer("an engine in Docker: not started, because --engine-timeout allows no time for it")
     cli = os.environ.get(CLI_BIN) or await _downloaded_cli(asked)
-    asked.on_event(Said("starting a Dagger engine in Docker; the first time it is downloaded"))
+    asked.on_event(Said("starting a Dagger engine in Docker; the first start includes the download"))
     answers = asked.policy.session_deadline_seconds + asked.start_seconds
     return await _spawned(asked, cli, "an engine in Docker", asked.start_seconds, answers)
 
@@ -235,7 +237,7 @@ async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes
                 await stream.receive(1)
             await stream.aclose()
     except (anyio.EndOfStream, anyio.BrokenResourceError):
-        raise _NoAnswer(f"{way}: it hangs up") from None
+        raise _NoAnswer(f"{way}: it closed the connection") from None
     except TimeoutError:
         raise _NoAnswer(f"{way}: it does not answer within {seconds:.0f} s") from None
     except OSError as error:
@@ -246,20 +248,20 @@ async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes
 async def _downloaded_cli(asked: _Asked) -> str:
     """Dagger's command line, downloaded by the SDK into its cache."""
     if not asked.start_seconds:
-        raise _NoAnswer("Dagger's command line: not installed, and no time was given to get it (--engine-timeout)")
+        raise _NoAnswer("Dagger CLI: not installed, and --engine-timeout allows no time to download it")
     import dagger
     from dagger.provisioning._download import Downloader
 
-    asked.on_event(Said("getting Dagger's command line from dl.dagger.io"))
+    asked.on_event(Said("downloading the Dagger CLI from dl.dagger.io"))
     try:
         with anyio.fail_after(asked.start_seconds):
             path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
             return path
     except TimeoutError:
         late = f"not downloaded within {asked.start_seconds:.0f} s (--engine-timeout)"
-        raise _NoAnswer(f"Dagger's command line: {late}") from None
+        raise _NoAnswer(f"Dagger CLI: {late}") from None
     except (dagger.DaggerError, OSError) as error:
-        raise _NoAnswer(f"Dagger's command line: {str(error).splitlines()[0]}") from None
+        raise _NoAnswer(f"Dagger CLI: {str(error).splitlines()[0]}") from None
 
 
 async def _spawned(
@@ -284,7 +286,7 @@ async def _spawned(
             [cli, "session"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
         )
     except OSError as error:
-        raise _NoAnswer(f"{way}: Dagger's command line {cli} cannot be started ({error.strerror})") from None
+        raise _NoAnswer(f"{way}: the Dagger CLI {cli} cannot be started ({error.strerror})") from None
     stack.push_async_exit(partial(_ended, process, asked.policy))
     try:
         with anyio.fail_after(deadline):
@@ -356,13 +358,13 @@ async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
 
 
 def _not_found(tried: list[str], named: str | None) -> DaggerAmlError:
-    lines = ["Tried:", *(f"- {each}" for each in tried), "To get one:"]
+    lines = ["Tried:", *(f"- {each}" for each in tried), "To get an engine:"]
     lines += (
-        [f"- leave --engine out: then an engine that ${RUNNER_HOST} names, or Docker, is tried; or"]
+        [f"- remove --engine: dagger-aml then tries the engine that ${RUNNER_HOST} names, or Docker; or"]
         if named
         else [
-            "- start Docker, and the SDK starts an engine in it; or",
-            f"- name one that runs: --engine tcp://HOST:PORT, or ${RUNNER_HOST}; or",
+            "- start Docker: the SDK then starts an engine in it; or",
+            f"- name a running engine: --engine tcp://HOST:PORT, or ${RUNNER_HOST}; or",
         ]
     )
     lines += [

@@ -56,10 +56,10 @@ def engine_gone(step: str, reason: str) -> EngineGone:
     """The engine went away. Its session answers with an HTTP status; the rest of what it says is its own address."""
     status = re.search(r"'([45]\d\d [^']+)'", reason)
     return EngineGone(
-        f"the Dagger engine went away ({status[1] if status else first_line(reason)})",
+        f"the connection to the Dagger engine was lost ({status[1] if status else first_line(reason)})",
         where=step,
-        do="Run the same command again once an engine answers (`dagger-aml doctor` says which); steps that it still "
-        "knows are not done again. Why it went, its log may say.",
+        do="Run the same command again when an engine answers (check with `dagger-aml doctor`). Steps in the "
+        "engine's cache do not run again. The engine's log may show why it stopped.",
         after=None,
     )
 

@@ -41,15 +41,16 @@ def rendered(plan: Plan, *, format: Format = "classic", title: str = "") -> tupl
     """The Dockerfile and what it was written of, for who follows a builder through it. Raises as :func:`render`."""
     _check_base(plan)
     if format not in ("classic", "buildkit"):
-        raise UsageError(f"no such Dockerfile format: {format!r}", do="Take classic or buildkit.")
+        raise UsageError(f"no such Dockerfile format: {format!r}", do="Use classic or buildkit.")
     mounts = _mounts(plan.layers)
     if mounts and format == "classic":
         step = next(iter(mounts.values()))
         raise UsageError(
-            f"the step needs {', '.join(sorted(each.id for each in mounts))} mounted, which classic builders cannot",
+            f"the step needs {', '.join(sorted(each.id for each in mounts))} mounted, but classic builders "
+            "do not support mounts",
             where=step,
-            do="Take --format buildkit: index settings, CAs and secrets travel as mounts, so that nothing of them "
-            "stays in the image.",
+            do="Use --format buildkit. It passes index settings, CAs and secrets as mounts, so they do not stay "
+            "in the image.",
         )
     head = encoder.comment(_head(plan, title, tuple(mounts)))
     with unchanged(plan.layers):
@@ -64,7 +65,7 @@ def _text(head: str, instructions: Iterable[Instruction]) -> str:
         block = list(every)
         lines.append("")
         if not is_from:
-            lines.append(encoder.comment(block[0].step if number else "what the image says of itself"))
+            lines.append(encoder.comment(block[0].step if number else "image config"))
         lines += [each.text for each in block]
     return "\n".join(lines) + "\n"
 
@@ -76,15 +77,16 @@ def _block(instruction: Instruction) -> tuple[str, int, bool]:
 def _check_base(plan: Plan) -> None:
     """Refuse a base that a Dockerfile cannot name: FROM takes what a registry or a builder's store has."""
     if isinstance(plan.base, Given):
-        raise GraphError("a graph on a container given has no Dockerfile form", do="Call the base step first.")
+        raise GraphError("a graph on a given container cannot become a Dockerfile", do="Call the base step first.")
     for base in bases(Graph(plan.base, plan.layers)):
         if base.archive:
             copy, file = f"skopeo copy {shlex.quote(str(base.archive))}", shlex.quote(base.archive.path)
             loading = _LOADERS.get(base.archive.kind, ())
             raise UsageError(
-                f"a Dockerfile cannot start from {base.archive}: FROM takes what a registry or a builder's store has",
-                do="Load it first, and say --base with the name that it then has; `dagger-aml build` needs none of "
-                f"this.\ndocker: {copy} docker-daemon:{base.reference}\n"
+                f"a Dockerfile cannot start from {base.archive}: FROM accepts only images from a registry or "
+                "from a builder's store",
+                do="Load it first, then give its new name to --base. `dagger-aml build` does not need this.\n"
+                f"docker: {copy} docker-daemon:{base.reference}\n"
                 f"podman, buildah: {copy} containers-storage:{base.reference}"
                 + (f"\n{', '.join(loading)}, without skopeo: {loading[0]} load -i {file}" if loading else ""),
             )
@@ -110,12 +112,15 @@ def _head(plan: Plan, title: str, mounts: tuple[Mount, ...]) -> str:
         f"Build it with: docker build{secrets} -t NAME THIS_FOLDER",
         *(f"- {mount.name}: {mount.holds}" for mount in mounts),
         "",
-        f"{'Asked' if asked else 'Assumed'} of {plan.base.pinned}:",
+        f"{'Probed' if asked else 'Assumed'} facts of {plan.base.pinned}:",
         *(f"- {line}" for line in plan.facts.summary()),
     ]
     if not asked:
-        lines.append("`dagger-aml build` asks the real base instead.")
+        lines.append("`dagger-aml build` probes the real base image instead.")
     if not plan.base.digest:
-        lines.append("The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.")
-    lines += [f"Note: {note}" for note in plan.notes]
+        lines.append(
+            "The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from "
+            "the registry."
+        )
+    lines += [f"Warning: {note}" for note in plan.notes]
     return "\n".join(lines)

@@ -194,7 +194,10 @@ class LocalBuilder:
             return done
         image = await self._local(base)
         if image is None:
-            raise BuildError(f"{self.name} pulled it and does not have it", step=f"base {base.pinned}")
+            raise BuildError(
+                f"{self.name} pulled the image, but the image is not in {self.name}'s store",
+                step=f"base {base.pinned}",
+            )
         digest = (
             base.digest
             or self.tool.pulled_digest(done.out)
@@ -222,7 +225,7 @@ class LocalBuilder:
         if local is None:
             raise ProgramFailed(done, command)
         error = refused(done, Peer("base", base.pinned), command)
-        self.on_event(Said(f"{error.what}; taking {base.pinned} as {self.name}'s store has it"))
+        self.on_event(Said(f"{error.what}; using the copy of {base.pinned} in {self.name}'s store"))
         known = None if isinstance(error, BuildError) else local.digest(base.pinned)
         return _Base(local, base.digest or known)
 

@@ -101,7 +101,7 @@ class Containers:
     def _id(self, image: object) -> str:
         made = own_image(image, LocalImage, self.name, "serve").id
         if made is None:
-            raise UsageError("an image for several platforms is not started", do="Take one --platform.")
+            raise UsageError("an image for several platforms cannot be started", do="Use one --platform.")
         return made
 
     @asynccontextmanager

@@ -82,11 +82,11 @@ def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     form, why = docker_form(version, buildx)
     if format == "buildkit" and form == "classic":
         raise UsageError(
-            f"docker cannot build the buildkit form here ({why})",
+            f"docker cannot build the buildkit format on this machine ({why})",
             where="--format buildkit",
-            do="Install Docker's buildx plugin, or take --format classic.",
+            do="Install Docker's buildx plugin, or use --format classic.",
         )
-    on_event(Said(f"{why}: building the {format or form} form"))
+    on_event(Said(f"{why}; using the {format or form} Dockerfile format"))
     client = int((str(version["Client"].get("Version", "0")).split(".")[0]) or 0)
     return Docker(format or form, buildx and client >= 23)
 

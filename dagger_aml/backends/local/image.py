@@ -91,7 +91,7 @@ class LocalImage:
 
     async def load(self, reference: str) -> Result:
         """Name it in the program's own store."""
-        self.on_event(Said(f"{self.tool.name} has it as {reference}"))
+        self.on_event(Said(f"tagging the image as {reference} in {self.tool.name}'s store"))
         done = await self.tool.tag(self.ids[0], reference)
         if done.code:
             raise failed(done, f"load {reference}", [self.tool.name, "tag", self.ids[0], reference])

@@ -205,7 +205,7 @@ def telling(name: str, on_event: OnEvent, news: News) -> Heard:
         if found:
             seconds = int(found[1])
             if seconds > before:
-                on_event(Said(f"{name} tries again in {seconds} s"))
+                on_event(Said(f"{name} retries in {seconds} s"))
             before = seconds
 
     return heard
@@ -252,11 +252,17 @@ def hint(said: str) -> str | None:
     """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full."""
     if says_full(said):
         temporary = temporary_folder()
-        return f"Make room where the message says: the program's store, or {temporary}, which TMPDIR moves."
+        return (
+            f"Free disk space where the message says: in the builder's store, or in {temporary} (set TMPDIR to use "
+            "another folder)."
+        )
     if "/etc/subuid" in said:
         return NEEDS_RANGES
     if _NO_CONTAINER.search(said):
-        return "Where containers cannot be made, as inside another one, set BUILDAH_ISOLATION=chroot."
+        return (
+            "If containers cannot be created here, for example inside another container, set "
+            "BUILDAH_ISOLATION=chroot."
+        )
     return None
 
 

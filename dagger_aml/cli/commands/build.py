@@ -57,11 +57,15 @@ from ..progress import Progress
     "tags",
     multiple=True,
     metavar="NAME[:TAG]",
-    help="Name of the image; {name} and {version} in it are the project's, here and in FILE. Repeatable.",
+    help="Name of the image. {name} and {version} are replaced by the project's values, here and in FILE. "
+    "Repeatable.",
 )
 @click.option("--push", is_flag=True, help="Push every tag to its registry.")
 @click.option(
-    "--load", is_flag=True, help="Put the image into docker's store, else podman's; with --with, the builder's own."
+    "--load",
+    is_flag=True,
+    help="Load the image into docker's store, or into podman's if docker does not answer; with --with, into that "
+    "builder's own store.",
 )
 @smoke_options
 @click.option(
@@ -69,8 +73,9 @@ from ..progress import Progress
     "--output",
     multiple=True,
     metavar="FILE",
-    help="Write a tar that docker and podman load under every tag; - is standard output. Or type=docker,dest=FILE, "
-    "type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, type=registry as --push. Repeatable.",
+    help="Write a tar that docker and podman can load, with every tag; - means standard output. Also: "
+    "type=docker,dest=FILE, type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, or type=registry (same as "
+    "--push). Repeatable.",
 )
 @with_option
 @engine_option
@@ -79,15 +84,17 @@ from ..progress import Progress
 @click.option(
     "--pull",
     is_flag=True,
-    help="Take the base as its registry has it now, or fail; never from the store of docker, podman or buildah. "
-    "A Dagger engine asks anew in each session without it.",
+    help="Always pull the base image from its registry, or fail; never use the copy in the store of docker, podman "
+    "or buildah. A Dagger engine checks the registry in each session even without this option.",
 )
-@click.option("--metadata-file", metavar="FILE", help="Write what was made as JSON, in buildx's field names.")
+@click.option(
+    "--metadata-file", metavar="FILE", help="Write a JSON description of the result, with buildx's field names."
+)
 @click.option("--iidfile", metavar="FILE", help="Write the image ID (the config's digest) here.")
 @engine_timeout_option
 @jobs_option
 @progress_option
-@quiet_option("Print only the digest; of several projects, each name and digest.")
+@quiet_option("Print only the digest; for several projects, the name and digest of each.")
 @verbose_option("Show what the builder prints.")
 @settled
 def command(
@@ -138,7 +145,9 @@ def command(
     )
     engine = check_engine(engine, no_engine(builder))
     if form and not kind_of(builder).capabilities.forms and by_flag("form"):
-        raise UsageError("--format is for builders that take a Dockerfile", do="Add --with docker, or leave it out.")
+        raise UsageError(
+            "--format works only with builders that use a Dockerfile", do="Add --with docker, or remove --format."
+        )
     opening = partial(
         opened,
         builder,
@@ -160,7 +169,7 @@ def command(
     result = evolve(result, outputs=tuple(files))
     progress.finish(result)
     if not target.outputs:
-        progress.note("nothing was asked for, so the image stays with the builder; add --push, --load or -o FILE.tar")
+        progress.note("no output was requested, so the image stays in the builder; add --push, --load or -o FILE.tar")
     write_files(target, result)
     digest = result.digest or result.image_id
     for line in ([digest] if digest else []) if quiet else _report(result):
@@ -178,7 +187,7 @@ def _streamed(outputs: Sequence[Output]) -> Iterator[tuple[tuple[Output, ...], P
         yield tuple(outputs), None
         return
     if len(asked) > 1:
-        raise UsageError("standard output takes one tar", where="-o -", do="Leave one out.")
+        raise UsageError("only one tar can go to standard output", where="-o -", do="Remove one of them.")
     if sys.stdout.isatty():
         raise UsageError(
             "a tar is not written to a terminal", where="-o -", do="Send it to a file or a program: … | docker load"

@@ -37,8 +37,8 @@ _SHOWN = 25
 
 @click.command(
     "diff",
-    short_help="Compare two images, whatever they are in.",
-    epilog="Exit codes: 0 equal but for the listed noise, 1 different, 2 used wrongly.",
+    short_help="Compare two images from any source.",
+    epilog="Exit codes: 0 equal except for the listed noise, 1 different, 2 wrong usage.",
 )
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
@@ -48,14 +48,14 @@ _SHOWN = 25
     "builders",
     metavar="BUILDER[,BUILDER]",
     default="",
-    help="What builds a project, or whose store has an image: for both, or for A and B: dagger, docker, podman, "
-    "buildah. A project is otherwise built by what $DAGGER_AML_WITH or its file says, else by dagger; an image is "
-    "taken from its registry.",
+    help="Builder of a project, or the store that has an image (dagger, docker, podman, buildah): one for both, or "
+    "two with a comma for A and B. By default, a project is built by what $DAGGER_AML_WITH or its file sets, else by "
+    "dagger; an image is read from its registry.",
 )
 @engine_option
 @click.option("--all", "show_all", is_flag=True, help=f"Print every difference, not only the first {_SHOWN}.")
 @json_option()
-@quiet_option("Print nothing: only the exit code tells.")
+@quiet_option("Print nothing; only set the exit code.")
 @settled
 def command(
     a: str,
@@ -82,7 +82,9 @@ def command(
     if not any(side.graph for side in sides):
         said = [name for name, value in given.items() if value and name != "platform"]
         if said:
-            raise UsageError(f"--{said[0].replace('_', '-')} is for a project", do="Name a project's folder.")
+            raise UsageError(
+                f"--{said[0].replace('_', '-')} works only with a project", do="Name a project's folder."
+            )
     building = [side.builder for side in sides if side.graph and side.builder]
     built = any(kind_of(name).capabilities.connects_to_engine for name in building)
     engine = check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
@@ -148,7 +150,9 @@ def _builders(text: str) -> tuple[str | None, str | None]:
     names = [each.strip() for each in text.split(",")] if text else []
     if len(names) > 2 or any(each not in BUILDERS for each in names):
         raise UsageError(
-            f"not one builder, or two with a comma: {text!r}", where="--with", do=f"Take of {', '.join(BUILDERS)}."
+            f"expected one builder, or two with a comma: {text!r}",
+            where="--with",
+            do=f"Choose from {', '.join(BUILDERS)}.",
         )
     return (names[0], names[-1]) if names else (None, None)
 

@@ -24,9 +24,12 @@ from ..options.project import project_options
 )
 @project_options
 @click.option(
-    "-o", "--output", metavar="FOLDER", help="Write Dockerfile and context here; else print the Dockerfile."
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    help="Write the Dockerfile and its context to FOLDER. Without this option, print the Dockerfile.",
 )
-@setting_option("format", help="classic is what every builder takes, ACR tasks included.", default="classic")
+@setting_option("format", help="classic works with every builder, including ACR tasks.", default="classic")
 @asking_options
 @force_option
 @settled
@@ -61,4 +64,4 @@ def command(
         folder = made.save(output, force=force)
         tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {found.name} {folder}")
     for note in plan.notes:
-        tell(f"note: {note}")
+        tell(f"warning: {note}")

@@ -21,12 +21,13 @@ from ..options.call import json_option
 _EMPTY = {"proxies": "no variable is set"}
 
 
-@click.command("doctor", short_help="Show what this machine has to build with.")
+@click.command("doctor", short_help="Show what this machine can build with.")
 @json_option()
 @engine_option
 @setting_option(
     "engine_timeout",
-    help="Also get and start an engine in Docker, and wait so long; else nothing is started.",
+    help="Also download and start an engine in Docker, and wait this long for it. Without this option, nothing is "
+    "started.",
     default=None,
     of_call=True,
 )
@@ -42,7 +43,7 @@ def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> 
     check_engine(engine)
     note = untested(engine) if engine else None
     if note:
-        tell(f"note: {note}")
+        tell(f"warning: {note}")
     found = anyio.run(partial(diagnose, engine=engine, engine_timeout=engine_timeout or 0, policy=policy_of_call()))
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
@@ -72,7 +73,7 @@ def _show(found: Diagnosis, engine: str | None) -> None:
     if not found.working:
         click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
     elif DEFAULT in found.working:
-        taking = f"`build --engine {masked(engine)}` takes that one" if engine else f"`build` takes {DEFAULT}"
-        click.echo(f"Working: {', '.join(found.working)}. {taking} unless --with says otherwise.")
+        taking = f"`build --engine {masked(engine)}` uses that engine" if engine else f"`build` uses {DEFAULT}"
+        click.echo(f"Working: {', '.join(found.working)}. {taking}; --with selects another builder.")
     else:
-        click.echo(f"Working: {', '.join(found.working)}. Say so: dagger-aml build --with {found.working[0]}")
+        click.echo(f"Working: {', '.join(found.working)}. Select one: dagger-aml build --with {found.working[0]}")

@@ -20,7 +20,7 @@ _MARKS = {"yes": "", "unknown": "?", "pythonpath": "*"}
 def command(as_json: bool) -> None:
     """List the prebuilt images that --base knows by name, and what is assumed of each.
 
-    EXTRAS says whether the start script honours AZUREML_EXTRA_*, which the recipes dynamic and preinstalled need;
+    EXTRAS says whether the start script supports AZUREML_EXTRA_*, which the recipes dynamic and preinstalled need;
     SUPPORTED what Microsoft's page says; ENDS when the support of its Python ends, since that page names no dates.
     """
     if as_json:
@@ -50,7 +50,7 @@ def command(as_json: bool) -> None:
             f"{'yes' if image.supported else 'no longer':9}  {_HONOURS[image.facts.extras]:7}  {recipes}"
         )
     click.echo(
-        f"\nFacts of {catalog.FACTS_DATE}; the default is {catalog.DEFAULT.name}. Any reference works too.\n"
-        "?  if its start script honours AZUREML_EXTRA_*, which `dagger-aml plan --probe` asks it\n"
+        f"\nData of {catalog.FACTS_DATE}. The default is {catalog.DEFAULT.name}. Any other image reference works.\n"
+        "?  if its start script supports AZUREML_EXTRA_*: `dagger-aml plan --probe` finds out\n"
         "*  with --via pythonpath"
     )

@@ -39,15 +39,15 @@ def _report(draft: Draft, folder: str, written: tuple[str, ...], *, dry_run: boo
             yield from (f"--- {name} ---", text)
     yield from _found(draft)
     if draft.unknown:
-        yield "Not known, or to be seen to:"
+        yield "Unknown, or needs your attention:"
         yield from (f"  {each}" for each in draft.unknown)
     there = [*draft.kept, *(() if dry_run else (name for name in draft.files if name not in written))]
     if there:
-        yield f"Left as it is: {', '.join(there)}"
+        yield f"Not changed: {', '.join(there)}"
     if dry_run:
         yield f"Would write: {', '.join(draft.files) or 'nothing'}"
     else:
-        yield f"Wrote {' and '.join(written)}" if written else "Nothing was to be written"
+        yield f"Wrote {' and '.join(written)}" if written else "Nothing to write"
     words = [shlex.quote(folder)] if folder != "." else []
     yield "Next:"
     yield "  " + " ".join(["dagger-aml plan", *words])
@@ -65,16 +65,19 @@ def _found(draft: Draft) -> Iterator[str]:
     yield f"  recipe {project.recipe} ({project.sources['recipe']})"
     if project.requirements:
         if draft.unnamed:
-            yield f"{shown(project.requirements, project)} does not name these; others that it names may bring them:"
+            yield (
+                f"{shown(project.requirements, project)} does not list these packages; packages that it lists may "
+                "install them:"
+            )
             yield from (f"  {each.package}: {each.why}" for each in draft.unnamed)
         return
     if pins.pinned:
-        yield f"Packages, at the versions of {draft.installed.shown}:"
+        yield f"Packages, with the versions found in {draft.installed.shown}:"
         yield from (f"  {each.text}  {each.why}" for each in pins.pinned)
     elif not pins.needed:
         yield "Packages: none; the entry script needs only what Python and the base have."
     if pins.todo:
-        yield "Packages to see to; as it is, the image will not have them:"
+        yield "Packages that need your action; without it, the image will not have them:"
         yield from (f"  {each.name}: {each.why}; {each.todo}" for each in pins.todo)
         if any(not each.text for each in pins.todo):
-            yield "  (in the environment in which the model was trained, init knows more)"
+            yield "  (run init in the environment in which the model was trained: it finds more there)"

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
 @project_options
-@json_option("As JSON, with digests of everything local.")
-@click.option("--why", is_flag=True, help="Add why each step stands where it does, and where each value is from.")
+@json_option("Print the plan as JSON, with digests of all local files.")
+@click.option(
+    "--why", is_flag=True, help="Also show the reason for each step's position, and where each value comes from."
+)
 @click.option(
     "--against",
     metavar="FILE|IMAGE",
-    help="Add which steps would run again and which layers would be new, and why, had that been built before: a file "
-    "that plan --json wrote, a tar, oci:FOLDER, or an image of a registry; with --with, of that builder's store.",
+    help="Compare with an earlier build: show which steps would run again and which layers would be new, and why. "
+    "The earlier build is a file from plan --json, a tar, oci:FOLDER, or an image in a registry (with --with: "
+    "in that builder's store).",
 )
 @asking_options
 @settled

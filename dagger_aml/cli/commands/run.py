@@ -41,8 +41,8 @@ PORT = "6789:5001"
     "run",
     cls=Debugged,
     short_help="Serve a project, an image or a tar, until Ctrl-C.",
-    epilog="Ctrl-C stops and removes everything. Ask it from another terminal: "
-    "dagger-aml score http://127.0.0.1:6789 --request request.json",
+    epilog="Ctrl-C stops and removes everything. Send a request from another terminal: dagger-aml score "
+    "http://127.0.0.1:6789 --request request.json",
 )
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]")
 @partial(project_options, argument=False)
@@ -50,18 +50,20 @@ PORT = "6789:5001"
     "-p",
     "--publish",
     metavar="[ADDRESS:]PORT[:5001]",
-    help="Port of this machine; 6789 unless given, any free one if that is taken.",
+    help="Port on this machine (default: 6789, or a free port if 6789 is in use).",
 )
 @with_option
 @engine_option
-@click.option("--local", is_flag=True, help="No image: the code under the real server in a throw-away environment.")
+@click.option(
+    "--local", is_flag=True, help="Build no image: run the code with the real server in a temporary environment."
+)
 @debug_option
 @click.option("-d", "--detach", is_flag=True, help="Leave the container running (docker and podman).")
-@click.option("--name", metavar="NAME", help="Of the container (docker and podman).")
+@click.option("--name", metavar="NAME", help="Name of the container (docker and podman).")
 @ready_option
 @progress_option
 @quiet_option("Print only the URL.")
-@verbose_option("Show also what the server and the builder print.")
+@verbose_option("Also show what the server and the builder print.")
 @settled
 def command(
     target: str,
@@ -92,14 +94,14 @@ def command(
     if (detach or name) and (everywhere or local):
         flag = "--detach" if detach else "--name"
         raise UsageError(
-            "--local serves as long as this command runs" if local
-            else "a Dagger engine stops what it serves when the session ends, which this command holds",
-            where=flag, do="Add --with docker or --with podman." if not local else f"Leave {flag} out.",
+            "--local serves only while this command runs" if local
+            else "a Dagger engine stops the server when this command and its session end",
+            where=flag, do="Add --with docker or --with podman." if not local else f"Remove {flag}.",
         )  # fmt: skip
-    engine = check_engine(engine, "--local connects to no Dagger engine" if local else no_engine(builder))
+    engine = check_engine(engine, "--local does not use a Dagger engine" if local else no_engine(builder))
     found = read_target(target, given)
     if local and not found.project:
-        raise UsageError("--local serves a project", do="Name a project's folder.")
+        raise UsageError("--local works only with a project", do="Name a project's folder.")
     attach = debug_port(debug, found, local=local)
     show = _Shown(quiet=quiet, verbose=verbose, everywhere=everywhere)
     if attach:
@@ -138,7 +140,7 @@ async def _run(target: Target, how: _How, progress: Progress, show: _Shown) -> N
         show.ready(endpoint, target)
         if how.detach:
             container = how.name or endpoint.container
-            tell(f"left running; stop and remove it with: {how.by} rm --force {container}")
+            tell(f"the container is still running; stop and remove it with: {how.by} rm --force {container}")
             return
         await endpoint.log.ended.wait()
     from ...serving.causes import why_not_started
@@ -206,7 +208,7 @@ def _published(text: str | None) -> Published:
         raise UsageError(f"not a port: {text!r}", where="-p", do="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
     port = int(match["port"])
     if text is None and not is_free(port):
-        tell(f"port {port} is in use; taking another")
+        tell(f"port {port} is in use; using another")
         port = 0
     return Published(port, match["address"] or "127.0.0.1", int(match["inner"] or 5001))
 

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 @click.command(
     "score",
     short_help="Post a request and show, time and check the answer.",
-    epilog="Exit code 1 when the status is not 200 or the answer is another than the expected one.",
+    epilog="Exit code 1 when the status is not 200 or the answer differs from the expected one.",
 )
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]")
 @partial(project_options, argument=False)
-@click.option("--request", metavar="FILE", help="What is posted.  [default: the project's request.json]")
-@click.option("--expect", metavar="FILE", help="The answer that it must give.  [default: the project's answer.json]")
+@click.option(
+    "--request", metavar="FILE", help="File with the request to post.  [default: the project's request.json]"
+)
+@click.option("--expect", metavar="FILE", help="File with the expected answer.  [default: the project's answer.json]")
 @click.option(
     "-n", "number", type=click.IntRange(1), default=1, metavar="NUMBER", show_default=True, help="How many requests."
 )
@@ -53,14 +55,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many at a time.",
 )
-@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Sent with it; for a URL's key.")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="HTTP header to send to a URL, for example with its key.",
+)
 @json_option()
 @with_option
 @engine_option
 @ready_option
 @progress_option
 @quiet_option("Show no progress.")
-@verbose_option("Show also all that the image prints.")
+@verbose_option("Also show everything that the image prints.")
 @settled
 def command(
     target: str,
@@ -89,11 +98,13 @@ def command(
     dagger-aml score http://127.0.0.1:6789 --request request.json --expect answer.json
     """
     found = read_target(target, given, url=True)
-    engine = check_engine(engine, "a URL is asked as it is" if found.url else no_engine(builder))
+    engine = check_engine(
+        engine, "a request to a URL does not use a Dagger engine" if found.url else no_engine(builder)
+    )
     asked = _Asked.of(found, request, expect, number, at_once)
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:
-        raise UsageError("headers are for a URL", where="--header", do="Leave them out.")
+        raise UsageError("headers can be sent only to a URL", where="--header", do="Remove them.")
     with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
         ok = anyio.run(
             partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
@@ -219,7 +230,7 @@ def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked,
             f"p95 {times['p95_ms']:.1f} ms, {times['per_second']:.0f} a second; {good} of {len(answers)} gave 200"
         )
     if difference and asked.expected:
-        say(f"the answer is another than expected ({near(asked.expected)}): {difference}")
+        say(f"the answer differs from the expected one ({near(asked.expected)}): {difference}")
     elif asked.expected and first.status == 200:
         say(f"the answer is the expected one ({near(asked.expected)})")
 

@@ -142,7 +142,7 @@ def _converted(kind: click.ParamType[Any], found: Stated, option: click.Option |
 
 def _is_terminal(mode: str, origin: Origin) -> None:
     if mode == "tty" and not sys.stderr.isatty():
-        raise UsageError("standard error is no terminal", where=str(origin), do="Take plain.")
+        raise UsageError("standard error is not a terminal", where=str(origin), do="Use plain.")
 
 
 _CHECKS: Mapping[str, Callable[[str, Origin], None]] = {

@@ -27,5 +27,5 @@ def verbose_option(help: str) -> Decorator:
 
 def force_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--force``"""
-    text = "Replace FOLDER even if something else wrote it."
+    text = "Replace FOLDER even if dagger-aml did not write it."
     return click.option("--force", is_flag=True, help=text)(function)

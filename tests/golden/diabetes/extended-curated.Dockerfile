@@ -1,14 +1,14 @@
 # Written by dagger-aml <version> from diabetes
 # Build it with: docker build -t NAME THIS_FOLDER
 #
-# Assumed of mcr.microsoft.com/azureml/curated/minimal-py312-cuda12.4-inference:latest:
+# Assumed facts of mcr.microsoft.com/azureml/curated/minimal-py312-cuda12.4-inference:latest:
 # - user dockeruser is 1000:1000
 # - Python environment /azureml-envs/minimal, owner 0:0, Python 3.12
-# - start script honours AZUREML_EXTRA_*: no
+# - start script supports AZUREML_EXTRA_*: no
 # - working directory /; no ONBUILD, no VOLUME
-# - /var/azureml-app is a dir of 1000:1000, mode 0755
-# `dagger-aml build` asks the real base instead.
-# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# - /var/azureml-app is a dir, owner 1000:1000, mode 0755
+# `dagger-aml build` probes the real base image instead.
+# The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from the registry.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/curated/minimal-py312-cuda12.4-inference:latest
 
@@ -29,7 +29,7 @@ COPY ["context/2/k/", "/var/azureml-app/azureml-models/diabetes/1/"]
 COPY ["context/empty/e/", "/var/"]
 COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
 
-# what the image says of itself
+# image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
 LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"pip check\",\"\",\"000000000000\"],[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"

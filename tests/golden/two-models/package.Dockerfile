@@ -1,14 +1,14 @@
 # Written by dagger-aml <version> from two-models
 # Build it with: docker build -t NAME THIS_FOLDER
 #
-# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# Assumed facts of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
 # - user dockeruser is 1000:1000
 # - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
-# - start script honours AZUREML_EXTRA_*: unknown
+# - start script supports AZUREML_EXTRA_*: unknown
 # - working directory /; no ONBUILD, no VOLUME
-# - /var/azureml-app is a dir of 1000:1000, mode 0755
-# `dagger-aml build` asks the real base instead.
-# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# - /var/azureml-app is a dir, owner 1000:1000, mode 0755
+# `dagger-aml build` probes the real base image instead.
+# The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from the registry.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
 
@@ -32,7 +32,7 @@ COPY ["context/3/k/", "/var/azureml-app/azureml-models/demand/1/"]
 COPY ["context/empty/e/", "/var/azureml-app/"]
 COPY --chown=1000:1000 ["context/4/k/", "/var/azureml-app/code/"]
 
-# what the image says of itself
+# image config
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models"
 ENV AZUREML_ENTRY_SCRIPT="code/score.py"
 ENV AZUREML_SOURCE_DIRECTORY="code"

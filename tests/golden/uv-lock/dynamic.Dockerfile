@@ -1,16 +1,16 @@
 # Written by dagger-aml <version> from uv-lock
 # Build it with: docker build -t NAME THIS_FOLDER
 #
-# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# Assumed facts of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
 # - user dockeruser is 1000:1000
 # - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
-# - start script honours AZUREML_EXTRA_*: unknown
+# - start script supports AZUREML_EXTRA_*: unknown
 # - working directory /; no ONBUILD, no VOLUME
-# - /var/azureml-app is a dir of 1000:1000, mode 0755
-# `dagger-aml build` asks the real base instead.
-# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
-# Note: 3 packages of requirements.txt are installed at every start: starts are slower and need the network, and replicas can differ if a version is not pinned. For production, use the `extended` or `preinstalled` recipe.
-# Note: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images no longer support it, so the packages would be missing without an error. Use the `extended` recipe.
+# - /var/azureml-app is a dir, owner 1000:1000, mode 0755
+# `dagger-aml build` probes the real base image instead.
+# The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from the registry.
+# Warning: 3 packages of requirements.txt are installed at every start: starts are slower and need the network, and replicas can differ if a version is not pinned. For production, use the `extended` or `preinstalled` recipe.
+# Warning: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images no longer support it, so the packages would be missing without an error. Use the `extended` recipe.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
 
@@ -22,7 +22,7 @@ COPY --chown=1000:1000 ["context/1/k/", "/var/azureml-app/"]
 COPY ["context/empty/e/", "/var/azureml-app/"]
 COPY --chown=0:0 ["context/2/k/", "/var/azureml-app/"]
 
-# what the image says of itself
+# image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_EXTRA_REQUIREMENTS_TXT="requirements.txt"
 LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"],[\"write requirements.txt\",\"/var/azureml-app/requirements.txt\",\"000000000000\"]]}"

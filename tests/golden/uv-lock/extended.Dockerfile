@@ -1,14 +1,14 @@
 # Written by dagger-aml <version> from uv-lock
 # Build it with: docker build -t NAME THIS_FOLDER
 #
-# Assumed of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
+# Assumed facts of mcr.microsoft.com/azureml/minimal-py312-inference:latest:
 # - user dockeruser is 1000:1000
 # - Python environment /opt/miniconda/envs/amlenv, owner 1000:1000, Python 3.12
-# - start script honours AZUREML_EXTRA_*: unknown
+# - start script supports AZUREML_EXTRA_*: unknown
 # - working directory /; no ONBUILD, no VOLUME
-# - /var/azureml-app is a dir of 1000:1000, mode 0755
-# `dagger-aml build` asks the real base instead.
-# The base is not pinned by its digest: `dagger-aml dockerfile --pin` asks the registry for it.
+# - /var/azureml-app is a dir, owner 1000:1000, mode 0755
+# `dagger-aml build` probes the real base image instead.
+# The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from the registry.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
 
@@ -26,7 +26,7 @@ RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "P
 COPY ["context/empty/e/", "/var/"]
 COPY --chown=1000:1000 ["context/2/k/", "/var/azureml-app/"]
 
-# what the image says of itself
+# image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy uv.lock as requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip uv.lock (3 packages)\",\"\",\"000000000000\"],[\"pip check\",\"\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
