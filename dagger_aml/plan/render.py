@@ -121,7 +121,7 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
             yield f"  {name}: {source}"
     for note in plan.notes:
         yield ""
-        yield f"Note: {note}"
+        yield f"Warning: {note}"
 
 
 def left_out(layers: tuple[Layer, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
