@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .backends.runtime import Published
     from .base.facts import BaseFacts
     from .building.build import build, container, image
-    from .building.plans import ask, dockerfile, make_plan
+    from .building.plans import dockerfile, make_plan, probe
     from .errors import (
         BaseError,
         BuildError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         GraphError,
         ProjectError,
         RegistryDenied,
-        TryAgain,
+        TransientError,
         UsageError,
     )
     from .graph.access import Access
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .graph.values import FromBase
     from .network.mounts import secret_mount
     from .oci.model import Layer
-    from .plan.keys import fingerprint
+    from .plan.keys import runtime_key
     from .plan.model import Plan
     from .policy import Policy
     from .project.load import load_project
@@ -78,7 +78,7 @@ _WHERE = {
         "image",
     ),
     "building.plans": (
-        "ask",
+        "probe",
         "dockerfile",
         "make_plan",
     ),
@@ -91,7 +91,7 @@ _WHERE = {
         "GraphError",
         "ProjectError",
         "RegistryDenied",
-        "TryAgain",
+        "TransientError",
         "UsageError",
     ),
     "graph.access": ("Access",),
@@ -115,7 +115,7 @@ _WHERE = {
     "graph.values": ("FromBase",),
     "network.mounts": ("secret_mount",),
     "oci.model": ("Layer",),
-    "plan.keys": ("fingerprint",),
+    "plan.keys": ("runtime_key",),
     "plan.model": ("Plan",),
     "policy": ("Policy",),
     "project.load": ("load_project",),

@@ -16,22 +16,22 @@ _LAST_LINES, _LONGEST_LINE = 20, 300
 class DaggerAmlError(Exception):
     """Base of every error that dagger-aml raises on purpose.
 
-    :param what: what happened, one sentence without a final full stop.
-    :param where: ``file:line``, a flag, or the name of a step.
-    :param do: what the reader can do next, one or more lines.
+    :param message: what happened, one sentence without a final full stop.
+    :param location: ``file:line``, a flag, or the name of a step.
+    :param hint: what the reader can do next, one or more lines.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, *, where: str | None = None, do: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.do = do
+    def __init__(self, message: str, *, location: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.location = location
+        self.hint = hint
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}\n{_indent(self.do)}" if self.do else head
+        head = f"{self.location}: {self.message}" if self.location else self.message
+        return f"{head}\n{_indent(self.hint)}" if self.hint else head
 
 
 class UsageError(DaggerAmlError):
@@ -53,11 +53,11 @@ def unreadable(error: OSError, path: str | os.PathLike[str]) -> ProjectError:
 
     shut = Path(path)
     if not isinstance(error, PermissionError):
-        return ProjectError(f"cannot be read ({error.strerror or error})", where=str(shut))
+        return ProjectError(f"cannot be read ({error.strerror or error})", location=str(shut))
     while shut != shut.parent and not os.access(shut.parent, os.X_OK):
         shut = shut.parent
-    do = "Give this user read permission, or run as a user who has it."
-    return ProjectError("cannot be read (permission denied)", where=str(shut), do=do)
+    hint = "Give this user read permission, or run as a user who has it."
+    return ProjectError("cannot be read (permission denied)", location=str(shut), hint=hint)
 
 
 class GraphError(UsageError):
@@ -78,46 +78,46 @@ class BuildError(DaggerAmlError):
 
     def __init__(
         self,
-        what: str,
+        message: str,
         *,
         step: str | None = None,
         command: tuple[str, ...] = (),
         output: str = "",
-        do: str | None = None,
+        hint: str | None = None,
     ) -> None:
-        super().__init__(what, where=step, do=do)
+        super().__init__(message, location=step, hint=hint)
         self.step = step
         self.command = command
         self.output = output
 
     def __str__(self) -> str:
-        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        parts = [f"{self.location}: {self.message}" if self.location else self.message]
         if self.command:
             parts.append(_indent(f"command: {_shown(self.command)}"))
         if self.output:
             lines = self.output.strip().splitlines()[-_LAST_LINES:]
             parts.append(_indent("\n".join(_cut(line) for line in lines), "  | "))
-        if self.do:
-            parts.append(_indent(self.do))
+        if self.hint:
+            parts.append(_indent(self.hint))
         return "\n".join(parts)
 
 
 class EngineNotFound(DaggerAmlError):
     """No Dagger engine answered: exit code 1.
 
-    :param tried: the ways that were tried, each with why it led nowhere.
+    :param attempts: the ways that were tried, each with why it led nowhere.
     """
 
-    def __init__(self, what: str, *, tried: tuple[str, ...] = (), do: str | None = None) -> None:
-        super().__init__(what, do=do)
-        self.tried = tried
+    def __init__(self, message: str, *, attempts: tuple[str, ...] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.attempts = attempts
 
 
 class RegistryDenied(DaggerAmlError):
     """The registry answered 401 or 403: exit code 1."""
 
 
-class TryAgain(DaggerAmlError):
+class TransientError(DaggerAmlError):
     """An engine or a registry was gone, unreachable or busy; the same call may go through later: exit code 75.
 
     :param after: seconds that the registry asks to wait before, 0 where it says nothing; None where this process
@@ -127,13 +127,13 @@ class TryAgain(DaggerAmlError):
     exit_code = 75
 
     def __init__(
-        self, what: str, *, where: str | None = None, do: str | None = None, after: float | None = 0
+        self, message: str, *, location: str | None = None, hint: str | None = None, after: float | None = 0
     ) -> None:
-        super().__init__(what, where=where, do=do)
+        super().__init__(message, location=location, hint=hint)
         self.after = after
 
 
-class EngineGone(TryAgain):
+class EngineGone(TransientError):
     """The Dagger engine went away while it worked, or no longer knows the session: exit code 75.
 
     Nothing that goes through this session can help any more, so nothing is tried again in it.

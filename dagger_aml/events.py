@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["Event", "OnEvent", "Output", "Said", "StepDone", "StepStarted", "Transferred", "ignore"]
+__all__ = ["Event", "Message", "OnEvent", "Output", "StepDone", "StepStarted", "Transferred", "ignore"]
 
 
 @frozen
@@ -41,21 +41,21 @@ class StepDone:
 class Transferred:
     """Bytes have moved: first none, then more and more.
 
-    :param what: ``sent`` to the engine, ``pushed`` to a registry, ``written`` to a file.
+    :param kind: ``sent`` to the engine, ``pushed`` to a registry, ``written`` to a file.
     :param name: the step whose files are sent, the reference, the file.
     :param done: bytes so far.
     :param total: bytes that there are to move; None where that is not known. The last event of a push or a file
         has as many as ``done``.
     """
 
-    what: Literal["sent", "pushed", "written"]
+    kind: Literal["sent", "pushed", "written"]
     name: str
     done: int
     total: int | None = None
 
 
 @frozen
-class Said:
+class Message:
     """Something worth a line: which builder is used, what is being pulled, exported or pushed."""
 
     text: str
@@ -68,7 +68,7 @@ class Output:
     text: str
 
 
-Event = StepStarted | StepDone | Transferred | Said | Output
+Event = StepStarted | StepDone | Transferred | Message | Output
 OnEvent = Callable[[Event], None]
 
 

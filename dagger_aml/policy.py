@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import anyio
 from attrs import evolve, fields, frozen
 
-from .errors import TryAgain
-from .events import OnEvent, Said
+from .errors import TransientError
+from .events import Message, OnEvent
 
 T = TypeVar("T")
 
@@ -105,21 +105,21 @@ DEFAULT = Policy()
 
 
 async def retry(work: Callable[[], Awaitable[T]], on_event: OnEvent, policy: Policy = DEFAULT) -> T:
-    """What ``work`` gives; where it raises :class:`~dagger_aml.errors.TryAgain`, after a few tries.
+    """What ``work`` gives; where it raises :class:`~dagger_aml.errors.TransientError`, after a few tries.
 
     Between two tries it pauses as the policy says, or as long as the registry asks for (``Retry-After``) where that
     is longer. An event tells each. Nothing here limits how long a try takes: ``work`` does.
 
-    :raises TryAgain: of the last try, or of one that need not be repeated (``after`` is None).
+    :raises TransientError: of the last try, or of one that need not be repeated (``after`` is None).
     """
     pauses = policy.retry_pauses_seconds
     for number, pause in enumerate(pauses, 2):
         try:
             return await work()
-        except TryAgain as error:
+        except TransientError as error:
             if error.after is None or error.after > policy.longest_retry_after_seconds:
                 raise
             wait = max(pause, error.after)
-            on_event(Said(f"{error.what}; retrying in {wait:.0f} s ({number} of {len(pauses) + 1})"))
+            on_event(Message(f"{error.message}; retrying in {wait:.0f} s ({number} of {len(pauses) + 1})"))
         await anyio.sleep(wait)
     return await work()

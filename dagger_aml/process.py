@@ -23,7 +23,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @frozen
-class Done:
+class CompletedProcess:
     """A program that ended.
 
     :param out: its standard output; empty where that went elsewhere.
@@ -45,7 +45,7 @@ async def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     grace_seconds: float = DEFAULT.terminate_grace_seconds,
-) -> Done:
+) -> CompletedProcess:
     """Run a program to its end; when cancelled, end it and all that it started first.
 
     :param on_line: takes each line of output and error as it comes, without colours; then ``Done`` has neither.
@@ -79,7 +79,7 @@ async def run(
         with anyio.CancelScope(shield=True):
             await _end(process, grace_seconds)
         raise
-    return Done(code, "\n".join(out), "\n".join(err))
+    return CompletedProcess(code, "\n".join(out), "\n".join(err))
 
 
 async def _talk(

@@ -29,7 +29,7 @@ from .backends.base import Image as AsyncImage
 from .backends.outputs import Export
 from .backends.result import Result
 from .building.build import Outputs, build, image
-from .building.plans import ask
+from .building.plans import probe
 from .events import OnEvent, ignore
 from .graph.base import DEFAULT_PLATFORM
 from .graph.graph import Graph
@@ -115,9 +115,9 @@ class Builder:
     builder: AsyncBuilder
     _portal: BlockingPortal
 
-    def ask(self, graph: Graph) -> Plan:
-        """Ask the real bases, pin them, and plan on what they answered; see :func:`dagger_aml.ask`."""
-        return _call(self._portal, partial(ask, graph, self.builder))
+    def probe(self, graph: Graph) -> Plan:
+        """Ask the real bases, pin them, and plan on what they answered; see :func:`dagger_aml.probe`."""
+        return _call(self._portal, partial(probe, graph, self.builder))
 
     def build(
         self,

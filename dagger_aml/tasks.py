@@ -10,7 +10,7 @@ import anyio
 
 
 @asynccontextmanager
-async def beside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def background_task(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Run something while the block runs, and stop it then. The block's own error comes out as it is, in no group."""
     failed: Exception | None = None
     async with anyio.create_task_group() as tasks:

@@ -18,7 +18,7 @@ def human_size(number: int) -> str:
     return f"{amount:.1f} GB"
 
 
-def masked(value: str) -> str:
+def redact_url(value: str) -> str:
     """A value without the user and password of its URL, whatever characters these hold."""
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)
     before = scheme[0] if scheme else ""
@@ -26,12 +26,12 @@ def masked(value: str) -> str:
     return f"{before}***@{host}" if at else value
 
 
-def words(text: str) -> str:
+def redact_urls(text: str) -> str:
     """A sentence, with whatever URLs it holds masked."""
     return re.sub(r"(?<=://)\S*@", "***@", text)
 
 
-def hidden(text: str, sensitive: Iterable[str]) -> str:
+def redact(text: str, sensitive: Iterable[str]) -> str:
     """A builder's output without what must not be seen."""
     for each in sensitive:
         if each in text:

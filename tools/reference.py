@@ -102,12 +102,12 @@ def _rows(command: click.Command, options: Sequence[click.Option]) -> Iterator[s
     context = click.Context(command, info_name="dagger-aml")
     yield "| flag | default | variable | what it does |\n|---|---|---|---|"
     for option in options:
-        notes = dict(re.findall(_NOTE, option.help or ""))
+        warnings = dict(re.findall(_NOTE, option.help or ""))
         text = re.sub(_NOTE, "", option.help or "").strip()
-        variable = option.envvar if isinstance(option.envvar, str) else notes.get("env")
+        variable = option.envvar if isinstance(option.envvar, str) else warnings.get("env")
         if option.multiple and not re.search("repeatable|several times", text, re.I):
             text += " Repeatable."
-        default = _default(option) or _plain(notes.get("default", ""))
+        default = _default(option) or _plain(warnings.get("default", ""))
         cells = [_shown_flag(option, context), default, f"`{variable}`" if variable else "", _plain(text)]
         yield f"| {' | '.join(cells)} |"
     yield ""

@@ -86,7 +86,7 @@ def read_pickle(path: Path) -> Pickled | None:
                 return None
             return _opcodes(head + file.read(LONGEST - len(head)), cut=bool(file.read(1)))
     except OSError as error:
-        raise ProjectError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise ProjectError(f"cannot be read ({error.strerror})", location=str(path)) from None
 
 
 def _opcodes(data: bytes, *, cut: bool) -> Pickled:

@@ -111,7 +111,7 @@ class Image(Protocol):
         """Push to a registry.
 
         :raises RegistryDenied: 401 or 403.
-        :raises TryAgain: unreachable, 429 or 5xx.
+        :raises TransientError: unreachable, 429 or 5xx.
         """
         ...
 
@@ -151,7 +151,7 @@ class Builder(Protocol):
         """The same builder, what it does told to another callback: for several images at once."""
         ...
 
-    async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """The real base's digest (None for one that only a local store has), and its facts.
 
         :raises RegistryDenied: the registry wants a login.
@@ -224,7 +224,7 @@ def own_image(image: object, kind: type[T], name: str, use: str) -> T:
 def has_no_shell(base: From) -> BaseError:
     """The error for a base in which the probe cannot be run."""
     return BaseError(
-        "the base has no /bin/sh", where=f"base {base.pinned}", do="Use a base image with a POSIX shell."
+        "the base has no /bin/sh", location=f"base {base.pinned}", hint="Use a base image with a POSIX shell."
     )
 
 
@@ -232,8 +232,8 @@ def cannot_run(base: From) -> BaseError:
     """The error for a base of another processor, where nothing emulates that."""
     return BaseError(
         f"the builder's machine cannot run {base.platform}",
-        where=f"base {base.pinned}",
-        do="Install QEMU user emulation on the builder's machine (Debian and Ubuntu: apt-get install "
+        location=f"base {base.pinned}",
+        hint="Install QEMU user emulation on the builder's machine (Debian and Ubuntu: apt-get install "
         "qemu-user-static binfmt-support; with Docker: docker run --privileged --rm tonistiigi/binfmt "
         "--install all), or build on a machine of that platform.",
     )

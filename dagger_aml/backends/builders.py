@@ -44,4 +44,4 @@ def kinds() -> tuple[Kind, ...]:
 def unknown(name: str) -> UsageError:
     """The error for a name that no builder has."""
     others = [each for each in BUILDERS if each != DEFAULT]
-    return UsageError(f"no such builder: {name}", where="--with", do=f"Use {', '.join(others)} or {DEFAULT}.")
+    return UsageError(f"no such builder: {name}", location="--with", hint=f"Use {', '.join(others)} or {DEFAULT}.")

@@ -11,8 +11,8 @@ from typing import TypeVar
 import anyio
 from attrs import frozen
 
-from ..errors import BuildError, DaggerAmlError, EngineGone, TryAgain
-from ..events import Event, OnEvent, Said, Transferred, ignore
+from ..errors import BuildError, DaggerAmlError, EngineGone, TransientError
+from ..events import Event, Message, OnEvent, Transferred, ignore
 from ..oci.messages import Peer
 from ..policy import DEFAULT, Policy, retry
 from .transfers import looking
@@ -23,7 +23,7 @@ News = Callable[[], None]
 """To be called whenever something has come: an idle timeout begins anew."""
 
 
-def without_logins(text: str) -> str:
+def redact_logins(text: str) -> str:
     """A message without the users and passwords of its URLs, such as a proxy's."""
     return re.sub(r"(?<=://)[^\s/@]*@", "***@", text)
 
@@ -47,7 +47,7 @@ class Conversation:
     on_event: OnEvent = ignore
     translate: Callable[[Exception], DaggerAmlError | None] = lambda _: None
     gone: Callable[[], Awaitable[EngineGone | None]] = _always
-    redact: Callable[[str], str] = without_logins
+    redact: Callable[[str], str] = redact_logins
 
     async def call(self, work: Callable[[News], Awaitable[T]], *, idle_timeout_seconds: float) -> T:
         """What ``work`` gives: tried again where that may help, each try ended where nothing moves, in our words.
@@ -55,7 +55,7 @@ class Conversation:
         :param work: does all of it anew each time, and calls what it is given whenever something has come.
         :param idle_timeout_seconds: of each try, without news.
         :raises EngineGone: the builder went away; nothing is tried again.
-        :raises TryAgain: unreachable or busy, to the end; or silent, which one try shows.
+        :raises TransientError: unreachable or busy, to the end; or silent, which one try shows.
         """
 
         async def once() -> T:
@@ -93,7 +93,7 @@ class Conversation:
             ours = self.translate(error)
             if ours is None:
                 raise
-            ours.what = self.redact(ours.what)
+            ours.message = self.redact(ours.message)
             if isinstance(ours, BuildError):
                 ours.output = self.redact(ours.output)
             raise ours from None
@@ -102,9 +102,9 @@ class Conversation:
     async def _stall(self, idle_timeout_seconds: float) -> AsyncIterator[News]:
         """End the block where there is no news for too long; say so before.
 
-        :raises TryAgain: no data received for so long.
+        :raises TransientError: no data received for so long.
         """
-        where, notice_after = self.peer.location, self.policy.stall_notice_after_seconds
+        location, notice_after = self.peer.location, self.policy.stall_notice_after_seconds
         told = moved = time.monotonic()
 
         def news() -> None:
@@ -118,16 +118,18 @@ class Conversation:
                 scope.cancel()
             elif now - told > notice_after:
                 told = now
-                self.on_event(Said(f"{where}: no data from the registry for {now - moved:.0f} s; still waiting"))
+                self.on_event(
+                    Message(f"{location}: no data from the registry for {now - moved:.0f} s; still waiting")
+                )
 
         with anyio.CancelScope() as scope:
             async with looking(look):
                 yield news
         if scope.cancelled_caught:
-            raise TryAgain(
+            raise TransientError(
                 f"the registry does not answer: no data received for {idle_timeout_seconds:.0f} s",
-                where=where,
-                do="Check that the builder can reach the registry, then run the same command again. Finished "
+                location=location,
+                hint="Check that the builder can reach the registry, then run the same command again. Finished "
                 "steps are cached.",
                 after=None,
             )

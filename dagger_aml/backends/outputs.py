@@ -54,9 +54,9 @@ class Export:
         if not self.folder:
             check_file(self.path)
         elif self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
-            raise UsageError("is not a folder", where=str(self.path))
+            raise UsageError("is not a folder", location=str(self.path))
         elif self.path.is_dir() and any(self.path.iterdir()):
-            raise UsageError("is not empty", where=str(self.path), do="Name a new folder for the layout.")
+            raise UsageError("is not empty", location=str(self.path), hint="Name a new folder for the layout.")
         else:
             _check_parent(self.path)
 
@@ -69,21 +69,21 @@ def as_export(what: Export | Path | str) -> Export:
 def check_file(path: Path) -> None:
     """Refuse a file that cannot be written; raises as :meth:`Export.check`."""
     if path.is_dir():
-        raise UsageError("is a folder; a file name is needed", where=str(path))
+        raise UsageError("is a folder; a file name is needed", location=str(path))
     if path.exists() and not path.is_file():
-        raise UsageError("is not a regular file", where=str(path), do="For standard output, use -o -.")
+        raise UsageError("is not a regular file", location=str(path), hint="For standard output, use -o -.")
     _check_parent(path)
 
 
 def _check_parent(path: Path) -> None:
     parent = path.absolute().parent
     if not parent.is_dir():
-        raise UsageError("is in a folder that does not exist", where=str(path))
+        raise UsageError("is in a folder that does not exist", location=str(path))
     if not os.access(parent, os.W_OK | os.X_OK):
         raise UsageError(
             f"cannot be written: new files are not allowed in its folder, {parent}",
-            where=str(path),
-            do="Use another path.",
+            location=str(path),
+            hint="Use another path.",
         )
 
 
@@ -96,8 +96,8 @@ def check_platforms(output: Export, platforms: int) -> None:
     if platforms > 1 and output.type != "oci":
         raise UsageError(
             "an image for docker to load can have only one platform",
-            where="-o",
-            do="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
+            location="-o",
+            hint="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
         )
 
 
@@ -109,40 +109,44 @@ def parse_export(text: str) -> Export | Literal["push", "load"]:
     fields = next(csv.reader([text]), []) if "type=" in text else []
     if not any(each.strip().startswith("type=") for each in fields):
         if not text:
-            raise UsageError("is empty", where="-o", do=f"Write {_KINDS}.")
+            raise UsageError("is empty", location="-o", hint=f"Write {_KINDS}.")
         return Export(STDOUT if text == "-" else Path(text))
     said: dict[str, str] = {}
     for each in fields:
         key, equals, value = each.strip().partition("=")
         if not equals or key in said:
-            raise UsageError(f"not KEY=VALUE, or given twice: {each!r}", where=f"-o {text}", do=f"Write {_KINDS}.")
+            raise UsageError(
+                f"not KEY=VALUE, or given twice: {each!r}", location=f"-o {text}", hint=f"Write {_KINDS}."
+            )
         said[key] = value
     return _read(said, f"-o {text}")
 
 
-def _read(said: dict[str, str], where: str) -> Export | Literal["push", "load"]:
+def _read(said: dict[str, str], location: str) -> Export | Literal["push", "load"]:
     type_, dest = said.pop("type"), said.pop("dest", None)
     if type_ == "registry" or (type_ == "image" and said.get("push") == "true"):
         said.pop("push", None)
-        _no_more(said, where, "Name the image with -t. The builder chooses the layer compression.")
+        _no_more(said, location, "Name the image with -t. The builder chooses the layer compression.")
         return "push"
     if type_ not in ("docker", "oci"):
         what = f"unknown output type {type_!r}"
-        raise UsageError(what, where=where, do=_INSTEAD.get(type_, f"Write {_KINDS}."))
+        raise UsageError(what, location=location, hint=_INSTEAD.get(type_, f"Write {_KINDS}."))
     tar = said.pop("tar", "true")
     if tar not in ("true", "false") or (tar == "false" and (type_ == "docker" or dest == "-")):
-        raise UsageError("tar=false works only with type=oci and a folder", where=where, do=f"Write {_KINDS}.")
-    _no_more(said, where, "Name the image with -t. The builder chooses the layer compression.")
+        raise UsageError(
+            "tar=false works only with type=oci and a folder", location=location, hint=f"Write {_KINDS}."
+        )
+    _no_more(said, location, "Name the image with -t. The builder chooses the layer compression.")
     if type_ == "docker" and dest is None:
         return "load"
     if not dest:
-        raise UsageError("dest is missing", where=where, do=f"Write {_KINDS}; dest=- is standard output.")
+        raise UsageError("dest is missing", location=location, hint=f"Write {_KINDS}; dest=- is standard output.")
     return Export(STDOUT if dest == "-" else Path(dest), "docker" if type_ == "docker" else "oci", tar == "false")
 
 
-def _no_more(said: dict[str, str], where: str, do: str) -> None:
+def _no_more(said: dict[str, str], location: str, hint: str) -> None:
     if said:
-        raise UsageError(f"unknown: {', '.join(sorted(said))}", where=where, do=do)
+        raise UsageError(f"unknown: {', '.join(sorted(said))}", location=location, hint=hint)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Result:
     :param layers: base first.
     :param outputs: the files and folders written, in the order in which they were asked for.
     :param base: reference and digest of the base it was made on; of an index, each once, with commas.
-    :param fingerprint: of what ran (:func:`dagger_aml.fingerprint`); of an index, one a platform, with commas.
+    :param runtime_key: of what ran (:func:`dagger_aml.runtime_key`); of an index, one a platform, with commas.
     """
 
     digest: str | None
@@ -42,7 +42,7 @@ class Result:
     layers: tuple[Layer, ...] = ()
     outputs: tuple[Written, ...] = ()
     base: str = ""
-    fingerprint: str = ""
+    runtime_key: str = ""
 
     @property
     def output(self) -> Path | None:

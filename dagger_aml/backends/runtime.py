@@ -11,7 +11,7 @@ from attrs import field, frozen
 from .. import contract
 from ..errors import UsageError
 from ..graph.base import DEFAULT_PLATFORM
-from ..process import Done
+from ..process import CompletedProcess
 
 
 @frozen
@@ -88,10 +88,10 @@ class Started:
     url: str
     uid: int | None = None
     container: str = ""
-    inside: Callable[[Sequence[str], str], Awaitable[Done]] | None = None
+    inside: Callable[[Sequence[str], str], Awaitable[CompletedProcess]] | None = None
 
 
 def port_taken(port: int, flag: str = "-p") -> UsageError:
     """The error for a port that something else listens at."""
     other = f"--debug={port + 1}" if flag == "--debug" else f"-p {port + 1}:5001"
-    return UsageError(f"port {port} of this machine is in use", where=flag, do=f"Use another port: {other}")
+    return UsageError(f"port {port} of this machine is in use", location=flag, hint=f"Use another port: {other}")

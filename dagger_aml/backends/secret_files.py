@@ -14,7 +14,7 @@ from attrs import define, field
 
 from ..graph.access import Access
 from ..graph.mount import Mount
-from ..text import hidden
+from ..text import redact
 
 _CANNOT = re.compile(r"Failed to establish|ProxyError|(?:ould not|annot) (?:connect|resolve)|onnection refused")
 """What pip, uv and apt print of a proxy that does not answer."""
@@ -48,9 +48,9 @@ class SecretFiles:
                 file.write(value)
         return path
 
-    def hidden(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Output without what must not be seen."""
-        return hidden(text, self.sensitive)
+        return redact(text, self.sensitive)
 
     def proxy_advice(self, output: str) -> str | None:
         """What to do where a command could not reach its proxy; None where its output tells nothing of that."""

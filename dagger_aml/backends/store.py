@@ -35,8 +35,8 @@ async def image_store(policy: Policy = DEFAULT) -> str:
         return "podman"
     raise DaggerAmlError(
         "there is no local image store to load into: no Docker daemon answers and podman is not installed",
-        where="--load",
-        do="Start Docker, install podman, or write a tar with -o IMAGE.tar.",
+        location="--load",
+        hint="Start Docker, install podman, or write a tar with -o IMAGE.tar.",
     )
 
 

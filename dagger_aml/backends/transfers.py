@@ -11,7 +11,7 @@ import anyio
 from attrs import define, field
 
 from ..events import OnEvent, Transferred
-from ..tasks import beside
+from ..tasks import background_task
 
 _AGAIN = 0.2
 """Seconds between two looks."""
@@ -26,7 +26,7 @@ async def looking(look: Callable[[], None]) -> AsyncIterator[None]:
             await anyio.sleep(_AGAIN)
             look()
 
-    async with beside(again):
+    async with background_task(again):
         yield
 
 

@@ -41,7 +41,7 @@ _DIRECTORIES: Mapping[str, PathFact] = {
 
 
 @frozen
-class Image:
+class CatalogImage:
     """One prebuilt image.
 
     :param name: what ``--base NAME`` says.
@@ -88,17 +88,17 @@ def _facts(environment: str, owner: int, python: str, extras: bool | None) -> Ba
     )
 
 
-def _classic(name: str, python: str, *, gpu: bool = False, supported: bool = True) -> Image:
+def _classic(name: str, python: str, *, gpu: bool = False, supported: bool = True) -> CatalogImage:
     facts = _facts("/opt/miniconda/envs/amlenv", _DOCKERUSER, python, None)
-    return Image(name, f"azureml/{name}", python, gpu, supported, facts)
+    return CatalogImage(name, f"azureml/{name}", python, gpu, supported, facts)
 
 
-def _curated(name: str, python: str, *, gpu: bool = False, environment: str = "minimal") -> Image:
+def _curated(name: str, python: str, *, gpu: bool = False, environment: str = "minimal") -> CatalogImage:
     facts = _facts(f"/azureml-envs/{environment}", 0, python, False)
-    return Image(f"curated/{name}", f"azureml/curated/{name}", python, gpu, True, facts)
+    return CatalogImage(f"curated/{name}", f"azureml/curated/{name}", python, gpu, True, facts)
 
 
-IMAGES: tuple[Image, ...] = (
+IMAGES: tuple[CatalogImage, ...] = (
     _classic("minimal-py312-inference", "3.12"),
     _classic("minimal-ubuntu22.04-py39-cpu-inference", "3.9"),
     _classic("minimal-ubuntu22.04-py39-cuda11.8-gpu-inference", "3.9", gpu=True),
@@ -113,7 +113,7 @@ IMAGES: tuple[Image, ...] = (
 DEFAULT = IMAGES[0]
 
 
-def find(reference: str) -> Image | None:
+def find(reference: str) -> CatalogImage | None:
     """The image that a reference's repository names, whatever its host, prefix, tag and digest."""
     name = parse_reference(reference)[0]
     for image in IMAGES:
@@ -148,7 +148,7 @@ def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = N
         if near or plain.endswith("-inference") or plain != text:
             raise UsageError(
                 f"no prebuilt image is called {text!r}",
-                do="Similar names: "
+                hint="Similar names: "
                 + ", ".join(near or names[:3])
                 + ". Any other image reference needs a tag or a registry.",
             )

@@ -65,7 +65,7 @@ class BaseFacts:
     :param paths: existing paths, as far as asked or assumed; what is not in it does not exist.
     """
 
-    source: Literal["catalog", "assumed", "asked"]
+    source: Literal["catalog", "assumed", "probed"]
     user: str = "dockeruser"
     uid: int = 1000
     gid: int = 1000
@@ -97,7 +97,8 @@ class BaseFacts:
         if name == "extras" and self.starts is False and not self.extras:
             raise BaseError(
                 f"the base has no start script ({contract.START_SCRIPT}), so nothing adds packages at start",
-                do="Use the `extended` recipe, or one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+                hint="Use the `extended` recipe, or one of Azure ML's prebuilt inference images: "
+                "`dagger-aml images`.",
             )
         if name == "interpreter":
             return self.interpreter or f"{self.environment}/bin/python"
@@ -118,19 +119,19 @@ class BaseFacts:
         if named:
             return BaseError(
                 f"the base image sets {contract.ENVIRONMENT_PATH} to {named}, but there is no Python in that folder",
-                do="In the base image's Dockerfile, set it to the prefix of an environment (the folder that "
+                hint="In the base image's Dockerfile, set it to the prefix of an environment (the folder that "
                 "contains bin/python).",
             )
-        if self.source != "asked":
+        if self.source != "probed":
             return BaseError(
                 f"the base image does not set {contract.ENVIRONMENT_PATH}; only a probe can find the Python on "
                 "its PATH",
-                do="Add --probe to inspect the base image. `dagger-aml build` always does this.",
+                hint="Add --probe to inspect the base image. `dagger-aml build` always does this.",
             )
         return BaseError(
             f"the base image has no Python: its config does not set {contract.ENVIRONMENT_PATH}, and there is "
             "no Python on its PATH",
-            do="Use one of Azure ML's prebuilt inference images: `dagger-aml images`.",
+            hint="Use one of Azure ML's prebuilt inference images: `dagger-aml images`.",
         )
 
     def remarks(self, *, user: bool, command: bool, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -148,10 +149,10 @@ class BaseFacts:
             )
         if contract.ENTRY_SCRIPT in env and not command and self.starts is False:
             have = f"has {self.server}, but" if self.server else "has no azureml-inference-server-http, and"
-            do = "" if self.server else "Add azureml-inference-server-http to the requirements, and "
+            hint = "" if self.server else "Add azureml-inference-server-http to the requirements, and "
             found.append(
                 f"the base image {have} no start script ({contract.START_SCRIPT} and runsvdir): only a command "
-                f"of the base image itself could serve the code. {do or 'To serve, '}set a command in your own "
+                f"of the base image itself could serve the code. {hint or 'To serve, '}set a command in your own "
                 'recipe (docs/bases.md, "Bases without Azure ML\'s server")'
             )
         return tuple(found)
@@ -200,7 +201,7 @@ def of_config(config: Mapping[str, Any], known: BaseFacts | None = None) -> Base
     """
     env = dict(pair.partition("=")[::2] for pair in config.get("Env") or ())
     user = config.get("User") or ""
-    facts = known or BaseFacts("asked")
+    facts = known or BaseFacts("probed")
     if user in ("", "0", "root"):
         facts = evolve(facts, uid=0, gid=0)
     return evolve(

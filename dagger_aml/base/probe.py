@@ -101,15 +101,16 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
     if "uid" not in found:
         raise BaseError(
             "the base did not answer the probe",
-            do="The base image needs a POSIX shell, id, getent, stat and xargs. Debian and Ubuntu images have them.",
+            hint="The base image needs a POSIX shell, id, getent, stat and xargs. "
+            "Debian and Ubuntu images have them.",
         )
     if "python" not in found:
         found["environment"] = None
-    return evolve(config, source="asked", paths=paths, **found)  # type: ignore[arg-type]
+    return evolve(config, source="probed", paths=paths, **found)  # type: ignore[arg-type]
 
 
 def _unknown_user(user: str) -> BaseError:
     return BaseError(
         f"the base image runs as {user}, but its /etc/passwd and /etc/group do not contain that name",
-        do="In the base image's Dockerfile, set USER to an existing user or to a user number.",
+        hint="In the base image's Dockerfile, set USER to an existing user or to a user number.",
     )

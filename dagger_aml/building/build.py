@@ -15,7 +15,7 @@ from ..graph.stages import based_on
 from ..plan.model import Plan
 from .many import build_all, tell_notes
 from .outputs import outputs_of
-from .plans import ask
+from .plans import probe
 from .target import BuildTarget, tags_of
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ async def container(
     builder = Engine(client, on_event=on_event, given=base)
     if base is not None:
         graph = based_on(graph, await given_base(base))
-    return await builder.container(await ask(graph, builder))
+    return await builder.container(await probe(graph, builder))
 
 
 async def image(graph: Graph, builder: Builder, *, title: str = "") -> tuple[Plan, Image]:
     """Make the image of a graph, publish it nowhere."""
-    made = await ask(graph, builder)
+    made = await probe(graph, builder)
     tell_notes([made], [graph], builder)
     return made, await builder.image(made, title=title)
 

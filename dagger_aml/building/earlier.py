@@ -17,15 +17,15 @@ async def read_earlier(text: str, platform: str, store: str | None = None) -> Ea
 
     :param store: ``docker``, ``podman`` or ``buildah``: an image is taken from its store, else from its registry.
     :raises UsageError: it is none of these, or an image that tells nothing of its steps.
-    :raises RegistryDenied, TryAgain, BuildError: the registry has it not.
+    :raises RegistryDenied, TransientError, BuildError: the registry has it not.
     """
     path = Path(text)
     if path.is_file() and _is_json(path):
         return of_json(text, path)
     if path.is_dir() and not (path / "oci-layout").is_file():
         raise UsageError(
-            "this folder is neither a plan file nor an image", where=f"--against {text}",
-            do=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
+            "this folder is neither a plan file nor an image", location=f"--against {text}",
+            hint=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
         )  # fmt: skip
     return of_image(text, platform, await _config(text, path, platform, store))
 
@@ -40,7 +40,7 @@ async def _config(text: str, path: Path, platform: str, store: str | None) -> Ma
     if text.partition(":")[0] in ARCHIVES:
         return oci_layout.config(oci_layout.base(text, platform, Path()))
     if text.startswith((".", "/", "~")) or text.endswith((".tar", ".json")):
-        raise UsageError("there is no such file", where=f"--against {text}")
+        raise UsageError("there is no such file", location=f"--against {text}")
     if store:
         from ..backends.local.find import local_builder
 

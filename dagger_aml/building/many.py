@@ -12,12 +12,12 @@ from attrs import evolve, frozen
 from ..backends.base import Builder
 from ..backends.result import Result
 from ..errors import DaggerAmlError, EngineGone, first_of
-from ..events import Event, Said
+from ..events import Event, Message
 from ..graph.graph import Graph
-from ..plan.keys import fingerprint
+from ..plan.keys import runtime_key
 from ..plan.model import Plan
 from .metadata import write_files
-from .plans import ask
+from .plans import probe
 from .target import BuildTarget
 
 
@@ -41,7 +41,7 @@ class Listener(Protocol):
         """Something happened."""
         ...
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Something that the user should know."""
         ...
 
@@ -64,12 +64,12 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     :raises BaseError: a platform that the builder's machine cannot run; before anything is built.
     :raises BuildError: a step failed.
     """
-    plans = [await ask(each, builder) for each in target.graphs]
+    plans = [await probe(each, builder) for each in target.graphs]
     tell_notes(plans, target.graphs, builder)
     images = []
     for planned in plans:
         if len(plans) > 1:
-            builder.on_event(Said(f"for {planned.base.platform}"))
+            builder.on_event(Message(f"for {planned.base.platform}"))
         images.append(await builder.image(planned, title=target.name))
     for planned, each in zip(plans, images, strict=True):
         if target.gate:
@@ -82,7 +82,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     return evolve(
         result,
         base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
-        fingerprint=",".join(map(fingerprint, plans)),
+        runtime_key=",".join(map(runtime_key, plans)),
         tags=tuple(map(str, target.tags)),
     )
 
@@ -124,8 +124,8 @@ async def build_all(
 
 async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome:
     begun = time.monotonic()
-    for note in target.notes:
-        own.note(note)
+    for warning in target.warnings:
+        own.warn(warning)
     try:
         result = await build(target, builder.with_events(own.on_event))
         write_files(target, result)
@@ -144,10 +144,10 @@ async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome
 
 def tell_notes(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder) -> None:
     """Tell the notes that came of what the bases answered; a graph's own are its maker's to tell."""
-    known = {note for graph in graphs for note in graph.notes}
-    for note in dict.fromkeys(note for each in plans for note in each.notes):
-        if note not in known:
-            builder.on_event(Said(f"warning: {note}"))
+    known = {warning for graph in graphs for warning in graph.warnings}
+    for warning in dict.fromkeys(warning for each in plans for warning in each.warnings):
+        if warning not in known:
+            builder.on_event(Message(f"warning: {warning}"))
 
 
 def _merged(new: Result, old: Result) -> Result:

@@ -18,7 +18,7 @@ def metadata(result: Result) -> dict[str, Any]:
         "containerimage.digest": result.digest,
         "image.name": ",".join(result.tags),
         "dagger-aml.base": result.base,
-        "dagger-aml.fingerprint": result.fingerprint,
+        "dagger-aml.runtime_key": result.runtime_key,
         "dagger-aml.outputs": [
             {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}
             for each in result.outputs

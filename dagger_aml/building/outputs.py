@@ -105,8 +105,8 @@ class Store:
         if platforms > 1:
             raise UsageError(
                 "a local store can hold only one platform",
-                where="--load",
-                do="Push, or build one --platform at a time.",
+                location="--load",
+                hint="Push, or build one --platform at a time.",
             )
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:
@@ -125,8 +125,8 @@ class Registry:
         """Not every builder can push several platforms as one."""
         if platforms > 1 and not capabilities.pushes_index:
             raise UsageError(
-                f"{capabilities.name} cannot push several platforms as one index", where="--push",
-                do="Use --with buildah or podman, or a Dagger engine; or write -o type=oci,dest=FILE.",
+                f"{capabilities.name} cannot push several platforms as one index", location="--push",
+                hint="Use --with buildah or podman, or a Dagger engine; or write -o type=oci,dest=FILE.",
             )  # fmt: skip
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:

@@ -31,7 +31,7 @@ def placeholders(text: str, flag: str) -> frozenset[str]:
             known = " and ".join(f"{{{name}}}" for name in _VALUES)
             what = "unmatched brace" if part[1] is None else f"unknown placeholder: {part[0]}"
             raise UsageError(
-                f"{what} in {text!r}", where=flag, do=f"Known: {known}. To get a literal brace, write it twice."
+                f"{what} in {text!r}", location=flag, hint=f"Known: {known}. To get a literal brace, write it twice."
             )
         found.add(part[1])
     return frozenset(found)
@@ -46,8 +46,8 @@ def filled(text: str, project: Project, flag: str) -> str:
         if _VALUES[name](project) is None:
             raise UsageError(
                 f"{{{name}}} is used, but the project {project.name} has no value for it",
-                where=flag,
-                do=f"Set {name} = \"1.0\" in {project.root / FILE_NAME}, or in [project] of its pyproject.toml. A "
+                location=flag,
+                hint=f"Set {name} = \"1.0\" in {project.root / FILE_NAME}, or in [project] of its pyproject.toml. A "
                     "dynamic value cannot be used here.",
             )  # fmt: skip
 

@@ -16,7 +16,7 @@ from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..plan.make import plan
 from ..plan.model import Plan
-from ..plan.resolve import asked_paths
+from ..plan.resolve import probed_paths
 
 
 def make_plan(graph: Graph, facts: Mapping[From, BaseFacts] | None = None) -> Plan:
@@ -38,13 +38,13 @@ def dockerfile(graph: Graph, *, format: Format = "classic", title: str = "") -> 
     return render(make_plan(graph), format=format, title=title)
 
 
-async def ask(graph: Graph, builder: Builder) -> Plan:
+async def probe(graph: Graph, builder: Builder) -> Plan:
     """Ask the real bases, pin them, and plan on what they answered."""
     facts: dict[From, BaseFacts] = {}
     digests: dict[From, str | None] = {}
-    paths = asked_paths(graph)
+    paths = probed_paths(graph)
     for base in bases(graph):
-        digests[base], facts[base] = await builder.ask(base, paths)
+        digests[base], facts[base] = await builder.probe(base, paths)
         linked = {path for path, fact in facts[base].paths.items() if fact.type == "link" and fact.target}
         if linked:
             more = {
@@ -53,6 +53,6 @@ async def ask(graph: Graph, builder: Builder) -> Plan:
                 for each in paths
                 if each == link or each.startswith(link + "/")
             }
-            _, facts[base] = await builder.ask(base, sorted({*paths, *more}))
+            _, facts[base] = await builder.probe(base, sorted({*paths, *more}))
     pinned = {evolve(base, digest=digests[base] or base.digest): known for base, known in facts.items()}
     return plan(pin(graph, digests), {**facts, **pinned})

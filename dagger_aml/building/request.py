@@ -107,5 +107,5 @@ def _tag(text: str, project: Project) -> Reference:
         return tag_of(tag)
     except DaggerAmlError as error:
         if placeholders(text, "-t"):
-            error.where = f"-t {text}, project {project.name}"
+            error.location = f"-t {text}, project {project.name}"
         raise

@@ -29,7 +29,7 @@ class BuildTarget:
     :param outputs: in the order in which they are written.
     :param gate: None for none.
     :param metadata_file: gets what was made as JSON, and ``iidfile`` the image's ID.
-    :param notes: what the user should know before it is built.
+    :param warnings: what the user should know before it is built.
     :param folder: of the project, as the user named it.
     """
 
@@ -40,7 +40,7 @@ class BuildTarget:
     gate: Gate | None = None
     metadata_file: Path | None = None
     iidfile: Path | None = None
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     folder: str = ""
 
     @property
@@ -64,14 +64,14 @@ class BuildTarget:
                 check_file(file)
         for output in reversed(self.outputs):
             if output.tag_for and not self.tags:
-                raise UsageError(f"{output.tag_for} needs a tag", do="Name the image: -t NAME[:TAG].")
+                raise UsageError(f"{output.tag_for} needs a tag", hint="Name the image: -t NAME[:TAG].")
         taken: list[Path] = []
         for output in self.outputs:
             if output.file:
                 output.file.check()
                 path = output.file.path
                 if path.absolute() in taken:
-                    raise UsageError(f"two outputs go to {path}", where="-o", do="Remove one of them.")
+                    raise UsageError(f"two outputs go to {path}", location="-o", hint="Remove one of them.")
                 taken.append(path.absolute())
             output.check(len(self.graphs), capabilities)
 
@@ -83,7 +83,7 @@ def tag_of(text: str) -> Reference:
     """
     found = Reference.parse(text, "tag")
     if found.digest:
-        raise UsageError(f"a tag cannot have a digest: {text}", where="-t")
+        raise UsageError(f"a tag cannot have a digest: {text}", location="-t")
     return found if found.tag else Reference.parse(f"{found.name}:latest", "tag")
 
 

@@ -30,7 +30,7 @@ def checked(target: BuildTarget, project: Project, request: BuildRequest) -> Bui
     :raises DaggerAmlError: it cannot be made.
     """
     target.check(kind_of(request.builder).capabilities)
-    notes = [note for graph in target.graphs for note in graph.notes]
+    warnings = [warning for graph in target.graphs for warning in graph.warnings]
     check = gate(
         project,
         target.graphs[0],
@@ -38,6 +38,6 @@ def checked(target: BuildTarget, project: Project, request: BuildRequest) -> Bui
         request.no_smoke,
         builder=request.builder,
         push=target.pushes,
-        note=notes.append,
+        warning=warnings.append,
     )
-    return evolve(target, gate=check, notes=tuple(dict.fromkeys(notes)))
+    return evolve(target, gate=check, warnings=tuple(dict.fromkeys(warnings)))

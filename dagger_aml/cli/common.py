@@ -34,7 +34,7 @@ def check_engine(engine: str | None, unused: str | None = None) -> str | None:
         return None
     if unused:
         if by_flag("engine"):
-            raise UsageError(unused, where="--engine", do="Remove it.")
+            raise UsageError(unused, location="--engine", hint="Remove it.")
         return None
     check_address(engine)
     return engine
@@ -76,9 +76,9 @@ def policy_of_call() -> Policy:
 @asynccontextmanager
 async def opened(name: str, progress: Progress, opening: Opening) -> AsyncIterator[Builder]:
     """The builder that ``--with`` names; an engine's session ends with the block."""
-    note = untested(opening.engine) if opening.engine else None
-    if note:
-        progress.note(note)
+    warning = untested(opening.engine) if opening.engine else None
+    if warning:
+        progress.warn(warning)
     opening = evolve(opening, quiet=progress.quiet, policy=policy_of_call())
     async with kind_of(name).opened(opening, progress.on_event) as builder:
         yield builder
@@ -89,7 +89,7 @@ def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
     project = _project(folder, given)
     graph = anyio.run(lay_out, project)
     if len(project.platforms) > 1:
-        graph = graph.note(
+        graph = graph.warn(
             f"this output is only for {project.base.platform}; only `build` supports {', '.join(project.platforms)}"
         )
     return project, graph

@@ -50,12 +50,14 @@ def debug_port(text: str | None, target: Target, *, local: bool) -> Published | 
 
     match = re.fullmatch(r"(?:(?P<address>\d+(?:\.\d+){3}|\[[0-9a-f:]+\]):)?(?P<port>\d{1,5})", text or str(PORT))
     if not match or not 0 < int(match["port"]) < 65536:
-        raise UsageError(f"not a port: {text!r}", where="--debug", do="Write --debug, --debug=PORT or ADDRESS:PORT.")
+        raise UsageError(
+            f"not a port: {text!r}", location="--debug", hint="Write --debug, --debug=PORT or ADDRESS:PORT."
+        )
     at_start = {contract.EXTRA_REQUIREMENTS, contract.EXTRA_CONDA_YAML}
     if target.graph and at_start & set(target.graph.config.env) and not local:
         raise UsageError(
-            "this image installs its packages, including debugpy, only when it starts", where="--debug",
-            do="Use another recipe (--recipe extended), or --local.",
+            "this image installs its packages, including debugpy, only when it starts", location="--debug",
+            hint="Use another recipe (--recipe extended), or --local.",
         )  # fmt: skip
     port = int(match["port"])
     if not is_free(port):

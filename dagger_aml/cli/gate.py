@@ -43,16 +43,16 @@ def gate(
     *,
     builder: str,
     push: bool,
-    note: Callable[[str], None],
+    warning: Callable[[str], None],
 ) -> Any:
     """What ``build`` asks of the image before it goes anywhere, or None.
 
-    :param note: told why there is none, or less than was to be expected.
+    :param warning: told why there is none, or less than was to be expected.
 
     :raises UsageError: flags that contradict each other; a gate is asked for, and nothing can start the image.
     """
     if smoke and no_smoke:
-        raise UsageError("--smoke and --no-smoke contradict each other", do="Remove one of them.")
+        raise UsageError("--smoke and --no-smoke contradict each other", hint="Remove one of them.")
     if not (smoke or push) or no_smoke:
         return None
     from ..serving.smoke import Mode, default_smoke
@@ -61,5 +61,5 @@ def gate(
     if found:
         kind_of(builder).check_serves()
     if why:
-        note(why)
+        warning(why)
     return found.check if found else None

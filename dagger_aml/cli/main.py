@@ -87,7 +87,7 @@ def cli() -> None:
     try:
         os.getcwd()  # noqa: PTH109 - so that --version need not load pathlib
     except FileNotFoundError:
-        raise UsageError("the current folder was removed", do="Change to a folder that exists.") from None
+        raise UsageError("the current folder was removed", hint="Change to a folder that exists.") from None
 
 
 def main(policy: Policy | None = None) -> NoReturn:
@@ -174,11 +174,13 @@ def _drop_unwritten() -> None:
 
 def _refused(error: OSError) -> DaggerAmlError:
     """What the system refused and nothing nearer told of, such as a full disk behind standard output."""
-    where = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else None
-    if error.errno == errno.ENOSPC and where is None:
-        where = "standard output or a temporary file"
-    do = "Free disk space there." if error.errno == errno.ENOSPC else None
-    return DaggerAmlError(f"the operating system reported an error ({error.strerror or error})", where=where, do=do)
+    location = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else None
+    if error.errno == errno.ENOSPC and location is None:
+        location = "standard output or a temporary file"
+    hint = "Free disk space there." if error.errno == errno.ENOSPC else None
+    return DaggerAmlError(
+        f"the operating system reported an error ({error.strerror or error})", location=location, hint=hint
+    )
 
 
 def _stopped() -> NoReturn:

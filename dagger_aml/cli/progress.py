@@ -14,7 +14,7 @@ from attrs import asdict
 
 from ..backends.result import Result
 from ..errors import DaggerAmlError, UsageError, first_of
-from ..events import Event, Output, Said, StepDone, StepStarted, Transferred
+from ..events import Event, Message, Output, StepDone, StepStarted, Transferred
 from ..text import human_size
 from .main import printable
 from .rows import Rows
@@ -75,9 +75,9 @@ class Progress:
         if not isinstance(event, Output) or self.verbose:
             self._view.show(event)
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Show something worth knowing about what was asked for."""
-        self._view.note(text)
+        self._view.warn(text)
 
     def finish(self, result: Result) -> None:
         """Show what was made: the steps' seconds, what was reused, each layer's bytes."""
@@ -91,7 +91,7 @@ class _View(Protocol):
 
     def show(self, event: Event) -> None: ...
 
-    def note(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -118,9 +118,9 @@ class _Plain:
         elif isinstance(event, Transferred):
             self.transferred(event)
         else:
-            self.line(event.text if isinstance(event, Said) else f"  | {event.text}")
+            self.line(event.text if isinstance(event, Message) else f"  | {event.text}")
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         self.line(f"dagger-aml: warning: {text}")
 
     def started(self, event: StepStarted) -> None:
@@ -154,7 +154,7 @@ class _PlainOf(_Plain):
         super().__init__()
         self.project = project
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         self.line(f"warning: {text}")
 
     def finish(self, result: Result, steps: list[StepDone]) -> None:
@@ -175,7 +175,7 @@ class _WatchedOf(_PlainOf):
 
     def show(self, event: Event) -> None:
         super().show(event)
-        if isinstance(event, Said):
+        if isinstance(event, Message):
             self._put(event.text, anew=True)
 
     def started(self, event: StepStarted) -> None:
@@ -226,7 +226,7 @@ class _Watched(_Plain):
     def transferred(self, event: Transferred) -> None:
         if _is_over(event):
             super().transferred(event)
-        elif event.what == "sent" and self._open and self._open[-1].name == event.name:
+        elif event.kind == "sent" and self._open and self._open[-1].name == event.name:
             self._rows.put(_ONE, f"{_titled(self._open[-1])}  {_moved(event)}")
         else:
             self._rows.put(_ONE, f"{event.name}: {_moved(event)}")
@@ -261,8 +261,8 @@ class _Json:
     def show(self, event: Event) -> None:
         _object(_NAMES[type(event)], **self.more, **asdict(event))
 
-    def note(self, text: str) -> None:
-        _object("note", **self.more, text=text)
+    def warn(self, text: str) -> None:
+        _object("warning", **self.more, text=text)
 
     def stop(self) -> None:
         """Nothing moves."""
@@ -293,7 +293,7 @@ class _Quiet:
     def show(self, event: Event) -> None:
         """Nothing."""
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Nothing."""
 
     def stop(self) -> None:
@@ -308,14 +308,14 @@ _NAMES = {
     StepStarted: "step_started",
     StepDone: "step_done",
     Transferred: "transferred",
-    Said: "said",
+    Message: "message",
     Output: "output",
 }
 
 
 def _settled(mode: Mode, quiet: bool) -> Mode:
     if mode == "tty" and not sys.stderr.isatty():
-        raise UsageError("standard error is not a terminal", where="--progress tty", do="Use --progress plain.")
+        raise UsageError("standard error is not a terminal", location="--progress tty", hint="Use --progress plain.")
     if mode != "auto":
         return mode
     if quiet:
@@ -333,16 +333,16 @@ def _took(event: StepDone) -> str:
 
 def _is_over(event: Transferred) -> bool:
     """Whether nothing follows. A step goes on after its files have been sent."""
-    return event.what != "sent" and event.total is not None
+    return event.kind != "sent" and event.total is not None
 
 
 def _moved(event: Transferred) -> str:
-    if _is_over(event) and event.what == "pushed" and not event.done:
+    if _is_over(event) and event.kind == "pushed" and not event.done:
         return "nothing to push, the registry has every layer"
     if not event.done:
         return "preparing"
-    of = f" of {human_size(event.total)}" if event.total and event.what == "sent" else ""
-    return f"{human_size(event.done)}{of} {event.what}"
+    of = f" of {human_size(event.total)}" if event.total and event.kind == "sent" else ""
+    return f"{human_size(event.done)}{of} {event.kind}"
 
 
 def _summary(result: Result, steps: list[StepDone]) -> list[str]:
@@ -368,9 +368,9 @@ def _parts(error: DaggerAmlError) -> dict[str, Any]:
     return {
         "error": type(error).__name__,
         "text": str(error),
-        "what": error.what,
-        "where": error.where,
-        "do": error.do,
+        "message": error.message,
+        "location": error.location,
+        "hint": error.hint,
         "exit_code": error.exit_code,
     }
 

@@ -53,11 +53,11 @@ def build_several(
     with progress:
         at_once = 1 if kind_of(request.builder).capabilities.one_at_a_time else jobs or AT_ONCE
         if at_once == 1 and (jobs or 1) > 1:
-            progress.note(
+            progress.warn(
                 f"building one project at a time: {request.builder}'s store does not support parallel builds"
             )
         if not request.outputs:
-            progress.note("no output was requested, so the images stay in the builder; add --push or --load")
+            progress.warn("no output was requested, so the images stay in the builder; add --push or --load")
         try:
             anyio.run(_build_all, targets, opening, progress, at_once, outcomes)
         finally:
@@ -71,7 +71,7 @@ def build_several(
         if failed:
             raise DaggerAmlError(
                 f"{len(failed)} of {len(targets)} projects failed",
-                do="\n".join(f"{name}: {error}" for name, error in failed.items()),
+                hint="\n".join(f"{name}: {error}" for name, error in failed.items()),
             )
 
 
@@ -79,15 +79,15 @@ def _check_flags(request: BuildRequest) -> None:
     """Refuse what gives several images one name."""
     if any(each.path == STDOUT for each in request.exports):
         raise UsageError(
-            "only one image can go to standard output", where="-o -", do="Build one project, or write files."
+            "only one image can go to standard output", location="-o -", hint="Build one project, or write files."
         )
     for flag, text in request.texts():
         found = placeholders(text, flag)
         if "name" not in found and (found or flag != "--metadata-file"):
             raise UsageError(
                 f"{text!r} would be the same for several projects",
-                where=flag,
-                do="Add {name} to it: each project has its own name.",
+                location=flag,
+                hint="Add {name} to it: each project has its own name.",
             )
 
 
@@ -116,7 +116,7 @@ def _targets(
     if wrong:
         raise UsageError(
             f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} to fix first; nothing is built",
-            do="\n".join(wrong),
+            hint="\n".join(wrong),
         )
     return shared, targets
 

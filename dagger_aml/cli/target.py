@@ -60,14 +60,14 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
         if not project.code:
             raise ProjectError(
                 "has no code to serve",
-                where=str(project.root),
-                do="Name a project's folder, or put the entry script into this one as code/score.py.",
+                location=str(project.root),
+                hint="Name a project's folder, or put the entry script into this one as code/score.py.",
             )
         return Target(project, graph)
     if path.is_file():
         return _alone(Target(image=path), given)
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
-        raise UsageError("there is no such folder or file", where=text)
+        raise UsageError("there is no such folder or file", location=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
         Reference.parse(text, "the image")
     return _alone(Target(image=text), given)
@@ -76,7 +76,7 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
 def _alone(target: Target, given: dict[str, Any]) -> Target:
     said = [name for name, value in given.items() if value]
     if said:
-        raise UsageError(f"--{said[0].replace('_', '-')} works only with a project", do="Name a project's folder.")
+        raise UsageError(f"--{said[0].replace('_', '-')} works only with a project", hint="Name a project's folder.")
     return target
 
 

@@ -31,10 +31,10 @@ async def diagnose(*, engine: str | None = None, engine_timeout: float = 0, poli
     """
     parts: dict[str, tuple[Check, ...]] = {}
 
-    async def look(area: str, name: str, ask: Callable[[], Awaitable[tuple[Check, ...]]], patience: float) -> None:
+    async def look(area: str, name: str, check: Callable[[], Awaitable[tuple[Check, ...]]], patience: float) -> None:
         try:
             with anyio.fail_after(patience):
-                parts[name] = await ask()
+                parts[name] = await check()
         except TimeoutError:
             parts[name] = (Check(area, name, "missing", f"does not answer within {patience:.0f} s"),)
         except Exception as error:
@@ -45,13 +45,13 @@ async def diagnose(*, engine: str | None = None, engine_timeout: float = 0, poli
         seconds = policy.doctor_check_deadline_seconds
         ask_dagger = partial(dagger, engine, engine_timeout, policy)
         tasks.start_soon(look, "builders", DEFAULT, ask_dagger, seconds + engine_timeout)
-        for area, name, ask in (
+        for area, name, check in (
             *(("builders", name, LOCAL.get(name, partial(program, name))) for name in BUILDERS if name != DEFAULT),
             ("disk", "disk", disk),
             ("logins", "logins", logins),
             ("proxies", "proxies", proxies),
             ("certificates", "certificates", certificates),
         ):
-            tasks.start_soon(look, area, name, ask, seconds)
+            tasks.start_soon(look, area, name, check, seconds)
     names = (*BUILDERS, "disk", "logins", "proxies", "certificates")
     return Diagnosis(tuple(check for name in names for check in parts[name]), versions())

@@ -18,12 +18,12 @@ import anyio.to_thread
 
 from ..backends.local.docker import docker_form
 from ..backends.local.find import local_kind
-from ..backends.local.program import NEEDS_RANGES, hint
+from ..backends.local.program import NEEDS_RANGES, hint_for
 from ..backends.store import docker_answers
 from ..errors import DaggerAmlError, EngineNotFound
 from ..policy import Policy
-from ..process import Done, run
-from ..text import human_size, words
+from ..process import CompletedProcess, run
+from ..text import human_size, redact_urls
 from .check import Check, State
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _builder(
     state: State,
     says: str | Sequence[str],
     *,
-    do: str | None = None,
+    hint: str | None = None,
     version: str | None = None,
     forms: list[str] | None = None,
     store: str | None = None,
@@ -57,7 +57,7 @@ def _builder(
         "free": free,
         "engine": dict(engine) if engine else None,
     }
-    return Check("builders", name, state, says, do, facts)
+    return Check("builders", name, state, says, hint, facts)
 
 
 # --- the Dagger engine --------------------------------------------------------------------------------------------
@@ -71,34 +71,34 @@ async def dagger(address: str | None, engine_timeout: float, policy: Policy) -> 
     named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
     if not named and not engine_timeout and await docker_answers(policy):
         says = ["no engine runs", f"`build` would download one and start it in Docker, with dagger-io {sdk}"]
-        do = (
+        hint = (
             "No engine is started by default. To start one, add --engine-timeout 300. To build without an engine, "
             "use --with docker."
         )
-        return (_builder("dagger", "note", says, do=do, engine=_engine_facts(sdk)),)
+        return (_builder("dagger", "warning", says, hint=hint, engine=_engine_facts(sdk)),)
     try:
         async with reach(engine=address, engine_timeout=engine_timeout, policy=policy) as reached:
             cache = await _cache(reached.engine)
-            facts = _engine_facts(sdk, way=reached.way, tried=reached.tried, cache=cache)
+            facts = _engine_facts(sdk, way=reached.way, attempts=reached.attempts, cache=cache)
             why = f"set by {reached.named_by}" if reached.named_by else "no other engine is set"
             return (_engine_check(reached.way, why, reached.engine.version, facts),)
     except EngineNotFound as error:
-        facts = _engine_facts(sdk, tried=error.tried)
-        return (_builder("dagger", "missing", error.what, do=error.do, engine=facts),)
+        facts = _engine_facts(sdk, attempts=error.attempts)
+        return (_builder("dagger", "missing", error.message, hint=error.hint, engine=facts),)
 
 
 def _engine_facts(
     sdk: str,
     *,
     way: str | None = None,
-    tried: tuple[str, ...] = (),
+    attempts: tuple[str, ...] = (),
     cache: Mapping[str, int | None] | None = None,
 ) -> dict[str, Any]:
     """What the JSON has of the engine; addresses without their passwords."""
     return {
         "sdk": sdk,
-        "way": words(way) if way else None,
-        "tried": [words(each) for each in tried],
+        "way": redact_urls(way) if way else None,
+        "attempts": [redact_urls(each) for each in attempts],
         "cache": dict(cache) if cache else None,
     }
 
@@ -118,10 +118,10 @@ def _engine_check(way: str, why: str, version: str, facts: dict[str, Any]) -> Ch
             if cache[key]
         ]
         says += [f"cache: {', '.join(limits)}"] if limits else []
-    do = None
+    hint = None
     if _minor(version) != _minor(facts["sdk"]):
-        do = f"Engine and dagger-io have different minor versions. Use an engine v{_minor(facts['sdk'])}.x."
-    return _builder("dagger", "note" if do else "ok", says, do=do, version=version, forms=[], engine=facts)
+        hint = f"Engine and dagger-io have different minor versions. Use an engine v{_minor(facts['sdk'])}.x."
+    return _builder("dagger", "warning" if hint else "ok", says, hint=hint, version=version, forms=[], engine=facts)
 
 
 def _minor(version: str) -> str:
@@ -165,13 +165,13 @@ async def docker() -> tuple[Check, ...]:
     root = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).out.strip()
     form, why = docker_form(version, buildx)
     says = [why, f"builds {'both Dockerfile formats' if form == 'buildkit' else 'the classic format only'}"]
-    do = None if form == "buildkit" else "For BuildKit, which mounts secrets, install Docker's buildx plugin."
-    store, free, where = _store(root)
+    hint = None if form == "buildkit" else "For BuildKit, which mounts secrets, install Docker's buildx plugin."
+    store, free, location = _store(root)
     client = str(version["Client"].get("Version"))
     forms = _BOTH if form == "buildkit" else ["classic"]
-    state: State = "note" if do else "ok"
-    says += where
-    return (_builder("docker", state, says, do=do, version=client, forms=forms, store=store, free=free),)
+    state: State = "warning" if hint else "ok"
+    says += location
+    return (_builder("docker", state, says, hint=hint, version=client, forms=forms, store=store, free=free),)
 
 
 async def podman() -> tuple[Check, ...]:
@@ -192,7 +192,7 @@ async def program(name: str) -> tuple[Check, ...]:
     try:
         await anyio.to_thread.run_sync(kind.tool)
     except DaggerAmlError as error:
-        return (_builder(name, "missing", error.what, do=error.do),)
+        return (_builder(name, "missing", error.message, hint=error.hint),)
     return (_builder(name, "ok", "answers", forms=list(kind.capabilities.forms)),)
 
 
@@ -202,23 +202,25 @@ async def _of_containers(name: str, info: list[str]) -> Check:
         return _absent(name)
     asked = await run(info)
     if asked.code:
-        return _silent(name, asked, hint(asked.err) or f"Run `{' '.join(info)}` for the whole message.")
+        return _silent(name, asked, hint_for(asked.err) or f"Run `{' '.join(info)}` for the whole message.")
     read = json.loads(asked.out)
     told = await run([name, "--version"])
     found = re.search(r"\d+(\.\d+)+", told.out)
     version = found[0] if found else "of an unknown version"
     kept = {key.lower(): value for key, value in read["store"].items()}
-    store, free, where = _store(kept["graphroot"])
+    store, free, location = _store(kept["graphroot"])
     host = read["host"]
     rootless = bool(host.get("rootless", host.get("security", {}).get("rootless")))
-    do = _ranges() if rootless else None
+    hint = _ranges() if rootless else None
     driver = kept["graphdrivername"]
     says = [
         f"{name} {version}, {'rootless' if rootless else 'as root'}, {driver}",
         "builds both Dockerfile formats",
-        *where,
+        *location,
     ]
-    return _builder(name, "note" if do else "ok", says, do=do, version=version, forms=_BOTH, store=store, free=free)
+    return _builder(
+        name, "warning" if hint else "ok", says, hint=hint, version=version, forms=_BOTH, store=store, free=free
+    )
 
 
 LOCAL: Mapping[str, Callable[[], Awaitable[tuple[Check, ...]]]] = {
@@ -254,9 +256,9 @@ def _store(root: str) -> tuple[str | None, int | None, list[str]]:
 
 
 def _absent(name: str) -> Check:
-    return _builder(name, "missing", "not installed", do=f"{local_kind(name).capabilities.install}.")
+    return _builder(name, "missing", "not installed", hint=f"{local_kind(name).capabilities.install}.")
 
 
-def _silent(name: str, asked: Done, do: str) -> Check:
+def _silent(name: str, asked: CompletedProcess, hint: str) -> Check:
     said = (asked.err.strip() or asked.out.strip() or f"exit code {asked.code}").splitlines()[-1]
-    return _builder(name, "missing", f"installed, but does not answer: {said}", do=do)
+    return _builder(name, "missing", f"installed, but does not answer: {said}", hint=hint)

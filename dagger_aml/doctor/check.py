@@ -8,9 +8,9 @@ from typing import Any, Literal
 from attrs import field, frozen
 from attrs.converters import optional
 
-from ..text import words
+from ..text import redact_urls
 
-State = Literal["ok", "note", "missing"]
+State = Literal["ok", "warning", "missing"]
 """``note``: there, or not needed by all, and worth a look. ``missing``: not there, or of no use."""
 
 AREAS = ("builders", "disk", "logins", "proxies", "certificates")
@@ -20,7 +20,7 @@ SCHEMA = 1
 
 
 def _parts(found: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(words(each) for each in ([found] if isinstance(found, str) else found))
+    return tuple(redact_urls(each) for each in ([found] if isinstance(found, str) else found))
 
 
 @frozen
@@ -29,7 +29,7 @@ class Check:
 
     :param area: one of ``AREAS``.
     :param parts: what was found, each a sentence without a final full stop; never a secret.
-    :param do: what can be done about it, one or more lines.
+    :param hint: what can be done about it, one or more lines.
     :param facts: what was measured, for programs: the same keys for every check of an area.
     """
 
@@ -37,7 +37,7 @@ class Check:
     name: str
     state: State
     parts: tuple[str, ...] = field(converter=_parts)
-    do: str | None = field(default=None, converter=optional(words))
+    hint: str | None = field(default=None, converter=optional(redact_urls))
     facts: Mapping[str, Any] = field(factory=dict)
 
     @property
@@ -69,7 +69,7 @@ class Diagnosis:
         """For ``--json``."""
         areas = {
             area: [
-                {"name": each.name, "state": each.state, "says": each.says, "do": each.do, **each.facts}
+                {"name": each.name, "state": each.state, "says": each.says, "hint": each.hint, **each.facts}
                 for each in self.of(area)
             ]
             for area in AREAS

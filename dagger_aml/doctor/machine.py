@@ -17,7 +17,7 @@ from ..errors import DaggerAmlError
 from ..fs.disk_space import temporary_folder
 from ..oci.credentials import docker_config
 from ..process import run
-from ..text import human_size, masked
+from ..text import human_size, redact_url
 from ..version import __version__
 from .check import Check
 
@@ -48,18 +48,18 @@ async def disk() -> tuple[Check, ...]:
     )
 
 
-def _room(name: str, path: str, do: str) -> Check:
+def _room(name: str, path: str, hint: str) -> Check:
     try:
         usage = shutil.disk_usage(path)
     except OSError as error:
         nothing = {"path": path, "free": None, "total": None}
-        return Check("disk", name, "missing", f"{path}: {error.strerror}", do, nothing)
+        return Check("disk", name, "missing", f"{path}: {error.strerror}", hint, nothing)
     facts = {"path": path, "free": usage.free, "total": usage.total}
     says = f"{path}: {human_size(usage.free)} of {human_size(usage.total)} free"
     if not os.access(path, os.W_OK):
-        return Check("disk", name, "missing", f"{path} cannot be written to", do, facts)
+        return Check("disk", name, "missing", f"{path} cannot be written to", hint, facts)
     little = usage.free < _LITTLE
-    return Check("disk", name, "note" if little else "ok", says, do if little else None, facts)
+    return Check("disk", name, "warning" if little else "ok", says, hint if little else None, facts)
 
 
 # --- logins -------------------------------------------------------------------------------------------------------
@@ -68,13 +68,13 @@ def _room(name: str, path: str, do: str) -> Check:
 async def logins() -> tuple[Check, ...]:
     """The registries that the docker config knows a login for; what the login is never leaves the file."""
     path = docker_config()
-    do = "For a push or a private base: docker login HOST, or az acr login -n NAME."
+    hint = "For a push or a private base: docker login HOST, or az acr login -n NAME."
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return (Check("logins", "none", "note", f"{path} does not exist", do, _login_facts()),)
+        return (Check("logins", "none", "warning", f"{path} does not exist", hint, _login_facts()),)
     except OSError as error:
-        return (Check("logins", "none", "missing", f"{path}: {error.strerror}", do, _login_facts()),)
+        return (Check("logins", "none", "missing", f"{path}: {error.strerror}", hint, _login_facts()),)
     except ValueError:
         config = None
     if not isinstance(config, dict):
@@ -83,7 +83,9 @@ async def logins() -> tuple[Check, ...]:
     for host, entry in _table(config, "auths").items():
         if isinstance(entry, dict) and (entry.get("auth") or entry.get("identitytoken")):
             found.setdefault(_host(host), _login(host, None, f"a login in {path}"))
-    return tuple(found.values()) or (Check("logins", "none", "note", f"{path} has no login", do, _login_facts()),)
+    return tuple(found.values()) or (
+        Check("logins", "none", "warning", f"{path} has no login", hint, _login_facts()),
+    )
 
 
 async def _helped(config: dict[str, Any]) -> dict[str, Check]:
@@ -119,9 +121,9 @@ def _login(host: str, helper: str | None, says: str) -> Check:
 
 
 def _gone(host: str, helper: str) -> Check:
-    do = f"Install docker-credential-{helper}, or remove it from the docker config and log in again."
+    hint = f"Install docker-credential-{helper}, or remove it from the docker config and log in again."
     says = f"docker-credential-{helper} is not on PATH, so no login is found"
-    return Check("logins", _host(host), "missing", says, do, _login_facts(helper))
+    return Check("logins", _host(host), "missing", says, hint, _login_facts(helper))
 
 
 def _login_facts(helper: str | None = None) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def _host(key: str) -> str:
     """A registry's host as references name it."""
     if key == _DOCKER_HUB:
         return "docker.io"
-    return masked(re.sub(r"^https?://", "", key)).rstrip("/")
+    return redact_url(re.sub(r"^https?://", "", key)).rstrip("/")
 
 
 # --- proxies ------------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ async def proxies() -> tuple[Check, ...]:
 
 
 def _proxy(name: str, value: str) -> Check:
-    shown = masked(value)
+    shown = redact_url(value)
     if name.lower() == "no_proxy":
         return Check("proxies", name, "ok", value, None, {"value": value, "loopback": None})
     loopback = _is_loopback(shown)
@@ -154,9 +156,9 @@ def _proxy(name: str, value: str) -> Check:
         return Check("proxies", name, "ok", f"{shown}, which `build` does not pass to its steps", None, facts)
     if not loopback:
         return Check("proxies", name, "ok", shown, None, facts)
-    do = f"Give `build` an address that a container can reach: --{name.lower().replace('_', '-')} URL."
+    hint = f"Give `build` an address that a container can reach: --{name.lower().replace('_', '-')} URL."
     says = f"{shown} works only on this machine: a build step has its own network and cannot reach it"
-    return Check("proxies", name, "note", says, do, facts)
+    return Check("proxies", name, "warning", says, hint, facts)
 
 
 def _is_loopback(value: str) -> bool:
@@ -190,8 +192,8 @@ def _trusted(name: str, shown: str, path: str) -> Check:
         else:
             facts["certificates"] = place.read_text(errors="replace").count("-----BEGIN CERTIFICATE-----")
     except OSError as error:
-        do = "Install ca-certificates." if name == "system" else f"Set {name} to an existing file, or unset it."
-        return Check("certificates", name, "missing", f"{shown} {path}: {error.strerror}", do, facts)
+        hint = "Install ca-certificates." if name == "system" else f"Set {name} to an existing file, or unset it."
+        return Check("certificates", name, "missing", f"{shown} {path}: {error.strerror}", hint, facts)
     if not facts["certificates"]:
         return Check("certificates", name, "missing", f"{path} holds no certificate", None, facts)
     return Check("certificates", name, "ok", f"{path}, {facts['certificates']} certificates", None, facts)
@@ -202,7 +204,9 @@ def _certifi() -> Check:
     import certifi
 
     found = _trusted("dagger-aml", "certifi's", certifi.where())
-    do = "For your company's own CA, set SSL_CERT_FILE to a bundle that contains it. For build steps, use --ca FILE."
+    hint = (
+        "For your company's own CA, set SSL_CERT_FILE to a bundle that contains it. For build steps, use --ca FILE."
+    )
     return Check(
-        "certificates", "dagger-aml", found.state, f"{found.says}, used for requests to registries", do, found.facts
+        "certificates", "dagger-aml", found.state, f"{found.says}, used for requests to registries", hint, found.facts
     )

@@ -90,12 +90,12 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
 
     try:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            raise UsageError("is not a folder", where=str(folder), do="Give another output folder.")
+            raise UsageError("is not a folder", location=str(folder), hint="Give another output folder.")
         if folder.is_dir() and not force and any(folder.iterdir()) and not (folder / MARKER).is_file():
             raise UsageError(
                 "holds files that dagger-aml did not write",
-                where=str(folder),
-                do="Give an empty or a new folder, or --force to replace this one.",
+                location=str(folder),
+                hint="Give an empty or a new folder, or --force to replace this one.",
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,7 +132,7 @@ def new_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     made: list[str] = []
 
     def refused(error: OSError) -> UsageError:
-        return UsageError(f"cannot be written ({error.strerror})", where=str(folder))
+        return UsageError(f"cannot be written ({error.strerror})", location=str(folder))
 
     try:
         with _sibling("dagger-aml-init", folder, refused) as beside:

@@ -51,6 +51,6 @@ def _file_digest(path: Path, size: int) -> bytes:
     except OSError as error:
         raise unreadable_part(error, path) from None
     if seen != size:
-        what = f"changed while it was being read ({size} bytes, then {seen})"
-        raise ProjectError(what, where=str(path), do=AGAIN)
+        message = f"changed while it was being read ({size} bytes, then {seen})"
+        raise ProjectError(message, location=str(path), hint=AGAIN)
     return total.digest()

@@ -33,28 +33,28 @@ def is_full(place: Path) -> bool:
     return found.f_bavail * found.f_frsize < _LITTLE or (found.f_files > 0 and found.f_favail == 0)
 
 
-def not_written(error: OSError, where: str, place: Path) -> DaggerAmlError:
+def not_written(error: OSError, location: str, place: Path) -> DaggerAmlError:
     """The error for an output that the system did not take: exit code 1 where its disk is full, else 2.
 
-    :param where: as the user named it.
+    :param location: as the user named it.
     :param place: a folder on its file system.
     """
-    what = f"cannot be written ({error.strerror or error})"
+    message = f"cannot be written ({error.strerror or error})"
     if error.errno in _FULL:
-        return DaggerAmlError(what, where=where, do=more_room(place))
-    return UsageError(what, where=where)
+        return DaggerAmlError(message, location=location, hint=more_room(place))
+    return UsageError(message, location=location)
 
 
-def not_saved(error: DaggerAmlError, where: str, place: Path) -> DaggerAmlError:
+def not_saved(error: DaggerAmlError, location: str, place: Path) -> DaggerAmlError:
     """The error of a builder that wrote an output, told as a full disk where it says so."""
-    if not isinstance(error, BuildError) or not says_full(f"{error.what}\n{error.output}"):
+    if not isinstance(error, BuildError) or not says_full(f"{error.message}\n{error.output}"):
         return error
     return BuildError(
         "cannot be written (no space left on device)",
-        step=where,
+        step=location,
         command=error.command,
-        output=error.output or error.what,
-        do=more_room(place),
+        output=error.output or error.message,
+        hint=more_room(place),
     )
 
 

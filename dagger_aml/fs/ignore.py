@@ -75,4 +75,4 @@ def _read(path: Path) -> GitIgnoreSpec | None:
     try:
         return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, ValueError) as error:
-        raise ProjectError(f"is not an ignore file ({error})", where=str(path)) from None
+        raise ProjectError(f"is not an ignore file ({error})", location=str(path)) from None

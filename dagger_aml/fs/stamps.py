@@ -43,8 +43,8 @@ def check_stamps(before: Stamps) -> None:
     for path, stamp in before.items():
         now = _stamp(path)
         if now is None or now != stamp:
-            what = "disappeared" if now is None else "changed"
-            raise ProjectError(f"{what} while it was being read", where=path, do=AGAIN)
+            message = "disappeared" if now is None else "changed"
+            raise ProjectError(f"{message} while it was being read", location=path, hint=AGAIN)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from .disk_space import is_full, temporary_folder
 
 
 @contextlib.contextmanager
-def workplace() -> Iterator[Path]:
+def temporary_directory() -> Iterator[Path]:
     """A temporary folder, gone afterwards; where it lies says :func:`~dagger_aml.fs.disk_space.temporary_folder`.
 
     :raises DaggerAmlError: it cannot be made, or its disk is full.
@@ -24,8 +24,8 @@ def workplace() -> Iterator[Path]:
     except OSError as error:
         raise DaggerAmlError(
             f"cannot create a temporary folder in it ({error.strerror})",
-            where=str(parent),
-            do="Set TMPDIR to a writable folder with enough free space.",
+            location=str(parent),
+            hint="Set TMPDIR to a writable folder with enough free space.",
         ) from None
     try:
         (folder / "tmp").mkdir()
@@ -35,8 +35,8 @@ def workplace() -> Iterator[Path]:
             raise
         raise DaggerAmlError(
             f"the folder for temporary files is full ({error.strerror})",
-            where=str(parent),
-            do="Free disk space there, or set TMPDIR to a folder with enough free space.",
+            location=str(parent),
+            hint="Free disk space there, or set TMPDIR to a folder with enough free space.",
         ) from None
     finally:
         if not _mounted_in(folder):

@@ -75,7 +75,7 @@ def local(
         _must_read(root)
         return Local(str(root), (_file(root.name, root.stat()),))
     if not stat.S_ISDIR(mode):
-        raise GraphError(f"{_kind(mode)} cannot be put into an image: {root}", where=step)
+        raise GraphError(f"{_kind(mode)} cannot be put into an image: {root}", location=step)
     entries: list[Entry] = []
     left_out: list[str] = []
 
@@ -106,7 +106,7 @@ def local(
                 _must_read(Path(item.path))
                 entries.append(_file(name, info))
             else:
-                raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", where=step)
+                raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", location=step)
 
     walk(root, "", ignore)
     return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
@@ -150,7 +150,7 @@ def check_pulled(source: Local) -> None:
             raise unreadable_part(error, path) from None
         if begun == _POINTER:
             raise ProjectError(
-                "is a Git LFS pointer, not the file itself", where=str(path), do="Fetch the file: git lfs pull"
+                "is a Git LFS pointer, not the file itself", location=str(path), hint="Fetch the file: git lfs pull"
             )
 
 
@@ -176,8 +176,8 @@ def _link(root: Path, path: Path, name: str, step: str) -> Entry:
     if Path(target).is_absolute() or not all(end.is_relative_to(root) for end in ends):
         raise GraphError(
             f"a link points outside the folder: {path} -> {target}",
-            where=step,
-            do="Copy the target into the folder, or give the target as a separate part.",
+            location=step,
+            hint="Copy the target into the folder, or give the target as a separate part.",
         )
     return Entry(name, "link", 0o777, target=target, disk_mode=0o777)
 
@@ -209,7 +209,7 @@ def _kind(mode: int) -> str:
 
 def unreadable_part(error: OSError | RuntimeError, path: str | Path) -> ProjectError:
     if isinstance(error, FileNotFoundError):
-        return ProjectError("does not exist", where=str(path))
+        return ProjectError("does not exist", location=str(path))
     if isinstance(error, RuntimeError):
-        return ProjectError(f"cannot be read ({error})", where=str(path))
+        return ProjectError(f"cannot be read ({error})", location=str(path))
     return unreadable(error, path)

@@ -1,6 +1,6 @@
 """How the steps of a build reach what they install from: indexes, mirrors, proxies, CAs and secrets, as data.
 
-None of it gets into the image. What decides the result, such as an index's URL, is in the fingerprint by a mount's
+None of it gets into the image. What decides the result, such as an index's URL, is in the runtime key by a mount's
 ``key``; values are not, nor proxies and CAs.
 """
 
@@ -32,17 +32,17 @@ def check_url(url: str, what: str) -> str:
     if "@" in urlsplit(url).netloc:
         raise UsageError(
             "a URL with a password or token would be stored in plain text",
-            where=what,
-            do="Give it as a secret: `--secret id=pip,env=NAME`, where NAME contains the URL with its "
+            location=what,
+            hint="Give it as a secret: `--secret id=pip,env=NAME`, where NAME contains the URL with its "
             "credentials; or give the URL without credentials and add `--secret id=netrc,src=~/.netrc`.",
         )
     if not _URL.match(url) or any(ord(char) < 33 or ord(char) == 127 for char in url):
         folder = what == "find_links" and "://" not in url
-        do = (
+        hint = (
             "Name a folder of wheels in the requirements file (--find-links wheels). It is copied into the build "
             "with that file."
         )
-        raise UsageError(f"not an http or https URL: {url!r}", where=what, do=do if folder else None)
+        raise UsageError(f"not an http or https URL: {url!r}", location=what, hint=hint if folder else None)
     return url
 
 
@@ -53,7 +53,7 @@ def _optional_url(_: Any, attribute: Attribute[Any], url: str | None) -> None:
 
 def _mirror(_: Any, attribute: Attribute[Any], url: str | None) -> None:
     if url is not None and not _PLAIN_URL.match(check_url(url, attribute.name)):
-        raise UsageError(f"not the URL of a mirror: {url!r}", where=attribute.name)
+        raise UsageError(f"not the URL of a mirror: {url!r}", location=attribute.name)
 
 
 def _urls(_: Any, attribute: Attribute[Any], urls: tuple[str, ...]) -> None:
@@ -63,7 +63,7 @@ def _urls(_: Any, attribute: Attribute[Any], urls: tuple[str, ...]) -> None:
 
 def _no_proxy_value(_: Any, attribute: Attribute[Any], value: str | None) -> None:
     if value is not None and (not value.isprintable() or not value):
-        raise UsageError("contains a character that is not allowed in a variable", where=attribute.name)
+        raise UsageError("contains a character that is not allowed in a variable", location=attribute.name)
 
 
 def _tuple(values: Iterable[str]) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class Access:
         ids = [secret.id for secret in self.secrets]
         for id in ids:
             if ids.count(id) > 1:
-                raise UsageError(f"the secret {id} is given twice", where="--secret")
+                raise UsageError(f"the secret {id} is given twice", location="--secret")
 
     def secret(self, id: str) -> Secret | None:
         """The secret of an id, if it was given."""

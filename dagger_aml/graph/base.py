@@ -55,7 +55,7 @@ class From:
     def _check_reference(self, _: Any, value: str) -> None:
         name, tag, digest = parse_reference(value, "base")
         if digest:
-            raise GraphError("a From needs the digest as a separate value: use From.parse", where=f"{name}:{tag}")
+            raise GraphError("a From needs the digest as a separate value: use From.parse", location=f"{name}:{tag}")
 
     @digest.validator
     def _check_digest(self, _: Any, value: str | None) -> None:
@@ -106,10 +106,10 @@ class Need:
     :param fact: a name in :data:`dagger_aml.graph.values.FACTS`; any other is refused.
     :param value: what it must be; of ``python``, also a range such as ``>=3.10``.
     :param why: what goes wrong otherwise; may hold a fact of the base.
-    :param do: what the user can do then.
+    :param hint: what the user can do then.
     """
 
     fact: str = field(validator=valid_fact)
     value: str | bool
     why: Value
-    do: str
+    hint: str

@@ -55,7 +55,7 @@ def check_text(what: str, value: object, *, newline: bool = True) -> str:
     if not newline and ("\n" in value or "\r" in value):
         raise GraphError(
             f"{what} holds a line break: {short(value)}",
-            do="A Dockerfile cannot contain it here. Put the text in a file of the code folder instead.",
+            hint="A Dockerfile cannot contain it here. Put the text in a file of the code folder instead.",
         )
     try:
         value.encode("utf-8")
@@ -92,7 +92,7 @@ def parse_reference(text: str, what: str = "the reference") -> tuple[str, str | 
     if not match or len(match["name"]) > 255:
         raise GraphError(
             f"{what} is not an image reference: {short(text)}",
-            do="Write [HOST[:PORT]/]REPOSITORY[:TAG][@sha256:DIGEST], the repository in lower case.",
+            hint="Write [HOST[:PORT]/]REPOSITORY[:TAG][@sha256:DIGEST], the repository in lower case.",
         )
     return match["name"], match["tag"], match["digest"]
 
@@ -104,7 +104,7 @@ def check_platform(text: object) -> str:
     """
     found = check_text("platform", text, newline=False)
     if not _PLATFORM.match(found):
-        raise GraphError(f"not a platform: {short(found)}", do="Write linux/amd64 or linux/arm64.")
+        raise GraphError(f"not a platform: {short(found)}", hint="Write linux/amd64 or linux/arm64.")
     return found
 
 
@@ -124,7 +124,7 @@ def valid_value(what: str, value: Value, *, newline: bool = True) -> Value:
     if sum(len(check_text(what, part, newline=newline).encode()) for part in parts) > _LONGEST_WORD:
         raise GraphError(
             f"{what} is longer than {_LONGEST_WORD:,} bytes, Linux's limit for one argument of a program",
-            do="Put the text in a file of the code folder instead.",
+            hint="Put the text in a file of the code folder instead.",
         )
     return value
 
@@ -147,7 +147,7 @@ def valid_labels(_: Any, attribute: Any, labels: Mapping[str, str]) -> None:
             # Docker's builders take time with the square of a value's length: half an hour for a mebibyte.
             raise GraphError(
                 f"label {name} is longer than {_LONGEST_WORD:,} bytes",
-                do="Put the text in a file of the code folder instead.",
+                hint="Put the text in a file of the code folder instead.",
             )
 
 
@@ -169,7 +169,7 @@ def valid_user(_: Any, attribute: Any, user: Any) -> None:
     if user is None or isinstance(user, FromBase):
         return
     if not _USER.match(check_text(attribute.name, user, newline=False)):
-        raise GraphError(f"{attribute.name} is not a user: {short(user)}", do="Write NAME, UID or UID:GID.")
+        raise GraphError(f"{attribute.name} is not a user: {short(user)}", hint="Write NAME, UID or UID:GID.")
 
 
 def valid_path(_: Any, attribute: Any, path: Any) -> None:
@@ -229,7 +229,7 @@ def as_tuple(value: Iterable[Any]) -> tuple[Any, ...]:
     :raises GraphError: it is one text, whose letters nobody means.
     """
     if isinstance(value, str | bytes):
-        raise GraphError(f"expected a list, not a single text: {short(str(value))}", do="Put it in brackets.")
+        raise GraphError(f"expected a list, not a single text: {short(str(value))}", hint="Put it in brackets.")
     return tuple(value)
 
 

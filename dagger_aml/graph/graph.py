@@ -77,7 +77,7 @@ class Run:
         if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
             raise GraphError(
                 f"argv[0] contains '=', so /usr/bin/env reads it as a variable: {short(self.argv[0])}",
-                where=self.step,
+                location=self.step,
             )
 
     @property
@@ -137,17 +137,19 @@ class Copy:
         if self.dest == "/" and self.kind == "file":
             raise GraphError("the dest of a file cannot be '/'")
         if (self.uid is None) != (self.gid is None):
-            raise GraphError("a copy needs both uid and gid, or neither", where=self.step)
+            raise GraphError("a copy needs both uid and gid, or neither", location=self.step)
         if isinstance(self.source, Built) and self.kind != "tree":
             raise GraphError(
-                "a Built source must be copied as a tree", where=self.step, do="Copy the folder that holds the file."
+                "a Built source must be copied as a tree",
+                location=self.step,
+                hint="Copy the folder that holds the file.",
             )
         if self.root is not None and (self.kind != "tree" or self.dest == "/"):
-            raise GraphError("root can be set only for a tree with a dest other than '/'", where=self.step)
+            raise GraphError("root can be set only for a tree with a dest other than '/'", location=self.step)
         if isinstance(self.source, Text) and self.kind != "file":
-            raise GraphError("a Text source must be copied as a file", where=self.step)
+            raise GraphError("a Text source must be copied as a file", location=self.step)
         if isinstance(self.source, Empty) and self.kind != "tree":
-            raise GraphError("an Empty source must be copied as a tree", where=self.step)
+            raise GraphError("an Empty source must be copied as a tree", location=self.step)
 
 
 Layer = Run | Copy
@@ -159,7 +161,7 @@ class Graph:
 
     :param access: how its commands reach what they install from; never part of the image.
     :param needs: what the base must have; checked by ``resolve``, never part of the image.
-    :param notes: what steps want the user to know; never part of the image.
+    :param warnings: what steps want the user to know; never part of the image.
     """
 
     base: From | None = None
@@ -167,7 +169,7 @@ class Graph:
     config: Config = field(factory=Config)
     access: Access = field(factory=Access, eq=False)
     needs: tuple[Need, ...] = field(default=(), converter=as_tuple)
-    notes: tuple[str, ...] = field(default=(), converter=as_tuple, eq=False)
+    warnings: tuple[str, ...] = field(default=(), converter=as_tuple, eq=False)
 
     def add(self, *layers: Layer) -> Graph:
         """The graph with ops put on top."""
@@ -187,9 +189,9 @@ class Graph:
         """The graph with something more asked of its base."""
         return evolve(self, needs=(*self.needs, need))
 
-    def note(self, text: str) -> Graph:
+    def warn(self, text: str) -> Graph:
         """The graph with something more to tell the user."""
-        return evolve(self, notes=(*self.notes, text))
+        return evolve(self, warnings=(*self.warnings, text))
 
     @property
     def from_(self) -> From:
@@ -200,7 +202,7 @@ class Graph:
         if self.base is None:
             raise GraphError(
                 "the graph has no base",
-                do="Call the base step first. A graph without a base cannot become a Dockerfile; it can only run "
+                hint="Call the base step first. A graph without a base cannot become a Dockerfile; it can only run "
                 "on an existing container: container(graph, client, base=theirs).",
             )
         return self.base

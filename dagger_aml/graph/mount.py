@@ -48,8 +48,8 @@ class Secret:
         if not _ID.match(id):
             raise UsageError(
                 f"not a secret id: {id!r}",
-                where="--secret",
-                do="Use only lower-case letters, digits, dots and dashes.",
+                location="--secret",
+                hint="Use only lower-case letters, digits, dots and dashes.",
             )
         self.id = id
         self._read = read
@@ -61,7 +61,7 @@ class Secret:
         return cls(id, lambda: data)
 
     @classmethod
-    def parse(cls, text: str, *, where: str = "--secret", root: Path | None = None) -> Secret:
+    def parse(cls, text: str, *, location: str = "--secret", root: Path | None = None) -> Secret:
         """Read ``id=ID,env=NAME`` or ``id=ID,src=FILE``, as buildx has it.
 
         :param root: what a relative file is relative to; the working directory unless given.
@@ -71,17 +71,17 @@ class Secret:
         for part in text.split(","):
             key, equals, value = part.partition("=")
             if not equals or not value or key in said:
-                raise _not_a_secret(where)
+                raise _not_a_secret(location)
             said[key] = value
         id, type_ = said.pop("id", ""), said.pop("type", None)
         source, variable = said.pop("src", None) or said.pop("source", None), said.pop("env", None)
         if said or not id or type_ not in (None, "file", "env") or (source is None) == (variable is None):
-            raise _not_a_secret(where)
+            raise _not_a_secret(location)
         if variable is not None:
-            return cls(id, lambda: _from_variable(id, variable, where))
+            return cls(id, lambda: _from_variable(id, variable, location))
         assert source is not None
         path = (root or Path()) / expanded(source)
-        return cls(id, lambda: _from_file(id, path, where))
+        return cls(id, lambda: _from_file(id, path, location))
 
     def reveal(self) -> bytes:
         """The value, for a builder alone.
@@ -90,7 +90,7 @@ class Secret:
         """
         value = self._read()
         if len(value) > LARGEST_SECRET:
-            raise UsageError(f"the secret {self.id} is larger than {LARGEST_SECRET // 1024} KiB", where="--secret")
+            raise UsageError(f"the secret {self.id} is larger than {LARGEST_SECRET // 1024} KiB", location="--secret")
         return value
 
     def __repr__(self) -> str:
@@ -100,27 +100,29 @@ class Secret:
         raise TypeError(f"the secret {self.id} cannot be serialized")
 
 
-def _not_a_secret(where: str) -> UsageError:
+def _not_a_secret(location: str) -> UsageError:
     # The text is not shown: it may be the value itself, given by mistake.
     return UsageError(
         "expected id=ID,env=NAME or id=ID,src=FILE for a secret",
-        where=where,
-        do="Do not write the value on the command line. Write for example `--secret id=pip,env=PIP_INDEX`.",
+        location=location,
+        hint="Do not write the value on the command line. Write for example `--secret id=pip,env=PIP_INDEX`.",
     )
 
 
-def _from_variable(id: str, name: str, where: str) -> bytes:
+def _from_variable(id: str, name: str, location: str) -> bytes:
     value = os.environ.get(name)
     if not value:
-        raise UsageError(f"the secret {id} comes from ${name}, which is not set", where=where)
+        raise UsageError(f"the secret {id} comes from ${name}, which is not set", location=location)
     return value.encode()
 
 
-def _from_file(id: str, path: Path, where: str) -> bytes:
+def _from_file(id: str, path: Path, location: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"the secret {id} cannot be read from {path} ({error.strerror})", where=where) from None
+        raise UsageError(
+            f"the secret {id} cannot be read from {path} ({error.strerror})", location=location
+        ) from None
 
 
 def _strings(values: Iterable[str]) -> tuple[str, ...]:
@@ -158,7 +160,7 @@ class Mount:
 
     def __attrs_post_init__(self) -> None:
         if not _ID.match(self.id) or not _PATH.match(self.path):
-            raise UsageError(f"not the id and path of a mount: {self.id!r}, {self.path!r}", where="Mount")
+            raise UsageError(f"not the id and path of a mount: {self.id!r}, {self.path!r}", location="Mount")
 
     @property
     def keys(self) -> tuple[str, ...]:

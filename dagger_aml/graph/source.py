@@ -72,11 +72,11 @@ class Text:
         if not isinstance(data, bytes):
             raise GraphError(f"a Text source must be bytes, not {type(data).__name__}")
         if b"\0" in data:
-            raise GraphError("a Text source holds a NUL character", do="Write it to a file and copy that.")
+            raise GraphError("a Text source holds a NUL character", hint="Write it to a file and copy that.")
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:
-            raise GraphError("a Text source is not UTF-8", do="Write it to a file and copy that.") from None
+            raise GraphError("a Text source is not UTF-8", hint="Write it to a file and copy that.") from None
 
 
 @frozen

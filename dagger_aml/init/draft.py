@@ -69,7 +69,7 @@ def make_draft(folder: str | os.PathLike[str], options: Options, *, installed: I
     project = load_project(folder, options)
     load_recipe(project.recipe, root=project.root)
     if project.code is None or not (project.code / project.entry_script).is_file():
-        raise ProjectError("there is no entry script", where=str(folder), do=NEEDED)
+        raise ProjectError("there is no entry script", location=str(folder), hint=NEEDED)
     installed = installed or here()
     files_of_code = _travelling(project, project.code)
     models = dict(_pickles(project, [project.code / file for file in files_of_code]))

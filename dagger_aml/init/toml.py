@@ -31,7 +31,7 @@ def toml_text(text: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise ProjectError(
-            f"a name that is not valid UTF-8 cannot be written in {FILE_NAME}: {text!r}", do="Rename it."
+            f"a name that is not valid UTF-8 cannot be written in {FILE_NAME}: {text!r}", hint="Rename it."
         ) from None
     return '"' + _ESCAPED.sub(lambda match: _SHORT.get(match[0], f"\\u{ord(match[0]):04x}"), text) + '"'
 

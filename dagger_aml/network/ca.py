@@ -26,13 +26,13 @@ def check_ca(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror})", where=f"--ca {path}") from None
+        raise UsageError(f"{path} cannot be read ({error.strerror})", location=f"--ca {path}") from None
     if b"-----BEGIN CERTIFICATE-----" not in data:
         raise UsageError(
             "holds no certificate in PEM form",
-            where=f"--ca {path}",
-            do="Convert it: openssl x509 -inform der -in FILE",
+            location=f"--ca {path}",
+            hint="Convert it: openssl x509 -inform der -in FILE",
         )
     if b"PRIVATE KEY-----" in data:
-        raise UsageError("contains a private key; give only the certificates", where=f"--ca {path}")
+        raise UsageError("contains a private key; give only the certificates", location=f"--ca {path}")
     return data

@@ -60,8 +60,8 @@ def secret_mount(access: Access, id: str, *, variable: str = "") -> Mount:
     if secret is None:
         raise UsageError(
             f"the recipe needs the secret {id}",
-            where="--secret",
-            do=f"Give it: --secret id={id},env=NAME or src=FILE.",
+            location="--secret",
+            hint=f"Give it: --secret id={id},env=NAME or src=FILE.",
         )
     variables = (variable,) if variable else ()
     return Mount(id, f"{_PLACE}{id}", secret, variables=variables, holds=f"the secret {id}", secrets=(id,))

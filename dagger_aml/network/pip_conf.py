@@ -38,7 +38,8 @@ def _from_secret(text: str) -> dict[str, list[str]]:
         parser = configparser.RawConfigParser()
     if not parser.sections():
         raise UsageError(
-            "the secret pip is neither a pip.conf ([global] index-url = …) nor an index URL", where="--secret id=pip"
+            "the secret pip is neither a pip.conf ([global] index-url = …) nor an index URL",
+            location="--secret id=pip",
         )
     found: dict[str, list[str]] = {}
     for section in ("global", "install"):
@@ -89,8 +90,8 @@ def netrc(access: Access) -> str:
         if not hosts:
             raise UsageError(
                 "no index is an Azure Artifacts feed",
-                where="--secret id=azure-artifacts",
-                do="Name the feed: --index-url https://pkgs.dev.azure.com/ORGANIZATION/_packaging/FEED/pypi/simple/",
+                location="--secret id=azure-artifacts",
+                hint="Name the feed: --index-url https://pkgs.dev.azure.com/ORGANIZATION/_packaging/FEED/pypi/simple/",
             )
         password = token.reveal().decode("utf-8", "replace").strip()
         lines += [f"machine {host} login azure-artifacts password {password}" for host in sorted(hosts)]

@@ -65,8 +65,8 @@ class ArchiveFiles(ImageFiles):
     def broken(self, why: str) -> BaseError:
         """The error for a folder or tar that is not what it should be."""
         kind = self.archive.kind
-        what = f"{self.archive.path} is not an image that {kind}: can read: {why}"
-        return BaseError(what, do=f"Write it with: {_MADE_BY[kind]}")
+        message = f"{self.archive.path} is not an image that {kind}: can read: {why}"
+        return BaseError(message, hint=f"Write it with: {_MADE_BY[kind]}")
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def the_image(base: From) -> Iterator[tuple[ArchiveFiles, FoundImage]]:
     with opened_archive(base.archive) as files:
         image = find(files, base.platform)
         if (image.digest, image.config["digest"]) != (base.digest, base.archive.image_id):
-            raise BaseError(f"{base.archive.path} now contains a different image", do="Run the same command again.")
+            raise BaseError(f"{base.archive.path} now contains a different image", hint="Run the same command again.")
         yield files, image
 
 
@@ -137,23 +137,23 @@ def find(files: ArchiveFiles, platform: str) -> FoundImage:
         if len(listed) > 1:
             raise BaseError(
                 f"{archive.path} holds {len(listed)} images",
-                do="Extract one image, for example: skopeo copy docker-archive:FILE:NAME:TAG oci:FOLDER:TAG.",
+                hint="Extract one image, for example: skopeo copy docker-archive:FILE:NAME:TAG oci:FOLDER:TAG.",
             )
         images = [_docker_image(files, listed[0])]
     else:
         tops = [each for each in listed if tag is None or tag in _names(each)]
         tags = ", ".join(sorted({name for each in listed for name in _names(each)})) or "none"
         if not tops:
-            raise BaseError(f"{archive.path} has no image tagged {tag}", do=f"Tags in it: {tags}.")
+            raise BaseError(f"{archive.path} has no image tagged {tag}", hint=f"Tags in it: {tags}.")
         images = [each for top in tops for each in _images(files, top, _names(top), DEEPEST)]
     suited = {each.config["digest"]: each for each in images if _suits(each.details, platform)}
     if not suited:
         others = ", ".join(sorted({_platform(each.details) for each in images})) or "no platform at all"
-        raise BaseError(f"{archive.path} has no image for {platform}", do=f"It has: {others}.")
+        raise BaseError(f"{archive.path} has no image for {platform}", hint=f"It has: {others}.")
     if len(suited) > 1:
         raise BaseError(
             f"{archive.path} holds {len(suited)} images for {platform}",
-            do=f"Choose one: add a colon and a tag. Tags in it: {tags}.",
+            hint=f"Choose one: add a colon and a tag. Tags in it: {tags}.",
         )
     return next(iter(suited.values()))
 

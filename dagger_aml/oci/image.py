@@ -70,7 +70,8 @@ def image_of(archive: From, known: dict[str, Layer] | None = None) -> Image:
         digests = tuple(map(str, document["rootfs"]["diff_ids"]))
         if len(digests) != len(layers):
             raise ImageError(
-                f"the image has {len(layers)} layers, but its config lists {len(digests)}", where=str(archive.archive)
+                f"the image has {len(layers)} layers, but its config lists {len(digests)}",
+                location=str(archive.archive),
             )
         for digest, open_ in zip(digests, layers, strict=True):
             if digest in seen:
@@ -79,7 +80,7 @@ def image_of(archive: From, known: dict[str, Layer] | None = None) -> Image:
                 layer, found = read_layer(stream)
             if found != digest:
                 raise ImageError(
-                    f"a layer has the digest {found}, but the config says {digest}", where=str(archive.archive)
+                    f"a layer has the digest {found}, but the config says {digest}", location=str(archive.archive)
                 )
             seen[digest] = layer
     files, changed = flatten(seen[digest] for digest in digests)

@@ -85,7 +85,7 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
     elif head == b"\x28\xb5\x2f\xfd":
         raise ImageError(
             "a layer is compressed with zstd, which dagger-aml cannot read",
-            do="Write the image again with gzip: skopeo copy --dest-compress-format gzip docker://NAME:TAG "
+            hint="Write the image again with gzip: skopeo copy --dest-compress-format gzip docker://NAME:TAG "
             "oci:FOLDER",
         )
     hashed = _Hashed(whole)

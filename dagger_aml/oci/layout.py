@@ -120,11 +120,11 @@ def _split(kind: str, rest: str, folder: Path) -> tuple[Path, str | None]:
             continue
         if path.is_dir() != (kind == "oci"):
             is_now, other = ("folder", "oci:") if path.is_dir() else ("file", "oci-archive: or docker-archive:")
-            raise UsageError(f"{path} is a {is_now}, but {kind}: is not for a {is_now}", do=f"Use {other}.")
+            raise UsageError(f"{path} is a {is_now}, but {kind}: is not for a {is_now}", hint=f"Use {other}.")
         if cut < len(rest) and (not tag or kind == "docker-archive"):
-            raise UsageError(f"{kind}:{rest} ends in a tag that is not allowed", do=f"Use {kind}:{rest[:cut]}.")
+            raise UsageError(f"{kind}:{rest} ends in a tag that is not allowed", hint=f"Use {kind}:{rest[:cut]}.")
         return path.resolve(), tag or None
     raise UsageError(
         f"there is no such {'folder' if kind == 'oci' else 'file'}: {folder / rest.partition(':')[0]}",
-        do="A relative path starts at the working directory or, if it is in a project file, at that file's folder.",
+        hint="A relative path starts at the working directory or, if it is in a project file, at that file's folder.",
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from ..errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TryAgain
+from ..errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TransientError
 from .reference import Reference
 
 Action = Literal["base", "image", "push"]
@@ -38,7 +38,7 @@ class Peer:
             return ""
 
 
-def location(peer: Peer | str) -> str:
+def location_of(peer: Peer | str) -> str:
     """Where a message is about; a step that is no conversation with a registry has only its name."""
     return peer if isinstance(peer, str) else peer.location
 
@@ -63,28 +63,28 @@ def said_by_registry(text: str, peer: Peer | str) -> DaggerAmlError | None:
 
     :param peer: whom it talked to; of a step that may have talked to any, or none, its name.
     """
-    action, where = peer.action if isinstance(peer, Peer) else None, location(peer)
+    action, location = peer.action if isinstance(peer, Peer) else None, location_of(peer)
     host = _host(text, peer)
     at = f" ({host})" if host else ""
     if re.search(r"\b401\b|unauthorized|authentication required|no basic auth", text, re.I):
-        return denied_by(401, where, host)
+        return denied_by(401, location, host)
     if re.search(r"\b403\b|forbidden|denied", text, re.I) and re.search(
         r"regist|push|pull|manifest|token|http", text
     ):
-        return denied_by(403, where, host)
+        return denied_by(403, location, host)
     if "x509:" in text:
         return BuildError(
             f"the builder does not trust the registry's certificate{at}",
-            step=where,
-            do='Give your company\'s certificates to the builder itself (docs/howto-proxy-ca.md, "The builder").',
+            step=location,
+            hint='Give your company\'s certificates to the builder itself (docs/howto-proxy-ca.md, "The builder").',
         )
     if action == "push" or re.search(r"https?://|dial tcp|regist", text):
         for pattern, meaning in _TOLD:
             match = re.search(pattern, text, re.I)
             if match:
-                return _away(f"{at}: {meaning.format(*match.groups())}", where, by_proxy="proxyconnect" in text)
+                return _away(f"{at}: {meaning.format(*match.groups())}", location, by_proxy="proxyconnect" in text)
     if re.search(r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN", text, re.I) and action == "base":
-        return BuildError(f"the registry has no such image{at}", step=where, do="Check the name and the tag.")
+        return BuildError(f"the registry has no such image{at}", step=location, hint="Check the name and the tag.")
     return None
 
 
@@ -95,32 +95,34 @@ def _host(text: str, peer: Peer | str) -> str:
     return found[1] if found else known
 
 
-def _away(said: str, where: str, *, by_proxy: bool) -> TryAgain:
+def _away(said: str, location: str, *, by_proxy: bool) -> TransientError:
     """The error for a registry that a builder cannot reach."""
     if by_proxy:
-        return TryAgain(
+        return TransientError(
             f"the builder cannot reach its proxy, so it cannot reach the registry{said}",
-            where=where,
-            do="Correct HTTPS_PROXY and NO_PROXY in the builder's environment: podman and buildah use your "
+            location=location,
+            hint="Correct HTTPS_PROXY and NO_PROXY in the builder's environment: podman and buildah use your "
             "shell's, docker and the Dagger engine have their own (docs/howto-proxy-ca.md).",
         )
-    return TryAgain(f"the registry cannot be reached or is busy{said}", where=where, do=LATER)
+    return TransientError(f"the registry cannot be reached or is busy{said}", location=location, hint=LATER)
 
 
 LATER = "Check the host and the network, then run the same command again."
 
 
-def denied_by(status: int, where: str, host: str) -> RegistryDenied:
+def denied_by(status: int, location: str, host: str) -> RegistryDenied:
     name = host.removesuffix(".azurecr.io") if host.endswith(".azurecr.io") else "NAME"
     login = f"`docker login {host or 'HOST'}` or `az acr login -n {name}`"
     if status == 401:
-        do = (
+        hint = (
             f"Log in with {login}. dagger-aml reads the docker config and its credential helpers. In Azure, "
             "the login also needs the role AcrPush (to pull: AcrPull)."
         )
     else:
-        do = (
+        hint = (
             "The login has no permission for this. In Azure it needs the role AcrPush (to pull: AcrPull), "
             f"and the registry's network rules must allow the builder. To use another login: {login}."
         )
-    return RegistryDenied(f"the registry refused access{f' ({host})' if host else ''}: {status}", where=where, do=do)
+    return RegistryDenied(
+        f"the registry refused access{f' ({host})' if host else ''}: {status}", location=location, hint=hint
+    )

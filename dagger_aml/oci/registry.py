@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..errors import BuildError, DaggerAmlError, TryAgain, UsageError
+from ..errors import BuildError, DaggerAmlError, TransientError, UsageError
 from ..events import OnEvent, ignore
 from ..graph.base import From
 from ..policy import DEFAULT, Policy, retry
-from ..text import masked
+from ..text import redact_url
 from .credentials import credentials
 from .messages import LATER, denied_by
 from .model import Layer
@@ -56,7 +56,8 @@ async def resolve_digest(
     :param on_event: told when it is asked again, here and below.
     :param timeout_seconds: for each try to be over; one that takes longer is the last. Besides what the policy says
         of connections and answers.
-    :raises RegistryDenied: 401 or 403. :raises BuildError: no such image. :raises TryAgain: unreachable or busy.
+    :raises RegistryDenied: 401 or 403. :raises BuildError: no such image.
+    :raises TransientError: unreachable or busy.
     """
     if base.digest or base.archive:
         return base.digest or ""
@@ -81,15 +82,15 @@ async def image_config(
     Raises as :func:`resolve_digest`.
     """
     at = Reference.parse(reference)
-    where = f"base {reference}"
-    get = partial(_get, at, where=where, on_event=on_event, policy=policy, timeout_seconds=timeout_seconds)
+    location = f"base {reference}"
+    get = partial(_get, at, location=location, on_event=on_event, policy=policy, timeout_seconds=timeout_seconds)
     manifest, _ = await get(f"manifests/{digest or at.tag or 'latest'}")
     if "manifests" in manifest:
-        manifest, _ = await get(f"manifests/{_variant(manifest, platform, where)}")
+        manifest, _ = await get(f"manifests/{_variant(manifest, platform, location)}")
     try:
         blob = manifest["config"]["digest"]
     except (KeyError, TypeError):
-        raise _no_registry(at, where) from None
+        raise _no_registry(at, location) from None
     config, _ = await get(f"blobs/{blob}")
     found: dict[str, Any] = config.get("config") or {}
     return found
@@ -109,19 +110,19 @@ async def platform_digest(
     Raises as :func:`resolve_digest`.
     """
     at = Reference.parse(reference)
-    where = f"base {reference}"
+    location = f"base {reference}"
     path = f"manifests/{digest or at.tag or 'latest'}"
-    manifest, found = await _get(at, path, where, on_event, policy, timeout_seconds)
-    return _variant(manifest, platform, where) if "manifests" in manifest else digest or found
+    manifest, found = await _get(at, path, location, on_event, policy, timeout_seconds)
+    return _variant(manifest, platform, location) if "manifests" in manifest else digest or found
 
 
-def _variant(index: dict[str, Any], platform: str, where: str) -> str:
+def _variant(index: dict[str, Any], platform: str, location: str) -> str:
     """The digest that an index has for a platform."""
     for each in index["manifests"]:
         has = each.get("platform", {})
         if [has.get("os"), has.get("architecture")] == platform.split("/")[:2]:
             return str(each["digest"])
-    raise BuildError(f"the image has no variant for {platform}", step=where)
+    raise BuildError(f"the image has no variant for {platform}", step=location)
 
 
 async def manifest_layers(
@@ -145,16 +146,16 @@ async def download(
 
     :param folder: exists and is empty.
     :raises BuildError: no such image, none for the platform, or a blob that is not what its digest says.
-    :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable or busy.
+    :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable or busy.
     """
-    at, where = Reference.parse(reference), f"image {reference}"
+    at, location = Reference.parse(reference), f"image {reference}"
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
-    save = partial(_saved, at, blobs=blobs, where=where, on_event=on_event, policy=policy)
+    save = partial(_saved, at, blobs=blobs, location=location, on_event=on_event, policy=policy)
     digest = await save(f"manifests/{at.digest or at.tag or 'latest'}", at.digest)
     manifest = json.loads((blobs / digest[7:]).read_bytes())
     if "manifests" in manifest:
-        variant = _variant(manifest, platform, where)
+        variant = _variant(manifest, platform, location)
         digest = await save(f"manifests/{variant}", variant)
         manifest = json.loads((blobs / digest[7:]).read_bytes())
     for each in (manifest["config"], *manifest["layers"]):
@@ -167,7 +168,7 @@ async def download(
 
 
 async def _saved(
-    at: Reference, path: str, digest: str | None, *, blobs: Path, where: str, on_event: OnEvent, policy: Policy
+    at: Reference, path: str, digest: str | None, *, blobs: Path, location: str, on_event: OnEvent, policy: Policy
 ) -> str:
     """Write what a repository has at a path to a file named after its digest, a little in memory at a time."""
     new, found = blobs / "new", ""
@@ -175,18 +176,18 @@ async def _saved(
 
     async def once(client: httpx.AsyncClient) -> httpx.Response:
         nonlocal found
-        answer, found = await _streamed(client, at, path, headers, new, where)
+        answer, found = await _streamed(client, at, path, headers, new, location)
         return answer
 
-    await _answered(at, where, once, on_event, policy, idle=policy.blob_idle_timeout_seconds)
+    await _answered(at, location, once, on_event, policy, idle=policy.blob_idle_timeout_seconds)
     if digest and found != digest:
-        raise BuildError(f"{at.host} sent content that does not match {digest}", step=where)
+        raise BuildError(f"{at.host} sent content that does not match {digest}", step=location)
     new.rename(blobs / found[7:])
     return found
 
 
 async def _streamed(
-    client: httpx.AsyncClient, at: Reference, path: str, headers: dict[str, str], file: Path, where: str
+    client: httpx.AsyncClient, at: Reference, path: str, headers: dict[str, str], file: Path, location: str
 ) -> tuple[httpx.Response, str]:
     """The answer, and the digest of what was written."""
     async with client.stream("GET", f"{at.url}/{path}", headers=headers) as answer:
@@ -198,12 +199,12 @@ async def _streamed(
                         total.update(chunk)
                         out.write(chunk)
             return answer, f"sha256:{total.hexdigest()}"
-    token = await _authorization(client, at, answer, where)
-    return await _streamed(client, at, path, {**headers, "Authorization": token}, file, where)
+    token = await _authorization(client, at, answer, location)
+    return await _streamed(client, at, path, {**headers, "Authorization": token}, file, location)
 
 
 async def _get(
-    at: Reference, path: str, where: str, on_event: OnEvent, policy: Policy, timeout_seconds: float
+    at: Reference, path: str, location: str, on_event: OnEvent, policy: Policy, timeout_seconds: float
 ) -> tuple[dict[str, Any], str]:
     """A JSON document of a repository and its digest."""
     headers = {"Accept": _MANIFESTS} if path.startswith("manifests/") else {}
@@ -211,23 +212,23 @@ async def _get(
     async def once(client: httpx.AsyncClient) -> httpx.Response:
         answer = await client.get(f"{at.url}/{path}", headers=headers)
         if answer.status_code == 401:
-            token = await _authorization(client, at, answer, where)
+            token = await _authorization(client, at, answer, location)
             answer = await client.get(f"{at.url}/{path}", headers={**headers, "Authorization": token})
         return answer
 
-    answer = await _answered(at, where, once, on_event, policy, timeout_seconds=timeout_seconds)
+    answer = await _answered(at, location, once, on_event, policy, timeout_seconds=timeout_seconds)
     try:
         document = answer.json()
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise _no_registry(at, where)
+        raise _no_registry(at, location)
     return document, answer.headers.get("Docker-Content-Digest", "")
 
 
 async def _answered(
     at: Reference,
-    where: str,
+    location: str,
     once: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
     on_event: OnEvent,
     policy: Policy,
@@ -239,28 +240,28 @@ async def _answered(
 
     :param idle: seconds that may pass between two parts of an answer; as long as for its beginning unless given.
     :param timeout_seconds: for each try; where one takes longer, none follows.
-    :raises RegistryDenied, BuildError, TryAgain: there is none.
+    :raises RegistryDenied, BuildError, TransientError: there is none.
     """
     import httpx
 
-    async def ask() -> httpx.Response:
+    async def request() -> httpx.Response:
         try:
             with anyio.fail_after(timeout_seconds):
                 answer = await once(client)
         except httpx.TransportError as error:
-            raise _unreachable(at, error, where) from None
+            raise _unreachable(at, error, location) from None
         except TimeoutError:
             problem = f"the registry {at.host} does not answer within {timeout_seconds:.0f} s"
-            raise TryAgain(problem, where=where, do=LATER, after=None) from None
-        _check_busy(answer, at, where)
+            raise TransientError(problem, location=location, hint=LATER, after=None) from None
+        _check_busy(answer, at, location)
         return answer
 
     try:
         async with _client(at, policy, idle or policy.answer_timeout_seconds) as client:
-            answer = await retry(ask, on_event, policy)
+            answer = await retry(request, on_event, policy)
     except (httpx.RequestError, httpx.InvalidURL):
-        raise _no_registry(at, where) from None
-    _check_status(answer.status_code, at, where)
+        raise _no_registry(at, location) from None
+    _check_status(answer.status_code, at, location)
     return answer
 
 
@@ -276,15 +277,17 @@ def _client(at: Reference, policy: Policy, idle: float) -> httpx.AsyncClient:
         return httpx.AsyncClient(timeout=timeout, follow_redirects=True, trust_env=not at.is_here)
     except OSError as error:
         raise UsageError(
-            f"certificates cannot be read ({error.strerror or error})", where="$SSL_CERT_FILE, $SSL_CERT_DIR"
+            f"certificates cannot be read ({error.strerror or error})", location="$SSL_CERT_FILE, $SSL_CERT_DIR"
         ) from None
     except (ImportError, ValueError, httpx.InvalidURL):
         names = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
-        wrong = [name for name in names if not re.match(r"(https?://)?[^\s/:]+(:\d+)?/?\Z", masked(os.environ[name]))]
+        wrong = [
+            name for name in names if not re.match(r"(https?://)?[^\s/:]+(:\d+)?/?\Z", redact_url(os.environ[name]))
+        ]
         raise UsageError(
             f"{at.host} cannot be reached with this proxy setting",
-            where=", ".join(f"${name}" for name in wrong or names),
-            do="Give http://HOST:PORT, or unset it. SOCKS proxies are not supported.",
+            location=", ".join(f"${name}" for name in wrong or names),
+            hint="Give http://HOST:PORT, or unset it. SOCKS proxies are not supported.",
         ) from None
 
 
@@ -298,59 +301,63 @@ def _proxy(at: Reference) -> str | None:
     return next((name for name in names if os.environ.get(name)), None)
 
 
-def _unreachable(at: Reference, error: httpx.TransportError, where: str) -> DaggerAmlError:
+def _unreachable(at: Reference, error: httpx.TransportError, location: str) -> DaggerAmlError:
     import httpx
 
     problem = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in problem:
         return BuildError(
             f"the certificate of {at.host} is not trusted",
-            step=where,
-            do="Set $SSL_CERT_FILE to the file of your company's certificates (docs/howto-proxy-ca.md).",
+            step=location,
+            hint="Set $SSL_CERT_FILE to the file of your company's certificates (docs/howto-proxy-ca.md).",
         )
     variable = _proxy(at)
     if variable:
-        return TryAgain(
-            f"the registry {at.host} cannot be reached through the proxy {masked(os.environ[variable])} of "
+        return TransientError(
+            f"the registry {at.host} cannot be reached through the proxy {redact_url(os.environ[variable])} of "
             f"${variable}: {problem}",
-            where=where,
-            do=f"Correct or unset ${variable}, or name {at.host} in $NO_PROXY.",
+            location=location,
+            hint=f"Correct or unset ${variable}, or name {at.host} in $NO_PROXY.",
         )
-    return TryAgain(f"the registry {at.host} cannot be reached or is busy: {problem}", where=where, do=LATER)
+    return TransientError(
+        f"the registry {at.host} cannot be reached or is busy: {problem}", location=location, hint=LATER
+    )
 
 
-def _check_busy(answer: httpx.Response, at: Reference, where: str) -> None:
+def _check_busy(answer: httpx.Response, at: Reference, location: str) -> None:
     status = answer.status_code
     if status not in _BUSY:
         return
     after = answer.headers.get("Retry-After", "")
     seconds = float(after) if after.isdecimal() else 0.0
     said = "it asks to slow down (429)" if status == 429 else f"it answered {status}"
-    what = f"the registry {at.host} cannot be reached or is busy: {said}"
-    raise TryAgain(f"{what}, and asks to wait {after} s" if seconds else what, where=where, do=LATER, after=seconds)
-
-
-def _no_registry(at: Reference, where: str) -> BuildError:
-    return BuildError(
-        f"{at.host} did not answer like a registry",
-        step=where,
-        do="Check the host. A proxy or a login page may have answered instead.",
+    message = f"the registry {at.host} cannot be reached or is busy: {said}"
+    raise TransientError(
+        f"{message}, and asks to wait {after} s" if seconds else message, location=location, hint=LATER, after=seconds
     )
 
 
-def _check_status(status: int, at: Reference, where: str) -> None:
+def _no_registry(at: Reference, location: str) -> BuildError:
+    return BuildError(
+        f"{at.host} did not answer like a registry",
+        step=location,
+        hint="Check the host. A proxy or a login page may have answered instead.",
+    )
+
+
+def _check_status(status: int, at: Reference, location: str) -> None:
     if status in (401, 403):
-        raise denied_by(status, where, at.host)
+        raise denied_by(status, location, at.host)
     if status == 404:
-        raise BuildError(f"{at.host} has no such image", step=where, do="Check the name and the tag.")
+        raise BuildError(f"{at.host} has no such image", step=location, hint="Check the name and the tag.")
     if status != 200:
-        raise BuildError(f"{at.host} answered {status}", step=where)
+        raise BuildError(f"{at.host} answered {status}", step=location)
 
 
-async def _authorization(client: httpx.AsyncClient, at: Reference, answer: httpx.Response, where: str) -> str:
+async def _authorization(client: httpx.AsyncClient, at: Reference, answer: httpx.Response, location: str) -> str:
     """The Authorization header that a 401 asks for.
 
-    :raises TryAgain: the place that gives tokens is busy.
+    :raises TransientError: the place that gives tokens is busy.
     """
     user, secret = await anyio.to_thread.run_sync(credentials, at.host)
     challenge = answer.headers.get("WWW-Authenticate", "")
@@ -365,11 +372,11 @@ async def _authorization(client: httpx.AsyncClient, at: Reference, answer: httpx
     else:
         headers = {"Authorization": basic} if basic else {}
         token = await client.get(fields["realm"], params={"service": service, "scope": scope}, headers=headers)
-    _check_busy(token, at, where)
+    _check_busy(token, at, location)
     if token.status_code != 200:
         return basic
     try:
         found = token.json()
         return f"Bearer {found.get('token') or found.get('access_token')}"
     except (ValueError, AttributeError):
-        raise _no_registry(at, where) from None
+        raise _no_registry(at, location) from None

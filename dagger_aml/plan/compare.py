@@ -79,7 +79,7 @@ class Verdict:
 
 
 @frozen
-class Against:
+class Comparison:
     """A plan's steps and config held against an earlier one's.
 
     :param base: what changed of it; empty where nothing did.
@@ -160,7 +160,7 @@ def _sum(steps: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
     return ", ".join(parts)
 
 
-def against(plan: Plan, earlier: Earlier) -> Against:
+def against(plan: Plan, earlier: Earlier) -> Comparison:
     """What would become of a plan's steps where the earlier one has been built; reads every byte that is copied."""
     base, known = _base(plan.base, earlier)
     keys, was = step_keys(plan), earlier.steps
@@ -186,7 +186,7 @@ def against(plan: Plan, earlier: Earlier) -> Against:
         if own and not changed:
             changed = f"{_thing(step.name)} {'is new' if before is None else 'changed'}"
     gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
-    return Against(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
+    return Comparison(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
 
 
 def _base(base: From, earlier: Earlier) -> tuple[str, bool]:
@@ -275,7 +275,7 @@ def _says(plan: Plan, earlier: Earlier) -> Iterator[str]:
     for kind, name in earlier.says:
         if (kind, name) in now:
             continue
-        own = earlier.complete or (plan.facts.source == "asked" and kind == "env" and name not in plan.facts.env)
+        own = earlier.complete or (plan.facts.source == "probed" and kind == "env" and name not in plan.facts.env)
         if own:
             yield f"{_shown(kind, name)} (removed)"
 
@@ -307,8 +307,8 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
             f"the image's label {PLAN_LABEL} is of another version"
             if has
             else f"the image has no label {PLAN_LABEL}",
-            where=f"--against {name}",
-            do="Only images that dagger-aml made have it. You can also give a plan file: dagger-aml plan "
+            location=f"--against {name}",
+            hint="Only images that dagger-aml made have it. You can also give a plan file: dagger-aml plan "
             "PROJECT --json > plan.json",
         )
     says = {
@@ -339,8 +339,8 @@ def of_json(name: str, path: Path) -> Earlier:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(
-            "it is not a plan file as plan --json of this version writes it", where=f"--against {name}",
-            do="Write it again: dagger-aml plan PROJECT --json > plan.json",
+            "it is not a plan file as plan --json of this version writes it", location=f"--against {name}",
+            hint="Write it again: dagger-aml plan PROJECT --json > plan.json",
         ) from None  # fmt: skip
 
 

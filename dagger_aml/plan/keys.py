@@ -1,4 +1,4 @@
-"""The fingerprint of what runs, and digests of each step's inputs."""
+"""The runtime key of what runs, and digests of each step's inputs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..graph.graph import Built, Copy, Layer, Run
 from .label import PLAN_LABEL, StepKey, write_label
 from .model import Plan
 
-SCHEMA = 1
-"""Number of the fingerprint's and the plan JSON's form; raised when either changes its meaning."""
+SCHEMA = 2
+"""Number of the runtime key's and the plan JSON's form; raised when either changes its meaning."""
 
 
 ENCODING = 1
 """Number of the way in which back ends carry ops out; raised when the same graph would give another image."""
 
 
-def fingerprint(plan: Plan) -> str:
+def runtime_key(plan: Plan) -> str:
     """``sha256:…`` of what runs: its inputs, not its bytes (docs/design.md, law 7).
 
     Two plans with the same fingerprint need the same engine-built image beneath their file layers. Labels, the final

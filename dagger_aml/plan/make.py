@@ -2,7 +2,7 @@
 
     graph ── resolve (facts of the base) ──▶ literals only ── schedule ──▶ Plan
 
-The plan is the only thing that back ends, the ``plan`` command and the fingerprint see.
+The plan is the only thing that back ends, the ``plan`` command and the runtime key see.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
     resolved = map_stages(resolve(graph, facts), scheduled)
     base = resolved.from_
     steps = schedule(resolved, facts[base])
-    notes = resolved.notes
+    warnings = resolved.warnings
     if not fits((step_key(step.layer, "") for step in steps), ENCODING):
-        notes += (
+        warnings += (
             f"the image gets no label {PLAN_LABEL}: the description of its {len(steps)} steps is too long for a "
             "label",
         )
-    return Plan(base, facts[base], steps, resolved.config, notes, resolved.access)
+    return Plan(base, facts[base], steps, resolved.config, warnings, resolved.access)

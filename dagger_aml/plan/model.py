@@ -35,14 +35,14 @@ class Plan:
     :param steps: the layer ops in the order in which they are made.
     :param config: what the image says; the labels of base and version included.
     :param access: how its commands reach what they install from; of it, a back end sees proxies and what to hide.
-    :param notes: what the user should know.
+    :param warnings: what the user should know.
     """
 
     base: From
     facts: BaseFacts
     steps: tuple[Step, ...]
     config: Config
-    notes: tuple[str, ...] = field(default=(), eq=False)
+    warnings: tuple[str, ...] = field(default=(), eq=False)
     access: Access = field(factory=Access, eq=False)
 
     @property

@@ -17,7 +17,7 @@ from ..graph.mount import Mount
 from ..graph.source import Local, Text
 from ..project.model import Project
 from ..text import human_size
-from .keys import SCHEMA, fingerprint, step_keys
+from .keys import SCHEMA, runtime_key, step_keys
 from .model import Plan, Step
 
 
@@ -36,17 +36,22 @@ def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
             "archive": _archive(plan.base, root),
         },
         "facts": facts_json(plan.facts),
-        "fingerprint": fingerprint(plan),
+        "runtime_key": runtime_key(plan),
         "steps": [
             {**step_json(step.layer, root), "inputs": key.digest, "why": step.why}
             for step, key in zip(plan.steps, step_keys(plan), strict=True)
         ],
         "config": config_json(plan.config),
-        "notes": list(plan.notes),
+        "warnings": [warning_json(each) for each in plan.warnings],
     }
     if project:
-        found["project"] = {"name": project.name, "recipe": project.recipe, "sources": dict(project.sources)}
+        found["project"] = {"name": project.name, "recipe": project.recipe, "origins": dict(project.origins)}
     return found
+
+
+def warning_json(text: str) -> dict[str, Any]:
+    """A warning as plain data. Its rule's id, where it is about, and what to do will come with the rules."""
+    return {"id": None, "severity": "warning", "message": text, "location": None, "hint": None}
 
 
 def config_json(config: Config) -> dict[str, Any]:
@@ -93,11 +98,11 @@ def plan_text(plan: Plan, project: Project, *, why: bool = False) -> str:
 
 
 def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
-    where = _archive(plan.base, project.root)
-    base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {where}" if where else "")
+    location = _archive(plan.base, project.root)
+    base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {location}" if location else "")
     yield f"{project.name}: recipe {project.recipe} on {base}"
     yield ""
-    yield f"{'Probed' if plan.facts.source == 'asked' else 'Assumed'} facts of the base image:"
+    yield f"{'Probed' if plan.facts.source == 'probed' else 'Assumed'} facts of the base image:"
     yield from (f"  {line}" for line in plan.facts.summary())
     yield ""
     yield "Steps:"
@@ -111,17 +116,17 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
     yield ""
     yield "Image config:"
     for name, value in plan.config.env.items():
-        yield f"  {name}={value}" + (_from(project.sources, f"env.{name}") if why else "")
+        yield f"  {name}={value}" + (_from(project.origins, f"env.{name}") if why else "")
     for name, value in sorted(plan.config.labels.items()):
         yield f"  label {name}={value}"
     if why:
         yield ""
         yield "Where each value is from:"
-        for name, source in sorted(project.sources.items()):
+        for name, source in sorted(project.origins.items()):
             yield f"  {name}: {source}"
-    for note in plan.notes:
+    for warning in plan.warnings:
         yield ""
-        yield f"Warning: {note}"
+        yield f"Warning: {warning}"
 
 
 def left_out(layers: tuple[Layer, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -131,8 +136,8 @@ def left_out(layers: tuple[Layer, ...]) -> Iterator[tuple[str, tuple[str, ...]]]
             yield layer.source.path, layer.source.left_out
 
 
-def _from(sources: Mapping[str, str], name: str) -> str:
-    return f"  ({sources[name]})" if name in sources else ""
+def _from(origins: Mapping[str, str], name: str) -> str:
+    return f"  ({origins[name]})" if name in origins else ""
 
 
 def _what(step: Step) -> str:

@@ -32,7 +32,7 @@ BASE_DIGEST_LABEL = "org.opencontainers.image.base.digest"
 VERSION_LABEL = "io.dagger-aml.version"
 
 
-def asked_paths(graph: Graph) -> tuple[str, ...]:
+def probed_paths(graph: Graph) -> tuple[str, ...]:
     """The image paths whose facts :func:`resolve` and :func:`schedule` read.
 
     Every prefix of every destination and of what runs touch, and every copied path.
@@ -64,17 +64,17 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     if known.onbuild:
         raise BaseError(
             "the base has ONBUILD triggers, which builders treat differently",
-            where=base.pinned,
-            do="Use a base image without these triggers: " + "; ".join(known.onbuild),
+            location=base.pinned,
+            hint="Use a base image without these triggers: " + "; ".join(known.onbuild),
         )
-    notes = list(graph.notes)
+    warnings = list(graph.warnings)
     for need in graph.needs:
         is_now = known.literal(need.fact)
         if is_now is None:
             why = _literal(need.why, known)
-            notes.append(f"possible problem, which only a probe of the base image can confirm: {why}. {need.do}")
+            warnings.append(f"possible problem, which only a probe of the base image can confirm: {why}. {need.hint}")
         elif not _meets(need, is_now):
-            raise BaseError(_literal(need.why, known), where=base.pinned, do=need.do)
+            raise BaseError(_literal(need.why, known), location=base.pinned, hint=need.hint)
     _check_facts(base, known)
     layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
     layers = with_workdirs(layers, graph.config.workdir, known)
@@ -91,8 +91,8 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
         labels[BASE_DIGEST_LABEL] = base.digest
     config = evolve(graph.config, env=env, user=user, labels=labels)
     command = config.cmd is not None or config.entrypoint is not None
-    notes += known.remarks(user=user is not None, command=command, env=env)
-    return evolve(graph, layers=layers, config=config, needs=(), notes=notes)
+    warnings += known.remarks(user=user is not None, command=command, env=env)
+    return evolve(graph, layers=layers, config=config, needs=(), warnings=warnings)
 
 
 def _meets(need: Need, is_now: object) -> bool:
@@ -111,9 +111,9 @@ def _check_facts(base: From, known: BaseFacts) -> None:
         Config(user=known.user or None, workdir=known.workdir, cmd=known.cmd, entrypoint=known.entrypoint)
     except GraphError as error:
         raise BaseError(
-            f"the base image's config cannot be used in the new image: {error.what}",
-            where=base.pinned,
-            do="Use another base image.",
+            f"the base image's config cannot be used in the new image: {error.message}",
+            location=base.pinned,
+            hint="Use another base image.",
         ) from None
 
 
@@ -132,7 +132,7 @@ def _literal(value: Any, facts: BaseFacts) -> Any:
     if fact is None:
         raise BaseError(
             f"the {value.fact} of the base image is not known",
-            do="Run `dagger-aml build`, which probes the base image, or use an image of the catalog.",
+            hint="Run `dagger-aml build`, which probes the base image, or use an image of the catalog.",
         )
     return f"{value.before}{fact}{value.after}"
 
@@ -141,7 +141,7 @@ def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFact
     if isinstance(layer, Run):
         user = _literal(layer.user, known)
         if layer.mounts and not _NUMBERS.match(user):
-            raise GraphError(f"a command with mounts runs as UID:GID, not as {user!r}", where=layer.step)
+            raise GraphError(f"a command with mounts runs as UID:GID, not as {user!r}", location=layer.step)
         return evolve(
             layer,
             argv=[_literal(word, known) for word in layer.argv],

@@ -62,6 +62,6 @@ def _check_agree(record: Setting, files: Mapping[str, ProjectFile]) -> None:
             theirs = f"{each.value!r} ({other}, {each.origin})" if each else f"nothing ({other})"
             raise UsageError(
                 f"two projects say {key} differently: {value.value!r} ({folder}, {value.origin}) and {theirs}",
-                where=record.flag,
-                do=f"Set it for all of them with {record.flag} or ${record.variable}, or build them one by one.",
+                location=record.flag,
+                hint=f"Set it for all of them with {record.flag} or ${record.variable}, or build them one by one.",
             )

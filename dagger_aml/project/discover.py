@@ -111,11 +111,11 @@ def only(found: tuple[Script, ...], root: Path) -> Script:
     if len(found) == 1:
         return found[0]
     listed = " and ".join(each.path.relative_to(root).as_posix() for each in found)
-    part, do = "the code", f"Move one of them away, or set `[code] path` in {FILE_NAME}."
+    part, hint = "the code", f"Move one of them away, or set `[code] path` in {FILE_NAME}."
     if len({each.folder for each in found}) == 1:
         part = "the entry script"
-        do = f"Choose one: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
-    raise ProjectError(f"two candidates for {part}: {listed}", where=str(root), do=do)
+        hint = f"Choose one: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
+    raise ProjectError(f"two candidates for {part}: {listed}", location=str(root), hint=hint)
 
 
 def scripts_in(folder: Path) -> tuple[Script, ...]:
@@ -179,18 +179,18 @@ def only_model(root: Path, found: list[Path]) -> Path | None:
     if kind:
         raise ProjectError(
             f"the project folder itself is {kind}, so it is not clear which files are the model",
-            where=str(root),
-            do="Move the model's files into a folder `model` here, and the entry script into `code`.",
+            location=str(root),
+            hint="Move the model's files into a folder `model` here, and the entry script into `code`.",
         )
     if len(found) > 1:
         raise ProjectError(
             f"two candidates for the model: {' and '.join(path.name for path in found)}",
-            where=str(root),
-            do="Move them into a folder `model` if they are one model, or `models` if each is a separate model; "
+            location=str(root),
+            hint="Move them into a folder `model` if they are one model, or `models` if each is a separate model; "
             f"or list them under [[models]] in {FILE_NAME}.",
         )
     if found and not found[0].exists():
-        raise ProjectError(f"{found[0].name} is a broken link", where=str(found[0]))
+        raise ProjectError(f"{found[0].name} is a broken link", location=str(found[0]))
     return found[0] if found else None
 
 
@@ -203,8 +203,8 @@ def check_has_script(root: Path, model: Path) -> None:
     if files:
         raise ProjectError(
             f"there is a model, {model.name}, but no entry script: no file has init() and run()",
-            where=str(root),
-            do=f"Write score.py with both functions, or name your entry script: --entry-script {files[0]}. For "
+            location=str(root),
+            hint=f"Write score.py with both functions, or name your entry script: --entry-script {files[0]}. For "
             f"an image without code, list the model under [[models]] in {FILE_NAME}.",
         )
 
@@ -252,8 +252,10 @@ def unread(root: Path, code: Path | None, requirements: Path | None) -> Iterator
             if matches(item.name, CONDA):
                 yield Path(item.path), packages_are
             elif matches(item.name, DOCKERFILES):
-                do = "apt packages are listed in apt.txt, Python's in requirements.txt, variables in dagger-aml.toml"
-                yield Path(item.path), do
+                hint = (
+                    "apt packages are listed in apt.txt, Python's in requirements.txt, variables in dagger-aml.toml"
+                )
+                yield Path(item.path), hint
 
 
 def matches(name: str, patterns: tuple[str, ...], *, folder: bool = False) -> bool:

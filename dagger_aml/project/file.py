@@ -43,7 +43,7 @@ class ProjectFile:
             return DEFAULT
         return next((file for file in self.files if file.says(key)), self.files[0]).origin(*key)
 
-    def where(self, *key: str | int) -> str:
+    def location(self, *key: str | int) -> str:
         """As :meth:`origin`, for a message: ``dagger-aml.toml:7``."""
         return str(self.origin(*key))
 
@@ -76,7 +76,7 @@ class _File:
     def origin(self, *key: str | int) -> Origin:
         return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)))
 
-    def where(self, *key: str | int) -> str:
+    def location(self, *key: str | int) -> str:
         return str(self.origin(*key))
 
     def says(self, key: tuple[str | int, ...]) -> bool:
@@ -99,8 +99,8 @@ def read_project_file(root: Path) -> ProjectFile:
         if found:
             raise ProjectError(
                 f"two candidates for the project file: {FILE_NAME} and [tool.dagger-aml] of pyproject.toml",
-                where=str(root),
-                do="Keep one of them.",
+                location=str(root),
+                hint="Keep one of them.",
             )
         found = _read(own, own.name)
     if not found:
@@ -137,21 +137,21 @@ def _extended(file: _File, root: Path, chain: tuple[_File, ...]) -> Iterator[_Fi
     """
     said = file.data.get("extends", ())
     for name in reversed([said] if isinstance(said, str) else list(said)):
-        where = file.where("extends")
+        location = file.location("extends")
         path = Path(os.path.normpath(file.path.parent / name)) if "\0" not in name else None
         if path is None or not path.is_file():
             raise ProjectError(
                 f"the file in `extends` does not exist: {name!r}",
-                where=where,
-                do=f"Paths in this file are relative to {file.path.parent}.",
+                location=location,
+                hint=f"Paths in this file are relative to {file.path.parent}.",
             )
         if any(path.samefile(each.path) for each in chain):
-            raise ProjectError(f"{name!r} extends itself", where=where, do="Remove one of the two lines.")
+            raise ProjectError(f"{name!r} extends itself", location=location, hint="Remove one of the two lines.")
         names = [each.path.name for each in chain]
         shown = path.name if path.name not in names else Path(os.path.relpath(path, root)).as_posix()
         found = _read(path, shown)
         if found is None:
-            raise ProjectError(f"{name!r} has no [tool.dagger-aml]", where=where)
+            raise ProjectError(f"{name!r} has no [tool.dagger-aml]", location=location)
         yield found
         yield from _extended(found, root, (*chain, found))
 
@@ -189,7 +189,7 @@ def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
     except OSError as error:
         raise unreadable(error, path) from None
     except UnicodeDecodeError:
-        raise ProjectError("is not UTF-8", where=str(path)) from None
+        raise ProjectError("is not UTF-8", location=str(path)) from None
     except toml.NotToml as error:
         line = error.line or text.count("\n") + 1
-        raise ProjectError(f"broken TOML: {error.reason}", where=f"{shown}:{line}") from None
+        raise ProjectError(f"broken TOML: {error.reason}", location=f"{shown}:{line}") from None

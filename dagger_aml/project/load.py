@@ -22,9 +22,9 @@ from .model import Project, plain_name
 from .models import models
 from .network import read_access
 from .origin import Origin, Rank
-from .parts import apt_packages, beside, code, declared, part, requirements
+from .parts import apt_packages, code, declared, excluded, part, requirements
 from .settings import Options
-from .warnings import notes_on
+from .warnings import warnings_on
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What may be part of a tag or a file's name, and what Python's own versions are made of."""
@@ -44,7 +44,7 @@ def load_project(
     try:
         if not root.is_dir():
             raise ProjectError(
-                "is not a folder" if root.exists() else "the project folder does not exist", where=str(folder)
+                "is not a folder" if root.exists() else "the project folder does not exist", location=str(folder)
             )
         list(os.scandir(root))
     except PermissionError as error:
@@ -91,15 +91,15 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         via="pythonpath" if via == "pythonpath" else "start-script",
         request=part(reading, "request", file.request, ("request.json",)),
         answer=part(reading, "answer", file.answer, ("answer.json",)),
-        beside=beside(reading, recipe, used, found.folder) if used and code_folder == root else (),
+        excluded=excluded(reading, recipe, used, found.folder) if used and code_folder == root else (),
         kept=found.kept,
         version=_version(reading),
         access=access,
         installer="uv" if installer == "uv" else "pip",
-        notes=tuple(reading.notes),
-        sources=reading.sources,
+        warnings=tuple(reading.warnings),
+        origins=reading.sources,
     )
-    return evolve(project, notes=(*project.notes, *notes_on(project, used)))
+    return evolve(project, warnings=(*project.warnings, *warnings_on(project, used)))
 
 
 def _platforms(text: str) -> tuple[str, ...]:
@@ -123,8 +123,8 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
     if path and recipe == "preinstalled" and reading.options.pip:
         raise UsageError(
             "packages cannot be added to a folder that already exists",
-            where="--pip",
-            do=f"Install the package into {path}, or remove [preinstalled] path.",
+            location="--pip",
+            hint=f"Install the package into {path}, or remove [preinstalled] path.",
         )
     return path
 
@@ -137,8 +137,8 @@ def _version(reading: Reading) -> str | None:
         if not _VERSION.fullmatch(stated):
             raise ProjectError(
                 f"not a version: {stated!r}",
-                where=str(origin),
-                do="Write letters, digits and . _ - + !, beginning with a letter or digit.",
+                location=str(origin),
+                hint="Write letters, digits and . _ - + !, beginning with a letter or digit.",
             )
         return stated
     path = reading.root / "pyproject.toml"

@@ -24,14 +24,14 @@ class Reading:
     """What a project is read from, and what was learnt on the way.
 
     :param origins: where each value is from, by the names of :attr:`~.model.Project.sources`.
-    :param notes: what the user should know.
+    :param warnings: what the user should know.
     """
 
     root: Path
     options: Options
     file: ProjectFile
     origins: dict[str, Origin] = field(factory=dict)
-    notes: list[str] = field(factory=list)
+    warnings: list[str] = field(factory=list)
 
     @property
     def sources(self) -> dict[str, str]:
@@ -71,8 +71,8 @@ def chosen(reading: Reading, name: str, what: str) -> str:
     """
     value, choices = said(reading, name), PROJECT_SETTINGS[name].choices
     if value not in choices:
-        where = str(reading.origins[name])
-        raise UsageError(f"no such {what}: {value!r}", where=where, do=f"Use {' or '.join(choices)}.")
+        location = str(reading.origins[name])
+        raise UsageError(f"no such {what}: {value!r}", location=location, hint=f"Use {' or '.join(choices)}.")
     return value
 
 
@@ -116,7 +116,7 @@ def pairs(reading: Reading, name: str, in_file: Mapping[str, str], option: str) 
     for text in flags:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"not NAME=VALUE: {text!r}", where=record.flag)
+            raise UsageError(f"not NAME=VALUE: {text!r}", location=record.flag)
         found[key] = value
         reading.origins[f"{name}.{key}"] = Origin(Rank.FLAG, flag=record.flag)
     for key, value in found.items():

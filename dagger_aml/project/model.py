@@ -36,11 +36,11 @@ class Project:
     :param request: a sample request, and ``answer`` what it must give; never part of the image.
     :param access: how the build's commands reach what they install from.
     :param installer: of the packages: ``pip`` or ``uv``.
-    :param beside: what lies in the code folder and is neither code nor another part.
+    :param excluded: what lies in the code folder and is neither code nor another part.
     :param kept: what of the code folder is taken whatever ignore files say.
     :param version: as the project's file says it, else its ``pyproject.toml``; None where neither does.
-    :param notes: what the user should know of what was found.
-    :param sources: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
+    :param warnings: what the user should know of what was found.
+    :param origins: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
         ``found``, ``default``.
     """
 
@@ -63,11 +63,11 @@ class Project:
     answer: Path | None = None
     access: Access = field(factory=Access)
     installer: Installer = "pip"
-    beside: tuple[Path, ...] = ()
+    excluded: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
     version: str | None = None
-    notes: tuple[str, ...] = field(default=(), eq=False)
-    sources: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
+    warnings: tuple[str, ...] = field(default=(), eq=False)
+    origins: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
     @property
     def other_parts(self) -> tuple[Path, ...]:
@@ -76,7 +76,7 @@ class Project:
         parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
         if self.code != self.root:
             parts = [part for part in parts if part == self.preinstalled]
-        return (*parts, *self.beside, *(model.path for model in self.models))
+        return (*parts, *self.excluded, *(model.path for model in self.models))
 
     @property
     def source_directory(self) -> str:
@@ -91,7 +91,7 @@ class Project:
             return self.preinstalled.relative_to(self.root).as_posix()
         except ValueError:
             raise ProjectError(
-                "the folder of preinstalled packages must lie in the project", where=str(self.preinstalled)
+                "the folder of preinstalled packages must lie in the project", location=str(self.preinstalled)
             ) from None
 
 

@@ -52,8 +52,8 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     if not found.is_dir():
         raise ProjectError(
             "is a file, but must be a folder of models",
-            where=str(found),
-            do="For a single model, use the name `model`.",
+            location=str(found),
+            hint="For a single model, use the name `model`.",
         )
     children = sorted(path for path in found.iterdir() if not path.name.startswith("."))
     each = (Model(path, plain_name(path.stem if path.is_file() else path.name)) for path in children)
@@ -66,7 +66,7 @@ def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Mo
     found = conventions.models(root, code)
     if code == root and used and not used.reads_model_dir:
         # Code that does not ask Azure ML for the folder of models finds its model where it is: beside itself.
-        reading.notes.extend(
+        reading.warnings.extend(
             f"{path.name} is copied with the code, because the code does not read {MODEL_DIR}" for path in found
         )
         return Models(kept=tuple(found))

@@ -54,7 +54,7 @@ def _proxy(reading: Reading, name: str) -> str | None:
     value = maybe(reading, name)
     if value is None or name == "no_proxy" or not _only_here(value, reading.origins[name]):
         return value
-    reading.notes.append(
+    reading.warnings.append(
         f"{reading.origins[name]} points to a proxy on this machine, which the build's commands cannot reach, so it "
         f"is not passed to them. If they can reach it, set it with --{name.replace('_', '-')}."
     )
@@ -77,12 +77,12 @@ def _secrets(reading: Reading) -> tuple[Secret, ...]:
     found: dict[str, Secret] = {}
     for id, text in reading.file.tables.secrets.items():
         origin = reading.origins[f"secrets.{id}"] = reading.file.origin("secrets", id)
-        found[id] = Secret.parse(f"id={id},{text}", where=str(origin), root=reading.root)
+        found[id] = Secret.parse(f"id={id},{text}", location=str(origin), root=reading.root)
     given: set[str] = set()
     for text in reading.options.secret:
         secret = Secret.parse(text)
         if secret.id in given:
-            raise UsageError(f"the secret {secret.id} is given twice", where="--secret")
+            raise UsageError(f"the secret {secret.id} is given twice", location="--secret")
         given.add(secret.id)
         found[secret.id] = secret
         reading.origins[f"secrets.{secret.id}"] = Origin(Rank.FLAG, flag="--secret")
@@ -107,7 +107,7 @@ def check_used(access: Access, mounted: set[str]) -> tuple[str, ...]:
 
     from ..graph.mount import SECRET_IDS
 
-    notes = []
+    warnings = []
     for secret in access.secrets:
         if secret.id in mounted:
             continue
@@ -116,8 +116,8 @@ def check_used(access: Access, mounted: set[str]) -> tuple[str, ...]:
             known = "; ".join(f"{id}: {holds}" for id, holds in SECRET_IDS.items())
             raise UsageError(
                 f"no step of this build uses a secret {secret.id!r}",
-                where="--secret",
-                do=f"Did you mean {near[0]!r}?" if near else f"Known: {known}.",
+                location="--secret",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Known: {known}.",
             )
-        notes.append(f"no step of this build uses the secret {secret.id}")
-    return tuple(notes)
+        warnings.append(f"no step of this build uses the secret {secret.id}")
+    return tuple(warnings)

@@ -82,6 +82,6 @@ def located(origin: Origin | str | None, *, always: bool = False) -> Iterator[No
     try:
         yield
     except (UsageError, GraphError) as error:
-        if origin is not None and (always or not error.where):
-            error.where = str(origin)
+        if origin is not None and (always or not error.location):
+            error.location = str(origin)
         raise

@@ -27,7 +27,7 @@ def inside(reading: Reading, text: str, origin: Origin) -> Path:
     path = reading.root / text
     if not path.exists():
         reason = "is a broken link" if path.is_symlink() else "does not exist"
-        raise ProjectError(f"{text!r} {reason}", where=str(origin), do=f"Paths are relative to {reading.root}.")
+        raise ProjectError(f"{text!r} {reason}", location=str(origin), hint=f"Paths are relative to {reading.root}.")
     return path
 
 
@@ -49,11 +49,11 @@ def one_of(reading: Reading, name: str, candidates: Sequence[Path]) -> Path | No
         listed = " and ".join(str(path.relative_to(reading.root)) for path in there)
         raise ProjectError(
             f"two candidates for {name}: {listed}",
-            where=str(reading.root),
-            do=f"Remove one, or name the one to use in {FILE_NAME}.",
+            location=str(reading.root),
+            hint=f"Remove one, or name the one to use in {FILE_NAME}.",
         )
     if there and not there[0].exists():
-        raise ProjectError(f"{there[0].name} is a broken link", where=str(there[0]))
+        raise ProjectError(f"{there[0].name} is a broken link", location=str(there[0]))
     if there:
         reading.origins[name] = FOUND
     return there[0] if there else None
@@ -93,8 +93,8 @@ def code(reading: Reading) -> tuple[Path | None, str]:
         if script:
             raise ProjectError(
                 "an entry script is named, but there is no code",
-                where=str(said.origin),
-                do=f"Put it into {reading.root / 'code'} or beside the project file.",
+                location=str(said.origin),
+                hint=f"Put it into {reading.root / 'code'} or beside the project file.",
             )
     return folder, script or conventions.SCRIPT
 
@@ -104,11 +104,11 @@ def _found_script(reading: Reading, script: conventions.Script, folder: Path | N
         reading.origins["code"] = FOUND
     reading.origins["entry_script"] = DEFAULT if script.name == conventions.SCRIPT else FOUND
     if not script.by_name:
-        reading.notes.append(f"entry script {script.name} (found by its init and run)")
+        reading.warnings.append(f"entry script {script.name} (found by its init and run)")
     return script.folder, script.name
 
 
-def beside(reading: Reading, recipe: str, used: Reached, models_folder: Path | None) -> tuple[Path, ...]:
+def excluded(reading: Reading, recipe: str, used: Reached, models_folder: Path | None) -> tuple[Path, ...]:
     """What lies in a project folder that is the code, and is not taken as code."""
     root, apt = reading.root, reading.file.tables.apt
     own = [path for path in reading.file.paths if path.is_relative_to(root)]
@@ -152,5 +152,5 @@ def requirements(reading: Reading, code: Path | None) -> Path | None:
     reading.origins["requirements"] = FOUND
     if found.others:
         taken, *left = (path.relative_to(reading.root).as_posix() for path in (found.path, *found.others))
-        reading.notes.append(f"{taken} is used for the packages; not used: {', '.join(left)}")
+        reading.warnings.append(f"{taken} is used for the packages; not used: {', '.join(left)}")
     return found.path

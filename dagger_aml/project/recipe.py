@@ -50,7 +50,7 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
         candidates = [Path(name), *([root / name] if root else [])]
         path = next((each for each in candidates if each.is_file()), None)
         if path is None:
-            raise UsageError("the recipe file does not exist", where=name)
+            raise UsageError("the recipe file does not exist", location=name)
         return _from_file(path)
     path = recipe_folder() / f"{name}.py"
     if name.isidentifier() and path.is_file():
@@ -63,14 +63,14 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
             found = point.load()
         except Exception as error:
             raise UsageError(
-                f"the recipe {name!r} cannot be imported: {type(error).__name__}: {error}", where=point.value
+                f"the recipe {name!r} cannot be imported: {type(error).__name__}: {error}", location=point.value
             ) from error
         return _checked(found, point.value)
     known = (*recipe_names(), *sorted(point.name for point in installed))
     near = difflib.get_close_matches(name, known, 2, 0.4)
     raise UsageError(
         f"no recipe is called {name!r}",
-        do=(f"Did you mean {' or '.join(near)}? " if near else "")
+        hint=(f"Did you mean {' or '.join(near)}? " if near else "")
         + f"Known: {', '.join(known)}; for your own recipe file, give its path, such as ./mine.py.",
     )
 
@@ -84,12 +84,12 @@ async def lay_out(project: Project) -> Graph:
     begun = Graph(access=project.access)
     graph = await load_recipe(project.recipe, root=project.root)(begun, project)
     if not isinstance(graph, Graph):
-        raise UsageError("the recipe did not return a Graph", where=project.recipe)
-    for note in (*project.notes, *check_used(project.access, _secrets(graph))):
-        graph = graph.note(note)
+        raise UsageError("the recipe did not return a Graph", location=project.recipe)
+    for warning in (*project.warnings, *check_used(project.access, _secrets(graph))):
+        graph = graph.warn(warning)
     if not graph.layers:
         found = "code/, score.py, model/, requirements.txt or apt.txt"
-        graph = graph.note(f"{project.root} has no {found}: the image will be the base image with other labels")
+        graph = graph.warn(f"{project.root} has no {found}: the image will be the base image with other labels")
     return graph
 
 
@@ -122,7 +122,7 @@ def _from_file(path: Path) -> Recipe:
     loader = _Uncached(module_name, str(path)) if path.suffix == ".py" else None
     spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if spec is None or spec.loader is None:
-        raise UsageError("is not a Python file", where=str(path))
+        raise UsageError("is not a Python file", location=str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -133,16 +133,18 @@ def _from_file(path: Path) -> Recipe:
         reason = error.msg if isinstance(error, SyntaxError) else error
         line = getattr(error, "lineno", None) or _line_in(error, path)
         place = f"{path}:{line}" if line else str(path)
-        raise UsageError(f"the recipe cannot be imported: {type(error).__name__}: {reason}", where=place) from error
+        raise UsageError(
+            f"the recipe cannot be imported: {type(error).__name__}: {reason}", location=place
+        ) from error
     return _checked(getattr(module, "recipe", None), str(path))
 
 
-def _checked(found: object, where: str) -> Recipe:
+def _checked(found: object, location: str) -> Recipe:
     if not inspect.iscoroutinefunction(found):
         raise UsageError(
             "the recipe file has no `async def recipe(graph, project)`",
-            where=where,
-            do="See docs/own-recipe.md, or copy one of the built-in recipes.",
+            location=location,
+            hint="See docs/own-recipe.md, or copy one of the built-in recipes.",
         )
     return found
 

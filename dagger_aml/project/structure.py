@@ -27,7 +27,7 @@ def structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Any:
     :raises ProjectError: an unknown key, a value of a wrong type, a key that no file may have. With file:line.
     """
     if not isinstance(data, dict):
-        raise ProjectError("is not a table", where=f"{shown}:{line_of(text, prefix)}")
+        raise ProjectError("is not a table", location=f"{shown}:{line_of(text, prefix)}")
     _check_keys(data, Tables, shown, text, prefix)
     try:
         return converter().structure(data, Tables)
@@ -38,7 +38,7 @@ def structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Any:
         if item := _first_wrong_item(error):
             renamed = (*renamed, item.key)
         dotted = ".".join(str(part) for part in renamed)
-        raise ProjectError(f"{dotted}: {message}", where=f"{shown}:{line_of(text, (*prefix, *renamed))}") from None
+        raise ProjectError(f"{dotted}: {message}", location=f"{shown}:{line_of(text, (*prefix, *renamed))}") from None
 
 
 def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: tuple[str | int, ...]) -> None:
@@ -49,16 +49,16 @@ def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: 
         if refused := REFUSED.get((*within, key)):  # type: ignore[arg-type]
             raise ProjectError(
                 f"{'.'.join(refused.key)} cannot stand in a file: {refused.unless_file}",
-                where=f"{shown}:{line_of(text, (*prefix, key))}",
-                do=f"Set it with {refused.flag} or ${refused.variable}.",
+                location=f"{shown}:{line_of(text, (*prefix, key))}",
+                hint=f"Set it with {refused.flag} or ${refused.variable}.",
             )
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.5)
             table = ".".join(str(part) for part in within)
             raise ProjectError(
                 f"unknown key {key!r}" + (f" in {table}" if table else ""),
-                where=f"{shown}:{line_of(text, (*prefix, key))}",
-                do=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(known) + ".",
+                location=f"{shown}:{line_of(text, (*prefix, key))}",
+                hint=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(known) + ".",
             )
         inner = TABLES.get(key)
         if inner and isinstance(value, dict):
@@ -157,8 +157,8 @@ def _say(error: BaseException, _: type | None) -> str:
 class _WrongItem(TypeError):
     """A value of a table whose keys are the user's own."""
 
-    def __init__(self, key: str, what: str) -> None:
-        super().__init__(what)
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
         self.key = key
 
 

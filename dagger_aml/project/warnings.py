@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .model import Project
 
 
-def notes_on(project: Project, used: Reached | None) -> Iterator[str]:
+def warnings_on(project: Project, used: Reached | None) -> Iterator[str]:
     """The notes on a project, one sentence each.
 
     :param used: what its entry script leads to; None without code.
@@ -24,13 +24,13 @@ def notes_on(project: Project, used: Reached | None) -> Iterator[str]:
     if project.code and used:
         yield from _unreachable(project, project.code, used)
         yield from _ignored(project, project.code, used)
-        if used.reads_model_dir and "models" not in project.sources and MODEL_DIR not in project.env:
+        if used.reads_model_dir and "models" not in project.origins and MODEL_DIR not in project.env:
             yield (
                 f"the code reads {MODEL_DIR}, but no model was found: put it into `model`, or list it under "
                 "[[models]]"
             )
-    for path, do in conventions.unread(project.root, project.code, project.requirements):
-        yield f"{_shown(path, project.root)} is not read; {do}"
+    for path, hint in conventions.unread(project.root, project.code, project.requirements):
+        yield f"{_shown(path, project.root)} is not read; {hint}"
     for model in project.models:
         listed = model.path / "requirements.txt"
         if not project.requirements and conventions.model_kind(model.path) and listed.is_file():
@@ -43,9 +43,9 @@ def _unreachable(project: Project, code: Path, used: Reached) -> Iterator[str]:
     for name in used.absent:
         for place in places:
             if place != code and ((place / f"{name}.py").is_file() or _has_python(place / name)):
-                where = "the project folder" if place == project.root else _shown(place, project.root)
+                location = "the project folder" if place == project.root else _shown(place, project.root)
                 yield (
-                    f"the code imports {name}, which is in {where}, not in the code folder: it will be "
+                    f"the code imports {name}, which is in {location}, not in the code folder: it will be "
                     "missing in the image if no package with that name is installed. Move it into the code "
                     f"folder, or set `[code] path` in {FILE_NAME}"
                 )

@@ -11,26 +11,26 @@ _LONGEST_NAME = 255
 """Bytes of one name in a path that Linux takes."""
 
 
-def check_relative(script: str, where: str) -> str:
+def check_relative(script: str, location: str) -> str:
     """The entry script's path in its plain form, ``score.py`` for ``./score.py``.
 
-    :param where: what says it, for the message.
+    :param location: what says it, for the message.
     :raises ProjectError: absolute, outside the code folder, or longer than a path can be.
     """
     pure = PurePosixPath(script)
     if any(len(part.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for part in pure.parts):
-        raise ProjectError(f"the entry script's name is too long for a file name: {script[:60]}…", where=where)
+        raise ProjectError(f"the entry script's name is too long for a file name: {script[:60]}…", location=location)
     if pure.is_absolute() or script.startswith("\\") or ":" in script[:2]:
         raise ProjectError(
             f"the entry script must be relative to the code folder: {script}",
-            where=where,
-            do="The image's start script looks for it below the code folder and breaks on an absolute path.",
+            location=location,
+            hint="The image's start script looks for it below the code folder and breaks on an absolute path.",
         )
     if ".." in pure.parts or not pure.parts:
         raise ProjectError(
             f"the entry script is outside the code folder: {script!r}",
-            where=where,
-            do="Move it into the code folder, or use the folder above it as the code folder ([code] path).",
+            location=location,
+            hint="Move it into the code folder, or use the folder above it as the code folder ([code] path).",
         )
     return pure.as_posix()
 
@@ -48,20 +48,20 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
     if not path.is_file():
         raise ProjectError(
             "the entry script does not exist",
-            where=str(path),
-            do=_candidates(folder) or "Name it with --entry-script or `entry-script` of [code].",
+            location=str(path),
+            hint=_candidates(folder) or "Name it with --entry-script or `entry-script` of [code].",
         )
     if pure.suffix != ".py":
-        raise ProjectError("the entry script must end in .py", where=str(path))
+        raise ProjectError("the entry script must end in .py", location=str(path))
     if folder.resolve() not in path.resolve().parents:
-        raise ProjectError("the entry script is a link that points outside the code folder", where=str(path))
+        raise ProjectError("the entry script is a link that points outside the code folder", location=str(path))
     try:
         source = read_source(path)
     except OSError as error:
         raise unreadable(error, path) from None
     if source.problem:
         line = source.problem.line
-        raise ProjectError(source.problem.what, where=f"{path}:{line}" if line else str(path))
+        raise ProjectError(source.problem.message, location=f"{path}:{line}" if line else str(path))
     names = source.names | source.declared
     missing = [f"{name}()" for name in ("init", "run") if name not in names]
     if not missing:
@@ -71,8 +71,8 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
         return (f"{script}: {may}; this is only known when the code runs",)
     raise ProjectError(
         f"the entry script has no {' and no '.join(missing)}",
-        where=str(path),
-        do="Azure ML's server calls init() once at start and run(data) for each request.",
+        location=str(path),
+        hint="Azure ML's server calls init() once at start and run(data) for each request.",
     )
 
 

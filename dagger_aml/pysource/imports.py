@@ -76,9 +76,9 @@ def read_code(
         if file not in found:
             found[file], problem = _read(folder / file)
             if problem and file == script:
-                raise ProjectError(problem.what, where=f"{folder / file}:{problem.line or 1}")
+                raise ProjectError(problem.message, location=f"{folder / file}:{problem.line or 1}")
             if problem:
-                unread.append(f"{file}:{problem.line or 1}: {problem.what}")
+                unread.append(f"{file}:{problem.line or 1}: {problem.message}")
         return found[file]
 
     own = frozenset(module for module in modules if tree.is_own(module))
@@ -162,7 +162,7 @@ def _read(path: Path) -> tuple[tuple[Imported, ...], Problem | None]:
     try:
         source = read_source(path)
     except OSError as error:
-        raise ProjectError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        raise ProjectError(f"cannot be read ({error.strerror})", location=str(path)) from None
     return tuple(each for each in source.imports if not each.typing and _is_sure(each)), source.problem
 
 

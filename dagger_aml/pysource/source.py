@@ -71,7 +71,7 @@ class Problem:
     :param line: of the text, from 1; None where the parser names none.
     """
 
-    what: str
+    message: str
     line: int | None
 
 

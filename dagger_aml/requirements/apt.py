@@ -23,8 +23,8 @@ def read_apt(path: Path) -> tuple[str, ...]:
             if not _APT.match(word):
                 raise ProjectError(
                     f"not an apt package: {word!r}",
-                    where=f"{path}:{number}",
-                    do="Write NAME, NAME=VERSION or NAME:ARCHITECTURE.",
+                    location=f"{path}:{number}",
+                    hint="Write NAME, NAME=VERSION or NAME:ARCHITECTURE.",
                 )
             found.append(word)
     return tuple(dict.fromkeys(found))
@@ -37,6 +37,6 @@ def check_apt(packages: tuple[str, ...]) -> tuple[str, ...]:
     """
     for package in packages:
         if not isinstance(package, str) or not _APT.match(package) or len(package) > LONGEST_PACKAGE:
-            do = "Write NAME, NAME=VERSION or NAME:ARCHITECTURE."
-            raise GraphError(f"not an apt package: {repr(package)[:80]}", do=do)
+            hint = "Write NAME, NAME=VERSION or NAME:ARCHITECTURE."
+            raise GraphError(f"not an apt package: {repr(package)[:80]}", hint=hint)
     return tuple(dict.fromkeys(packages))

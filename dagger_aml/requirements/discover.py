@@ -49,12 +49,12 @@ def find_requirements(places: Sequence[Path], *, root: Path) -> FoundRequirement
         listed = " and ".join(str(path.relative_to(root)) for path in first)
         raise ProjectError(
             f"two candidates for requirements: {listed}",
-            where=str(root),
-            do="Remove one, or name the one to use: `requirements` in dagger-aml.toml, or --requirements.",
+            location=str(root),
+            hint="Remove one, or name the one to use: `requirements` in dagger-aml.toml, or --requirements.",
         )
     taken = first[0]
     if not taken.exists():
-        raise ProjectError(f"{taken.name} is a broken link", where=str(taken))
+        raise ProjectError(f"{taken.name} is a broken link", location=str(taken))
     source = taken.with_name("pyproject.toml") if taken.name == "uv.lock" else None
     return FoundRequirements(taken, tuple(path for path in found if path not in (taken, source)))
 

@@ -42,13 +42,13 @@ class LockFile:
     text: str = field(repr=False)
     data: Mapping[str, Any] = field(repr=False)
 
-    def where(self, *key: str | int) -> str:
+    def location(self, *key: str | int) -> str:
         """``uv.lock:12``, the file by its whole path; no line for the file as a whole."""
         return str(self.path) if not key else f"{self.path}:{line_of(self.text, key)}"
 
-    def error(self, what: str, *key: str | int, do: str | None = None) -> ProjectError:
+    def error(self, message: str, *key: str | int, hint: str | None = None) -> ProjectError:
         """An error about the table or value at a key."""
-        return ProjectError(what, where=self.where(*key), do=do)
+        return ProjectError(message, location=self.location(*key), hint=hint)
 
 
 @frozen
@@ -86,8 +86,8 @@ def read_toml(path: Path) -> LockFile:
     try:
         return LockFile(path, text, toml.read(text))
     except toml.NotToml as error:
-        where = f"{path}:{error.line}" if error.line else str(path)
-        raise ProjectError(f"not TOML: {error}", where=where) from None
+        location = f"{path}:{error.line}" if error.line else str(path)
+        raise ProjectError(f"not TOML: {error}", location=location) from None
 
 
 def checked_python(file: LockFile, python: object, *table: str) -> str:
@@ -113,10 +113,10 @@ def local_archive(file: LockFile, path: str, *key: str | int) -> tuple[str, Path
     :raises ProjectError: it is missing, is a link, or does not lie in or below the lock's own folder.
     """
     if not _PLAIN_PATH.match(path):
-        do = "Use simple names for the file and its folders, and create the lock file again."
-        raise file.error(f"this path cannot be written in a requirements file: {path!r}", *key, do=do)
+        hint = "Use simple names for the file and its folders, and create the lock file again."
+        raise file.error(f"this path cannot be written in a requirements file: {path!r}", *key, hint=hint)
     folder, plain = file.path.parent, posixpath.normpath(path)
-    inside(folder / plain, path, file.where(*key), folder.resolve())
+    inside(folder / plain, path, file.location(*key), folder.resolve())
     return f"./{plain}", folder / plain
 
 
@@ -140,7 +140,7 @@ def as_requirements(
             f"{bare[0].name} has no hash that pip supports, but other packages have one; pip needs a hash for "
             "every package or for none",
             *bare[0].key,
-            do="Create the lock file again with an index that provides hashes, or export the requirements "
+            hint="Create the lock file again with an index that provides hashes, or export the requirements "
             "without hashes.",
         )
     lines = [f"# dagger-aml made this from {file.path.name}."]
@@ -159,12 +159,12 @@ def as_requirements(
 
 def _check(file: LockFile, pin: Pin) -> None:
     if has_password(pin.wanted) or has_password(pin.index or ""):
-        raise file.error("a URL with a password or token in it would stay in the image", *pin.key, do=SECRET)
+        raise file.error("a URL with a password or token in it would stay in the image", *pin.key, hint=SECRET)
     if pin.index is not None and not _URL.match(pin.index):
         raise file.error(
             f"{pin.name} is from an index that the build cannot reach: {pin.index}",
             *pin.key,
-            do="Lock with an index that has an http(s) address, or list wheels by their paths in requirements.txt.",
+            hint="Lock with an index that has an http(s) address, or list wheels by their paths in requirements.txt.",
         )
     if not f"{pin.wanted}{pin.marker}".isprintable():
         # A URL may hold what ends a line, as packaging reads it.

@@ -61,7 +61,7 @@ def read_pylock(path: Path) -> Requirements:
         if package.vcs is not None or package.directory is not None:
             kind = "a folder" if package.directory else "version control"
             raise file.error(
-                f"{package.name} is from {kind}, and its source is not copied into the build", *key, do=_TREE
+                f"{package.name} is from {kind}, and its source is not copied into the build", *key, hint=_TREE
             )
         files: list[PackageSdist | PackageWheel] = [
             *(package.wheels or ()),
@@ -81,7 +81,7 @@ def _archive(file: LockFile, name: str, archive: PackageArchive, *key: str | int
     """What pip is told to install, and the file that travels for it."""
     if archive.path is not None:
         if archive.subdirectory:
-            raise file.error(f"{name} is in a subfolder of an archive, which is not supported", *key, do=_TREE)
+            raise file.error(f"{name} is in a subfolder of an archive, which is not supported", *key, hint=_TREE)
         line, found = local_archive(file, archive.path, *key)
         return line, [found]
     part = f"#subdirectory={archive.subdirectory}" if archive.subdirectory else ""

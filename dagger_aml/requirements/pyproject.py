@@ -29,13 +29,13 @@ def read_pyproject(path: Path) -> Requirements:
     file = read_toml(path)
     project = _table(file.data, "project")
     if "dependencies" in project.get("dynamic", ()):
-        do = _DYNAMIC
+        hint = _DYNAMIC
         raise file.error(
-            "its dependencies are dynamic: they are known only when it is built", "project", "dynamic", do=do
+            "its dependencies are dynamic: they are known only when it is built", "project", "dynamic", hint=hint
         )
     if "project" not in file.data and _poetry(file.data):
         raise file.error(
-            "its dependencies are in Poetry's own format, which pip cannot read", "tool", "poetry", do=_POETRY
+            "its dependencies are in Poetry's own format, which pip cannot read", "tool", "poetry", hint=_POETRY
         )
     listed = project.get("dependencies", [])
     if not isinstance(listed, list):
@@ -87,7 +87,7 @@ def _name(file: LockFile, text: object) -> str:
     if not isinstance(text, str) or not text.strip().isprintable():
         raise file.error(f"not a requirement: {text!r}", *key)
     if has_password(text):
-        raise file.error("a URL with a password or token in it would stay in the image", *key, do=SECRET)
+        raise file.error("a URL with a password or token in it would stay in the image", *key, hint=SECRET)
     try:
         wanted = Requirement(text)
     except InvalidRequirement as error:
@@ -96,6 +96,6 @@ def _name(file: LockFile, text: object) -> str:
         raise file.error(
             f"a path to a folder or a file URL cannot be used in the build: {text!r}",
             *key,
-            do="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path in requirements.txt.",
+            hint="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path in requirements.txt.",
         )
     return wanted.name

@@ -56,33 +56,37 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
     found: list[str] = []
     for text in more:
         if has_password(str(text)):
-            raise UsageError("a URL with a password or token in it would stay in the image", where="--pip", do=SECRET)
+            raise UsageError(
+                "a URL with a password or token in it would stay in the image", location="--pip", hint=SECRET
+            )
         write = "Write NAME, NAME==VERSION or NAME @ https://HOST/FILE.whl."
         if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_PACKAGE:
-            raise UsageError(f"not a package: {str(text)[:80]!r}", where="--pip", do=write)
+            raise UsageError(f"not a package: {str(text)[:80]!r}", location="--pip", hint=write)
         text = text.strip()
         if text.startswith("-"):
-            do = f"Put options into a requirements file. {write}"
-            raise UsageError(f"an option, not a package: {text!r}", where="--pip", do=do)
+            hint = f"Put options into a requirements file. {write}"
+            raise UsageError(f"an option, not a package: {text!r}", location="--pip", hint=hint)
         try:
             wanted = Requirement(text)
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
-            raise UsageError(f"not a package: {text!r} ({reason})", where="--pip", do=write) from None
+            raise UsageError(f"not a package: {text!r} ({reason})", location="--pip", hint=write) from None
         if wanted.name.endswith(_ARCHIVES) or (wanted.url is not None and "://" not in wanted.url):
-            raise UsageError(f"a path, not a package: {text!r}", where="--pip", do="List it in a requirements file.")
+            raise UsageError(
+                f"a path, not a package: {text!r}", location="--pip", hint="List it in a requirements file."
+            )
         if wanted.url is not None and wanted.url.startswith("file:"):
             raise UsageError(
                 f"a file URL cannot be used in the build: {text!r}",
-                where="--pip",
-                do="List it in a requirements file.",
+                location="--pip",
+                hint="List it in a requirements file.",
             )
         found.append(text)
     if found and file is not None and file.hashes:
         raise UsageError(
             f"{found[0]!r} has no hash, but {file.path.name} uses hashes, so pip refuses packages without a hash",
-            where="--pip",
-            do=f"Add it to {file.path.name} with its hash."
+            location="--pip",
+            hint=f"Add it to {file.path.name} with its hash."
             if file.text is None
             else f"Add it to the file from which {file.path.name} was made, and lock again.",
         )
@@ -113,23 +117,23 @@ class _Reader:
     def read(self, path: Path, *, constraint: bool) -> None:
         self.files.append(path)
         for number, line in _logical_lines(path):
-            where = f"{path}:{number}"
+            location = f"{path}:{number}"
             if has_password(line):
                 raise ProjectError(
-                    "a URL with a password or token in it would stay in the image", where=where, do=SECRET
+                    "a URL with a password or token in it would stay in the image", location=location, hint=SECRET
                 )
             if line.startswith("-"):
-                self.options(path, line, where)
+                self.options(path, line, location)
             else:
-                self.package(line, where, constraint)
+                self.package(line, location, constraint)
 
-    def options(self, path: Path, line: str, where: str) -> None:
+    def options(self, path: Path, line: str, location: str) -> None:
         """A line of options; pip takes several on one line, in quotes where they hold blanks."""
         try:
             words = shlex.split(line)
         except ValueError as error:
             raise ProjectError(
-                f"not options of a requirements file: {line!r} ({error})", where=where, do="Close the quote."
+                f"not options of a requirements file: {line!r} ({error})", location=location, hint="Close the quote."
             ) from None
         while words:
             given = words.pop(0)
@@ -138,53 +142,53 @@ class _Reader:
             else:
                 word, value, equals = given[:2], given[2:], given[2:]
             if word in _REFUSED:
-                raise ProjectError(f"{word} cannot be used here: {_REFUSED[word]}", where=where)
+                raise ProjectError(f"{word} cannot be used here: {_REFUSED[word]}", location=location)
             if word in _PLAIN_OPTIONS and not equals:
                 self.hashes |= word == "--require-hashes"
                 continue
             if word not in _VALUE_OPTIONS | _INCLUDES | _CONSTRAINS | _FIND_LINKS:
-                raise ProjectError(f"not an option of a requirements file: {given}", where=where)
+                raise ProjectError(f"not an option of a requirements file: {given}", location=location)
             if not equals and not words:
-                raise ProjectError(f"the option {word} needs a value", where=where)
-            self.option(path, word, value if equals else words.pop(0), where)
+                raise ProjectError(f"the option {word} needs a value", location=location)
+            self.option(path, word, value if equals else words.pop(0), location)
 
-    def option(self, path: Path, word: str, value: str, where: str) -> None:
+    def option(self, path: Path, word: str, value: str, location: str) -> None:
         if word in _FIND_LINKS:
-            self.find_links(path, value, where)
+            self.find_links(path, value, location)
         elif word in _INCLUDES | _CONSTRAINS:
-            inner = inside(path.parent / value, value, where, self.root)
+            inner = inside(path.parent / value, value, location, self.root)
             if inner in [each.resolve() for each in self.files]:
-                raise ProjectError(f"{value} is included twice, or includes itself", where=where)
+                raise ProjectError(f"{value} is included twice, or includes itself", location=location)
             self.read(path.parent / value, constraint=word in _CONSTRAINS)
 
-    def find_links(self, path: Path, value: str, where: str) -> None:
+    def find_links(self, path: Path, value: str, location: str) -> None:
         """A folder of archives, all of which travel; as pip has it, beside the file that names it if it is there,
         else in the folder that pip runs in. A URL is left to pip."""
         if value.startswith(("http://", "https://")):
             return
         beside = path.parent / value
         folder = beside if os.path.exists(beside) else self.folder / value  # noqa: PTH110 - no error for any name
-        inside(folder, value, where, self.root, folder=True)
+        inside(folder, value, location, self.root, folder=True)
         archives = [each for each in sorted(folder.iterdir()) if each.name.endswith(_ARCHIVES)]
         if not archives:
-            do = f"Put them into this folder, or remove the line: {folder}"
-            raise ProjectError(f"there are no wheels or source archives in {value!r}", where=where, do=do)
+            hint = f"Put them into this folder, or remove the line: {folder}"
+            raise ProjectError(f"there are no wheels or source archives in {value!r}", location=location, hint=hint)
         for each in archives:
-            self.travel(each, f"{value}/{each.name}", where)
+            self.travel(each, f"{value}/{each.name}", location)
 
-    def package(self, line: str, where: str, constraint: bool) -> None:
+    def package(self, line: str, location: str, constraint: bool) -> None:
         text = _HASH.sub("", " " + line).strip()
         self.hashes |= not constraint and text != line
         if _ARCHIVE.match(text.partition(";")[0].strip()) and "://" not in text:
             name = text.partition(";")[0].strip().partition("[")[0]
-            self.travel(self.folder / name, name, where)
+            self.travel(self.folder / name, name, location)
             self.names.append(Path(name).name.partition("-")[0])
             return
         if text.startswith((".", "/", "file:")) or "file:" in text.partition("@")[2]:
             raise ProjectError(
                 f"a path to a folder or a file URL cannot be used in the build: {text!r}",
-                where=where,
-                do="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path.",
+                location=location,
+                hint="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path.",
             )
         try:
             name = Requirement(text).name
@@ -192,15 +196,15 @@ class _Reader:
             reason = str(error).splitlines()[0]
             raise ProjectError(
                 f"not a requirement: {text!r} ({reason})",
-                where=where,
-                do="Write NAME==VERSION; the file is pip's format, one package a line.",
+                location=location,
+                hint="Write NAME==VERSION; the file is pip's format, one package a line.",
             ) from None
         if not constraint:
             self.names.append(name)
 
-    def travel(self, path: Path, shown: str, where: str) -> None:
+    def travel(self, path: Path, shown: str, location: str) -> None:
         """Take an archive along, once."""
-        found = inside(path, shown, where, self.root)
+        found = inside(path, shown, location, self.root)
         if found not in [each.resolve() for each in self.files]:
             self.files.append(path)
 

@@ -50,11 +50,11 @@ def read_uv_lock(path: Path) -> Requirements:
     """
     file = read_toml(path)
     if file.data.get("version") != _VERSION:
-        raise file.error(f"version {file.data.get('version')!r} of uv.lock is not known", "version", do=_EXPORT)
+        raise file.error(f"version {file.data.get('version')!r} of uv.lock is not known", "version", hint=_EXPORT)
     try:
         return _Reader(file).read()
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise file.error(f"not a file that uv wrote ({type(error).__name__}: {error})", do="Run: uv lock") from None
+        raise file.error(f"not a file that uv wrote ({type(error).__name__}: {error})", hint="Run: uv lock") from None
 
 
 class _Reader:
@@ -84,7 +84,7 @@ class _Reader:
         if len(found) != 1:
             raise self.file.error(
                 "it locks a workspace whose root is not a project" if not found else "it has two roots",
-                do=f"Use one member of the workspace. {_EXPORT}",
+                hint=f"Use one member of the workspace. {_EXPORT}",
             )
         return found[0]
 
@@ -105,7 +105,7 @@ class _Reader:
             except InvalidRequirement:
                 continue
             if name not in locked:
-                raise self.file.error(f"is older than pyproject.toml, which requires {name}", do="Run: uv lock")
+                raise self.file.error(f"is older than pyproject.toml, which requires {name}", hint="Run: uv lock")
 
     def walk(self, start: Node) -> None:
         """Find each package that is reached, and by what markers; again where a further way to it is found."""
@@ -120,7 +120,7 @@ class _Reader:
                 if len(now) > _MOST:
                     name = self.packages[target[0]]["name"]
                     raise self.file.error(
-                        f"there are too many dependency paths to {name}", "package", target[0], do=_EXPORT
+                        f"there are too many dependency paths to {name}", "package", target[0], hint=_EXPORT
                     )
                 if now != before:
                     self.reached[target] = now
@@ -157,7 +157,7 @@ class _Reader:
                 f"{dependency['name']}, which {self.packages[index]['name']} needs, is listed {len(found)} times",
                 "package",
                 index,
-                do="Run: uv lock",
+                hint="Run: uv lock",
             )
         return found[0]
 
@@ -177,7 +177,7 @@ class _Reader:
             self.archives.append(archive)
             return Pin(name, line, hashes, marker, None, key)
         kind = "git" if "git" in source else "a folder"
-        raise self.file.error(f"{name} is from {kind}, and its source is not copied into the build", *key, do=_TREE)
+        raise self.file.error(f"{name} is from {kind}, and its source is not copied into the build", *key, hint=_TREE)
 
 
 def _shortest(ways: Condition) -> Condition:

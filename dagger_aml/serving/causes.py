@@ -46,18 +46,18 @@ class Cause:
     """Why a served image failed.
 
     :param code: the start script's or the server's exit code, or None.
-    :param what: one sentence without a final full stop.
-    :param where: ``code/score.py:12``, or None.
-    :param do: what to do about it, one or more lines.
+    :param message: one sentence without a final full stop.
+    :param location: ``code/score.py:12``, or None.
+    :param hint: what to do about it, one or more lines.
     :param shown: the user's own part of the traceback, innermost last, and other lines that tell something.
     :param kind: a word for programs: ``import``, ``library``, ``write``, ``file``, ``script``, ``pip``, ``contract``,
         ``memory``, ``crash``, ``timeout``, ``raised``, ``answer``, ``unknown``.
     """
 
     code: int | None
-    what: str
-    where: str | None = None
-    do: str = ""
+    message: str
+    location: str | None = None
+    hint: str = ""
     shown: tuple[str, ...] = ()
     kind: str = "unknown"
 
@@ -93,14 +93,14 @@ def why_not_started(lines: Sequence[str], container_code: int | None, locate: Lo
         errors = [match[1] for line in lines if (match := _PIP_ERROR.search(line))]
         return Cause(
             code, f"{said}: {errors[-1]}" if errors else str(said), shown=_tail(lines), kind="pip",
-            do="See the output of pip. docs/dynamic.md explains what is installed at start.",
+            hint="See the output of pip. docs/dynamic.md explains what is installed at start.",
         )  # fmt: skip
     if code in (137, -9):
         return Cause(
             code, "the server was killed; most likely it ran out of memory", shown=_tail(lines), kind="memory"
         )
     if said:
-        return Cause(code, said, shown=_tail(lines), kind="contract", do=_of_contract(code))
+        return Cause(code, said, shown=_tail(lines), kind="contract", hint=_of_contract(code))
     ended = "the container ended" if code is None else f"the container ended with exit code {code}"
     return Cause(code, f"{ended} before the server was ready", shown=_tail(lines))
 
@@ -111,7 +111,7 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause
     if "WORKER TIMEOUT" in text:
         return Cause(
             None, "init() takes longer than WORKER_TIMEOUT, so it is stopped and started again", shown=_tail(lines),
-            kind="timeout", do="Make init() faster, or allow more time: --env WORKER_TIMEOUT=SECONDS.",
+            kind="timeout", hint="Make init() faster, or allow more time: --env WORKER_TIMEOUT=SECONDS.",
         )  # fmt: skip
     dead = _no_debugger(lines) or _why_dead(lines, locate)
     if dead:
@@ -119,31 +119,31 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate) -> Cause
     if "Invoking user's init function" in text and "init has completed" not in text:
         return Cause(
             None, f"init() still runs after {seconds:.0f} s", shown=_tail(lines), kind="timeout",
-            do=f"Allow more time: --ready-timeout {2 * seconds:.0f}. gunicorn itself stops it after "
+            hint=f"Allow more time: --ready-timeout {2 * seconds:.0f}. gunicorn itself stops it after "
             "WORKER_TIMEOUT (300 s if the image does not set it).",
         )  # fmt: skip
     return Cause(
         None, f"GET / did not answer 200 within {seconds:.0f} s", shown=_tail(lines), kind="timeout",
-        do="Allow more time: --ready-timeout SECONDS.",
+        hint="Allow more time: --ready-timeout SECONDS.",
     )  # fmt: skip
 
 
 def _no_debugger(lines: Sequence[str], code: int | None = None) -> Cause | None:
     """Why a server that was told to let a debugger in could not, or None."""
-    what = contract.EXIT_CODES[94]
+    message = contract.EXIT_CODES[94]
     why = next((line.removeprefix(CANNOT) for line in lines if line.startswith(CANNOT)), None)
     if any(_NO_DEBUGPY in line for line in lines):
         why = "debugpy is not installed"
     if why or code == 94:
-        do = "Add debugpy to requirements.txt, or for one run of a project: --pip debugpy."
+        hint = "Add debugpy to requirements.txt, or for one run of a project: --pip debugpy."
         return Cause(
-            94, f"{what}: {why}" if why else what, shown=() if why else _tail(lines), kind="contract",
-            do="Use another port: --debug=PORT." if why and why.startswith("port ") else do,
+            94, f"{message}: {why}" if why else message, shown=() if why else _tail(lines), kind="contract",
+            hint="Use another port: --debug=PORT." if why and why.startswith("port ") else hint,
         )  # fmt: skip
     if any(_CONNECTS in line for line in lines):
         return Cause(
-            code, f"{what}: {contract.DEBUG_PORT} is set, but no debugger listens on that port", kind="contract",
-            do="Remove the variable from the image. `dagger-aml run --debug` sets it for one run.",
+            code, f"{message}: {contract.DEBUG_PORT} is set, but no debugger listens on that port", kind="contract",
+            hint="Remove the variable from the image. `dagger-aml run --debug` sets it for one run.",
         )  # fmt: skip
     return None
 
@@ -169,15 +169,17 @@ def _why_dead(lines: Sequence[str], locate: Locate) -> Cause | None:
     if died["signal"] == "SIGKILL":
         return Cause(
             None, "the server's worker was killed; most likely it ran out of memory", shown=_tail(lines),
-            kind="memory", do="Give it more memory, or load less.",
+            kind="memory", hint="Give it more memory, or load less.",
         )  # fmt: skip
     fatal = [index for index, line in enumerate(lines) if "Fatal Python error:" in line]
     frames = [match for line in lines[fatal[-1] :] if (match := _FATAL_FRAME.match(line))] if fatal else []
     own = [f"{path}:{match['line']}" for match in frames if (path := locate(match["file"]))]
     told = [lines[fatal[-1]], *(f"{each}" for each in reversed(own))] if fatal else []
     how = f"crashed ({died['signal']})" if died["signal"] else f"exited with code {died['code']}"
-    do = "Native code of a package crashed: use versions that were built for each other." if died["signal"] else ""
-    return Cause(None, f"the server's worker {how}", own[0] if own else None, do, (*told, died.string), kind="crash")
+    hint = "Native code of a package crashed: use versions that were built for each other." if died["signal"] else ""
+    return Cause(
+        None, f"the server's worker {how}", own[0] if own else None, hint, (*told, died.string), kind="crash"
+    )
 
 
 def _script_fault(lines: Sequence[str], locate: Locate) -> Cause | None:
@@ -187,7 +189,7 @@ def _script_fault(lines: Sequence[str], locate: Locate) -> Cause | None:
         if match:
             return Cause(
                 3, f"the entry script has no {match[2]}()", locate(match[1]) or match[1], kind="script",
-                do="Azure ML calls init() once in each worker and run(data) for each request.",
+                hint="Azure ML calls init() once in each worker and run(data) for each request.",
             )  # fmt: skip
     chains = [chain for chain in tracebacks(lines) if not _is_noise(chain)]
     if not chains:
@@ -197,7 +199,7 @@ def _script_fault(lines: Sequence[str], locate: Locate) -> Cause | None:
         if config:
             return Cause(
                 3, "the server's configuration is not valid", shown=_tail(lines), kind="contract",
-                do="The server reads a config.json next to the code as its own configuration. Rename your file.",
+                hint="The server reads a config.json next to the code as its own configuration. Rename your file.",
             )  # fmt: skip
         return None
     called = any("User's init function failed" in line for line in lines)
@@ -212,48 +214,48 @@ def _is_noise(chain: tuple[Raised, ...]) -> bool:
 def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
     frames = [(frame, locate(frame.file)) for frame in raised.frames]
     own = [(frame, path) for frame, path in frames if path]
-    where = f"{own[-1][1]}:{own[-1][0].line}" if own else None
+    location = f"{own[-1][1]}:{own[-1][0].line}" if own else None
     shown = _shown(own, raised)
     text = f"{raised.type}: {raised.text}"
-    what, do, kind = f"{called} raised {raised.shown}", "", "raised"
+    message, hint, kind = f"{called} raised {raised.shown}", "", "raised"
     module, library = _MODULE.search(text), _LIBRARY.search(text)
     refused, missing = _REFUSED.search(text), _MISSING.search(text)
     if module and raised.name in ("ModuleNotFoundError", "ImportError"):
-        what, do, kind = (
+        message, hint, kind = (
             f"{called} needs the module {module[1]!r}, which is missing",
             _for_module(module[1]),
             "import",
         )
     elif library:
-        what, kind = f"the shared library {library[1]} is missing", "library"
+        message, kind = f"the shared library {library[1]} is missing", "library"
         package = apt_name(library[1])
-        do = (
+        hint = (
             f"Add {package} to apt.txt." if package
             else f"Find its package (apt-file search {library[1]}, or packages.debian.org) and add it to apt.txt."
         )  # fmt: skip
     elif refused:
         path = refused["path"] or "a file"
-        what, kind = f"{called} cannot write {path} ({refused[1].lower()})", "write"
-        do = _for_refused(path)
+        message, kind = f"{called} cannot write {path} ({refused[1].lower()})", "write"
+        hint = _for_refused(path)
     elif _ABI.search(text):
-        do, kind = (
+        hint, kind = (
             "Packages were built for another numpy: pin numpy to the version that they were built with.",
             "import",
         )
     elif missing:
-        what, kind = f"{called} found no file {missing['path']}", "file"
-        do = _for_missing(missing["path"])
+        message, kind = f"{called} found no file {missing['path']}", "file"
+        hint = _for_missing(missing["path"])
     elif raised.name == "KeyError" and contract.MODEL_DIR in raised.text:
-        what, kind = f"{called} reads {contract.MODEL_DIR}, which is not set: the image has no model", "file"
-        do = "Put the model into the project's `model` folder, or name it in dagger-aml.toml under [[models]]."
+        message, kind = f"{called} reads {contract.MODEL_DIR}, which is not set: the image has no model", "file"
+        hint = "Put the model into the project's `model` folder, or name it in dagger-aml.toml under [[models]]."
     elif match := _NOT_JSON.search(text):
-        what, kind = f"run() returned a value that cannot be converted to JSON: {match[1]}", "answer"
-        do = "Return plain Python values: `.tolist()` of an array, `.to_dict()` of a frame, `float()` of a number."
+        message, kind = f"run() returned a value that cannot be converted to JSON: {match[1]}", "answer"
+        hint = "Return plain Python values: `.tolist()` of an array, `.to_dict()` of a frame, `float()` of a number."
     elif raised.name in ("SyntaxError", "IndentationError", "TabError"):
-        what, kind = f"the entry script cannot be parsed: {raised.shown}", "script"
+        message, kind = f"the entry script cannot be parsed: {raised.shown}", "script"
     elif raised.name == "MemoryError":
         kind = "memory"
-    return Cause(None, what, where, do, shown, kind)
+    return Cause(None, message, location, hint, shown, kind)
 
 
 def _shown(frames: Sequence[tuple[Frame, str | None]], raised: Raised) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Endpoint:
 
     url: str
     by: str
-    ask: Ask = field(repr=False)
+    request: Ask = field(repr=False)
     log: Log = field(repr=False)
     uid: int | None = None
     ready_seconds: float = 0.0
@@ -43,11 +43,11 @@ class Endpoint:
         :param data: bytes or text as they are, anything else as JSON.
         :param within: seconds.
         """
-        return await self.ask("POST", "/score", as_body(data), content_type=content_type, within=within)
+        return await self.request("POST", "/score", as_body(data), content_type=content_type, within=within)
 
     async def healthy(self, *, within: float = 10) -> bool:
         """Whether ``GET /`` answers 200."""
-        return (await self.ask("GET", "/", within=within)).status == 200
+        return (await self.request("GET", "/", within=within)).status == 200
 
     async def settled(self) -> list[str]:
         """The lines that it printed, once no more have come for a moment: they travel slower than an answer."""
@@ -83,7 +83,7 @@ async def wait_until_ready(endpoint: Endpoint, begun: float, within: float) -> b
             tasks.start_soon(stop_at, endpoint.log.ended)
             tasks.start_soon(stop_at, endpoint.log.dying)
             while not ready:
-                ready = (await endpoint.ask("GET", "/", within=within)).status == 200
+                ready = (await endpoint.request("GET", "/", within=within)).status == 200
                 if not ready:
                     await anyio.sleep(PAUSE)
             tasks.cancel_scope.cancel()

@@ -14,19 +14,19 @@ class ServeError(DaggerAmlError):
     :param logs: all that the image printed.
     """
 
-    def __init__(self, cause: Cause, *, logs: str = "", where: str | None = None) -> None:
-        super().__init__(cause.what, where=cause.where or where, do=cause.do or None)
+    def __init__(self, cause: Cause, *, logs: str = "", location: str | None = None) -> None:
+        super().__init__(cause.message, location=cause.location or location, hint=cause.hint or None)
         self.cause = cause
         self.logs = logs
 
     def __str__(self) -> str:
-        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        parts = [f"{self.location}: {self.message}" if self.location else self.message]
         parts += [f"  | {line[:300]}" for line in self.cause.shown]
         code = self.cause.code
         if code is not None:
             said = EXIT_CODES.get(code)
-            parts.append(f"  exit code {code}" + (f": {said}" if said and said != self.what else ""))
-        parts += [f"  {line}" for line in (self.do or "").splitlines()]
+            parts.append(f"  exit code {code}" + (f": {said}" if said and said != self.message else ""))
+        parts += [f"  {line}" for line in (self.hint or "").splitlines()]
         return "\n".join(parts)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from attrs import frozen
 
 from ..base.python import python_argv
-from ..process import Done
+from ..process import CompletedProcess
 from .http import JSON_TYPE, Scored, of_server
 
 _ASK = """
@@ -40,7 +40,7 @@ class Inside:
     :param run: runs a command in it, given its standard input.
     """
 
-    run: Callable[[Sequence[str], str], Awaitable[Done]]
+    run: Callable[[Sequence[str], str], Awaitable[CompletedProcess]]
 
     async def __call__(
         self, method: str, path: str, body: bytes | None = None, *, content_type: str = JSON_TYPE, within: float = 60

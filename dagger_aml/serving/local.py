@@ -20,14 +20,14 @@ from .. import contract
 from ..backends.runtime import Published, port_taken
 from ..base import catalog
 from ..errors import BuildError, ProjectError
-from ..events import OnEvent, Output, Said
+from ..events import Message, OnEvent, Output
 from ..graph.graph import Copy, Graph
 from ..graph.source import Local
 from ..process import run
 from ..project.model import Project
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
-from ..tasks import beside
+from ..tasks import background_task
 from .debug import ENVIRONMENT
 from .debug import debugged as with_debugger
 from .endpoint import Endpoint
@@ -80,7 +80,7 @@ async def locally(
     :raises UsageError: the port is taken.
     """
     if not project.code:
-        raise ProjectError("has no code to serve", where=str(project.root))
+        raise ProjectError("has no code to serve", location=str(project.root))
     place = _Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
     try:
         await anyio.to_thread.run_sync(_lay_out, graph, place.app)
@@ -105,7 +105,7 @@ async def locally(
             )
             log.end(done.code)
 
-        async with Http(url) as http, beside(server):
+        async with Http(url) as http, background_task(server):
             endpoint = Endpoint(url, "local", http, log, getattr(os, "getuid", lambda: None)())
             yield endpoint, place.app
     finally:
@@ -141,10 +141,10 @@ def _lay_out(graph: Graph, app: Path) -> None:
 async def _install(project: Project, place: _Place, on_event: OnEvent, ours: list[str]) -> None:
     python = await _python(project, on_event)
     if project.apt:
-        on_event(Said(f"apt packages are not installed without a container: {' '.join(project.apt)}"))
+        on_event(Message(f"apt packages are not installed without a container: {' '.join(project.apt)}"))
     wanted, folder = _wanted(project, place, ours)
-    on_event(Said(f"installing {' '.join(ours)}{' and ' + project.requirements.name if project.requirements else ''} "
-                  "into a temporary environment"))  # fmt: skip
+    listed = f" and {project.requirements.name}" if project.requirements else ""
+    on_event(Message(f"installing {' '.join(ours)}{listed} into a temporary environment"))
     lines: list[str] = []
 
     def said(line: str) -> None:
@@ -190,7 +190,7 @@ async def _python(project: Project, on_event: OnEvent) -> str:
         if found and not (await run([found, "-c", "import venv"])).code:
             return found
         on_event(
-            Said(
+            Message(
                 f"the base image has Python {base.python}, but this is Python {mine}; add python{base.python} to "
                 "PATH to use the same version"
             )

@@ -74,13 +74,13 @@ async def serve(
     """
     log, begun = Log(on_line), time.monotonic()
     if debug and offline:
-        raise UsageError("a debugger cannot attach to a container without network", do="Remove `offline`.")
+        raise UsageError("a debugger cannot attach to a container without network", hint="Remove `offline`.")
     async with AsyncExitStack() as stack:
         if isinstance(what, Graph):
             if isinstance(builder, str):
                 raise UsageError(
                     "a graph must be built before it can be served",
-                    do="Give a builder object, not the name of a container CLI.",
+                    hint="Give a builder object, not the name of a container CLI.",
                 )
             from ..building.build import image
 
@@ -100,8 +100,10 @@ async def serve(
             debugged=lambda command: python_argv(*debugged(command, port=port)),
         )
         started = await stack.enter_async_context(runtime.serve(what, start, log))
-        ask: Ask = Inside(started.inside) if started.inside else await stack.enter_async_context(Http(started.url))
-        endpoint = Endpoint(started.url, runtime.name, ask, log, started.uid, container=started.container)
+        request: Ask = (
+            Inside(started.inside) if started.inside else await stack.enter_async_context(Http(started.url))
+        )
+        endpoint = Endpoint(started.url, runtime.name, request, log, started.uid, container=started.container)
         await ready(endpoint, begun, ready_timeout, locate or in_image)
         yield endpoint
 

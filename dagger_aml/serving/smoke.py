@@ -11,8 +11,8 @@ from .. import contract
 from ..backends.base import Builder, Image
 from ..base import catalog
 from ..base.python import python_argv
-from ..errors import DaggerAmlError, ProjectError, TryAgain
-from ..events import Said
+from ..errors import DaggerAmlError, ProjectError, TransientError
+from ..events import Message
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..policy import DEFAULT
@@ -73,8 +73,10 @@ class Smoke:
         try:
             await self._check(plan, image, builder)
         except DaggerAmlError as error:
-            seen = "the image could not be tested" if isinstance(error, TryAgain) else "the image failed the test"
-            builder.on_event(Said(f"smoke: {seen}, so nothing is published"))
+            seen = (
+                "the image could not be tested" if isinstance(error, TransientError) else "the image failed the test"
+            )
+            builder.on_event(Message(f"smoke: {seen}, so nothing is published"))
             raise
 
     async def _check(self, plan: Plan, image: Image, builder: Builder) -> None:
@@ -82,9 +84,9 @@ class Smoke:
         if self.mode == "import":
             uid = await _imported(image, builder, locate, offline=self.offline)
             _not_root(uid, plan)
-            builder.on_event(Said(f"smoke: the entry script can be imported (init() was not called), uid {uid}"))
+            builder.on_event(Message(f"smoke: the entry script can be imported (init() was not called), uid {uid}"))
             return
-        builder.on_event(Said(f"smoke: starting the image {self._network(builder)}"))
+        builder.on_event(Message(f"smoke: starting the image {self._network(builder)}"))
         async with serve(
             image, builder, offline=self.offline, locate=locate, ready_timeout=self.ready_timeout
         ) as endpoint:
@@ -95,7 +97,7 @@ class Smoke:
                 await check_answer(scored, endpoint, self.answer, locate)
                 said.append(f"score 200 in {scored.seconds * 1000:.0f} ms")
                 said.append("the answer is the expected one" if self.answer else "no expected answer to compare with")
-            builder.on_event(Said(f"smoke: {', '.join(said)}"))
+            builder.on_event(Message(f"smoke: {', '.join(said)}"))
 
     def _network(self, builder: Builder) -> str:
         if not self.offline:
@@ -112,9 +114,9 @@ async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, 
         raise ScoreFailed(await not_200(scored, endpoint, locate), logs=endpoint.logs())
     found = difference_to(scored, answer)
     if found and answer:
-        do = "If the new answer is the right one, write it to that file."
-        what = f"the answer differs from the expected one: {found}"
-        raise ScoreFailed(Cause(None, what, str(near(answer)), do, kind="answer"), logs=endpoint.logs())
+        hint = "If the new answer is the right one, write it to that file."
+        message = f"the answer differs from the expected one: {found}"
+        raise ScoreFailed(Cause(None, message, str(near(answer)), hint, kind="answer"), logs=endpoint.logs())
 
 
 async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> Cause:
@@ -123,9 +125,9 @@ async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> 
     lines = await endpoint.settled() if endpoint else []
     cause = why_not_scored(lines, locate) if scored.status >= 500 or not scored.status else None
     if cause:
-        return Cause(None, f"{said}: {cause.what}", cause.where, cause.do, cause.shown, cause.kind)
-    do = "" if scored.status or endpoint else "Check that a server is running there. dagger-aml run starts one."
-    return Cause(None, f"{said}: {scored.body.strip()[:300]}", do=do, kind="answer")
+        return Cause(None, f"{said}: {cause.message}", cause.location, cause.hint, cause.shown, cause.kind)
+    hint = "" if scored.status or endpoint else "Check that a server is running there. dagger-aml run starts one."
+    return Cause(None, f"{said}: {scored.body.strip()[:300]}", hint=hint, kind="answer")
 
 
 def difference_to(scored: Scored, answer: Path | None) -> str | None:
@@ -138,7 +140,7 @@ def difference_to(scored: Scored, answer: Path | None) -> str | None:
     try:
         return differs(scored.body, answer.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ProjectError(f"the expected answer is not JSON: {error}", where=str(answer)) from None
+        raise ProjectError(f"the expected answer is not JSON: {error}", location=str(answer)) from None
 
 
 def default_smoke(
@@ -154,7 +156,7 @@ def default_smoke(
         return None, None
     if not project.code:
         if asked:
-            raise ProjectError("has no code to start", where=str(project.root), do="Remove --smoke.")
+            raise ProjectError("has no code to start", location=str(project.root), hint="Remove --smoke.")
         return None, None
     if not asked and not project.request:
         return None, "not tested before the push: the project has no request.json (--smoke tests it anyway)"
@@ -165,7 +167,7 @@ def default_smoke(
     if asked == "import" and at_start:
         raise ProjectError(
             "--smoke=import cannot work: packages are installed only when the image starts",
-            where=f"recipe {project.recipe}", do="Use --smoke.",
+            location=f"recipe {project.recipe}", hint="Use --smoke.",
         )  # fmt: skip
     return Smoke(asked or "score", not at_start, project.request, project.answer), None
 
@@ -174,8 +176,8 @@ def _not_root(uid: int | None, plan: Plan) -> None:
     number = plan.facts.uid if uid is None and plan.config.user is None else uid
     if number == 0:
         raise DaggerAmlError(
-            "the image runs as root", where="smoke",
-            do="Do not change the base image's user, or set another one with your own recipe.",
+            "the image runs as root", location="smoke",
+            hint="Do not change the base image's user, or set another one with your own recipe.",
         )  # fmt: skip
 
 

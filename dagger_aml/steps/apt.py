@@ -72,7 +72,7 @@ async def no_apt(graph: Graph, packages: Iterable[str]) -> Graph:
     if names:
         raise ProjectError(
             f"this recipe installs nothing when the image is built, so it cannot install apt packages: {names}",
-            where="apt",
-            do="Use the `extended` recipe (`--recipe extended`), which installs them.",
+            location="apt",
+            hint="Use the `extended` recipe (`--recipe extended`), which installs them.",
         )
     return graph

@@ -19,7 +19,7 @@ async def base(graph: Graph, image: str | From, *, platform: str | None = None) 
     :raises UsageError: an unknown name of a prebuilt image; the nearest are named.
     """
     if graph.base is not None:
-        raise GraphError("the graph already has a base", where="base", do=f"It is {graph.base.pinned}.")
+        raise GraphError("the graph already has a base", location="base", hint=f"It is {graph.base.pinned}.")
     if isinstance(image, str):
         image = catalog.base(image, platform) if platform else catalog.base(image)
     return evolve(graph, base=image)

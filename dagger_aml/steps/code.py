@@ -46,23 +46,29 @@ async def code(
     folder = Path(path)
     if not folder.is_dir():
         reason = "the code is a file, not a folder" if folder.exists() else "the code folder does not exist"
-        raise ProjectError(reason, where=str(folder), do="Name the folder that contains the entry script.")
+        raise ProjectError(reason, location=str(folder), hint="Name the folder that contains the entry script.")
     script = entry_script.check_relative(script, str(folder))
-    notes = entry_script.check(folder, script)
+    warnings = entry_script.check(folder, script)
     top = (root or folder).resolve()
     ignore = ignore_files(top, folder.resolve())
     source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, step="code")
     if script not in {entry.path for entry in source.entries}:
         raise ProjectError(
             "the entry script is excluded from the image",
-            where=str(folder / script),
-            do="Check the project's ignore files. A line like `!score.py` includes the file again.",
+            location=str(folder / script),
+            hint="Check the project's ignore files. A line like `!score.py` includes the file again.",
         )
     check_pulled(source)
     if source.size > _LARGE:
-        notes = (*notes, f"the code is {human_size(source.size)}; list the files that are not needed in .amlignore")
+        warnings = (
+            *warnings,
+            f"the code is {human_size(source.size)}; list the files that are not needed in .amlignore",
+        )
     if (top / ".dockerignore").exists():
-        notes = (*notes, ".dockerignore is not read; .amlignore, or else .gitignore, lists the files to exclude")
+        warnings = (
+            *warnings,
+            ".dockerignore is not read; .amlignore, or else .gitignore, lists the files to exclude",
+        )
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"
@@ -71,6 +77,6 @@ async def code(
     ).configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})
     if below:
         graph = graph.configure(env={contract.SOURCE_DIRECTORY: below})
-    for note in notes:
-        graph = graph.note(note)
+    for warning in warnings:
+        graph = graph.warn(warning)
     return graph

@@ -26,15 +26,15 @@ async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:
     if isinstance(script, str) and script.startswith("/"):
         raise GraphError(
             f"{contract.ENTRY_SCRIPT} must be relative to {contract.APP_ROOT}: {script}",
-            where="env",
-            do="With a leading '/', the start script looks for the extra packages in the wrong place.",
+            location="env",
+            hint="With a leading '/', the start script looks for the extra packages in the wrong place.",
         )
     for name in variables:
         if name in contract.VARIABLES or not name.startswith(("AZUREML", "AML_", "WORKER", "SCORING")):
             continue
         near = difflib.get_close_matches(name, contract.VARIABLES, 1, 0.85)
         if near:
-            graph = graph.note(f"{name} is not a variable of Azure ML's server; did you mean {near[0]}?")
+            graph = graph.warn(f"{name} is not a variable of Azure ML's server; did you mean {near[0]}?")
     return graph
 
 
@@ -55,7 +55,7 @@ def check_extras(graph: Graph) -> None:
     if len(asked) > 1:
         raise GraphError(
             f"{' and '.join(asked)} are both set, but the image's start script reads only {asked[0]}",
-            where="env",
-            do="Set only one of them. To have both, install the requirements when the image is built "
+            location="env",
+            hint="Set only one of them. To have both, install the requirements when the image is built "
             "(`extended` recipe).",
         )

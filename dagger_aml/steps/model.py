@@ -25,7 +25,7 @@ def _check_name(_: object, __: object, name: str) -> None:
     if not isinstance(name, str) or not _NAME.match(name):
         raise GraphError(
             f"not a model name: {name!r}",
-            do="Use only letters, digits, '.', '_' and '-', at most 255 characters, as Azure ML requires.",
+            hint="Use only letters, digits, '.', '_' and '-', at most 255 characters, as Azure ML requires.",
         )
 
 
@@ -33,7 +33,7 @@ def _check_version(_: object, __: object, version: str) -> None:
     if not isinstance(version, str) or not _VERSION.match(version):
         raise GraphError(
             f"not a model version: {version!r}",
-            do="Use only letters, digits, '.', '_' and '-', at most 30 characters. Usually it is a number.",
+            hint="Use only letters, digits, '.', '_' and '-', at most 30 characters. Usually it is a number.",
         )
 
 
@@ -66,7 +66,7 @@ async def model(graph: Graph, model: Model) -> Graph:
     """
     source = local(model.path, caches=True, step=f"model {model.name}")
     if not source.entries:
-        raise ProjectError("the model folder is empty", where=str(model.path))
+        raise ProjectError("the model folder is empty", location=str(model.path))
     check_pulled(source)
     single = is_file(source)
     folder = contract.MODELS_ROOT if model.flat else f"{contract.MODELS_ROOT}/{model.name}/{model.version}"
@@ -77,12 +77,14 @@ async def model(graph: Graph, model: Model) -> Graph:
     ):
         raise GraphError(
             "a flat model must be the only one",
-            where=f"model {model.name}",
-            do="Remove `flat`: each model then goes to a folder with its own name and version.",
+            location=f"model {model.name}",
+            hint="Remove `flat`: each model then goes to a folder with its own name and version.",
         )
     if any(_beneath(dest, folder) for dest in there):
         raise GraphError(
-            f"two models go to {folder}", where=f"model {model.name}", do="Give them different names or versions."
+            f"two models go to {folder}",
+            location=f"model {model.name}",
+            hint="Give them different names or versions.",
         )
     kind: Literal["file", "tree"] = "file" if single else "tree"
     own_name = Path(source.path).name

@@ -65,7 +65,7 @@ def site_packages(
     found = read_requirements(Path(requirements), root=root) if requirements else None
     added = check_added(more, found)
     if not added and not (found and found.names):
-        raise ProjectError("lists no packages to preinstall", where=str(found.path) if found else None)
+        raise ProjectError("lists no packages to preinstall", location=str(found.path) if found else None)
     stage, words, workdir = wanted(Graph(graph.base, access=graph.access).need(HAS_PIP), found, added)
     made = install(installer, graph.access, target=_TARGET)
     argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
@@ -121,10 +121,10 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise ProjectError("the folder of preinstalled packages does not exist", where=str(folder))
+        raise ProjectError("the folder of preinstalled packages does not exist", location=str(folder))
     parts = posixpath.normpath(name).split("/")
     if name.startswith("/") or ".." in parts:
-        raise ProjectError("the folder of preinstalled packages must lie in the project", where=name)
+        raise ProjectError("the folder of preinstalled packages must lie in the project", location=name)
     source = _without_scripts(local(folder, caches=True, step="packages"))
     _check_portable(folder, source)
     for version in sorted(_python_versions(source, str(folder))):
@@ -157,8 +157,8 @@ async def startup_packages(
     if found and len(found.files) > 1:
         raise ProjectError(
             f"refers to other files ({found.files[1].name}), but the image's start script reads only this one",
-            where=str(found.path),
-            do="List all packages in this one file, or use the `extended` recipe.",
+            location=str(found.path),
+            hint="List all packages in this one file, or use the `extended` recipe.",
         )
     if found and found.python:
         graph = graph.need(needed_python(found))
@@ -166,12 +166,12 @@ async def startup_packages(
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)
     if graph.access.indexes or graph.access.secrets:
-        graph = graph.note(
+        graph = graph.warn(
             "indexes and secrets are available only during the build, but this recipe installs packages when "
             "the container starts: set PIP_INDEX_URL where the container runs, or use the `extended` or "
             "`preinstalled` recipe."
         )
-    return graph.note(
+    return graph.warn(
         f"{count([*(found.names if found else ()), *added])} of {name} are installed at every start: starts "
         "are slower and need the network, and replicas can differ if a version is not pinned. For "
         "production, use the `extended` or `preinstalled` recipe."
@@ -193,21 +193,23 @@ def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, step
         graph = _needs_extras(graph.configure(env={contract.EXTRA_LIB_PATH: name}), contract.EXTRA_LIB_PATH)
         check_extras(graph)
     else:
-        raise GraphError(f"unknown value of `via` for adding packages: {via!r}", do="Use start-script or pythonpath.")
+        raise GraphError(
+            f"unknown value of `via` for adding packages: {via!r}", hint="Use start-script or pythonpath."
+        )
     return graph
 
 
 def _needs_extras(graph: Graph, variable: str) -> Graph:
-    do = "Use the `extended` recipe"
+    hint = "Use the `extended` recipe"
     if variable == contract.EXTRA_LIB_PATH:
-        do += ", or `--via pythonpath`, which does not need the start script"
+        hint += ", or `--via pythonpath`, which does not need the start script"
     return graph.need(
         Need(
             "extras",
             True,
             f"the base image's start script ({contract.START_SCRIPT}) ignores {variable}: today's curated "
             "images no longer support it, so the packages would be missing without an error",
-            do + ".",
+            hint + ".",
         )
     )
 
@@ -241,7 +243,7 @@ def _lies_there(graph: Graph, path: Path, dest: str) -> bool:
     """Whether the code that is copied already brings this very file to its place."""
     there = _code_files(graph).get(dest)
     if there is not None and not there.samefile(path):
-        raise GraphError(f"the code folder already puts a different file at {dest}", where=str(path))
+        raise GraphError(f"the code folder already puts a different file at {dest}", location=str(path))
     return there is not None
 
 
@@ -274,19 +276,19 @@ def _parents(path: str) -> Iterator[str]:
 
 def _check_portable(folder: Path, source: Local) -> None:
     if folder.parts[-2:] == ("Lib", "site-packages"):
-        raise ProjectError("is from a Windows environment, but the image runs Linux", where=str(folder))
+        raise ProjectError("is from a Windows environment, but the image runs Linux", location=str(folder))
     for entry in source.entries:
         if "/" not in entry.path and entry.path.endswith((".pth", ".egg-link")):
             if entry.path.startswith(("distutils-precedence", "_virtualenv")):
                 continue
             raise ProjectError(
                 "points to packages outside the folder, which will be missing in the image",
-                where=str(folder / entry.path),
-                do="Install those packages into the folder itself, not as editable.",
+                location=str(folder / entry.path),
+                hint="Install those packages into the folder itself, not as editable.",
             )
         if entry.path.endswith(".dist-info/direct_url.json") and _EDITABLE.search((folder / entry.path).read_bytes()):
             raise ProjectError(
-                "is an editable install, whose code is in another folder", where=str(folder / entry.path)
+                "is an editable install, whose code is in another folder", location=str(folder / entry.path)
             )
 
 

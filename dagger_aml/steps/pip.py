@@ -71,7 +71,7 @@ async def pip(
     if not added and not (found and found.names):
         return graph
     graph, words, workdir = wanted(graph.need(HAS_PIP).need(NOT_MANAGED), found, added)
-    owner, where = FromBase("environment_owner"), (FromBase("environment"), SHARE, "/tmp")
+    owner, location = FromBase("environment_owner"), (FromBase("environment"), SHARE, "/tmp")
     made = install(installer, graph.access)
     return graph.add(
         Run(
@@ -79,11 +79,11 @@ async def pip(
             owner,
             made.env,
             workdir,
-            touches=where,
+            touches=location,
             mounts=made.mounts,
             step=f"{installer} {title(found, added)}",
         ),
-        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=where, step="pip check"),
+        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=location, step="pip check"),
     )
 
 

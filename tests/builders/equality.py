@@ -21,7 +21,7 @@ from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.docker import Docker, docker_form
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.base.facts import BaseFacts, PathFact
-from dagger_aml.building.plans import ask
+from dagger_aml.building.plans import probe
 from dagger_aml.diff import Image, Report, compare, read_image
 from dagger_aml.errors import BuildError, DaggerAmlError
 from dagger_aml.graph.base import From
@@ -101,8 +101,8 @@ class Known:
     digest: str | None
     files: Mapping[str, Node] = field(repr=False)
 
-    async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
-        """As :meth:`dagger_aml.backends.base.Builder.ask`."""
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+        """As :meth:`dagger_aml.backends.base.Builder.probe`."""
         found = {path: fact for path in paths if path.isprintable() and (fact := self.fact(path))}
         return self.digest, evolve(self.asked, paths=found)
 
@@ -158,7 +158,7 @@ class Bench:
 
     async def plan(self, graph: Graph) -> Plan:
         """The plan on what is known of the base. Raises what ``ask`` raises."""
-        return await ask(graph, self.known)  # type: ignore[arg-type]
+        return await probe(graph, self.known)  # type: ignore[arg-type]
 
     async def images(self, plan: Plan, names: Sequence[str] | None = None) -> dict[str, Image | str]:
         """The plan's image by each builder, or the error with which it failed, two at a time."""
@@ -241,14 +241,14 @@ async def opened(engine: Builder, reference: str, folder: Path) -> Bench:
     Where a builder's answers about some of them are not what is read, that is an error.
     """
     base, builders = From.parse(reference), {"dagger": engine, **local_builders(folder)}
-    bench = Bench(builders, base, Known(BaseFacts("asked"), None, {}), folder)
-    _, plain = await engine.ask(base, [])
+    bench = Bench(builders, base, Known(BaseFacts("probed"), None, {}), folder)
+    _, plain = await engine.probe(base, [])
     bench.known = Known(plain, None, {})
     image = (await bench.images(await bench.plan(Graph(base)), ["dagger"]))["dagger"]
     assert isinstance(image, Image), image
     paths = sorted(path for path in image.files if path.startswith("/base/") or path in ("/tmp", "/base"))
     for name, builder in builders.items():
-        digest, facts = await builder.ask(base, paths)
+        digest, facts = await builder.probe(base, paths)
         bench.known = Known(evolve(facts, paths={}), digest, image.files)
         expected = {path: fact for path in paths if path.isprintable() and (fact := bench.known.fact(path))}
         assert facts.paths == expected, name

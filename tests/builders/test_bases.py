@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml import Graph, Secret, ask, build, connect, load_project
+from dagger_aml import Graph, Secret, build, connect, load_project, probe
 from dagger_aml.backends.base import Builder
 from dagger_aml.backends.local.docker import Docker
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.base import catalog
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BaseError
-from dagger_aml.events import Event, Said
+from dagger_aml.events import Event, Message
 from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.graph.mount import Mount
 from dagger_aml.graph.source import Text
@@ -69,7 +69,7 @@ async def one_of_two(request: pytest.FixtureRequest, need: Need, events: list[Ev
 
 
 def said(events: list[Event]) -> str:
-    return "\n".join(event.text for event in events if isinstance(event, Said))
+    return "\n".join(event.text for event in events if isinstance(event, Message))
 
 
 # --- on this machine ----------------------------------------------------------------------------------------------
@@ -120,8 +120,8 @@ async def test_a_base_on_this_machine_needs_no_registry(
         Copy(Text(b"hello\n"), "/hello", "file"),
         Copy(Built(stage, "/made"), "/made"),
     )
-    planned = await ask(graph, builder)
-    assert planned.facts.source == "asked" and planned.facts.uid == 1000
+    planned = await probe(graph, builder)
+    assert planned.facts.source == "probed" and planned.facts.uid == 1000
     assert planned.facts.onbuild == () and planned.base.digest == base.digest
     result = await build(graph, builder, tags=["tiny:1"], output=tmp_path / "image.tar")
     assert result.base.startswith("localhost:1/nowhere/tiny")
@@ -160,7 +160,7 @@ async def test_the_store_keeps_what_it_was_given(place: Path, need: Need, tmp_pa
     told: list[Event] = []
     for _ in range(2):
         told.clear()
-        await ask(graph, local_builder("buildah", on_event=told.append))
+        await probe(graph, local_builder("buildah", on_event=told.append))
     assert "loading" not in said(told)
 
 
@@ -169,9 +169,9 @@ def test_the_command_line_shows_what_was_asked(place: Path, need: Need, tmp_path
     small(tmp_path)
     words = ("plan", tmp_path, "--base", f"oci:{place}/lay: out", "--probe", "--with", "buildah", "--json")
     made = json.loads(printed(*words))
-    assert made["facts"]["source"] == "asked" and made["facts"]["start_script"] is False
+    assert made["facts"]["source"] == "probed" and made["facts"]["start_script"] is False
     assert made["base"]["archive"] == f"oci:{place}/lay: out"
-    assert any("only a command of the base image itself" in note for note in made["notes"])
+    assert any("only a command of the base image itself" in note for note in made["warnings"])
 
 
 # --- with a part missing ------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ async def test_a_base_that_names_no_environment_serves_with_its_first_python(
 ) -> None:
     graph = await graph_on(project, odd["unnamed"])
     graph = graph.add(Run([PYTHON, "-c", "import idna; assert idna.__version__ == '3.10'"], step="import"))
-    planned = await ask(graph, one_of_two)
+    planned = await probe(graph, one_of_two)
     assert planned.facts.interpreter == "/opt/miniconda/envs/amlenv/bin/python3"
     assert any("is not set, so the environment of" in line for line in planned.facts.summary())
     await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
@@ -246,8 +246,8 @@ async def test_a_python_that_cannot_be_installed_into_is_refused(
     one_of_two: Builder, odd: dict[str, str], project: Path, name: str, what: str
 ) -> None:
     with pytest.raises(BaseError) as caught:
-        await ask(await graph_on(project, odd[name]), one_of_two)
-    assert what in caught.value.what and caught.value.do
+        await probe(await graph_on(project, odd[name]), one_of_two)
+    assert what in caught.value.message and caught.value.hint
 
 
 async def test_a_base_of_root_gives_an_image_of_root_and_says_so(
@@ -271,4 +271,4 @@ async def test_a_base_without_the_server_is_built_and_said(
     (project / "requirements.txt").write_text("idna==3.10\n")
     dynamic = await lay_out(load_project(project, Options(base=odd["without-server"], recipe="dynamic")))
     with pytest.raises(BaseError, match="no start script"):
-        await ask(dynamic, one_of_two)
+        await probe(dynamic, one_of_two)

@@ -16,7 +16,7 @@ import pytest
 from attrs import evolve
 
 from dagger_aml import DaggerAmlError, Graph, GraphError
-from dagger_aml.building.plans import ask
+from dagger_aml.building.plans import probe
 from dagger_aml.diff import Image
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
@@ -257,7 +257,7 @@ async def test_a_base_that_says_what_builders_read_differently_is_refused(
     base = From.parse(push_odd(bench.base.reference.partition("/")[0], **spoken))
     for builder in bench.builders.values():
         with pytest.raises(DaggerAmlError, match=said):
-            await ask(Graph(base).add(layer), builder)
+            await probe(Graph(base).add(layer), builder)
 
 
 async def test_a_shell_and_a_volume_of_the_base_change_nothing(bench: Bench) -> None:
@@ -268,7 +268,7 @@ async def test_a_shell_and_a_volume_of_the_base_change_nothing(bench: Bench) -> 
         Copy(Text(b"text"), "/data/file", "file", 1, 1),
         Run(["/bin/sh", "-c", 'echo "$0" >/base/plain/zero'], touches=["/base/plain"]),
     )
-    plans = [await ask(graph, builder) for builder in bench.builders.values()]
+    plans = [await probe(graph, builder) for builder in bench.builders.values()]
     assert all(evolve(each, facts=plans[0].facts) == plans[0] for each in plans)
     bench.same(await bench.images(plans[0]))
 

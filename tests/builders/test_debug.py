@@ -59,7 +59,7 @@ def test_an_editor_stops_in_the_entry_script(by: str, bases: dict[str, str], tmp
                 assert editor.attach(str(root / "code/score.py"), LINE)
                 url = until(process.stdout, "ready after").split()[-1]
                 answers: list[subprocess.CompletedProcess[str]] = []
-                asked = threading.Thread(target=lambda: answers.append(ask(url, root)))
+                asked = threading.Thread(target=lambda: answers.append(probe(url, root)))
                 asked.start()
                 where, found = editor.stopped()
                 assert where == f"{root / 'code/score.py'}:{LINE}" and found["answer"] == "42"
@@ -73,7 +73,7 @@ def test_an_editor_stops_in_the_entry_script(by: str, bases: dict[str, str], tmp
     assert containers() <= before
 
 
-def ask(url: str, root: Path) -> subprocess.CompletedProcess[str]:
+def probe(url: str, root: Path) -> subprocess.CompletedProcess[str]:
     """Post the project's request and compare with its answer."""
     words = ["score", url, "--request", str(root / "request.json"), "--expect", str(root / "answer.json")]
     return subprocess.run(argv(*words), capture_output=True, text=True, check=False, timeout=60)

@@ -12,7 +12,7 @@ import pytest
 
 from dagger_aml import BaseError, Graph, Options, build, load_project, load_recipe
 from dagger_aml.backends.base import Builder
-from dagger_aml.building.plans import ask
+from dagger_aml.building.plans import probe
 from dagger_aml.diff import NOISE, Image, Report, compare, read_image
 from dagger_aml.oci.layer import Layer
 from tests.support.builders import lacking, need_programs, required
@@ -225,6 +225,6 @@ async def test_a_base_that_ignores_extra_packages_is_refused(
     """Today's curated images would silently run without the packages; the builder asks the real one."""
     graph = await Case("diabetes", recipe, "curated").graph(bases)
     with pytest.raises(BaseError, match="extended") as found:
-        await ask(graph, builder)
+        await probe(graph, builder)
     assert "AZUREML_EXTRA_" in str(found.value)
     assert ("pythonpath" in str(found.value)) == (recipe == "preinstalled")

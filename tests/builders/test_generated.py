@@ -77,7 +77,7 @@ async def test_a_graph_is_equal_or_refused(bench: Bench, tally: Tally, sketch: S
             graph = sketch.graph(folder, bench.base)
             plan = await bench.plan(graph)
         except DaggerAmlError as error:
-            tally.refused[re.sub(r"(?<![\w])/.*?(?= is | would | are |$)", "PATH", error.what)] += 1
+            tally.refused[re.sub(r"(?<![\w])/.*?(?= is | would | are |$)", "PATH", error.message)] += 1
             return
         # The classic form has no mounts.
         names = [name for name in bench.builders if not (sketch.mounts and name == "docker")]

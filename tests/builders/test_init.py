@@ -53,7 +53,7 @@ async def test_what_init_writes_is_built_and_scores(
     printed("init", root)
     assert set(read_requirements(root / "requirements.txt").names) == {"cattrs", "sortedcontainers"}
     project = load_project(root, Options(base=bases["classic"]))
-    assert project.sources["models"].startswith("dagger-aml.toml:")
+    assert project.origins["models"].startswith("dagger-aml.toml:")
     tar = tmp_path / "words.tar"
     graph = await load_recipe(project.recipe)(Graph(), project)
     await build(graph, engine, tags=["localhost/dagger-aml-test/init:1"], output=tar)

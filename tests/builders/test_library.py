@@ -319,7 +319,7 @@ async def test_twins_work_where_a_loop_runs(
     """As in a notebook cell: this test's own loop runs, and is blocked meanwhile."""
     graph = sync.lay_out(load_project(project, Options(base=bases["classic"])))
     with sync.connect() as connected:
-        assert connected.ask(graph).base.digest
+        assert connected.probe(graph).base.digest
         made = connected.image(graph)
         assert made.export(tmp_path / "a.tar", ["double:1"]).output == tmp_path / "a.tar"
         assert connected.build(graph, output=tmp_path / "b.tar").output == tmp_path / "b.tar"

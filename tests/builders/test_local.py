@@ -17,9 +17,9 @@ from attrs import evolve
 from dagger_aml import Graph, Options, Policy, build, load_project, load_recipe
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.find import local_builder
-from dagger_aml.building.plans import ask
-from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
-from dagger_aml.events import Event, Output, Said, StepDone, StepStarted
+from dagger_aml.building.plans import probe
+from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TransientError, UsageError
+from dagger_aml.events import Event, Message, Output, StepDone, StepStarted
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Run
@@ -139,7 +139,7 @@ async def test_the_tar_loads_under_its_tag(builder: LocalBuilder, tiny: str, tmp
 
 async def test_facts_are_the_base_s_own(builder: LocalBuilder, bases: dict[str, str]) -> None:
     paths = ["/var/azureml-app", "/var/azureml-app/none", "/tmp", "/etc/passwd"]
-    digest, facts = await builder.ask(From.parse(bases["classic"]), paths)
+    digest, facts = await builder.probe(From.parse(bases["classic"]), paths)
     assert digest and digest.startswith("sha256:")
     assert (facts.user, facts.uid, facts.gid) == ("dockeruser", 1000, 1000)
     assert facts.environment == "/opt/miniconda/envs/amlenv"
@@ -152,14 +152,14 @@ async def test_facts_are_the_base_s_own(builder: LocalBuilder, bases: dict[str, 
         "/tmp": ("dir", 0o1777),
         "/etc/passwd": ("file", 0o644),
     }
-    again, same = await builder.ask(From.parse(f"{bases['classic'].rpartition(':')[0]}@{digest}"), [])
+    again, same = await builder.probe(From.parse(f"{bases['classic'].rpartition(':')[0]}@{digest}"), [])
     assert again == digest
     assert same == evolve(facts, paths={})
 
 
 async def test_a_second_build_runs_nothing_again(builder: LocalBuilder, tiny: str) -> None:
     graph = Graph(From.parse(tiny)).add(shell(f"echo {time.time_ns()}; cat /proc/sys/kernel/random/uuid >/u"))
-    planned = await ask(graph, builder)
+    planned = await probe(graph, builder)
     first = await builder.image(planned)
     assert (await builder.image(planned)).id == first.id
     fresh = local_builder(builder.name, no_cache=True)
@@ -176,7 +176,7 @@ async def test_a_failing_requirement_names_its_step(
         await build(graph, builder)
     assert caught.value.step and caught.value.step.startswith("pip")
     assert caught.value.command[1:4] == ("-m", "pip", "install")
-    assert "exit code 1" in caught.value.what
+    assert "exit code 1" in caught.value.message
     assert "No matching distribution found for joblib==99.99.99" in caught.value.output
     assert "Traceback" not in str(caught.value)
 
@@ -189,7 +189,7 @@ async def test_a_failing_stage_names_its_step(builder: LocalBuilder, tiny: str) 
         await build(graph, builder)
     assert caught.value.step == "the inner step"
     assert caught.value.command == ("/bin/sh", "-ec", "echo lost; exit 7")
-    assert "exit code 7" in caught.value.what
+    assert "exit code 7" in caught.value.message
     assert caught.value.output.splitlines() == ["lost"]
 
 
@@ -217,7 +217,7 @@ async def test_docker_s_old_client_builds_by_buildkit(
     await build(graph.add(shell(f"echo {mark}", "outer")), builder)
     names = [event.name for event in events if isinstance(event, StepStarted)]
     assert names[0] == "outer" or "outer" in names
-    assert any(event == Said("inner") for event in events)
+    assert any(event == Message("inner") for event in events)
     for number, failing in enumerate((inner.add(shell(f"echo {mark}; exit 9", "bad")), inner)):
         graph = Graph(base).add(Copy(Built(failing, "/made"), "/outer"))
         if number:
@@ -231,10 +231,10 @@ async def test_docker_s_old_client_builds_by_buildkit(
 async def test_a_base_that_is_not_there(builder: LocalBuilder, bases: dict[str, str]) -> None:
     registry = bases["classic"].partition("/")[0]
     with pytest.raises(BuildError, match="no such image") as caught:
-        await builder.ask(From.parse(f"{registry}/azureml/nothing:1"), [])
+        await builder.probe(From.parse(f"{registry}/azureml/nothing:1"), [])
     assert caught.value.exit_code == 1
-    with pytest.raises(TryAgain):
-        await builder.ask(From.parse("nothing.invalid/azureml/nothing:1"), [])
+    with pytest.raises(TransientError):
+        await builder.probe(From.parse("nothing.invalid/azureml/nothing:1"), [])
 
 
 async def test_a_base_that_only_the_store_has(builder: LocalBuilder, tiny: str, events: list[Event]) -> None:
@@ -243,13 +243,13 @@ async def test_a_base_that_only_the_store_has(builder: LocalBuilder, tiny: str, 
     await build(graph, builder, tags=[tag], load=True)
     mark = str(time.time_ns())
     await build(Graph(From.parse(tag)).add(shell(f"cat /hello; echo {mark}")), builder)
-    assert any("using the copy of" in event.text for event in events if isinstance(event, Said))
+    assert any("using the copy of" in event.text for event in events if isinstance(event, Message))
     assert any(event.text == mark for event in events if isinstance(event, Output))
 
 
 async def test_a_base_for_another_processor(builder: LocalBuilder, bases: dict[str, str]) -> None:
     with pytest.raises(DaggerAmlError, match="amd64"):
-        await builder.ask(From.parse(bases["classic"], "linux/arm64"), [])
+        await builder.probe(From.parse(bases["classic"], "linux/arm64"), [])
 
 
 async def test_a_folder_is_copied_out(builder: LocalBuilder, bases: dict[str, str], tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ async def test_a_folder_is_copied_out(builder: LocalBuilder, bases: dict[str, st
         "mkdir -p '/made/a b/c'; echo hi >'/made/a b/c/f'; chmod 0750 '/made/a b'; chmod 0755 '/made/a b/c/f';"
         "ln -s 'c/f' '/made/a b/link'; ln -s /nowhere /made/dangling; chown -R 1000:1000 /made"
     )
-    planned = await ask(Graph(From.parse(bases["classic"])).add(shell(script)), builder)
+    planned = await probe(Graph(From.parse(bases["classic"])).add(shell(script)), builder)
     await builder.folder(planned, "/made", tmp_path)
     inner = tmp_path / "a b"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "dangling"]
@@ -307,22 +307,22 @@ def refusing(*statuses: int) -> Iterator[tuple[str, list[int]]]:
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, RegistryDenied), (403, RegistryDenied), (404, BuildError), (503, TryAgain)]
+    ("status", "error"), [(401, RegistryDenied), (403, RegistryDenied), (404, BuildError), (503, TransientError)]
 )
 async def test_a_pull_that_is_refused(builder: LocalBuilder, status: int, error: type[DaggerAmlError]) -> None:
     with refusing(status) as (registry, _), pytest.raises(error):
-        await builder.ask(From.parse(f"{registry}/some/base:1"), [])
+        await builder.probe(From.parse(f"{registry}/some/base:1"), [])
 
 
 async def test_a_push_is_tried_three_times(builder: LocalBuilder, tiny: str, events: list[Event]) -> None:
-    planned = await ask(Graph(From.parse(tiny)).add(Copy(Text(b"hi\n"), "/hi", "file")), builder)
+    planned = await probe(Graph(From.parse(tiny)).add(Copy(Text(b"hi\n"), "/hi", "file")), builder)
     image = await builder.image(planned)
 
     def again() -> list[str]:
-        said = [event.text for event in events if isinstance(event, Said)]
+        said = [event.text for event in events if isinstance(event, Message)]
         return [text.rpartition("; ")[2] for text in said if "retrying in" in text]
 
-    with refusing(503) as (registry, _), pytest.raises(TryAgain):
+    with refusing(503) as (registry, _), pytest.raises(TransientError):
         # docker tries five times by itself in 50 s where it gets an answer, the others where they get none.
         await image.publish(f"{'localhost:9' if builder.name == 'docker' else registry}/some/image:1")
     assert again() == [f"retrying in 0 s ({number} of 3)" for number in (2, 3)]
@@ -360,7 +360,7 @@ def _running(mark: str) -> list[str]:
 async def test_a_cancelled_build_leaves_nothing(builder: LocalBuilder, tiny: str, events: list[Event]) -> None:
     mark = f"8{time.time_ns() % 10**9}"
     graph = Graph(From.parse(tiny)).add(shell(f"true {mark}"), shell(f"echo begun; exec sleep {mark}"))
-    planned = await ask(graph, builder)
+    planned = await probe(graph, builder)
     before = _containers(builder.name, mark)
     with anyio.move_on_after(60) as scope:
         async with anyio.create_task_group() as tasks:

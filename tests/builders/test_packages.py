@@ -12,7 +12,7 @@ import pytest
 
 from dagger_aml import Graph
 from dagger_aml.backends.local.find import local_builder
-from dagger_aml.building.plans import ask
+from dagger_aml.building.plans import probe
 from dagger_aml.steps import base, pip, run
 from dagger_aml.steps.installer import PYTHON
 from tests.golden import PROJECTS
@@ -108,9 +108,9 @@ async def installed(base_image: str, builder: Any, files: list[Path], dest: Path
     for file in files[:-1]:
         graph = await pip(graph, file)
     graph = await pip(graph, files[-1], more=["zipp==3.21.0", "aml-no-such-package; sys_platform == 'win32'"])
-    graph = await run(graph, [PYTHON, "-c", ASK], step="ask")
+    graph = await run(graph, [PYTHON, "-c", ASK], step="probe")
     dest.mkdir()
-    await builder.folder(await ask(graph, builder), "/found", dest)
+    await builder.folder(await probe(graph, builder), "/found", dest)
     found: dict[str, str] = json.loads((dest / "versions.json").read_text())
     return found
 

@@ -71,16 +71,16 @@ async def test_the_first_build_has_nothing_cached_and_the_second_everything(
     assert [each.step for each in made.layers[-3:]] == ["word", "from stage", "copy /model"]
     assert not any(each.step for each in made.layers[:-3])
     assert all(0 < each.seconds < 60 for each in told if isinstance(each, StepDone))
-    sent = [each for each in told if isinstance(each, Transferred) and each.what == "sent"]
+    sent = [each for each in told if isinstance(each, Transferred) and each.kind == "sent"]
     assert sent
     assert {each.total for each in sent} == {MODEL}
     assert [each.done for each in sent] == sorted({each.done for each in sent})
     assert 0 < sent[-1].done <= MODEL
-    written = [each for each in told if isinstance(each, Transferred) and each.what == "written"]
+    written = [each for each in told if isinstance(each, Transferred) and each.kind == "written"]
     assert written[-1].done == written[-1].total
     named = (tmp_path / "image.tar").stat().st_size
     assert 0 <= named - written[-1].done < 100_000, "its names are written into it afterwards"
-    pushed = [each for each in told if isinstance(each, Transferred) and each.what == "pushed"]
+    pushed = [each for each in told if isinstance(each, Transferred) and each.kind == "pushed"]
     assert pushed[-1].total == pushed[-1].done >= made.layers[-1].size
 
     told = []
@@ -88,7 +88,7 @@ async def test_the_first_build_has_nothing_cached_and_the_second_everything(
         await build(graph, second, tags=[reference], push=True)
         assert cached(told) == [True] * 4
         assert told[-1] == Transferred("pushed", reference, 0, 0)
-        assert not [each for each in told if isinstance(each, Transferred) and each.what == "sent"]
+        assert not [each for each in told if isinstance(each, Transferred) and each.kind == "sent"]
         await build(graph, second)
     assert cached(told) == [True] * 8
 

@@ -301,7 +301,7 @@ async def test_a_requirement_that_is_not_there_at_start(bases: dict[str, str], t
     with pytest.raises(StartFailed) as error:
         async with serve(graph, local_builder("docker"), env={"STANDIN_ERROR_SLEEP": "0"}):
             pass
-    assert error.value.cause.code == 95 and "joblib==0.0.0.1" in error.value.cause.what
+    assert error.value.cause.code == 95 and "joblib==0.0.0.1" in error.value.cause.message
 
 
 @pytest.mark.engine

@@ -116,6 +116,6 @@ def _without_digests(value: Any) -> Any:
         made["digest"] = "<digest of the text>"
     if "inputs" in value:
         made["inputs"] = "<digest of its inputs>"
-    if "fingerprint" in value:
-        made["fingerprint"] = "<digest of what runs>"
+    if "runtime_key" in value:
+        made["runtime_key"] = "<digest of what runs>"
     return made

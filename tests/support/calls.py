@@ -27,5 +27,5 @@ def error_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> DaggerA
     with pytest.raises(DaggerAmlError) as caught:
         function(*args, **kwargs)
     assert caught.value.exit_code == 2, f"exit code {caught.value.exit_code}: {caught.value}"
-    assert caught.value.what and not re.search(r"[a-z]\.$", caught.value.what)
+    assert caught.value.message and not re.search(r"[a-z]\.$", caught.value.message)
     return caught.value

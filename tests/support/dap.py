@@ -31,28 +31,28 @@ class Editor:
 
     def attach(self, file: str, line: int) -> bool:
         """Attach, as ``"request": "attach"`` with ``"connect"`` does; whether the breakpoint was taken."""
-        self.ask("initialize", adapterID="debugpy", clientID="tests", linesStartAt1=True, pathFormat="path")
+        self.probe("initialize", adapterID="debugpy", clientID="tests", linesStartAt1=True, pathFormat="path")
         attached = self._send("attach", pathMappings=self._mappings, justMyCode=True)
         self.event("initialized")
-        taken = self.ask("setBreakpoints", source={"path": file}, breakpoints=[{"line": line}])["breakpoints"]
-        self.ask("configurationDone")
+        taken = self.probe("setBreakpoints", source={"path": file}, breakpoints=[{"line": line}])["breakpoints"]
+        self.probe("configurationDone")
         self._answer(attached)
         return bool(taken[0]["verified"])
 
     def stopped(self) -> tuple[str, dict[str, str]]:
         """Wait for the breakpoint; where it stands, ``PATH:LINE`` as it is here, and the local variables."""
         thread = self.event("stopped")["threadId"]
-        frame = self.ask("stackTrace", threadId=thread)["stackFrames"][0]
-        scope = self.ask("scopes", frameId=frame["id"])["scopes"][0]
-        found = self.ask("variables", variablesReference=scope["variablesReference"])["variables"]
+        frame = self.probe("stackTrace", threadId=thread)["stackFrames"][0]
+        scope = self.probe("scopes", frameId=frame["id"])["scopes"][0]
+        found = self.probe("variables", variablesReference=scope["variablesReference"])["variables"]
         self._stopped = thread
         return f"{frame['source']['path']}:{frame['line']}", {each["name"]: each["value"] for each in found}
 
     def go_on(self) -> None:
         """Let it run."""
-        self.ask("continue", threadId=self._stopped)
+        self.probe("continue", threadId=self._stopped)
 
-    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+    def probe(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Send a request and wait for its answer."""
         return self._answer(self._send(command, **arguments))
 

@@ -29,13 +29,13 @@ async def score_container(client: dagger.Client, container: dagger.Container, re
     try:
         url = await tunnel.endpoint(scheme="http")
         while True:
-            status, _ = await anyio.to_thread.run_sync(ask, url + "/", None)
+            status, _ = await anyio.to_thread.run_sync(request, url + "/", None)
             if status == 200:
                 break
             assert time.monotonic() - begun < 120, f"not ready within 120 s, last status {status}"
             await anyio.sleep(0.2)
         ready = time.monotonic() - begun
-        status, body = await anyio.to_thread.run_sync(ask, url + "/score", request.read_bytes())
+        status, body = await anyio.to_thread.run_sync(request, url + "/score", request.read_bytes())
         assert status == 200, (status, body)
         return json.loads(body), ready
     finally:
@@ -43,7 +43,7 @@ async def score_container(client: dagger.Client, container: dagger.Container, re
         await service.stop(kill=True)
 
 
-def ask(url: str, body: bytes | None) -> tuple[int, str]:
+def request(url: str, body: bytes | None) -> tuple[int, str]:
     """Status and body of a request to this machine, 0 when nothing answers; no proxy is used."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})

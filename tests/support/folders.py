@@ -26,7 +26,7 @@ class Folder:
     :param travels: the files of the image that come from it, without requirements.
     :param env: AZUREML_ENTRY_SCRIPT and AZUREML_MODEL_DIR, as far as set.
     :param request: what is posted to the image, and ``answer`` what it gives.
-    :param notes: parts of what the plan's notes say.
+    :param warnings: parts of what the plan's notes say.
     :param refused: parts of what the error says, instead of all that.
     """
 
@@ -36,7 +36,7 @@ class Folder:
     env: Mapping[str, str] = field(factory=dict)
     request: Any = None
     answer: Any = None
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
     def write(self, above: Path) -> Path:
@@ -138,7 +138,7 @@ MODEL_AMONG_THE_CODE = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py"},
     _ROWS,
     _ANSWER,
-    notes=("fraud.pkl is copied with the code, because the code does not read AZUREML_MODEL_DIR",),
+    warnings=("fraud.pkl is copied with the code, because the code does not read AZUREML_MODEL_DIR",),
 )
 
 NESTED = Folder(
@@ -198,7 +198,7 @@ OTHER_NAME = Folder(
     {"AZUREML_ENTRY_SCRIPT": "serve_rates.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/rates/1"},
     _ROWS,
     _ANSWER,
-    notes=("entry script serve_rates.py (found by its init and run)",),
+    warnings=("entry script serve_rates.py (found by its init and run)",),
 )
 
 PACKAGE_BESIDE = Folder(
@@ -314,7 +314,7 @@ MLFLOW = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/iris-model/1"},
     _ROWS,
     _ANSWER,
-    notes=("iris-model/requirements.txt is not read; to use it, give it with --requirements",),
+    warnings=("iris-model/requirements.txt is not read; to use it, give it with --requirements",),
 )
 
 REPOSITORY = Folder(
@@ -393,7 +393,7 @@ def run(data):
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/support-bot/1"},
     {"data": "my printer is on fire"},
     {"reply": "Hello (long)"},
-    notes=(
+    warnings=(
         "Dockerfile is not read",
         ".dockerignore is not read",
     ),
@@ -579,7 +579,7 @@ AZURE_SAMPLE = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/blue-deployment/1"},
     _ROWS,
     _ANSWER,
-    notes=("environment/conda.yaml is not read; list its packages in requirements.txt",),
+    warnings=("environment/conda.yaml is not read; list its packages in requirements.txt",),
 )
 
 TWO_SCRIPTS = Folder(

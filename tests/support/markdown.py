@@ -48,7 +48,7 @@ class Block:
     line: int
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         """``docs/cli.md:12``, of the block's first line."""
         return f"{self.page.relative_to(ROOT).as_posix()}:{self.line}"
 
@@ -94,7 +94,7 @@ def commands(block: Block) -> list[Command]:
         if line.startswith("$ "):
             found.append(Command(line[2:], (), number))
             continue
-        assert found, f"{block.where}: output before the first command"
+        assert found, f"{block.location}: output before the first command"
         last = found[-1]
         if line.startswith("> ") and not last.output:
             found[-1] = Command(f"{last.text}\n{line[2:]}", (), last.line)
@@ -175,7 +175,7 @@ class Session:
             self._console(block, compare=block.kind == mode)
         elif block.language == "python":
             done = self._call([sys.executable, "-c", block.text])
-            assert done.returncode == 0, f"{block.where}: exit code {done.returncode}\n{done.stdout}"
+            assert done.returncode == 0, f"{block.location}: exit code {done.returncode}\n{done.stdout}"
 
     def printed(self, *argv: str) -> str:
         """What ``dagger-aml ARGV`` prints to standard output."""

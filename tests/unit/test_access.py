@@ -12,7 +12,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagger_aml import Graph, Options, dockerfile, fingerprint, load_project, make_plan
+from dagger_aml import Graph, Options, dockerfile, load_project, make_plan, runtime_key
 from dagger_aml.backends.secret_files import secret_files
 from dagger_aml.errors import GraphError, UsageError
 from dagger_aml.graph.access import Access
@@ -25,7 +25,7 @@ from dagger_aml.network.pip_conf import netrc, pip_conf, uv_toml
 from dagger_aml.plan.render import plan_json, plan_text
 from dagger_aml.project.recipe import lay_out
 from dagger_aml.steps import apt, base, run
-from dagger_aml.text import hidden
+from dagger_aml.text import redact
 from tests.support.projects import small
 
 INDEX = "https://pypi.example.com/simple/"
@@ -100,7 +100,7 @@ def test_a_url_that_is_refused(field: str, url: str) -> None:
 def test_a_folder_of_wheels_is_told_where_to_go() -> None:
     with pytest.raises(UsageError) as error:
         Access(find_links=("wheels",))
-    assert "--find-links wheels" in (error.value.do or "")
+    assert "--find-links wheels" in (error.value.hint or "")
 
 
 # --- what commands see ---
@@ -217,12 +217,12 @@ def test_a_key_that_reads_like_a_secret_is_none(tmp_path: Path) -> None:
 def test_output_is_hidden(password: str) -> None:
     access = Access(secrets=(secret("netrc", f"machine a login b password {password}\n"),))
     said = f"trying https://b:{password}@a/ and {password}"
-    assert password not in hidden(said, access.sensitive()) or password in "***"
+    assert password not in redact(said, access.sensitive()) or password in "***"
 
 
 def test_a_proxy_s_password_is_hidden() -> None:
     access = Access(http_proxy="http://me:pr0xy%2Fword@p.example:1")
-    shown = hidden("407 for pr0xy%2Fword and pr0xy/word", access.sensitive())
+    shown = redact("407 for pr0xy%2Fword and pr0xy/word", access.sensitive())
     assert shown == "407 for *** and ***"
 
 
@@ -240,7 +240,7 @@ def test_the_classic_form_refuses_and_names_the_other(tmp_path: Path) -> None:
     graph = laid_out(tmp_path, index_url=INDEX)
     with pytest.raises(UsageError, match="pip mounted") as error:
         dockerfile(graph)
-    assert "--format buildkit" in (error.value.do or "")
+    assert "--format buildkit" in (error.value.hint or "")
     text = str(dockerfile(graph, format="buildkit"))
     assert "docker build --secret id=pip-" in text and f"index-url {INDEX}" in text
 
@@ -271,7 +271,7 @@ def test_the_fingerprint_knows_indexes_and_ids_but_no_values_proxies_or_cas(tmp_
     (tmp_path / "ca.pem").write_text(CERTIFICATE)
 
     def of(**options: object) -> str:
-        return fingerprint(make_plan(laid_out(tmp_path, **options)))
+        return runtime_key(make_plan(laid_out(tmp_path, **options)))
 
     plain = of()
     assert of(http_proxy="http://p.example:1", ca=str(tmp_path / "ca.pem")) == plain

@@ -23,7 +23,7 @@ from dagger_aml.graph.graph import Copy, Graph, Run
 from dagger_aml.graph.source import Text
 from dagger_aml.graph.stages import pin
 from dagger_aml.plan.compare import Earlier, against, of_image
-from dagger_aml.plan.keys import ENCODING, fingerprint, labels, step_keys
+from dagger_aml.plan.keys import ENCODING, labels, runtime_key, step_keys
 from dagger_aml.plan.label import PLAN_LABEL, StepKey, read_label, write_label
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_json
@@ -257,7 +257,7 @@ def test_what_the_image_would_say_otherwise(tmp_path: Path) -> None:
     two = planned(root, env=("A=2",), label=("x=1", "y=2"))
     assert against(two, by_file(one, tmp_path)).says == ("env A", "label y", "env B (removed)")
     assert against(two, by_image(one, tmp_path)).says == ("env A", "label y")
-    asked = evolve(two, facts=evolve(two.facts, source="asked", env={"PATH": "/usr/bin"}))
+    asked = evolve(two, facts=evolve(two.facts, source="probed", env={"PATH": "/usr/bin"}))
     assert against(asked, by_image(one, tmp_path)).says == ("env A", "label y", "env B (removed)")
 
 
@@ -277,7 +277,7 @@ def test_the_label_is_the_same_pinned_or_not_and_changes_no_fingerprint(tmp_path
     pinned, loose = planned(root), planned(root, None)
     assert labels(pinned)[PLAN_LABEL] == labels(loose)[PLAN_LABEL]
     said = evolve(pinned, config=evolve(pinned.config, labels=labels(pinned)))
-    assert fingerprint(said) == fingerprint(pinned)
+    assert runtime_key(said) == runtime_key(pinned)
     assert labels(said) == labels(pinned)
 
 
@@ -300,7 +300,7 @@ def test_too_many_steps_leave_the_label_out_and_say_so() -> None:
     runs = [Run(("/bin/true", str(number)), step=f"step {number}" + "x" * 50) for number in range(60)]
     plan = make_plan(Graph(From.parse("acme/base:1"), runs))
     assert PLAN_LABEL not in labels(plan)
-    assert plan.notes == (
+    assert plan.warnings == (
         f"the image gets no label {PLAN_LABEL}: the description of its 60 steps is too long for a label",
     )
     assert PLAN_LABEL in labels(make_plan(Graph(From.parse("acme/base:1"), runs[:30])))

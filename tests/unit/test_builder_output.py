@@ -9,11 +9,11 @@ import pytest
 
 from dagger_aml.backends.dockerfile.render import render, rendered
 from dagger_aml.backends.local.docker import docker_form
-from dagger_aml.backends.local.output import Progress
+from dagger_aml.backends.local.output import OutputReader
 from dagger_aml.backends.local.program import full_reference, is_plain_http, refused
 from dagger_aml.base.facts import BaseFacts
-from dagger_aml.errors import BuildError, RegistryDenied, TryAgain
-from dagger_aml.events import Event, Said, StepDone, StepStarted
+from dagger_aml.errors import BuildError, RegistryDenied, TransientError
+from dagger_aml.events import Event, Message, StepDone, StepStarted
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph, Run
 from dagger_aml.graph.source import Text
@@ -21,7 +21,7 @@ from dagger_aml.oci.docker_archive import name_in_tar, read_tar
 from dagger_aml.oci.messages import Peer
 from dagger_aml.plan.make import plan
 from dagger_aml.plan.model import Plan
-from dagger_aml.process import Done
+from dagger_aml.process import CompletedProcess
 
 BASE = From("example.org/base:1")
 INNER = Graph(BASE).add(Run(["/bin/inner", "x" * 40_000], env={"A": "b c"}, step="inner"))
@@ -36,13 +36,13 @@ GRAPH = Graph(BASE).add(
 @pytest.fixture
 def planned() -> Plan:
     """Two commands, a stage, a file."""
-    return plan(GRAPH, {BASE: BaseFacts("asked")})
+    return plan(GRAPH, {BASE: BaseFacts("probed")})
 
 
-def follow(planned: Plan, lines: list[str]) -> tuple[Progress, list[Event]]:
+def follow(planned: Plan, lines: list[str]) -> tuple[OutputReader, list[Event]]:
     """Feed a builder's output."""
     events: list[Event] = []
-    progress = Progress.of(rendered(planned)[1], planned, events.append)
+    progress = OutputReader.of(rendered(planned)[1], planned, events.append)
     for line in lines:
         progress.line(line)
     return progress, events
@@ -92,7 +92,7 @@ def test_the_failing_step_is_told(planned: Plan, form: str, command: str, step: 
     progress, _ = follow(planned, [*lines[: end + 1], "went wrong", last[form]])
     error = progress.error(1, form)
     assert (error.step, error.command[0], error.output) == (step, command, "went wrong")
-    assert "exit code 42" in error.what
+    assert "exit code 42" in error.message
 
 
 NAMES = (
@@ -122,12 +122,12 @@ def test_a_step_may_have_any_name(form: str, name: str) -> None:
         Copy(Built(inner, "/made"), "/outer", uid=1, gid=1, step=name),
         Run(["/usr/bin/env", "A=b", "/bin/two"], "2:2", {"C": "[d"}, step=name),
     )
-    planned = plan(graph, {BASE: BaseFacts("asked")})
+    planned = plan(graph, {BASE: BaseFacts("probed")})
     lines = numbered(planned, form)
     progress, events = follow(planned, lines)
     progress.finish()
     assert steps_of(events) == [sign + name for _ in range(3) for sign in "+-"]
-    assert [each.text for each in events if isinstance(each, Said)] == [name]
+    assert [each.text for each in events if isinstance(each, Message)] == [name]
     for command in (
         ["/bin/inner"],
         ["/usr/bin/env", "A=b", "/bin/last"],
@@ -161,7 +161,7 @@ def test_buildkit_calls_two_stages_alike(planned: Plan, label: str) -> None:
     assert (error.step, error.command, error.output) == ("two", ("/bin/two",), "went wrong")
     error = follow(planned, [*lines[:3], "#5 ERROR: executor failed running: exit code: 3"])[0].error(1, "docker")
     assert (error.step, error.output) == ("inner", "beneath")
-    assert "exit code 3" in error.what
+    assert "exit code 3" in error.message
 
 
 def cached_steps(events: list[Event]) -> dict[str, bool | None]:
@@ -291,15 +291,15 @@ def test_a_tar_of_docker_25_gets_its_name_twice(tmp_path: Path) -> None:
     [
         ('Error response from daemon: Head "http://h/v2/x/manifests/1": no basic auth credentials', RegistryDenied),
         ("denied: requested access to the resource is denied", RegistryDenied),
-        ("Error response from daemon: received unexpected HTTP status: 503 Service Unavailable", TryAgain),
-        ("dial tcp: lookup nothing.invalid on 10.0.0.1:53: no such host", TryAgain),
-        ("toomanyrequests: You have reached your pull rate limit", TryAgain),
+        ("Error response from daemon: received unexpected HTTP status: 503 Service Unavailable", TransientError),
+        ("dial tcp: lookup nothing.invalid on 10.0.0.1:53: no such host", TransientError),
+        ("toomanyrequests: You have reached your pull rate limit", TransientError),
         ("Error: reading manifest 1 in h/x: manifest unknown: manifest unknown", BuildError),
         ("Error: something that nobody knows", BuildError),
     ],
 )
 def test_refusals(said: str, error: type[Exception]) -> None:
-    assert type(refused(Done(1, "", said), Peer("base", "h.example/x:1"), ["podman", "pull"])) is error
+    assert type(refused(CompletedProcess(1, "", said), Peer("base", "h.example/x:1"), ["podman", "pull"])) is error
 
 
 def test_references_for_podman() -> None:

@@ -109,14 +109,14 @@ def test_what_serves_is_there_or_is_asked_for(monkeypatch):
 def test_no_local_builder_of_that_name(name):
     with pytest.raises(UsageError, match="no such builder") as caught:
         local_builder(name)
-    assert caught.value.do == "Use docker, podman, buildah or dagger."
+    assert caught.value.hint == "Use docker, podman, buildah or dagger."
 
 
 def test_one_that_is_not_installed_says_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DaggerAmlError, match="podman is not installed") as caught:
         local_builder("podman")
-    assert "apt-get install podman" in (caught.value.do or "")
+    assert "apt-get install podman" in (caught.value.hint or "")
 
 
 # --- another one --------------------------------------------------------------------------------------------------

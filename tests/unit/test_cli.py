@@ -38,10 +38,10 @@ def test_a_dockerfile_is_printed_or_written(cli, root, tmp_path):
 def test_the_plan_as_json(cli, root):
     code, out, _ = cli("plan", root, "--json", "--env", "A=é\u2028")
     made = json.loads(out)
-    assert code == 0 and made["schema"] == 1 and made["config"]["env"]["A"] == "é\u2028"
-    assert made["project"]["sources"]["env.A"] == "--env"
+    assert code == 0 and made["schema"] == 2 and made["config"]["env"]["A"] == "é\u2028"
+    assert made["project"]["origins"]["env.A"] == "--env"
     assert [step["op"] for step in made["steps"]] == ["copy", "run", "run", "copy", "copy"]
-    assert made["fingerprint"].startswith("sha256:")
+    assert made["runtime_key"].startswith("sha256:")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")

@@ -118,27 +118,27 @@ def test_links_within_the_folder_are_taken_as_they_are(tmp_path, target):
 def test_links_out_of_the_folder_are_refused(tmp_path, target):
     root = make(tmp_path / "project", {"a": "1", "sub/b": "2", "out": f"->{target}"})
     error = error_of(local, root, step="code")
-    assert isinstance(error, GraphError) and error.where == "code"
-    assert str(root / "out") in error.what and target in error.what and error.do
+    assert isinstance(error, GraphError) and error.location == "code"
+    assert str(root / "out") in error.message and target in error.message and error.hint
 
 
 def test_a_link_to_an_absolute_path_within_is_refused_too(tmp_path):
     make(tmp_path, {"a": "1"})
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert "points outside" in error_of(local, tmp_path).what, "the path means another file in the image"
+    assert "points outside" in error_of(local, tmp_path).message, "the path means another file in the image"
 
 
 def test_a_link_that_leaves_through_another_link_is_refused(tmp_path):
     root = make(tmp_path / "project", {"a/b/up": "->../..", "sly": "->a/b/up/../secret"})
     make(tmp_path, {"secret": "x"})
-    assert "points outside" in error_of(local, root).what
+    assert "points outside" in error_of(local, root).message
 
 
 def test_a_dangling_or_endless_part_is_refused(tmp_path):
     make(tmp_path, {"dangling": "->absent", "loop": "->loop"})
     for name, reason in (("dangling", "does not exist"), ("loop", "cannot be read"), ("absent", "does not exist")):
         error = error_of(local, tmp_path / name)
-        assert isinstance(error, ProjectError) and reason in error.what and error.where == str(tmp_path / name)
+        assert isinstance(error, ProjectError) and reason in error.message and error.location == str(tmp_path / name)
 
 
 # --- special files --------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_a_fifo_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
         error = error_of(local, path, step="model m")
-        assert "a FIFO" in error.what and str(tmp_path / "pipe") in error.what and error.where == "model m"
+        assert "a FIFO" in error.message and str(tmp_path / "pipe") in error.message and error.location == "model m"
 
 
 def test_a_socket_is_refused(tmp_path, monkeypatch):
@@ -156,7 +156,7 @@ def test_a_socket_is_refused(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("s")
         for path in (tmp_path, tmp_path / "s"):
-            assert "a socket" in error_of(local, path).what
+            assert "a socket" in error_of(local, path).message
 
 
 @linux_root
@@ -167,7 +167,7 @@ def test_a_device_is_refused(tmp_path):
             os.mknod(folder / "node", kind | 0o666, os.makedev(1, 3))
         except PermissionError:
             pytest.skip("device nodes cannot be made here")
-        assert "a device" in error_of(local, folder).what
+        assert "a device" in error_of(local, folder).message
 
 
 # --- what cannot be read --------------------------------------------------------------------------------------------
@@ -287,9 +287,11 @@ def test_a_change_after_the_walk_is_seen(tmp_path):
     found = local(make(tmp_path, {"a": "one"}))
     (tmp_path / "a").write_text("longer")
     error = error_of(digest, found)
-    assert "changed while it was being read (3 bytes, then 6)" in error.what and error.where == str(tmp_path / "a")
+    assert "changed while it was being read (3 bytes, then 6)" in error.message and error.location == str(
+        tmp_path / "a"
+    )
     (tmp_path / "a").unlink()
-    assert "does not exist" in error_of(digest, found).what
+    assert "does not exist" in error_of(digest, found).message
 
 
 def test_what_a_copy_writes(tmp_path):

@@ -10,8 +10,8 @@ from attrs import evolve, fields
 
 from dagger_aml import Policy
 from dagger_aml.backends.conversation import Conversation, News
-from dagger_aml.errors import BuildError, DaggerAmlError, EngineGone, TryAgain
-from dagger_aml.events import Event, Said, Transferred
+from dagger_aml.errors import BuildError, DaggerAmlError, EngineGone, TransientError
+from dagger_aml.events import Event, Message, Transferred
 from dagger_aml.oci.messages import Peer
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ class Talk:
     def _meaning(self, error: Exception) -> DaggerAmlError | None:
         if not isinstance(error, Odd):
             return None
-        kind = TryAgain if "busy" in str(error) else BuildError
+        kind = TransientError if "busy" in str(error) else BuildError
         return kind(str(error))
 
     async def call(self, work: Work, idle: float = IDLE) -> str:
@@ -46,7 +46,7 @@ class Talk:
 
     @property
     def said(self) -> list[str]:
-        return [event.text for event in self.told if isinstance(event, Said)]
+        return [event.text for event in self.told if isinstance(event, Message)]
 
 
 def slow(seconds: float, failures: int, says: str = "busy") -> tuple[Work, list[int]]:
@@ -73,7 +73,7 @@ async def test_three_slow_tries_that_each_keep_their_time_go_through() -> None:
 
 async def test_three_slow_tries_that_fail_are_told_as_what_they_were() -> None:
     work, tries = slow(IDLE * 0.4, 3)
-    with pytest.raises(TryAgain, match=r"\Abusy\Z"):
+    with pytest.raises(TransientError, match=r"\Abusy\Z"):
         await Talk().call(work)
     assert len(tries) == 3
 
@@ -81,9 +81,9 @@ async def test_three_slow_tries_that_fail_are_told_as_what_they_were() -> None:
 async def test_silence_is_told_and_ends_the_one_try() -> None:
     work, tries = slow(60, 0)
     found = Talk(evolve(POLICY, stall_notice_after_seconds=0.5))
-    with pytest.raises(TryAgain, match=r"no data received for 1 s") as caught:
+    with pytest.raises(TransientError, match=r"no data received for 1 s") as caught:
         await found.call(work, 1)
-    assert (len(tries), caught.value.where, caught.value.exit_code) == (1, "push h.example/x:1", 75)
+    assert (len(tries), caught.value.location, caught.value.exit_code) == (1, "push h.example/x:1", 75)
     assert found.said == ["push h.example/x:1: no data from the registry for 1 s; still waiting"]
 
 
@@ -122,7 +122,7 @@ async def test_an_error_shows_no_login_and_an_unknown_one_comes_out() -> None:
     work, _ = slow(0, 1, "no way through http://me:hush@proxy.example:3128/ to docker://h.example/x@sha256:12")
     with pytest.raises(BuildError) as caught:
         await Talk().call(work)
-    assert caught.value.what == "no way through http://***@proxy.example:3128/ to docker://h.example/x@sha256:12"
+    assert caught.value.message == "no way through http://***@proxy.example:3128/ to docker://h.example/x@sha256:12"
 
     async def unknown(_: News) -> str:
         raise KeyError("x")

@@ -287,8 +287,8 @@ def test_why_no_debugger_can_attach(lines: list[str], code: int | None, said: st
     if code is None:
         causes.append(why_not_ready(lines, 5, nowhere))
     for cause in causes:
-        assert cause.what.startswith("the debug port could not be set up") and said in cause.what
-        assert cause.kind == "contract" and do in cause.do
+        assert cause.message.startswith("the debug port could not be set up") and said in cause.message
+        assert cause.kind == "contract" and do in cause.hint
 
 
 def test_the_servers_words_about_it_are_no_lines_of_the_user() -> None:

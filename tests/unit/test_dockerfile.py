@@ -149,12 +149,12 @@ def test_the_head_says_what_is_assumed_and_how_to_be_sure():
     pinned = dockerfile(Graph(From("example.org/base:1", "sha256:" + "0" * 64))).text
     assert "--pin" not in pinned and f"FROM --platform=linux/amd64 example.org/base@sha256:{'0' * 64}\n" in pinned
     assert f'LABEL "org.opencontainers.image.base.digest"="sha256:{"0" * 64}"' in pinned
-    asked = render(make_plan(HEAD, {BASE: BaseFacts("asked")})).text
+    asked = render(make_plan(HEAD, {BASE: BaseFacts("probed")})).text
     assert "Probed facts of example.org/base:1" in asked and "Assumed" not in asked
 
 
 def test_notes_are_in_the_head():
-    assert "# Warning: mind this" in dockerfile(HEAD.note("mind this")).text
+    assert "# Warning: mind this" in dockerfile(HEAD.warn("mind this")).text
 
 
 def test_user_and_workdir_are_written_when_they_change_and_put_back_last():
@@ -176,14 +176,14 @@ def test_user_and_workdir_are_written_when_they_change_and_put_back_last():
 
 
 def test_a_base_without_a_user_is_left_without_one():
-    root = BaseFacts("asked", user="", uid=0, gid=0)
+    root = BaseFacts("probed", user="", uid=0, gid=0)
     assert not [one for one in instructions(HEAD.add(Run(["/a"])), root) if one[0] == "USER"]
     users = [one for one in instructions(HEAD.add(Run(["/a"], "5:5")), root) if one[0] == "USER"]
     assert users == [("USER", "5:5"), ("USER", "0:0")]
 
 
 def test_an_entrypoint_keeps_the_bases_command():
-    facts = BaseFacts("asked", cmd=("runsvdir", "/var/runit"))
+    facts = BaseFacts("probed", cmd=("runsvdir", "/var/runit"))
     found = instructions(HEAD.configure(entrypoint=["/e"]), facts)
     assert found[-2:] == [("ENTRYPOINT", ["/e"]), ("CMD", ["runsvdir", "/var/runit"])]
     assert instructions(HEAD.configure(entrypoint=["/e"], cmd=[]), facts)[-1] == ("CMD", [])
@@ -191,9 +191,9 @@ def test_an_entrypoint_keeps_the_bases_command():
 
 @pytest.mark.parametrize("user", ["a\nRUN id", "$X", "a b", 'a"b'])
 def test_a_bases_own_hostile_config_is_refused(user):
-    error = error_of(instructions, HEAD, BaseFacts("asked", user=user))
-    assert "base image's config" in error.what and error.where == BASE.pinned
-    assert "base image's config" in error_of(instructions, HEAD, BaseFacts("asked", workdir="/a\nRUN id")).what
+    error = error_of(instructions, HEAD, BaseFacts("probed", user=user))
+    assert "base image's config" in error.message and error.location == BASE.pinned
+    assert "base image's config" in error_of(instructions, HEAD, BaseFacts("probed", workdir="/a\nRUN id")).message
 
 
 def test_parents_of_an_owned_copy_are_made_first_as_roots():
@@ -248,7 +248,7 @@ def test_what_the_base_says_is_not_said_again():
 
 def test_the_form_is_one_of_two():
     error = error_of(render, make_plan(HEAD), format="docker")
-    assert "docker" in error.what and "classic or buildkit" in str(error.do)
+    assert "docker" in error.message and "classic or buildkit" in str(error.hint)
     assert render(make_plan(HEAD), format="buildkit").text == render(make_plan(HEAD)).text
 
 
@@ -452,7 +452,7 @@ def test_a_folder_of_somebody_elses_is_refused_without_force(project, tmp_path):
     out = make(tmp_path / "out", {"mine.txt": "mine"})
     made, before = dockerfile_of(project), snapshot(out)
     error = error_of(made.save, out)
-    assert isinstance(error, UsageError) and error.where == str(out) and "--force" in str(error.do)
+    assert isinstance(error, UsageError) and error.location == str(out) and "--force" in str(error.hint)
     assert snapshot(out) == before and sorted(path.name for path in tmp_path.iterdir()) == ["demo", "out"]
     made.save(out, force=True)
     assert not (out / "mine.txt").exists() and (out / "Dockerfile").is_file()
@@ -462,21 +462,21 @@ def test_a_file_and_a_link_are_refused_even_with_force(project, tmp_path):
     make(tmp_path, {"file": "x", "folder/": None, "link": "->folder", "dangling": "->absent"})
     for name in ("file", "link", "dangling"):
         for force in (False, True):
-            assert "not a folder" in error_of(dockerfile_of(project).save, tmp_path / name, force=force).what
+            assert "not a folder" in error_of(dockerfile_of(project).save, tmp_path / name, force=force).message
     assert (tmp_path / "file").read_text() == "x" and not (tmp_path / "absent").exists()
 
 
 def test_a_folder_below_a_file_is_refused(project, tmp_path):
     make(tmp_path, {"file": "x"})
     error = error_of(dockerfile_of(project).save, tmp_path / "file/out")
-    assert error.where == str(tmp_path / "file/out") and "cannot be written" in error.what
+    assert error.location == str(tmp_path / "file/out") and "cannot be written" in error.message
 
 
 @pytest.mark.parametrize("name", [".", "..", "code", "model"])
 def test_what_is_copied_from_is_never_replaced(project, name):
     before = snapshot(project)
     error = error_of(dockerfile_of(project).save, project / name, force=True)
-    assert "is copied into the image" in error.what and error.do
+    assert "is copied into the image" in error.message and error.hint
     assert snapshot(project) == before
 
 
@@ -498,8 +498,8 @@ def test_a_source_that_vanished_leaves_nothing_half_written(project, tmp_path, e
     before = snapshot(tmp_path / "out") if existing else None
     (project / "code/score.py").unlink()
     error = error_of(made.save, tmp_path / "out")
-    assert isinstance(error, ProjectError) and error.where == str(project / "code/score.py")
-    assert "disappeared" in error.what
+    assert isinstance(error, ProjectError) and error.location == str(project / "code/score.py")
+    assert "disappeared" in error.message
     assert sorted(path.name for path in tmp_path.iterdir()) == (["demo", "out"] if existing else ["demo"])
     assert before is None or snapshot(tmp_path / "out") == before
 
@@ -510,7 +510,7 @@ def test_a_source_that_became_something_else_is_told(project, tmp_path, kind):
     (project / "code/score.py").unlink()
     (project / "code/score.py").mkdir() if kind == "folder" else os.mkfifo(project / "code/score.py")
     error = error_of(made.save, tmp_path / "out")
-    assert error.where == str(project / "code/score.py") and not (tmp_path / "out").exists()
+    assert error.location == str(project / "code/score.py") and not (tmp_path / "out").exists()
 
 
 def test_what_goes_wrong_at_the_last_moment_brings_the_old_folder_back(tmp_path, monkeypatch):
@@ -540,8 +540,8 @@ def test_an_interruption_leaves_nothing(tmp_path, error):
 def test_a_full_disk_is_told_without_a_traceback(tmp_path):
     with pytest.raises(DaggerAmlError, match="No space left") as caught, replaced_folder(tmp_path / "out"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert caught.value.where == str(tmp_path / "out") and list(tmp_path.iterdir()) == []
-    assert caught.value.exit_code == 1 and "Free disk space" in str(caught.value.do)
+    assert caught.value.location == str(tmp_path / "out") and list(tmp_path.iterdir()) == []
+    assert caught.value.exit_code == 1 and "Free disk space" in str(caught.value.hint)
 
 
 @linux_root

@@ -38,7 +38,7 @@ by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 def _of(*languages: str) -> pytest.MarkDecorator:
     chosen = [block for block in BLOCKS if block.language in languages]
-    return pytest.mark.parametrize("block", chosen, ids=lambda block: block.where)
+    return pytest.mark.parametrize("block", chosen, ids=lambda block: block.location)
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_a_console_block_says_whether_it_is_run(block: Block) -> None:
 @_of("python")
 def test_python_compiles(block: Block) -> None:
     assert block.kind in KINDS["python"]
-    compile(block.text, block.where, "exec")
+    compile(block.text, block.location, "exec")
 
 
 @_of("toml")

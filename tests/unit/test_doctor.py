@@ -25,7 +25,7 @@ from dagger_aml.doctor import AREAS, Check, diagnose
 from dagger_aml.doctor import builders as of_builders
 from dagger_aml.policy import DEFAULT, Policy
 from dagger_aml.project.settings import PROJECT_SETTINGS
-from dagger_aml.text import masked
+from dagger_aml.text import redact_url
 from tests.support.calls import await_
 from tests.support.servers import greeting
 
@@ -129,9 +129,9 @@ def test_where_there_is_nothing_each_thing_is_missing_and_says_what_to_do(machin
     found = checks("builders")
     assert list(found) == ["dagger", "docker", "podman", "buildah"]
     for each in found.values():
-        assert each.state == "missing" and each.do and not each.facts["works"]
-    assert "_EXPERIMENTAL_DAGGER_RUNNER_HOST" in (found["dagger"].do or "")
-    assert "apt-get install buildah" in (found["buildah"].do or "")
+        assert each.state == "missing" and each.hint and not each.facts["works"]
+    assert "_EXPERIMENTAL_DAGGER_RUNNER_HOST" in (found["dagger"].hint or "")
+    assert "apt-get install buildah" in (found["buildah"].hint or "")
 
 
 def test_the_json_has_the_same_keys_with_and_without_builders(machine: Machine, cli: Any) -> None:
@@ -144,9 +144,9 @@ def test_the_json_has_the_same_keys_with_and_without_builders(machine: Machine, 
     assert (code, full_code) == (1, 0) and full["working"] == ["docker", "podman"] and bare["working"] == []
     assert list(bare) == list(full) == ["schema", "working", "versions", *AREAS]
     assert set(full["versions"]) == {"dagger-aml", "python", "dagger-io", "platform"}
-    keys = {"name", "state", "says", "do", "works", "version", "forms", "store", "free", "engine"}
+    keys = {"name", "state", "says", "hint", "works", "version", "forms", "store", "free", "engine"}
     assert {frozenset(each) for read in (bare, full) for each in read["builders"]} == {frozenset(keys)}
-    assert set(full["builders"][0]["engine"]) == {"sdk", "way", "tried", "cache"}
+    assert set(full["builders"][0]["engine"]) == {"sdk", "way", "attempts", "cache"}
 
 
 # --- programs -----------------------------------------------------------------------------------------------------
@@ -159,14 +159,14 @@ def test_docker_s_forms_depend_on_buildx(machine: Machine) -> None:
     assert found.facts["store"] == str(machine.store) and found.facts["free"] > 0
     machine.docker(buildx=False)
     found = checks("builders")["docker"]
-    assert (found.state, found.facts["forms"], found.facts["works"]) == ("note", ["classic"], True)
-    assert "buildx" in (found.do or "")
+    assert (found.state, found.facts["forms"], found.facts["works"]) == ("warning", ["classic"], True)
+    assert "buildx" in (found.hint or "")
 
 
 def test_with_docker_alone_the_engine_is_only_promised(machine: Machine, cli: Any) -> None:
     machine.docker()
     engine = checks("builders")["dagger"]
-    assert engine.state == "note" and not engine.facts["works"] and "--engine-timeout" in (engine.do or "")
+    assert engine.state == "warning" and not engine.facts["works"] and "--engine-timeout" in (engine.hint or "")
     code, out = cli()
     assert code == 0 and "--with docker" in out
 
@@ -177,7 +177,7 @@ def test_a_program_that_does_not_answer_says_its_last_line(machine: Machine) -> 
     machine.program("buildah", "echo nonsense")
     found = checks("builders")
     assert "Cannot connect to tcp://***@host:2375" in found["docker"].says
-    assert found["podman"].state == "missing" and "usermod --add-subuids" in (found["podman"].do or "")
+    assert found["podman"].state == "missing" and "usermod --add-subuids" in (found["podman"].hint or "")
     assert found["buildah"].state == "missing" and "the check failed" in found["buildah"].says
 
 
@@ -205,7 +205,7 @@ def test_a_rootless_podman_without_ranges_is_noted(machine: Machine, monkeypatch
     monkeypatch.setattr(of_builders.getpass, "getuser", lambda: "nobody-of-this-name")
     monkeypatch.setattr(of_builders.os, "getuid", lambda: 4_000_000_000)
     found = checks("builders")["podman"]
-    assert found.state == "note" and found.facts["works"] and "/etc/subuid" in (found.do or "")
+    assert found.state == "warning" and found.facts["works"] and "/etc/subuid" in (found.hint or "")
 
 
 def test_a_program_that_hangs_is_given_up(machine: Machine) -> None:
@@ -226,7 +226,7 @@ def test_an_engine_that_accepts_and_says_nothing_is_given_up(
         begun = time.monotonic()
         found = checks("builders", Policy(engine_answer_timeout_seconds=0.5))["dagger"]
         assert time.monotonic() - begun < 8
-        assert found.state == "missing" and "it does not answer within" in (found.do or "")
+        assert found.state == "missing" and "it does not answer within" in (found.hint or "")
         assert "hunter2" not in f"{found}"
 
 
@@ -237,7 +237,7 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
         begun = time.monotonic()
         found = checks("builders", Policy(session_deadline_seconds=0.5))["dagger"]
         assert time.monotonic() - begun < 8
-    assert found.state == "missing" and "no session within" in (found.do or "")
+    assert found.state == "missing" and "no session within" in (found.hint or "")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_an_engine_that_hangs_up_is_told_at_once(machine: Machine, monkeypatch: 
         found = checks("builders")["dagger"]
         thread.join()
         assert time.monotonic() - begun < 5
-    assert found.state == "missing" and "it closed the connection" in (found.do or "")
+    assert found.state == "missing" and "it closed the connection" in (found.hint or "")
 
 
 def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ def test_nothing_is_downloaded_or_started_unless_asked(machine: Machine, monkeyp
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
         monkeypatch.setattr("dagger.provisioning._download.Downloader.get_sync", lambda _: pytest.fail("downloads"))
         found = checks("builders")["dagger"]
-    assert found.state == "missing" and "Dagger CLI: not installed" in (found.do or "")
+    assert found.state == "missing" and "Dagger CLI: not installed" in (found.hint or "")
 
 
 # --- logins -------------------------------------------------------------------------------------------------------
@@ -337,13 +337,13 @@ def test_logins_are_named_and_never_shown(machine: Machine, cli: Any) -> None:
 def test_a_docker_config_of_any_shape_is_no_fault_of_doctor_s(machine: Machine, text: str) -> None:
     (machine.home / ".docker/config.json").write_text(text)
     found = checks("logins")
-    assert list(found) == ["none"] and found["none"].do
+    assert list(found) == ["none"] and found["none"].hint
 
 
 def test_a_store_that_is_gone_hides_every_other_login(machine: Machine) -> None:
     machine.config(credsStore="desktop")
     found = checks("logins")["every other host"]
-    assert found.state == "missing" and "docker-credential-desktop" in (found.do or "")
+    assert found.state == "missing" and "docker-credential-desktop" in (found.hint or "")
 
 
 # --- proxies and certificates -------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_a_store_that_is_gone_hides_every_other_login(machine: Machine) -> None:
     scheme=st.sampled_from(["http://", "https://", "socks5://", ""]),
 )
 def test_a_proxy_s_password_is_never_shown(user: str, secret: str, scheme: str) -> None:
-    shown = masked(f"{scheme}{user}:{secret}@proxy.example:3128")
+    shown = redact_url(f"{scheme}{user}:{secret}@proxy.example:3128")
     assert shown.endswith("***@proxy.example:3128") and "abc" not in shown
     assert len(shown) <= len(f"{scheme}***@proxy.example:3128")
 
@@ -376,7 +376,7 @@ def test_a_proxy_of_this_machine_only_is_flagged(
 ) -> None:
     monkeypatch.setenv("https_proxy", value)
     found = checks("proxies")["https_proxy"]
-    assert found.facts["loopback"] is loopback and (found.state == "note") is loopback
+    assert found.facts["loopback"] is loopback and (found.state == "warning") is loopback
     assert "pass" not in f"{found}"
 
 
@@ -385,7 +385,7 @@ def test_what_a_proxy_s_check_advises_is_a_flag(machine: Machine, monkeypatch: p
         monkeypatch.setenv(name, "http://localhost:3128")
     found = checks("proxies")
     flags = {record.flag for record in PROJECT_SETTINGS.values()}
-    advised = {name: re.findall(r"--[a-z-]+", each.do or "") for name, each in found.items()}
+    advised = {name: re.findall(r"--[a-z-]+", each.hint or "") for name, each in found.items()}
     assert advised == {
         "ALL_PROXY": [],
         "HTTPS_PROXY": ["--https-proxy"],
@@ -409,7 +409,7 @@ def test_a_bundle_that_is_not_there_is_missing(
     assert found["REQUESTS_CA_BUNDLE"].state == found["PIP_CERT"].state == "missing"
     assert "dagger-aml" not in found
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert "SSL_CERT_FILE" in (checks("certificates")["dagger-aml"].do or "")
+    assert "SSL_CERT_FILE" in (checks("certificates")["dagger-aml"].hint or "")
 
 
 def test_little_room_is_noted(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -418,4 +418,4 @@ def test_little_room_is_noted(machine: Machine, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("dagger_aml.doctor.machine._LITTLE", 1 << 60)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     found = checks("disk")["temporary files"]
-    assert found.state == "note" and "TMPDIR" in (found.do or "") and found.facts["path"] == os.fspath(tmp_path)
+    assert found.state == "warning" and "TMPDIR" in (found.hint or "") and found.facts["path"] == os.fspath(tmp_path)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dagger_aml import EngineNotFound, UsageError, connect
 from dagger_aml.backends.dagger.address import TESTED, check_address, untested
 from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
-from dagger_aml.text import masked
+from dagger_aml.text import redact_url
 from tests.support.projects import SCORE, make
 from tests.support.servers import greeting
 
@@ -43,7 +43,7 @@ def test_addresses_that_are_taken(address: str) -> None:
 def test_addresses_that_are_refused(address: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_address(address)
-    assert caught.value.where == "--engine" and caught.value.do
+    assert caught.value.location == "--engine" and caught.value.hint
     assert "hunter2" not in str(caught.value)
 
 
@@ -58,7 +58,7 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
 
 @given(st.text(st.characters(exclude_characters="@/")), st.sampled_from([*TESTED, "ssh"]))
 def test_no_password_is_shown(password: str, scheme: str) -> None:
-    assert masked(f"{scheme}://me:{password}@host:1") == f"{scheme}://***@host:1"
+    assert redact_url(f"{scheme}://me:{password}@host:1") == f"{scheme}://***@host:1"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dagger_aml import EngineGone, TryAgain
+from dagger_aml import EngineGone, TransientError
 from dagger_aml.backends.dagger.errors import _from_engine
 from dagger_aml.backends.dagger.errors import translated as _translated
 from dagger_aml.events import Event
@@ -27,13 +27,13 @@ def test_an_engine_that_does_not_know_the_session_has_gone(said: str) -> None:
     error = _from_engine("apt", said)
     assert isinstance(error, EngineGone) and error.exit_code == 75
     assert (
-        error.what == f"the connection to the Dagger engine was lost ({said.partition(' [')[0]})"
-        and error.where == "apt"
+        error.message == f"the connection to the Dagger engine was lost ({said.partition(' [')[0]})"
+        and error.location == "apt"
     )
 
 
 def test_what_a_command_prints_is_not_taken_for_the_engine_s_end() -> None:
-    assert not isinstance(_from_engine("pip", 'failed: my session "x" not found'), TryAgain)
+    assert not isinstance(_from_engine("pip", 'failed: my session "x" not found'), TransientError)
 
 
 def test_the_session_s_address_is_not_told() -> None:
@@ -47,7 +47,7 @@ def test_the_session_s_address_is_not_told() -> None:
 
     with pytest.raises(EngineGone) as raised:
         await_(fail())
-    assert raised.value.what == "the connection to the Dagger engine was lost (502 Bad Gateway)"
+    assert raised.value.message == "the connection to the Dagger engine was lost (502 Bad Gateway)"
 
 
 def test_nothing_is_tried_again_with_an_engine_that_has_gone() -> None:

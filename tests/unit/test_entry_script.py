@@ -72,8 +72,8 @@ def test_what_may_be_one_is_taken(tmp_path, text):
 )
 def test_what_cannot_be_one_is_refused(tmp_path, text, missing):
     error = error_of(says, tmp_path, text)
-    assert isinstance(error, ProjectError) and missing in error.what
-    assert error.where == str(tmp_path / "score.py") and "init() once" in str(error.do)
+    assert isinstance(error, ProjectError) and missing in error.message
+    assert error.location == str(tmp_path / "score.py") and "init() once" in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_star_does_not_matter_where_both_are_there(tmp_path):
 )
 def test_what_does_not_parse_is_told_with_its_line(tmp_path, text, line):
     error = error_of(says, tmp_path, text)
-    assert isinstance(error, ProjectError) and str(error.where).startswith(str(tmp_path / "score.py"))
-    assert str(error.where).endswith(line) and not str(error.where).endswith("None")
-    assert f"Python {sys.version_info[0]}.{sys.version_info[1]}" in error.what or "cannot be read" in error.what
+    assert isinstance(error, ProjectError) and str(error.location).startswith(str(tmp_path / "score.py"))
+    assert str(error.location).endswith(line) and not str(error.location).endswith("None")
+    assert f"Python {sys.version_info[0]}.{sys.version_info[1]}" in error.message or "cannot be read" in error.message
 
 
 @pytest.mark.parametrize(
@@ -120,21 +120,26 @@ def test_what_does_not_parse_is_told_with_its_line(tmp_path, text, line):
 )
 def test_an_absolute_one_is_refused(tmp_path, script):
     error = error_of(check, tmp_path, script)
-    assert "must be relative" in error.what and script in error.what and error.where == str(tmp_path) and error.do
+    assert (
+        "must be relative" in error.message
+        and script in error.message
+        and error.location == str(tmp_path)
+        and error.hint
+    )
 
 
 @pytest.mark.parametrize("script", ["../score.py", "a/../../score.py", "..", ".", "", "a/../b.py"])
 def test_one_outside_is_refused(tmp_path, script):
     make(tmp_path, {"score.py": SCORE, "code/x": ""})
     error = error_of(check, tmp_path / "code", script)
-    assert "outside the code folder" in error.what and error.where == str(tmp_path / "code") and error.do
+    assert "outside the code folder" in error.message and error.location == str(tmp_path / "code") and error.hint
 
 
 def test_one_that_is_a_link_out_is_refused(tmp_path):
     make(tmp_path, {"elsewhere/score.py": SCORE, "code/score.py": "->../elsewhere/score.py"})
-    assert "points outside" in error_of(check, tmp_path / "code", "score.py").what
+    assert "points outside" in error_of(check, tmp_path / "code", "score.py").message
     make(tmp_path, {"linked/sub": "->../elsewhere"})
-    assert "points outside" in error_of(check, tmp_path / "linked", "sub/score.py").what
+    assert "points outside" in error_of(check, tmp_path / "linked", "sub/score.py").message
 
 
 def test_one_that_is_a_link_within_is_taken(tmp_path):
@@ -143,16 +148,16 @@ def test_one_that_is_a_link_within_is_taken(tmp_path):
 
 @pytest.mark.parametrize("name", ["score.txt", "score", "score.pyc", "score.ipynb"])
 def test_it_must_be_python(tmp_path, name):
-    assert "must end in .py" in error_of(says, tmp_path, SCORE, name).what
+    assert "must end in .py" in error_of(says, tmp_path, SCORE, name).message
 
 
 def test_a_missing_one_names_those_that_could_be_meant(tmp_path):
     make(tmp_path, {"main.py": SCORE, "helper.py": "x = 1\n", "broken.py": "def (", "b.py": SCORE})
     error = error_of(check, tmp_path, "score.py")
-    assert error.what == "the entry script does not exist" and error.where == str(tmp_path / "score.py")
-    assert "b.py, main.py" in str(error.do) and "helper" not in str(error.do)
-    assert "--entry-script" in str(error_of(check, make(tmp_path / "none", {}), "score.py").do)
-    assert "does not exist" in error_of(check, make(tmp_path / "folder", {"score.py/": None}), "score.py").what
+    assert error.message == "the entry script does not exist" and error.location == str(tmp_path / "score.py")
+    assert "b.py, main.py" in str(error.hint) and "helper" not in str(error.hint)
+    assert "--entry-script" in str(error_of(check, make(tmp_path / "none", {}), "score.py").hint)
+    assert "does not exist" in error_of(check, make(tmp_path / "folder", {"score.py/": None}), "score.py").message
 
 
 @linux_root

@@ -27,8 +27,8 @@ from dagger_aml.base.facts import BaseFacts
 from dagger_aml.building.metadata import metadata
 from dagger_aml.building.outputs import outputs_of
 from dagger_aml.building.target import BuildTarget, tags_of
-from dagger_aml.errors import BuildError, TryAgain
-from dagger_aml.events import Event, Said
+from dagger_aml.errors import BuildError, TransientError
+from dagger_aml.events import Event, Message
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
@@ -119,7 +119,7 @@ def test_any_dest_can_be_quoted(dest: str) -> None:
 def test_what_cannot_be(text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_export(text)
-    assert said in str(caught.value) and caught.value.do
+    assert said in str(caught.value) and caught.value.hint
 
 
 def test_a_path_of_the_library_is_a_tar() -> None:
@@ -199,14 +199,14 @@ class _Builder:
     said: list[str] = field(factory=list)
 
     def on_event(self, event: Event) -> None:
-        if isinstance(event, Said):
+        if isinstance(event, Message):
             self.said.append(event.text)
 
-    async def ask(self, base: From, paths: object) -> tuple[str, BaseFacts]:
+    async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
         self.said.append(f"ask {base.platform}")
         if base.platform == self.cannot:
             raise UsageError("no emulation")
-        return "sha256:" + "0" * 64, BaseFacts(source="asked")
+        return "sha256:" + "0" * 64, BaseFacts(source="probed")
 
     async def image(self, plan: Plan, *, title: str = "") -> Any:
         self.said.append(f"image {plan.base.platform}")
@@ -261,7 +261,7 @@ def test_every_platform_is_asked_before_any_is_built(tmp_path: Path) -> None:
     ]
     assert checked == [("linux/amd64", "linux/amd64"), ("linux/arm64", "linux/arm64")]
     assert result.digest == "sha256:pushed" and [each.path.name for each in result.outputs] == ["a", "b"]
-    assert result.fingerprint.count("sha256:") == 2 and result.base.count("@sha256:") == 1
+    assert result.runtime_key.count("sha256:") == 2 and result.base.count("@sha256:") == 1
     assert result.output == tmp_path / "a"
     said = metadata(result)["dagger-aml.outputs"]
     assert said[1] == {"dest": str(tmp_path / "b"), "type": "oci", "digest": "sha256:written"}
@@ -425,7 +425,7 @@ def test_a_push_is_tried_again() -> None:
         async def push() -> str:
             tries.append(time.monotonic())
             if len(tries) <= times:
-                raise error or TryAgain("busy")
+                raise error or TransientError("busy")
             return "done"
 
         return push
@@ -436,14 +436,14 @@ def test_a_push_is_tried_again() -> None:
     assert await_(retry(failing(2), events.append, policy)) == "done"
     first, second = pauses()
     assert first >= 0.6 and 0.04 <= second < 0.6
-    assert [event.text for event in events if isinstance(event, Said)] == [
+    assert [event.text for event in events if isinstance(event, Message)] == [
         "busy; retrying in 1 s (2 of 3)",
         "busy; retrying in 0 s (3 of 3)",
     ]
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         await_(retry(failing(3), events.append, policy))
     assert len(tries) == 3
-    for enough in (TryAgain("busy", after=None), TryAgain("busy", after=31), BuildError("refused")):
+    for enough in (TransientError("busy", after=None), TransientError("busy", after=31), BuildError("refused")):
         with pytest.raises(type(enough)):
             await_(retry(failing(1, enough), events.append, policy))
         assert len(tries) == 1

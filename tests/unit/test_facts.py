@@ -24,7 +24,7 @@ from tests.support.calls import await_, error_of
 from tests.support.projects import SCORE, make
 
 BASE = From("example.org/base:1")
-WHOLE = BaseFacts("asked", environment="/env", starts=True, server="/env/bin/azmlinfsrv", extras=True)
+WHOLE = BaseFacts("probed", environment="/env", starts=True, server="/env/bin/azmlinfsrv", extras=True)
 FALLEN_BACK = (
     "user 0 0\nenvironment 0 0 3.12\nprefix /usr/local\ninterpreter /usr/local/bin/python3\npip yes\nmanaged no\n"
     "server \nstarts no\nextras none\n"
@@ -74,10 +74,10 @@ def test_a_python_that_cannot_be_installed_into_is_refused(project: Path, line: 
     facts = asked(FALLEN_BACK + line + "\n")
     requirements = project / "requirements.txt"
     error = error_of(plan_on, facts, await_(pip(Graph(BASE), requirements)))
-    assert isinstance(error, BaseError) and what in error.what and error.do
+    assert isinstance(error, BaseError) and what in error.message and error.hint
     apart = await_(packages(await_(code(Graph(BASE), project / "code")), requirements, via="pythonpath"))
     if "pip" in line:
-        assert what in error_of(plan_on, facts, apart).what
+        assert what in error_of(plan_on, facts, apart).message
     else:
         plan_on(facts, apart)
     plan_on(facts, Graph(BASE))
@@ -93,40 +93,40 @@ def test_a_python_that_cannot_be_installed_into_is_refused(project: Path, line: 
 )
 def test_no_python_is_told_by_its_reason(facts: BaseFacts, what: str) -> None:
     error = error_of(plan_on, facts, Graph(BASE).add(Run([PYTHON])))
-    assert isinstance(error, BaseError) and what in error.what and error.do
+    assert isinstance(error, BaseError) and what in error.message and error.hint
 
 
 # --- user, server -------------------------------------------------------------------------------------------------
 
 
-def notes(facts: BaseFacts, graph: Graph) -> tuple[str, ...]:
-    return resolve(graph, {BASE: facts}).notes
+def warnings(facts: BaseFacts, graph: Graph) -> tuple[str, ...]:
+    return resolve(graph, {BASE: facts}).warnings
 
 
 def test_an_image_that_runs_as_root_says_so(project: Path) -> None:
     graph = await_(code(Graph(BASE), project / "code"))
     root = evolve(WHOLE, user="", uid=0, gid=0)
-    assert [note for note in notes(root, graph) if "runs as root" in note]
-    assert not notes(WHOLE, graph) and not notes(root, graph.configure(user="1000"))
+    assert [note for note in warnings(root, graph) if "runs as root" in note]
+    assert not warnings(WHOLE, graph) and not warnings(root, graph.configure(user="1000"))
     assert plan_on(root, graph).layers[-1].uid == 0  # type: ignore[union-attr]
 
 
 def test_an_image_in_which_nothing_serves_says_so(project: Path) -> None:
     graph = await_(code(Graph(BASE), project / "code"))
-    (note,) = notes(evolve(WHOLE, starts=False, server=""), graph)
+    (note,) = warnings(evolve(WHOLE, starts=False, server=""), graph)
     assert "only a command of the base image itself" in note and "Add azureml-inference-server-http" in note
-    (note,) = notes(evolve(WHOLE, starts=False), graph)
+    (note,) = warnings(evolve(WHOLE, starts=False), graph)
     assert "has /env/bin/azmlinfsrv, but no start script" in note and "Add azureml" not in note
     for served in (graph.configure(cmd=["x"]), graph.configure(entrypoint=["x"]), Graph(BASE)):
-        assert not notes(evolve(WHOLE, starts=False, server=""), served)
-    assert not notes(evolve(WHOLE, starts=None, server=None), graph)
+        assert not warnings(evolve(WHOLE, starts=False, server=""), served)
+    assert not warnings(evolve(WHOLE, starts=None, server=None), graph)
 
 
 def test_without_a_start_script_nothing_can_be_left_to_it(project: Path) -> None:
     graph = await_(startup_packages(await_(code(Graph(BASE), project / "code")), project / "requirements.txt"))
     error = error_of(plan_on, evolve(WHOLE, starts=False, extras=False), graph)
-    assert isinstance(error, BaseError) and "no start script" in error.what
-    assert "ignores" in error_of(plan_on, evolve(WHOLE, extras=False), graph).what
+    assert isinstance(error, BaseError) and "no start script" in error.message
+    assert "ignores" in error_of(plan_on, evolve(WHOLE, extras=False), graph).message
 
 
 def test_the_summary_tells_what_is_there() -> None:
@@ -137,7 +137,7 @@ def test_the_summary_tells_what_is_there() -> None:
 
 def test_a_user_that_the_base_does_not_know_is_refused() -> None:
     error = error_of(from_probe, "user nobody-here 0\n", of_config({"User": "nobody-here"}))
-    assert isinstance(error, BaseError) and "runs as nobody-here" in error.what
+    assert isinstance(error, BaseError) and "runs as nobody-here" in error.message
 
 
 # --- the script itself, on this machine ---------------------------------------------------------------------------

@@ -46,9 +46,9 @@ def test_what_is_used_travels_and_nothing_else(tmp_path, folder: Folder):
     assert files(plan) == set(folder.travels)
     names = ("AZUREML_ENTRY_SCRIPT", "AZUREML_MODEL_DIR")
     assert {name: plan.config.env[name] for name in names if name in plan.config.env} == folder.env
-    for note in folder.notes:
-        assert any(note in each for each in plan.notes), plan.notes
-    assert len(plan.notes) == len(folder.notes), "nothing else is said"
+    for note in folder.warnings:
+        assert any(note in each for each in plan.warnings), plan.warnings
+    assert len(plan.warnings) == len(folder.warnings), "nothing else is said"
 
 
 @taken
@@ -96,7 +96,7 @@ def test_what_cannot_be_told_is_refused(tmp_path, folder: Folder):
     error = error_of(packaged, root)
     for words in folder.refused:
         assert words in str(error), str(error)
-    assert str(error.where).startswith(str(root))
+    assert str(error.location).startswith(str(root))
 
 
 # --- which entry script ---------------------------------------------------------------------------------------------
@@ -163,8 +163,8 @@ def test_the_entry_script_that_ranks_first_is_taken(tmp_path, files, code, scrip
 )
 def test_two_entry_scripts_of_one_rank_are_an_error(tmp_path, files, part, listed):
     error = error_of(code_of, make(tmp_path / "p", files))
-    assert error.what == f"two candidates for {part}: {listed}"
-    assert ("--entry-script" if part == "the entry script" else "[code] path") in str(error.do)
+    assert error.message == f"two candidates for {part}: {listed}"
+    assert ("--entry-script" if part == "the entry script" else "[code] path") in str(error.hint)
 
 
 def test_what_is_said_of_the_script_settles_it(tmp_path):
@@ -221,15 +221,15 @@ def test_code_that_a_helper_reads_the_model_folder_for(tmp_path):
 
 def test_a_model_that_is_not_there_is_noted_unless_that_is_said(tmp_path):
     root = make(tmp_path / "p", {"score.py": READS})
-    (note,) = packaged(root).notes
+    (note,) = packaged(root).warnings
     assert "reads AZUREML_MODEL_DIR, but no model was found" in note
     make(root, {"dagger-aml.toml": "models = []\n"})
-    assert packaged(root).notes == ()
+    assert packaged(root).warnings == ()
 
 
 def test_an_image_without_code_may_be_said(tmp_path):
     root = make(tmp_path / "p", {"train.py": "", "model/m": "m"})
-    assert "no entry script" in error_of(packaged, root).what
+    assert "no entry script" in error_of(packaged, root).message
     make(root, {"dagger-aml.toml": "[[models]]\npath = 'model'\n"})
     assert files(packaged(root)) == {f"{APP}/azureml-models/model/1/m"}
 
@@ -238,7 +238,7 @@ def test_a_pointer_among_the_code_is_refused_too(tmp_path):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     root = make(tmp_path / "p", {"score.py": SCORE, "words/vectors.txt": pointer})
     error = error_of(packaged, root)
-    assert error.where == str(root / "words/vectors.txt") and error.do and "git lfs pull" in error.do
+    assert error.location == str(root / "words/vectors.txt") and error.hint and "git lfs pull" in error.hint
     make(root, {"words/vectors.txt": pointer + "x" * 1024})
     assert f"{APP}/words/vectors.txt" in files(packaged(root)), "pointers are smaller than 1024 bytes"
 
@@ -315,7 +315,7 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
     )
     plan = packaged(root)
     assert files(plan) == {f"{APP}/score.py", f"{APP}/m.pkl"}
-    said = [note for note in plan.notes if "excludes" in note]
+    said = [note for note in plan.warnings if "excludes" in note]
     assert [note.split(",")[0] for note in said] == ["the code uses helper.py", "the code uses labels.json"]
     assert all(".gitignore" in note for note in said)
 
@@ -338,15 +338,15 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
     ],
 )
 def test_modules_that_the_image_will_lack_are_noted(tmp_path, files, said):
-    notes = packaged(make(tmp_path / "p", files)).notes
-    assert (len(notes) == 1 and said in notes[0]) if said else notes == ()
+    warnings = packaged(make(tmp_path / "p", files)).warnings
+    assert (len(warnings) == 1 and said in warnings[0]) if said else warnings == ()
 
 
 def test_much_code_is_noted(tmp_path):
     root = make(tmp_path / "p", {"score.py": SCORE})
     with open(root / "vectors.bin", "wb") as file:
         file.truncate(50_000_000)
-    (note,) = packaged(root).notes
+    (note,) = packaged(root).warnings
     assert "the code is 50.0 MB" in note and ".amlignore" in note
 
 
@@ -355,9 +355,9 @@ def test_much_code_is_noted(tmp_path):
 )
 def test_conda_files_are_noted(tmp_path, name):
     root = make(tmp_path / "p", {"code/score.py": SCORE, name: "dependencies: []\n"})
-    assert packaged(root).notes == (f"{name} is not read; list its packages in requirements.txt",)
+    assert packaged(root).warnings == (f"{name} is not read; list its packages in requirements.txt",)
     make(root, {"requirements.txt": "idna==3.10\n"})
-    assert packaged(root).notes == (f"{name} is not read; requirements.txt is",)
+    assert packaged(root).warnings == (f"{name} is not read; requirements.txt is",)
 
 
 # --- what flags add -------------------------------------------------------------------------------------------------
@@ -374,12 +374,12 @@ def test_apt_packages_may_be_added(tmp_path):
     root = make(tmp_path / "p", {"score.py": SCORE, "apt.txt": "curl\n"})
     found = load_project(root, Options(apt=("libgomp1", "curl")))
     assert found.apt == ("curl", "libgomp1")
-    assert (found.sources["apt"], found.sources["apt.libgomp1"]) == ("found", "--apt")
+    assert (found.origins["apt"], found.origins["apt.libgomp1"]) == ("found", "--apt")
     error = error_of(load_project, root, Options(apt=("Not A Package",)))
-    assert error.where == "--apt" and "not an apt package" in error.what
+    assert error.location == "--apt" and "not an apt package" in error.message
 
 
 def test_a_folder_that_is_made_takes_no_more_packages(tmp_path):
     text = "recipe = 'preinstalled'\n[preinstalled]\npath = 'libs'\n"
     root = make(tmp_path / "p", {"score.py": SCORE, "libs/six.py": "", "dagger-aml.toml": text})
-    assert error_of(load_project, root, Options(pip=("six",))).where == "--pip"
+    assert error_of(load_project, root, Options(pip=("six",))).location == "--pip"

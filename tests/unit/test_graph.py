@@ -371,13 +371,13 @@ def test_every_method_gives_a_new_graph():
     run, copy = Run(["/x"]), Copy(Empty(), "/y")
     one = empty.add(run)
     two = one.add(copy).configure(env={"A": "1"}, user="me").configure(env={"B": "2"}, labels={"a": "b"}, ports=[80])
-    three = two.configure(ports=[80, 81]).note("n").need(Need("extras", True, "why", "do"))
+    three = two.configure(ports=[80, 81]).warn("n").need(Need("extras", True, "why", "do"))
     assert empty.layers == () and one.layers == (run,) and two.layers == (run, copy)
     assert (
         dict(two.config.env) == {"A": "1", "B": "2"} and two.config.user == "me" and two.config.labels == {"a": "b"}
     )
     assert three.config.ports == (80, 81) and two.config.ports == (80,)
-    assert (three.notes, two.notes) == (("n",), ()) and len(three.needs) == 1
+    assert (three.warnings, two.warnings) == (("n",), ()) and len(three.needs) == 1
     assert one == Graph(From("a:1"), (Run(["/x"], step="another name"),)), (
         "names and notes are no part of what is made"
     )

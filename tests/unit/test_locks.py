@@ -216,15 +216,15 @@ def test_indexes_other_than_pypi_are_named(tmp_path):
 )
 def test_what_of_a_uv_lock_cannot_be_taken_is_told_with_its_line(tmp_path, text, line, said):
     error = error_of(read, tmp_path, "uv.lock", text)
-    assert isinstance(error, ProjectError) and said in error.what
-    assert error.where == f"{tmp_path}/uv.lock" + (f":{line}" if line else "")
+    assert isinstance(error, ProjectError) and said in error.message
+    assert error.location == f"{tmp_path}/uv.lock" + (f":{line}" if line else "")
 
 
 @pytest.mark.parametrize("source", ['registry = "https://me:hunter2@x/simple"', 'url = "https://hunter2@x/b.whl"'])
 def test_a_password_in_a_lock_is_refused_and_not_repeated(tmp_path, source):
     error = error_of(read, tmp_path, "uv.lock", uv_lock('{ name = "b" }', package("b", source=source)))
-    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.do)
-    assert error.where == f"{tmp_path}/uv.lock:11"
+    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.hint)
+    assert error.location == f"{tmp_path}/uv.lock:11"
 
 
 def test_a_lock_without_any_hashes_is_taken_without(tmp_path):
@@ -238,7 +238,7 @@ def test_a_lock_that_is_older_than_its_pyproject_is_refused(tmp_path):
     project = '[project]\nname = "own"\nversion = "1"\ndependencies = ["B_c>=1"{}]\n'
     assert read(tmp_path, "uv.lock", lock, {"pyproject.toml": project.format("")}).names == ("b-c",)
     error = error_of(read, tmp_path, "uv.lock", lock, {"pyproject.toml": project.format(', "New.one"')})
-    assert "older than pyproject.toml, which requires new-one" in error.what and error.do == "Run: uv lock"
+    assert "older than pyproject.toml, which requires new-one" in error.message and error.hint == "Run: uv lock"
 
 
 def test_a_lock_of_endless_ways_is_refused(tmp_path):
@@ -250,7 +250,7 @@ def test_a_lock_of_endless_ways_is_refused(tmp_path):
         for at, name in enumerate(names)
     ]  # fmt: skip
     error = error_of(read, tmp_path, "uv.lock", uv_lock('{ name = "p0" }', *chain))
-    assert "too many dependency paths" in error.what and "uv export" in str(error.do)
+    assert "too many dependency paths" in error.message and "uv export" in str(error.hint)
 
 
 # --- pylock.toml ----------------------------------------------------------------------------------------------------
@@ -366,8 +366,8 @@ def test_hashes_that_pip_does_not_know_are_none(tmp_path):
 )
 def test_what_of_a_pylock_cannot_be_taken_is_told_with_its_line(tmp_path, text, line, said):
     error = error_of(read, tmp_path, "pylock.toml", text)
-    assert isinstance(error, ProjectError) and said in error.what
-    assert error.where == f"{tmp_path}/pylock.toml:{line}"
+    assert isinstance(error, ProjectError) and said in error.message
+    assert error.location == f"{tmp_path}/pylock.toml:{line}"
 
 
 # --- pyproject.toml -------------------------------------------------------------------------------------------------
@@ -403,8 +403,8 @@ def test_the_dependencies_of_a_pyproject_are_taken_as_written(tmp_path):
 )
 def test_what_of_a_pyproject_cannot_be_taken_is_told_with_its_line(tmp_path, text, line, said):
     error = error_of(read, tmp_path, "pyproject.toml", text)
-    assert isinstance(error, ProjectError) and said in error.what
-    assert error.where == f"{tmp_path}/pyproject.toml:{line}"
+    assert isinstance(error, ProjectError) and said in error.message
+    assert error.location == f"{tmp_path}/pyproject.toml:{line}"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
@@ -417,7 +417,7 @@ def test_any_dependency_is_one_line_for_pip_or_one_clear_error(tmp_path_factory,
     try:
         found = read_requirements(path)
     except ProjectError as error:
-        assert error.where == f"{path}:2"
+        assert error.location == f"{path}:2"
     else:
         assert len(str(found.text).splitlines()) == 2 and len(found.names) == 1
 
@@ -484,12 +484,12 @@ def test_the_first_in_order_is_taken(tmp_path, files, taken, left):
 def test_two_of_one_rank_are_an_error_that_names_both(tmp_path, files):
     make(tmp_path, {"code/": None, **dict.fromkeys(files, "")})
     error = error_of(find_requirements, [tmp_path, tmp_path / "code"], root=tmp_path)
-    assert f"{files[0]} and {files[1]}" in error.what and "--requirements" in str(error.do)
+    assert f"{files[0]} and {files[1]}" in error.message and "--requirements" in str(error.hint)
 
 
 def test_a_dangling_link_is_told(tmp_path):
     make(tmp_path, {"requirements.txt": "->nowhere", "uv.lock": ""})
-    assert "broken link" in error_of(find_requirements, [tmp_path], root=tmp_path).what
+    assert "broken link" in error_of(find_requirements, [tmp_path], root=tmp_path).message
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
@@ -560,7 +560,7 @@ def test_preinstalled_packages_take_locks_and_additions_too(tmp_path):
     assert "/usr/share/dagger-aml/requirements.txt" in stage.layers[1].argv
     alone = step(packages, more=["idna==3.10"], via="pythonpath")
     assert alone.layers[0].source.graph.layers[0].argv[-1] == "idna==3.10"  # type: ignore[union-attr]
-    assert "lists no packages" in error_of(step, packages, via="pythonpath").what
+    assert "lists no packages" in error_of(step, packages, via="pythonpath").message
 
 
 @pytest.mark.parametrize(
@@ -597,13 +597,13 @@ def test_a_base_of_another_python_than_the_lock_s_is_refused(tmp_path):
     make_plan(step(pip, tmp_path / "pyproject.toml"))
     make(tmp_path, {"pyproject.toml": WITH.replace("[project]", '[project]\nrequires-python = ">=3.13"')})
     error = error_of(make_plan, step(pip, tmp_path / "pyproject.toml"))
-    assert isinstance(error, BaseError) and "pyproject.toml is for Python >=3.13" in error.what and error.do
+    assert isinstance(error, BaseError) and "pyproject.toml is for Python >=3.13" in error.message and error.hint
 
 
 def test_locks_at_start_name_no_other_files(tmp_path):
     part = f'archive = {{ path = "b-1-py3-none-any.whl", hashes = {{ sha256 = "{A}" }} }}'
     make(tmp_path, {"pylock.toml": pylock(part), "b-1-py3-none-any.whl": "x"})
-    assert "refers to other files" in error_of(step, startup_packages, tmp_path / "pylock.toml").what
+    assert "refers to other files" in error_of(step, startup_packages, tmp_path / "pylock.toml").message
     make(tmp_path, {"code/score.py": SCORE, "code/r.txt": "x", "r.txt": "six\n"})
     graph = await_(code(await_(base(Graph(), "minimal-py312-inference")), tmp_path / "code"))
     with pytest.raises(GraphError, match="a different file"):

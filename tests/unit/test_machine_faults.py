@@ -26,7 +26,7 @@ from dagger_aml.errors import BuildError
 from dagger_aml.fs import digest
 from dagger_aml.fs.atomic import replaced_file
 from dagger_aml.fs.stamps import unchanged
-from dagger_aml.fs.temporary import workplace
+from dagger_aml.fs.temporary import temporary_directory
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.graph import Copy
 from dagger_aml.oci.credentials import docker_config
@@ -121,22 +121,22 @@ def test_an_output_on_another_disk_than_the_project(project: Path, tmp_path: Pat
 
 def test_a_full_disk_for_temporary_files(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(small))
-    with pytest.raises(DaggerAmlError, match="temporary files is full") as caught, workplace() as work:
+    with pytest.raises(DaggerAmlError, match="temporary files is full") as caught, temporary_directory() as work:
         (work / "context").write_bytes(MODEL)
-    assert caught.value.exit_code == 1 and caught.value.where == str(small) and "TMPDIR" in str(caught.value.do)
+    assert caught.value.exit_code == 1 and caught.value.location == str(small) and "TMPDIR" in str(caught.value.hint)
     assert list(small.iterdir()) == []
 
 
 def test_a_folder_for_temporary_files_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
-    with pytest.raises(DaggerAmlError, match="cannot create a temporary folder") as caught, workplace():
+    with pytest.raises(DaggerAmlError, match="cannot create a temporary folder") as caught, temporary_directory():
         pass
-    assert caught.value.where == str(tmp_path / "gone") and "Set TMPDIR" in str(caught.value.do)
+    assert caught.value.location == str(tmp_path / "gone") and "Set TMPDIR" in str(caught.value.hint)
 
 
 def test_no_tmpdir_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TMPDIR", raising=False)
-    with workplace() as work:
+    with temporary_directory() as work:
         assert work.is_dir()
     assert not work.exists()
 
@@ -218,7 +218,7 @@ def test_a_source_that_changes_while_a_builder_has_it(project: Path, change: str
         model.read_bytes()
     with pytest.raises(ProjectError, match="while it was being read") as caught, unchanged(layers):
         CHANGES[change](model)
-    assert caught.value.where == str(model)
+    assert caught.value.location == str(model)
     model.write_bytes(MODEL)
     with pytest.raises(ProjectError, match="while it was being read"), unchanged(layers):
         CHANGES[change](model)

@@ -23,7 +23,7 @@ from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.oci import layout
 from dagger_aml.oci.archive import image_name
 from dagger_aml.oci.blobs import blob_name
-from dagger_aml.plan.keys import fingerprint
+from dagger_aml.plan.keys import runtime_key
 from dagger_aml.project.recipe import lay_out_each
 from tests.support.calls import await_, error_of
 from tests.support.projects import SCORE, make
@@ -135,8 +135,8 @@ def test_the_platform_chooses_through_nested_indexes(tmp_path: Path) -> None:
     for platform in ("linux/arm", "linux/arm/v7"):
         assert read(f"oci:{path}", platform).digest == armv7["digest"]
     error = error_of(read, f"oci:{path}", "linux/s390x")
-    assert isinstance(error, BaseError) and "no image for linux/s390x" in error.what
-    assert "linux/amd64, linux/arm/v7, linux/arm64" in str(error.do) and "unknown" not in str(error.do)
+    assert isinstance(error, BaseError) and "no image for linux/s390x" in error.message
+    assert "linux/amd64, linux/arm/v7, linux/arm64" in str(error.hint) and "unknown" not in str(error.hint)
     assert isinstance(error_of(read, f"oci:{path}", "linux/arm/v6"), BaseError)
     other = on_platform(read(f"oci:{path}:all"), "linux/arm64")
     assert other == read(f"oci:{path}:all", "linux/arm64")
@@ -151,9 +151,9 @@ def test_a_tag_chooses_among_several(tmp_path: Path) -> None:
     found = read(f"oci:{path}:{whole}")
     assert (found.digest, found.reference) == (two["digest"], whole)
     error = error_of(read, f"oci:{path}")
-    assert "2 images for linux/amd64" in error.what and f"1, {whole}" in str(error.do)
+    assert "2 images for linux/amd64" in error.message and f"1, {whole}" in str(error.hint)
     error = error_of(read, f"oci:{path}:3")
-    assert "no image tagged 3" in error.what and f"1, {whole}" in str(error.do)
+    assert "no image tagged 3" in error.message and f"1, {whole}" in str(error.hint)
 
 
 def test_the_same_image_under_two_tags_is_one(tmp_path: Path) -> None:
@@ -180,9 +180,9 @@ def test_a_tar_in_dockers_form_has_an_image_and_no_digest(tmp_path: Path) -> Non
     assert layout.config(found)["OnBuild"] == ["RUN id"]
     assert read(f"docker-archive:{docker_tar(tmp_path / 'My Base.TAR', tags=())}").reference == "my-base-tar:latest"
     error = error_of(read, f"docker-archive:{docker_tar(tmp_path / 'two.tar', images=2)}")
-    assert "holds 2 images" in error.what and "skopeo copy" in str(error.do)
+    assert "holds 2 images" in error.message and "skopeo copy" in str(error.hint)
     assert isinstance(error_of(read, f"docker-archive:{path}:3"), UsageError)
-    assert "linux/amd64" in str(error_of(read, f"docker-archive:{path}", "linux/arm64").do)
+    assert "linux/amd64" in str(error_of(read, f"docker-archive:{path}", "linux/arm64").hint)
 
 
 # --- what is wrong ------------------------------------------------------------------------------------------------
@@ -206,21 +206,21 @@ def test_a_tar_in_dockers_form_has_an_image_and_no_digest(tmp_path: Path) -> Non
 def test_what_is_not_there_is_named(one: Path, text: str, what: str) -> None:
     make(one.parent, {"file": "no tar", "empty/": None})
     error = error_of(read, text, at=one.parent)
-    assert isinstance(error, UsageError) and what.format(at=one.parent) in error.what and error.do
+    assert isinstance(error, UsageError) and what.format(at=one.parent) in error.message and error.hint
 
 
 @linux_root
 def test_an_unreadable_file_is_named(one: Path) -> None:
     open_to_all(one)
     (one / "index.json").chmod(0o600)
-    assert f"{one} cannot be read (Permission denied)" in as_nobody(lambda: error_of(read, f"oci:{one}").what)
+    assert f"{one} cannot be read (Permission denied)" in as_nobody(lambda: error_of(read, f"oci:{one}").message)
 
 
 def test_a_compressed_tar_is_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "b.tar.gz", "w:gz"):
         pass
     error = error_of(read, f"docker-archive:{tmp_path / 'b.tar.gz'}")
-    assert isinstance(error, BaseError) and "gunzip" in error.what
+    assert isinstance(error, BaseError) and "gunzip" in error.message
 
 
 def blob_paths(root: Path) -> dict[str, Path]:
@@ -242,7 +242,7 @@ def test_a_digest_that_is_not_met_is_refused(one: Path, which: str, how: str) ->
     else:
         path.write_bytes(path.read_bytes().replace(b" ", b"\t", 1))
     error = error_of(read, f"oci:{one}")
-    assert isinstance(error, BaseError) and path.name in error.what
+    assert isinstance(error, BaseError) and path.name in error.message
 
 
 def test_an_image_that_changed_since_it_was_read_is_refused(one: Path, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_an_image_that_changed_since_it_was_read_is_refused(one: Path, tmp_path:
     blobs: Blobs = {}
     folder(one, files_of(blobs, tagged(image(blobs, User="other"), "1")))
     for use in (layout.config, lambda base: layout.write_tar(base, tmp_path / "x.tar")):
-        assert "a different image" in error_of(use, found).what
+        assert "a different image" in error_of(use, found).message
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -264,9 +264,9 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
-@given(document=JSON, where=st.sampled_from(["index", "manifest", "config"]))
+@given(document=JSON, location=st.sampled_from(["index", "manifest", "config"]))
 def test_whatever_stands_there_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, document: Any, where: str
+    tmp_path_factory: pytest.TempPathFactory, document: Any, location: str
 ) -> None:
     root = tmp_path_factory.mktemp("odd")
     blobs: Blobs = {}
@@ -275,14 +275,14 @@ def test_whatever_stands_there_is_read_or_refused(
         "index": document,
         "manifest": {"manifests": [inner]},
         "config": {"manifests": [blob(blobs, {"config": inner, "layers": []}, MANIFEST)]},
-    }[where]
+    }[location]
     folder(root, {**blobs, "index.json": json.dumps(listed).encode()})
     tar(root / "docker.tar", {"manifest.json": json.dumps(document).encode()})
     for text in (f"oci:{root}", f"docker-archive:{root / 'docker.tar'}"):
         try:
             read(text)
         except DaggerAmlError as error:
-            assert str(root) in error.what
+            assert str(root) in error.message
 
 
 def test_indexes_that_do_not_end_are_refused(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_indexes_that_do_not_end_are_refused(tmp_path: Path) -> None:
     inner = image(blobs)
     for _ in range(20):
         inner = blob(blobs, {"manifests": [inner]}, INDEX)
-    assert "nested too deeply" in error_of(read, f"oci:{folder(tmp_path / 'b', files_of(blobs, inner))}").what
+    assert "nested too deeply" in error_of(read, f"oci:{folder(tmp_path / 'b', files_of(blobs, inner))}").message
 
 
 # --- names and paths ----------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_a_relative_path_starts_where_it_is_said(one: Path, tmp_path: Path, monk
     assert load_project("p", Options(base="oci:bases")).base.digest
     monkeypatch.setenv("DAGGER_AML_BASE", "oci:bases:2")
     error = error_of(load_project, "p")
-    assert error.where == "$DAGGER_AML_BASE" and "no image tagged 2" in error.what
+    assert error.location == "$DAGGER_AML_BASE" and "no image tagged 2" in error.message
 
 
 # --- in a graph ---------------------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def test_the_config_is_known_without_asking(tmp_path: Path) -> None:
     path = folder(tmp_path / "c", files_of(blobs := {}, image(blobs, OnBuild=["RUN id"], Volumes={"/v": {}})))
     base = base_named(f"oci:{path}")
     assert assumed(base).volumes == ("/v",)
-    assert "ONBUILD" in error_of(make_plan, Graph(base)).what
+    assert "ONBUILD" in error_of(make_plan, Graph(base)).message
 
 
 def test_a_dockerfile_cannot_start_from_it(one: Path, tmp_path: Path) -> None:
@@ -362,16 +362,16 @@ def test_a_dockerfile_cannot_start_from_it(one: Path, tmp_path: Path) -> None:
     stage = Graph(base_named("a:1")).add(Copy(Built(Graph(found).add(Run(["/bin/x"])), "/y"), "/z"))
     for graph in (Graph(found), stage):
         error = error_of(dockerfile, graph)
-        assert isinstance(error, UsageError) and f"skopeo copy oci:{one} docker-daemon:bases:1" in str(error.do)
+        assert isinstance(error, UsageError) and f"skopeo copy oci:{one} docker-daemon:bases:1" in str(error.hint)
     archive = base_named(f"docker-archive:{docker_tar(tmp_path / 'b.tar')}")
-    assert f"docker load -i {tmp_path / 'b.tar'}" in str(error_of(dockerfile, Graph(archive)).do)
+    assert f"docker load -i {tmp_path / 'b.tar'}" in str(error_of(dockerfile, Graph(archive)).hint)
 
 
 def test_the_fingerprint_is_the_image_s(tmp_path: Path) -> None:
     one = base_named(f"docker-archive:{docker_tar(tmp_path / 'b.tar')}")
     same = base_named(f"docker-archive:{docker_tar(tmp_path / 'c.tar')}")
     other = base_named(f"docker-archive:{docker_tar(tmp_path / 'd.tar', A='b')}")
-    prints = [fingerprint(make_plan(Graph(each))) for each in (one, same, other)]
+    prints = [runtime_key(make_plan(Graph(each))) for each in (one, same, other)]
     assert prints[0] == prints[1] != prints[2]
 
 
@@ -439,4 +439,4 @@ def test_a_layout_holds_the_one_image(tmp_path: Path, kind: str) -> None:
 def test_an_image_in_dockers_form_has_no_layout(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     found = read(f"docker-archive:{docker_tar(tmp_path / 'b.tar')}")
-    assert "Docker's form" in error_of(layout.write_layout, found, tmp_path / "out").what
+    assert "Docker's form" in error_of(layout.write_layout, found, tmp_path / "out").message

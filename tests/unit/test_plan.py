@@ -21,8 +21,8 @@ from dagger_aml import (
     GraphError,
     Run,
     Text,
-    fingerprint,
     make_plan,
+    runtime_key,
 )
 from dagger_aml.base.facts import BaseFacts, PathFact, prefixes
 from dagger_aml.base.probe import from_probe, probe_stdin
@@ -32,7 +32,7 @@ from dagger_aml.graph.graph import Root
 from dagger_aml.graph.stages import bases, pin
 from dagger_aml.graph.values import FACTS as NAMES
 from dagger_aml.plan.make import plan
-from dagger_aml.plan.resolve import asked_paths
+from dagger_aml.plan.resolve import probed_paths
 from dagger_aml.plan.schedule import schedule
 from tests.support.calls import error_of
 from tests.support.projects import make
@@ -43,7 +43,7 @@ HEAD = Graph(BASE)
 DIGEST = "sha256:" + "0" * 64
 DIR, FILE, LINK = PathFact("dir"), PathFact("file", 0o644), PathFact("link", 0o777)
 FACTS = BaseFacts(
-    "asked",
+    "probed",
     uid=1234,
     gid=4321,
     environment="/opt/env",
@@ -109,13 +109,13 @@ def test_what_is_not_known_never_becomes_a_word():
         HEAD.add(Run(["/x", FromBase("python", before="python")])),
     ):
         error = error_of(planned, graph, python=None)
-        assert isinstance(error, BaseError) and "python" in error.what and error.do
+        assert isinstance(error, BaseError) and "python" in error.message and error.hint
 
 
 def test_a_base_without_an_environment():
     error = error_of(planned, HEAD.add(Run([FromBase("environment", after="/bin/python")])), environment=None)
-    assert isinstance(error, BaseError) and "AZUREML_CONDA_ENVIRONMENT_PATH" in error.what and error.do
-    assert error_of(FromBase, "colour").what == "unknown property of the base image: colour"
+    assert isinstance(error, BaseError) and "AZUREML_CONDA_ENVIRONMENT_PATH" in error.message and error.hint
+    assert error_of(FromBase, "colour").message == "unknown property of the base image: colour"
 
 
 def test_every_fact_that_a_graph_may_name_is_known_of_a_base():
@@ -149,17 +149,17 @@ def test_the_plan_says_where_the_image_is_from():
 
 def test_needs():
     graph = HEAD.need(Need("extras", True, "it would be ignored", "Do this."))
-    assert planned(graph, extras=True).notes == ()
+    assert planned(graph, extras=True).warnings == ()
     error = error_of(planned, graph, extras=False)
     assert isinstance(error, BaseError)
-    assert (error.what, error.do, error.where) == ("it would be ignored", "Do this.", BASE.pinned)
-    (note,) = planned(graph, extras=None).notes
+    assert (error.message, error.hint, error.location) == ("it would be ignored", "Do this.", BASE.pinned)
+    (note,) = planned(graph, extras=None).warnings
     assert "it would be ignored. Do this." in note
 
 
 def test_onbuild_is_refused():
     error = error_of(planned, HEAD, onbuild=("RUN id",))
-    assert "ONBUILD" in error.what and error.where == BASE.pinned and "RUN id" in str(error.do)
+    assert "ONBUILD" in error.message and error.location == BASE.pinned and "RUN id" in str(error.hint)
     planned(HEAD, onbuild=None)
 
 
@@ -181,7 +181,12 @@ def test_a_run_may_not_touch_a_volume(touches, workdir, refused):
     facts = {"volumes": ("/data/",), **with_paths(__data=DIR, __data__x=DIR)}
     if refused:
         error = error_of(planned, graph, **facts)
-        assert isinstance(error, BaseError) and "VOLUME /data" in error.what and error.where == "my step" and error.do
+        assert (
+            isinstance(error, BaseError)
+            and "VOLUME /data" in error.message
+            and error.location == "my step"
+            and error.hint
+        )
     else:
         planned(graph, **facts)
 
@@ -214,7 +219,7 @@ def test_a_file_replaces_a_link_of_its_own_name():
     graph = HEAD.add(Copy(Text(b""), "/opt/l", "file"))
     assert planned(graph, **with_paths(__opt__l=PathFact("link", target="/usr/x"))).layers[0].dest == "/opt/l"
     error = error_of(planned, graph, **with_paths(__opt__l=LINK))
-    assert "broken link" in error.what, "the engine cannot replace a link that leads to itself"
+    assert "broken link" in error.message, "the engine cannot replace a link that leads to itself"
 
 
 def test_a_destination_through_a_dangling_or_endless_link_is_refused():
@@ -222,7 +227,7 @@ def test_a_destination_through_a_dangling_or_endless_link_is_refused():
     for facts in (with_paths(__l=LINK), loop):
         for copy in (Copy(Empty(), "/l", step="s"), Copy(Text(b""), "/l/x", "file", step="s")):
             error = error_of(planned, HEAD.add(copy), **facts)
-            assert isinstance(error, GraphError) and "/l" in error.what and error.where == "s"
+            assert isinstance(error, GraphError) and "/l" in error.message and error.location == "s"
 
 
 def test_a_link_to_the_root_is_followed():
@@ -244,7 +249,7 @@ def test_a_link_to_the_root_is_followed():
 )
 def test_conflicts_with_what_the_base_has_are_refused(copy, path, fact, said):
     error = error_of(planned, HEAD.add(evolve(copy, step="my step")), paths={path: fact})
-    assert isinstance(error, GraphError) and said in error.what and error.where == "my step"
+    assert isinstance(error, GraphError) and said in error.message and error.location == "my step"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +270,7 @@ def test_entries_of_a_tree_conflict_too(tmp_path, path, fact, refused):
     source = local(make(tmp_path, {"d/f": "x", "l": "->d"}))
     graph, facts = HEAD.add(Copy(source, "/app")), {"paths": {**FACTS.paths, path: fact}}
     if refused:
-        assert path in error_of(planned, graph, **facts).what
+        assert path in error_of(planned, graph, **facts).message
     else:
         planned(graph, **facts)
 
@@ -273,17 +278,17 @@ def test_entries_of_a_tree_conflict_too(tmp_path, path, fact, refused):
 def test_ops_conflict_with_each_other(tmp_path):
     file, folder = Copy(Text(b""), "/n/x", "file", step="one"), Copy(Empty(), "/n/x", step="two")
     for pair in itertools.permutations((file, folder)):
-        assert "/n/x" in error_of(planned, HEAD.add(*pair)).what
+        assert "/n/x" in error_of(planned, HEAD.add(*pair)).message
     beneath = Copy(Text(b""), "/n/x/y", "file")
-    assert "/n/x is a file, not a folder" in error_of(planned, HEAD.add(file, beneath)).what
+    assert "/n/x is a file, not a folder" in error_of(planned, HEAD.add(file, beneath)).message
     link = Copy(local(make(tmp_path, {"d/f": "", "l": "->d"})), "/n")
-    assert "/n/l is a link" in error_of(planned, HEAD.add(link, Copy(Empty(), "/n/l/x"))).what
+    assert "/n/l is a link" in error_of(planned, HEAD.add(link, Copy(Empty(), "/n/l/x"))).message
 
 
 def test_kind_and_source_must_fit(tmp_path):
     make(tmp_path, {"f": "x", "d/f": "x"})
-    assert "'tree'" in error_of(planned, HEAD.add(Copy(local(tmp_path / "f"), "/x"))).what
-    assert "'file'" in error_of(planned, HEAD.add(Copy(local(tmp_path / "d"), "/x", "file"))).what
+    assert "'tree'" in error_of(planned, HEAD.add(Copy(local(tmp_path / "f"), "/x"))).message
+    assert "'file'" in error_of(planned, HEAD.add(Copy(local(tmp_path / "d"), "/x", "file"))).message
 
 
 def test_missing_working_directories_are_made_for_root_first():
@@ -300,7 +305,7 @@ def test_missing_working_directories_are_made_for_root_first():
     assert all(layer.uid is None for layer in made.layers if isinstance(layer, Copy))
     assert len(planned(HEAD.add(Run(["/a"], workdir="/opt/env")).configure(workdir="/app")).layers) == 1
     for fact in (FILE, LINK, PathFact("other")):
-        assert "/w" in error_of(planned, HEAD.add(Run(["/a"], workdir="/w")), **with_paths(__w=fact)).what
+        assert "/w" in error_of(planned, HEAD.add(Run(["/a"], workdir="/w")), **with_paths(__w=fact)).message
 
 
 def test_what_is_asked_of_a_base(tmp_path):
@@ -310,7 +315,7 @@ def test_what_is_asked_of_a_base(tmp_path):
         Copy(tree(tmp_path, "t", "d/f"), "/a/b"),
         Copy(Built(inner, "/made"), "/from"),
     ).configure(workdir="/home/me")
-    assert asked_paths(graph) == (
+    assert probed_paths(graph) == (
         "/a", "/a/b", "/a/b/d", "/a/b/d/f", "/from", "/home", "/home/me", "/inner", "/inner/dir", "/made", "/work"
     )  # fmt: skip
     assert prefixes("/a/b/c") == ("/a", "/a/b", "/a/b/c") and prefixes("/") == ()
@@ -334,7 +339,7 @@ def test_a_stages_base_is_checked_too():
     inner = Graph(OTHER, [Run(["/x"])])
     facts = {BASE: FACTS, OTHER: evolve(FACTS, onbuild=("RUN x",))}
     error = error_of(plan, HEAD.add(Copy(Built(inner, "/out"), "/x")), facts)
-    assert "ONBUILD" in error.what and error.where == OTHER.pinned
+    assert "ONBUILD" in error.message and error.location == OTHER.pinned
 
 
 # --- the order ------------------------------------------------------------------------------------------------------
@@ -404,7 +409,7 @@ def test_a_run_keeps_its_place_also_by_the_base_s_links(touches, workdir, end, k
     graph = HEAD.add(copy, Run(["/x"], workdir=workdir, touches=[touches], step="run"))
     paths = with_paths(__via=evolve(LINK, target=end), __data=DIR, __data__deep=DIR, __other=DIR)
     assert names(graph, **paths) == (["copy", "run"] if kept else ["run", "copy"])
-    assert {"/via"} <= set(asked_paths(graph))
+    assert {"/via"} <= set(probed_paths(graph))
 
 
 def test_a_run_keeps_its_place_also_by_a_copied_link(tmp_path):
@@ -436,12 +441,12 @@ def test_stages_stay_apart():
     assert names(HEAD.add(first, Copy(two, "/usr/x", step="second"))) == ["second", "first"]
     for dest in ("/new", "/new/sub"):
         error = error_of(lambda dest=dest: names(HEAD.add(first, Copy(two, dest, step="second"))))
-        assert isinstance(error, GraphError) and error.where == "second" and "stage" in error.what
+        assert isinstance(error, GraphError) and error.location == "second" and "stage" in error.message
     error = error_of(lambda: names(HEAD.add(first, Copy(Empty(), "/new/sub", step="second"))))
-    assert isinstance(error, GraphError) and error.where == "second"
+    assert isinstance(error, GraphError) and error.location == "second"
     for dest, known in (("/", {}), ("/app", with_paths(__app=DIR))):
         error = error_of(lambda dest=dest, known=known: names(HEAD.add(Copy(one, dest, step="over")), **known))
-        assert isinstance(error, GraphError) and "already exists" in error.what
+        assert isinstance(error, GraphError) and "already exists" in error.message
 
 
 def test_new_folders_in_one_with_the_setgid_bit_are_refused():
@@ -451,19 +456,19 @@ def test_new_folders_in_one_with_the_setgid_bit_are_refused():
         Copy(Empty(), "/srv/new/deeper", uid=1, gid=1),
         Copy(Text(b""), "/srv/new/f", "file"),
     ):
-        assert "setgid" in error_of(lambda op=op: names(HEAD.add(op), **known)).what
+        assert "setgid" in error_of(lambda op=op: names(HEAD.add(op), **known)).message
     assert names(HEAD.add(Copy(Text(b""), "/srv/f", "file"), Copy(Empty(), "/srv/there/new")), **known)
 
 
 def test_a_file_onto_a_link_to_a_folder_is_refused(tmp_path):
     known = with_paths(__link=PathFact("link", target="/app"), __app=DIR, __to_file=PathFact("link", target="/f"))
     onto_folder = error_of(lambda: names(HEAD.add(Copy(Text(b""), "/link", "file")), **known))
-    assert "link to a folder" in onto_folder.what
+    assert "link to a folder" in onto_folder.message
     assert names(HEAD.add(Copy(Text(b""), "/to_file", "file")), **known)
     (tmp_path / "tree" / "sub").mkdir(parents=True)
     (tmp_path / "tree" / "link").symlink_to("sub")
     tree = Copy(local(tmp_path / "tree"), "/new")
-    assert "link to a folder" in error_of(lambda: names(HEAD.add(tree, Copy(Text(b""), "/new/link", "file")))).what
+    assert "link to a folder" in error_of(lambda: names(HEAD.add(tree, Copy(Text(b""), "/new/link", "file")))).message
 
 
 _PATHS = ["/app", "/app/a", "/app/a/b", "/new", "/new/a", "/new/a/b", "/usr/x"]
@@ -587,7 +592,7 @@ def recipe(tmp_path, requirements="numpy==1\n", code="c", model="m", base=BASE, 
 
 
 def test_code_model_and_config_leave_the_fingerprint_alone(tmp_path):
-    before = fingerprint(planned(recipe(tmp_path)))
+    before = runtime_key(planned(recipe(tmp_path)))
     assert before.startswith("sha256:")
     for changed in (
         {"code": "other"},
@@ -598,7 +603,7 @@ def test_code_model_and_config_leave_the_fingerprint_alone(tmp_path):
         {"ports": [80]},
         {"cmd": ["x"]},
     ):
-        assert fingerprint(planned(recipe(tmp_path, **changed))) == before, changed
+        assert runtime_key(planned(recipe(tmp_path, **changed))) == before, changed
 
 
 def test_what_runs_and_what_it_reads_change_the_fingerprint(tmp_path):
@@ -621,7 +626,7 @@ def test_what_runs_and_what_it_reads_change_the_fingerprint(tmp_path):
         "owner": lambda: changed(0, uid=3, gid=3),
         "one more": lambda: recipe(tmp_path).add(Run(["/y"])),
     }
-    found = {what: fingerprint(planned(make())) for what, make in makers.items()}
+    found = {what: runtime_key(planned(make())) for what, make in makers.items()}
     # What a run may read counts by the copies that it then reads: here it reads no others, as they come later.
     assert found.pop("what it may read") == found["nothing"]
     assert len(set(found.values())) == len(found), found
@@ -630,7 +635,7 @@ def test_what_runs_and_what_it_reads_change_the_fingerprint(tmp_path):
 def test_a_pinned_base_is_known_by_its_digest_alone():
     graph = HEAD.add(Run(["/x"]))
     mirrored = Graph(From("mirror.example/base:1", DIGEST), graph.layers)
-    assert fingerprint(planned(pin(graph, {BASE: DIGEST}))) == fingerprint(planned(mirrored))
+    assert runtime_key(planned(pin(graph, {BASE: DIGEST}))) == runtime_key(planned(mirrored))
 
 
 def test_a_stages_inputs_are_part_of_it(tmp_path):
@@ -638,8 +643,8 @@ def test_a_stages_inputs_are_part_of_it(tmp_path):
         stage = Graph(OTHER, [Copy(Text(word.encode()), "/in", "file"), Run(["/make"])])
         return HEAD.add(Copy(Built(stage, "/out"), "/app/x"), Run(["/x"], touches=["/app/x"] if read else ["/tmp"]))
 
-    assert fingerprint(planned(graph("a"))) != fingerprint(planned(graph("b")))
-    assert fingerprint(planned(graph("a", False))) == fingerprint(planned(graph("b", False)))
+    assert runtime_key(planned(graph("a"))) != runtime_key(planned(graph("b")))
+    assert runtime_key(planned(graph("a", False))) == runtime_key(planned(graph("b", False)))
 
 
 def test_a_known_fingerprint_is_still_the_same():
@@ -649,13 +654,13 @@ def test_a_known_fingerprint_is_still_the_same():
         Copy(Built(stage, "/out"), "/opt/env/x", root=Root(5, 6, 0o700)),
         Run(["/opt/env/bin/python", "é"], "5:6", {"A": "1"}, "/tmp", ["/opt/env"]),
     )
-    found = fingerprint(planned(pin(graph, {BASE: DIGEST})))
-    assert found == "sha256:9912693e66ba32656a3398a746335af06fa03f439c61bd4c9e7d6327f10b75d5"
+    found = runtime_key(planned(pin(graph, {BASE: DIGEST})))
+    assert found == "sha256:c4b20bff9875b9d25e0a45166c7588ff184bc842ce818d02e31f276ad8e6b2ed"
 
 
 def test_names_shown_are_no_part_of_it():
     one, two = (HEAD.add(Run(["/x"], step=name)) for name in ("one", "two"))
-    assert fingerprint(planned(one)) == fingerprint(planned(two))
+    assert runtime_key(planned(one)) == runtime_key(planned(two))
 
 
 # --- facts ----------------------------------------------------------------------------------------------------------
@@ -667,7 +672,7 @@ def test_the_answer_of_a_base_is_read():
         "dir 755 0 0 \npath /var\nlink 777 0 0 /data/real\npath /var/l\nlink 777 0 0 \npath /gone\n"
         "other 666 0 0 \npath /dev/null\ndir 1777 0 0 \npath /a b \n"
     )
-    found = from_probe(answer, BaseFacts("asked", environment="/env"))
+    found = from_probe(answer, BaseFacts("probed", environment="/env"))
     assert (found.uid, found.gid, found.environment_uid, found.environment_gid) == (1000, 1001, 5, 6)
     assert (found.python, found.extras, found.environment) == ("3.12", True, "/env")
     assert found.path("/var/l") == PathFact("link", 0o777, 0, 0, "/data/real")
@@ -676,7 +681,7 @@ def test_the_answer_of_a_base_is_read():
 
 
 def test_a_base_without_python_or_start_script():
-    found = from_probe("user 0 0\nextras none\n", BaseFacts("asked", environment="/env"))
+    found = from_probe("user 0 0\nextras none\n", BaseFacts("probed", environment="/env"))
     assert found.environment is None and found.python is None and found.extras is False
 
 
@@ -684,7 +689,7 @@ def test_a_base_without_python_or_start_script():
     "answer", ["", "sh: not found\n", "user a b\n", "user 1\n", "user 1 2\nextras yes\ndir x 0 0 \n"]
 )
 def test_what_is_no_answer_is_told(answer):
-    assert isinstance(error_of(from_probe, answer, BaseFacts("asked")), BaseError)
+    assert isinstance(error_of(from_probe, answer, BaseFacts("probed")), BaseError)
 
 
 def test_only_paths_that_fit_on_a_line_are_asked_for():

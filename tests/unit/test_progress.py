@@ -15,8 +15,8 @@ from dagger_aml.backends.result import Result
 from dagger_aml.cli import progress as progress_module
 from dagger_aml.cli import rows as rows_module
 from dagger_aml.cli.progress import Progress
-from dagger_aml.errors import TryAgain, UsageError
-from dagger_aml.events import Event, Output, Said, StepDone, StepStarted, Transferred
+from dagger_aml.errors import TransientError, UsageError
+from dagger_aml.events import Event, Message, Output, StepDone, StepStarted, Transferred
 from dagger_aml.oci.model import Layer
 
 
@@ -47,7 +47,7 @@ def test_each_step_has_one_line_in_the_end(monkeypatch):
     with Progress() as progress:
         progress.on_event(StepStarted("apt", 1, 1))
         progress.on_event(StepDone("apt", 1, 1, 2.0))
-        progress.on_event(Said("pushing x"))
+        progress.on_event(Message("pushing x"))
     lines = [line.rpartition("\r\033[K")[2] for line in sys.stderr.getvalue().rstrip().split("\n")]
     assert lines == ["[1/1] apt  2.0 s", "pushing x"]
 
@@ -60,7 +60,7 @@ def test_without_a_terminal_there_are_no_control_codes(capsys):
 
 
 EVENTS = [
-    Said("probing the base image"),
+    Message("probing the base image"),
     StepStarted("apt file", 1, 2),
     StepDone("apt file", 1, 2, 2.04, cached=False),
     StepStarted("model m 2.0 MB", 2, 2),
@@ -89,7 +89,7 @@ RESULT = Result(
 def shown(mode: str, capsys: pytest.CaptureFixture[str], **kwargs: bool) -> str:
     """What standard error gets of a whole build."""
     with Progress(mode, **kwargs) as progress:
-        progress.note("mind this")
+        progress.warn("mind this")
         for event in EVENTS:
             progress.on_event(event)
     progress.finish(RESULT)
@@ -134,8 +134,8 @@ def test_verbose_shows_the_builders_lines(capsys):
 def test_json_is_an_object_a_line(capsys):
     read = [json.loads(line) for line in shown("json", capsys, verbose=True).splitlines()]
     assert [each["event"] for each in read] == [
-        "note",
-        "said",
+        "warning",
+        "message",
         "step_started",
         "step_done",
         "step_started",
@@ -149,7 +149,7 @@ def test_json_is_an_object_a_line(capsys):
         "event": "step_done", "name": "apt file", "number": 1, "total": 2, "seconds": 2.04, "cached": False,
     }  # fmt: skip
     assert read[5] == {
-        "event": "transferred", "what": "sent", "name": "model m 2.0 MB", "done": 1_000_000, "total": 2_000_000,
+        "event": "transferred", "kind": "sent", "name": "model m 2.0 MB", "done": 1_000_000, "total": 2_000_000,
     }  # fmt: skip
     assert (read[-1]["image"], read[-1]["digest"], read[-1]["tags"]) == ("sha256:i", "sha256:d", ["r/m:1"])
     assert read[-1]["layers"][1] == {"digest": "sha256:2", "size": 700, "step": "apt file"}
@@ -161,25 +161,25 @@ def test_every_kind_of_event_has_a_name_in_json():
 
 
 def test_an_error_is_an_object_too(capsys):
-    error = ExceptionGroup("several", [TryAgain("the engine went away", where="apt", do="Try again.")])
+    error = ExceptionGroup("several", [TransientError("the engine went away", location="apt", hint="Try again.")])
     with pytest.raises(SystemExit) as ended, Progress("json"):
         raise error
     assert ended.value.code == 75
     assert json.loads(capsys.readouterr().err) == {
         "event": "failed",
-        "error": "TryAgain",
+        "error": "TransientError",
         "text": "apt: the engine went away\n  Try again.",
-        "what": "the engine went away",
-        "where": "apt",
-        "do": "Try again.",
+        "message": "the engine went away",
+        "location": "apt",
+        "hint": "Try again.",
         "exit_code": 75,
     }
 
 
 @pytest.mark.parametrize("mode", ["plain", "quiet"])
 def test_other_modes_leave_the_error_to_its_printer(mode):
-    with pytest.raises(TryAgain), Progress(mode):
-        raise TryAgain("gone")
+    with pytest.raises(TransientError), Progress(mode):
+        raise TransientError("gone")
 
 
 def test_a_terminal_is_watched_unless_it_is_dumb(monkeypatch):

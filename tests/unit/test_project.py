@@ -59,7 +59,7 @@ def test_a_folder_needs_no_file_of_ours(tmp_path):
     assert (found.recipe, found.via, found.preinstalled, found.env, found.labels) == (
         "extended", "start-script", None, {}, {}
     )  # fmt: skip
-    assert found.sources == {
+    assert found.origins == {
         "base": "default",
         "platform": "default",
         "recipe": "default",
@@ -99,7 +99,7 @@ def test_code_may_lie_at_the_root(tmp_path):
         FILE: "",
     }
     root = make(tmp_path / "demo", files)
-    assert load(root).code == root and load(root).sources["code"] == "found"
+    assert load(root).code == root and load(root).origins["code"] == "found"
     code = next(layer for layer in planned(root).layers if layer.step.startswith("code"))
     assert [entry.path for entry in code.source.entries] == ["helper.py", "score.py"]
 
@@ -157,8 +157,8 @@ def test_names_are_made_of_the_folders(tmp_path, name, shown):
 )
 def test_two_candidates_are_an_error_that_lists_both(root, files, listed):
     error = error_of(load, make(root, files))
-    assert isinstance(error, ProjectError) and error.where == str(root) and error.do
-    assert "two candidates" in error.what and all(name in error.what for name in listed)
+    assert isinstance(error, ProjectError) and error.location == str(root) and error.hint
+    assert "two candidates" in error.message and all(name in error.message for name in listed)
 
 
 def test_the_file_settles_two_candidates(root):
@@ -169,7 +169,7 @@ def test_the_file_settles_two_candidates(root):
     found = load(root)
     assert (found.code, found.requirements) == (root / "code", root / "requirements.txt")
     assert [model.path for model in found.models] == [root / "model"]
-    assert (found.sources["code"], found.sources["models"], found.sources["requirements"]) == (
+    assert (found.origins["code"], found.origins["models"], found.origins["requirements"]) == (
         f"{FILE}:3", f"{FILE}:4", f"{FILE}:1"
     )  # fmt: skip
 
@@ -222,11 +222,11 @@ def test_flag_then_variable_then_file_then_default(root, monkeypatch, name, ways
         else None
     )
     if expected:
-        assert (value(found), found.sources[name]) == expected
+        assert (value(found), found.origins[name]) == expected
     elif name == "requirements":
-        assert found.requirements is None and "requirements" not in found.sources
+        assert found.requirements is None and "requirements" not in found.origins
     else:
-        assert found.sources[name] == "default"
+        assert found.origins[name] == "default"
 
 
 def test_empty_flags_and_variables_say_nothing(root, monkeypatch):
@@ -239,7 +239,7 @@ def test_variables_and_labels_add_to_the_files(root):
     make(root, {FILE: "[env]\nA = '1'\nB = '2'\n\n[labels]\nx = '1'\n"})
     found = load(root, env=("B=3", "C=x=y", "D="), label=("y=2",))
     assert found.env == {"A": "1", "B": "3", "C": "x=y", "D": ""} and found.labels == {"x": "1", "y": "2"}
-    places = {name: found.sources[name] for name in ("env.A", "env.B", "env.C", "labels.x", "labels.y")}
+    places = {name: found.origins[name] for name in ("env.A", "env.B", "env.C", "labels.x", "labels.y")}
     assert places == {
         "env.A": f"{FILE}:2",
         "env.B": "--env",
@@ -262,7 +262,7 @@ def test_every_option_has_its_flag_variable_and_help():
 def test_pyproject_may_say_it(root):
     make(root, {"pyproject.toml": "[project]\nname = 'x'\n[tool.dagger-aml]\nrecipe = 'package'\n"})
     found = load(root)
-    assert found.recipe == "package" and found.sources["recipe"] == "pyproject.toml:4"
+    assert found.recipe == "package" and found.origins["recipe"] == "pyproject.toml:4"
 
 
 def test_models_of_the_file(root):
@@ -277,7 +277,7 @@ def test_apt_may_be_a_list_or_a_file(root):
         "libgomp1=12.2.0-14",
     )
     make(root, {FILE: "apt = 'debian.txt'\n", "debian.txt": "# tools\ncurl\n"})
-    assert load(root).apt == ("curl",) and load(root).sources["apt"] == f"{FILE}:1"
+    assert load(root).apt == ("curl",) and load(root).origins["apt"] == f"{FILE}:1"
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
@@ -285,11 +285,11 @@ def test_apt_may_be_a_list_or_a_file(root):
 
 def test_a_missing_project(tmp_path):
     error = error_of(load, tmp_path / "absent")
-    assert isinstance(error, ProjectError) and error.where == str(tmp_path / "absent")
-    assert "does not exist" in error.what
+    assert isinstance(error, ProjectError) and error.location == str(tmp_path / "absent")
+    assert "does not exist" in error.message
     make(tmp_path, {"file": "", "dangling": "->absent"})
-    assert "not a folder" in error_of(load, tmp_path / "file").what
-    assert "does not exist" in error_of(load, tmp_path / "dangling").what
+    assert "not a folder" in error_of(load, tmp_path / "file").message
+    assert "does not exist" in error_of(load, tmp_path / "dangling").message
 
 
 @linux_root
@@ -373,8 +373,8 @@ def test_an_unreadable_part(root, name):
 )
 def test_a_wrong_value_is_told_with_its_line(root, text, where, said, do):
     error = error_of(load, make(root, {FILE: text, "gone": "->nowhere"}))
-    assert said in error.what and do in str(error.do)
-    assert where is None or error.where == where
+    assert said in error.message and do in str(error.hint)
+    assert where is None or error.location == where
 
 
 @pytest.mark.parametrize(
@@ -400,28 +400,28 @@ def test_a_wrong_value_is_told_with_its_line(root, text, where, said, do):
 )
 def test_a_wrong_flag_is_told_by_its_name(root, options, where, said):
     error = error_of(load, root, **options)
-    assert said in error.what and (where is None or error.where == where)
+    assert said in error.message and (where is None or error.location == where)
 
 
 def test_a_wrong_variable_is_told_by_its_name(root, monkeypatch):
     monkeypatch.setenv("DAGGER_AML_BASE", "no such thing")
-    assert error_of(load, root).where == "$DAGGER_AML_BASE"
+    assert error_of(load, root).location == "$DAGGER_AML_BASE"
     monkeypatch.delenv("DAGGER_AML_BASE")
     monkeypatch.setenv("DAGGER_AML_ENTRY_SCRIPT", "/abs.py")
-    assert error_of(load, root).where == "$DAGGER_AML_ENTRY_SCRIPT"
+    assert error_of(load, root).location == "$DAGGER_AML_ENTRY_SCRIPT"
 
 
 @pytest.mark.parametrize("name", ["code", "model", "requirements.txt", "apt.txt", "request.json"])
 def test_a_dangling_part_is_told(tmp_path, name):
     root = make(tmp_path / "p", {name: "->nowhere"})
     error = error_of(load, root)
-    assert "broken link" in error.what and error.where == str(root / name)
+    assert "broken link" in error.message and error.location == str(root / name)
 
 
 def test_a_dangling_model_among_several_is_told(root):
     make(root, {"models/good": "x", "models/gone": "->nowhere"})
     error = wrong(root)
-    assert "does not exist" in error.what and error.where == str(root / "models/gone")
+    assert "does not exist" in error.message and error.location == str(root / "models/gone")
 
 
 def test_parts_of_a_wrong_kind(tmp_path):
@@ -435,7 +435,7 @@ def test_parts_of_a_wrong_kind(tmp_path):
     for name, (files, said, where) in cases.items():
         root = make(tmp_path / name, files)
         error = wrong(root)
-        assert isinstance(error, ProjectError) and said in error.what and error.where == str(root / where), name
+        assert isinstance(error, ProjectError) and said in error.message and error.location == str(root / where), name
 
 
 @pytest.mark.parametrize(
@@ -451,14 +451,14 @@ def test_parts_of_a_wrong_kind(tmp_path):
 )
 def test_a_requirements_file_that_is_none(root, text, line, said):
     error = wrong(make(root, {"requirements.txt": text}))
-    assert said in error.what and error.where == f"{root}/requirements.txt:{line}" and error.do
+    assert said in error.message and error.location == f"{root}/requirements.txt:{line}" and error.hint
     assert "hunter2" not in str(error)
 
 
 @pytest.mark.parametrize("text", ["curl\n\nBad_Name!\n", "ok\nok\n--allow-downgrades\n", "a b\nc d\n$(id)\n"])
 def test_an_apt_file_that_is_none(root, text):
     error = error_of(load, make(root, {"apt.txt": text}))
-    assert "not an apt package" in error.what and str(error.where).startswith(f"{root}/apt.txt:") and error.do
+    assert "not an apt package" in error.message and str(error.location).startswith(f"{root}/apt.txt:") and error.hint
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\0", b"a\0b", b"\x89PNG\r\n\x1a\n\0"])
@@ -466,7 +466,7 @@ def test_files_that_are_no_text(root, data):
     for name in ("requirements.txt", "apt.txt"):
         (root / name).write_bytes(data)
         error = wrong(root)
-        assert "not a text file" in error.what and error.where == str(root / name)
+        assert "not a text file" in error.message and error.location == str(root / name)
         (root / name).unlink()
 
 
@@ -487,23 +487,23 @@ def test_wrong_entry_scripts(root, files, options, said, where):
     error = wrong(root, **options)
     assert (
         isinstance(error, ProjectError)
-        and said in error.what
-        and error.where == str(root / where)
-        and (error.do or "parse" in said or ".py" in said)
+        and said in error.message
+        and error.location == str(root / where)
+        and (error.hint or "parse" in said or ".py" in said)
     )
 
 
 def test_an_entry_script_without_code(tmp_path):
     root = make(tmp_path / "p", {"model/m": "", FILE: "[code]\nentry-script = 'score.py'\n"})
     error = error_of(load, root)
-    assert "no code" in error.what and error.where == f"{FILE}:2" and error.do
+    assert "no code" in error.message and error.location == f"{FILE}:2" and error.hint
 
 
 def test_an_entry_script_outside_is_not_taken_for_a_second_candidate(root, tmp_path):
     make(tmp_path, {"outside.py": SCORE})
     for script in (str(tmp_path / "outside.py"), "../outside.py"):
         error = error_of(load, root, entry_script=script)
-        assert "candidates" not in error.what and error.where == "--entry-script"
+        assert "candidates" not in error.message and error.location == "--entry-script"
 
 
 def test_plain_forms_of_an_entry_script(root):
@@ -518,14 +518,14 @@ def test_plain_forms_of_an_entry_script(root):
 def test_an_entry_script_that_is_left_out(root):
     make(root, {"code/.env": SCORE, "code/__pycache__/score.py": SCORE})
     error = wrong(root, entry_script="__pycache__/score.py")
-    assert "excluded" in error.what and error.where == str(root / "code/__pycache__/score.py")
+    assert "excluded" in error.message and error.location == str(root / "code/__pycache__/score.py")
 
 
 def test_both_ways_of_adding_packages(root):
     text = "[env]\nAZUREML_EXTRA_PYTHON_LIB_PATH = 'libs'\nAZUREML_EXTRA_REQUIREMENTS_TXT = 'r.txt'\n"
     error = wrong(make(root, {FILE: text}))
-    assert isinstance(error, GraphError) and error.do
-    assert "AZUREML_EXTRA_PYTHON_LIB_PATH and AZUREML_EXTRA_REQUIREMENTS_TXT" in error.what
+    assert isinstance(error, GraphError) and error.hint
+    assert "AZUREML_EXTRA_PYTHON_LIB_PATH and AZUREML_EXTRA_REQUIREMENTS_TXT" in error.message
 
 
 # --- recipes by name ------------------------------------------------------------------------------------------------
@@ -541,8 +541,8 @@ def test_recipe_names():
 )
 def test_an_unknown_recipe_names_the_nearest(root, name, near):
     error = wrong(root, recipe=name)
-    assert isinstance(error, UsageError) and repr(name) in error.what and near in str(error.do)
-    assert all(known in str(error.do) for known in recipe_names())
+    assert isinstance(error, UsageError) and repr(name) in error.message and near in str(error.hint)
+    assert all(known in str(error.hint) for known in recipe_names())
 
 
 @pytest.mark.parametrize("name", ["_extended", "../recipes/extended", "extended.py", "Extended", "", "a b", "sys"])
@@ -579,4 +579,8 @@ def test_any_other_reference_is_taken_as_it_is():
 @pytest.mark.parametrize("text", ["minimal-py312-inferense", "curated/nothing", "my-own-inference", "minimal-py31"])
 def test_a_word_like_a_prebuilt_images_is_not_sent_to_docker_hub(text):
     error = error_of(base_named, text)
-    assert repr(text) in error.what and "Similar names: " in str(error.do) and "tag or a registry" in str(error.do)
+    assert (
+        repr(text) in error.message
+        and "Similar names: " in str(error.hint)
+        and "tag or a registry" in str(error.hint)
+    )

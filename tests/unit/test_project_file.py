@@ -94,7 +94,7 @@ def test_every_key_is_read(tmp_path):
     ],
 )
 def test_every_key_has_its_line(tmp_path, key, line):
-    assert read(tmp_path, WHOLE).where(*key) == f"{FILE_NAME}:{line}"
+    assert read(tmp_path, WHOLE).location(*key) == f"{FILE_NAME}:{line}"
 
 
 def test_pyproject_says_the_same(tmp_path):
@@ -105,14 +105,14 @@ def test_pyproject_says_the_same(tmp_path):
     text = text.replace("[[models]]", "[[tool.dagger-aml.models]]") + "\n[tool.ruff]\nunknown-to-us = 1\n"
     found = read(tmp_path, text, "pyproject.toml")
     assert found.tables == own
-    assert found.where("base") == "pyproject.toml:7" and found.where("models", 1, "path") == "pyproject.toml:30"
-    assert found.where("labels", "team") == "pyproject.toml:17"
+    assert found.location("base") == "pyproject.toml:7" and found.location("models", 1, "path") == "pyproject.toml:30"
+    assert found.location("labels", "team") == "pyproject.toml:17"
 
 
 @pytest.mark.parametrize("text", ["", "[tool.ruff]\nx = 1\n", "tool = 3\n", "[project]\nname = 'x'\n"])
 def test_a_pyproject_that_says_nothing_of_us_is_none_of_ours(tmp_path, text):
     found = read(tmp_path, text, "pyproject.toml")
-    assert not found.files and found.where("base") == "default"
+    assert not found.files and found.location("base") == "default"
 
 
 def test_no_file_is_an_empty_one(tmp_path):
@@ -124,7 +124,7 @@ def test_no_file_is_an_empty_one(tmp_path):
 def test_both_files_are_two_candidates(tmp_path):
     make(tmp_path, {"pyproject.toml": "[tool.dagger-aml]\nbase = 'a:1'\n"})
     error = wrong(tmp_path, "base = 'b:1'\n")
-    assert FILE_NAME in error.what and "pyproject.toml" in error.what and error.do
+    assert FILE_NAME in error.message and "pyproject.toml" in error.message and error.hint
 
 
 # --- mistakes -------------------------------------------------------------------------------------------------------
@@ -145,14 +145,16 @@ def test_both_files_are_two_candidates(tmp_path):
 )
 def test_unknown_keys_are_told_with_the_nearest_known(tmp_path, text, line, said, do):
     error = wrong(tmp_path, text)
-    assert error.where == f"{FILE_NAME}:{line}"
-    assert f"unknown key {said}" in error.what and do in str(error.do)
+    assert error.location == f"{FILE_NAME}:{line}"
+    assert f"unknown key {said}" in error.message and do in str(error.hint)
 
 
 def test_unknown_keys_of_pyproject(tmp_path):
     error = wrong(tmp_path, "[tool.dagger-aml]\n\n[tool.dagger-aml.code]\npth = 'x'\n", "pyproject.toml")
     assert (
-        error.where == "pyproject.toml:4" and error.what == "unknown key 'pth' in code" and "'path'" in str(error.do)
+        error.location == "pyproject.toml:4"
+        and error.message == "unknown key 'pth' in code"
+        and "'path'" in str(error.hint)
     )
 
 
@@ -194,15 +196,15 @@ def test_unknown_keys_of_pyproject(tmp_path):
 )
 def test_wrong_types_are_told_with_their_line(tmp_path, text, line, said):
     error = wrong(tmp_path, text)
-    assert error.where == f"{FILE_NAME}:{line}" and said in error.what
+    assert error.location == f"{FILE_NAME}:{line}" and said in error.message
 
 
 def test_wrong_types_of_pyproject(tmp_path):
     text = "[tool.dagger-aml]\nrecipe = 'extended'\n\n[tool.dagger-aml.env]\nA = 1\n"
     error = wrong(tmp_path, text, "pyproject.toml")
-    assert (error.where, error.what.partition(":")[0]) == ("pyproject.toml:5", "env.A")
+    assert (error.location, error.message.partition(":")[0]) == ("pyproject.toml:5", "env.A")
     error = wrong(tmp_path, "[tool]\ndagger-aml = 3\n", "pyproject.toml")
-    assert error.where == "pyproject.toml:2" and "is not a table" in error.what
+    assert error.location == "pyproject.toml:2" and "is not a table" in error.message
 
 
 @pytest.mark.parametrize(
@@ -220,28 +222,28 @@ def test_wrong_types_of_pyproject(tmp_path):
 )
 def test_broken_toml_has_its_line(tmp_path, text, line):
     error = wrong(tmp_path, text)
-    number = int(str(error.where).removeprefix(f"{FILE_NAME}:"))
-    assert abs(number - line) <= (1 if line > 2 else 0) and error.what.startswith("broken TOML: ")
-    assert "at line" not in error.what
+    number = int(str(error.location).removeprefix(f"{FILE_NAME}:"))
+    assert abs(number - line) <= (1 if line > 2 else 0) and error.message.startswith("broken TOML: ")
+    assert "at line" not in error.message
 
 
 def test_what_is_no_text_is_told(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"base = '\xff'\n")
     error = error_of(read_project_file, tmp_path)
-    assert "UTF-8" in error.what and str(error.where).endswith(FILE_NAME)
+    assert "UTF-8" in error.message and str(error.location).endswith(FILE_NAME)
 
 
 def test_what_is_no_file_is_told(tmp_path):
     (tmp_path / "a" / FILE_NAME).mkdir(parents=True)
-    assert str(error_of(read_project_file, tmp_path / "a").where).endswith(FILE_NAME)
+    assert str(error_of(read_project_file, tmp_path / "a").location).endswith(FILE_NAME)
     make(tmp_path / "b", {FILE_NAME: "->absent"})
-    assert "cannot be read" in error_of(read_project_file, tmp_path / "b").what
+    assert "cannot be read" in error_of(read_project_file, tmp_path / "b").message
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"\xef\xbb\xbfbase = 'a:1'\r\nrecipe = 'x'\r\n")
     found = read_project_file(tmp_path)
-    assert found.tables.base == "a:1" and found.where("recipe") == f"{FILE_NAME}:2"
+    assert found.tables.base == "a:1" and found.location("recipe") == f"{FILE_NAME}:2"
 
 
 # --- lines ----------------------------------------------------------------------------------------------------------
@@ -281,7 +283,7 @@ def test_the_nearer_file_wins_and_each_value_knows_its_own(tmp_path):
     assert (found.tables.base, found.tables.recipe) == ("b:1", "package")
     assert found.tables.env == {"A": "1", "B": "2", "C": "2"} and found.tables.labels == {"team": "x"}
     places = {
-        key: found.where(*key.split(".")) for key in ("base", "recipe", "env.A", "env.B", "env.C", "labels.team")
+        key: found.location(*key.split(".")) for key in ("base", "recipe", "env.A", "env.B", "env.C", "labels.team")
     }
     assert places == {
         "base": f"{FILE_NAME}:2",
@@ -291,7 +293,7 @@ def test_the_nearer_file_wins_and_each_value_knows_its_own(tmp_path):
         "env.C": f"{FILE_NAME}:6",
         "labels.team": "company.toml:7",
     }
-    assert found.where("absent") == f"{FILE_NAME}:1"
+    assert found.location("absent") == f"{FILE_NAME}:1"
 
 
 def test_tables_are_merged_and_lists_replaced(tmp_path):
@@ -300,7 +302,7 @@ def test_tables_are_merged_and_lists_replaced(tmp_path):
     found = read_project_file(make(tmp_path, {"x.toml": above, FILE_NAME: own}))
     assert found.tables.apt == ("c",) and found.tables.models == (ModelTable("o"),)
     assert found.tables.code == CodeTable("c", "t.py")
-    assert found.where("models", 0, "path") == f"{FILE_NAME}:5" and found.where("code", "path") == "x.toml:3"
+    assert found.location("models", 0, "path") == f"{FILE_NAME}:5" and found.location("code", "path") == "x.toml:3"
 
 
 def test_paths_are_relative_to_the_file_that_says_them(tmp_path):
@@ -352,7 +354,7 @@ def test_a_pyproject_may_extend_and_be_extended(tmp_path):
     make(tmp_path / "p", {"pyproject.toml": "[tool.dagger-aml]\nextends = '../pyproject.toml'\nname = 'own'\n"})
     found = read_project_file(tmp_path / "p")
     assert (found.tables.base, found.tables.name) == ("a:1", "own")
-    assert found.where("base") == "../pyproject.toml:4" and found.where("name") == "pyproject.toml:3"
+    assert found.location("base") == "../pyproject.toml:4" and found.location("name") == "pyproject.toml:3"
 
 
 @pytest.mark.parametrize(
@@ -387,11 +389,11 @@ def test_a_pyproject_may_extend_and_be_extended(tmp_path):
 )
 def test_wrong_files_that_are_extended(tmp_path, files, where, said):
     error = error_of(read_project_file, make(tmp_path, files))
-    assert isinstance(error, ProjectError) and error.where == where and said in error.what
+    assert isinstance(error, ProjectError) and error.location == where and said in error.message
 
 
 def test_a_wrong_value_of_an_extended_file_is_told_with_its_line(tmp_path):
     from dagger_aml import load_project
 
     make(tmp_path, {"company.toml": "\nbase = 'UPPER'\n", f"p/{FILE_NAME}": "extends = '../company.toml'\n"})
-    assert error_of(load_project, tmp_path / "p").where == "company.toml:2"
+    assert error_of(load_project, tmp_path / "p").location == "company.toml:2"

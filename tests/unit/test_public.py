@@ -93,7 +93,7 @@ def _parameters(function, *, without):
 @pytest.mark.parametrize(
     ("twin", "verb"),
     [
-        (sync.Builder.ask, dagger_aml.ask),
+        (sync.Builder.probe, dagger_aml.probe),
         (sync.Builder.build, dagger_aml.build),
         (sync.Builder.image, dagger_aml.image),
         (sync.Builder.serve, serve),
@@ -189,7 +189,7 @@ def test_errors_have_one_parent():
 def test_a_graph_without_a_base_has_no_dockerfile_form():
     with pytest.raises(GraphError) as raised:
         dagger_aml.dockerfile(Graph())
-    assert "container(graph, client, base=theirs)" in (raised.value.do or "")
+    assert "container(graph, client, base=theirs)" in (raised.value.hint or "")
 
 
 # --- a container given --------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_a_graph_moves_with_its_stages_and_leaves_those_on_other_bases(own):
 
 def test_a_plan_on_a_container_has_no_dockerfile_form_and_names_no_base():
     given = Given(platform="linux/amd64")
-    made = plan(Graph(given), {given: BaseFacts("asked")})
+    made = plan(Graph(given), {given: BaseFacts("probed")})
     assert set(made.config.labels) == {"io.dagger-aml.version"}
     with pytest.raises(GraphError, match="cannot become a Dockerfile"):
         render(made)

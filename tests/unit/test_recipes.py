@@ -74,7 +74,7 @@ def test_dynamic_installs_nothing(root):
     assert kinds(plan) == ["model", "code", "copy"] and not any(isinstance(x, Run) for x in plan.layers)
     assert plan.layers[-1].dest == f"{APP}/any name.txt" and plan.layers[-1].uid == 0
     assert plan.config.env["AZUREML_EXTRA_REQUIREMENTS_TXT"] == "any name.txt"
-    assert any("every start" in note for note in plan.notes)
+    assert any("every start" in note for note in plan.warnings)
 
 
 def test_dynamic_finds_its_file_beside_a_nested_script(root):
@@ -101,7 +101,7 @@ def test_preinstalled_takes_a_folder_of_the_users(root):
     assert made.dest == f"{APP}/myenv/lib/python3.12/site-packages" and not isinstance(made.source, Built)
     assert plan.config.env["AZUREML_EXTRA_PYTHON_LIB_PATH"] == "myenv/lib/python3.12/site-packages"
     error = error_of(planned, root, recipe="preinstalled", base="minimal-py311-inference", via="pythonpath")
-    assert isinstance(error, BaseError) and "Python 3.12" in error.what and "site-packages" in str(error.do)
+    assert isinstance(error, BaseError) and "Python 3.12" in error.message and "site-packages" in str(error.hint)
 
 
 def test_preinstalled_packages_at_the_root_are_no_code(tmp_path):
@@ -119,7 +119,7 @@ def test_preinstalled_refuses_a_folder_outside_the_project(root, tmp_path):
     for path in ("../libs", str(tmp_path / "libs")):
         make(root, {"dagger-aml.toml": f"[code]\npath='src'\n[preinstalled]\npath='{path}'\n"})
         error = error_of(planned, root, recipe="preinstalled")
-        assert "must lie in the project" in error.what and error.where
+        assert "must lie in the project" in error.message and error.location
 
 
 def test_package_keeps_the_source_folder(root):
@@ -162,7 +162,7 @@ def test_variables_labels_and_platform_are_everywhere(root, recipe):
 def test_apt_packages_need_a_recipe_that_installs(root, recipe):
     make(root, {"apt.txt": "libgomp1\ncurl\n"})
     error = error_of(laid_out, root, recipe=recipe)
-    assert isinstance(error, ProjectError) and "libgomp1 curl" in error.what and "extended" in str(error.do)
+    assert isinstance(error, ProjectError) and "libgomp1 curl" in error.message and "extended" in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -171,35 +171,37 @@ def test_apt_packages_need_a_recipe_that_installs(root, recipe):
 )
 def test_two_ways_of_adding_packages_are_refused(root, recipe, name):
     error = error_of(laid_out, root, recipe=recipe, env=(f"{name}=x",))
-    assert isinstance(error, GraphError) and name in error.what and "both set" in error.what and error.do
+    assert isinstance(error, GraphError) and name in error.message and "both set" in error.message and error.hint
 
 
 @pytest.mark.parametrize("recipe", ["dynamic", "preinstalled"])
 def test_a_curated_base_has_lost_the_feature(root, recipe):
     error = error_of(planned, root, recipe=recipe, base=CURATED)
-    assert isinstance(error, BaseError) and "ignores AZUREML_EXTRA_" in error.what and "extended" in str(error.do)
-    assert str(error.where).startswith("mcr.microsoft.com/azureml/curated/")
-    assert ("--via pythonpath" in str(error.do)) == (recipe == "preinstalled")
+    assert (
+        isinstance(error, BaseError) and "ignores AZUREML_EXTRA_" in error.message and "extended" in str(error.hint)
+    )
+    assert str(error.location).startswith("mcr.microsoft.com/azureml/curated/")
+    assert ("--via pythonpath" in str(error.hint)) == (recipe == "preinstalled")
 
 
 def test_pythonpath_works_on_a_curated_base(root):
     plan = planned(root, recipe="preinstalled", base=CURATED, via="pythonpath")
-    assert plan.config.env["PYTHONPATH"] == f"{APP}/python-packages" and plan.notes == ()
+    assert plan.config.env["PYTHONPATH"] == f"{APP}/python-packages" and plan.warnings == ()
     assert "AZUREML_EXTRA_PYTHON_LIB_PATH" not in plan.config.env
 
 
 @pytest.mark.parametrize("recipe", ["dynamic", "preinstalled"])
 def test_where_it_is_not_known_it_is_a_note(root, recipe):
-    notes = planned(root, recipe=recipe).notes
-    assert any("only a probe of the base image" in note and "extended" in note for note in notes)
+    warnings = planned(root, recipe=recipe).warnings
+    assert any("only a probe of the base image" in note and "extended" in note for note in warnings)
     graph = laid_out(root, recipe=recipe)[1]
-    asked = make_plan(graph, {graph.from_: BaseFacts("asked", environment="/e", python="3.12", extras=True)})
-    assert not any("only a probe" in note for note in asked.notes)
+    asked = make_plan(graph, {graph.from_: BaseFacts("probed", environment="/e", python="3.12", extras=True)})
+    assert not any("only a probe" in note for note in asked.warnings)
 
 
 def test_preinstalled_without_packages_in_the_file(root):
     (root / "requirements.txt").write_text("# none\n")
-    assert "no packages" in error_of(laid_out, root, recipe="preinstalled").what
+    assert "no packages" in error_of(laid_out, root, recipe="preinstalled").message
 
 
 # --- the properties that the recipes are made for -------------------------------------------------------------------
@@ -247,14 +249,14 @@ def test_an_own_recipe_file(root, tmp_path, monkeypatch, where):
 def test_an_own_recipe_that_cannot_be_loaded(tmp_path, text, said, line):
     path = make(tmp_path, {"mine.py": text}) / "mine.py"
     error = error_of(load_recipe, str(path))
-    assert isinstance(error, UsageError) and said in error.what
-    assert error.where == (f"{path}:{line}" if line else str(path))
+    assert isinstance(error, UsageError) and said in error.message
+    assert error.location == (f"{path}:{line}" if line else str(path))
 
 
 def test_an_own_recipe_that_is_not_there(tmp_path):
     for name in (str(tmp_path / "mine.py"), str(tmp_path), "no/such.py"):
         error = error_of(load_recipe, name)
-        assert error.what == "the recipe file does not exist" and error.where == name
+        assert error.message == "the recipe file does not exist" and error.location == name
 
 
 def test_built_in_recipes_are_what_a_user_may_copy(root, tmp_path):

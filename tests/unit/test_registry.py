@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TryAgain, UsageError
-from dagger_aml.events import Event, Said
+from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TransientError, UsageError
+from dagger_aml.events import Event, Message
 from dagger_aml.oci.messages import Peer, said_by_registry
 from dagger_aml.oci.registry import download, image_config, manifest_layers
 from dagger_aml.policy import Policy, retry
@@ -75,7 +75,7 @@ async def test_twice_broken_then_through(shelf: Shelf, proxy: Faulty, fault: Fau
     proxy.breaks(fault)
     events: list[Event] = []
     assert (await asked(proxy.host, events))["User"]
-    said = [event.text for event in events if isinstance(event, Said)]
+    said = [event.text for event in events if isinstance(event, Message)]
     assert len(proxy.met) == 2
     assert [text.rpartition("; ")[2] for text in said] == [f"retrying in 0 s ({number} of 3)" for number in (2, 3)]
     assert all(proxy.host in text for text in said)
@@ -84,11 +84,11 @@ async def test_twice_broken_then_through(shelf: Shelf, proxy: Faulty, fault: Fau
 @pytest.mark.parametrize(
     ("do", "kind", "tries", "said"),
     [
-        (Answer(500), TryAgain, 3, "it answered 500"),
-        (Answer(429), TryAgain, 3, "it asks to slow down (429)"),
-        (Answer(429, {"Retry-After": "31"}), TryAgain, 1, "(429), and asks to wait 31 s"),
-        (Cut(), TryAgain, 3, "cannot be reached or is busy"),
-        (Hang(), TryAgain, 3, "no answer in time"),
+        (Answer(500), TransientError, 3, "it answered 500"),
+        (Answer(429), TransientError, 3, "it asks to slow down (429)"),
+        (Answer(429, {"Retry-After": "31"}), TransientError, 1, "(429), and asks to wait 31 s"),
+        (Cut(), TransientError, 3, "cannot be reached or is busy"),
+        (Hang(), TransientError, 3, "no answer in time"),
         (Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}), RegistryDenied, 2, "docker login {host}"),
         (Answer(401, {"WWW-Authenticate": "Bearer"}), RegistryDenied, 2, "docker login {host}"),
         (Answer(403), RegistryDenied, 1, "AcrPull"),
@@ -133,7 +133,7 @@ async def test_one_that_asks_twice_to_wait_is_asked_a_third_time(shelf: Shelf, p
         image_id, layers = await manifest_layers(reference, digest, told.append, THIRTIETH)
         assert image_id and len(layers) == 2
     assert len(proxy.met) == 2
-    assert [event.text.rpartition("(429), ")[2] for event in told if isinstance(event, Said)] == [
+    assert [event.text.rpartition("(429), ")[2] for event in told if isinstance(event, Message)] == [
         f"and asks to wait 1 s; retrying in 1 s ({number} of 3)" for number in (2, 3)
     ]
 
@@ -148,7 +148,7 @@ async def test_what_a_build_can_do_without_is_not_asked_again_of_one_that_is_sil
 
 
 async def test_nobody_listens() -> None:
-    with pytest.raises(TryAgain, match="cannot be reached"):
+    with pytest.raises(TransientError, match="cannot be reached"):
         await asked(f"localhost:{closed_port()}")
 
 
@@ -172,7 +172,7 @@ async def test_a_blob_that_breaks_off_is_fetched_anew(proxy: Faulty, tmp_path: P
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 async def test_a_proxy_that_leads_nowhere_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, NOWHERE.format(port=closed_port()))
-    with pytest.raises(TryAgain) as caught:
+    with pytest.raises(TransientError) as caught:
         await asked("registry.invalid")
     text = str(caught.value)
     assert f"of ${name}: " in text and f"unset ${name}" in text and "$NO_PROXY" in text
@@ -182,7 +182,7 @@ async def test_a_proxy_that_leads_nowhere_is_named(name: str, monkeypatch: pytes
 async def test_a_host_of_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", NOWHERE.format(port=closed_port()))
     monkeypatch.setenv("NO_PROXY", ".invalid")
-    with pytest.raises(TryAgain) as caught:
+    with pytest.raises(TransientError) as caught:
         await asked("registry.invalid")
     assert "PROXY" not in str(caught.value)
 
@@ -198,14 +198,14 @@ async def test_a_proxy_of_another_kind_is_refused(value: str, monkeypatch: pytes
     monkeypatch.setenv("HTTPS_PROXY", value)
     with pytest.raises(UsageError) as caught:
         await asked("registry.invalid")
-    assert caught.value.where == "$HTTPS_PROXY"
+    assert caught.value.location == "$HTTPS_PROXY"
 
 
 async def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(UsageError, match="No such file") as caught:
         await asked("registry.invalid")
-    assert "$SSL_CERT_FILE" in str(caught.value.where)
+    assert "$SSL_CERT_FILE" in str(caught.value.location)
 
 
 # --- what builders say ----------------------------------------------------------------------------------------------
@@ -216,19 +216,19 @@ async def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) 
     [
         (
             'failed to do request: Put "http://h.io/v2/x/blobs/uploads/1?_state=secret": EOF',
-            TryAgain,
+            TransientError,
             "(h.io): the connection was cut",
         ),
         (
             "short read: expected 669 bytes but got 0: unexpected EOF",
-            TryAgain,
+            TransientError,
             "(h.io): it did not accept all the data",
         ),
-        ('Head "https://h.io/v2/x": dial tcp 1.2.3.4:443: i/o timeout', TryAgain, "no answer in time"),
-        ("registry https://h.io/ says: toomanyrequests: slow down", TryAgain, "it asks to slow down (429)"),
+        ('Head "https://h.io/v2/x": dial tcp 1.2.3.4:443: i/o timeout', TransientError, "no answer in time"),
+        ("registry https://h.io/ says: toomanyrequests: slow down", TransientError, "it asks to slow down (429)"),
         (
             'Get "https://h.io/v2/": proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused',
-            TryAgain,
+            TransientError,
             "HTTPS_PROXY",
         ),
         ("pull access denied: insufficient_scope: 401 Unauthorized", RegistryDenied, "docker login h.io"),
@@ -251,8 +251,8 @@ async def test_what_cannot_help_is_not_tried_again() -> None:
 
     async def work() -> None:
         tries.append(1)
-        raise TryAgain("the engine went away", after=None)
+        raise TransientError("the engine went away", after=None)
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(TransientError):
         await retry(work, [].append)
     assert len(tries) == 1

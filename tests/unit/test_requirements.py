@@ -105,14 +105,14 @@ def test_what_pip_takes_is_taken(tmp_path, text, names):
 )
 def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said):
     error = error_of(read, tmp_path, text)
-    assert isinstance(error, ProjectError) and said in error.what
-    assert error.where == f"{tmp_path}/requirements.txt:{line}"
+    assert isinstance(error, ProjectError) and said in error.message
+    assert error.location == f"{tmp_path}/requirements.txt:{line}"
     assert (
-        error.do
-        or "option" in error.what
-        or "is not a folder" in error.what
-        or "cannot be used here: " in error.what
-        or "include" in error.what
+        error.hint
+        or "option" in error.message
+        or "is not a folder" in error.message
+        or "cannot be used here: " in error.message
+        or "include" in error.message
     )
 
 
@@ -129,8 +129,8 @@ def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said
 )
 def test_passwords_are_refused_and_not_repeated(tmp_path, line):
     error = error_of(read, tmp_path, f"numpy==1\n{line}\n")
-    assert "password" in error.what and error.where == f"{tmp_path}/requirements.txt:2"
-    assert "--secret id=pip" in str(error.do)
+    assert "password" in error.message and error.location == f"{tmp_path}/requirements.txt:2"
+    assert "--secret id=pip" in str(error.hint)
     assert "hunter2" not in str(error)
 
 
@@ -141,14 +141,14 @@ def test_a_user_of_ssh_is_no_password(tmp_path):
 @pytest.mark.parametrize("data", [b"\xff\xfen\0u\0", b"\xe9", b"a\0b", b"PK\x03\x04\xff\xff"])
 def test_what_is_no_text_is_told(tmp_path, data):
     error = error_of(read, tmp_path, data)
-    assert "not a text file" in error.what and error.where == f"{tmp_path}/requirements.txt"
+    assert "not a text file" in error.message and error.location == f"{tmp_path}/requirements.txt"
 
 
 def test_missing_and_folders(tmp_path):
     for function in (read_requirements, read_apt):
-        assert "does not exist" in error_of(function, tmp_path / "absent").what
-        assert "is a folder" in error_of(function, tmp_path).what
-        assert error_of(function, tmp_path).where == str(tmp_path)
+        assert "does not exist" in error_of(function, tmp_path / "absent").message
+        assert "is a folder" in error_of(function, tmp_path).message
+        assert error_of(function, tmp_path).location == str(tmp_path)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
@@ -159,7 +159,7 @@ def test_any_text_is_a_file_or_one_clear_error(tmp_path_factory, text):
         try:
             found = function(path)
         except ProjectError as error:
-            assert error.exit_code == 2 and str(path) in str(error.where)
+            assert error.exit_code == 2 and str(path) in str(error.location)
         else:
             assert all(isinstance(name, str) and name for name in found)
 
@@ -219,14 +219,16 @@ def test_packages_are_taken(tmp_path, name):
 @pytest.mark.parametrize("name", BAD)
 def test_what_apt_would_take_for_something_else_is_refused(name):
     error = error_of(check_apt, ("curl", name))
-    assert isinstance(error, GraphError) and repr(name) in error.what and "NAME=VERSION" in str(error.do)
+    assert isinstance(error, GraphError) and repr(name) in error.message and "NAME=VERSION" in str(error.hint)
 
 
 @pytest.mark.parametrize("name", [name for name in BAD if name.strip() == name and name and " " not in name])
 def test_an_apt_file_with_such_a_word_is_refused(tmp_path, name):
     error = error_of(read_apt, make(tmp_path, {"apt.txt": f"curl\n\nvim {name}\n"}) / "apt.txt")
     assert isinstance(error, ProjectError)
-    assert error.where in (f"{tmp_path}/apt.txt:3", f"{tmp_path}/apt.txt") and "apt" in str(error) + str(error.do)
+    assert error.location in (f"{tmp_path}/apt.txt:3", f"{tmp_path}/apt.txt") and "apt" in str(error) + str(
+        error.hint
+    )
 
 
 def test_an_apt_file_may_have_several_on_a_line_and_the_same_twice(tmp_path):
@@ -235,7 +237,7 @@ def test_an_apt_file_may_have_several_on_a_line_and_the_same_twice(tmp_path):
 
 
 def test_what_is_no_name_at_all():
-    assert "not an apt package: 3" in error_of(check_apt, (3,)).what
+    assert "not an apt package: 3" in error_of(check_apt, (3,)).message
 
 
 def test_included_files_and_archives_travel(tmp_path):
@@ -259,7 +261,7 @@ def test_included_files_and_archives_travel(tmp_path):
 def test_an_included_file_that_is_a_link_is_refused(tmp_path):
     make(tmp_path, {"requirements.txt": "-r link.txt\n", "real.txt": "numpy\n"})
     (tmp_path / "link.txt").symlink_to("real.txt")
-    assert "is a link" in error_of(read_requirements, tmp_path / "requirements.txt").what
+    assert "is a link" in error_of(read_requirements, tmp_path / "requirements.txt").message
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_folders_of_archives_travel_and_nothing_else_in_them(tmp_path):
 def test_a_linked_archive_in_a_folder_of_archives_is_refused(tmp_path):
     make(tmp_path, {"requirements.txt": "-f wheels\n", "real.whl": "x", "wheels/a-1.0.whl": "->../real.whl"})
     error = error_of(read_requirements, tmp_path / "requirements.txt")
-    assert "'wheels/a-1.0.whl' is a link" in error.what and error.where == f"{tmp_path}/requirements.txt:1"
+    assert "'wheels/a-1.0.whl' is a link" in error.message and error.location == f"{tmp_path}/requirements.txt:1"
 
 
 # --- added by --pip -------------------------------------------------------------------------------------------------
@@ -341,18 +343,18 @@ def test_requirements_may_be_added(text):
 )
 def test_what_is_no_requirement_may_not_be_added(text, said):
     error = error_of(check_added, ["idna", text])
-    assert said in error.what and error.where == "--pip" and error.do
+    assert said in error.message and error.location == "--pip" and error.hint
 
 
 def test_a_password_in_what_is_added_is_refused_and_not_repeated():
     error = error_of(check_added, ["a @ https://me:hunter2@example.org/a.whl"])
-    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.do) and error.where == "--pip"
+    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.hint) and error.location == "--pip"
 
 
 def test_nothing_without_a_hash_is_added_to_a_file_with_hashes(tmp_path):
     hashed = read_requirements(make(tmp_path, {"r.txt": "a==1 --hash=sha256:00\n"}) / "r.txt")
     error = error_of(check_added, ["idna"], hashed)
-    assert "'idna' has no hash" in error.what and "r.txt" in error.what and error.where == "--pip"
+    assert "'idna' has no hash" in error.message and "r.txt" in error.message and error.location == "--pip"
     assert check_added([], hashed) == ()
 
 
@@ -361,6 +363,6 @@ def test_what_is_added_is_one_word_that_pip_takes_for_a_package(text):
     try:
         (word,) = check_added([text])
     except UsageError as error:
-        assert error.where == "--pip"
+        assert error.location == "--pip"
     else:
         assert not word.startswith(("-", ".", "/")) and word.isprintable() and Requirement(word).name

@@ -163,8 +163,8 @@ def test_the_inner_exit_code_is_the_first_that_is_told() -> None:
 def test_a_missing_module_names_the_line_and_the_requirement() -> None:
     frames = '  File "/var/azureml-app/score.py", line 1, in <module>\n    import cv2\n'
     cause = why_not_started(failed_script("ModuleNotFoundError: No module named 'cv2'", frames=frames), 111, locate)
-    assert (cause.code, cause.kind, cause.where) == (3, "import", "code/score.py:1")
-    assert "opencv-python-headless" in cause.do
+    assert (cause.code, cause.kind, cause.location) == (3, "import", "code/score.py:1")
+    assert "opencv-python-headless" in cause.hint
     assert cause.shown == (
         "code/score.py:1 in <module>",
         "    import cv2",
@@ -201,8 +201,8 @@ def test_a_missing_module_names_the_line_and_the_requirement() -> None:
 )  # fmt: skip
 def test_what_init_raised_is_explained(error: str, kind: str, what: str, do: str) -> None:
     cause = why_not_started(failed_script(error, called=True), 111, locate)
-    assert (cause.code, cause.kind, cause.where) == (3, kind, "code/score.py:7")
-    assert what in cause.what and do in cause.do
+    assert (cause.code, cause.kind, cause.location) == (3, kind, "code/score.py:7")
+    assert what in cause.message and do in cause.hint
     assert cause.shown[-1] in error
 
 
@@ -216,7 +216,7 @@ Traceback (most recent call last):
     raise RuntimeError("no") from error
 RuntimeError: no"""
     cause = why_not_started(failed_script(error, called=True), 111, locate)
-    assert cause.what == "init() raised RuntimeError: no" and cause.where == "code/score.py:9"
+    assert cause.message == "init() raised RuntimeError: no" and cause.location == "code/score.py:9"
 
 
 def test_noise_about_model_versions_is_no_cause() -> None:
@@ -228,20 +228,20 @@ def test_noise_about_model_versions_is_no_cause() -> None:
         "NotADirectoryError: [Errno 20] Not a directory: 'm.txt'",
     ]
     log = [*noise, *failed_script("ValueError: mine", called=True)]
-    assert why_not_started(log, 111, locate).what == "init() raised ValueError: mine"
+    assert why_not_started(log, 111, locate).message == "init() raised ValueError: mine"
 
 
 def test_a_script_without_run() -> None:
     line = "User script at /var/azureml-app/score.py does not have a run() function defined."
     log = failed_script(f"azureml_inference_server_http.server.user_script.UserScriptError: {line}")
     cause = why_not_started(log, 111, locate)
-    assert (cause.what, cause.where) == ("the entry script has no run()", "code/score.py")
+    assert (cause.message, cause.location) == ("the entry script has no run()", "code/score.py")
 
 
 @pytest.mark.parametrize("code", sorted(set(EXIT_CODES) - {3, 111}))
 def test_each_exit_code_of_the_contract_has_its_words(code: int) -> None:
     cause = why_not_started(["told why", f"Exit code {code} is not normal. Killing image."], 111, locate)
-    assert cause.code == code and EXIT_CODES[code] in cause.what
+    assert cause.code == code and EXIT_CODES[code] in cause.message
     assert "told why" in cause.shown
 
 
@@ -251,21 +251,21 @@ def test_pip_at_start_names_its_last_error() -> None:
         "ERROR: No matching distribution found for nope==9",
         "Exit code 95 is not normal. Killing image.",
     ]
-    assert why_not_started(log, 111, locate).what.endswith("No matching distribution found for nope==9")
+    assert why_not_started(log, 111, locate).message.endswith("No matching distribution found for nope==9")
 
 
 def test_other_ends() -> None:
     assert why_not_started([], 137, locate).kind == "memory"
-    assert "exit code 12" in why_not_started(["last words"], 12, locate).what
-    assert why_not_started([], None, locate).what == "the container ended before the server was ready"
+    assert "exit code 12" in why_not_started(["last words"], 12, locate).message
+    assert why_not_started([], None, locate).message == "the container ended before the server was ready"
 
 
 def test_not_ready_tells_what_it_waits_for() -> None:
     log = [*BANNER, stamp("azmlinfsrv.user_script", "I", "Invoking user's init function")]
-    assert why_not_ready(log, 20, locate).what == "init() still runs after 20 s"
-    assert "within 20 s" in why_not_ready(BANNER, 20, locate).what
+    assert why_not_ready(log, 20, locate).message == "init() still runs after 20 s"
+    assert "within 20 s" in why_not_ready(BANNER, 20, locate).message
     slow = [*log, stamp("gunicorn.error", "C", "WORKER TIMEOUT (pid:23)")]
-    assert "--env WORKER_TIMEOUT" in why_not_ready(slow, 400, locate).do
+    assert "--env WORKER_TIMEOUT" in why_not_ready(slow, 400, locate).hint
 
 
 def test_workers_that_die_are_seen_at_once() -> None:
@@ -279,7 +279,7 @@ def test_workers_that_die_are_seen_at_once() -> None:
             log.add(line)
     assert log.dying.is_set()
     cause = why_not_ready(list(log.lines), 9, locate)
-    assert (cause.kind, cause.where) == ("crash", "code/score.py:3") and "SIGSEGV" in cause.what
+    assert (cause.kind, cause.location) == ("crash", "code/score.py:3") and "SIGSEGV" in cause.message
     killed = stamp("gunicorn.error", "E", "Worker (pid:9) was sent SIGKILL! Perhaps out of memory?")
     assert why_not_ready([killed], 9, locate).kind == "memory"
 
@@ -289,14 +289,14 @@ def test_an_answer_that_json_cannot_say() -> None:
            '  File "/usr/lib/python3.11/json/encoder.py", line 180, in default',
            "TypeError: Object of type ndarray is not JSON serializable", ""]  # fmt: skip
     cause = why_not_scored(log, locate)
-    assert cause and cause.kind == "answer" and ".tolist()" in cause.do
+    assert cause and cause.kind == "answer" and ".tolist()" in cause.hint
     assert why_not_scored(BANNER, locate) is None
 
 
 def test_a_syntax_error_has_its_line() -> None:
     frames = '  File "/var/azureml-app/score.py", line 3\n    def init(:\n             ^\n'
     cause = why_not_started(failed_script("SyntaxError: invalid syntax", frames=frames), 111, locate)
-    assert (cause.kind, cause.where) == ("script", "code/score.py:3")
+    assert (cause.kind, cause.location) == ("script", "code/score.py:3")
 
 
 @given(st.lists(st.text(max_size=40), max_size=30))
@@ -442,7 +442,7 @@ def test_smoke_stands_alone_or_has_a_value(words: list[str], smoke: str | None, 
 def test_both_flags_contradict(tmp_path: Path) -> None:
     found = project(tmp_path)
     with pytest.raises(UsageError, match="contradict"):
-        gate(found, graph_of(found), "score", True, builder="dagger", push=True, note=print)
+        gate(found, graph_of(found), "score", True, builder="dagger", push=True, warning=print)
 
 
 @pytest.mark.parametrize(

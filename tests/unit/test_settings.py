@@ -124,7 +124,7 @@ def test_what_flags_add_is_theirs_and_the_rest_the_file_s(tmp_path, name):
     added = {"pip": "six", "apt": "curl", "env": "A=1", "label": "a=1", "secret": "id=netrc,env=A"}[name]
     text = in_file(record) if record.key else ""
     root = make(tmp_path, {"code/score.py": SCORE, FILE_NAME: text})
-    sources = load_project(root, Options(**{name: (added,)})).sources
+    sources = load_project(root, Options(**{name: (added,)})).origins
     begins = {"label": "labels", "secret": "secrets"}.get(name, name)
     ours = {key: value for key, value in sources.items() if key.partition(".")[0] == begins}
     values = [value for key, value in ours.items() if "." in key]
@@ -220,7 +220,7 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value
     variable = str(BUILD_SETTINGS[name].variable)
     monkeypatch.setenv(variable, value)
     error = error_of(said_of, tmp_path)
-    assert isinstance(error, UsageError) and error.where == f"${variable}"
+    assert isinstance(error, UsageError) and error.location == f"${variable}"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value
 )
 def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
     error = error_of(said_of, make(tmp_path, {FILE_NAME: f"[build]\n{text}\n"}))
-    assert isinstance(error, UsageError) and error.where == f"{FILE_NAME}:2" and said in error.what
+    assert isinstance(error, UsageError) and error.location == f"{FILE_NAME}:2" and said in error.message
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
 )
 def test_a_wrong_type_is_told_with_its_line(tmp_path, text, said):
     error = error_of(read_project_file, make(tmp_path, {FILE_NAME: f"[build]\n{text}\n"}))
-    assert isinstance(error, ProjectError) and (error.what, error.where) == (said, f"{FILE_NAME}:2")
+    assert isinstance(error, ProjectError) and (error.message, error.location) == (said, f"{FILE_NAME}:2")
 
 
 # --- a project's file and the machine of its user -----------------------------------------------------------------
@@ -263,15 +263,15 @@ def test_a_file_may_not_choose_the_engine_that_files_and_secrets_go_to(tmp_path,
     header = "[tool.dagger-aml.build]" if name == "pyproject.toml" else "[build]"
     root = make(tmp_path, {"code/score.py": SCORE, name: f"{header}\nengine = 'tcp://203.0.113.1:1'\n"})
     error = error_of(load_project, root)
-    assert error.where == f"{name}:2" and "build.engine cannot stand in a file" in error.what
-    assert error.do == "Set it with --engine or $DAGGER_AML_ENGINE."
+    assert error.location == f"{name}:2" and "build.engine cannot stand in a file" in error.message
+    assert error.hint == "Set it with --engine or $DAGGER_AML_ENGINE."
     assert said_of(root)["engine"] is None
 
 
 def test_nor_may_a_file_that_it_extends(tmp_path):
     make(tmp_path, {"up.toml": "[build]\nengine = 'tcp://203.0.113.1:1'\n"})
     root = make(tmp_path / "p", {FILE_NAME: "extends = '../up.toml'\n"})
-    assert error_of(read_project_file, root).where == "up.toml:2"
+    assert error_of(read_project_file, root).location == "up.toml:2"
 
 
 def test_every_key_of_a_build_but_the_engine_s_may_be_extended(tmp_path):

@@ -28,7 +28,7 @@ from dagger_aml.building.placeholders import filled, placeholders
 from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
-from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred, ignore
+from dagger_aml.events import Event, Message, StepDone, StepStarted, Transferred, ignore
 from dagger_aml.graph.base import From
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.model import Project
@@ -50,8 +50,8 @@ class Fake:
     def with_events(self, on_event: Any) -> Fake:
         return evolve(self, on_event=on_event)
 
-    async def ask(self, base: From, paths: object) -> tuple[str, BaseFacts]:
-        return "sha256:" + "0" * 64, BaseFacts(source="asked")
+    async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
+        return "sha256:" + "0" * 64, BaseFacts(source="probed")
 
     async def image(self, plan: Plan, *, title: str = "") -> Any:
         self.said.append(title)
@@ -66,7 +66,7 @@ class Fake:
             if does == "group":
                 raise ExceptionGroup("tasks", [BuildError("in a group", step="serve")])
             if does == "gone":
-                raise EngineGone("the engine went away", where="pip")
+                raise EngineGone("the engine went away", location="pip")
             if does == "bug":
                 raise ZeroDivisionError
             if does == "signal":
@@ -98,7 +98,7 @@ def fake(monkeypatch):
 
     @asynccontextmanager
     async def opened(name: str, progress: Progress, **_: Any) -> Any:
-        progress.on_event(Said(f"opened {name}"))
+        progress.on_event(Message(f"opened {name}"))
         yield builder
 
     monkeypatch.setattr(build_module, "opened", opened)
@@ -145,8 +145,8 @@ def test_other_braces_are_refused(text):
 
 def test_a_project_without_version_is_named():
     error = error_of(filled, "r/{name}:{version}", of("a"), "-t")
-    assert "project a has no value for it" in error.what and 'version = "1.0" in /x/dagger-aml.toml' in (
-        error.do or ""
+    assert "project a has no value for it" in error.message and 'version = "1.0" in /x/dagger-aml.toml' in (
+        error.hint or ""
     )
 
 
@@ -168,7 +168,7 @@ def test_a_project_without_version_is_named():
 )
 def test_where_the_version_is_from(tmp_path, files, version, source):
     found = load_project(make(tmp_path / "p", {"code/score.py": SCORE, **files}))
-    assert (found.version, found.sources.get("version")) == (version, source)
+    assert (found.version, found.origins.get("version")) == (version, source)
 
 
 @pytest.mark.parametrize("version", ["", "../1", "1 2", "a/b", "-1", "1\\u0000"])
@@ -390,8 +390,8 @@ def test_a_builder_tells_another_and_knows_its_bases():
     builder = LocalBuilder(Buildah("buildkit"))
     told: list[Event] = []
     other = builder.with_events(told.append)
-    other.on_event(Said("x"))
-    assert told == [Said("x")] and builder.on_event is not other.on_event
+    other.on_event(Message("x"))
+    assert told == [Message("x")] and builder.on_event is not other.on_event
     assert other._bases is builder._bases
 
 
@@ -454,12 +454,12 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Progress("tty") as progress:
-        progress.on_event(Said("opened"))
+        progress.on_event(Message("opened"))
         a, b = progress.of("a"), progress.of("b")
         a.on_event(StepStarted("apt", 1, 2))
         b.on_event(StepStarted("model", 2, 3))
         b.on_event(Transferred("sent", "model", 5_000_000, 9_000_000))
-        progress.note("worth knowing")
+        progress.warn("worth knowing")
         shown = screen(terminal.getvalue())
         assert shown[:2] == ["opened", "dagger-aml: warning: worth knowing"]
         assert [re.sub(r" . \d s$", "", line) for line in shown[2:]] == [
@@ -468,7 +468,7 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
         ]
         a.on_event(StepDone("apt", 1, 2, 1.0, True))
         assert [line.split(":")[0] for line in screen(terminal.getvalue())[2:]] == ["a", "b"]
-        a.on_event(Said("pushing r/a:1"))
+        a.on_event(Message("pushing r/a:1"))
         time.sleep(0.5)
         shown = screen(terminal.getvalue())
         assert shown[2:4] == ["a: [1/2] apt  CACHED", "a: pushing r/a:1"]
@@ -492,13 +492,13 @@ def test_more_projects_than_the_terminal_has_lines(monkeypatch):
     with Progress("tty") as progress:
         for number in range(40):
             progress.of(f"p{number}").on_event(StepStarted("x" * 200, 1, 1))
-        progress.note("n")
+        progress.warn("n")
         shown = screen(terminal.getvalue())
         assert len(shown) == 1 + 23 and all(len(line) < 80 for line in shown)
     assert screen(terminal.getvalue())[1:] == [""]
 
 
 def test_no_placeholder_s_error_is_about_the_wrong_flag():
-    assert error_of(placeholders, "{x}", "--iidfile").where == "--iidfile"
+    assert error_of(placeholders, "{x}", "--iidfile").location == "--iidfile"
     with pytest.raises(UsageError):
         placeholders("}", "-o")

@@ -18,7 +18,7 @@ from dagger_aml.backends.dagger import spans as spans_module
 from dagger_aml.backends.dagger.spans import Spans, Work, received
 from dagger_aml.backends.dagger.timeline import Timeline, pushing
 from dagger_aml.backends.transfers import Reading, growing
-from dagger_aml.events import Event, Said, StepDone, StepStarted, Transferred
+from dagger_aml.events import Event, Message, StepDone, StepStarted, Transferred
 from dagger_aml.policy import Policy
 
 RECORDED = Path(__file__).parent / "spans"
@@ -172,12 +172,12 @@ async def test_events_keep_their_order_though_spans_come_late():
         (work,) = spans._works.values()
     async with line.step("copy", 2, 2, call=COPY):
         pass
-    line.tell(Said("more"))
+    line.tell(Message("more"))
     assert told == [StepStarted("words", 1, 2)], "the rest waits for the first step's spans"
     recorded = after("second")[0]
     work.spans.update(recorded.spans)
     await line.settle()
-    assert [type(each) for each in told] == [StepStarted, StepDone, StepStarted, StepDone, Said]
+    assert [type(each) for each in told] == [StepStarted, StepDone, StepStarted, StepDone, Message]
     done = told[1]
     assert isinstance(done, StepDone)
     assert done == StepDone("words", 1, 2, recorded.seconds or -1, cached=True)

@@ -69,7 +69,7 @@ def test_base():
 
 def test_a_second_base_and_an_unknown_one_are_refused():
     error = wrong(base, "b:1")
-    assert "already has a base" in error.what and "example.org/base:1" in str(error.do)
+    assert "already has a base" in error.message and "example.org/base:1" in str(error.hint)
     assert isinstance(wrong(base, "minimal-py3-inference", graph=Graph()), UsageError)
     assert isinstance(wrong(base, "a\nb", graph=Graph()), GraphError)
 
@@ -94,12 +94,12 @@ def test_no_packages_are_no_step():
 
 @pytest.mark.parametrize("names", [["-o=x"], ["a b"], ["$(id)"], "curl", [3]])
 def test_apt_refuses_what_is_no_package(names):
-    assert "not an apt package" in wrong(apt, names).what
+    assert "not an apt package" in wrong(apt, names).message
 
 
 def test_no_apt_names_the_recipe_that_can():
     error = wrong(no_apt, ["libgomp1", "curl"])
-    assert isinstance(error, ProjectError) and "libgomp1 curl" in error.what and "extended" in str(error.do)
+    assert isinstance(error, ProjectError) and "libgomp1 curl" in error.message and "extended" in str(error.hint)
 
 
 # --- pip ------------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_a_file_without_packages_is_no_step(tmp_path):
 
 def test_pip_refuses_a_missing_file(tmp_path):
     error = wrong(pip, tmp_path / "absent.txt")
-    assert "does not exist" in error.what and error.where == str(tmp_path / "absent.txt")
+    assert "does not exist" in error.message and error.location == str(tmp_path / "absent.txt")
 
 
 # --- code -----------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_code_leaves_other_parts_out(folder):
 
 def test_code_notes_what_cannot_be_told(folder):
     make(folder, {"score.py": "from lib.a import *\n"})
-    assert "may come from" in step(code, folder).notes[0]
+    assert "may come from" in step(code, folder).warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,12 @@ def test_code_notes_what_cannot_be_told(folder):
 )
 def test_code_refuses_a_wrong_script(folder, script, said):
     error = wrong(code, folder, script=script)
-    assert isinstance(error, ProjectError) and said in error.what and error.where and error.do
+    assert isinstance(error, ProjectError) and said in error.message and error.location and error.hint
 
 
 def test_code_refuses_what_is_no_folder(folder):
-    assert "does not exist" in wrong(code, folder / "absent").what
-    assert "a file, not a folder" in wrong(code, folder / "score.py").what
+    assert "does not exist" in wrong(code, folder / "absent").message
+    assert "a file, not a folder" in wrong(code, folder / "score.py").message
 
 
 @pytest.mark.parametrize("below", ["../x", "/x", "a//b", "a\nb", ".", "a/"])
@@ -274,7 +274,7 @@ def test_two_models_in_one_place_are_refused(models, others, source):
     for name in others:
         graph = step(model, Model(models / "m", name), graph=graph)
     error = wrong(model, Model(models / "two.joblib", "same"), graph=graph)
-    assert "two models go to" in error.what and error.where == "model same" and error.do
+    assert "two models go to" in error.message and error.location == "model same" and error.hint
 
 
 @pytest.mark.parametrize("flat_first", [True, False])
@@ -283,25 +283,25 @@ def test_a_flat_model_is_alone(models, flat_first, source):
     first = Model(models / source, "a", flat=flat_first)
     second = Model(models / "two.joblib", "b", flat=not flat_first)
     error = wrong(model, second, graph=step(model, first))
-    assert "must be the only one" in error.what and error.where == "model b" and error.do
+    assert "must be the only one" in error.message and error.location == "model b" and error.hint
 
 
 def test_a_model_that_is_missing_or_empty(models):
     error = wrong(model, Model(models / "empty", "x"))
-    assert isinstance(error, ProjectError) and "empty" in error.what and error.where == str(models / "empty")
-    assert "does not exist" in wrong(model, Model(models / "absent", "x")).what
+    assert isinstance(error, ProjectError) and "empty" in error.message and error.location == str(models / "empty")
+    assert "does not exist" in wrong(model, Model(models / "absent", "x")).message
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a b", "a\nb", "-a", "é", "a" * 256, "$x", None])
 def test_model_names_and_versions(name):
     error = error_of(Model, Path("m"), name)
-    assert isinstance(error, GraphError) and "model name" in error.what and error.do
-    assert "model version" in error_of(Model, Path("m"), "m", name).what
+    assert isinstance(error, GraphError) and "model name" in error.message and error.hint
+    assert "model version" in error_of(Model, Path("m"), "m", name).message
 
 
 def test_a_model_with_a_hostile_file_name_is_refused_or_kept(tmp_path):
     (tmp_path / "a\nb").write_text("x")
-    assert "line break" in wrong(model, Model(tmp_path / "a\nb", "m")).what
+    assert "line break" in wrong(model, Model(tmp_path / "a\nb", "m")).message
     (tmp_path / "m").mkdir()
     (tmp_path / "m/a\nb").write_text("x")
     assert step(model, Model(tmp_path / "m", "m")).layers[0].source.entries[0].path == "a\nb"
@@ -313,7 +313,7 @@ def test_a_model_with_a_hostile_file_name_is_refused_or_kept(tmp_path):
 def test_env_and_labels():
     graph = step(labels, {"a": "1"}, graph=step(env, {"WORKER_COUNT": "2", "OWN": "x"}))
     assert dict(graph.config.env) == {"WORKER_COUNT": "2", "OWN": "x"} and graph.config.labels == {"a": "1"}
-    assert graph.notes == () and graph.layers == ()
+    assert graph.warnings == () and graph.layers == ()
 
 
 @pytest.mark.parametrize(
@@ -327,18 +327,18 @@ def test_env_and_labels():
     ],
 )
 def test_near_misses_of_azure_mls_names_are_noted(name, meant):
-    (note,) = step(env, {name: "x"}).notes
+    (note,) = step(env, {name: "x"}).warnings
     assert name in note and f"did you mean {meant}?" in note
 
 
 @pytest.mark.parametrize("name", [*sorted(contract.VARIABLES), "MY_OWN", "AZUREML_SOMETHING_ELSE_ENTIRELY", "PATH"])
 def test_other_names_are_not(name):
-    assert step(env, {name: "relative"}).notes == ()
+    assert step(env, {name: "relative"}).warnings == ()
 
 
 def test_env_refuses_an_absolute_entry_script():
     error = wrong(env, {"AZUREML_ENTRY_SCRIPT": "/var/azureml-app/score.py"})
-    assert "must be relative" in error.what and error.where == "env" and error.do
+    assert "must be relative" in error.message and error.location == "env" and error.hint
 
 
 @pytest.mark.parametrize("one", contract.EXCLUSIVE_EXTRAS)
@@ -349,7 +349,7 @@ def test_of_the_ways_to_add_packages_one_is_set(one, two):
         return
     error = wrong(env, {one: "x"}, graph=step(env, {two: "y"}))
     first = min(one, two, key=contract.EXCLUSIVE_EXTRAS.index)
-    assert one in error.what and two in error.what and f"reads only {first}" in error.what and error.do
+    assert one in error.message and two in error.message and f"reads only {first}" in error.message and error.hint
 
 
 # --- packages -------------------------------------------------------------------------------------------------------
@@ -382,13 +382,13 @@ def test_packages_by_pythonpath_need_nothing_of_the_start_script(tmp_path, with_
     graph = step(packages, tmp_path / "requirements.txt", graph=with_code, via="pythonpath")
     assert graph.needs == () and "AZUREML_EXTRA_PYTHON_LIB_PATH" not in graph.config.env
     assert graph.config.env["PYTHONPATH"] == FromBase("pythonpath", before=f"{APP}/sub/python-packages")
-    assert "unknown value of `via`" in wrong(packages, tmp_path / "requirements.txt", via="magic").what
+    assert "unknown value of `via`" in wrong(packages, tmp_path / "requirements.txt", via="magic").message
 
 
 def test_packages_refuse_an_empty_file(tmp_path):
     make(tmp_path, {"requirements.txt": "\n"})
     error = wrong(packages, tmp_path / "requirements.txt")
-    assert "no packages" in error.what and error.where == str(tmp_path / "requirements.txt")
+    assert "no packages" in error.message and error.location == str(tmp_path / "requirements.txt")
 
 
 _SITE = {
@@ -439,7 +439,7 @@ def test_an_own_folder_for_two_pythons_can_please_neither(tmp_path):
 )
 def test_an_own_folder_that_cannot_work_elsewhere_is_refused(tmp_path, files, said):
     error = wrong(packages_folder, make(tmp_path / "libs", {**_SITE, **files}), "libs")
-    assert said in error.what and error.where
+    assert said in error.message and error.location
 
 
 def test_harmless_hooks_are_no_reason_to_refuse(tmp_path):
@@ -448,16 +448,16 @@ def test_harmless_hooks_are_no_reason_to_refuse(tmp_path):
 
 
 def test_a_windows_folder_is_refused(tmp_path):
-    assert "Windows" in wrong(packages_folder, make(tmp_path / "Lib/site-packages", _SITE), "libs").what
+    assert "Windows" in wrong(packages_folder, make(tmp_path / "Lib/site-packages", _SITE), "libs").message
 
 
 @pytest.mark.parametrize("name", ["/libs", "../libs", "a/../../libs"])
 def test_an_own_folder_stays_beside_the_script(tmp_path, name):
-    assert "must lie in the project" in wrong(packages_folder, make(tmp_path / "libs", _SITE), name).what
+    assert "must lie in the project" in wrong(packages_folder, make(tmp_path / "libs", _SITE), name).message
 
 
 def test_an_own_folder_that_is_missing(tmp_path):
-    assert "does not exist" in wrong(packages_folder, tmp_path / "libs", "libs").what
+    assert "does not exist" in wrong(packages_folder, tmp_path / "libs", "libs").message
 
 
 def test_startup_packages_lie_beside_the_script_under_their_own_name(tmp_path, with_code):
@@ -466,7 +466,7 @@ def test_startup_packages_lie_beside_the_script_under_their_own_name(tmp_path, w
     made = graph.layers[-1]
     assert (made.dest, made.kind, made.uid, made.gid) == (f"{APP}/sub/whatever.txt", "file", 0, 0)
     assert graph.config.env["AZUREML_EXTRA_REQUIREMENTS_TXT"] == "whatever.txt"
-    assert [need.fact for need in graph.needs] == ["extras"] and "every start" in graph.notes[-1]
+    assert [need.fact for need in graph.needs] == ["extras"] and "every start" in graph.warnings[-1]
     assert not [layer for layer in graph.layers if isinstance(layer, Run)], "nothing is installed when it is built"
 
 
@@ -475,14 +475,14 @@ def test_startup_packages_that_the_code_brings_are_not_copied_twice(folder):
     graph = step(code, folder)
     assert len(step(startup_packages, folder / "requirements.txt", graph=graph).layers) == 1
     error = wrong(startup_packages, folder / "sub/requirements.txt", graph=graph)
-    assert "a different file" in error.what and error.where == str(folder / "sub/requirements.txt")
+    assert "a different file" in error.message and error.location == str(folder / "sub/requirements.txt")
 
 
 def test_ways_to_add_packages_exclude_each_other(tmp_path, with_code):
     make(tmp_path, {"requirements.txt": "numpy==1.0\n"})
     for one, two in ((packages, startup_packages), (startup_packages, packages)):
         graph = step(one, tmp_path / "requirements.txt", graph=with_code)
-        assert "both set" in wrong(two, tmp_path / "requirements.txt", graph=graph).what
+        assert "both set" in wrong(two, tmp_path / "requirements.txt", graph=graph).message
 
 
 # --- run and copy ---------------------------------------------------------------------------------------------------
@@ -504,11 +504,11 @@ def test_copy(tmp_path):
     tree, file = (step(copy, tmp_path / name, "/a", uid=5, gid=6).layers[0] for name in ("d", "f"))
     assert (tree.kind, file.kind, tree.uid, file.gid) == ("tree", "file", 5, 6)
     assert isinstance(tree.source, Local)
-    assert "does not exist" in wrong(copy, tmp_path / "absent", "/a").what
-    assert "absolute" in wrong(copy, b"", "a").what
+    assert "does not exist" in wrong(copy, tmp_path / "absent", "/a").message
+    assert "absolute" in wrong(copy, b"", "a").message
     os.mkfifo(tmp_path / "d/pipe")
     error = wrong(copy, tmp_path / "d", "/a")
-    assert "FIFO" in error.what and error.where == "copy /a"
+    assert "FIFO" in error.message and error.location == "copy /a"
 
 
 def test_steps_leave_their_graph_alone(tmp_path, folder):

@@ -85,8 +85,8 @@ class _Builder:
     name: str = "fake"
     on_event: Any = ignore
 
-    async def ask(self, base: From, paths: object) -> tuple[str, BaseFacts]:
-        return "sha256:" + "0" * 64, BaseFacts(source="asked")
+    async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
+        return "sha256:" + "0" * 64, BaseFacts(source="probed")
 
     async def image(self, plan: object, *, title: str) -> Any:
         self.id = title

@@ -23,9 +23,9 @@ from ... import contract
 from ...base.facts import BaseFacts, of_config, prefixes
 from ...base.probe import from_probe, probe_argv, probe_stdin
 from ...errors import EngineGone
-from ...events import OnEvent, Said, Transferred, ignore
+from ...events import Message, OnEvent, Transferred, ignore
 from ...fs.stamps import unchanged
-from ...fs.temporary import workplace
+from ...fs.temporary import temporary_directory
 from ...fs.tree import is_file
 from ...graph.base import From, Given
 from ...graph.graph import Built, Copy, Run
@@ -105,9 +105,9 @@ class Engine:
         made.on_event = on_event
         return made
 
-    async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.base.Builder`)."""
-        self.on_event(Said(f"probing the base image {base.pinned}"))
+        self.on_event(Message(f"probing the base image {base.pinned}"))
         container = await self._from(base)
         if base.archive or isinstance(base, Given):
             # Of no registry, so nobody knows how long it takes.
@@ -164,7 +164,7 @@ class Engine:
         env = {await each.name(): await each.value() for each in await container.env_variables()}
         onbuild, volumes = (None, None) if isinstance(base, Given) else await triggers_of(base, digest, self.policy)
         return digest, BaseFacts(
-            source="asked",
+            source="probed",
             user=await container.user(),
             workdir=await container.workdir() or "/",
             environment=env.get(contract.ENVIRONMENT_PATH),
@@ -228,8 +228,8 @@ class Engine:
 
     async def _import(self, base: From) -> dagger.Container:
         """Send an image of this machine to the engine. It wants a tar: another is written unless the base is one."""
-        self.on_event(Said(f"sending {base.archive} to the engine"))
-        with workplace() as work:
+        self.on_event(Message(f"sending {base.archive} to the engine"))
+        with temporary_directory() as work:
             tar = oci_layout.whole_tar(base)
             if tar is None:
                 tar = work / "base.tar"

@@ -23,9 +23,9 @@ import anyio.to_thread
 from attrs import evolve, frozen
 
 from ...errors import DaggerAmlError, EngineGone, EngineNotFound
-from ...events import OnEvent, Said, ignore
+from ...events import Message, OnEvent, ignore
 from ...policy import DEFAULT, Policy
-from ...text import masked
+from ...text import redact_url
 from ..store import docker_answers
 from .address import TESTED, check_address
 from .builder import Engine
@@ -61,17 +61,17 @@ class _Session:
 
 
 @frozen
-class Reached:
+class Connected:
     """An engine that answers.
 
     :param way: which it is: an existing session, the engine at an address, one in Docker.
-    :param tried: the ways that were tried before and led nowhere, each with why.
+    :param attempts: the ways that were tried before and led nowhere, each with why.
     :param named_by: the flag or the variable that names it; empty where none does.
     """
 
     engine: Engine
     way: str
-    tried: tuple[str, ...]
+    attempts: tuple[str, ...]
     named_by: str = ""
 
 
@@ -133,7 +133,7 @@ async def reach(
     no_cache: bool = False,
     on_event: OnEvent = ignore,
     policy: Policy = DEFAULT,
-) -> AsyncIterator[Reached]:
+) -> AsyncIterator[Connected]:
     """Connect as :func:`connect` does, and tell by which way.
 
     :param engine_timeout: as there; with 0 nothing is downloaded and no engine started.
@@ -142,27 +142,29 @@ async def reach(
     if engine is not None:
         check_address(engine)
         ways = (partial(_engine_at, engine),)
-    tried: list[str] = []
+    attempts: list[str] = []
     async with AsyncExitStack() as stack:
         asked = _Asked(stack, engine_timeout, policy, on_event)
         for way in ways:
             try:
                 session = await way(asked)
             except _NoAnswer as error:
-                tried.append(str(error))
+                attempts.append(str(error))
                 continue
             try:
                 with anyio.fail_after(session.deadline_seconds):
                     client = await _client(asked, session, no_cache)
             except _NoAnswer as error:
-                tried.append(str(error))
+                attempts.append(str(error))
                 continue
             except TimeoutError:
-                tried.append(f"the session at port {session.port} does not answer")
+                attempts.append(f"the session at port {session.port} does not answer")
                 continue
-            yield Reached(client, session.way, tuple(tried), "--engine" if engine is not None else session.named_by)
+            yield Connected(
+                client, session.way, tuple(attempts), "--engine" if engine is not None else session.named_by
+            )
             return
-        raise _not_found(tried, engine)
+        raise _not_found(attempts, engine)
 
 
 async def _existing_session(asked: _Asked) -> _Session:
@@ -192,7 +194,7 @@ async def _named_engine(asked: _Asked) -> _Session:
 async def _engine_at(address: str, asked: _Asked) -> _Session:
     """A session of the engine at an address; one to be started gets the time for it."""
     url = urlsplit(address)
-    way = f"the engine at {masked(address)}"
+    way = f"the engine at {redact_url(address)}"
     within = asked.policy.engine_answer_timeout_seconds
     if url.scheme == "unix":
         await _answers(way, url.path or url.netloc, hello=_HELLO, seconds=within)
@@ -214,7 +216,7 @@ async def _engine_in_docker(asked: _Asked) -> _Session:
     if not asked.start_seconds:
         raise _NoAnswer("an engine in Docker: not started, because --engine-timeout allows no time for it")
     cli = os.environ.get(CLI_BIN) or await _downloaded_cli(asked)
-    asked.on_event(Said("starting a Dagger engine in Docker; the first start includes the download"))
+    asked.on_event(Message("starting a Dagger engine in Docker; the first start includes the download"))
     answers = asked.policy.session_deadline_seconds + asked.start_seconds
     return await _spawned(asked, cli, "an engine in Docker", asked.start_seconds, answers)
 
@@ -252,7 +254,7 @@ async def _downloaded_cli(asked: _Asked) -> str:
     import dagger
     from dagger.provisioning._download import Downloader
 
-    asked.on_event(Said("downloading the Dagger CLI from dl.dagger.io"))
+    asked.on_event(Message("downloading the Dagger CLI from dl.dagger.io"))
     try:
         with anyio.fail_after(asked.start_seconds):
             path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
@@ -357,8 +359,8 @@ async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
     )
 
 
-def _not_found(tried: list[str], named: str | None) -> DaggerAmlError:
-    lines = ["Tried:", *(f"- {each}" for each in tried), "To get an engine:"]
+def _not_found(attempts: list[str], named: str | None) -> DaggerAmlError:
+    lines = ["Tried:", *(f"- {each}" for each in attempts), "To get an engine:"]
     lines += (
         [f"- remove --engine: dagger-aml then tries the engine that ${RUNNER_HOST} names, or Docker; or"]
         if named
@@ -371,5 +373,5 @@ def _not_found(tried: list[str], named: str | None) -> DaggerAmlError:
         "- build without an engine: `--with docker`, `--with podman` or `--with buildah`; or",
         "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
     ]
-    what = "the engine that --engine names does not answer" if named else "no Dagger engine answers"
-    return EngineNotFound(what, tried=tuple(tried), do="\n".join(lines))
+    message = "the engine that --engine names does not answer" if named else "no Dagger engine answers"
+    return EngineNotFound(message, attempts=tuple(attempts), hint="\n".join(lines))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import dagger
 
 from ...errors import BuildError, DaggerAmlError, EngineGone, UsageError
-from ...oci.messages import Peer, location, said_by_registry
+from ...oci.messages import Peer, location_of, said_by_registry
 from ..secret_files import SecretFiles
 
 _NO_SESSION = (
@@ -40,15 +40,15 @@ def meaning(error: Exception, peer: Peer | str, files: SecretFiles | None = None
         output = "\n".join(part for part in (error.stdout, error.stderr) if part)
         return BuildError(
             f"the command ended with exit code {error.exit_code}",
-            step=location(peer),
+            step=location_of(peer),
             command=tuple(error.command),
-            output=files.hidden(output) if files else output,
-            do=files.proxy_advice(output) if files else None,
+            output=files.redact(output) if files else output,
+            hint=files.proxy_advice(output) if files else None,
         )
     if isinstance(error, dagger.QueryError):
         return _from_engine(peer, str(error))
     if isinstance(error, dagger.ClientConnectionError | dagger.TransportError):
-        return engine_gone(location(peer), str(error))
+        return engine_gone(location_of(peer), str(error))
     return None
 
 
@@ -57,15 +57,15 @@ def engine_gone(step: str, reason: str) -> EngineGone:
     status = re.search(r"'([45]\d\d [^']+)'", reason)
     return EngineGone(
         f"the connection to the Dagger engine was lost ({status[1] if status else first_line(reason)})",
-        where=step,
-        do="Run the same command again when an engine answers (check with `dagger-aml doctor`). Steps in the "
+        location=step,
+        hint="Run the same command again when an engine answers (check with `dagger-aml doctor`). Steps in the "
         "engine's cache do not run again. The engine's log may show why it stopped.",
         after=None,
     )
 
 
 def _from_engine(peer: Peer | str, message: str) -> DaggerAmlError:
-    step = location(peer)
+    step = location_of(peer)
     text = re.sub(r" \[traceparent:[^\]]*\]", "", message)
     if re.search(_NO_SESSION, text):
         return engine_gone(step, text)
@@ -73,7 +73,7 @@ def _from_engine(peer: Peer | str, message: str) -> DaggerAmlError:
     if known:
         return known
     if re.search(r"no such file or directory|permission denied", text) and "/" in text:
-        return UsageError(first_line(text), where=step)
+        return UsageError(first_line(text), location=step)
     return BuildError(first_line(text), step=step, output=text if "\n" in text else "")
 
 

@@ -13,8 +13,8 @@ import dagger
 from attrs import evolve
 
 from ...errors import EngineGone
-from ...events import OnEvent, Said
-from ...fs.temporary import workplace
+from ...events import Message, OnEvent
+from ...fs.temporary import temporary_directory
 from ...oci.docker_archive import name_in_tar, read_tar
 from ...oci.messages import Peer
 from ...oci.model import Layer
@@ -61,7 +61,7 @@ class DaggerImage:
 
     async def publish(self, reference: str) -> Result:
         """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
-        self.on_event(Said(f"pushing {reference}"))
+        self.on_event(Message(f"pushing {reference}"))
         peer = Peer("push", reference)
         talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
         if self._gone:
@@ -81,7 +81,7 @@ class DaggerImage:
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write a tar in both Docker's and OCI's form, or of type ``oci`` in the latter alone."""
         output = as_export(output)
-        self.on_event(Said(f"writing {output.path}"))
+        self.on_event(Message(f"writing {output.path}"))
         return await self._written(output, references)
 
     async def _written(self, output: Export, references: Sequence[str]) -> Result:
@@ -111,8 +111,8 @@ class DaggerImage:
         from ..store import image_store, load_tar
 
         store = await image_store(self.policy)
-        self.on_event(Said(f"loading {reference} into {store}"))
-        with workplace() as work:
+        self.on_event(Message(f"loading {reference} into {store}"))
+        with temporary_directory() as work:
             tar = work / "image.tar"
             made = await self._written(Export(tar), (reference,))
             await load_tar(store, tar)

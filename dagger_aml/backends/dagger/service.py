@@ -24,7 +24,7 @@ from ...base.python import python_argv
 from ...errors import BuildError, DaggerAmlError, EngineGone
 from ...oci.messages import Peer
 from ...policy import DEFAULT, Policy
-from ...tasks import beside
+from ...tasks import background_task
 from ..base import Image, own_image
 from ..runtime import Output, Start, Started, port_taken
 from .errors import translated
@@ -166,7 +166,7 @@ class Services:
             async with httpx.AsyncClient(base_url=urls[1], trust_env=False) as watch:
                 watcher = _Watcher(watch, secret, output, self.gone, self.policy)
                 try:
-                    async with beside(watcher.follow):
+                    async with background_task(watcher.follow):
                         yield Started(urls[0], await watcher.uid())
                 except DaggerAmlError:
                     gone = await self.gone("run")
@@ -211,8 +211,8 @@ class Services:
                 return await empty.from_(what).sync()
         except DaggerAmlError as error:
             if isinstance(what, str):
-                error.do = (
-                    f"{error.do or ''}\nIf only docker or podman has the image in its store, add --with docker or "
+                error.hint = (
+                    f"{error.hint or ''}\nIf only docker or podman has the image in its store, add --with docker or "
                     "--with podman."
                 )
             raise

@@ -69,8 +69,8 @@ class Dockerfile:
             if isinstance(copy.source, Local) and Path(copy.source.path).is_relative_to(place):
                 raise UsageError(
                     f"contains {copy.source.path}, which is copied into the image",
-                    where=str(folder),
-                    do="Choose another output folder. The whole content of this one would be replaced.",
+                    location=str(folder),
+                    hint="Choose another output folder. The whole content of this one would be replaced.",
                 )
 
     def write(self, folder: Path) -> None:
@@ -149,11 +149,11 @@ def _put_file(source: Path, dest: Path, mode: int, *, link: bool) -> None:
         dest.chmod(mode)
         os.utime(dest, ns=(info.st_atime_ns, info.st_mtime_ns))
     except FileNotFoundError:
-        raise ProjectError("disappeared while it was being read", where=str(source), do=AGAIN) from None
+        raise ProjectError("disappeared while it was being read", location=str(source), hint=AGAIN) from None
     except PermissionError as error:
         raise unreadable(error, source) from None
     except (shutil.SpecialFileError, IsADirectoryError):
-        raise ProjectError("is no longer a regular file", where=str(source)) from None
+        raise ProjectError("is no longer a regular file", location=str(source)) from None
 
 
 def _has_xattrs(path: Path) -> bool:

@@ -41,15 +41,15 @@ def rendered(plan: Plan, *, format: Format = "classic", title: str = "") -> tupl
     """The Dockerfile and what it was written of, for who follows a builder through it. Raises as :func:`render`."""
     _check_base(plan)
     if format not in ("classic", "buildkit"):
-        raise UsageError(f"no such Dockerfile format: {format!r}", do="Use classic or buildkit.")
+        raise UsageError(f"no such Dockerfile format: {format!r}", hint="Use classic or buildkit.")
     mounts = _mounts(plan.layers)
     if mounts and format == "classic":
         step = next(iter(mounts.values()))
         raise UsageError(
             f"the step needs {', '.join(sorted(each.id for each in mounts))} mounted, but classic builders "
             "do not support mounts",
-            where=step,
-            do="Use --format buildkit. It passes index settings, CAs and secrets as mounts, so they do not stay "
+            location=step,
+            hint="Use --format buildkit. It passes index settings, CAs and secrets as mounts, so they do not stay "
             "in the image.",
         )
     head = encoder.comment(_head(plan, title, tuple(mounts)))
@@ -77,7 +77,7 @@ def _block(instruction: Instruction) -> tuple[str, int, bool]:
 def _check_base(plan: Plan) -> None:
     """Refuse a base that a Dockerfile cannot name: FROM takes what a registry or a builder's store has."""
     if isinstance(plan.base, Given):
-        raise GraphError("a graph on a given container cannot become a Dockerfile", do="Call the base step first.")
+        raise GraphError("a graph on a given container cannot become a Dockerfile", hint="Call the base step first.")
     for base in bases(Graph(plan.base, plan.layers)):
         if base.archive:
             copy, file = f"skopeo copy {shlex.quote(str(base.archive))}", shlex.quote(base.archive.path)
@@ -85,7 +85,7 @@ def _check_base(plan: Plan) -> None:
             raise UsageError(
                 f"a Dockerfile cannot start from {base.archive}: FROM accepts only images from a registry or "
                 "from a builder's store",
-                do="Load it first, then give its new name to --base. `dagger-aml build` does not need this.\n"
+                hint="Load it first, then give its new name to --base. `dagger-aml build` does not need this.\n"
                 f"docker: {copy} docker-daemon:{base.reference}\n"
                 f"podman, buildah: {copy} containers-storage:{base.reference}"
                 + (f"\n{', '.join(loading)}, without skopeo: {loading[0]} load -i {file}" if loading else ""),
@@ -105,7 +105,7 @@ def _mounts(layers: tuple[Layer, ...]) -> dict[Mount, str]:
 
 
 def _head(plan: Plan, title: str, mounts: tuple[Mount, ...]) -> str:
-    asked = plan.facts.source == "asked"
+    asked = plan.facts.source == "probed"
     secrets = "".join(f" --secret id={mount.name},src=FILE" for mount in mounts)
     lines = [
         f"Written by dagger-aml {__version__}" + (f" from {title}" if title else ""),
@@ -122,5 +122,5 @@ def _head(plan: Plan, title: str, mounts: tuple[Mount, ...]) -> str:
             "The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from "
             "the registry."
         )
-    lines += [f"Warning: {note}" for note in plan.notes]
+    lines += [f"Warning: {warning}" for warning in plan.warnings]
     return "\n".join(lines)

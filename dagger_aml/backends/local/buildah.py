@@ -15,12 +15,12 @@ from ...errors import UsageError
 from ...events import OnEvent
 from ...graph.checks import parse_reference
 from ...policy import Policy
-from ...process import Done
+from ...process import CompletedProcess
 from ..base import Capabilities, Format, Runtime
 from . import podman
 from .containers_cli import ContainersCli, names, without_colon
 from .kind import LocalKind
-from .program import Found, answer, first_json, full_name, full_reference, random_name, with_algorithm
+from .program import StoredImage, answer, first_json, full_name, full_reference, random_name, with_algorithm
 
 CAPABILITIES = Capabilities(
     name="buildah",
@@ -50,7 +50,7 @@ class Buildah(ContainersCli):
     def runtime(self) -> Runtime:
         return _runtime()
 
-    async def inspect(self, reference: str) -> Found | None:
+    async def inspect(self, reference: str) -> StoredImage | None:
         for name in names(reference):
             done = await self.run("inspect", "--type", "image", name)
             if done.code:
@@ -61,22 +61,22 @@ class Buildah(ContainersCli):
             repository = full_name(parse_reference(reference)[0])
             digest = read.get("FromImageDigest")
             digests = ((repository, digest),) if digest else ()
-            return Found(with_algorithm(read["FromImageID"]), digests, platform, docker.get("config") or {})
+            return StoredImage(with_algorithm(read["FromImageID"]), digests, platform, docker.get("config") or {})
         return None
 
-    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
         async with self._container(image) as (made, name):
             if made.code:
                 return made
             flags = ["--network", "none", "--user", "0:0", "--workingdir", "/"]
             return await self.run("run", *flags, name, "--", *argv, stdin=stdin or "\n")
 
-    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> CompletedProcess:
         link = without_colon(tar, work)
         named = f":{full_reference(reference)}" if reference else ""
         return await self.run("push", image, f"docker-archive:{link.name}{named}", work=work, cwd=work)
 
-    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> CompletedProcess:
         """By a build, since mounting needs root or a user namespace."""
         (work / "empty").mkdir()
         lines = ["FROM scratch", f"COPY --from={image.removeprefix('sha256:')} {json.dumps([path + '/', '/'])}"]
@@ -90,7 +90,7 @@ class Buildah(ContainersCli):
         return done
 
     @asynccontextmanager
-    async def _container(self, image: str) -> AsyncIterator[tuple[Done, str]]:
+    async def _container(self, image: str) -> AsyncIterator[tuple[CompletedProcess, str]]:
         name = random_name()
         try:
             yield await self.run("from", "--pull-never", "--name", name, image), name
@@ -111,7 +111,7 @@ def _runtime() -> Runtime:
     if not shutil.which(podman.CAPABILITIES.name):
         raise UsageError(
             "buildah cannot serve an image, and podman, which shares its images, is not installed",
-            do="Install podman, or use another builder.",
+            hint="Install podman, or use another builder.",
         )
     return podman.KIND.runtime()
 

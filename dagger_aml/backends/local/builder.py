@@ -17,8 +17,8 @@ from attrs import define, evolve, field, frozen
 from ...base.facts import BaseFacts, of_config
 from ...base.probe import from_probe, probe_argv, probe_stdin
 from ...errors import BaseError, BuildError, DaggerAmlError, UsageError
-from ...events import OnEvent, Said, ignore
-from ...fs.temporary import workplace
+from ...events import Message, OnEvent, ignore
+from ...fs.temporary import temporary_directory
 from ...graph.base import From
 from ...graph.graph import Graph
 from ...graph.stages import based_on, bases
@@ -29,14 +29,14 @@ from ...oci.registry import image_config, platform_digest, resolve_digest
 from ...plan.keys import labels
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
-from ...process import Done
+from ...process import CompletedProcess
 from ..base import Capabilities, Image, Runtime, cannot_run, has_no_shell, own_image
 from ..conversation import Conversation, News
 from ..dockerfile.render import rendered
 from ..secret_files import secret_files
 from .image import LocalImage
-from .output import Progress
-from .program import Build, Found, ProgramFailed, Tool, failed, is_plain_http, meaning, refused, telling
+from .output import OutputReader
+from .program import Build, ContainerCli, ProgramFailed, StoredImage, failed, is_plain_http, meaning, refused, telling
 
 
 @frozen
@@ -46,7 +46,7 @@ class _Base:
     :param digest: what to pin it to; None for an image that only the local store has.
     """
 
-    image: Found
+    image: StoredImage
     digest: str | None
 
 
@@ -54,7 +54,7 @@ class _Base:
 class LocalBuilder:
     """Drives one of the programs; see :class:`~dagger_aml.backends.base.Builder`."""
 
-    tool: Tool
+    tool: ContainerCli
     no_cache: bool = False
     on_event: OnEvent = ignore
     pull: bool = False
@@ -85,10 +85,10 @@ class LocalBuilder:
         made.on_event = on_event
         return made
 
-    async def ask(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull a base, or take the local one where that fails, and ask it.
 
-        :raises RegistryDenied: the registry wants a login. :raises TryAgain: it is unreachable or busy.
+        :raises RegistryDenied: the registry wants a login. :raises TransientError: it is unreachable or busy.
         :raises BuildError: there is no such image, or nothing can be run in it.
         :raises BaseError: it has no shell, or is not for a processor that this machine can run.
         """
@@ -105,7 +105,7 @@ class LocalBuilder:
         argv = probe_argv(facts.user, facts.environment)
         done = await self.tool.probe(found.image.id, argv, probe_stdin(paths))
         if done.code:
-            raise self._not_asked(base, done)
+            raise self._not_probed(base, done)
         return found.digest, from_probe(done.out, facts)
 
     async def image(self, plan: Plan, *, title: str = "") -> LocalImage:
@@ -115,17 +115,17 @@ class LocalBuilder:
         """
         plan = await to_thread.run_sync(_in_store, plan, self._stored)
         dockerfile, script = rendered(plan, format=self.tool.form, title=title)
-        with workplace() as work, secret_files(plan.access) as files:
-            progress = Progress.of(script, plan, self.on_event)
+        with temporary_directory() as work, secret_files(plan.access) as files:
+            progress = OutputReader.of(script, plan, self.on_event)
             secrets = tuple((mount.name, files.path(mount)) for mount in dockerfile.mounts)
             plain = all(is_plain_http(each.pinned) for each in bases(Graph(plan.base, plan.layers)))
             build = Build(work, plan.base.platform, self.no_cache, plain, secrets, files.proxies)
             build.context.mkdir()
             await to_thread.run_sync(dockerfile.write, build.context)
-            done = await self.tool.build(build, lambda line: progress.line(files.hidden(line)))
+            done = await self.tool.build(build, lambda line: progress.line(files.redact(line)))
             if done.code:
                 error = progress.error(done.code, self.name)
-                error.do = error.do or files.proxy_advice(error.output)
+                error.hint = error.hint or files.proxy_advice(error.output)
                 raise error
             progress.finish()
             return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event, self.policy)
@@ -138,25 +138,25 @@ class LocalBuilder:
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Build a plan and copy what one folder of it holds into a folder; as the caller's own files."""
         made = await self.image(plan)
-        with workplace() as work:
+        with temporary_directory() as work:
             done = await self.tool.copy_out(made.ids[0], path, dest, work)
         if done.code:
             raise failed(done, f"copy {path}", [self.name, "cp"])
 
-    async def stored(self, reference: str) -> Found:
+    async def stored(self, reference: str) -> StoredImage:
         """An image that the program's store has; nothing is pulled.
 
         :raises UsageError: it has none of that name or ID.
         """
         found = await self.tool.inspect(reference)
         if found is None:
-            raise UsageError(f"{self.name}'s store has no image {reference}", do=f"See: {self.name} images")
+            raise UsageError(f"{self.name}'s store has no image {reference}", hint=f"See: {self.name} images")
         return found
 
     async def save(self, reference: str, tar: Path) -> None:
         """Write an image that the program's store has to a tar. Raises as :meth:`stored`."""
         found = await self.stored(reference)
-        with workplace() as work:
+        with temporary_directory() as work:
             done = await self.tool.save(found.id, tar, None, work)
         if done.code:
             raise failed(done, f"image {reference}", [self.name, "save"])
@@ -181,11 +181,11 @@ class LocalBuilder:
             local = await self._local(base)
             if local:
                 return _Base(local, base.digest)
-        self.on_event(Said(f"pulling {base.pinned}"))
+        self.on_event(Message(f"pulling {base.pinned}"))
         peer = Peer("base", base.pinned)
         talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
 
-        async def pull(news: News) -> Done | _Base:
+        async def pull(news: News) -> CompletedProcess | _Base:
             done = await self.tool.pull(base.pinned, base.platform, telling(self.name, self.on_event, news))
             return await self._fallen_back(base, done) if done.code else done
 
@@ -211,29 +211,29 @@ class LocalBuilder:
         own = _own_name(base)
         image = await self._local(own)
         if image is None:
-            self.on_event(Said(f"loading {base.archive} into {self.name}'s store"))
-            with workplace() as work:
+            self.on_event(Message(f"loading {base.archive} into {self.name}'s store"))
+            with temporary_directory() as work:
                 done = await self.tool.load_base(base, own.reference, work)
             image = None if done.code else await self._local(own)
             if image is None:
                 raise failed(done, f"base {base.archive}", [self.name, "load"])
         return _Base(image, base.digest)
 
-    async def _fallen_back(self, base: From, done: Done) -> _Base:
+    async def _fallen_back(self, base: From, done: CompletedProcess) -> _Base:
         command = [self.name, "pull", base.pinned]
         local = None if self.pull else await self._local(base)
         if local is None:
             raise ProgramFailed(done, command)
         error = refused(done, Peer("base", base.pinned), command)
-        self.on_event(Said(f"{error.what}; using the copy of {base.pinned} in {self.name}'s store"))
+        self.on_event(Message(f"{error.message}; using the copy of {base.pinned} in {self.name}'s store"))
         known = None if isinstance(error, BuildError) else local.digest(base.pinned)
         return _Base(local, base.digest or known)
 
-    async def _local(self, base: From) -> Found | None:
+    async def _local(self, base: From) -> StoredImage | None:
         image = await self.tool.inspect(base.pinned)
         wanted = "/".join(base.platform.split("/")[:2])
         if image and image.platform != wanted:
-            raise BaseError(f"the image is for {image.platform}, not for {wanted}", where=f"base {base.pinned}")
+            raise BaseError(f"the image is for {image.platform}, not for {wanted}", location=f"base {base.pinned}")
         return image
 
     async def _answered(self, lookup: Callable[..., Awaitable[str]], *words: object) -> str | None:
@@ -249,7 +249,7 @@ class LocalBuilder:
         seconds = self.policy.lookup_timeout_seconds
         return {"on_event": self.on_event, "policy": self.policy, "timeout_seconds": seconds}
 
-    async def _exactly(self, base: From, digest: str | None) -> Found | None:
+    async def _exactly(self, base: From, digest: str | None) -> StoredImage | None:
         """The image of a digest, pulled if the tag has moved between two answers."""
         if not digest:
             return None
@@ -269,13 +269,13 @@ class LocalBuilder:
                 return None
         return tuple(config.get("OnBuild") or ())
 
-    def _not_asked(self, base: From, done: Done) -> DaggerAmlError:
-        said, where = done.err.lower(), f"base {base.pinned}"
+    def _not_probed(self, base: From, done: CompletedProcess) -> DaggerAmlError:
+        said, location = done.err.lower(), f"base {base.pinned}"
         if "exec format error" in said:
             return cannot_run(base)
         if "/bin/sh" in said and ("no such file" in said or "not found" in said):
             return has_no_shell(base)
-        return failed(done, where, [self.name, "run"])
+        return failed(done, location, [self.name, "run"])
 
 
 def _own_name(base: From) -> From:

@@ -17,12 +17,12 @@ from attrs import field, frozen
 from ...errors import BuildError, UsageError
 from ...oci.messages import Peer
 from ...policy import DEFAULT
-from ...process import Done, run
-from ...tasks import beside
+from ...process import CompletedProcess, run
+from ...tasks import background_task
 from ..base import Image, own_image
 from ..runtime import Output, Published, Start, Started, port_taken
 from .image import LocalImage
-from .program import Tool, failed, refused
+from .program import ContainerCli, failed, refused
 
 if TYPE_CHECKING:
     import dagger
@@ -43,7 +43,7 @@ class Containers:
     """
 
     name: str
-    tool: Callable[[], Tool] = field(repr=False, eq=False)
+    tool: Callable[[], ContainerCli] = field(repr=False, eq=False)
 
     @property
     def offline(self) -> str:
@@ -69,7 +69,7 @@ class Containers:
             ports = {"-p": published, "--debug": start.debug}
             try:
                 await _start(self.name, [*flags, image, *words], image, name, mark, ports)
-                async with beside(lambda: _follow(self.name, name, output)):
+                async with background_task(lambda: _follow(self.name, name, output)):
                     uid = await _uid(self.name, name)
                     if published is None:
                         inside = partial(_inside, self.name, name)
@@ -101,7 +101,7 @@ class Containers:
     def _id(self, image: object) -> str:
         made = own_image(image, LocalImage, self.name, "serve").id
         if made is None:
-            raise UsageError("an image for several platforms cannot be started", do="Use one --platform.")
+            raise UsageError("an image for several platforms cannot be started", hint="Use one --platform.")
         return made
 
     @asynccontextmanager
@@ -130,7 +130,7 @@ class Containers:
         return found.id
 
 
-async def _inside(runtime: str, name: str, argv: Sequence[str], stdin: str) -> Done:
+async def _inside(runtime: str, name: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
     return await run([runtime, "exec", "--interactive", name, *argv], stdin=stdin)
 
 
@@ -170,13 +170,13 @@ async def _start(
     if re.search(rf'name "?/?{re.escape(name)}"? is already in use', done.err):
         raise UsageError(
             f"{runtime} already has a container with that name",
-            where="--name",
-            do=f"Remove it: {runtime} rm --force {name}",
+            location="--name",
+            hint=f"Remove it: {runtime} rm --force {name}",
         )
     raise _not_started(runtime, image, done, {flag: each.port for flag, each in ports.items() if each and each.port})
 
 
-def _not_started(runtime: str, image: str, done: Done, ports: Mapping[str, int]) -> Exception:
+def _not_started(runtime: str, image: str, done: CompletedProcess, ports: Mapping[str, int]) -> Exception:
     if ports and re.search(r"address already in use|port is already allocated", done.err):
         flag = next((flag for flag, port in ports.items() if re.search(rf":{port}\b", done.err)), next(iter(ports)))
         return port_taken(ports[flag], flag)
@@ -185,7 +185,7 @@ def _not_started(runtime: str, image: str, done: Done, ports: Mapping[str, int])
             f"{runtime} does not have the image and cannot pull it",
             step=f"run {image}",
             output=done.err,
-            do="Use the name that `docker images` shows, or a name in a registry.",
+            hint="Use the name that `docker images` shows, or a name in a registry.",
         )
     return failed(done, f"run {image}", [runtime, "run", image])
 

@@ -17,15 +17,15 @@ import anyio
 from anyio import to_thread
 from attrs import field, frozen
 
-from ...fs.temporary import workplace
+from ...fs.temporary import temporary_directory
 from ...graph.base import From
 from ...oci import layout as oci_layout
-from ...process import Done
+from ...process import CompletedProcess
 from ...process import run as process_run
 from ..base import Format
 from .program import (
     Build,
-    Heard,
+    OnLine,
     docker_config_file,
     full_reference,
     is_plain_http,
@@ -49,16 +49,16 @@ class ContainersCli:
     _as_json: tuple[str, ...] = field(default=(), init=False)
     tells_onbuild: ClassVar[bool] = True
 
-    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
-        """See :class:`~dagger_aml.backends.local.program.Tool`, here and below."""
-        with workplace() as work:
+    async def pull(self, reference: str, platform: str, heard: OnLine | None = None) -> CompletedProcess:
+        """See :class:`~dagger_aml.backends.local.program.ContainerCli`, here and below."""
+        with temporary_directory() as work:
             flags = [*self._always, "--platform", platform, *tls(reference)]
             return await self.run("pull", *flags, full_reference(reference), work=work, heard=heard)
 
     def pulled_digest(self, output: str) -> str | None:
         return None
 
-    async def load_base(self, base: From, name: str, work: Path) -> Done:
+    async def load_base(self, base: From, name: str, work: Path) -> CompletedProcess:
         # They call a layout's image what its folder is called, and fail where no image may be called so.
         called = random_name()
         if base.digest:
@@ -75,7 +75,7 @@ class ContainersCli:
                 await self.shielded("rmi", f"localhost/{called}")  # the name alone, since it has another
         return done
 
-    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         tls = ["--tls-verify=false"] if build.plain_http else []
         # Its own proxies are not passed on, or those of the machine would reach commands unasked.
         flags = [*build.flags, "--layers", "--format", "docker", "--http-proxy=false", *tls]
@@ -89,7 +89,7 @@ class ContainersCli:
         cwd: Path,
         on_line: Callable[[str], None] | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> Done:
+    ) -> CompletedProcess:
         """A build that leaves no container, failed or interrupted; bases are only pulled if missing."""
         mark = work / random_name()
         mark.touch()
@@ -102,8 +102,8 @@ class ContainersCli:
             raise
 
     async def push(
-        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
-    ) -> tuple[Done, str | None]:
+        self, images: Sequence[str], reference: str, work: Path, heard: OnLine | None = None
+    ) -> tuple[CompletedProcess, str | None]:
         file, name = work / "digest", random_name()
         flags = ["push", "--digestfile", str(file), *tls(reference)]
         dest = f"docker://{full_reference(reference)}"
@@ -119,7 +119,7 @@ class ContainersCli:
                 await self.shielded("manifest", "rm", name)
         return done, None if done.code else file.read_text().strip()
 
-    async def _listed(self, name: str, images: Sequence[str]) -> Done:
+    async def _listed(self, name: str, images: Sequence[str]) -> CompletedProcess:
         """A manifest list of images that the store has."""
         done = await self.run("manifest", "create", name)
         for image in images:
@@ -128,7 +128,7 @@ class ContainersCli:
                 done = await self.run("manifest", "add", name, stored)
         return done
 
-    async def tag(self, image: str, reference: str) -> Done:
+    async def tag(self, image: str, reference: str) -> CompletedProcess:
         return await self.run("tag", image, reference)
 
     async def run(
@@ -137,10 +137,10 @@ class ContainersCli:
         work: Path | None = None,
         stdin: str = "",
         on_line: Callable[[str], None] | None = None,
-        heard: Heard | None = None,
+        heard: OnLine | None = None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> Done:
+    ) -> CompletedProcess:
         more = {"TMPDIR": str(work / "tmp")} if work else {}
         config = docker_config_file()
         if config and not os.environ.get("REGISTRY_AUTH_FILE"):

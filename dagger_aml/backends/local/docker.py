@@ -10,7 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from ...errors import DaggerAmlError, UsageError
-from ...events import OnEvent, Said
+from ...events import Message, OnEvent
 from ...policy import Policy
 from ..base import Capabilities, Format, Runtime
 from .containers import Containers
@@ -73,9 +73,9 @@ class Docker(DockerCli):
 
 def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     """The docker that is here, for the form that its client and daemon can both build; an event says which."""
-    version = json.loads(answer("docker", "version", "--format", "{{json .}}", do=_SILENT, policy=policy))
+    version = json.loads(answer("docker", "version", "--format", "{{json .}}", hint=_SILENT, policy=policy))
     try:
-        answer("docker", "buildx", "version", do=_SILENT, policy=policy)
+        answer("docker", "buildx", "version", hint=_SILENT, policy=policy)
         buildx = True
     except DaggerAmlError:
         buildx = False
@@ -83,10 +83,10 @@ def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     if format == "buildkit" and form == "classic":
         raise UsageError(
             f"docker cannot build the buildkit format on this machine ({why})",
-            where="--format buildkit",
-            do="Install Docker's buildx plugin, or use --format classic.",
+            location="--format buildkit",
+            hint="Install Docker's buildx plugin, or use --format classic.",
         )
-    on_event(Said(f"{why}; using the {format or form} Dockerfile format"))
+    on_event(Message(f"{why}; using the {format or form} Dockerfile format"))
     client = int((str(version["Client"].get("Version", "0")).split(".")[0]) or 0)
     return Docker(format or form, buildx and client >= 23)
 

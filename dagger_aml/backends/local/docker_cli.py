@@ -14,9 +14,9 @@ from attrs import frozen
 from ...graph.base import From
 from ...oci import layout as oci_layout
 from ...oci.docker_archive import name_in_tar
-from ...process import Done, run
+from ...process import CompletedProcess, run
 from ..base import Format
-from .program import Build, Found, Heard, first_json, found_image, random_name
+from .program import Build, OnLine, StoredImage, first_json, found_image, random_name
 
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
 
@@ -34,26 +34,26 @@ class DockerCli:
     name: str = ""
     tells_onbuild: ClassVar[bool] = True
 
-    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
-        """See :class:`~dagger_aml.backends.local.program.Tool`, here and below."""
+    async def pull(self, reference: str, platform: str, heard: OnLine | None = None) -> CompletedProcess:
+        """See :class:`~dagger_aml.backends.local.program.ContainerCli`, here and below."""
         return await run([self.name, "pull", "--platform", platform, reference], heard=heard)
 
     def pulled_digest(self, output: str) -> str | None:
         match = _DIGEST.search(output)
         return match[1] if match else None
 
-    async def load_base(self, base: From, name: str, work: Path) -> Done:
+    async def load_base(self, base: From, name: str, work: Path) -> CompletedProcess:
         """As a tar of our own, since a user's may hold names that loading would take from other images; and older
         ones take no OCI layout."""
         tar = work / "base.tar"
         await to_thread.run_sync(oci_layout.write_tar, base, tar, name)
         return await run([self.name, "load", "--input", str(tar)])
 
-    async def inspect(self, reference: str) -> Found | None:
+    async def inspect(self, reference: str) -> StoredImage | None:
         done = await run([self.name, "image", "inspect", reference])
         return None if done.code else found_image(first_json(done.out))
 
-    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
         name = random_name()
         flags = ["--rm", "--interactive", "--name", name, "--network", "none", "--user", "0:0", "--workdir", "/"]
         try:
@@ -64,20 +64,20 @@ class DockerCli:
             await self._remove(name)
             raise
 
-    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         if self.form == "buildkit":
             flags = ["--progress", "plain", "--platform", build.platform, *(["--load"] if self.buildx else [])]
             env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         else:
             flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}
         # Absolute: BuildKit takes a file of the same size and time for the one it had from a folder so called before.
-        where = ["--file", str(build.context / "Dockerfile"), str(build.context)]
-        command = [self.name, "build", *build.flags, *flags, *where]
+        location = ["--file", str(build.context / "Dockerfile"), str(build.context)]
+        command = [self.name, "build", *build.flags, *flags, *location]
         return await run(command, on_line=on_line, cwd=build.context, env={**env, **build.env})
 
     async def push(
-        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
-    ) -> tuple[Done, str | None]:
+        self, images: Sequence[str], reference: str, work: Path, heard: OnLine | None = None
+    ) -> tuple[CompletedProcess, str | None]:
         (image,) = images
         tagged = await self.tag(image, reference)
         if tagged.code:
@@ -85,7 +85,7 @@ class DockerCli:
         done = await run([self.name, "push", reference], heard=heard)
         return done, self.pulled_digest(done.out)
 
-    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> CompletedProcess:
         """The image is saved by its ID and named in the tar: a name of the user's in the store is left alone."""
         with tar.open("wb") as file:
             done = await run([self.name, "save", image], stdout=file)
@@ -93,10 +93,10 @@ class DockerCli:
             await to_thread.run_sync(name_in_tar, tar, (reference,))
         return done
 
-    async def tag(self, image: str, reference: str) -> Done:
+    async def tag(self, image: str, reference: str) -> CompletedProcess:
         return await run([self.name, "tag", image, reference])
 
-    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> CompletedProcess:
         name = random_name()
         try:
             made = await run([self.name, "create", "--name", name, image, "/bin/true"])

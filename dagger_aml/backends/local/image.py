@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio.to_thread
 from attrs import frozen
 
-from ...events import OnEvent, Said, ignore
-from ...fs.temporary import workplace
+from ...events import Message, OnEvent, ignore
+from ...fs.temporary import temporary_directory
 from ...oci.docker_archive import name_in_tar, read_tar, write_layout
 from ...oci.messages import Peer
 from ...oci.registry import manifest_layers
@@ -19,7 +19,7 @@ from ..conversation import Conversation, News
 from ..outputs import Export, as_export, written
 from ..result import Result, Written
 from ..transfers import growing
-from .program import ProgramFailed, Tool, failed, meaning, telling
+from .program import ContainerCli, ProgramFailed, failed, meaning, telling
 
 
 @frozen
@@ -29,7 +29,7 @@ class LocalImage:
     :param ids: ``sha256:…``, of the image for each platform.
     """
 
-    tool: Tool
+    tool: ContainerCli
     ids: tuple[str, ...]
     on_event: OnEvent = ignore
     policy: Policy = DEFAULT
@@ -42,14 +42,14 @@ class LocalImage:
     async def publish(self, reference: str) -> Result:
         """Push, tried up to three times where that may help. docker also keeps the name in its store.
 
-        :raises RegistryDenied: 401 or 403. :raises TryAgain: unreachable, 429 or 5xx.
+        :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable, 429 or 5xx.
         """
-        self.on_event(Said(f"pushing {reference}"))
+        self.on_event(Message(f"pushing {reference}"))
         peer = Peer("push", reference)
         talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
 
         async def push(news: News) -> str | None:
-            with workplace() as work:
+            with temporary_directory() as work:
                 heard = telling(self.tool.name, self.on_event, news)
                 done, digest = await self.tool.push(self.ids, reference, work, heard)
             if done.code:
@@ -66,10 +66,10 @@ class LocalImage:
         :raises UsageError: it cannot be written.
         """
         output = as_export(output)
-        self.on_event(Said(f"writing {output.path}"))
+        self.on_event(Message(f"writing {output.path}"))
         with written(output) as new:
             if output.type == "oci":
-                with workplace() as work:
+                with temporary_directory() as work:
                     saved = [work / str(number) for number in range(len(self.ids))]
                     for each, tar in zip(self.ids, saved, strict=True):
                         await self._save(each, tar, output)
@@ -81,7 +81,7 @@ class LocalImage:
         return Result(digest, self.id, tuple(references), layers, outputs=(file,))
 
     async def _save(self, image: str, tar: Path, output: Export, references: Sequence[str] = ()) -> None:
-        with workplace() as work:
+        with temporary_directory() as work:
             async with growing(tar, str(output.path), self.on_event):
                 done = await self.tool.save(image, tar, references[0] if references else None, work)
         if done.code:
@@ -91,7 +91,7 @@ class LocalImage:
 
     async def load(self, reference: str) -> Result:
         """Name it in the program's own store."""
-        self.on_event(Said(f"tagging the image as {reference} in {self.tool.name}'s store"))
+        self.on_event(Message(f"tagging the image as {reference} in {self.tool.name}'s store"))
         done = await self.tool.tag(self.ids[0], reference)
         if done.code:
             raise failed(done, f"load {reference}", [self.tool.name, "tag", self.ids[0], reference])

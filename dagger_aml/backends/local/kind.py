@@ -13,7 +13,7 @@ from ...events import OnEvent, ignore
 from ...policy import DEFAULT, Policy
 from ..base import Builder, Capabilities, Format, Opening, Runtime
 from .builder import LocalBuilder
-from .program import Tool
+from .program import ContainerCli
 
 
 @frozen
@@ -26,10 +26,12 @@ class LocalKind:
     """
 
     capabilities: Capabilities
-    find: Callable[[Format | None, OnEvent, Policy], Tool] = field(repr=False)
+    find: Callable[[Format | None, OnEvent, Policy], ContainerCli] = field(repr=False)
     runtime: Callable[[], Runtime] = field(repr=False)
 
-    def tool(self, format: Format | None = None, on_event: OnEvent = ignore, policy: Policy = DEFAULT) -> Tool:
+    def tool(
+        self, format: Format | None = None, on_event: OnEvent = ignore, policy: Policy = DEFAULT
+    ) -> ContainerCli:
         """Its driver.
 
         :raises DaggerAmlError: it is not installed, or does not answer.
@@ -37,7 +39,7 @@ class LocalKind:
         name = self.capabilities.name
         if not shutil.which(name):
             raise DaggerAmlError(
-                f"{name} is not installed", where=f"--with {name}", do=f"{self.capabilities.install}."
+                f"{name} is not installed", location=f"--with {name}", hint=f"{self.capabilities.install}."
             )
         return self.find(format, on_event, policy)
 

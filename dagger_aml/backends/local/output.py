@@ -15,10 +15,10 @@ from typing import TypeVar
 from attrs import define, field, frozen
 
 from ...errors import BuildError
-from ...events import OnEvent, Output, Said, StepDone, StepStarted
+from ...events import Message, OnEvent, Output, StepDone, StepStarted
 from ...plan.model import Plan
 from ..dockerfile.instructions import Instruction, Script
-from .program import hint
+from .program import hint_for
 
 _CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
 
@@ -70,7 +70,7 @@ class _End:
 
 
 @define
-class Progress:
+class OutputReader:
     """Takes a builder's lines; tells the steps, and knows in the end which instruction failed."""
 
     stages: tuple[tuple[Instruction, ...], ...]
@@ -89,7 +89,7 @@ class Progress:
     _is_new: bool = False
 
     @classmethod
-    def of(cls, script: Script, plan: Plan, on_event: OnEvent) -> Progress:
+    def of(cls, script: Script, plan: Plan, on_event: OnEvent) -> OutputReader:
         """Of a build of what a plan's Dockerfile was written of; events go to ``on_event``."""
         names = tuple(step.name for step in plan.steps)
         return cls(script.stages, len(names), names, on_event)
@@ -111,15 +111,17 @@ class Progress:
         key = self._failed or self._at
         everything = [line for each in self._lines.values() for line in each]
         lines = list(self._lines.get(key, ())) if key else everything
-        do = hint("\n".join(everything))
+        hint = hint_for("\n".join(everything))
         failed = self._vertices.get(key) if key else None
         if failed is None or failed.keyword != "RUN":
             step = failed.step if failed else ""
-            return BuildError(f"{builder} could not build the image", step=step or None, output=_join(lines), do=do)
+            return BuildError(
+                f"{builder} could not build the image", step=step or None, output=_join(lines), hint=hint
+            )
         said = _EXIT.findall("\n".join(everything))
         shown = [line for line in lines if not _NOISE.match(line)]
-        what = f"the command ended with exit code {said[-1] if said else code}"
-        return BuildError(what, step=failed.step, command=failed.argv, output=_join(shown or lines), do=do)
+        message = f"the command ended with exit code {said[-1] if said else code}"
+        return BuildError(message, step=failed.step, command=failed.argv, output=_join(shown or lines), hint=hint)
 
     def _recognise(self, text: str) -> bool:
         """Take a line that tells of an instruction; False for any other."""
@@ -173,7 +175,7 @@ class Progress:
         if instruction.stage:
             if instruction.keyword == "RUN" and instruction.step and instruction.step not in self._said:
                 self._said.add(instruction.step)
-                self.on_event(Said(instruction.step))
+                self.on_event(Message(instruction.step))
         elif instruction.number:
             self._reach(instruction.number)
             self._ends.setdefault(instruction.number, {}).setdefault(key, end)

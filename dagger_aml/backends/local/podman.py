@@ -10,12 +10,12 @@ from attrs import field, frozen
 
 from ...events import OnEvent
 from ...policy import Policy
-from ...process import Done
+from ...process import CompletedProcess
 from ..base import Capabilities, Format, Runtime
 from .containers import Containers
 from .containers_cli import ContainersCli, names, without_colon
 from .kind import LocalKind
-from .program import Found, answer, first_json, found_image, full_reference, random_name
+from .program import StoredImage, answer, first_json, found_image, full_reference, random_name
 
 CAPABILITIES = Capabilities(
     name="podman",
@@ -49,20 +49,20 @@ class Podman(ContainersCli):
     def runtime(self) -> Runtime:
         return _runtime()
 
-    async def inspect(self, reference: str) -> Found | None:
+    async def inspect(self, reference: str) -> StoredImage | None:
         for name in names(reference):
             done = await self.run("image", "inspect", name)
             if not done.code:
                 return found_image(first_json(done.out))
         return None
 
-    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
         done = await self._probe(image, argv, stdin, [])
         if done.code == 126 and "rlimit" in done.err:
             done = await self._probe(image, argv, stdin, _LIMITS)
         return done
 
-    async def _probe(self, image: str, argv: Sequence[str], stdin: str, limits: Sequence[str]) -> Done:
+    async def _probe(self, image: str, argv: Sequence[str], stdin: str, limits: Sequence[str]) -> CompletedProcess:
         name = random_name()
         flags = ["--rm", "--interactive", "--name", name, "--network", "none", "--user", "0:0", "--workdir", "/"]
         try:
@@ -73,13 +73,13 @@ class Podman(ContainersCli):
             await self.shielded("rm", "--force", name)
             raise
 
-    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> CompletedProcess:
         names = [full_reference(reference)] if reference else []
         link = without_colon(tar, work)
         flags = ["--format", "docker-archive", "-o", link.name]
         return await self.run("save", *flags, image, *names, work=work, cwd=work)
 
-    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> CompletedProcess:
         name = random_name()
         try:
             made = await self.run("create", "--name", name, image, "/bin/true")

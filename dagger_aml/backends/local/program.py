@@ -13,21 +13,21 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from ...errors import BuildError, DaggerAmlError, TryAgain
-from ...events import OnEvent, Said
+from ...errors import BuildError, DaggerAmlError, TransientError
+from ...events import Message, OnEvent
 from ...fs.disk_space import says_full, temporary_folder
 from ...graph.base import From
 from ...oci.messages import Peer, said_by_registry
 from ...oci.reference import Reference
 from ...policy import DEFAULT, Policy
-from ...process import Done
+from ...process import CompletedProcess
 from ..base import Capabilities, Format, Runtime
 from ..conversation import News
 
 _NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
 
 
-Heard = Callable[[str], None]
+OnLine = Callable[[str], None]
 """Told each line of a program as it is printed."""
 
 
@@ -36,7 +36,7 @@ _TRIES_AGAIN = re.compile(r"[Rr]etrying in (\d+)")
 
 
 @frozen
-class Found:
+class StoredImage:
     """An image of a local store.
 
     :param digests: what the store calls it by: a repository with its host, and a manifest's digest.
@@ -55,7 +55,7 @@ class Found:
         return next((digest for repository, digest in self.digests if repository == name), None)
 
 
-class Tool(Protocol):
+class ContainerCli(Protocol):
     """One of the programs."""
 
     @property
@@ -85,7 +85,7 @@ class Tool(Protocol):
         """Of the Dockerfiles that it is given."""
         ...
 
-    async def pull(self, reference: str, platform: str, heard: Heard | None = None) -> Done:
+    async def pull(self, reference: str, platform: str, heard: OnLine | None = None) -> CompletedProcess:
         """Get an image from its registry; ``heard`` is told each line as it is printed."""
         ...
 
@@ -93,37 +93,37 @@ class Tool(Protocol):
         """The digest that ``pull`` printed, where it prints one."""
         ...
 
-    async def load_base(self, base: From, name: str, work: Path) -> Done:
+    async def load_base(self, base: From, name: str, work: Path) -> CompletedProcess:
         """Put a base that lies on this machine into the local store under a name."""
         ...
 
-    async def inspect(self, reference: str) -> Found | None:
+    async def inspect(self, reference: str) -> StoredImage | None:
         """An image of the local store; None when it is not there."""
         ...
 
-    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> Done:
+    async def probe(self, image: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
         """Run a command in an image as 0:0, without network; nothing is left of it."""
         ...
 
-    async def build(self, build: Build, on_line: Callable[[str], None]) -> Done:
+    async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         """Build a context; the image's ID goes to ``build.id_file``."""
         ...
 
     async def push(
-        self, images: Sequence[str], reference: str, work: Path, heard: Heard | None = None
-    ) -> tuple[Done, str | None]:
+        self, images: Sequence[str], reference: str, work: Path, heard: OnLine | None = None
+    ) -> tuple[CompletedProcess, str | None]:
         """Push an image, or several as one index, and tell its digest. docker cannot push an index."""
         ...
 
-    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> Done:
+    async def save(self, image: str, tar: Path, reference: str | None, work: Path) -> CompletedProcess:
         """Write an image to a tar in Docker's form."""
         ...
 
-    async def tag(self, image: str, reference: str) -> Done:
+    async def tag(self, image: str, reference: str) -> CompletedProcess:
         """Give an image a name in the local store."""
         ...
 
-    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> Done:
+    async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> CompletedProcess:
         """Copy what a folder of an image holds into a folder of this machine."""
         ...
 
@@ -191,7 +191,7 @@ def is_plain_http(reference: str) -> bool:
     return Reference.parse(reference).url.startswith("http:")
 
 
-def telling(name: str, on_event: OnEvent, news: News) -> Heard:
+def telling(name: str, on_event: OnEvent, news: News) -> OnLine:
     """Tell when a program waits to try again by itself; it counts the seconds down, and does so for each layer.
 
     :param news: called for each line.
@@ -205,7 +205,7 @@ def telling(name: str, on_event: OnEvent, news: News) -> Heard:
         if found:
             seconds = int(found[1])
             if seconds > before:
-                on_event(Said(f"{name} retries in {seconds} s"))
+                on_event(Message(f"{name} retries in {seconds} s"))
             before = seconds
 
     return heard
@@ -217,7 +217,7 @@ class ProgramFailed(Exception):
     :param command: its argv, as far as a message shows it.
     """
 
-    def __init__(self, done: Done, command: Sequence[str]) -> None:
+    def __init__(self, done: CompletedProcess, command: Sequence[str]) -> None:
         super().__init__(f"{command[0]} ended with exit code {done.code}")
         self.done = done
         self.command = command
@@ -228,27 +228,27 @@ def meaning(error: Exception, peer: Peer) -> DaggerAmlError | None:
     return refused(error.done, peer, error.command) if isinstance(error, ProgramFailed) else None
 
 
-def refused(done: Done, peer: Peer, command: Sequence[str]) -> DaggerAmlError:
+def refused(done: CompletedProcess, peer: Peer, command: Sequence[str]) -> DaggerAmlError:
     """The error for a pull or push that failed."""
     said = done.err.strip() or done.out.strip()
     last = "\n".join(said.splitlines()[-3:])
     known = said_by_registry(f"registry https://{peer.host}/ says: {last}", peer)
-    if isinstance(known, TryAgain) and _TRIES_AGAIN.search(done.out + done.err):
+    if isinstance(known, TransientError) and _TRIES_AGAIN.search(done.out + done.err):
         known.after = None
     return known or failed(done, peer.location, command)
 
 
-def failed(done: Done, step: str, command: Sequence[str]) -> BuildError:
+def failed(done: CompletedProcess, step: str, command: Sequence[str]) -> BuildError:
     """The error for anything else that failed."""
     said = done.err.strip() or done.out.strip()
-    what = f"{command[0]} ended with exit code {done.code}"
-    return BuildError(what, step=step, command=tuple(command), output=said, do=hint(said))
+    message = f"{command[0]} ended with exit code {done.code}"
+    return BuildError(message, step=step, command=tuple(command), output=said, hint=hint_for(said))
 
 
 NEEDS_RANGES = "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
 
 
-def hint(said: str) -> str | None:
+def hint_for(said: str) -> str | None:
     """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full."""
     if says_full(said):
         temporary = temporary_folder()
@@ -278,14 +278,14 @@ def first_json(text: str) -> dict[str, Any]:
     return found
 
 
-def found_image(read: Mapping[str, Any]) -> Found:
+def found_image(read: Mapping[str, Any]) -> StoredImage:
     """What ``image inspect`` of docker and podman tells."""
     names = [name.partition("@") for name in read.get("RepoDigests") or ()]
     digests = [(full_name(name), digest) for name, _, digest in names if digest]
     own = read.get("Digest")
     digests.sort(key=lambda pair: pair[1] != own)
     platform = f"{read.get('Os')}/{read.get('Architecture')}"
-    return Found(with_algorithm(read["Id"]), tuple(digests), platform, read.get("Config") or {})
+    return StoredImage(with_algorithm(read["Id"]), tuple(digests), platform, read.get("Config") or {})
 
 
 def with_algorithm(image: str) -> str:
@@ -300,24 +300,24 @@ def docker_config_file() -> Path | None:
     return path if path and path.is_file() else None
 
 
-def answer(*command: str, do: str | None = None, policy: Policy = DEFAULT) -> str:
+def answer(*command: str, hint: str | None = None, policy: Policy = DEFAULT) -> str:
     """What a short command prints.
 
-    :param do: what to try where it does not answer; its version unless given.
+    :param hint: what to try where it does not answer; its version unless given.
     :raises DaggerAmlError: it fails, or takes longer than the policy says.
     """
     name, seconds = command[0], policy.program_answer_timeout_seconds
-    do = do or f"Try: {name} version"
+    hint = hint or f"Try: {name} version"
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        what = f"{name} does not answer within {seconds:.0f} s"
-        raise DaggerAmlError(what, where=f"--with {name}", do=do) from None
+        message = f"{name} does not answer within {seconds:.0f} s"
+        raise DaggerAmlError(message, location=f"--with {name}", hint=hint) from None
     except OSError as error:
-        raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", where=f"--with {name}") from None
+        raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", location=f"--with {name}") from None
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise DaggerAmlError(f"{name} does not answer: {last}", where=f"--with {name}", do=do)
+        raise DaggerAmlError(f"{name} does not answer: {last}", location=f"--with {name}", hint=hint)
     return done.stdout

@@ -24,7 +24,7 @@ from ...building.outputs import Output, of_export
 from ...building.request import BuildRequest
 from ...building.target import BuildTarget
 from ...errors import UsageError
-from ...fs.temporary import workplace
+from ...fs.temporary import temporary_directory
 from ...text import human_size
 from ..build_target import checked, read_build
 from ..common import by_flag, check_engine, no_engine, opened
@@ -146,7 +146,7 @@ def command(
     engine = check_engine(engine, no_engine(builder))
     if form and not kind_of(builder).capabilities.forms and by_flag("form"):
         raise UsageError(
-            "--format works only with builders that use a Dockerfile", do="Add --with docker, or remove --format."
+            "--format works only with builders that use a Dockerfile", hint="Add --with docker, or remove --format."
         )
     opening = partial(
         opened,
@@ -162,14 +162,14 @@ def command(
     project, target = read_build(projects[0] if projects else ".", request, given)
     with progress, _streamed(target.outputs) as (outputs, streamed):
         target = checked(evolve(target, outputs=outputs), project, request)
-        for note in target.notes:
-            progress.note(note)
+        for warning in target.warnings:
+            progress.warn(warning)
         result = anyio.run(_build, target, opening)
     files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
     result = evolve(result, outputs=tuple(files))
     progress.finish(result)
     if not target.outputs:
-        progress.note("no output was requested, so the image stays in the builder; add --push, --load or -o FILE.tar")
+        progress.warn("no output was requested, so the image stays in the builder; add --push, --load or -o FILE.tar")
     write_files(target, result)
     digest = result.digest or result.image_id
     for line in ([digest] if digest else []) if quiet else _report(result):
@@ -187,12 +187,14 @@ def _streamed(outputs: Sequence[Output]) -> Iterator[tuple[tuple[Output, ...], P
         yield tuple(outputs), None
         return
     if len(asked) > 1:
-        raise UsageError("only one tar can go to standard output", where="-o -", do="Remove one of them.")
+        raise UsageError("only one tar can go to standard output", location="-o -", hint="Remove one of them.")
     if sys.stdout.isatty():
         raise UsageError(
-            "a tar is not written to a terminal", where="-o -", do="Send it to a file or a program: … | docker load"
+            "a tar is not written to a terminal",
+            location="-o -",
+            hint="Send it to a file or a program: … | docker load",
         )
-    with workplace() as work:
+    with temporary_directory() as work:
         tar = work / "image.tar"
         yield tuple(_into(tar, each) if each in asked else each for each in outputs), tar
         with tar.open("rb") as file:

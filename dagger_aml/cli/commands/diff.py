@@ -83,7 +83,7 @@ def command(
         said = [name for name, value in given.items() if value and name != "platform"]
         if said:
             raise UsageError(
-                f"--{said[0].replace('_', '-')} works only with a project", do="Name a project's folder."
+                f"--{said[0].replace('_', '-')} works only with a project", hint="Name a project's folder."
             )
     building = [side.builder for side in sides if side.graph and side.builder]
     built = any(kind_of(name).capabilities.connects_to_engine for name in building)
@@ -151,8 +151,8 @@ def _builders(text: str) -> tuple[str | None, str | None]:
     if len(names) > 2 or any(each not in BUILDERS for each in names):
         raise UsageError(
             f"expected one builder, or two with a comma: {text!r}",
-            where="--with",
-            do=f"Choose from {', '.join(BUILDERS)}.",
+            location="--with",
+            hint=f"Choose from {', '.join(BUILDERS)}.",
         )
     return (names[0], names[-1]) if names else (None, None)
 
@@ -176,19 +176,19 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
     if path.is_dir():
         return _Side(text, name or builder_of(text), platform, graph=read(text, given)[1])
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
-        raise UsageError("there is no such folder or file", where=text)
+        raise UsageError("there is no such folder or file", location=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
         Reference.parse(text, "the image")
     return _Side(text, name if name and kind_of(name).capabilities.own_store else None, platform)
 
 
 async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[Image]:
-    from ...fs.temporary import workplace
+    from ...fs.temporary import temporary_directory
 
     known: dict[str, Layer] = {}
     images = []
     for side in sides:
-        with workplace() as work:
+        with temporary_directory() as work:
             (work / "image").mkdir()
             images.append(await side.read(work / "image", known, progress, engine))
     return images

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from ...backends.dockerfile.render import render
-from ..asking import asking_options, planned
 from ..common import read
 from ..main import tell
 from ..options.build import setting_option, settled
 from ..options.call import force_option
 from ..options.project import project_options
+from ..probing import planned, probe_options
 
 
 @click.command(
@@ -30,7 +30,7 @@ from ..options.project import project_options
     help="Write the Dockerfile and its context to FOLDER. Without this option, print the Dockerfile.",
 )
 @setting_option("format", help="classic works with every builder, including ACR tasks.", default="classic")
-@asking_options
+@probe_options
 @force_option
 @settled
 def command(
@@ -63,5 +63,5 @@ def command(
     else:
         folder = made.save(output, force=force)
         tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {found.name} {folder}")
-    for note in plan.notes:
-        tell(f"warning: {note}")
+    for warning in plan.warnings:
+        tell(f"warning: {warning}")

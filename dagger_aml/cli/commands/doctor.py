@@ -12,7 +12,7 @@ import click
 from ...backends.builders import DEFAULT
 from ...backends.dagger.address import untested
 from ...doctor import AREAS, Diagnosis, diagnose
-from ...text import masked
+from ...text import redact_url
 from ..common import check_engine, policy_of_call
 from ..main import tell
 from ..options.build import engine_option, setting_option, settled
@@ -41,9 +41,9 @@ def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> 
     Exit code 0 when a builder works, 1 when none does.
     """
     check_engine(engine)
-    note = untested(engine) if engine else None
-    if note:
-        tell(f"warning: {note}")
+    warning = untested(engine) if engine else None
+    if warning:
+        tell(f"warning: {warning}")
     found = anyio.run(partial(diagnose, engine=engine, engine_timeout=engine_timeout or 0, policy=policy_of_call()))
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
@@ -65,7 +65,7 @@ def _show(found: Diagnosis, engine: str | None) -> None:
         for each in checks:
             first, *more = each.parts
             click.echo(f"  {each.state:7}  {each.name:{width}}  {first}")
-            for line in (*more, *(f"  {line}" for line in (each.do or "").splitlines())):
+            for line in (*more, *(f"  {line}" for line in (each.hint or "").splitlines())):
                 click.echo(f"  {'':7}  {'':{width}}  {line}")
         if not checks:
             click.echo(f"  {_EMPTY[area]}")
@@ -73,7 +73,7 @@ def _show(found: Diagnosis, engine: str | None) -> None:
     if not found.working:
         click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
     elif DEFAULT in found.working:
-        taking = f"`build --engine {masked(engine)}` uses that engine" if engine else f"`build` uses {DEFAULT}"
+        taking = f"`build --engine {redact_url(engine)}` uses that engine" if engine else f"`build` uses {DEFAULT}"
         click.echo(f"Working: {', '.join(found.working)}. {taking}; --with selects another builder.")
     else:
         click.echo(f"Working: {', '.join(found.working)}. Select one: dagger-aml build --with {found.working[0]}")

@@ -61,8 +61,8 @@ def _found(draft: Draft) -> Iterator[str]:
         yield f"  entry script {shown(project.code / project.entry_script, project)}"
     for model in project.models:
         yield f"  model {shown(model.path, project)}, as {model.name} {model.version}"
-    yield f"  base {project.base.reference} ({project.sources['base']})"
-    yield f"  recipe {project.recipe} ({project.sources['recipe']})"
+    yield f"  base {project.base.reference} ({project.origins['base']})"
+    yield f"  recipe {project.recipe} ({project.origins['recipe']})"
     if project.requirements:
         if draft.unnamed:
             yield (

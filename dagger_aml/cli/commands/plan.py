@@ -11,14 +11,14 @@ import click
 from ...backends.builders import BUILDERS, kind_of
 from ...plan.model import Plan
 from ...plan.render import plan_json, plan_text
-from ..asking import asking_options, planned
 from ..common import by_flag, read
 from ..options.build import settled
 from ..options.call import json_option
 from ..options.project import project_options
+from ..probing import planned, probe_options
 
 if TYPE_CHECKING:
-    from ...plan.compare import Against
+    from ...plan.compare import Comparison
 
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "The earlier build is a file from plan --json, a tar, oci:FOLDER, or an image in a registry (with --with: "
     "in that builder's store).",
 )
-@asking_options
+@probe_options
 @settled
 def command(
     project: str,
@@ -75,7 +75,7 @@ def _with_dockerfiles() -> str:
     return ", ".join(name for name in BUILDERS if kind_of(name).capabilities.forms)
 
 
-def _held(made: Plan, earlier: str, builder: str | None) -> Against:
+def _held(made: Plan, earlier: str, builder: str | None) -> Comparison:
     from ...building.earlier import read_earlier
     from ...plan.compare import against
 

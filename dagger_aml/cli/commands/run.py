@@ -96,20 +96,20 @@ def command(
         raise UsageError(
             "--local serves only while this command runs" if local
             else "a Dagger engine stops the server when this command and its session end",
-            where=flag, do="Add --with docker or --with podman." if not local else f"Remove {flag}.",
+            location=flag, hint="Add --with docker or --with podman." if not local else f"Remove {flag}.",
         )  # fmt: skip
     engine = check_engine(engine, "--local does not use a Dagger engine" if local else no_engine(builder))
     found = read_target(target, given)
     if local and not found.project:
-        raise UsageError("--local works only with a project", do="Name a project's folder.")
+        raise UsageError("--local works only with a project", hint="Name a project's folder.")
     attach = debug_port(debug, found, local=local)
     show = _Shown(quiet=quiet, verbose=verbose, everywhere=everywhere)
     if attach:
         ready_timeout = math.inf
         show.attach = how_to_attach(attach, found, everywhere=everywhere)
     with Progress(mode, quiet=quiet, verbose=verbose) as progress:
-        for note in found.graph.notes if found.graph else ():
-            progress.note(note)
+        for warning in found.graph.warnings if found.graph else ():
+            progress.warn(warning)
         how = _How(_published(publish), builder, engine, local, detach, name, ready_timeout, attach)
         anyio.run(_run, found, how, progress, show)
 
@@ -150,7 +150,7 @@ async def _run(target: Target, how: _How, progress: Progress, show: _Shown) -> N
     cause = why_not_started(
         list(endpoint.log.lines), endpoint.log.exit_code, located(target.graph.layers if target.graph else ())
     )
-    raise StartFailed(cause, logs=endpoint.logs(), where="the server ended")
+    raise StartFailed(cause, logs=endpoint.logs(), location="the server ended")
 
 
 @asynccontextmanager
@@ -205,7 +205,7 @@ def _published(text: str | None) -> Published:
         PORT if text is None else text,
     )
     if not match or not 0 < int(match["port"]) < 65536 or not 0 < int(match["inner"] or 5001) < 65536:
-        raise UsageError(f"not a port: {text!r}", where="-p", do="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
+        raise UsageError(f"not a port: {text!r}", location="-p", hint="Write PORT, PORT:5001 or ADDRESS:PORT:5001.")
     port = int(match["port"])
     if text is None and not is_free(port):
         tell(f"port {port} is in use; using another")

@@ -18,7 +18,7 @@ import click
 from attrs import frozen
 
 from ...errors import UsageError
-from ...events import Said
+from ...events import Message
 from ..common import check_engine, no_engine
 from ..main import tell
 from ..options.build import engine_option, progress_option, ready_option, settled
@@ -104,7 +104,7 @@ def command(
     asked = _Asked.of(found, request, expect, number, at_once)
     sent = dict(_header(each) for each in headers)
     if sent and not found.url:
-        raise UsageError("headers can be sent only to a URL", where="--header", do="Remove them.")
+        raise UsageError("headers can be sent only to a URL", location="--header", hint="Remove them.")
     with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
         ok = anyio.run(
             partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
@@ -130,18 +130,18 @@ class _Asked:
         path = Path(request) if request else project.request if project else None
         if path is None:
             raise UsageError(
-                "there is no request to post", where="--request",
-                do="Name a file, or put a request.json into the project." if project else "Name a file.",
+                "there is no request to post", location="--request",
+                hint="Name a file, or put a request.json into the project." if project else "Name a file.",
             )  # fmt: skip
         answer = Path(expect) if expect else project.answer if project and not request else None
         for each, flag in ((path, "--request"), (answer, "--expect")):
             if each and not each.is_file():
-                raise UsageError(f"there is no file {each}", where=flag)
+                raise UsageError(f"there is no file {each}", location=flag)
         if answer:
             try:
                 json.loads(answer.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise UsageError(f"the expected answer is not JSON: {error}", where=str(answer)) from None
+                raise UsageError(f"the expected answer is not JSON: {error}", location=str(answer)) from None
         kind = mimetypes.guess_type(path.name)[0] or "application/json"
         return cls(path.read_bytes(), kind, str(path), answer, number, at_once)
 
@@ -159,16 +159,16 @@ async def _score(
         endpoint: Endpoint | None = None
         if target.url:
             base, path = _split(target.url)
-            ask = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
+            request = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
         else:
             builder = await stack.enter_async_context(connected(name, progress, target, engine))
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))
-            progress.on_event(Said(f"ready after {endpoint.ready_seconds:.1f} s, served by {endpoint.by}"))
-            ask = partial(endpoint.ask, "POST", "/score")
+            progress.on_event(Message(f"ready after {endpoint.ready_seconds:.1f} s, served by {endpoint.by}"))
+            request = partial(endpoint.request, "POST", "/score")
         begun = time.monotonic()
-        answers = await _ask_all(partial(ask, asked.body, content_type=asked.content_type), asked)
+        answers = await _ask_all(partial(request, asked.body, content_type=asked.content_type), asked)
         seconds = time.monotonic() - begun
         first = next((each for each in answers if each.status != 200), answers[0])
         from ...serving.smoke import difference_to, not_200
@@ -189,7 +189,7 @@ async def _score(
     return not (difference or cause)
 
 
-async def _ask_all(ask: Any, asked: _Asked) -> list[Scored]:
+async def _ask_all(request: Any, asked: _Asked) -> list[Scored]:
     """All answers; one request alone first where there are several, so that the first connection is not counted."""
     answers: list[Scored] = []
     left = asked.number
@@ -198,10 +198,10 @@ async def _ask_all(ask: Any, asked: _Asked) -> list[Scored]:
         nonlocal left
         while left > 0:
             left -= 1
-            answers.append(await ask())
+            answers.append(await request())
 
     if asked.number > 1:
-        await ask()
+        await request()
     async with anyio.create_task_group() as tasks:
         for _ in range(min(asked.at_once, asked.number)):
             tasks.start_soon(worker)
@@ -263,7 +263,9 @@ def _as_json(
         "expected": str(asked.expected) if asked.expected else None,
         "as_expected": None if not asked.expected or first.status != 200 else difference is None,
         "difference": difference,
-        "error": None if cause is None else {"what": cause.what, "where": cause.where, "do": cause.do or None},
+        "error": None
+        if cause is None
+        else {"message": cause.message, "location": cause.location, "hint": cause.hint or None},
         "latency": {
             "requests": len(answers),
             "at_once": asked.at_once,
@@ -283,5 +285,5 @@ def _split(url: str) -> tuple[str, str]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip() or "\n" in text or "\r" in text:
-        raise UsageError(f"not NAME:VALUE: {text!r}", where="--header")
+        raise UsageError(f"not NAME:VALUE: {text!r}", location="--header")
     return name.strip(), value.strip()

@@ -10,7 +10,7 @@ import anyio
 import click
 
 from ...backends.base import Opening
-from ...building.plans import ask
+from ...building.plans import probe
 from ...errors import ProjectError
 from ...fs.atomic import replaced_folder
 from ...graph.graph import Graph
@@ -47,7 +47,7 @@ def command(
     engine = check_engine(engine, no_engine(builder))
     found = load_project(project, Options(**given), preinstalled=False)
     if not found.requirements and not found.pip:
-        raise ProjectError("has no requirements to install", where=str(found.root))
+        raise ProjectError("has no requirements to install", location=str(found.root))
     with Progress(quiet=quiet) as progress:
         anyio.run(_make, found, Path(output), builder, engine, force, progress)
     if not quiet:
@@ -60,4 +60,4 @@ async def _make(
     built = site_packages(Graph(project.base), project.requirements, more=project.pip, root=project.root)
     with replaced_folder(output, force=force) as new:
         async with opened(name, progress, Opening(engine=engine)) as builder:
-            await builder.folder(await ask(built.graph, builder), built.path, new)
+            await builder.folder(await probe(built.graph, builder), built.path, new)

@@ -137,12 +137,12 @@ def _converted(kind: click.ParamType[Any], found: Stated, option: click.Option |
     try:
         return kind.convert(found.value, option, context)
     except click.BadParameter as error:
-        raise UsageError(error.message.rstrip("."), where=str(found.origin)) from None
+        raise UsageError(error.message.rstrip("."), location=str(found.origin)) from None
 
 
 def _is_terminal(mode: str, origin: Origin) -> None:
     if mode == "tty" and not sys.stderr.isatty():
-        raise UsageError("standard error is not a terminal", where=str(origin), do="Use plain.")
+        raise UsageError("standard error is not a terminal", location=str(origin), hint="Use plain.")
 
 
 _CHECKS: Mapping[str, Callable[[str, Origin], None]] = {

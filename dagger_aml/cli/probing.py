@@ -10,7 +10,7 @@ import click
 
 from ..backends.base import Opening
 from ..backends.builders import BUILDERS, DEFAULT
-from ..building.plans import ask, make_plan
+from ..building.plans import make_plan, probe
 from ..errors import UsageError
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
@@ -22,7 +22,7 @@ from .progress import Progress
 Command = Callable[..., Any]
 
 
-def asking_options(function: Command) -> Command:
+def probe_options(function: Command) -> Command:
     """Add ``--pin``, ``--probe``, ``--with`` and ``--engine``."""
     for option in (
         engine_option,
@@ -50,7 +50,7 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
     """
     engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe uses a builder")
     if builder and not probe and by_flag("builder"):
-        raise UsageError("only --probe uses a builder", where="--with", do="Add --probe, or remove --with.")
+        raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
     if probe:
         with Progress() as progress:
             return anyio.run(_probed, graph, builder or DEFAULT, engine, progress)
@@ -62,7 +62,7 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
 
 async def _probed(graph: Graph, name: str, engine: str | None, progress: Progress) -> Plan:
     async with opened(name, progress, Opening(engine=engine)) as builder:
-        return await ask(graph, builder)
+        return await probe(graph, builder)
 
 
 async def _pinned(graph: Graph, progress: Progress) -> Graph:
