@@ -171,7 +171,7 @@ def test_the_command_line_shows_what_was_asked(place: Path, need: Need, tmp_path
     made = json.loads(printed(*words))
     assert made["facts"]["source"] == "probed" and made["facts"]["start_script"] is False
     assert made["base"]["archive"] == f"oci:{place}/lay: out"
-    assert any("only a command of the base image itself" in note for note in made["warnings"])
+    assert any("only a command of the base image itself" in each["message"] for each in made["warnings"])
 
 
 # --- with a part missing ------------------------------------------------------------------------------------------
