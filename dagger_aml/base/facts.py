@@ -1,6 +1,6 @@
 """What must be known of a base image, and how a real one is asked.
 
-Facts are *assumed* (from the catalog, by ``dockerfile``, ``plan`` and ``check``, which touch nothing) or *asked* (by
+Facts are *assumed* (from the catalog, by ``dockerfile``, ``plan`` and ``check``, which touch nothing) or *probed* (by
 ``build``, and wherever ``--probe`` is said, of the real base, before anything is executed). ``resolve`` reads nothing
 else.
 """
@@ -46,7 +46,7 @@ def _optional_plain(path: str | None) -> str | None:
 class BaseFacts:
     """What is known of one base image.
 
-    :param source: ``catalog``, ``assumed`` (the base is in no catalog) or ``asked``.
+    :param source: ``catalog``, ``assumed`` (the base is in no catalog) or ``probed``.
     :param user: the config's user, as written there; empty means root.
     :param uid: that user's number.
     :param environment: prefix of the Python environment that runs the server, or None when there is none. Of a base

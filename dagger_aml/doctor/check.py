@@ -11,7 +11,7 @@ from attrs.converters import optional
 from ..text import redact_urls
 
 State = Literal["ok", "warning", "missing"]
-"""``note``: there, or not needed by all, and worth a look. ``missing``: not there, or of no use."""
+"""``warning``: there, or not needed by all, and worth a look. ``missing``: not there, or of no use."""
 
 AREAS = ("builders", "disk", "logins", "proxies", "certificates")
 

@@ -24,7 +24,7 @@ ENCODING = 1
 def runtime_key(plan: Plan) -> str:
     """``sha256:…`` of what runs: its inputs, not its bytes (docs/design.md, law 7).
 
-    Two plans with the same fingerprint need the same engine-built image beneath their file layers. Labels, the final
+    Two plans with the same runtime key need the same engine-built image beneath their file layers. Labels, the final
     environment, code and models are not in it.
     """
     runs = list(_canonical(plan.engine_part))

@@ -23,7 +23,7 @@ _Made = TypeVar("_Made")
 class Reading:
     """What a project is read from, and what was learnt on the way.
 
-    :param origins: where each value is from, by the names of :attr:`~.model.Project.sources`.
+    :param origins: where each value is from, by the names of :attr:`~.model.Project.origins`.
     :param warnings: what the user should know.
     """
 

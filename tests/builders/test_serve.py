@@ -76,7 +76,9 @@ BROKEN = {
         "def init():\n    open('/etc/mine.conf', 'w')\n" + PLAIN_RUN, "write", ("code/score.py:2", "/etc/mine.conf")
     ),
     "unserialisable": Broken(
-        "def init(): pass\ndef run(data):\n    return {1, 2}\n", "answer", ("cannot be converted to JSON: set", ".tolist()")
+        "def init(): pass\ndef run(data):\n    return {1, 2}\n",
+        "answer",
+        ("cannot be converted to JSON: set", ".tolist()"),
     ),
     "library": Broken(
         "import ctypes\ndef init():\n    ctypes.CDLL('libGL.so.1')\n" + PLAIN_RUN, "library", ("libGL.so.1", "libgl1")

@@ -573,7 +573,7 @@ def test_what_changes_often_is_late(layers):
             assert any(not may_swap(earlier.layer, step.layer, FACTS) for step in order if step is not earlier)
 
 
-# --- the fingerprint ------------------------------------------------------------------------------------------------
+# --- the runtime key ------------------------------------------------------------------------------------------------
 
 
 def recipe(tmp_path, requirements="numpy==1\n", code="c", model="m", base=BASE, **config) -> Graph:
@@ -591,7 +591,7 @@ def recipe(tmp_path, requirements="numpy==1\n", code="c", model="m", base=BASE, 
     )
 
 
-def test_code_model_and_config_leave_the_fingerprint_alone(tmp_path):
+def test_code_model_and_config_leave_the_runtime_key_alone(tmp_path):
     before = runtime_key(planned(recipe(tmp_path)))
     assert before.startswith("sha256:")
     for changed in (
@@ -606,7 +606,7 @@ def test_code_model_and_config_leave_the_fingerprint_alone(tmp_path):
         assert runtime_key(planned(recipe(tmp_path, **changed))) == before, changed
 
 
-def test_what_runs_and_what_it_reads_change_the_fingerprint(tmp_path):
+def test_what_runs_and_what_it_reads_change_the_runtime_key(tmp_path):
     def changed(index: int, **changes) -> Graph:
         graph = recipe(tmp_path)
         layers = [evolve(layer, **changes) if n == index else layer for n, layer in enumerate(graph.layers)]
@@ -647,7 +647,7 @@ def test_a_stages_inputs_are_part_of_it(tmp_path):
     assert runtime_key(planned(graph("a", False))) == runtime_key(planned(graph("b", False)))
 
 
-def test_a_known_fingerprint_is_still_the_same():
+def test_a_known_runtime_key_is_still_the_same():
     """If this fails, images made before are not found again: raise SCHEMA, and only then change the number here."""
     stage = Graph(OTHER, [Copy(Text(b"in"), "/in", "file"), Run(["/make"])])
     graph = HEAD.add(
