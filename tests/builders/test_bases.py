@@ -239,7 +239,7 @@ async def test_a_base_that_names_no_environment_serves_with_its_first_python(
     [
         ("without-pip", "(/usr/bin/python3) has no pip"),
         ("managed", "(/usr/bin/python3) is managed by the operating system"),
-        ("misnamed", "names /nowhere"),
+        ("misnamed", "to /nowhere"),
     ],
 )
 async def test_a_python_that_cannot_be_installed_into_is_refused(
