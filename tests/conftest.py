@@ -22,6 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep what shares something on one worker."""
+    from tests.support.groups import Groups
+
+    return Groups(config, log)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """The only one that dagger-io runs on; for the session, so that one connection to the engine lasts as long."""

@@ -29,7 +29,7 @@ _COMMANDS = {
     "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
     "plan": "Show what would be done, in what order and why.",
     "diff": "Compare two images from any source.",
-    "site-packages": "Create the folder of preinstalled packages, using the base image.",
+    "site-packages": "Make the preinstalled-packages folder inside the base image.",
     "images": "List the prebuilt images that are known.",
     "doctor": "Show what this machine can build with.",
     "completion": "Print a completion script for your shell.",

@@ -21,27 +21,12 @@ from tests.support.report import ENGINE_VERSION
 if TYPE_CHECKING:
     from tests.builders.equality import Bench
 
-TOGETHER = {
-    "the bench": ("test_cases", "test_generated", "test_hostile"),
-    # They count the containers that serving made, publish port 6789, and take bases out of docker's store.
-    "served": ("test_bases", "test_debug", "test_docs", "test_init", "test_serve"),
-    # One of them pulls the tiny base into docker's store for another platform.
-    "tiny in docker": ("test_against", "test_diff", "test_machine_faults", "test_outputs"),
-    # They assert seconds: of such files one at a time.
-    "seconds": ("test_doctor", "test_engine", "test_engine_faults", "test_library", "test_registry_faults"),
-}
-"""Files whose tests one worker of pytest-xdist runs, one after the other; each other file is a group of its own."""
 
-GROUPS = {name: group for group, names in TOGETHER.items() for name in names}
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, and so what it sets up, on one worker; mark those that need an engine."""
+    """Mark those that need an engine."""
     for item in items:
         if item.path.parent != Path(__file__).parent:
             continue
-        item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, item.path.stem)))
         params = getattr(item, "callspec", None)
         if "engine" in getattr(item, "fixturenames", ()) or (params and "dagger" in params.params.values()):
             item.add_marker(pytest.mark.engine)

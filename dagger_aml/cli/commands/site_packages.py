@@ -26,7 +26,7 @@ from ..options.project import project_options
 from ..progress import Progress
 
 
-@click.command("site-packages", short_help="Create the folder of preinstalled packages, using the base image.")
+@click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base image.")
 @partial(project_options, only=("base", "platform", "requirements", "pip"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
 @with_option

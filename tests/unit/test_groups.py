@@ -1,0 +1,56 @@
+"""Tests that share something stay on one worker of pytest-xdist: seen in what its workers run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.groups import TOGETHER, group_of
+from tests.support.markdown import ROOT
+
+
+def test_a_group_has_its_files_and_each_other_test_is_its_own():
+    assert group_of("tests/builders/test_serve.py::test_a[x@y]") == group_of("tests/builders/test_docs.py::test_b")
+    assert group_of("tests/builders/test_wheel.py::test_a") == "test_wheel"
+    assert group_of("tests/unit/test_a.py::test_b[1]") == "tests/unit/test_a.py::test_b[1]"
+
+
+def test_the_files_of_groups_are_there():
+    names = [name for each in TOGETHER.values() for name in each]
+    assert len(set(names)) == len(names)
+    assert all((ROOT / "tests/builders" / f"{name}.py").is_file() for name in names)
+
+
+def test_workers_run_groups_whole(tmp_path):
+    pytest.importorskip("xdist")
+    for name in ("test_serve", "test_docs"):
+        (tmp_path / f"builders/{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / f"builders/{name}.py").write_text(
+            "import pytest, time\n@pytest.mark.parametrize('n', range(4))\ndef test_a(n): time.sleep(0.05)\n"
+        )
+    (tmp_path / "test_free.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_b(n): pass\n"
+    )
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler  # noqa: F401\n")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-v",
+        "-n",
+        "2",
+        "--dist",
+        "loadscope",
+        "--rootdir",
+    ]
+    done = subprocess.run(
+        [*command, str(tmp_path), str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+    )
+    ran = re.findall(r"\[(gw\d)\] \[ *\d+%\] PASSED (\S+)", done.stdout)
+    assert len(ran) == 16, done.stdout + done.stderr
+    assert len({worker for worker, test in ran if "builders/" in test}) == 1
