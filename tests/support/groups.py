@@ -1,6 +1,6 @@
 """Which tests pytest-xdist keeps on one worker.
 
-Not by its ``xdist_group`` marks: xdist 3.8.0 sets an attribute that pytest 9.2 no longer has, and groups nothing.
+Not by its ``xdist_group`` marks: with pytest 9.2, xdist 3.8.0 groups nothing by them (pytest-xdist issue 1386).
 """
 
 from __future__ import annotations
