@@ -24,7 +24,11 @@ News = Callable[[], None]
 
 
 def redact_logins(text: str) -> str:
-    """A message without the users and passwords of its URLs, such as a proxy's."""
+    """A message without the users and passwords of its URLs, such as a proxy's.
+
+    Unlike :func:`~dagger_aml.text.redact_urls` it ends a login at the first slash: ``docker://host/name@sha256:…`` is
+    what builders print of images, and stays whole.
+    """
     return re.sub(r"(?<=://)[^\s/@]*@", "***@", text)
 
 

@@ -13,7 +13,7 @@ from ..events import OnEvent, ignore
 from ..graph.graph import Graph
 from ..graph.stages import based_on
 from ..plan.model import Plan
-from .many import build_all, tell_notes
+from .many import build_all, tell_warnings
 from .outputs import outputs_of
 from .plans import probe
 from .target import BuildTarget, tags_of
@@ -54,7 +54,7 @@ async def container(
 async def image(graph: Graph, builder: Builder, *, title: str = "") -> tuple[Plan, Image]:
     """Make the image of a graph, publish it nowhere."""
     made = await probe(graph, builder)
-    tell_notes([made], [graph], builder)
+    tell_warnings([made], [graph], builder)
     return made, await builder.image(made, title=title)
 
 

@@ -65,7 +65,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     :raises BuildError: a step failed.
     """
     plans = [await probe(each, builder) for each in target.graphs]
-    tell_notes(plans, target.graphs, builder)
+    tell_warnings(plans, target.graphs, builder)
     images = []
     for planned in plans:
         if len(plans) > 1:
@@ -142,8 +142,8 @@ async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome
     return Outcome("ok", time.monotonic() - begun, result)
 
 
-def tell_notes(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder) -> None:
-    """Tell the notes that came of what the bases answered; a graph's own are its maker's to tell."""
+def tell_warnings(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder) -> None:
+    """Tell the warnings that came of what the bases answered; a graph's own are its maker's to tell."""
     known = {warning for graph in graphs for warning in graph.warnings}
     for warning in dict.fromkeys(warning for each in plans for warning in each.warnings):
         if warning not in known:

@@ -37,12 +37,6 @@ def key_name(field: str) -> str:
     return field.rstrip("_").replace("_", "-")
 
 
-def record_of(attribute: attrs.Attribute[Any]) -> Setting:
-    """The record that a field of a table is made from."""
-    found: Setting = attribute.metadata["setting"]
-    return found
-
-
 def _field(record: Setting) -> Any:
     unsaid: Any = record.default if record.type in (str, bool) else () if record.type == tuple[str, ...] else None
     metadata = {"setting": record}
