@@ -38,18 +38,16 @@ def in_bytes(data: bytes, values: dict[str, str], where: str) -> list[str]:
 def in_tar(path: Path, values: dict[str, str], beneath: Collection[str]) -> list[str]:
     """Where a value stands in an image's tar: each file and name of each layer, the config, the history.
 
-    :param beneath: digests of the base's uncompressed layers, which were there before the value; all of them must be
-        found in the image, and something on top of them.
+    :param beneath: digests of the base's uncompressed layers, which were there before the value and are passed over.
+        An engine started anew packs them again, with other digests: then they are looked at like the rest.
     """
-    found, passed, above = [], set(), 0
+    found, looked_at = [], 0
     for name, data in members(path, beneath):
         if name in beneath:
-            passed.add(name)
             continue
-        above += ": " in name
+        looked_at += ": " in name
         found += in_bytes(data, values, f"{path.name}: {name}")
-    assert passed == set(beneath), f"not all of the base's layers were met in {path}"
-    assert above > 1, f"only {above} files of layers were looked at in {path}"
+    assert looked_at > 1, f"only {looked_at} files of layers were looked at in {path}"
     return found
 
 
