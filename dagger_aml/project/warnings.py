@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..contract import MODEL_DIR
 from ..fs.ignore import ignore_files
+from ..fs.lookup import is_file, is_folder, is_there
 from . import discover as conventions
 from .file import FILE_NAME
 
@@ -42,7 +43,7 @@ def _unreachable(project: Project, code: Path, used: Reached) -> Iterator[str]:
     places = dict.fromkeys([(code / project.entry_script).parent, project.root, project.root / "src"])
     for name in used.absent:
         for place in places:
-            if place != code and ((place / f"{name}.py").is_file() or _has_python(place / name)):
+            if place != code and (is_file(place / f"{name}.py") or _has_python(place / name)):
                 location = "the project folder" if place == project.root else _shown(place, project.root)
                 yield (
                     f"the code imports {name}, which is in {location}, not in the code folder: it will be "
@@ -56,8 +57,8 @@ def _ignored(project: Project, code: Path, used: Reached) -> Iterator[str]:
     """What lies in the code folder, is used, and is left out by ignore files."""
     rules = ignore_files(project.root, code.resolve())
     names = {*used.named, *used.modules, *(f"{name}.py" for name in used.modules)}
-    for path in sorted(code.resolve() / name for name in names):
-        if not path.exists() or path in (*project.kept, *project.other_parts):
+    for path in sorted(code.resolve() / name for name in names.intersection(each.name for each in code.iterdir())):
+        if not is_there(path) or path in (*project.kept, *project.other_parts):
             continue
         if rules.ignores(path, folder=path.is_dir()):
             back = f"add `!{path.name}` to that file to include it"
@@ -69,4 +70,4 @@ def _shown(path: Path, root: Path) -> str:
 
 
 def _has_python(folder: Path) -> bool:
-    return folder.is_dir() and next(folder.glob("*.py"), None) is not None
+    return is_folder(folder) and next(folder.glob("*.py"), None) is not None

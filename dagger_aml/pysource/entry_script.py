@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ..errors import ProjectError, unreadable
+from ..fs.lookup import is_file
 from .source import parsed, read_source
-
-_LONGEST_NAME = 255
-"""Bytes of one name in a path that Linux takes."""
+from .texts import LONGEST_NAME
 
 
 def check_relative(script: str, location: str) -> str:
@@ -18,7 +17,7 @@ def check_relative(script: str, location: str) -> str:
     :raises ProjectError: absolute, outside the code folder, or longer than a path can be.
     """
     pure = PurePosixPath(script)
-    if any(len(part.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for part in pure.parts):
+    if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_NAME for part in pure.parts):
         raise ProjectError(f"the entry script's name is too long for a file name: {script[:60]}…", location=location)
     if pure.is_absolute() or script.startswith("\\") or ":" in script[:2]:
         raise ProjectError(
@@ -85,6 +84,8 @@ def find(folder: Path) -> tuple[str, ...]:
     defined, bound = [], []
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
         if path.stem in ("__init__", "conftest") or path.stem.startswith("test_") or path.stem.endswith("_test"):
+            continue
+        if not is_file(path):  # A pipe would be waited for.
             continue
         try:
             data = path.read_bytes()

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from ..errors import ProjectError
 from .source import Imported, Problem, read_source
+from .texts import LONGEST_PATH
 
 
 @frozen
@@ -168,5 +169,5 @@ def _read(path: Path) -> tuple[tuple[Imported, ...], Problem | None]:
 
 def _is_sure(each: Imported) -> bool:
     """Whether an import is a statement, or a call that cannot but be one of a module."""
-    named = all(part.isidentifier() for part in each.module.split("."))
+    named = len(each.module) <= LONGEST_PATH and all(part.isidentifier() for part in each.module.split("."))
     return each.by == "statement" or (each.by == "importlib" and named)

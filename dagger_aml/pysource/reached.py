@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from ..fs.lookup import is_file, is_folder
 from .source import Imported, Source, read_source
 
 _MODEL_DIR = (b"AZUREML_MODEL_DIR", b"get_model_path")
@@ -62,7 +63,7 @@ def reached(folder: Path, script: str) -> Reached:
                 continue
             top = name.partition(".")[0]
             files = list(_files(folder, name))
-            if files or (folder / top).is_dir():
+            if files or is_folder(folder / top):
                 modules.add(top)
                 waiting += files
             elif top in needed and top not in sys.stdlib_module_names:
@@ -111,4 +112,6 @@ def _files(folder: Path, name: str) -> Iterator[Path]:
     here = folder
     for part in name.split("."):
         module, here = here / f"{part}.py", here / part
-        yield from (each for each in (module, here / "__init__.py") if each.is_file())
+        yield from (each for each in (module, here / "__init__.py") if is_file(each))
+        if not is_folder(here):
+            break

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -110,10 +111,12 @@ def read_source(path: Path) -> Source:
 def parsed(data: bytes, name: str) -> Source:
     """What stands in a text.
 
-    :param name: for Python's own warnings of it.
+    :param name: for Python's own messages of it.
     """
     try:
-        tree = ast.parse(data, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Such as of "\\d", lest it is an error where warnings are.
+            tree = ast.parse(data, name)
         nodes = list(ast.walk(tree))
         names, star = _bound(tree)
         return Source(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+LONGEST_NAME, LONGEST_PATH = 255, 4096
+"""Bytes of one name in a path, and of a path, that Linux takes."""
+
 _OPENERS = frozenset(
     {
         "Path",
@@ -40,8 +43,13 @@ def paths_in(nodes: list[ast.AST]) -> Iterator[str]:
             continue
         text = node.value.replace("\\", "/")
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
-        if parts and ("/" in text or id(node) in plain or "." in parts[0]):
+        if parts and ("/" in text or id(node) in plain or "." in parts[0]) and is_name(parts[0]):
             yield parts[0]
+
+
+def is_name(part: str) -> bool:
+    """Whether a part of a path can be the name of a file at all; a prompt or an encoded image cannot."""
+    return "\0" not in part and len(part.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
 
 
 def _called(node: ast.Call) -> str:
