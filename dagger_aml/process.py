@@ -42,7 +42,7 @@ async def run(
     on_line: Callable[[str], None] | None = None,
     heard: Callable[[str], None] | None = None,
     stdout: BinaryIO | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     cwd: Path | None = None,
     grace_seconds: float = DEFAULT.terminate_grace_seconds,
 ) -> CompletedProcess:
@@ -51,7 +51,7 @@ async def run(
     :param on_line: takes each line of output and error as it comes, without colours; then ``Done`` has neither.
     :param heard: told each such line as it comes; ``Done`` has them all the same.
     :param stdout: an open file that takes the output instead.
-    :param env: set on top of this process's environment.
+    :param env: set on top of this process's environment; None takes a variable out of it.
     :param grace_seconds: that it has to end after SIGTERM.
     :raises DaggerAmlError: it cannot be started.
     """
@@ -61,7 +61,7 @@ async def run(
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=stdout or subprocess.PIPE,
             stderr=subprocess.STDOUT if on_line else subprocess.PIPE,
-            env={**os.environ, **(env or {})},
+            env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             cwd=cwd,
             start_new_session=True,
         )

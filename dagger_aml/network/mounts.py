@@ -8,6 +8,7 @@ from typing import Final
 from ..errors import UsageError
 from ..graph.access import Access
 from ..graph.mount import SECRET_IDS, Mount, Secret
+from .alone import netrc_alone, pip_conf_alone
 from .ca import ca_bundle
 from .pip_conf import netrc, pip_conf, uv_toml
 
@@ -18,14 +19,24 @@ _PLACE = "/run/dagger-aml."
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 
 
-def pip_mounts(access: Access) -> tuple[Mount, ...]:
-    """The files that a pip command sees: its settings, its indexes' logins, the CAs; none if nothing is said."""
-    return (*_settings(access, "pip", "PIP_CONFIG_FILE", pip_conf), *_logins(access), *ca_mounts(access))
+def pip_mounts(access: Access, *, alone: bool = False) -> tuple[Mount, ...]:
+    """The files that a pip command sees: its settings, its indexes' logins, the CAs; none if nothing is said.
+
+    :param alone: for a pip on this machine, which must take nothing of the machine's own settings.
+    """
+    make, logins = (pip_conf_alone, netrc_alone) if alone else (pip_conf, netrc)
+    ids = ("netrc", "azure-artifacts", "pip") if alone else ("netrc", "azure-artifacts")
+    return (
+        *_settings(access, "pip", "PIP_CONFIG_FILE", make),
+        *_logins(access, ids, logins),
+        *ca_mounts(access),
+    )
 
 
 def uv_mounts(access: Access) -> tuple[Mount, ...]:
     """The same for a uv command."""
-    return (*_settings(access, "uv", "UV_CONFIG_FILE", uv_toml), *_logins(access), *ca_mounts(access))
+    logins = _logins(access, ("netrc", "azure-artifacts"), netrc)
+    return (*_settings(access, "uv", "UV_CONFIG_FILE", uv_toml), *logins, *ca_mounts(access))
 
 
 def apt_mounts(access: Access) -> tuple[Mount, ...]:
@@ -96,9 +107,9 @@ def _settings(access: Access, id: str, variable: str, make: Callable[[Access], s
     )
 
 
-def _logins(access: Access) -> tuple[Mount, ...]:
-    ids = [id for id in ("netrc", "azure-artifacts") if access.secret(id)]
-    if not ids:
+def _logins(access: Access, ids: tuple[str, ...], make: Callable[[Access], str]) -> tuple[Mount, ...]:
+    given = [id for id in ids if access.secret(id)]
+    if not given:
         return ()
-    value, holds = Secret("netrc", lambda: netrc(access).encode()), "a .netrc with the indexes' logins"
-    return (Mount("netrc", f"{_PLACE}netrc", value, variables=("NETRC",), holds=holds, secrets=ids),)
+    value, holds = Secret("netrc", lambda: make(access).encode()), "a .netrc with the indexes' logins"
+    return (Mount("netrc", f"{_PLACE}netrc", value, variables=("NETRC",), holds=holds, secrets=given),)
