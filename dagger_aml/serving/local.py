@@ -6,57 +6,55 @@ For the fast inner loop. apt packages, the base's own packages and its user are 
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-from attrs import frozen
 
 from .. import contract
 from ..backends.runtime import Published, port_taken
-from ..base import catalog
-from ..errors import BuildError, ProjectError
-from ..events import Message, OnEvent, Output
+from ..errors import ProjectError, UsageError
+from ..events import OnEvent
+from ..graph.access import Access
 from ..graph.graph import Copy, Graph
 from ..graph.source import Local
+from ..graph.values import FromBase, Value
 from ..process import run
 from ..project.model import Project
-from ..requirements.read import read_requirements
-from ..requirements.requirements_txt import check_added
+from ..steps.packages import script_folder
 from ..tasks import background_task
 from .debug import ENVIRONMENT
 from .debug import debugged as with_debugger
 from .endpoint import Endpoint
 from .http import Http
+from .local_packages import Place, install
+from .local_pip import holders
 from .log import Log
 from .places import Locate
 
-SERVER = "azureml-inference-server-http"
-_APP = "azureml_inference_server_http.server.entry:app"
-_UNSET = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+_OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV", "CONDA_PREFIX")
+_OF_GUNICORN = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
 
-
-@frozen
-class _Place:
-    """A throw-away folder.
-
-    :param app: stands for ``/var/azureml-app``.
-    :param bin: programs of the virtual environment.
-    """
-
-    root: Path
-
-    @property
-    def app(self) -> Path:
-        return self.root / "azureml-app"
-
-    @property
-    def bin(self) -> Path:
-        return self.root / "venv" / ("Scripts" if os.name == "nt" else "bin")
+_SERVER = """
+import os, sys
+bin, host, port, script, *more = sys.argv[1:]
+if sys.path[0] == "":
+    sys.path[0] = bin
+sys.argv = [os.path.join(bin, "azmlinfsrv"), "--port", port, "--entry_script", script]
+if more:
+    os.environ["GUNICORN_CMD_ARGS"] = " ".join([os.environ.get("GUNICORN_CMD_ARGS", ""), *more])
+from azureml_inference_server_http import amlserver
+if not hasattr(amlserver, "DEFAULT_HOST"):
+    sys.exit("this version of azureml-inference-server-http cannot be kept to 127.0.0.1")
+amlserver.DEFAULT_HOST = host
+sys.exit(amlserver.run())
+"""
+"""The server's own program, azmlinfsrv, so with its worker options and its order of sys.path, but at one address: by
+itself it listens at every one. What it runs is gunicorn, waitress on Windows."""
 
 
 @asynccontextmanager
@@ -77,29 +75,33 @@ async def locally(
 
     :raises ProjectError: the project has no code.
     :raises BuildError: its requirements cannot be installed.
-    :raises UsageError: the port is taken.
+    :raises UsageError: the port is taken; an address other than 127.0.0.1; a secret cannot be read.
     """
     if not project.code:
         raise ProjectError("has no code to serve", location=str(project.root))
-    place = _Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
+    if published.address != "127.0.0.1":
+        raise UsageError(
+            f"--local serves at 127.0.0.1 only, not at {published.address}", location="-p", hint="Remove the address."
+        )
+    place = Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
     try:
-        await anyio.to_thread.run_sync(_lay_out, graph, place.app)
-        await _install(project, place, on_event, [SERVER, "debugpy"] if debug else [SERVER])
+        script = str(graph.config.env.get(contract.ENTRY_SCRIPT, "main.py")).lstrip("/")
+        await anyio.to_thread.run_sync(_lay_out, graph, place.app, script)
+        await install(project, graph, place, on_event, ["debugpy"] if debug else [])
         port = published.port or free_port()
         if not is_free(port):
             raise port_taken(port)
         if debug and not is_free(debug.port):
             raise port_taken(debug.port, "--debug")
-        command = _command(place, port, project.entry_script, debugged=bool(debug))
+        command = _command(place, port, script, debugged=bool(debug))
         if debug:
-            python = str(place.bin / "python")
-            command = [python, *with_debugger(command, host=debug.address, port=debug.port)]
+            command = [place.python, *with_debugger(command, host=debug.address, port=debug.port)]
         url = f"http://127.0.0.1:{port}"
 
         async def server() -> None:
             done = await run(
                 command,
-                env={**_environment(project, graph, place), **(ENVIRONMENT if debug else {})},
+                env={**_environment(graph, place), **(ENVIRONMENT if debug else {})},
                 cwd=place.app,
                 on_line=log.add,
             )
@@ -117,8 +119,11 @@ def moved(locate: Locate, app: Path) -> Locate:
     return lambda path: locate(path.replace(str(app), contract.APP_ROOT, 1))
 
 
-def _lay_out(graph: Graph, app: Path) -> None:
-    """Folders of our own with links to the project's files, so that what is written beside the code goes away too."""
+def _lay_out(graph: Graph, app: Path, script: str) -> None:
+    """Folders of our own with links to the project's files, so that what is written beside the code goes away too.
+
+    :param script: copied, for the server takes it by its real path.
+    """
     app.mkdir(parents=True)
     for copy in graph.layers:
         if not isinstance(copy, Copy) or not isinstance(copy.source, Local):
@@ -128,115 +133,61 @@ def _lay_out(graph: Graph, app: Path) -> None:
         dest = app / copy.dest.removeprefix(contract.APP_ROOT).lstrip("/")
         dest.parent.mkdir(parents=True, exist_ok=True)
         if copy.kind == "file":
-            dest.symlink_to(copy.source.path)
+            _link(dest, Path(copy.source.path), script=dest == app / script)
             continue
         dest.mkdir(exist_ok=True)
         for entry in copy.source.entries:
             if entry.type == "dir":
                 (dest / entry.path).mkdir(parents=True, exist_ok=True)
             else:
-                (dest / entry.path).symlink_to(Path(copy.source.path) / entry.path)
+                here = dest / entry.path
+                _link(here, Path(copy.source.path) / entry.path, script=here == app / script)
 
 
-async def _install(project: Project, place: _Place, on_event: OnEvent, ours: list[str]) -> None:
-    python = await _python(project, on_event)
-    if project.apt:
-        on_event(Message(f"apt packages are not installed without a container: {' '.join(project.apt)}"))
-    wanted, folder = _wanted(project, place, ours)
-    listed = f" and {project.requirements.name}" if project.requirements else ""
-    on_event(Message(f"installing {' '.join(ours)}{listed} into a temporary environment"))
-    lines: list[str] = []
-
-    def said(line: str) -> None:
-        lines.append(line)
-        on_event(Output(line))
-
-    # In the folder of the requirements, whose modules must not stand in for pip's own: -I.
-    pip = [str(place.bin / "python"), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
-    for command in ([python, "-I", "-m", "venv", str(place.root / "venv")], *([*pip, *words] for words in wanted)):
-        done = await run(command, on_line=said, env={"PYTHONPATH": ""}, cwd=folder)
-        if done.code:
-            raise BuildError(
-                "the requirements cannot be installed here", step="--local", command=tuple(command),
-                output="\n".join(lines),
-            )  # fmt: skip
+def _link(here: Path, path: Path, *, script: bool) -> None:
+    if script:
+        shutil.copyfile(path, here)
+    else:
+        here.symlink_to(path)
 
 
-def _wanted(project: Project, place: _Place, ours: list[str]) -> tuple[list[list[str]], Path]:
-    """What pip is told, once or twice, and the folder to run it in, which archives are relative to.
-
-    Where the project's packages have hashes, pip would want one of the server too, so that comes after them.
-
-    :param ours: the server, and what else is to be there.
-    """
-    if not project.requirements:
-        return [[*check_added(project.pip), *ours]], place.root
-    found = read_requirements(project.requirements, root=project.root)
-    file = found.path.resolve()
-    if found.text is not None:
-        file = place.root / "requirements.txt"
-        file.write_text("".join(f"{line}\n" for line in found.indexes) + found.text, encoding="utf-8")
-    words = ["--requirement", str(file), *check_added(project.pip, found)]
-    folder = found.path.parent.resolve()
-    return ([words, ours] if found.hashes else [[*words, *ours]]), folder
+def _environment(graph: Graph, place: Place) -> dict[str, str | None]:
+    """What the image says, for the throw-away folder; what this shell says of the server and of Python is gone."""
+    env: dict[str, str | None] = dict.fromkeys((*_of_server(graph.access), *_OF_PYTHON))
+    env.update({name: _moved(value, place) for name, value in graph.config.env.items()})
+    libs = graph.config.env.get(contract.EXTRA_LIB_PATH)
+    if isinstance(libs, str):
+        # As the start script has it, which leaves a colon at the end: that is the working directory.
+        folder = _moved(posixpath.join(script_folder(graph), libs), place)
+        env["PYTHONPATH"] = os.pathsep.join([folder, env.get("PYTHONPATH") or ""])
+    env["PATH"] = f"{place.bin}{os.pathsep}{os.environ.get('PATH', '')}"
+    env["AML_APP_ROOT"] = str(place.app)
+    return env
 
 
-async def _python(project: Project, on_event: OnEvent) -> str:
-    """The Python of the base's version, where this machine has it, else the one that runs us."""
-    base = catalog.find(project.base.reference)
-    mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if base and base.python != mine:
-        found = shutil.which(f"python{base.python}")
-        if found and not (await run([found, "-c", "import venv"])).code:
-            return found
-        on_event(
-            Message(
-                f"the base image has Python {base.python}, but this is Python {mine}; add python{base.python} to "
-                "PATH to use the same version"
-            )
-        )
-    return sys.executable
+def _of_server(access: Access) -> tuple[str, ...]:
+    """Variables of this shell that the server would read, and the image has not; and those that hold a secret."""
+    prefixes = ("AML_", "AZUREML_")
+    read = contract.VARIABLES.union(_OF_GUNICORN)
+    return (
+        *(name for name in os.environ if name.upper() in read or name.upper().startswith(prefixes)),
+        *holders(access),
+    )
 
 
-def _environment(project: Project, graph: Graph, place: _Place) -> dict[str, str]:
-    said = {name: value for name, value in graph.config.env.items() if isinstance(value, str)}
-    moved = {name: value.replace(contract.APP_ROOT, str(place.app)) for name, value in said.items()}
-    return {
-        **dict.fromkeys((name for name in _UNSET if name in os.environ), ""),
-        **moved,
-        "PYTHONPATH": str(project.preinstalled or ""),
-        "PATH": f"{place.bin}{os.pathsep}{os.environ.get('PATH', '')}",
-        "AML_APP_ROOT": str(place.app),
-        "HTTP_X_MS_SERVER_VERSION": "azmlinfsrv",
-    }
+def _moved(value: Value, place: Place) -> str:
+    """A value of the image, for the throw-away folder; what the base would add is not there."""
+    text = f"{value.before}{value.after}" if isinstance(value, FromBase) else value
+    return text.replace(contract.APP_ROOT, str(place.app))
 
 
-def _command(place: _Place, port: int, script: str, *, debugged: bool) -> list[str]:
-    """gunicorn itself, at 127.0.0.1; the server's own program listens at every address. Windows has no gunicorn.
+def _command(place: Place, port: int, script: str, *, debugged: bool) -> list[str]:
+    """The server's own program, at 127.0.0.1.
 
     :param debugged: it may stand still for as long as it likes, and is not waited for at the end.
     """
-    if os.name == "nt":
-        return [
-            str(place.bin / "azmlinfsrv"),
-            "--port",
-            str(port),
-            "--entry_script",
-            script,
-        ]
-    flags = [
-        "--bind",
-        f"127.0.0.1:{port}",
-        "--timeout",
-        "0" if debugged else "300",
-        "--graceful-timeout",
-        "1" if debugged else "30",
-        "--access-logfile",
-        "-",
-        "--error-logfile",
-        os.devnull,
-    ]
-    return [str(place.bin / "python"), "-m", "gunicorn", *flags, _APP]
+    more = ["--graceful-timeout", "1"] if debugged else []
+    return [place.python, "-c", _SERVER, str(place.bin), "127.0.0.1", str(port), script, *more]
 
 
 def free_port() -> int:

@@ -34,13 +34,15 @@ def own_address() -> str:
         return str(found.getsockname()[0])
 
 
-def wheel(folder: Path, name: str, version: str, says: str, requires: tuple[str, ...] = ()) -> Path:
-    """A wheel of one module that says something."""
+def wheel(
+    folder: Path, name: str, version: str, says: str, requires: tuple[str, ...] = (), *, module: str = ""
+) -> Path:
+    """A wheel of one module that says something, and whatever else is its text."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
     files = {
-        f"{name}.py": f"SAYS = {says!r}\n",
+        f"{name}.py": f"SAYS = {says!r}\n{module}",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }

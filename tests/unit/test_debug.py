@@ -139,14 +139,14 @@ def test_files_beside_the_code_stand_in_for_nothing(tmp_path: Path, monkeypatch:
 def test_locally(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lib, wanted = make(tmp_path / "lib", DEBUGPY), []
 
-    async def install(_: Any, place: Any, __: Any, ours: list[str]) -> None:
-        wanted.extend(ours)
+    async def install(_: Any, __: Any, place: Any, ___: Any, more: list[str]) -> None:
+        wanted.extend(more)
         place.bin.mkdir(parents=True)
         (place.bin / "python").write_text(f'#!/bin/sh\nPYTHONPATH={lib} exec {sys.executable} "$@"\n')
         (place.bin / "python").chmod(0o755)
 
     monkeypatch.setenv("TOLD", str(tmp_path / "told"))
-    monkeypatch.setattr(local, "_install", install)
+    monkeypatch.setattr(local, "install", install)
     monkeypatch.setattr(local, "_command", lambda *_, **more: [sys.executable, "-c", f"{SHOW}; print({more})"])
 
     async def main() -> None:

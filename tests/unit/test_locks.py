@@ -18,7 +18,7 @@ from dagger_aml.graph.mount import Secret
 from dagger_aml.graph.source import Local, Text
 from dagger_aml.requirements.discover import find_requirements
 from dagger_aml.requirements.read import read_requirements
-from dagger_aml.serving.local import SERVER, _Place, _wanted
+from dagger_aml.serving.local_packages import Place, wanted
 from dagger_aml.steps import base, code, packages, pip, startup_packages
 from tests.golden import PROJECTS
 from tests.support.calls import await_, error_of, short
@@ -613,19 +613,19 @@ def test_locks_at_start_name_no_other_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "more", "words"),
     [
-        ("requirements.txt", ("six",), [["--requirement", "{project}/requirements.txt", "six", SERVER]]),
-        ("uv.lock", (), [["--requirement", "{place}/requirements.txt"], [SERVER]]),
-        (None, ("six",), [["six", SERVER]]),
+        ("requirements.txt", ("six",), ["--requirement", "{project}/requirements.txt", "six"]),
+        ("uv.lock", (), ["--requirement", "{place}/requirements.txt"]),
+        (None, ("six",), ["six"]),
     ],
 )
 def test_without_an_image_the_same_packages_are_installed(tmp_path, name, more, words):
-    """By `run --local`; the server has no hash in a lock, so that it comes after what has."""
+    """By `run --local`, behind the server, which no lock has a hash of."""
     project = make(tmp_path / "p", {"requirements.txt": "idna\n"})
     (project / "uv.lock").write_text((PROJECTS / "uv-lock" / "uv.lock").read_text())
     loaded = load_project(make(tmp_path / "empty", {}), Options(pip=more))
-    place = _Place(make(tmp_path / "place", {}))
-    found, folder = _wanted(evolve(loaded, requirements=project / name if name else None), place, [SERVER])
-    assert found == [[word.format(project=project, place=place.root) for word in each] for each in words]
-    assert folder == (project if name else place.root)
+    place = Place(make(tmp_path / "place", {}))
+    found = wanted(evolve(loaded, requirements=project / name if name else None), Graph(), place)
+    assert list(found.words) == [word.format(project=project, place=place.root) for word in words]
+    assert found.folder == (project if name else place.root)
     if name == "uv.lock":
         assert lines((place.root / "requirements.txt").read_text())[1:] == ["idna==3.10", "six==1.17.0"]
