@@ -71,7 +71,7 @@ class BaseError(UsageError):
 class BuildError(DaggerAmlError):
     """A step ran and failed, or a builder did: exit code 1.
 
-    :param step: the step's name as the plan shows it, or None when no step is to blame.
+    :param location: the step's name as the plan shows it, or what else went wrong; None when nothing is to blame.
     :param command: the argv that failed.
     :param output: the last lines that it printed.
     """
@@ -80,13 +80,12 @@ class BuildError(DaggerAmlError):
         self,
         message: str,
         *,
-        step: str | None = None,
+        location: str | None = None,
         command: tuple[str, ...] = (),
         output: str = "",
         hint: str | None = None,
     ) -> None:
-        super().__init__(message, location=step, hint=hint)
-        self.step = step
+        super().__init__(message, location=location, hint=hint)
         self.command = command
         self.output = output
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["Event", "Message", "OnEvent", "Output", "StepDone", "StepStarted", "Transferred", "ignore"]
+__all__ = ["Event", "Message", "OnEvent", "OpDone", "OpStarted", "Output", "Transferred", "ignore"]
 
 
 @frozen
-class StepStarted:
+class OpStarted:
     """A step of the plan begins.
 
     :param number: from 1, of ``total``.
@@ -23,7 +23,7 @@ class StepStarted:
 
 
 @frozen
-class StepDone:
+class OpDone:
     """It ended well.
 
     :param seconds: as the builder tells; where it does not, since the step before it ended, waiting included.
@@ -68,7 +68,7 @@ class Output:
     text: str
 
 
-Event = StepStarted | StepDone | Transferred | Message | Output
+Event = OpStarted | OpDone | Transferred | Message | Output
 OnEvent = Callable[[Event], None]
 
 

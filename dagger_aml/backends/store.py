@@ -49,4 +49,4 @@ async def load_tar(store: str, tar: Path) -> None:
     done = await anyio.run_process(command, check=False, stderr=subprocess.STDOUT)
     if done.returncode:
         output = done.stdout.decode(errors="replace")
-        raise BuildError(f"{store} refused the image", step="load", command=tuple(command), output=output)
+        raise BuildError(f"{store} refused the image", location="load", command=tuple(command), output=output)

@@ -14,7 +14,7 @@ from attrs import asdict
 
 from ..backends.result import Result
 from ..errors import DaggerAmlError, UsageError, first_of
-from ..events import Event, Message, Output, StepDone, StepStarted, Transferred
+from ..events import Event, Message, OpDone, OpStarted, Output, Transferred
 from ..text import human_size
 from .main import printable
 from .rows import Rows
@@ -40,7 +40,7 @@ class Progress:
         self.mode = _settled(cast("Mode", mode), quiet)
         self.quiet = self.mode == "quiet"
         self.verbose = verbose
-        self.steps: list[StepDone] = []
+        self.ops: list[OpDone] = []
         self._view: _View = _VIEWS[self.mode]()
 
     def of(self, project: str) -> Progress:
@@ -70,8 +70,8 @@ class Progress:
 
     def on_event(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, StepDone):
-            self.steps.append(event)
+        if isinstance(event, OpDone):
+            self.ops.append(event)
         if not isinstance(event, Output) or self.verbose:
             self._view.show(event)
 
@@ -81,7 +81,7 @@ class Progress:
 
     def finish(self, result: Result) -> None:
         """Show what was made: the steps' seconds, what was reused, each layer's bytes."""
-        self._view.finish(result, self.steps)
+        self._view.finish(result, self.ops)
 
 
 class _View(Protocol):
@@ -95,7 +95,7 @@ class _View(Protocol):
 
     def stop(self) -> None: ...
 
-    def finish(self, result: Result, steps: list[StepDone]) -> None: ...
+    def finish(self, result: Result, ops: list[OpDone]) -> None: ...
 
 
 class _Plain:
@@ -111,9 +111,9 @@ class _Plain:
         self.line(f"failed after {seconds:.1f} s: {str(error).splitlines()[0]}")
 
     def show(self, event: Event) -> None:
-        if isinstance(event, StepStarted):
+        if isinstance(event, OpStarted):
             self.started(event)
-        elif isinstance(event, StepDone):
+        elif isinstance(event, OpDone):
             self.done(event)
         elif isinstance(event, Transferred):
             self.transferred(event)
@@ -123,10 +123,10 @@ class _Plain:
     def warn(self, text: str) -> None:
         self.line(f"dagger-aml: warning: {text}")
 
-    def started(self, event: StepStarted) -> None:
+    def started(self, event: OpStarted) -> None:
         self.line(f"[{event.number}/{event.total}] {event.name} ...")
 
-    def done(self, event: StepDone) -> None:
+    def done(self, event: OpDone) -> None:
         self.line(f"[{event.number}/{event.total}] {event.name}  {_took(event)}")
 
     def transferred(self, event: Transferred) -> None:
@@ -139,8 +139,8 @@ class _Plain:
     def stop(self) -> None:
         """Nothing moves."""
 
-    def finish(self, result: Result, steps: list[StepDone]) -> None:
-        for line in _summary(result, steps):
+    def finish(self, result: Result, ops: list[OpDone]) -> None:
+        for line in _summary(result, ops):
             self.line(line)
 
     def line(self, text: str) -> None:
@@ -157,8 +157,8 @@ class _PlainOf(_Plain):
     def warn(self, text: str) -> None:
         self.line(f"warning: {text}")
 
-    def finish(self, result: Result, steps: list[StepDone]) -> None:
-        for line in _summary(result, steps)[:1]:
+    def finish(self, result: Result, ops: list[OpDone]) -> None:
+        for line in _summary(result, ops)[:1]:
             self.line(line.rstrip(":"))
 
     def line(self, text: str) -> None:
@@ -178,10 +178,10 @@ class _WatchedOf(_PlainOf):
         if isinstance(event, Message):
             self._put(event.text, anew=True)
 
-    def started(self, event: StepStarted) -> None:
+    def started(self, event: OpStarted) -> None:
         self._put(_titled(event), anew=True)
 
-    def done(self, event: StepDone) -> None:
+    def done(self, event: OpDone) -> None:
         self.stop()
         super().done(event)
 
@@ -207,17 +207,17 @@ class _Watched(_Plain):
 
     def __init__(self) -> None:
         super().__init__()
-        self._open: list[StepStarted] = []
+        self._open: list[OpStarted] = []
         self._rows = Rows()
 
     def of(self, project: str) -> _View:
         return _WatchedOf(project, self._rows)
 
-    def started(self, event: StepStarted) -> None:
+    def started(self, event: OpStarted) -> None:
         self._open.append(event)
         self._rows.put(_ONE, _titled(event), anew=True)
 
-    def done(self, event: StepDone) -> None:
+    def done(self, event: OpDone) -> None:
         self._open = [each for each in self._open if (each.name, each.number) != (event.name, event.number)]
         super().done(event)
         if self._open:
@@ -267,7 +267,7 @@ class _Json:
     def stop(self) -> None:
         """Nothing moves."""
 
-    def finish(self, result: Result, steps: list[StepDone]) -> None:
+    def finish(self, result: Result, ops: list[OpDone]) -> None:
         _object(
             "finished",
             **self.more,
@@ -276,7 +276,7 @@ class _Json:
             base=result.base,
             tags=list(result.tags),
             layers=[asdict(each) for each in result.layers],
-            steps=[asdict(each) for each in steps],
+            ops=[asdict(each) for each in ops],
             outputs=[{"path": str(each.path), "type": each.type, "digest": each.digest} for each in result.outputs],
         )
 
@@ -299,14 +299,14 @@ class _Quiet:
     def stop(self) -> None:
         """Nothing moves."""
 
-    def finish(self, result: Result, steps: list[StepDone]) -> None:
+    def finish(self, result: Result, ops: list[OpDone]) -> None:
         """Nothing."""
 
 
 _VIEWS: dict[Mode, Callable[[], _View]] = {"plain": _Plain, "tty": _Watched, "json": _Json, "quiet": _Quiet}
 _NAMES = {
-    StepStarted: "step_started",
-    StepDone: "step_done",
+    OpStarted: "op_started",
+    OpDone: "op_done",
     Transferred: "transferred",
     Message: "message",
     Output: "output",
@@ -323,11 +323,11 @@ def _settled(mode: Mode, quiet: bool) -> Mode:
     return "tty" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
 
 
-def _titled(event: StepStarted) -> str:
+def _titled(event: OpStarted) -> str:
     return f"[{event.number}/{event.total}] {event.name}"
 
 
-def _took(event: StepDone) -> str:
+def _took(event: OpDone) -> str:
     return "CACHED" if event.cached else f"{event.seconds:.1f} s"
 
 
@@ -345,23 +345,23 @@ def _moved(event: Transferred) -> str:
     return f"{human_size(event.done)}{of} {event.kind}"
 
 
-def _summary(result: Result, steps: list[StepDone]) -> list[str]:
+def _summary(result: Result, ops: list[OpDone]) -> list[str]:
     """The steps, with seconds and bytes as far as they are known."""
-    if not steps:
+    if not ops:
         return []
-    made = [layer for layer in result.layers if layer.step]
-    base = [layer.size for layer in result.layers if not layer.step] if made else []
+    made = [layer for layer in result.layers if layer.op]
+    base = [layer.size for layer in result.layers if not layer.op] if made else []
     rows = [("base", f"{len(base)} layer{'s' if len(base) > 1 else ''}", human_size(sum(base)))] if base else []
-    for step in steps:
-        layer = next((each for each in made if each.step == step.name), None)
+    for op in ops:
+        layer = next((each for each in made if each.op == op.name), None)
         if layer:
             made.remove(layer)
-        rows.append((step.name, _took(step), human_size(layer.size) if layer else ""))
+        rows.append((op.name, _took(op), human_size(layer.size) if layer else ""))
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     lines = [f"  {name:{first}}  {took:>{second}}  {size:>9}".rstrip() for name, took, size in rows]
-    known = [step.cached for step in steps if step.cached is not None]
+    known = [op.cached for op in ops if op.cached is not None]
     reused = f", {sum(known)} of them reused" if known else ""
-    return [f"{len(steps)} step{'s' if len(steps) > 1 else ''}{reused}:", *lines]
+    return [f"{len(ops)} step{'s' if len(ops) > 1 else ''}{reused}:", *lines]
 
 
 def _parts(error: DaggerAmlError) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from ..oci.image import Image, Made
 from ..plan.keys import ENCODING
-from ..plan.label import StepKey, read_label
+from ..plan.label import OpKey, read_label
 
 THE_BASE = "the base"
 
@@ -44,18 +44,18 @@ class _Told:
     """
 
     image: Image
-    steps: tuple[StepKey, ...]
+    ops: tuple[OpKey, ...]
     commands: Mapping[int, str]
     forgotten: tuple[str, ...]
     base: int
 
     @classmethod
     def of(cls, image: Image) -> _Told | None:
-        steps = read_label(image.labels, ENCODING)
-        if not steps:
+        ops = read_label(image.labels, ENCODING)
+        if not ops:
             return None
-        commands, forgotten = _commands(image.history, steps)
-        return cls(image, steps, commands, forgotten, _base_layers(image, steps, commands))
+        commands, forgotten = _commands(image.history, ops)
+        return cls(image, ops, commands, forgotten, _base_layers(image, ops, commands))
 
     def cause(self, path: str) -> str:
         layer = self.image.changed.get(path)
@@ -65,7 +65,7 @@ class _Told:
             return f"step {self.commands[layer]!r}"
         if layer < self.base:
             return THE_BASE
-        copies = [each for each in self.steps if each.dest and (_within(path, each.dest) or _within(each.dest, path))]
+        copies = [each for each in self.ops if each.dest and (_within(path, each.dest) or _within(each.dest, path))]
         if not copies:
             forgotten = [repr(name) for name in self.forgotten]
             return f"step {' or '.join(forgotten)}" if forgotten else THE_BASE
@@ -89,14 +89,14 @@ class Causes:
         )
         return cls(tuple(each for each in (_Told.of(one), _Told.of(two)) if each), shared)
 
-    def step(self, path: str) -> str:
+    def behind(self, path: str) -> str:
         """``step 'apt libgomp1'``, or ``the base``; empty where no image tells. A layer of both causes nothing."""
         causes = [each.cause(path) for each in self._told if each.image.changed.get(path, -1) >= self._shared]
         return next((each for each in causes if each not in ("", THE_BASE)), THE_BASE if THE_BASE in causes else "")
 
 
-def _commands(history: tuple[Made, ...], steps: tuple[StepKey, ...]) -> tuple[dict[int, str], tuple[str, ...]]:
-    names = [step.name for step in steps if step.runs]
+def _commands(history: tuple[Made, ...], ops: tuple[OpKey, ...]) -> tuple[dict[int, str], tuple[str, ...]]:
+    names = [op.name for op in ops if op.runs]
     told = [each for each in history if not _NO_COMMAND.match(each.text) and each.text != _FORGOTTEN]
     known = min(len(told), len(names))
     if known < len(names) and all(each.text != _FORGOTTEN for each in history):
@@ -106,13 +106,13 @@ def _commands(history: tuple[Made, ...], steps: tuple[StepKey, ...]) -> tuple[di
     return {each.layer: name for each, name in last if each.layer is not None}, tuple(names[:split])
 
 
-def _base_layers(image: Image, steps: tuple[StepKey, ...], commands: Mapping[int, str]) -> int:
+def _base_layers(image: Image, ops: tuple[OpKey, ...], commands: Mapping[int, str]) -> int:
     imported = sum(each.text.startswith(_IMPORTED) for each in image.history)
     if imported:
         return imported
-    if steps[0].runs and commands and not any(each.text == _FORGOTTEN for each in image.history):
+    if ops[0].runs and commands and not any(each.text == _FORGOTTEN for each in image.history):
         return min(commands)
-    most = sum(1 if step.runs else _MOST_LAYERS for step in steps)
+    most = sum(1 if op.runs else _MOST_LAYERS for op in ops)
     return max(0, len(image.layers) - most)
 
 

@@ -92,7 +92,7 @@ def _files(a: Image, b: Image) -> Iterator[Difference]:
     for path in sorted(a.files.keys() | b.files.keys()):
         one, two = a.files.get(path), b.files.get(path)
         if one is None or two is None:
-            yield Difference(_printable(path), {"presence": (_kind(one), _kind(two))}, causes.step(path))
+            yield Difference(_printable(path), {"presence": (_kind(one), _kind(two))}, causes.behind(path))
             continue
         differing = {
             name: (_shown(name, one), _shown(name, two))
@@ -102,7 +102,7 @@ def _files(a: Image, b: Image) -> Iterator[Difference]:
         if links_a.get(path) != links_b.get(path):
             differing["hard links"] = (_group(links_a.get(path)), _group(links_b.get(path)))
         if differing:
-            yield Difference(_printable(path), differing, causes.step(path))
+            yield Difference(_printable(path), differing, causes.behind(path))
 
 
 def _configs(a: Image, b: Image) -> Iterator[Difference]:

@@ -51,7 +51,7 @@ def not_saved(error: DaggerAmlError, location: str, place: Path) -> DaggerAmlErr
         return error
     return BuildError(
         "cannot be written (no space left on device)",
-        step=location,
+        location=location,
         command=error.command,
         output=error.output or error.message,
         hint=more_room(place),

@@ -48,7 +48,7 @@ def local(
     caches: bool = False,
     ignore: IgnoreFiles | None = None,
     keep: Iterable[Path] = (),
-    step: str = "copy",
+    location: str = "copy",
 ) -> Local:
     """Walk a file or a folder and say what of it goes into the image.
 
@@ -59,7 +59,7 @@ def local(
     :param caches: take also what :data:`ALWAYS_LEFT_OUT` names (a model folder is taken as it is).
     :param ignore: ignore files to follow.
     :param keep: paths in the folder's top that ignore files say nothing of, nor of what lies beneath.
-    :param step: named in errors.
+    :param location: named in errors.
     :raises ProjectError: missing or unreadable.
     :raises GraphError: a FIFO, socket or device; a link that leaves the folder.
     """
@@ -75,7 +75,7 @@ def local(
         _must_read(root)
         return Local(str(root), (_file(root.name, root.stat()),))
     if not stat.S_ISDIR(mode):
-        raise GraphError(f"{_kind(mode)} cannot be put into an image: {root}", location=step)
+        raise GraphError(f"{_kind(mode)} cannot be put into an image: {root}", location=location)
     entries: list[Entry] = []
     left_out: list[str] = []
 
@@ -98,7 +98,7 @@ def local(
                 left_out.append(name)
                 continue
             if stat.S_ISLNK(info.st_mode):
-                entries.append(_link(root, Path(item.path), name, step))
+                entries.append(_link(root, Path(item.path), name, location))
             elif stat.S_ISDIR(info.st_mode):
                 entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
                 walk(Path(item.path), name + "/", rules)
@@ -106,13 +106,13 @@ def local(
                 _must_read(Path(item.path))
                 entries.append(_file(name, info))
             else:
-                raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", location=step)
+                raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", location=location)
 
     walk(root, "", ignore)
     return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
 
 
-def some_files(root: Path, files: Iterable[Path], *, step: str = "copy") -> Local:
+def some_files(root: Path, files: Iterable[Path], *, location: str = "copy") -> Local:
     """Some files of a folder, at the places that they have in it, and nothing else that lies there.
 
     :param files: in ``root``, none of them a link.
@@ -125,7 +125,7 @@ def some_files(root: Path, files: Iterable[Path], *, step: str = "copy") -> Loca
         for folder in reversed(place.parents[:-1]):
             mode = stat.S_IMODE((top / folder).stat().st_mode)
             entries[folder.as_posix()] = Entry(folder.as_posix(), "dir", 0o755, disk_mode=mode)
-        found = local(file, step=step).entries[0]
+        found = local(file, location=location).entries[0]
         entries[place.as_posix()] = evolve(found, path=place.as_posix())
     return Local(str(top), sorted(entries.values(), key=lambda entry: entry.path), partial=True)
 
@@ -170,13 +170,13 @@ def _file(name: str, info: os.stat_result) -> Entry:
     return Entry(name, "file", 0o755 if executable else 0o644, info.st_size, disk_mode=stat.S_IMODE(info.st_mode))
 
 
-def _link(root: Path, path: Path, name: str, step: str) -> Entry:
+def _link(root: Path, path: Path, name: str, location: str) -> Entry:
     target = os.readlink(path)  # noqa: PTH115 - the text itself, not a Path made of it
     ends = Path(os.path.normpath(path.parent / target)), Path(os.path.realpath(path))
     if Path(target).is_absolute() or not all(end.is_relative_to(root) for end in ends):
         raise GraphError(
             f"a link points outside the folder: {path} -> {target}",
-            location=step,
+            location=location,
             hint="Copy the target into the folder, or give the target as a separate part.",
         )
     return Entry(name, "link", 0o777, target=target, disk_mode=0o777)

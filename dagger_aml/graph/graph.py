@@ -60,7 +60,7 @@ class Run:
     :param workdir: where it runs.
     :param touches: absolute paths it may read or write (each with all beneath); None means anything.
     :param mounts: files that it sees and that no layer holds; owned by ``user``, which is numeric then.
-    :param step: the name shown for it.
+    :param name: shown for it, such as ``apt libgomp1``.
     """
 
     argv: tuple[Value, ...] = field(converter=as_tuple, validator=valid_argv)
@@ -69,7 +69,7 @@ class Run:
     workdir: str = field(default="/", validator=valid_path)
     touches: tuple[Value, ...] | None = field(default=None, converter=as_optional_tuple, validator=valid_touches)
     mounts: tuple[Mount, ...] = field(default=(), converter=as_tuple)
-    step: str = field(default="run", eq=False)
+    name: str = field(default="run", eq=False)
 
     def __attrs_post_init__(self) -> None:
         for mount in self.mounts:
@@ -77,7 +77,7 @@ class Run:
         if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
             raise GraphError(
                 f"argv[0] contains '=', so /usr/bin/env reads it as a variable: {short(self.argv[0])}",
-                location=self.step,
+                location=self.name,
             )
 
     @property
@@ -121,7 +121,7 @@ class Copy:
     :param gid: group, likewise.
     :param root: owner and mode put on the destination root whatever was there; None leaves it to the law above.
     :param changes: ``rarely`` (models) or ``often`` (code): what the scheduler orders by.
-    :param step: the name shown for it.
+    :param name: shown for it, such as ``apt libgomp1``.
     """
 
     source: Source
@@ -131,25 +131,25 @@ class Copy:
     gid: Number | None = field(default=None, validator=valid_optional_id)
     root: Root | None = None
     changes: Literal["rarely", "often"] = "rarely"
-    step: str = field(default="copy", eq=False)
+    name: str = field(default="copy", eq=False)
 
     def __attrs_post_init__(self) -> None:
         if self.dest == "/" and self.kind == "file":
             raise GraphError("the dest of a file cannot be '/'")
         if (self.uid is None) != (self.gid is None):
-            raise GraphError("a copy needs both uid and gid, or neither", location=self.step)
+            raise GraphError("a copy needs both uid and gid, or neither", location=self.name)
         if isinstance(self.source, Built) and self.kind != "tree":
             raise GraphError(
                 "a Built source must be copied as a tree",
-                location=self.step,
+                location=self.name,
                 hint="Copy the folder that holds the file.",
             )
         if self.root is not None and (self.kind != "tree" or self.dest == "/"):
-            raise GraphError("root can be set only for a tree with a dest other than '/'", location=self.step)
+            raise GraphError("root can be set only for a tree with a dest other than '/'", location=self.name)
         if isinstance(self.source, Text) and self.kind != "file":
-            raise GraphError("a Text source must be copied as a file", location=self.step)
+            raise GraphError("a Text source must be copied as a file", location=self.name)
         if isinstance(self.source, Empty) and self.kind != "tree":
-            raise GraphError("an Empty source must be copied as a tree", location=self.step)
+            raise GraphError("an Empty source must be copied as a tree", location=self.name)
 
 
 Layer = Run | Copy

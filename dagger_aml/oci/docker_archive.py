@@ -44,7 +44,7 @@ def read_tar(path: Path) -> tuple[str | None, str | None, tuple[Layer, ...]]:
             sizes = [files.size(plain(name)) for name in described["Layers"]]
             return None, image_id, tuple(Layer(*pair) for pair in zip(diff_ids, sizes, strict=True))
     except (OSError, tarfile.TarError, KeyError, IndexError, ValueError, AssertionError) as error:
-        raise BuildError(f"the tar is not an image ({error})", step=f"export {path}") from None
+        raise BuildError(f"the tar is not an image ({error})", location=f"export {path}") from None
 
 
 def name_in_tar(tar: Path, references: Sequence[str], *, docker: bool = True) -> None:
@@ -129,7 +129,7 @@ def write_layout(saved: Sequence[Path], layout: Path, references: Sequence[str])
             add(made, "index.json", json.dumps(top).encode())
             add(made, "oci-layout", LAYOUT)
     except (tarfile.TarError, KeyError, IndexError, ValueError, AssertionError) as error:
-        raise BuildError(f"the saved archive is not an image ({error})", step=f"export {layout}") from None
+        raise BuildError(f"the saved archive is not an image ({error})", location=f"export {layout}") from None
 
 
 def _moved(saved: Path, made: tarfile.TarFile, written: set[str]) -> dict[str, Any]:

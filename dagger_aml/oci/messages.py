@@ -75,7 +75,7 @@ def said_by_registry(text: str, peer: Peer | str) -> DaggerAmlError | None:
     if "x509:" in text:
         return BuildError(
             f"the builder does not trust the registry's certificate{at}",
-            step=location,
+            location=location,
             hint='Give your company\'s certificates to the builder itself (docs/howto-proxy-ca.md, "The builder").',
         )
     if action == "push" or re.search(r"https?://|dial tcp|regist", text):
@@ -84,7 +84,9 @@ def said_by_registry(text: str, peer: Peer | str) -> DaggerAmlError | None:
             if match:
                 return _away(f"{at}: {meaning.format(*match.groups())}", location, by_proxy="proxyconnect" in text)
     if re.search(r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN", text, re.I) and action == "base":
-        return BuildError(f"the registry has no such image{at}", step=location, hint="Check the name and the tag.")
+        return BuildError(
+            f"the registry has no such image{at}", location=location, hint="Check the name and the tag."
+        )
     return None
 
 

@@ -11,9 +11,10 @@ class Layer:
 
     :param digest: of the blob, ``sha256:…``.
     :param size: bytes of the blob (compressed, if it is).
-    :param step: that made it; empty for the base's layers, and where the builder does not tell. Not compared.
+    :param op: name of the one of the plan that made it; empty for the base's layers, and where the
+        builder does not tell. Not compared.
     """
 
     digest: str
     size: int
-    step: str = field(default="", eq=False)
+    op: str = field(default="", eq=False)

@@ -122,7 +122,7 @@ def _variant(index: dict[str, Any], platform: str, location: str) -> str:
         has = each.get("platform", {})
         if [has.get("os"), has.get("architecture")] == platform.split("/")[:2]:
             return str(each["digest"])
-    raise BuildError(f"the image has no variant for {platform}", step=location)
+    raise BuildError(f"the image has no variant for {platform}", location=location)
 
 
 async def manifest_layers(
@@ -181,7 +181,7 @@ async def _saved(
 
     await _answered(at, location, once, on_event, policy, idle=policy.blob_idle_timeout_seconds)
     if digest and found != digest:
-        raise BuildError(f"{at.host} sent content that does not match {digest}", step=location)
+        raise BuildError(f"{at.host} sent content that does not match {digest}", location=location)
     new.rename(blobs / found[7:])
     return found
 
@@ -308,7 +308,7 @@ def _unreachable(at: Reference, error: httpx.TransportError, location: str) -> D
     if "CERTIFICATE_VERIFY_FAILED" in problem:
         return BuildError(
             f"the certificate of {at.host} is not trusted",
-            step=location,
+            location=location,
             hint="Set $SSL_CERT_FILE to the file of your company's certificates (docs/howto-proxy-ca.md).",
         )
     variable = _proxy(at)
@@ -340,7 +340,7 @@ def _check_busy(answer: httpx.Response, at: Reference, location: str) -> None:
 def _no_registry(at: Reference, location: str) -> BuildError:
     return BuildError(
         f"{at.host} did not answer like a registry",
-        step=location,
+        location=location,
         hint="Check the host. A proxy or a login page may have answered instead.",
     )
 
@@ -349,9 +349,9 @@ def _check_status(status: int, at: Reference, location: str) -> None:
     if status in (401, 403):
         raise denied_by(status, location, at.host)
     if status == 404:
-        raise BuildError(f"{at.host} has no such image", step=location, hint="Check the name and the tag.")
+        raise BuildError(f"{at.host} has no such image", location=location, hint="Check the name and the tag.")
     if status != 200:
-        raise BuildError(f"{at.host} answered {status}", step=location)
+        raise BuildError(f"{at.host} answered {status}", location=location)
 
 
 async def _authorization(client: httpx.AsyncClient, at: Reference, answer: httpx.Response, location: str) -> str:

@@ -25,10 +25,10 @@ from ..graph.base import From
 from ..graph.graph import Built, Copy
 from ..graph.source import Local, Text
 from ..text import human_size
-from .keys import ENCODING, step_keys
-from .label import PLAN_LABEL, StepKey, read_label
+from .keys import ENCODING, op_keys
+from .label import PLAN_LABEL, OpKey, read_label
 from .model import Plan
-from .render import config_json, step_json
+from .render import config_json, op_json
 from .resolve import BASE_DIGEST_LABEL, BASE_NAME_LABEL
 
 Outcome = Literal["reused", "runs", "new layer", "same bytes"]
@@ -46,14 +46,14 @@ class Earlier:
     :param digest: of its base, where that was pinned.
     :param says: values of its config, by kind and name such as ``("env", "A")``.
     :param complete: whether ``says`` has nothing of the base's own.
-    :param details: of each step, as ``plan --json`` has them; empty where only a label tells.
+    :param details: of each op, as ``plan --json`` has them; empty where only a label tells.
     """
 
     name: str
     base: str
     digest: str | None
     platform: str
-    steps: tuple[StepKey, ...]
+    ops: tuple[OpKey, ...]
     says: Mapping[tuple[str, str], str] = field(repr=False)
     complete: bool
     details: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -70,7 +70,7 @@ class Verdict:
     :param is_new: whether the earlier one had no such step.
     """
 
-    step: str
+    name: str
     why: str
     dagger: Outcome
     local: Outcome
@@ -91,7 +91,7 @@ class Comparison:
     name: str
     base: str
     base_known: bool
-    steps: tuple[Verdict, ...]
+    ops: tuple[Verdict, ...]
     gone: tuple[str, ...]
     says: tuple[str, ...]
 
@@ -100,9 +100,9 @@ class Comparison:
         return {
             "name": self.name,
             "base": {"changed": bool(self.base), "why": self.base, "digests_known": self.base_known},
-            "steps": [
-                {"step": each.step, "why": each.why, "dagger": each.dagger, "local": each.local, "bytes": each.size}
-                for each in self.steps
+            "ops": [
+                {"name": each.name, "why": each.why, "dagger": each.dagger, "local": each.local, "bytes": each.size}
+                for each in self.ops
             ],
             "gone": list(self.gone),
             "says": list(self.says),
@@ -119,17 +119,15 @@ class Comparison:
         yield f"Compared with {self.name}:"
         unknown = "assumed to be the same because of its name; --pin or --probe gets its digest"
         yield f"  base: {self.base or ('the same' if self.base_known else unknown)}"
-        for number, each in enumerate(self.steps, 1):
-            yield f"  {number}. {each.step}: {_said(each, each.dagger)}"
+        for number, each in enumerate(self.ops, 1):
+            yield f"  {number}. {each.name}: {_said(each, each.dagger)}"
             if each.local != each.dagger:
                 yield f"     {local}: {_said(each, each.local)}"
         yield from (f"  removed: {each}" for each in self.gone)
         if self.says:
             yield f"  image config changes, without a new layer: {', '.join(self.says)}"
         yield ""
-        dagger, others = (
-            _sum(self.steps, [getattr(each, name) for each in self.steps]) for name in ("dagger", "local")
-        )
+        dagger, others = (_sum(self.ops, [getattr(each, name) for each in self.ops]) for name in ("dagger", "local"))
         if dagger == others:
             yield f"Expected: {dagger}"
         else:
@@ -149,9 +147,9 @@ def _said(verdict: Verdict, outcome: Outcome) -> str:
     return f"{done}: {verdict.why}"
 
 
-def _sum(steps: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
+def _sum(ops: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
     runs = outcomes.count("runs")
-    sizes = [step.size or 0 for step, outcome in zip(steps, outcomes, strict=True) if outcome == "new layer"]
+    sizes = [op.size or 0 for op, outcome in zip(ops, outcomes, strict=True) if outcome == "new layer"]
     if not runs and not sizes:
         return "nothing runs, no layer is new"
     parts = [f"{runs} step{'' if runs == 1 else 's'} run{'s' if runs == 1 else ''}"] if runs else ["nothing runs"]
@@ -163,11 +161,11 @@ def _sum(steps: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
 def against(plan: Plan, earlier: Earlier) -> Comparison:
     """What would become of a plan's steps where the earlier one has been built; reads every byte that is copied."""
     base, known = _base(plan.base, earlier)
-    keys, was = step_keys(plan), earlier.steps
+    keys, was = op_keys(plan), earlier.ops
     pairs = _pairs(keys, was)
     changed, met = base, 0
     verdicts = []
-    for number, (key, step) in enumerate(zip(keys, plan.steps, strict=True)):
+    for number, (key, op) in enumerate(zip(keys, plan.ops, strict=True)):
         before = pairs.get(number)
         if before is not None:
             left = [was[each].name for each in range(met, before) if each not in pairs.values()]
@@ -176,15 +174,15 @@ def against(plan: Plan, earlier: Earlier) -> Comparison:
         if before is None:
             own = "it is new"
         elif was[before].digest != key.digest:
-            own = _difference(earlier, before, step_json(step.layer)) or _changed(was[before].name, key.name)
+            own = _difference(earlier, before, op_json(op.layer)) or _changed(was[before].name, key.name)
         else:
             own = ""
         why = own or changed
         dagger: Outcome = "reused" if not why else "runs" if key.runs else "new layer" if own else "same bytes"
         local: Outcome = "new layer" if dagger == "same bytes" else dagger
-        verdicts.append(Verdict(step.name, why, dagger, local, _size(step.layer), before is None))
+        verdicts.append(Verdict(op.name, why, dagger, local, _size(op.layer), before is None))
         if own and not changed:
-            changed = f"{_thing(step.name)} {'is new' if before is None else 'changed'}"
+            changed = f"{_thing(op.name)} {'is new' if before is None else 'changed'}"
     gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
     return Comparison(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
 
@@ -199,7 +197,7 @@ def _base(base: From, earlier: Earlier) -> tuple[str, bool]:
     return ("" if base.reference == earlier.base else f"the base is {base.reference}, was {earlier.base}"), False
 
 
-def _pairs(now: Sequence[StepKey], was: Sequence[StepKey]) -> dict[int, int]:
+def _pairs(now: Sequence[OpKey], was: Sequence[OpKey]) -> dict[int, int]:
     """For numbers of steps now those of what they were; a step that is new has none. Order is kept."""
     same = SequenceMatcher(None, [each.digest for each in was], [each.digest for each in now], autojunk=False)
     found: dict[int, int] = {}
@@ -216,13 +214,13 @@ def _pairs(now: Sequence[StepKey], was: Sequence[StepKey]) -> dict[int, int]:
     return found
 
 
-def _alike(one: StepKey, two: StepKey) -> bool:
+def _alike(one: OpKey, two: OpKey) -> bool:
     """Whether two steps are the same one, changed or not: copies to one place, commands of one verb."""
     return one.dest == two.dest and (not one.runs or one.name.partition(" ")[0] == two.name.partition(" ")[0])
 
 
-def _thing(step: str) -> str:
-    return step.removeprefix("copy ")
+def _thing(name: str) -> str:
+    return name.removeprefix("copy ")
 
 
 def _changed(was: str, now: str) -> str:
@@ -234,7 +232,7 @@ def _difference(earlier: Earlier, number: int, now: Mapping[str, Any]) -> str:
     if not earlier.details:
         return ""
     was = earlier.details[number]
-    if now["op"] == "copy":
+    if now["kind"] == "copy":
         parts = {"files": _digest(was) != _digest(now), "owner": was.get("owner") != now.get("owner")}
         named = [name for name, changed in parts.items() if changed]
         return f"its {' and '.join(named)} changed" if named else ""
@@ -247,8 +245,8 @@ def _difference(earlier: Earlier, number: int, now: Mapping[str, Any]) -> str:
     return f"its command changed ({', '.join(named)})" if named else "its command changed"
 
 
-def _digest(step: Mapping[str, Any]) -> Any:
-    source = step.get("source") or {}
+def _digest(op: Mapping[str, Any]) -> Any:
+    source = op.get("source") or {}
     return source.get("digest") or source
 
 
@@ -300,8 +298,8 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
     :raises UsageError: it has no label of its steps, or one of another version's.
     """
     labels: Mapping[str, str] = config.get("Labels") or {}
-    steps = read_label(labels, ENCODING)
-    if steps is None:
+    ops = read_label(labels, ENCODING)
+    if ops is None:
         has = PLAN_LABEL in labels
         raise UsageError(
             f"the image's label {PLAN_LABEL} is of another version"
@@ -320,7 +318,7 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
         **{(key.lower(), ""): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
     }
     base, digest = labels.get(BASE_NAME_LABEL, ""), labels.get(BASE_DIGEST_LABEL)
-    return Earlier(name, base, digest, platform, steps, says, complete=False)
+    return Earlier(name, base, digest, platform, ops, says, complete=False)
 
 
 def of_json(name: str, path: Path) -> Earlier:
@@ -331,11 +329,11 @@ def of_json(name: str, path: Path) -> Earlier:
     """
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-        base, steps = read["base"], read["steps"]
-        keys = tuple(_key(each) for each in steps)
+        base, ops = read["base"], _ops(read)
+        keys = tuple(_key(each) for each in ops)
         says = _values(read["config"])
         return Earlier(
-            name, base["reference"], base["digest"], base["platform"], keys, says, complete=True, details=tuple(steps)
+            name, base["reference"], base["digest"], base["platform"], keys, says, complete=True, details=ops
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(
@@ -344,5 +342,12 @@ def of_json(name: str, path: Path) -> Earlier:
         ) from None  # fmt: skip
 
 
-def _key(step: Mapping[str, Any]) -> StepKey:
-    return StepKey(step["step"], step["dest"] if step["op"] == "copy" else "", step["inputs"])
+def _ops(read: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The ops of a plan file; 0.1.0 wrote schema 1, with other names for the same."""
+    if read["schema"] == 1:
+        return tuple({**each, "kind": each["op"], "name": each["step"]} for each in read["steps"])
+    return tuple(read["ops"])
+
+
+def _key(op: Mapping[str, Any]) -> OpKey:
+    return OpKey(op["name"], op["dest"] if op["kind"] == "copy" else "", op["inputs"])

@@ -19,9 +19,9 @@ def conflict_of(one: Layer, two: Layer, facts: BaseFacts, links: Mapping[str, st
         run, copy = (one, two) if isinstance(one, Run) else (two, one)
         assert isinstance(run, Run)
         if run.touches is None:
-            return f"{run.step!r} may read or write anything"
+            return f"{run.name!r} may read or write anything"
         assert isinstance(copy, Copy)
-        return f"{run.step!r} may read or write the same path" if _touches(run, copy, facts, links) else None
+        return f"{run.name!r} may read or write the same path" if _touches(run, copy, facts, links) else None
     assert isinstance(one, Copy) and isinstance(two, Copy)
     shared = _shared_path(one, two, facts)
     return f"both write {shared}" if shared else None

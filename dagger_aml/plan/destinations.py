@@ -31,7 +31,7 @@ def with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) ->
         if there and (there.type in ("file", "other") or (there.type == "link" and not there.target)):
             raise GraphError(f"the working directory {path} is a {there.type} of the base, not a folder")
         if path and path != "/" and not there and not any(_makes_folder(each, path) for each in found):
-            found.append(Copy(Empty(), path, "tree", step=f"working directory {path}"))
+            found.append(Copy(Empty(), path, "tree", name=f"working directory {path}"))
         if layer is not None and not isinstance(layer, str):
             found.append(layer)
     return found
@@ -48,7 +48,7 @@ def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
     folder, name = (copy.dest, "") if copy.kind == "tree" else posixpath.split(copy.dest)
     path, broken = followed(folder, links)
     if broken:
-        raise GraphError(f"the destination path contains a broken link: {broken}", location=copy.step)
+        raise GraphError(f"the destination path contains a broken link: {broken}", location=copy.name)
     return copy if path == folder else evolve(copy, dest=posixpath.join(path, name) if name else path)
 
 
@@ -66,7 +66,7 @@ def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
             if touched is None or any(overlap(volume, path) for path in touched):
                 raise BaseError(
                     f"the base declares VOLUME {volume} and the step may write there; some builders lose such writes",
-                    location=layer.step,
+                    location=layer.name,
                     hint=f"Use a base image without that VOLUME ({base.pinned} has it), or remove the step.",
                 )
 
@@ -85,33 +85,33 @@ def check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
         if isinstance(layer.source, Local) and is_file(layer.source) != (layer.kind == "file"):
             raise GraphError(
                 f"kind is {layer.kind!r}, but the source is a {'file' if layer.kind == 'tree' else 'folder'}",
-                location=layer.step,
+                location=layer.name,
             )
         folder = layer.dest if layer.kind == "tree" else posixpath.dirname(layer.dest)
         _check_setgid(layer, folder, seen, facts)
         _check_stages(layer, seen, stages)
         for prefix in prefixes(posixpath.dirname(layer.dest)):
             if seen.setdefault(prefix, "dir") != "dir":
-                raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", location=layer.step)
+                raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", location=layer.name)
         links = link_ends(layer)
         for path, type_ in written(layer):
             before = seen.get(path)
             if before == "link" and type_ != "dir" and (not ends.get(path) or loops(path, ends)):
                 raise GraphError(
                     f"{path} is already a broken link and would become a {type_}; not all builders support this",
-                    location=layer.step,
+                    location=layer.name,
                     hint="Rename it, or copy it to another path.",
                 )
             if before == "link" and type_ != "dir" and seen.get(ends.get(path, "")) == "dir":
                 raise GraphError(
                     f"{path} is already a link to a folder and would become a {type_}; not all builders support this",
-                    location=layer.step,
+                    location=layer.name,
                     hint="Rename it, or copy it to another path.",
                 )
             if before and before != type_ and ("dir" in (before, type_) or "other" in (before, type_)):
                 raise GraphError(
                     f"{path} is already a {before} and would become a {type_}; builders handle this differently",
-                    location=layer.step,
+                    location=layer.name,
                     hint="Rename it, or copy it to another path.",
                 )
             seen[path] = type_
@@ -130,14 +130,14 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
         raise GraphError(
             f"{copy.dest} already exists, and the content that a stage would copy there is not known before "
             "the build",
-            location=copy.step,
+            location=copy.name,
             hint="Copy it into a new folder. A command in the image can then move it.",
         )
     for path, _ in written(copy):
         if any(path.startswith(f"{stage}/") for stage in stages):
             raise GraphError(
                 f"{path} is in a folder that comes from a stage, and its content is not known before the build",
-                location=copy.step,
+                location=copy.name,
                 hint="Copy it elsewhere, or put it into the stage.",
             )
 
@@ -150,6 +150,6 @@ def _check_setgid(copy: Copy, folder: str, seen: Mapping[str, str], facts: BaseF
         raise GraphError(
             f"{new} would be a new folder inside a folder with the setgid bit; some builders pass this bit "
             "on, others do not",
-            location=copy.step,
+            location=copy.name,
             hint="Copy it to another path, or create the folder with a command first.",
         )

@@ -10,7 +10,7 @@ from typing import Any
 from ..fs.digest import digest
 from ..graph.base import From
 from ..graph.graph import Built, Copy, Layer, Run
-from .label import PLAN_LABEL, StepKey, write_label
+from .label import PLAN_LABEL, OpKey, write_label
 from .model import Plan
 
 SCHEMA = 2
@@ -39,17 +39,17 @@ def runtime_key(plan: Plan) -> str:
     )
 
 
-def step_keys(plan: Plan) -> tuple[StepKey, ...]:
+def op_keys(plan: Plan) -> tuple[OpKey, ...]:
     """Each step with a digest of what it is made of, what lies beneath apart; reads every byte that is copied."""
-    return tuple(step_key(layer, _sha256(next(_canonical((layer,))))) for layer in plan.layers)
+    return tuple(op_key(layer, _sha256(next(_canonical((layer,))))) for layer in plan.layers)
 
 
-def step_key(layer: Layer, digest: str) -> StepKey:
+def op_key(layer: Layer, digest: str) -> OpKey:
     """What a label tells of a step.
 
     :param digest: of what the step is made of.
     """
-    return StepKey(layer.step, layer.dest if isinstance(layer, Copy) else "", digest)
+    return OpKey(layer.name, layer.dest if isinstance(layer, Copy) else "", digest)
 
 
 def labels(plan: Plan) -> dict[str, str]:
@@ -57,7 +57,7 @@ def labels(plan: Plan) -> dict[str, str]:
 
     The latter is not in the plan's config, since it takes the digest of every byte; one that is there already stays.
     """
-    text = None if PLAN_LABEL in plan.config.labels else write_label(step_keys(plan), ENCODING)
+    text = None if PLAN_LABEL in plan.config.labels else write_label(op_keys(plan), ENCODING)
     return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
 
 

@@ -38,7 +38,7 @@ def _digits(digest: str) -> str:
 
 
 @frozen
-class StepKey:
+class OpKey:
     """What a plan or an image tells of one step.
 
     :param name: its first sixty characters.
@@ -56,27 +56,27 @@ class StepKey:
         return not self.dest
 
 
-def write_label(keys: Iterable[StepKey], encoding: int) -> str | None:
+def write_label(keys: Iterable[OpKey], encoding: int) -> str | None:
     """The label's text; None where it would be longer than 4 KiB.
 
     :param encoding: the number of the way in which back ends carry steps out.
     """
-    steps = [[key.name, key.dest, key.digest] for key in keys]
-    text = json.dumps({"schema": _SCHEMA, "encoding": encoding, "steps": steps}, separators=(",", ":"))
+    ops = [[key.name, key.dest, key.digest] for key in keys]
+    text = json.dumps({"schema": _SCHEMA, "encoding": encoding, "steps": ops}, separators=(",", ":"))
     return text if len(text) <= _LONGEST else None
 
 
-def fits(keys: Iterable[StepKey], encoding: int) -> bool:
+def fits(keys: Iterable[OpKey], encoding: int) -> bool:
     """Whether the label is short enough to be written; the keys' digests do not matter."""
     return write_label((evolve(key, digest="0" * _DIGITS) for key in keys), encoding) is not None
 
 
-def read_label(labels: Mapping[str, str], encoding: int) -> tuple[StepKey, ...] | None:
+def read_label(labels: Mapping[str, str], encoding: int) -> tuple[OpKey, ...] | None:
     """What an image's label says; None where it has none, or one of another form or encoding."""
     try:
         read = json.loads(labels.get(PLAN_LABEL, ""))
         if (read["schema"], read["encoding"]) != (_SCHEMA, encoding):
             return None
-        return tuple(StepKey(str(name), str(dest), str(digest)) for name, dest, digest in read["steps"])
+        return tuple(OpKey(str(name), str(dest), str(digest)) for name, dest, digest in read["steps"])
     except (ValueError, TypeError, KeyError):
         return None

@@ -15,7 +15,7 @@ from ..base.facts import BaseFacts
 from ..graph.base import From
 from ..graph.graph import Graph
 from ..graph.stages import map_stages
-from .keys import ENCODING, step_key
+from .keys import ENCODING, op_key
 from .label import PLAN_LABEL, fits
 from .model import Plan
 from .resolve import resolve
@@ -26,15 +26,14 @@ def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
     """Resolve and schedule a graph. Raises what :func:`resolve` raises."""
 
     def scheduled(stage: Graph) -> Graph:
-        return evolve(stage, layers=[step.layer for step in schedule(stage, facts[stage.from_])])
+        return evolve(stage, layers=[op.layer for op in schedule(stage, facts[stage.from_])])
 
     resolved = map_stages(resolve(graph, facts), scheduled)
     base = resolved.from_
-    steps = schedule(resolved, facts[base])
+    ops = schedule(resolved, facts[base])
     warnings = resolved.warnings
-    if not fits((step_key(step.layer, "") for step in steps), ENCODING):
+    if not fits((op_key(op.layer, "") for op in ops), ENCODING):
         warnings += (
-            f"the image gets no label {PLAN_LABEL}: the description of its {len(steps)} steps is too long for a "
-            "label",
+            f"the image gets no label {PLAN_LABEL}: the description of its {len(ops)} steps is too long for a label",
         )
-    return Plan(base, facts[base], steps, resolved.config, warnings, resolved.access)
+    return Plan(base, facts[base], ops, resolved.config, warnings, resolved.access)

@@ -14,7 +14,7 @@ from .links import links_of
 
 
 @frozen
-class Step:
+class Op:
     """One layer op of a plan and why it stands where it does."""
 
     layer: Layer
@@ -23,7 +23,7 @@ class Step:
     @property
     def name(self) -> str:
         """The name shown for it, such as ``apt libgomp1``."""
-        return self.layer.step
+        return self.layer.name
 
 
 @frozen
@@ -32,7 +32,7 @@ class Plan:
 
     :param base: pinned by digest in everything that ``build`` makes.
     :param facts: what the plan took for true of the base, and whether it was assumed or asked.
-    :param steps: the layer ops in the order in which they are made.
+    :param ops: the layer ops in the order in which they are made.
     :param config: what the image says; the labels of base and version included.
     :param access: how its commands reach what they install from; of it, a back end sees proxies and what to hide.
     :param warnings: what the user should know.
@@ -40,7 +40,7 @@ class Plan:
 
     base: From
     facts: BaseFacts
-    steps: tuple[Step, ...]
+    ops: tuple[Op, ...]
     config: Config
     warnings: tuple[str, ...] = field(default=(), eq=False)
     access: Access = field(factory=Access, eq=False)
@@ -48,7 +48,7 @@ class Plan:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layer ops in order."""
-        return tuple(step.layer for step in self.steps)
+        return tuple(op.layer for op in self.ops)
 
     @property
     def engine_part(self) -> tuple[Layer, ...]:

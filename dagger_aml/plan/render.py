@@ -17,8 +17,8 @@ from ..graph.mount import Mount
 from ..graph.source import Local, Text
 from ..project.model import Project
 from ..text import human_size
-from .keys import SCHEMA, runtime_key, step_keys
-from .model import Plan, Step
+from .keys import SCHEMA, op_keys, runtime_key
+from .model import Op, Plan
 
 
 def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
@@ -37,9 +37,9 @@ def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
         },
         "facts": facts_json(plan.facts),
         "runtime_key": runtime_key(plan),
-        "steps": [
-            {**step_json(step.layer, root), "inputs": key.digest, "why": step.why}
-            for step, key in zip(plan.steps, step_keys(plan), strict=True)
+        "ops": [
+            {**op_json(op.layer, root), "inputs": key.digest, "why": op.why}
+            for op, key in zip(plan.ops, op_keys(plan), strict=True)
         ],
         "config": config_json(plan.config),
         "warnings": [warning_json(each) for each in plan.warnings],
@@ -106,11 +106,11 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
     yield from (f"  {line}" for line in plan.facts.summary())
     yield ""
     yield "Steps:"
-    for number, step in enumerate(plan.steps, 1):
-        yield f"  {number}. {step.name}"
-        yield f"     {_what(step)}"
+    for number, op in enumerate(plan.ops, 1):
+        yield f"  {number}. {op.name}"
+        yield f"     {_what(op)}"
         if why:
-            yield f"     why here: {step.why}"
+            yield f"     why here: {op.why}"
     for path, names in left_out(plan.layers):
         yield f"  left out of {_relative(path, project.root)}: {', '.join(names)}"
     yield ""
@@ -140,8 +140,8 @@ def _from(origins: Mapping[str, str], name: str) -> str:
     return f"  ({origins[name]})" if name in origins else ""
 
 
-def _what(step: Step) -> str:
-    layer = step.layer
+def _what(op: Op) -> str:
+    layer = op.layer
     if isinstance(layer, Run):
         words = [str(word).replace("\n", "; ") for word in layer.argv]
         sees = f", sees {', '.join(_mount(each) for each in layer.mounts)}" if layer.mounts else ""
@@ -160,19 +160,19 @@ def _source_text(copy: Copy) -> str:
         files = sum(entry.type == "file" for entry in source.entries)
         return f"{files} file{'s' if files != 1 else ''}, {human_size(source.size)}"
     if isinstance(source, Built):
-        return "made in a stage: " + ", ".join(layer.step for layer in source.graph.layers)
+        return "made in a stage: " + ", ".join(layer.name for layer in source.graph.layers)
     return f"{len(source.data)} B" if isinstance(source, Text) else "an empty folder"
 
 
-def step_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
+def op_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
     """One op as plain data.
 
     :param root: what local paths are relative to.
     """
     if isinstance(layer, Run):
         return {
-            "step": layer.step,
-            "op": "run",
+            "kind": "run",
+            "name": layer.name,
             "argv": [str(word) for word in layer.argv],
             "user": layer.user,
             "env": dict(layer.env),
@@ -181,11 +181,11 @@ def step_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
             **({"mounts": mounts} if (mounts := [_mount_json(each) for each in layer.mounts]) else {}),
         }
     return {
-        "step": layer.step,
-        "op": "copy",
+        "kind": "copy",
+        "name": layer.name,
         "source": _source(layer, root),
         "dest": layer.dest,
-        "kind": layer.kind,
+        "tree": layer.kind == "tree",
         "owner": None if layer.uid is None else f"{layer.uid}:{layer.gid}",
         "changes": layer.changes,
     }
@@ -200,7 +200,7 @@ def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
     if isinstance(source, Built):
         inner = source.graph
         return {
-            "built": [step_json(layer, root) for layer in inner.layers],
+            "built": [op_json(layer, root) for layer in inner.layers],
             "base": inner.from_.pinned,
             "path": source.path,
         }

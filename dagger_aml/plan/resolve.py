@@ -141,7 +141,7 @@ def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFact
     if isinstance(layer, Run):
         user = _literal(layer.user, known)
         if layer.mounts and not _NUMBERS.match(user):
-            raise GraphError(f"a command with mounts runs as UID:GID, not as {user!r}", location=layer.step)
+            raise GraphError(f"a command with mounts runs as UID:GID, not as {user!r}", location=layer.name)
         return evolve(
             layer,
             argv=[_literal(word, known) for word in layer.argv],

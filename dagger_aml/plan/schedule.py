@@ -6,10 +6,10 @@ from ..base.facts import BaseFacts
 from ..graph.graph import Copy, Graph, Layer, Run
 from .conflicts import conflict_of
 from .links import links_of
-from .model import Step
+from .model import Op
 
 
-def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
+def schedule(graph: Graph, facts: BaseFacts) -> tuple[Op, ...]:
     """Order the layers of a resolved graph: runs, then what changes rarely, then what changes often.
 
     Two ops change places only if neither writes what the other reads or writes; a run without ``touches`` changes
@@ -31,7 +31,7 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
     def emit(index: int, reason: str) -> None:
         for earlier, why in before[index].items():
             if earlier not in reasons:
-                emit(earlier, f"before {layers[index].step!r}: {why}")
+                emit(earlier, f"before {layers[index].name!r}: {why}")
         reasons[index] = reason
         order.append(index)
 
@@ -41,11 +41,11 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Step, ...]:
     copies = [index for index in range(len(layers)) if index not in reasons]
     for index in sorted(copies, key=lambda index: (_often(layers[index]), index)):
         if index not in reasons:
-            kept = [f"after {layers[earlier].step!r}: {why}" for earlier, why in before[index].items()]
+            kept = [f"after {layers[earlier].name!r}: {why}" for earlier, why in before[index].items()]
             often = "changes often: placed last, so that a change does not repeat other steps"
             rarely = "changes rarely: placed before files that change often"
             emit(index, "; ".join([often if _often(layers[index]) else rarely, *kept]))
-    return tuple(Step(layers[index], reasons[index]) for index in order)
+    return tuple(Op(layers[index], reasons[index]) for index in order)
 
 
 def _often(layer: Layer) -> bool:

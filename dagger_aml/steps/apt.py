@@ -58,7 +58,7 @@ async def apt(graph: Graph, packages: Iterable[str]) -> Graph:
         ("/bin/sh", "-euc", script, "apt", *names),
         env={"DEBIAN_FRONTEND": "noninteractive"},
         mounts=apt_mounts(graph.access),
-        step=f"apt {' '.join(names)}",
+        name=f"apt {' '.join(names)}",
     )
     return graph.add(run)
 

@@ -51,7 +51,7 @@ async def code(
     warnings = entry_script.check(folder, script)
     top = (root or folder).resolve()
     ignore = ignore_files(top, folder.resolve())
-    source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, step="code")
+    source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, location="code")
     if script not in {entry.path for entry in source.entries}:
         raise ProjectError(
             "the entry script is excluded from the image",
@@ -73,7 +73,7 @@ async def code(
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"
     graph = graph.add(
-        Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", step=shown)
+        Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", name=shown)
     ).configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})
     if below:
         graph = graph.configure(env={contract.SOURCE_DIRECTORY: below})

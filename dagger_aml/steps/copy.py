@@ -30,11 +30,11 @@ async def copy(
     :raises ProjectError: the source is missing or cannot be read.
     :raises GraphError: an unsafe destination, or a special file in the source.
     """
-    step = f"copy {dest}"
+    name = f"copy {dest}"
     if source is None:
-        return graph.add(Copy(Empty(), dest, "tree", uid, gid, changes=changes, step=step))
+        return graph.add(Copy(Empty(), dest, "tree", uid, gid, changes=changes, name=name))
     if isinstance(source, bytes):
-        return graph.add(Copy(Text(source), dest, "file", uid, gid, changes=changes, step=step))
-    found = local(Path(source), step=step)
+        return graph.add(Copy(Text(source), dest, "file", uid, gid, changes=changes, name=name))
+    found = local(Path(source), location=name)
     kind: Literal["file", "tree"] = "file" if is_file(found) else "tree"
-    return graph.add(Copy(found, dest, kind, uid, gid, changes=changes, step=step))
+    return graph.add(Copy(found, dest, kind, uid, gid, changes=changes, name=name))

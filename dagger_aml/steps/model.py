@@ -64,7 +64,7 @@ async def model(graph: Graph, model: Model) -> Graph:
     :raises ProjectError: missing, empty, unreadable, or a Git LFS pointer.
     :raises GraphError: a special file, a link that leaves the folder, two models in one place, flat among several.
     """
-    source = local(model.path, caches=True, step=f"model {model.name}")
+    source = local(model.path, caches=True, location=f"model {model.name}")
     if not source.entries:
         raise ProjectError("the model folder is empty", location=str(model.path))
     check_pulled(source)
@@ -89,8 +89,8 @@ async def model(graph: Graph, model: Model) -> Graph:
     kind: Literal["file", "tree"] = "file" if single else "tree"
     own_name = Path(source.path).name
     dest = f"{folder}/{own_name}" if single or model.keep_folder else folder
-    step = f"model {model.name} {human_size(source.size)}"
-    graph = graph.add(Copy(source, dest, kind, changes="rarely", step=step))
+    name = f"model {model.name} {human_size(source.size)}"
+    graph = graph.add(Copy(source, dest, kind, changes="rarely", name=name))
     return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
 
 

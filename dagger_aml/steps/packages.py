@@ -69,14 +69,14 @@ def site_packages(
     stage, words, workdir = wanted(Graph(graph.base, access=graph.access).need(HAS_PIP), found, added)
     made = install(installer, graph.access, target=_TARGET)
     argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
-    step = f"{installer} {title(found, added)} into {_TARGET}"
+    shown = f"{installer} {title(found, added)} into {_TARGET}"
     stage = stage.add(
-        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, step=step),
-        Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, step="compile"),
+        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, name=shown),
+        Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, name="compile"),
         Run(
             (PYTHON, "-m", "pip", "check"),
             env={**PIP_ENV, "PYTHONPATH": FromBase("pythonpath", before=_TARGET)},
-            step="pip check",
+            name="pip check",
         ),
     )
     return Built(stage, _TARGET)
@@ -107,8 +107,8 @@ async def packages(
     """
     added = tuple(more)
     built = site_packages(graph, requirements, more=added, root=root, installer=installer)
-    step = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
-    return _preinstalled(graph, built, FOLDER, via, step)
+    shown = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
+    return _preinstalled(graph, built, FOLDER, via, shown)
 
 
 async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via = "start-script") -> Graph:
@@ -125,7 +125,7 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
     parts = posixpath.normpath(name).split("/")
     if name.startswith("/") or ".." in parts:
         raise ProjectError("the folder of preinstalled packages must lie in the project", location=name)
-    source = _without_scripts(local(folder, caches=True, step="packages"))
+    source = _without_scripts(local(folder, caches=True, location="packages"))
     _check_portable(folder, source)
     for version in sorted(_python_versions(source, str(folder))):
         why = f"{folder} was made for Python {version}, but the base image has another version"
@@ -184,9 +184,9 @@ def script_folder(graph: Graph) -> str:
     return posixpath.normpath(posixpath.join(contract.APP_ROOT, posixpath.dirname(str(script))))
 
 
-def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, step: str) -> Graph:
+def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, shown: str) -> Graph:
     dest = f"{script_folder(graph)}/{name}"
-    graph = graph.add(Copy(source, dest, "tree", changes="rarely", step=step))
+    graph = graph.add(Copy(source, dest, "tree", changes="rarely", name=shown))
     if via == "pythonpath":
         graph = graph.configure(env={"PYTHONPATH": FromBase("pythonpath", before=dest)})
     elif via == "start-script":
@@ -223,8 +223,8 @@ def _beside_script(graph: Graph, found: Requirements | None, more: tuple[str, ..
     if found and found.text is None and not more:
         dest = f"{folder}/{found.path.name}"
         if not _lies_there(graph, found.path, dest):
-            source = local(found.path, step="requirements")
-            graph = graph.add(Copy(source, dest, "file", 0, 0, changes="often", step=f"copy {found.path.name}"))
+            source = local(found.path, location="requirements")
+            graph = graph.add(Copy(source, dest, "file", 0, 0, changes="often", name=f"copy {found.path.name}"))
         return graph, found.path.name
     name, number, taken = "requirements.txt", 1, _code_files(graph)
     while f"{folder}/{name}" in taken:
@@ -236,7 +236,7 @@ def _beside_script(graph: Graph, found: Requirements | None, more: tuple[str, ..
     # A backslash that ends the file would join what is added to its last line.
     lines = [*text.rstrip("\\\r\n").splitlines(), *more]
     made = Text("".join(f"{line}\n" for line in lines).encode())
-    return graph.add(Copy(made, f"{folder}/{name}", "file", 0, 0, changes="often", step=f"write {name}")), name
+    return graph.add(Copy(made, f"{folder}/{name}", "file", 0, 0, changes="often", name=f"write {name}")), name
 
 
 def _lies_there(graph: Graph, path: Path, dest: str) -> bool:

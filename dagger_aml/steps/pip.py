@@ -81,9 +81,9 @@ async def pip(
             workdir,
             touches=location,
             mounts=made.mounts,
-            step=f"{installer} {title(found, added)}",
+            name=f"{installer} {title(found, added)}",
         ),
-        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=location, step="pip check"),
+        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=location, name="pip check"),
     )
 
 
@@ -133,17 +133,17 @@ def place(graph: Graph, requirements: Requirements) -> tuple[Graph, str, str]:
         name = f"requirements-{number}"
     if requirements.text is not None:
         return _place_text(graph, requirements, name)
-    path, step = requirements.path, f"copy {requirements.path.name}"
+    path, shown = requirements.path, f"copy {requirements.path.name}"
     if len(requirements.files) == 1:
         dest = f"{SHARE}/{name}.txt"
-        return graph.add(Copy(local(path, step="pip"), dest, "file", changes="often", step=step)), dest, "/"
+        return graph.add(Copy(local(path, location="pip"), dest, "file", changes="often", name=shown)), dest, "/"
     folders = [file.parent.resolve() for file in requirements.files]
     root = Path(os.path.commonpath(folders))
-    source = some_files(root, requirements.files, step="pip")
-    step += f" and {len(requirements.files) - 1} more"
+    source = some_files(root, requirements.files, location="pip")
+    shown += f" and {len(requirements.files) - 1} more"
     inside = (folders[0] / path.name).relative_to(root).as_posix()
     dest = f"{SHARE}/{name}/{inside}"
-    return graph.add(Copy(source, f"{SHARE}/{name}", changes="often", step=step)), dest, posixpath.dirname(dest)
+    return graph.add(Copy(source, f"{SHARE}/{name}", changes="often", name=shown)), dest, posixpath.dirname(dest)
 
 
 def as_text(graph: Graph, requirements: Requirements) -> str:
@@ -160,12 +160,12 @@ def as_text(graph: Graph, requirements: Requirements) -> str:
 def _place_text(graph: Graph, requirements: Requirements, name: str) -> tuple[Graph, str, str]:
     """Copy the text made of a lock, into the folder of the archives that it names if it names any."""
     source = Text(as_text(graph, requirements).encode())
-    step = f"copy {requirements.path.name} as requirements.txt"
+    shown = f"copy {requirements.path.name} as requirements.txt"
     archives = requirements.files[1:]
     if not archives:
         dest = f"{SHARE}/{name}.txt"
-        return graph.add(Copy(source, dest, "file", changes="often", step=step)), dest, "/"
+        return graph.add(Copy(source, dest, "file", changes="often", name=shown)), dest, "/"
     folder, dest = f"{SHARE}/{name}", f"{SHARE}/{name}/requirements.txt"
-    files = some_files(requirements.path.parent, archives, step="pip")
-    graph = graph.add(Copy(files, folder, changes="often", step=f"copy the archives of {requirements.path.name}"))
-    return graph.add(Copy(source, dest, "file", changes="often", step=step)), dest, folder
+    files = some_files(requirements.path.parent, archives, location="pip")
+    graph = graph.add(Copy(files, folder, changes="often", name=f"copy the archives of {requirements.path.name}"))
+    return graph.add(Copy(source, dest, "file", changes="often", name=shown)), dest, folder

@@ -20,7 +20,7 @@ async def run(
     workdir: str = "/",
     touches: Iterable[Value] | None = None,
     mounts: Iterable[Mount] = (),
-    step: str | None = None,
+    name: str | None = None,
 ) -> Graph:
     """Run a command in the image. Reads and writes what the command does.
 
@@ -30,8 +30,9 @@ async def run(
     :param touches: absolute paths that it may read or write, all beneath and where links lead included;
         None means anything, and then nothing is ever moved past it.
     :param mounts: files that it sees and that no layer holds, such as ``secret_mount(graph.access, "mine")``.
+    :param name: shown for it; the command's first sixty characters unless given.
     :raises GraphError: a word that no image can hold, a relative program.
     """
     made = Run(argv, user, env or {}, workdir, touches, tuple(mounts))
-    shown = step or "run " + " ".join(str(word).split("\n")[0] for word in made.argv)[:60]
-    return graph.add(evolve(made, step=shown))
+    shown = name or "run " + " ".join(str(word).split("\n")[0] for word in made.argv)[:60]
+    return graph.add(evolve(made, name=shown))

@@ -28,7 +28,7 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Graph
 from dagger_aml.graph.stages import pin
 from dagger_aml.oci.layer import Layer, Node
-from dagger_aml.plan.model import Plan, Step
+from dagger_aml.plan.model import Op, Plan
 from dagger_aml.plan.resolve import resolve
 from dagger_aml.process import run
 from tests.support.builders import lacking
@@ -259,4 +259,4 @@ async def opened(engine: Builder, reference: str, folder: Path) -> Bench:
 def unscheduled(graph: Graph, plan: Plan) -> Plan:
     """The plan with its steps in the order in which the graph has them; only its label may tell that of the image."""
     layers = resolve(pin(graph, {graph.from_: plan.base.digest}), {plan.base: plan.facts}).layers
-    return evolve(plan, steps=tuple(Step(layer, "as laid out") for layer in layers))
+    return evolve(plan, ops=tuple(Op(layer, "as laid out") for layer in layers))

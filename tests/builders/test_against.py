@@ -32,10 +32,10 @@ RANDOM = "cat /proc/sys/kernel/random/uuid >"
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
-    graph = await run(graph, ["/bin/sh", "-c", RANDOM + "/apt", "apt", *project.apt], step="apt")
+    graph = await run(graph, ["/bin/sh", "-c", RANDOM + "/apt", "apt", *project.apt], name="apt")
     listed = local(project.root / "requirements.txt")
-    graph = graph.add(Copy(listed, "/usr/share/r.txt", "file", changes="often", step="copy requirements.txt"))
-    graph = await run(graph, ["/bin/sh", "-c", RANDOM + "/pip"], touches=["/pip", "/usr/share"], step="pip")
+    graph = graph.add(Copy(listed, "/usr/share/r.txt", "file", changes="often", name="copy requirements.txt"))
+    graph = await run(graph, ["/bin/sh", "-c", RANDOM + "/pip"], touches=["/pip", "/usr/share"], name="pip")
     for each in project.models:
         graph = await model(graph, each)
     graph = await code(graph, project.code)
@@ -108,7 +108,7 @@ def test_what_is_foretold_comes_true(builder: str, host: str, need: Need, tmp_pa
 def check(change: str, builder: str, told: dict[str, Any], before: Image, after: Image) -> None:
     """Hold what was told against what was made."""
     kind = "dagger" if builder == "dagger" else "local"
-    told_of = {next(name for name in WITNESSES if each["step"].startswith(name)): each for each in told["steps"]}
+    told_of = {next(name for name in WITNESSES if each["name"].startswith(name)): each for each in told["ops"]}
     assert list(told_of) == list(WITNESSES)
     same = {name for name in WITNESSES if layer_of(before, name) == layer_of(after, name)}
     foretold = {name for name, each in told_of.items() if each[kind] in ("reused", "same bytes")}

@@ -114,9 +114,9 @@ async def test_a_base_on_this_machine_needs_no_registry(
 
     monkeypatch.setattr(registry, "_get", asked)
     base = catalog.base(text.format(place))
-    stage = Graph(base).add(Run(["/bin/sh", "-c", "mkdir /made && id -u >/made/id"], step="stage"))
+    stage = Graph(base).add(Run(["/bin/sh", "-c", "mkdir /made && id -u >/made/id"], name="stage"))
     graph = Graph(base).add(
-        Run(["/bin/sh", "-c", "cat /etc/passwd >/copy"], step="run"),
+        Run(["/bin/sh", "-c", "cat /etc/passwd >/copy"], name="run"),
         Copy(Text(b"hello\n"), "/hello", "file"),
         Copy(Built(stage, "/made"), "/made"),
     )
@@ -144,8 +144,8 @@ async def test_whatever_the_folder_for_temporary_files_is_called(
     graph = Graph(catalog.base(text.format(place)))
     if getattr(builder, "tool", None) != Docker("classic"):  # which mounts nothing
         mount = Mount("word", "/run/word", Secret.of("word", "opened"))
-        graph = graph.add(Run(["/bin/grep", "opened", "/run/word"], mounts=[mount], step="mount"))
-    graph = graph.add(Run(["/bin/sh", "-c", "id -u >/id"], step="run"), Copy(Text(b"hello\n"), "/hello", "file"))
+        graph = graph.add(Run(["/bin/grep", "opened", "/run/word"], mounts=[mount], name="mount"))
+    graph = graph.add(Run(["/bin/sh", "-c", "id -u >/id"], name="run"), Copy(Text(b"hello\n"), "/hello", "file"))
     await build(graph, builder, tags=["tiny:1"], output=tmp_path / "image.tar")
     assert {"/id", "/hello"} <= set(read_image(tmp_path / "image.tar").files)
     assert not list((tmp_path / folder).iterdir())
@@ -225,7 +225,7 @@ async def test_a_base_that_names_no_environment_serves_with_its_first_python(
     one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
     graph = await graph_on(project, odd["unnamed"])
-    graph = graph.add(Run([PYTHON, "-c", "import idna; assert idna.__version__ == '3.10'"], step="import"))
+    graph = graph.add(Run([PYTHON, "-c", "import idna; assert idna.__version__ == '3.10'"], name="import"))
     planned = await probe(graph, one_of_two)
     assert planned.facts.interpreter == "/opt/miniconda/envs/amlenv/bin/python3"
     assert any("is not set, so the environment of" in line for line in planned.facts.summary())

@@ -26,7 +26,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
     if project.apt:
         words = ["/bin/sh", "-c", "cat /proc/sys/kernel/random/uuid >/random", *project.apt]
-        graph = await run(graph, words, step="random")
+        graph = await run(graph, words, name="random")
     for each in project.models:
         graph = await model(graph, each)
     return await code(graph, project.code)

@@ -36,7 +36,7 @@ from dagger_aml.steps import base, code, run
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
-    graph = await run(graph, ["/bin/sh", "-c", "cat /proc/sys/kernel/random/uuid >/random"], step="random")
+    graph = await run(graph, ["/bin/sh", "-c", "cat /proc/sys/kernel/random/uuid >/random"], name="random")
     return await code(graph, project.code)
 """
 
@@ -212,8 +212,8 @@ async def test_odd_strings_arrive_as_they_are(engine: Engine, tmp_path: Path, ti
     graph = await base(Graph(), tiny)
     graph = await env(graph, {"ODD": odd})
     graph = await labels(graph, {"odd": odd})
-    graph = await run(graph, ["/bin/echo", odd], touches=["/nothing"], step="echo")
-    graph = await run(graph, ["/bin/sh", "-c", 'printf %s "$1" >/odd', "sh", odd], step="write")
+    graph = await run(graph, ["/bin/echo", odd], touches=["/nothing"], name="echo")
+    graph = await run(graph, ["/bin/sh", "-c", 'printf %s "$1" >/odd', "sh", odd], name="write")
     graph = await copy(graph, odd.encode(), "/var/odd.txt")
     await build(graph, engine, output=tmp_path / "odd.tar")
     found = read_image(tmp_path / "odd.tar")

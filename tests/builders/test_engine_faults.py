@@ -57,7 +57,7 @@ from dagger_aml.steps import base, code, run
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
-    graph = await run(graph, ["/bin/sh", "-c", "sleep 1; cat /proc/sys/kernel/random/uuid >/random"], step="random")
+    graph = await run(graph, ["/bin/sh", "-c", "sleep 1; cat /proc/sys/kernel/random/uuid >/random"], name="random")
     return await code(graph, project.code)
 """
 

@@ -31,7 +31,7 @@ from dagger_aml import (
     load_project,
     sync,
 )
-from dagger_aml.events import StepDone, StepStarted
+from dagger_aml.events import OpDone, OpStarted
 from dagger_aml.steps import base, code, run
 from tests.support.builders import Need
 
@@ -79,7 +79,7 @@ async def test_a_recipe_is_carried_out_on_somebody_s_container(
     ).stdout()
     assert seen.splitlines() == ["their 4321", "their", "kept score.py"]
     assert BASE_LABEL not in await _labels(made)
-    assert [type(event) for event in events[-2:]] == [StepStarted, StepDone]
+    assert [type(event) for event in events[-2:]] == [OpStarted, OpDone]
 
 
 async def test_a_graph_of_steps_alone(engine: Engine, project: Path, bases: dict[str, str]) -> None:
@@ -131,7 +131,7 @@ async def test_two_connections_and_ten_builds(project: Path, tiny: str, tmp_path
 
     async def one(number: int, engine: Engine) -> None:
         graph = await code(await base(Graph(), tiny), project / "code")
-        graph = await run(graph, ["/bin/sh", "-c", f"sleep 1; echo {mark} {number} >/number"], step=f"run {number}")
+        graph = await run(graph, ["/bin/sh", "-c", f"sleep 1; echo {mark} {number} >/number"], name=f"run {number}")
         _, done = await image(graph, engine)
         assert await done.container.file("/number").contents() == f"{mark} {number}\n"  # type: ignore[attr-defined]
         path = tmp_path / f"{number}.tar"
@@ -147,8 +147,8 @@ async def test_two_connections_and_ten_builds(project: Path, tiny: str, tmp_path
             tasks.start_soon(one, number, (first, second)[number % 2])
     assert len(set(made.values())) == 10
     for rest, events in enumerate(seen):
-        steps = {event.name for event in events if isinstance(event, StepDone) and event.name.startswith("run")}
-        assert steps == {f"run {number}" for number in range(rest, 10, 2)}
+        ops = {event.name for event in events if isinstance(event, OpDone) and event.name.startswith("run")}
+        assert ops == {f"run {number}" for number in range(rest, 10, 2)}
 
 
 async def test_connections_that_overlap_have_sessions_of_their_own(engine: Engine) -> None:
@@ -202,7 +202,7 @@ def _children() -> set[str]:
 async def _sleeping(tiny: str, seconds: int) -> tuple[Graph, str]:
     """A graph with a step that sleeps, and what to find it by."""
     mark = f"{seconds}.{time.time_ns() % 10**9:09}"
-    return await run(await base(Graph(), tiny), ["/bin/sleep", mark], step="sleep"), mark
+    return await run(await base(Graph(), tiny), ["/bin/sleep", mark], name="sleep"), mark
 
 
 async def test_a_cancelled_task_ends_the_command_and_the_session(engine: Engine, tiny: str) -> None:
@@ -345,7 +345,7 @@ with sync.connect() if name == "dagger" else sync.local_builder(name) as builder
     try:
         builder.build(sync.lay_out(load_project(project, Options(base=reference, recipe=sys.path[0] + "/fails.py"))))
     except BuildError as error:
-        assert error.step == "fails" and "heard" in error.output, vars(error)
+        assert error.location == "fails" and "heard" in error.output, vars(error)
     else:
         raise AssertionError
 """
@@ -354,7 +354,7 @@ _FAILS = """
 from dagger_aml.steps import base, run
 
 async def recipe(graph, project):
-    return await run(await base(graph, project.base), ["/bin/sh", "-c", "echo heard; exit 3"], step="fails")
+    return await run(await base(graph, project.base), ["/bin/sh", "-c", "echo heard; exit 3"], name="fails")
 """
 
 

@@ -19,7 +19,7 @@ from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.building.plans import probe
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TransientError, UsageError
-from dagger_aml.events import Event, Message, Output, StepDone, StepStarted
+from dagger_aml.events import Event, Message, OpDone, OpStarted, Output
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Run
@@ -71,7 +71,7 @@ def nothing_left(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 def shell(script: str, step: str = "script") -> Run:
     """A step that runs a script as root."""
-    return Run(["/bin/sh", "-ec", script], touches=(), step=step)
+    return Run(["/bin/sh", "-ec", script], touches=(), name=step)
 
 
 def tags_of(path: Path) -> list[str]:
@@ -114,8 +114,8 @@ async def test_an_image_is_built_exported_loaded_and_pushed(
     assert f"AZUREML_MODEL_DIR={'/var/azureml-app/azureml-models/diabetes/1'}" in found.config["Env"]
     assert found.config["Labels"]["org.opencontainers.image.base.digest"] == result.base.partition("@")[2]
 
-    started = [event.name for event in events if isinstance(event, StepStarted)]
-    done = [event for event in events if isinstance(event, StepDone)]
+    started = [event.name for event in events if isinstance(event, OpStarted)]
+    done = [event for event in events if isinstance(event, OpDone)]
     assert started == [event.name for event in done]
     assert [event.number for event in done] == list(range(1, len(done) + 1))
     assert any("made by a step" in event.text for event in events if isinstance(event, Output))
@@ -174,7 +174,7 @@ async def test_a_failing_requirement_names_its_step(
     graph = await load_recipe("extended")(Graph(), project)
     with pytest.raises(BuildError) as caught:
         await build(graph, builder)
-    assert caught.value.step and caught.value.step.startswith("pip")
+    assert caught.value.location and caught.value.location.startswith("pip")
     assert caught.value.command[1:4] == ("-m", "pip", "install")
     assert "exit code 1" in caught.value.message
     assert "No matching distribution found for joblib==99.99.99" in caught.value.output
@@ -187,7 +187,7 @@ async def test_a_failing_stage_names_its_step(builder: LocalBuilder, tiny: str) 
     graph = Graph(base).add(Copy(Built(inner, "/made"), "/outer"), shell("echo outer"))
     with pytest.raises(BuildError) as caught:
         await build(graph, builder)
-    assert caught.value.step == "the inner step"
+    assert caught.value.location == "the inner step"
     assert caught.value.command == ("/bin/sh", "-ec", "echo lost; exit 7")
     assert "exit code 7" in caught.value.message
     assert caught.value.output.splitlines() == ["lost"]
@@ -212,10 +212,10 @@ async def test_docker_s_old_client_builds_by_buildkit(
     mark = time.time_ns()
     inner = Graph(base).add(shell(f"mkdir /made; echo {mark} >/made/f", "inner"))
     graph = Graph(base).add(
-        Copy(Built(inner, "/made"), "/outer"), Copy(local(tmp_path / "file"), "/file", "file", step="file")
+        Copy(Built(inner, "/made"), "/outer"), Copy(local(tmp_path / "file"), "/file", "file", name="file")
     )
     await build(graph.add(shell(f"echo {mark}", "outer")), builder)
-    names = [event.name for event in events if isinstance(event, StepStarted)]
+    names = [event.name for event in events if isinstance(event, OpStarted)]
     assert names[0] == "outer" or "outer" in names
     assert any(event == Message("inner") for event in events)
     for number, failing in enumerate((inner.add(shell(f"echo {mark}; exit 9", "bad")), inner)):
@@ -224,7 +224,7 @@ async def test_docker_s_old_client_builds_by_buildkit(
             graph = graph.add(shell(f"echo {mark}; exit 9", "bad"))
         with pytest.raises(BuildError, match="exit code 9") as caught:
             await build(graph, builder)
-        assert caught.value.step == "bad"
+        assert caught.value.location == "bad"
         assert caught.value.output == str(mark)
 
 

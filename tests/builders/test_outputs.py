@@ -34,7 +34,7 @@ from dagger_aml.steps import base, code, run
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
-    graph = await run(graph, ["/bin/sh", "-c", "uname -m >/arch; cat /mark >>/arch"], step="arch")
+    graph = await run(graph, ["/bin/sh", "-c", "uname -m >/arch; cat /mark >>/arch"], name="arch")
     return await code(graph, project.code)
 """
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}

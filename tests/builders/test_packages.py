@@ -108,7 +108,7 @@ async def installed(base_image: str, builder: Any, files: list[Path], dest: Path
     for file in files[:-1]:
         graph = await pip(graph, file)
     graph = await pip(graph, files[-1], more=["zipp==3.21.0", "aml-no-such-package; sys_platform == 'win32'"])
-    graph = await run(graph, [PYTHON, "-c", ASK], step="probe")
+    graph = await run(graph, [PYTHON, "-c", ASK], name="probe")
     dest.mkdir()
     await builder.folder(await probe(graph, builder), "/found", dest)
     found: dict[str, str] = json.loads((dest / "versions.json").read_text())

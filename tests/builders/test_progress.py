@@ -15,7 +15,7 @@ import pytest
 
 import dagger_aml
 from dagger_aml import Graph, build
-from dagger_aml.events import Event, StepDone, Transferred
+from dagger_aml.events import Event, OpDone, Transferred
 from dagger_aml.steps import base, copy, run
 from tests.support.builders import Need
 from tests.support.cli import argv
@@ -41,16 +41,16 @@ def objects(text: str) -> list[dict[str, object]]:
 
 def cached(events: Sequence[Event]) -> list[bool | None]:
     """Of each step."""
-    return [each.cached for each in events if isinstance(each, StepDone)]
+    return [each.cached for each in events if isinstance(each, OpDone)]
 
 
 async def words(folder: Path, reference: str) -> Graph:
     """A graph that no engine has seen: a command, a copy out of a stage of its own, a folder."""
     inner = await run(
-        await base(Graph(), reference), ["/bin/sh", "-c", f"mkdir /made; echo {uuid4()} >/made/it"], step="made"
+        await base(Graph(), reference), ["/bin/sh", "-c", f"mkdir /made; echo {uuid4()} >/made/it"], name="made"
     )
-    graph = await run(await base(Graph(), reference), ["/bin/sh", "-c", f"echo {uuid4()} >/word"], step="word")
-    graph = graph.add(dagger_aml.Copy(dagger_aml.Built(inner, "/made"), "/made", step="from stage"))
+    graph = await run(await base(Graph(), reference), ["/bin/sh", "-c", f"echo {uuid4()} >/word"], name="word")
+    graph = graph.add(dagger_aml.Copy(dagger_aml.Built(inner, "/made"), "/made", name="from stage"))
     return await copy(graph, folder, "/model")
 
 
@@ -68,9 +68,9 @@ async def test_the_first_build_has_nothing_cached_and_the_second_everything(
     async with dagger_aml.connect(on_event=told.append) as first:
         made = await build(graph, first, tags=[reference], push=True, output=tmp_path / "image.tar")
     assert cached(told) == [False] * 4
-    assert [each.step for each in made.layers[-3:]] == ["word", "from stage", "copy /model"]
-    assert not any(each.step for each in made.layers[:-3])
-    assert all(0 < each.seconds < 60 for each in told if isinstance(each, StepDone))
+    assert [each.op for each in made.layers[-3:]] == ["word", "from stage", "copy /model"]
+    assert not any(each.op for each in made.layers[:-3])
+    assert all(0 < each.seconds < 60 for each in told if isinstance(each, OpDone))
     sent = [each for each in told if isinstance(each, Transferred) and each.kind == "sent"]
     assert sent
     assert {each.total for each in sent} == {MODEL}
@@ -98,7 +98,7 @@ def test_json_and_plain_lines_of_the_command(engine: dagger_aml.Engine, tiny: st
     first = cli("build", project, "--base", tiny, "--progress", "json")
     assert first.returncode == 0, first.stderr
     read = objects(first.stderr)
-    assert [each["cached"] for each in read if each["event"] == "step_done"] == [False, False]
+    assert [each["cached"] for each in read if each["event"] == "op_done"] == [False, False]
     assert read[-2]["event"] == "finished"
     assert str(read[-1]["text"]).startswith("no output was requested")
 
@@ -129,7 +129,7 @@ def test_without_spans_nothing_is_said_of_the_cache(engine: dagger_aml.Engine, t
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     done = cli("build", project, "--base", tiny, "--progress", "json", env=env)
     assert done.returncode == 0, done.stderr
-    assert [each["cached"] for each in objects(done.stderr) if each["event"] == "step_done"] == [None, None]
+    assert [each["cached"] for each in objects(done.stderr) if each["event"] == "op_done"] == [None, None]
 
 
 @pytest.mark.engine
@@ -177,5 +177,5 @@ def test_local_builders_tell_what_was_cached(need: Need, tiny: str, project: Pat
     for _ in range(2):
         done = cli(*command)
         assert done.returncode == 0, done.stderr
-        found.append([each["cached"] for each in objects(done.stderr) if each["event"] == "step_done"])
+        found.append([each["cached"] for each in objects(done.stderr) if each["event"] == "op_done"])
     assert found == [[False, False], [True, True]]

@@ -24,7 +24,7 @@ RECIPE = """
 from dagger_aml.steps import base, run
 
 async def recipe(graph, project):
-    return await run(await base(graph, project.base), ["/bin/sh", "-c", "{command}"], step="mine")
+    return await run(await base(graph, project.base), ["/bin/sh", "-c", "{command}"], name="mine")
 """
 
 SHARED = """
@@ -32,7 +32,7 @@ from dagger_aml.steps import base, code, pip, run
 
 async def recipe(graph, project):
     graph = await base(graph, project.base)
-    graph = await run(graph, ["/bin/sh", "-c", "head -c 32 /dev/urandom >/{shared}"], step="random")
+    graph = await run(graph, ["/bin/sh", "-c", "head -c 32 /dev/urandom >/{shared}"], name="random")
     return await code(await pip(graph, project.requirements), project.code)
 """
 
@@ -70,14 +70,14 @@ async def test_what_they_share_runs_once(engine: dagger_aml.Engine, bases: dict[
     read = [json.loads(line) for line in done.stderr.splitlines()]
     finished = {each["project"]: each for each in read if each["event"] == "finished"}
     assert finished.keys() == set(names)
-    steps = {name: {each["step"]: each["digest"] for each in finished[name]["layers"]} for name in names}
-    assert len({steps[name]["random"] for name in names}) == 1
-    assert len({steps[name]["pip requirements.txt (1 package)"] for name in names}) == 1
-    assert len({steps[name]["code (1 file)"] for name in names}) == 3
+    ops = {name: {each["op"]: each["digest"] for each in finished[name]["layers"]} for name in names}
+    assert len({ops[name]["random"] for name in names}) == 1
+    assert len({ops[name]["pip requirements.txt (1 package)"] for name in names}) == 1
+    assert len({ops[name]["code (1 file)"] for name in names}) == 3
     ran = [
         each["project"]
         for each in read
-        if each["event"] == "step_done" and each["name"].startswith("pip requirements") and each["cached"] is False
+        if each["event"] == "op_done" and each["name"].startswith("pip requirements") and each["cached"] is False
     ]
     assert len(ran) <= 1, "the others found it made, or being made"
     metadata = json.loads((tmp_path / "all.json").read_text())

@@ -47,10 +47,10 @@ def test_golden_files_are_of_no_machine_and_no_version(path):
 def test_the_recipes_share_what_they_should():
     """A look at the files as a whole: models and code are copied alike by every recipe that keeps their place."""
     for example in {case.example for case in CASES}:
-        steps = {
-            case.recipe: json.loads((HERE / f"{case.stem}.plan.json").read_text(encoding="utf-8"))["steps"]
+        ops = {
+            case.recipe: json.loads((HERE / f"{case.stem}.plan.json").read_text(encoding="utf-8"))["ops"]
             for case in CASES
             if case.example == example and case.base is None
         }
-        models = {name: [step for step in each if step["step"].startswith("model")] for name, each in steps.items()}
+        models = {name: [op for op in each if op["name"].startswith("model")] for name, each in ops.items()}
         assert len({json.dumps(each) for each in models.values()}) == 1

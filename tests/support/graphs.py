@@ -113,24 +113,24 @@ def _layer(op: RunOp | CopyOp, folder: Path, base: From, number: int) -> Run | C
         seen = Secret("mine", lambda: b"of the mount\n")
         mounts = [Mount("mine", "/run/dagger-aml.mine", seen, variables=("MINE",))] if op.mount else []
         argv = ["/bin/sh", "-c", op.script]
-        return Run(argv, op.user, op.env, op.workdir, op.touches, mounts, step=f"{number} run")
+        return Run(argv, op.user, op.env, op.workdir, op.touches, mounts, name=f"{number} run")
     uid, gid = op.owner or (None, None)
     root = Root(*op.root) if op.root else None
-    step, source = f"{number} copy {op.dest}", op.source
+    name, source = f"{number} copy {op.dest}", op.source
     if isinstance(source, Stage):
         built = Built(_graph(source.ops, folder, base), source.path)
-        return Copy(built, op.dest, "tree", uid, gid, root, op.changes, step)
+        return Copy(built, op.dest, "tree", uid, gid, root, op.changes, name)
     if source is None:
-        return Copy(Empty(), op.dest, "tree", uid, gid, root, op.changes, step)
+        return Copy(Empty(), op.dest, "tree", uid, gid, root, op.changes, name)
     if isinstance(source, bytes):
-        return Copy(Text(source), op.dest, "file", uid, gid, None, op.changes, step)
+        return Copy(Text(source), op.dest, "file", uid, gid, None, op.changes, name)
     if isinstance(source, Item):
         folder.mkdir(parents=True)
         write(folder, {"one": source})
-        return Copy(local(folder / "one", step=step), op.dest, "file", uid, gid, None, op.changes, step)
+        return Copy(local(folder / "one", location=name), op.dest, "file", uid, gid, None, op.changes, name)
     folder.mkdir(parents=True)
     write(folder, source)
-    return Copy(local(folder, caches=True, step=step), op.dest, "tree", uid, gid, root, op.changes, step)
+    return Copy(local(folder, caches=True, location=name), op.dest, "tree", uid, gid, root, op.changes, name)
 
 
 def write(folder: Path, tree: Tree) -> None:

@@ -23,8 +23,8 @@ from dagger_aml.graph.graph import Copy, Graph, Run
 from dagger_aml.graph.source import Text
 from dagger_aml.graph.stages import pin
 from dagger_aml.plan.compare import Earlier, against, of_image
-from dagger_aml.plan.keys import ENCODING, labels, runtime_key, step_keys
-from dagger_aml.plan.label import PLAN_LABEL, StepKey, read_label, write_label
+from dagger_aml.plan.keys import ENCODING, labels, op_keys, runtime_key
+from dagger_aml.plan.label import PLAN_LABEL, OpKey, read_label, write_label
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_json
 from dagger_aml.project.recipe import lay_out
@@ -232,11 +232,11 @@ def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
     less = planned(root)
     held = against(less, earlier)
     assert held.gone == ("apt libgomp1",)
-    assert {each.why for each in held.steps} == {"apt libgomp1 was removed"}
-    assert [each.dagger for each in held.steps] == ["same bytes", "runs", "runs", "same bytes", "same bytes"]
+    assert {each.why for each in held.ops} == {"apt libgomp1 was removed"}
+    assert [each.dagger for each in held.ops] == ["same bytes", "runs", "runs", "same bytes", "same bytes"]
     make(root, FILES)
     more = against(planned(root), by_image(less, tmp_path))
-    assert [each.why for each in more.steps] == ["it is new", *["apt libgomp1 is new"] * 5]
+    assert [each.why for each in more.ops] == ["it is new", *["apt libgomp1 is new"] * 5]
     assert "1. apt libgomp1: runs: it is new" in more.text(LOCAL)
 
 
@@ -269,7 +269,7 @@ def test_the_label_has_neither_paths_nor_secrets_and_is_short(tmp_path: Path) ->
     text = labels(plan)[PLAN_LABEL]
     assert len(text) < 500
     assert str(tmp_path) not in text
-    assert read_label(labels(plan), ENCODING) == step_keys(plan)
+    assert read_label(labels(plan), ENCODING) == op_keys(plan)
 
 
 def test_the_label_is_the_same_pinned_or_not_and_changes_no_fingerprint(tmp_path: Path) -> None:
@@ -291,13 +291,13 @@ def test_each_input_is_in_its_step_s_digest(tmp_path: Path) -> None:
         evolve(run, workdir="/tmp"), evolve(copy, dest="/a/g"), evolve(copy, uid=1, gid=0),
         evolve(copy, source=Text(b"y")),
     ]  # fmt: skip
-    digests = {step_keys(evolve(plan, steps=(evolve(plan.steps[0], layer=each),)))[0].digest for each in changes}
+    digests = {op_keys(evolve(plan, ops=(evolve(plan.ops[0], layer=each),)))[0].digest for each in changes}
     assert len(digests) == len(changes)
-    assert not digests & {each.digest for each in step_keys(plan)}
+    assert not digests & {each.digest for each in op_keys(plan)}
 
 
 def test_too_many_steps_leave_the_label_out_and_say_so() -> None:
-    runs = [Run(("/bin/true", str(number)), step=f"step {number}" + "x" * 50) for number in range(60)]
+    runs = [Run(("/bin/true", str(number)), name=f"step {number}" + "x" * 50) for number in range(60)]
     plan = make_plan(Graph(From.parse("acme/base:1"), runs))
     assert PLAN_LABEL not in labels(plan)
     assert plan.warnings == (
@@ -314,8 +314,8 @@ def test_a_label_that_the_user_says_stays() -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.sampled_from(["", "/a", "/ü b/\"'$x"])), max_size=8))
-def test_the_label_says_what_it_was_given(steps: list[tuple[str, str]]) -> None:
-    keys = tuple(StepKey(name, dest, f"{number:012x}") for number, (name, dest) in enumerate(steps))
+def test_the_label_says_what_it_was_given(ops: list[tuple[str, str]]) -> None:
+    keys = tuple(OpKey(name, dest, f"{number:012x}") for number, (name, dest) in enumerate(ops))
     text = write_label(keys, 1)
     if text is not None:
         assert text.isascii() and "\n" not in text and len(text) <= 4096
@@ -337,12 +337,28 @@ def test_the_command(tmp_path: Path) -> None:
     words = ["plan", str(root), "--json", "--against", str(tmp_path / "plan.json")]
     data = json.loads(CliRunner().invoke(cli, words).stdout)
     assert data["against"]["base"] == {"changed": False, "why": "", "digests_known": False}
-    assert data["against"]["steps"][-1] == {
-        "step": "code (1 file)", "why": "its files changed", "dagger": "new layer", "local": "new layer", "bytes": 56,
+    assert data["against"]["ops"][-1] == {
+        "name": "code (1 file)", "why": "its files changed", "dagger": "new layer", "local": "new layer", "bytes": 56,
     }  # fmt: skip
     (tmp_path / "again.json").write_text(json.dumps(data))
     again = CliRunner().invoke(cli, ["plan", str(root), "--against", str(tmp_path / "again.json")])
     assert again.stdout.endswith("Expected: nothing runs, no layer is new\n")
+
+
+def test_a_plan_file_of_0_1_0_is_read(tmp_path: Path) -> None:
+    """Its form has other names for the same, and schema 1."""
+    root = make(tmp_path / "p", FILES)
+    plan = json.loads(CliRunner().invoke(cli, ["plan", str(root), "--json"]).stdout)
+    ops = [{"step": each.pop("name"), "op": each.pop("kind"), **each} for each in plan.pop("ops")]
+    for each in ops:
+        if each["op"] == "copy":
+            each["kind"] = "tree" if each.pop("tree") else "file"
+    (tmp_path / "old.json").write_text(json.dumps({**plan, "schema": 1, "steps": ops}))
+    make(root, {"code/score.py": SCORE + "#\n"})
+    done = CliRunner().invoke(cli, ["plan", str(root), "--against", str(tmp_path / "old.json")])
+    assert done.exit_code == 0, done.output
+    assert "\n  6. code (1 file): new layer (56 B): its files changed\n" in done.stdout
+    assert "\n  1. apt libgomp1: reused\n" in done.stdout
 
 
 @pytest.mark.parametrize(

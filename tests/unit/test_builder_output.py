@@ -13,7 +13,7 @@ from dagger_aml.backends.local.output import OutputReader
 from dagger_aml.backends.local.program import full_reference, is_plain_http, refused
 from dagger_aml.base.facts import BaseFacts
 from dagger_aml.errors import BuildError, RegistryDenied, TransientError
-from dagger_aml.events import Event, Message, StepDone, StepStarted
+from dagger_aml.events import Event, Message, OpDone, OpStarted
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph, Run
 from dagger_aml.graph.source import Text
@@ -24,12 +24,12 @@ from dagger_aml.plan.model import Plan
 from dagger_aml.process import CompletedProcess
 
 BASE = From("example.org/base:1")
-INNER = Graph(BASE).add(Run(["/bin/inner", "x" * 40_000], env={"A": "b c"}, step="inner"))
+INNER = Graph(BASE).add(Run(["/bin/inner", "x" * 40_000], env={"A": "b c"}, name="inner"))
 GRAPH = Graph(BASE).add(
-    Run(["/bin/one"], user="1000:1000", workdir="/work", touches=[], step="one"),
-    Run(["/bin/two"], touches=[], step="two"),
-    Copy(Built(INNER, "/made"), "/outer", step="outer"),
-    Copy(Text(b"text"), "/srv/file", "file", changes="often", step="file"),
+    Run(["/bin/one"], user="1000:1000", workdir="/work", touches=[], name="one"),
+    Run(["/bin/two"], touches=[], name="two"),
+    Copy(Built(INNER, "/made"), "/outer", name="outer"),
+    Copy(Text(b"text"), "/srv/file", "file", changes="often", name="file"),
 )
 
 
@@ -50,8 +50,8 @@ def follow(planned: Plan, lines: list[str]) -> tuple[OutputReader, list[Event]]:
 
 def steps_of(events: list[Event]) -> list[str]:
     """The steps that were begun and ended, in order."""
-    told = [("+" if isinstance(each, StepStarted) else "-", each) for each in events]
-    return [sign + each.name for sign, each in told if isinstance(each, StepStarted | StepDone)]
+    told = [("+" if isinstance(each, OpStarted) else "-", each) for each in events]
+    return [sign + each.name for sign, each in told if isinstance(each, OpStarted | OpDone)]
 
 
 def instructions(planned: Plan) -> list[str]:
@@ -76,13 +76,13 @@ def numbered(planned: Plan, form: str) -> list[str]:
 def test_the_steps_are_told(planned: Plan, form: str) -> None:
     progress, events = follow(planned, numbered(planned, form))
     progress.finish()
-    names = [step.name for step in planned.steps]
+    names = [op.name for op in planned.ops]
     assert steps_of(events) == [sign + name for name in names for sign in "+-"]
 
 
 @pytest.mark.parametrize("form", ["classic", "buildah"])
-@pytest.mark.parametrize(("command", "step"), [("/bin/two", "two"), ("/bin/inner", "inner")])
-def test_the_failing_step_is_told(planned: Plan, form: str, command: str, step: str) -> None:
+@pytest.mark.parametrize(("command", "op"), [("/bin/two", "two"), ("/bin/inner", "inner")])
+def test_the_failing_step_is_told(planned: Plan, form: str, command: str, op: str) -> None:
     lines = numbered(planned, form)
     end = next(index for index, line in enumerate(lines) if f'"{command}"' in line)
     last = {
@@ -91,7 +91,7 @@ def test_the_failing_step_is_told(planned: Plan, form: str, command: str, step: 
     }
     progress, _ = follow(planned, [*lines[: end + 1], "went wrong", last[form]])
     error = progress.error(1, form)
-    assert (error.step, error.command[0], error.output) == (step, command, "went wrong")
+    assert (error.location, error.command[0], error.output) == (op, command, "went wrong")
     assert "exit code 42" in error.message
 
 
@@ -115,12 +115,12 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_may_have_any_name(form: str, name: str) -> None:
     inner = Graph(BASE).add(
-        Run(["/bin/inner"], workdir="/work", step=name), Run(["/usr/bin/env", "A=b", "/bin/last"], step=name)
+        Run(["/bin/inner"], workdir="/work", name=name), Run(["/usr/bin/env", "A=b", "/bin/last"], name=name)
     )
     graph = Graph(BASE).add(
-        Run(["/bin/one"], "1:1", step=name),
-        Copy(Built(inner, "/made"), "/outer", uid=1, gid=1, step=name),
-        Run(["/usr/bin/env", "A=b", "/bin/two"], "2:2", {"C": "[d"}, step=name),
+        Run(["/bin/one"], "1:1", name=name),
+        Copy(Built(inner, "/made"), "/outer", uid=1, gid=1, name=name),
+        Run(["/usr/bin/env", "A=b", "/bin/two"], "2:2", {"C": "[d"}, name=name),
     )
     planned = plan(graph, {BASE: BaseFacts("probed")})
     lines = numbered(planned, form)
@@ -136,7 +136,7 @@ def test_a_step_may_have_any_name(form: str, name: str) -> None:
     ):
         end = next(index for index, line in enumerate(lines) if line.endswith(f"{json.dumps(command)[1:]}"))
         error = follow(planned, lines[: end + 1])[0].error(1, form)
-        assert (error.step, error.command) == (name, tuple(command))
+        assert (error.location, error.command) == (name, tuple(command))
 
 
 def test_the_title_of_the_file_does_not_count(planned: Plan) -> None:
@@ -158,22 +158,22 @@ def test_buildkit_calls_two_stages_alike(planned: Plan, label: str) -> None:
         "#7 ERROR: process did not complete successfully: exit code: 42",
     ]
     error = follow(planned, lines)[0].error(1, "docker")
-    assert (error.step, error.command, error.output) == ("two", ("/bin/two",), "went wrong")
+    assert (error.location, error.command, error.output) == ("two", ("/bin/two",), "went wrong")
     error = follow(planned, [*lines[:3], "#5 ERROR: executor failed running: exit code: 3"])[0].error(1, "docker")
-    assert (error.step, error.output) == ("inner", "beneath")
+    assert (error.location, error.output) == ("inner", "beneath")
     assert "exit code 3" in error.message
 
 
 def cached_steps(events: list[Event]) -> dict[str, bool | None]:
     """Which steps were cached."""
-    return {each.name: each.cached for each in events if isinstance(each, StepDone)}
+    return {each.name: each.cached for each in events if isinstance(each, OpDone)}
 
 
 @pytest.mark.parametrize(
     ("form", "mark"), [("classic", " ---> Using cache"), ("buildah", "--> Using cache 3e799c25")]
 )
 def test_steps_that_were_in_the_cache_are_told(planned: Plan, form: str, mark: str) -> None:
-    every = [step.name for step in planned.steps]
+    every = [op.name for op in planned.ops]
     both = [line for header in numbered(planned, form) for line in (header, mark, f"{mark[:4]}3e799c25")]
     progress, events = follow(planned, both)
     progress.finish()
@@ -209,7 +209,7 @@ def test_buildkit_tells_what_was_cached_and_how_long_the_rest_took(planned: Plan
     lines = [f"#6 [stage-1 2/6] {one}", "#6 CACHED", "", f"#7 [stage-1 4/6] {two}", "#7 0.2 hello", "#7 DONE 3.5s"]
     progress, events = follow(planned, [*lines, "", f"#8 [stage-1 6/6] {file}"])
     progress.finish()
-    told = {each.name: each for each in events if isinstance(each, StepDone)}
+    told = {each.name: each for each in events if isinstance(each, OpDone)}
     assert (told["one"].cached, told["two"].cached, told["two"].seconds) == (True, False, 3.5)
     assert told["file"].cached is None, "it has not said"
 
@@ -218,13 +218,13 @@ def test_what_the_image_says_belongs_to_no_step(planned: Plan) -> None:
     lines = numbered(planned, "classic")
     config = next(number for number, line in enumerate(lines) if "LABEL" in line)
     _, events = follow(planned, lines[: config + 1])
-    assert steps_of(events)[-1] == f"-{planned.steps[-1].name}"
+    assert steps_of(events)[-1] == f"-{planned.ops[-1].name}"
 
 
 def test_a_build_that_does_not_begin_has_no_step(planned: Plan) -> None:
     progress, events = follow(planned, ["Error: something else", "crun: cannot do this"])
     error = progress.error(125, "podman")
-    assert error.step is None
+    assert error.location is None
     assert "something else" in error.output
     assert "BUILDAH_ISOLATION" in str(error)
     assert steps_of(events) == []

@@ -117,7 +117,7 @@ def test_links_within_the_folder_are_taken_as_they_are(tmp_path, target):
 @pytest.mark.parametrize("target", ["..", "../x", "sub/../../x", "/etc/passwd", "/", "a/../../../x"])
 def test_links_out_of_the_folder_are_refused(tmp_path, target):
     root = make(tmp_path / "project", {"a": "1", "sub/b": "2", "out": f"->{target}"})
-    error = error_of(local, root, step="code")
+    error = error_of(local, root, location="code")
     assert isinstance(error, GraphError) and error.location == "code"
     assert str(root / "out") in error.message and target in error.message and error.hint
 
@@ -147,7 +147,7 @@ def test_a_dangling_or_endless_part_is_refused(tmp_path):
 def test_a_fifo_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        error = error_of(local, path, step="model m")
+        error = error_of(local, path, location="model m")
         assert "a FIFO" in error.message and str(tmp_path / "pipe") in error.message and error.location == "model m"
 
 

@@ -22,7 +22,7 @@ from dagger_aml.diff import NOISE, Image, ImageError, Noise, compare, read_image
 from dagger_aml.diff.noise import LONGEST
 from dagger_aml.errors import BaseError, DaggerAmlError
 from dagger_aml.plan.keys import ENCODING
-from dagger_aml.plan.label import PLAN_LABEL, StepKey, write_label
+from dagger_aml.plan.label import PLAN_LABEL, OpKey, write_label
 
 CAPABILITY = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\xff\0\0\0".decode("utf-8", "surrogateescape")
 
@@ -356,11 +356,11 @@ def test_damaged_layers_are_refused(tmp_path: Path) -> None:
 # --- which step caused it ------------------------------------------------------------------------------------------
 
 STEPS = (
-    StepKey("apt libgomp1", "", "a" * 12),
-    StepKey("copy requirements.txt", "/usr/share/dagger-aml/requirements.txt", "b" * 12),
-    StepKey("pip requirements.txt", "", "c" * 12),
-    StepKey("model m", "/var/app/models/m", "d" * 12),
-    StepKey("code (2 files)", "/var/app", "e" * 12),
+    OpKey("apt libgomp1", "", "a" * 12),
+    OpKey("copy requirements.txt", "/usr/share/dagger-aml/requirements.txt", "b" * 12),
+    OpKey("pip requirements.txt", "", "c" * 12),
+    OpKey("model m", "/var/app/models/m", "d" * 12),
+    OpKey("code (2 files)", "/var/app", "e" * 12),
 )
 OWN = (
     layer(Item("usr/lib/apt"), Item("etc/.wh.gone")),
@@ -398,10 +398,10 @@ def labelled(
     layers: tuple[bytes, ...],
     history: tuple[str, ...],
     base: bytes = BASE,
-    steps: tuple[StepKey, ...] = STEPS,
+    ops: tuple[OpKey, ...] = STEPS,
 ) -> Image:
     """An image that tells of its steps, with its builder's history."""
-    config = {**CONFIG, "Labels": {PLAN_LABEL: write_label(steps, ENCODING)}}
+    config = {**CONFIG, "Labels": {PLAN_LABEL: write_label(ops, ENCODING)}}
     whole = json.loads(document([base, *layers], config))
     whole["history"] = [{"created_by": text.lstrip("-"), "empty_layer": text.startswith("-")} for text in history]
     named = [f"{number}.tar" for number in range(len(layers) + 1)]
@@ -476,10 +476,10 @@ def test_an_engine_started_again_forgets_what_made_its_layers(
 
 def test_what_a_layer_of_both_brought_is_laid_to_no_copy(tmp_path: Path) -> None:
     """Where only copies are there, the history does not tell which layers are the base's."""
-    steps = (StepKey("code (2 files)", "/var/app", "e" * 12), StepKey("rm", "", "f" * 12))
+    ops = (OpKey("code (2 files)", "/var/app", "e" * 12), OpKey("rm", "", "f" * 12))
     history = ("tests", "/bin/sh -c #(nop) COPY dir:3 in /var/app ", "/bin/sh -c rm")
     one, two = (
-        labelled(tmp_path / f"{number}.tar", (OWN[4], last), history, steps=steps)
+        labelled(tmp_path / f"{number}.tar", (OWN[4], last), history, ops=ops)
         for number, last in enumerate((layer(), layer(Item("var/app/.wh.a"))))
     )
     (found,) = compare(one, two).differences

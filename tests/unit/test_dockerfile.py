@@ -82,8 +82,8 @@ def umask():
 )
 def test_any_graph_reads_back(words, value, label, path):
     graph = (
-        HEAD.add(Run(["/bin/sh", *words], "7:7", {"A": value}, step=value))
-        .add(Copy(Text(b""), f"{path}/file", "file", 5, 6, step=label))
+        HEAD.add(Run(["/bin/sh", *words], "7:7", {"A": value}, name=value))
+        .add(Copy(Text(b""), f"{path}/file", "file", 5, 6, name=label))
         .configure(env={"B": value}, labels={"c": label}, cmd=words, entrypoint=["/e", *words], ports=[80], user="me")
     )
     found = instructions(graph)

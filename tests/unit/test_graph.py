@@ -378,7 +378,7 @@ def test_every_method_gives_a_new_graph():
     )
     assert three.config.ports == (80, 81) and two.config.ports == (80,)
     assert (three.warnings, two.warnings) == (("n",), ()) and len(three.needs) == 1
-    assert one == Graph(From("a:1"), (Run(["/x"], step="another name"),)), (
+    assert one == Graph(From("a:1"), (Run(["/x"], name="another name"),)), (
         "names and notes are no part of what is made"
     )
 

@@ -72,13 +72,13 @@ def with_text(root: Path, line: str, **more: str) -> Path:
 )
 def test_no_text_ends_a_plan(tmp_path, text):
     with_text(tmp_path, "\n".join(place.format(ascii(text)) for place in PLACES))
-    assert planned(tmp_path).steps
+    assert planned(tmp_path).ops
 
 
 @pytest.mark.parametrize("line", [f"x = f'{PROMPT}{{x}}'", f"x = {PROMPT.encode()!r}", "import " + "a" * 300])
 def test_no_other_literal_or_name_does(tmp_path, line):
     with_text(tmp_path, line)
-    assert planned(tmp_path).steps
+    assert planned(tmp_path).ops
 
 
 @settings(max_examples=60, deadline=None, database=None)
@@ -95,7 +95,7 @@ def test_no_other_literal_or_name_does(tmp_path, line):
 def test_no_text_at_all_does(tmp_path_factory, text, place, times):
     root = tmp_path_factory.mktemp("x")
     with_text(root, place.format(ascii(text * times)), **{"sub/a.py": "", "sub/other/x.py": ""})
-    assert planned(root).steps
+    assert planned(root).ops
 
 
 def test_a_text_still_names_what_lies_there(tmp_path):
@@ -119,7 +119,7 @@ def test_a_text_that_names_what_the_user_may_not_read(tmp_path, line):
             os.listdir(tmp_path / "p" / "shut")
         except PermissionError:
             try:
-                return f"planned {len(planned(tmp_path / 'p').steps)}"
+                return f"planned {len(planned(tmp_path / 'p').ops)}"
             except DaggerAmlError as error:
                 return str(error)
         return "may read it"

@@ -511,7 +511,7 @@ def test_pip_installs_what_the_lock_says(tmp_path):
     assert isinstance(copy.source, Text) and copy.dest == "/usr/share/dagger-aml/requirements.txt"
     assert copy.source.data.decode() == read_requirements(PROJECTS / "uv-lock" / "uv.lock").text
     assert installing(graph).argv[-2:] == ("--requirement", copy.dest)
-    assert installing(graph).step == "pip uv.lock (3 packages)"
+    assert installing(graph).name == "pip uv.lock (3 packages)"
 
 
 def test_archives_of_a_lock_lie_beside_its_lines(tmp_path):
@@ -545,7 +545,7 @@ def test_packages_are_added_behind_the_file_or_alone(tmp_path):
     assert installing(graph).argv[-4:] == (
         "--requirement", "/usr/share/dagger-aml/requirements.txt", "idna==3.10", "tomli; python_version < '3.11'"
     )  # fmt: skip
-    assert "requirements.txt (1 package) and idna==3.10, tomli" in installing(graph).step
+    assert "requirements.txt (1 package) and idna==3.10, tomli" in installing(graph).name
     for nothing in (None, tmp_path / "empty.txt"):
         alone = step(pip, nothing, more=["idna==3.10"])
         assert not [layer for layer in alone.layers if isinstance(layer, Copy)]

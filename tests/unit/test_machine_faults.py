@@ -143,7 +143,7 @@ def test_no_tmpdir_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_builder_s_words_for_a_full_disk_are_told_of_the_output(tmp_path: Path) -> None:
     said = BuildError(
-        "it ended with 1", step="export", command=("x", "save"), output="write: no space left on device"
+        "it ended with 1", location="export", command=("x", "save"), output="write: no space left on device"
     )
     with pytest.raises(BuildError) as caught, replaced_file(tmp_path / "x.tar"):
         raise said

@@ -177,7 +177,7 @@ def test_onbuild_is_refused():
     ],
 )
 def test_a_run_may_not_touch_a_volume(touches, workdir, refused):
-    graph = HEAD.add(Run(["/x"], touches=touches, workdir=workdir, step="my step"))
+    graph = HEAD.add(Run(["/x"], touches=touches, workdir=workdir, name="my step"))
     facts = {"volumes": ("/data/",), **with_paths(__data=DIR, __data__x=DIR)}
     if refused:
         error = error_of(planned, graph, **facts)
@@ -225,7 +225,7 @@ def test_a_file_replaces_a_link_of_its_own_name():
 def test_a_destination_through_a_dangling_or_endless_link_is_refused():
     loop = with_paths(__l=PathFact("link", target="/l"))
     for facts in (with_paths(__l=LINK), loop):
-        for copy in (Copy(Empty(), "/l", step="s"), Copy(Text(b""), "/l/x", "file", step="s")):
+        for copy in (Copy(Empty(), "/l", name="s"), Copy(Text(b""), "/l/x", "file", name="s")):
             error = error_of(planned, HEAD.add(copy), **facts)
             assert isinstance(error, GraphError) and "/l" in error.message and error.location == "s"
 
@@ -248,7 +248,7 @@ def test_a_link_to_the_root_is_followed():
     ],
 )
 def test_conflicts_with_what_the_base_has_are_refused(copy, path, fact, said):
-    error = error_of(planned, HEAD.add(evolve(copy, step="my step")), paths={path: fact})
+    error = error_of(planned, HEAD.add(evolve(copy, name="my step")), paths={path: fact})
     assert isinstance(error, GraphError) and said in error.message and error.location == "my step"
 
 
@@ -276,7 +276,7 @@ def test_entries_of_a_tree_conflict_too(tmp_path, path, fact, refused):
 
 
 def test_ops_conflict_with_each_other(tmp_path):
-    file, folder = Copy(Text(b""), "/n/x", "file", step="one"), Copy(Empty(), "/n/x", step="two")
+    file, folder = Copy(Text(b""), "/n/x", "file", name="one"), Copy(Empty(), "/n/x", name="two")
     for pair in itertools.permutations((file, folder)):
         assert "/n/x" in error_of(planned, HEAD.add(*pair)).message
     beneath = Copy(Text(b""), "/n/x/y", "file")
@@ -346,47 +346,47 @@ def test_a_stages_base_is_checked_too():
 
 
 def names(graph: Graph, **facts) -> list[str]:
-    return [step.name for step in planned(graph, **facts).steps]
+    return [op.name for op in planned(graph, **facts).ops]
 
 
 def test_what_runs_is_first_then_what_changes_rarely_then_often(tmp_path):
     graph = HEAD.add(
-        Copy(tree(tmp_path, "c", "score.py"), "/app", uid=1, gid=1, changes="often", step="code"),
-        Copy(Text(b"w"), "/app/models/m", "file", step="model"),
-        Run(["/x"], touches=["/opt/env"], step="pip"),
-        Copy(Text(b"w"), "/usr/x", "file", step="rest"),
+        Copy(tree(tmp_path, "c", "score.py"), "/app", uid=1, gid=1, changes="often", name="code"),
+        Copy(Text(b"w"), "/app/models/m", "file", name="model"),
+        Run(["/x"], touches=["/opt/env"], name="pip"),
+        Copy(Text(b"w"), "/usr/x", "file", name="rest"),
     )
     made = planned(graph)
-    assert [step.name for step in made.steps] == ["pip", "model", "rest", "code"]
-    assert "runs a command" in made.steps[0].why and "rarely" in made.steps[1].why and "often" in made.steps[3].why
+    assert [op.name for op in made.ops] == ["pip", "model", "rest", "code"]
+    assert "runs a command" in made.ops[0].why and "rarely" in made.ops[1].why and "often" in made.ops[3].why
 
 
 def test_a_run_that_may_touch_anything_is_a_barrier():
-    code = Copy(Text(b"c"), "/app/c", "file", changes="often", step="code")
-    model = Copy(Text(b"m"), "/app/m", "file", step="model")
-    graph = HEAD.add(code, Run(["/x"], step="anything"), model)
+    code = Copy(Text(b"c"), "/app/c", "file", changes="often", name="code")
+    model = Copy(Text(b"m"), "/app/m", "file", name="model")
+    graph = HEAD.add(code, Run(["/x"], name="anything"), model)
     assert names(graph) == ["code", "anything", "model"]
     made = planned(graph)
-    assert "anything" in made.steps[0].why and "may read or write" in made.steps[0].why
+    assert "anything" in made.ops[0].why and "may read or write" in made.ops[0].why
     assert made.engine_part == made.layers[:2] and made.file_layers == made.layers[2:]
 
 
 def test_a_run_keeps_its_place_among_what_it_touches():
-    early, late = (Copy(Text(text), "/opt/env/x", "file", step=text.decode()) for text in (b"early", b"late"))
-    graph = HEAD.add(early, Run(["/x"], touches=["/opt/env"], step="pip"), late)
+    early, late = (Copy(Text(text), "/opt/env/x", "file", name=text.decode()) for text in (b"early", b"late"))
+    graph = HEAD.add(early, Run(["/x"], touches=["/opt/env"], name="pip"), late)
     assert names(graph) == ["early", "pip", "late"]
     assert planned(graph).engine_part == planned(graph).layers[:2]
 
 
 def test_the_same_copy_before_and_after_a_run_stays_twice():
-    copy = Copy(Text(b""), "/opt/env/x", "file", step="again")
+    copy = Copy(Text(b""), "/opt/env/x", "file", name="again")
     made = planned(HEAD.add(copy, Run(["/x"], touches=["/opt/env"]), copy))
     assert len(made.layers) == 3 and made.file_layers == (copy,)
 
 
 def test_a_copy_beneath_a_missing_parent_that_a_run_may_write_stays():
-    run = Run(["/x"], touches=["/new/log"], step="run")
-    copy = Copy(Text(b""), "/new/dir/file", "file", step="copy")
+    run = Run(["/x"], touches=["/new/log"], name="run")
+    copy = Copy(Text(b""), "/new/dir/file", "file", name="copy")
     assert names(HEAD.add(copy, run)) == ["copy", "run"], "the run's folder is there only after the copy"
     assert names(HEAD.add(copy, run), **with_paths(__new=DIR)) == ["run", "copy"]
 
@@ -405,8 +405,8 @@ def test_a_copy_beneath_a_missing_parent_that_a_run_may_write_stays():
 )
 def test_a_run_keeps_its_place_also_by_the_base_s_links(touches, workdir, end, kept):
     """Where a link's end is not known it may be anywhere."""
-    copy = Copy(Empty(), "/data/deep/x", step="copy")
-    graph = HEAD.add(copy, Run(["/x"], workdir=workdir, touches=[touches], step="run"))
+    copy = Copy(Empty(), "/data/deep/x", name="copy")
+    graph = HEAD.add(copy, Run(["/x"], workdir=workdir, touches=[touches], name="run"))
     paths = with_paths(__via=evolve(LINK, target=end), __data=DIR, __data__deep=DIR, __other=DIR)
     assert names(graph, **paths) == (["copy", "run"] if kept else ["run", "copy"])
     assert {"/via"} <= set(probed_paths(graph))
@@ -416,36 +416,36 @@ def test_a_run_keeps_its_place_also_by_a_copied_link(tmp_path):
     folder = tree(tmp_path, "folder", "real/a")
     (tmp_path / "folder/link").symlink_to("real")
     folder = local(tmp_path / "folder")
-    first = Copy(folder, "/data", step="folder")
-    second = Copy(Text(b""), "/data/real/b", "file", step="copy")
-    run = Run(["/x"], touches=["/data/link/b"], step="run")
+    first = Copy(folder, "/data", name="folder")
+    second = Copy(Text(b""), "/data/real/b", "file", name="copy")
+    run = Run(["/x"], touches=["/data/link/b"], name="run")
     assert names(HEAD.add(first, second, run)) == ["folder", "copy", "run"]
 
 
 def test_a_run_is_not_moved_before_what_makes_its_working_directory():
-    copy = Copy(Empty(), "/w", uid=5, gid=5, step="copy")
-    graph = HEAD.add(copy, Run(["/x"], workdir="/w", touches=["/tmp"], step="run"))
+    copy = Copy(Empty(), "/w", uid=5, gid=5, name="copy")
+    graph = HEAD.add(copy, Run(["/x"], workdir="/w", touches=["/tmp"], name="run"))
     assert names(graph)[0] == "copy" and names(graph)[-1] == "run"
 
 
 def test_engine_part_holds_what_a_copy_that_is_read_lies_upon(tmp_path):
-    under = Copy(Text(b"1"), "/app/a", "file", step="under")
-    tree_ = Copy(tree(tmp_path, "t", "a", "b"), "/app", step="tree")
-    made = planned(HEAD.add(under, tree_, Run(["/x"], touches=["/app/b"], step="run")))
-    assert [layer.step for layer in made.engine_part] == ["under", "tree", "run"] and made.file_layers == ()
+    under = Copy(Text(b"1"), "/app/a", "file", name="under")
+    tree_ = Copy(tree(tmp_path, "t", "a", "b"), "/app", name="tree")
+    made = planned(HEAD.add(under, tree_, Run(["/x"], touches=["/app/b"], name="run")))
+    assert [layer.name for layer in made.engine_part] == ["under", "tree", "run"] and made.file_layers == ()
 
 
 def test_stages_stay_apart():
     one, two = (Built(Graph(BASE, [Run([f"/{name}"])]), "/out") for name in "ab")
-    first = Copy(one, "/new", changes="often", step="first")
-    assert names(HEAD.add(first, Copy(two, "/usr/x", step="second"))) == ["second", "first"]
+    first = Copy(one, "/new", changes="often", name="first")
+    assert names(HEAD.add(first, Copy(two, "/usr/x", name="second"))) == ["second", "first"]
     for dest in ("/new", "/new/sub"):
-        error = error_of(lambda dest=dest: names(HEAD.add(first, Copy(two, dest, step="second"))))
+        error = error_of(lambda dest=dest: names(HEAD.add(first, Copy(two, dest, name="second"))))
         assert isinstance(error, GraphError) and error.location == "second" and "stage" in error.message
-    error = error_of(lambda: names(HEAD.add(first, Copy(Empty(), "/new/sub", step="second"))))
+    error = error_of(lambda: names(HEAD.add(first, Copy(Empty(), "/new/sub", name="second"))))
     assert isinstance(error, GraphError) and error.location == "second"
     for dest, known in (("/", {}), ("/app", with_paths(__app=DIR))):
-        error = error_of(lambda dest=dest, known=known: names(HEAD.add(Copy(one, dest, step="over")), **known))
+        error = error_of(lambda dest=dest, known=known: names(HEAD.add(Copy(one, dest, name="over")), **known))
         assert isinstance(error, GraphError) and "already exists" in error.message
 
 
@@ -485,7 +485,7 @@ _layers = st.lists(
     st.tuples(st.one_of(_files, _trees, _stages, _runs), st.sampled_from(["rarely", "often"])), max_size=7
 ).map(
     lambda pairs: [
-        evolve(layer, step=str(n), **({} if isinstance(layer, Run) else {"changes": changes}))
+        evolve(layer, name=str(n), **({} if isinstance(layer, Run) else {"changes": changes}))
         for n, (layer, changes) in enumerate(pairs)
     ]
 )
@@ -525,10 +525,10 @@ def may_swap(one, two, facts: BaseFacts) -> bool:
 @settings(max_examples=400)
 @given(_layers)
 def test_the_order_is_a_permutation_in_which_what_conflicts_keeps_its_order(layers):
-    steps = schedule(Graph(BASE, layers), FACTS)
-    order = [int(step.name) for step in steps]
+    ops = schedule(Graph(BASE, layers), FACTS)
+    order = [int(op.name) for op in ops]
     assert Counter(order) == Counter(range(len(layers))), "nothing is lost, nothing is made"
-    assert all(step.why for step in steps)
+    assert all(op.why for op in ops)
     for i, j in itertools.combinations(range(len(layers)), 2):
         if not may_swap(layers[i], layers[j], FACTS):
             assert order.index(i) < order.index(j), (layers[i], layers[j])
@@ -537,7 +537,7 @@ def test_the_order_is_a_permutation_in_which_what_conflicts_keeps_its_order(laye
 @settings(max_examples=200)
 @given(_layers)
 def test_runs_keep_their_order_and_barriers_their_sides(layers):
-    order = [int(step.name) for step in schedule(Graph(BASE, layers), FACTS)]
+    order = [int(op.name) for op in schedule(Graph(BASE, layers), FACTS)]
     runs = [n for n in order if isinstance(layers[n], Run)]
     assert runs == sorted(runs)
     for n, layer in enumerate(layers):
@@ -553,9 +553,9 @@ def test_the_order_is_settled_and_the_parts_may_be_apart(layers):
         made = planned(graph)
     except GraphError:
         return
-    assert [step.layer for step in schedule(Graph(BASE, made.layers), FACTS)] == list(made.layers)
+    assert [op.layer for op in schedule(Graph(BASE, made.layers), FACTS)] == list(made.layers)
     parts = [*made.engine_part, *made.file_layers]
-    assert Counter(layer.step for layer in parts) == Counter(layer.step for layer in made.layers)
+    assert Counter(layer.name for layer in parts) == Counter(layer.name for layer in made.layers)
     places = [next(n for n, layer in enumerate(parts) if layer is each) for each in made.layers]
     for i, j in itertools.combinations(range(len(places)), 2):
         if places[i] > places[j]:
@@ -570,7 +570,7 @@ def test_what_changes_often_is_late(layers):
     order = schedule(Graph(BASE, layers), FACTS)
     for earlier, later in itertools.pairwise(order):
         if getattr(earlier.layer, "changes", "") == "often" and getattr(later.layer, "changes", "") == "rarely":
-            assert any(not may_swap(earlier.layer, step.layer, FACTS) for step in order if step is not earlier)
+            assert any(not may_swap(earlier.layer, op.layer, FACTS) for op in order if op is not earlier)
 
 
 # --- the runtime key ------------------------------------------------------------------------------------------------
@@ -582,10 +582,10 @@ def recipe(tmp_path, requirements="numpy==1\n", code="c", model="m", base=BASE, 
     return (
         Graph(base)
         .add(
-            Copy(local(tmp_path / "requirements.txt"), at, "file", step="requirements"),
+            Copy(local(tmp_path / "requirements.txt"), at, "file", name="requirements"),
             Run(["/opt/env/bin/pip", "-r", at], "5:5", {"A": "1"}, touches=["/opt/env", "/usr/share/dagger-aml"]),
-            Copy(local(tmp_path / "code"), "/app", uid=1, gid=1, changes="often", step="code"),
-            Copy(local(tmp_path / "model"), "/app/models", step="model"),
+            Copy(local(tmp_path / "code"), "/app", uid=1, gid=1, changes="often", name="code"),
+            Copy(local(tmp_path / "model"), "/app/models", name="model"),
         )
         .configure(**config)
     )
@@ -659,7 +659,7 @@ def test_a_known_runtime_key_is_still_the_same():
 
 
 def test_names_shown_are_no_part_of_it():
-    one, two = (HEAD.add(Run(["/x"], step=name)) for name in ("one", "two"))
+    one, two = (HEAD.add(Run(["/x"], name=name)) for name in ("one", "two"))
     assert runtime_key(planned(one)) == runtime_key(planned(two))
 
 

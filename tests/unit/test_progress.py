@@ -16,7 +16,7 @@ from dagger_aml.cli import progress as progress_module
 from dagger_aml.cli import rows as rows_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import TransientError, UsageError
-from dagger_aml.events import Event, Message, Output, StepDone, StepStarted, Transferred
+from dagger_aml.events import Event, Message, OpDone, OpStarted, Output, Transferred
 from dagger_aml.oci.model import Layer
 
 
@@ -34,7 +34,7 @@ def test_a_failed_step_leaves_no_moving_line(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     before = moving()
     with pytest.raises(ValueError), Progress() as progress:
-        progress.on_event(StepStarted("pip", 1, 2))
+        progress.on_event(OpStarted("pip", 1, 2))
         assert moving() == before + 1
         raise ValueError
     assert moving() == before
@@ -45,8 +45,8 @@ def test_each_step_has_one_line_in_the_end(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     with Progress() as progress:
-        progress.on_event(StepStarted("apt", 1, 1))
-        progress.on_event(StepDone("apt", 1, 1, 2.0))
+        progress.on_event(OpStarted("apt", 1, 1))
+        progress.on_event(OpDone("apt", 1, 1, 2.0))
         progress.on_event(Message("pushing x"))
     lines = [line.rpartition("\r\033[K")[2] for line in sys.stderr.getvalue().rstrip().split("\n")]
     assert lines == ["[1/1] apt  2.0 s", "pushing x"]
@@ -54,18 +54,18 @@ def test_each_step_has_one_line_in_the_end(monkeypatch):
 
 def test_without_a_terminal_there_are_no_control_codes(capsys):
     with Progress() as progress:
-        progress.on_event(StepStarted("apt", 1, 1))
-        progress.on_event(StepDone("apt", 1, 1, 2.0))
+        progress.on_event(OpStarted("apt", 1, 1))
+        progress.on_event(OpDone("apt", 1, 1, 2.0))
     assert capsys.readouterr().err == "[1/1] apt ...\n[1/1] apt  2.0 s\n"
 
 
 EVENTS = [
     Message("probing the base image"),
-    StepStarted("apt file", 1, 2),
-    StepDone("apt file", 1, 2, 2.04, cached=False),
-    StepStarted("model m 2.0 MB", 2, 2),
+    OpStarted("apt file", 1, 2),
+    OpDone("apt file", 1, 2, 2.04, cached=False),
+    OpStarted("model m 2.0 MB", 2, 2),
     Transferred("sent", "model m 2.0 MB", 1_000_000, 2_000_000),
-    StepDone("model m 2.0 MB", 2, 2, 0.01, cached=True),
+    OpDone("model m 2.0 MB", 2, 2, 0.01, cached=True),
     Transferred("written", "m.tar", 0),
     Transferred("written", "m.tar", 3_000_000),
     Transferred("written", "m.tar", 3_000_000, 3_000_000),
@@ -136,24 +136,24 @@ def test_json_is_an_object_a_line(capsys):
     assert [each["event"] for each in read] == [
         "warning",
         "message",
-        "step_started",
-        "step_done",
-        "step_started",
+        "op_started",
+        "op_done",
+        "op_started",
         "transferred",
-        "step_done",
+        "op_done",
         *["transferred"] * 5,
         "output",
         "finished",
     ]
     assert read[3] == {
-        "event": "step_done", "name": "apt file", "number": 1, "total": 2, "seconds": 2.04, "cached": False,
+        "event": "op_done", "name": "apt file", "number": 1, "total": 2, "seconds": 2.04, "cached": False,
     }  # fmt: skip
     assert read[5] == {
         "event": "transferred", "kind": "sent", "name": "model m 2.0 MB", "done": 1_000_000, "total": 2_000_000,
     }  # fmt: skip
     assert (read[-1]["image"], read[-1]["digest"], read[-1]["tags"]) == ("sha256:i", "sha256:d", ["r/m:1"])
-    assert read[-1]["layers"][1] == {"digest": "sha256:2", "size": 700, "step": "apt file"}
-    assert [each["cached"] for each in read[-1]["steps"]] == [False, True]
+    assert read[-1]["layers"][1] == {"digest": "sha256:2", "size": 700, "op": "apt file"}
+    assert [each["cached"] for each in read[-1]["ops"]] == [False, True]
 
 
 def test_every_kind_of_event_has_a_name_in_json():
@@ -222,13 +222,13 @@ def test_a_step_inside_another_gives_the_line_back(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Progress("tty") as progress:
-        progress.on_event(StepStarted("outer", 2, 2))
-        progress.on_event(StepStarted("inner", 1, 1))
-        progress.on_event(StepDone("inner", 1, 1, 0.1))
+        progress.on_event(OpStarted("outer", 2, 2))
+        progress.on_event(OpStarted("inner", 1, 1))
+        progress.on_event(OpDone("inner", 1, 1, 0.1))
         assert moving() == 1
         time.sleep(0.1)
         assert "[2/2] outer" in terminal.getvalue().rpartition("inner")[2]
-        progress.on_event(StepDone("outer", 2, 2, 0.1))
+        progress.on_event(OpDone("outer", 2, 2, 0.1))
     assert moving() == 0
 
 
@@ -237,6 +237,6 @@ def test_a_line_is_never_wider_than_the_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(rows_module, "_size", lambda: (40, 24))
     with Progress("tty") as progress:
-        progress.on_event(StepStarted("a name " * 30, 1, 1))
+        progress.on_event(OpStarted("a name " * 30, 1, 1))
         time.sleep(0.1)
     assert max(len(picture) for picture in terminal.getvalue().split("\r\033[K")) < 40

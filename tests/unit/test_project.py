@@ -100,7 +100,7 @@ def test_code_may_lie_at_the_root(tmp_path):
     }
     root = make(tmp_path / "demo", files)
     assert load(root).code == root and load(root).origins["code"] == "found"
-    code = next(layer for layer in planned(root).layers if layer.step.startswith("code"))
+    code = next(layer for layer in planned(root).layers if layer.name.startswith("code"))
     assert [entry.path for entry in code.source.entries] == ["helper.py", "score.py"]
 
 
@@ -124,7 +124,7 @@ def test_a_single_model_may_be_a_file_or_a_link(root, tmp_path):
     assert load(root).models == (Model(root / "model", "demo"),)
     (root / "model").unlink()
     (root / "model").symlink_to(tmp_path / "elsewhere")
-    copy = next(layer for layer in planned(root).layers if layer.step.startswith("model"))
+    copy = next(layer for layer in planned(root).layers if layer.name.startswith("model"))
     assert copy.source.path == str(tmp_path / "elsewhere") and copy.dest.endswith("/azureml-models/demo/1")
 
 

@@ -18,7 +18,7 @@ from dagger_aml.steps import base, code
 
 
 async def hello(graph: Graph) -> Graph:
-    return graph.add(Run(("/bin/echo", "hello"), step="hello"))
+    return graph.add(Run(("/bin/echo", "hello"), name="hello"))
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
@@ -35,7 +35,7 @@ def root(tmp_path):
 
 
 def kinds(plan) -> list[str]:
-    return [step.name.partition(" ")[0] for step in plan.steps]
+    return [op.name.partition(" ")[0] for op in plan.ops]
 
 
 # --- what each lays out ---------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def kinds(plan) -> list[str]:
 def test_extended_installs_when_it_is_built(root):
     make(root, {"apt.txt": "libgomp1\n"})
     plan = planned(root)
-    assert [step.name for step in plan.steps] == [
+    assert [op.name for op in plan.ops] == [
         "apt libgomp1",
         "copy requirements.txt",
         "pip requirements.txt (1 package)",
@@ -97,7 +97,7 @@ def test_preinstalled_takes_a_folder_of_the_users(root):
     make(root, {"myenv/lib/python3.12/site-packages/numpy/__init__.py": ""})
     make(root, {"dagger-aml.toml": "[code]\npath='src'\n[preinstalled]\npath='myenv/lib/python3.12/site-packages'\n"})
     plan = planned(root, recipe="preinstalled")
-    made = next(layer for layer in plan.layers if layer.step.startswith("packages"))
+    made = next(layer for layer in plan.layers if layer.name.startswith("packages"))
     assert made.dest == f"{APP}/myenv/lib/python3.12/site-packages" and not isinstance(made.source, Built)
     assert plan.config.env["AZUREML_EXTRA_PYTHON_LIB_PATH"] == "myenv/lib/python3.12/site-packages"
     error = error_of(planned, root, recipe="preinstalled", base="minimal-py311-inference", via="pythonpath")
@@ -110,7 +110,7 @@ def test_preinstalled_packages_at_the_root_are_no_code(tmp_path):
         {"score.py": SCORE, "libs/numpy/__init__.py": "", "dagger-aml.toml": "[preinstalled]\npath = 'libs'\n"},
     )
     plan = planned(root, recipe="preinstalled")
-    code = next(layer for layer in plan.layers if layer.step.startswith("code"))
+    code = next(layer for layer in plan.layers if layer.name.startswith("code"))
     assert [entry.path for entry in code.source.entries] == ["score.py"]
 
 
@@ -143,7 +143,7 @@ def test_package_of_several_models(root):
 def test_an_environment_alone_is_an_image_too(tmp_path, recipe):
     root = make(tmp_path / "env", {"requirements.txt": "numpy==1.0\n"})
     plan = planned(root, recipe=recipe)
-    assert plan.steps and not any(step.name.startswith(("code", "model")) for step in plan.steps)
+    assert plan.ops and not any(op.name.startswith(("code", "model")) for op in plan.ops)
 
 
 @pytest.mark.parametrize("recipe", ["extended", "dynamic", "preinstalled", "package"])
@@ -211,8 +211,8 @@ def test_preinstalled_without_packages_in_the_file(root):
 def test_what_runs_comes_first_and_code_after_models(root, recipe):
     layers = planned(root, recipe=recipe).layers
     runs = [n for n, layer in enumerate(layers) if isinstance(layer, Run)]
-    model = next(n for n, layer in enumerate(layers) if layer.step.startswith("model"))
-    code = next(n for n, layer in enumerate(layers) if layer.step.startswith("code"))
+    model = next(n for n, layer in enumerate(layers) if layer.name.startswith("model"))
+    code = next(n for n, layer in enumerate(layers) if layer.name.startswith("code"))
     assert model < code and all(n < model for n in runs)
 
 
@@ -220,7 +220,7 @@ def test_what_runs_comes_first_and_code_after_models(root, recipe):
 def test_models_and_requirements_are_roots_and_code_the_users(root, recipe):
     for layer in planned(root, recipe=recipe).layers:
         if isinstance(layer, Copy):
-            assert layer.uid in ((1000,) if layer.step.startswith("code") else (0, None)), layer.step
+            assert layer.uid in ((1000,) if layer.name.startswith("code") else (0, None)), layer.name
 
 
 # --- recipes of the user's own --------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_an_own_recipe_file(root, tmp_path, monkeypatch, where):
     monkeypatch.chdir(folder if where == "cwd" else tmp_path)
     name = str(folder / "mine.py") if where == "absolute" else "./mine.py"
     plan = planned(root, recipe=name)
-    assert [step.name for step in plan.steps] == ["code (1 file)", "hello"]
+    assert [op.name for op in plan.ops] == ["code (1 file)", "hello"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from dagger_aml.building.placeholders import filled, placeholders
 from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
-from dagger_aml.events import Event, Message, StepDone, StepStarted, Transferred, ignore
+from dagger_aml.events import Event, Message, OpDone, OpStarted, Transferred, ignore
 from dagger_aml.graph.base import From
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.model import Project
@@ -59,12 +59,12 @@ class Fake:
         self.going[1] = max(self.going)
         does = str(plan.config.labels.get("does", ""))
         try:
-            self.on_event(StepStarted("code", 1, 1))
+            self.on_event(OpStarted("code", 1, 1))
             await anyio.sleep(float(does) if does[:1].isdigit() else 0.02)
             if does == "fail":
-                raise BuildError("the command ended with exit code 3", step="pip", output="no such package")
+                raise BuildError("the command ended with exit code 3", location="pip", output="no such package")
             if does == "group":
-                raise ExceptionGroup("tasks", [BuildError("in a group", step="serve")])
+                raise ExceptionGroup("tasks", [BuildError("in a group", location="serve")])
             if does == "gone":
                 raise EngineGone("the engine went away", location="pip")
             if does == "bug":
@@ -72,7 +72,7 @@ class Fake:
             if does == "signal":
                 signal.raise_signal(signal.SIGINT)
                 await anyio.sleep(30)
-            self.on_event(StepDone("code", 1, 1, 0.5, False))
+            self.on_event(OpDone("code", 1, 1, 0.5, False))
         finally:
             self.going[0] -= 1
         return _Image(self, None if does == "unnamed" else title)
@@ -417,7 +417,7 @@ def test_objects_have_the_project(cli, fake, folders):
     read = [json.loads(line) for line in err.splitlines()]
     assert code == 1
     of_a = [each for each in read if each.get("project") == "a"]
-    assert [each["event"] for each in of_a] == ["step_started", "step_done", "finished"]
+    assert [each["event"] for each in of_a] == ["op_started", "op_done", "finished"]
     assert of_a[-1]["digest"] == "sha256:a"
     (failed,) = [each for each in read if each["event"] == "failed" and "project" in each]
     assert (failed["project"], failed["error"], failed["exit_code"]) == ("b", "BuildError", 1)
@@ -456,8 +456,8 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
     with Progress("tty") as progress:
         progress.on_event(Message("opened"))
         a, b = progress.of("a"), progress.of("b")
-        a.on_event(StepStarted("apt", 1, 2))
-        b.on_event(StepStarted("model", 2, 3))
+        a.on_event(OpStarted("apt", 1, 2))
+        b.on_event(OpStarted("model", 2, 3))
         b.on_event(Transferred("sent", "model", 5_000_000, 9_000_000))
         progress.warn("worth knowing")
         shown = screen(terminal.getvalue())
@@ -466,7 +466,7 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
             "a: [1/2] apt",
             "b: model: 5.0 MB of 9.0 MB sent",
         ]
-        a.on_event(StepDone("apt", 1, 2, 1.0, True))
+        a.on_event(OpDone("apt", 1, 2, 1.0, True))
         assert [line.split(":")[0] for line in screen(terminal.getvalue())[2:]] == ["a", "b"]
         a.on_event(Message("pushing r/a:1"))
         time.sleep(0.5)
@@ -474,7 +474,7 @@ def test_a_terminal_has_a_line_for_each_project(monkeypatch):
         assert shown[2:4] == ["a: [1/2] apt  CACHED", "a: pushing r/a:1"]
         assert [line.split(":")[0] for line in shown[4:]] == ["b", "a"]
         a.stop()
-        b.failed(BuildError("no", step="model"), 3.0)
+        b.failed(BuildError("no", location="model"), 3.0)
         b.stop()
     assert screen(terminal.getvalue()) == [
         "opened",
@@ -491,7 +491,7 @@ def test_more_projects_than_the_terminal_has_lines(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     with Progress("tty") as progress:
         for number in range(40):
-            progress.of(f"p{number}").on_event(StepStarted("x" * 200, 1, 1))
+            progress.of(f"p{number}").on_event(OpStarted("x" * 200, 1, 1))
         progress.warn("n")
         shown = screen(terminal.getvalue())
         assert len(shown) == 1 + 23 and all(len(line) < 80 for line in shown)

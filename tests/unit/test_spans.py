@@ -18,7 +18,7 @@ from dagger_aml.backends.dagger import spans as spans_module
 from dagger_aml.backends.dagger.spans import Spans, Work, received
 from dagger_aml.backends.dagger.timeline import Timeline, pushing
 from dagger_aml.backends.transfers import Reading, growing
-from dagger_aml.events import Event, Message, StepDone, StepStarted, Transferred
+from dagger_aml.events import Event, Message, OpDone, OpStarted, Transferred
 from dagger_aml.policy import Policy
 
 RECORDED = Path(__file__).parent / "spans"
@@ -168,19 +168,19 @@ def clear_otel(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_events_keep_their_order_though_spans_come_late():
     spans, told = Spans(), list[Event]()
     line = Timeline(told.append, spans)
-    async with line.step("words", 1, 2, call=EXEC):
+    async with line.op("words", 1, 2, call=EXEC):
         (work,) = spans._works.values()
-    async with line.step("copy", 2, 2, call=COPY):
+    async with line.op("copy", 2, 2, call=COPY):
         pass
     line.tell(Message("more"))
-    assert told == [StepStarted("words", 1, 2)], "the rest waits for the first step's spans"
+    assert told == [OpStarted("words", 1, 2)], "the rest waits for the first step's spans"
     recorded = after("second")[0]
     work.spans.update(recorded.spans)
     await line.settle()
-    assert [type(each) for each in told] == [StepStarted, StepDone, StepStarted, StepDone, Message]
+    assert [type(each) for each in told] == [OpStarted, OpDone, OpStarted, OpDone, Message]
     done = told[1]
-    assert isinstance(done, StepDone)
-    assert done == StepDone("words", 1, 2, recorded.seconds or -1, cached=True)
+    assert isinstance(done, OpDone)
+    assert done == OpDone("words", 1, 2, recorded.seconds or -1, cached=True)
     assert not spans._works, "nothing is kept of what is over"
 
 
@@ -188,10 +188,10 @@ async def test_events_keep_their_order_though_spans_come_late():
 async def test_without_spans_a_step_is_told_at_once():
     told: list[Event] = []
     line = Timeline(told.append)
-    async with line.step("words", 1, 1, call=EXEC):
+    async with line.op("words", 1, 1, call=EXEC):
         pass
-    assert told[0] == StepStarted("words", 1, 1)
-    assert isinstance(told[1], StepDone)
+    assert told[0] == OpStarted("words", 1, 1)
+    assert isinstance(told[1], OpDone)
     assert told[1].cached is None
 
 
@@ -199,12 +199,12 @@ async def test_without_spans_a_step_is_told_at_once():
 async def test_spans_that_never_come_are_not_waited_for():
     told: list[Event] = []
     line = Timeline(told.append, Spans(), Policy(span_deadline_seconds=0.1))
-    async with line.step("words", 1, 1, call=EXEC):
+    async with line.op("words", 1, 1, call=EXEC):
         pass
     with anyio.fail_after(5):
         await line.settle()
     done = told[-1]
-    assert isinstance(done, StepDone)
+    assert isinstance(done, OpDone)
     assert done.cached is None
 
 
@@ -212,13 +212,13 @@ async def test_spans_that_never_come_are_not_waited_for():
 async def test_a_call_that_the_session_made_before_is_cached():
     spans, told = Spans(), list[Event]()
     line = Timeline(told.append, spans, Policy(span_silence_seconds=0.05, span_deadline_seconds=60))
-    async with line.step("words", 1, 1, call=EXEC):
+    async with line.op("words", 1, 1, call=EXEC):
         (work,) = spans._works.values()
         request = next(span for span in after("second")[0].spans.values() if span.name == "POST /query")
         work.spans[request.id] = request
     with anyio.fail_after(5):
         await line.settle()
-    assert isinstance(told[-1], StepDone)
+    assert isinstance(told[-1], OpDone)
     assert told[-1].cached is True
 
 
@@ -226,12 +226,12 @@ async def test_a_call_that_the_session_made_before_is_cached():
 async def test_a_step_that_fails_is_not_done_and_holds_nothing_back():
     spans, told = Spans(), list[Event]()
     line = Timeline(told.append, spans)
-    async with line.step("words", 1, 2, call=EXEC):
+    async with line.op("words", 1, 2, call=EXEC):
         pass
     with pytest.raises(ValueError, match="broken"):
-        async with line.step("copy", 2, 2, call=COPY):
+        async with line.op("copy", 2, 2, call=COPY):
             raise ValueError("broken")
-    assert [type(each) for each in told] == [StepStarted, StepDone, StepStarted]
+    assert [type(each) for each in told] == [OpStarted, OpDone, OpStarted]
 
 
 @pytest.mark.anyio

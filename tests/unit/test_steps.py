@@ -84,7 +84,7 @@ def test_apt_installs_as_root_and_leaves_no_lists():
     script = made.argv[2]
     assert "--no-install-recommends -- " in script and '"$@"' in script and "rm -rf /var/lib/apt/lists/*" in script
     assert dict(made.env) == {"DEBIAN_FRONTEND": "noninteractive"}
-    assert made.step == "apt libgomp1 curl=7.88.1-10"
+    assert made.name == "apt libgomp1 curl=7.88.1-10"
 
 
 def test_no_packages_are_no_step():
@@ -121,7 +121,7 @@ def test_pip_installs_as_the_environments_owner_then_checks(tmp_path):
             and each.env["PIP_NO_CACHE_DIR"] == "1"
         )
         assert each.touches == (FromBase("environment"), "/usr/share/dagger-aml", "/tmp")
-    assert install.step == "pip requirements.txt (2 packages)" and check.step == "pip check"
+    assert install.name == "pip requirements.txt (2 packages)" and check.name == "pip check"
 
 
 def test_two_requirements_files_have_a_place_each(tmp_path):
@@ -131,7 +131,7 @@ def test_two_requirements_files_have_a_place_each(tmp_path):
         "/usr/share/dagger-aml/requirements.txt",
         "/usr/share/dagger-aml/requirements-2.txt",
     ]
-    names = [each.name for each in make_plan(graph).steps]
+    names = [each.name for each in make_plan(graph).ops]
     assert names == [
         "copy a.txt", "pip a.txt (1 package)", "pip check",
         "copy b.txt", "pip b.txt (1 package)", "pip check",
@@ -163,7 +163,7 @@ def test_code_goes_to_the_app_root_as_the_bases_user(folder):
     assert (made.uid, made.gid) == (FromBase("uid"), FromBase("gid"))
     assert [entry.path for entry in made.source.entries] == ["lib", "lib/a.py", "score.py", "sub", "sub/score.py"]
     assert dict(graph.config.env) == {"AZUREML_ENTRY_SCRIPT": "score.py"}
-    assert made.step == "code (3 files)"
+    assert made.name == "code (3 files)"
 
 
 def test_code_below_a_folder_names_it_for_imports(folder):
@@ -232,7 +232,7 @@ def test_a_model_folder_goes_under_its_name_and_version(models):
         None,
         "rarely",
     )
-    assert made.step == "model diabetes 1.5 kB"
+    assert made.name == "model diabetes 1.5 kB"
     assert graph.config.env["AZUREML_MODEL_DIR"] == f"{APP}/azureml-models/diabetes/1"
 
 
@@ -491,8 +491,8 @@ def test_ways_to_add_packages_exclude_each_other(tmp_path, with_code):
 def test_run():
     (made,) = step(run, ["/bin/sh", "-c", "a\nb"], user="5:5", env={"A": "1"}, workdir="/w", touches=["/w"]).layers
     assert made == Run(["/bin/sh", "-c", "a\nb"], "5:5", {"A": "1"}, "/w", ["/w"])
-    assert made.step == "run /bin/sh -c a"
-    assert step(run, ["/x"], step="mine").layers[0].step == "mine"
+    assert made.name == "run /bin/sh -c a"
+    assert step(run, ["/x"], name="mine").layers[0].name == "mine"
     assert isinstance(wrong(run, ["sh"]), GraphError)
     assert isinstance(wrong(run, "/bin/true"), GraphError)
 

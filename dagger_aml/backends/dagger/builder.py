@@ -132,19 +132,19 @@ class Engine:
         probe = _probe(container, known, paths)
         return digest, from_probe(await talk.call(answer, idle_timeout_seconds=idle), known)
 
-    async def gone(self, step: str) -> EngineGone | None:
+    async def gone(self, location: str) -> EngineGone | None:
         """Why the engine cannot be reached any more, where it cannot.
 
-        :param step: what needs it.
+        :param location: what needs it.
         """
         try:
-            async with translated(step):
+            async with translated(location):
                 with anyio.fail_after(self.policy.liveness_timeout_seconds):
                     await self.client.version()
         except EngineGone as error:
             return error
         except TimeoutError:
-            return engine_gone(step, f"no answer within {self.policy.liveness_timeout_seconds:.0f} s")
+            return engine_gone(location, f"no answer within {self.policy.liveness_timeout_seconds:.0f} s")
         return None
 
     def _talk(self, peer: Peer) -> Conversation:
@@ -247,8 +247,8 @@ class Engine:
     ) -> dagger.Container:
         for number, layer in enumerate(layers, 1):
             call = "Container.withExec" if isinstance(layer, Run) else "Container.withDirectory"
-            step = timeline.step(layer.step, number, len(layers), call=call, sent=self._sent(layer))
-            async with step, translated(layer.step, files):
+            op = timeline.op(layer.name, number, len(layers), call=call, sent=self._sent(layer))
+            async with op, translated(layer.name, files):
                 if isinstance(layer, Run):
                     container = self._executed(container, layer, files)
                 else:
@@ -260,7 +260,7 @@ class Engine:
         """What tells how far a step's files have been sent to the engine."""
         if self.sender is None or isinstance(layer, Run) or not isinstance(layer.source, Local):
             return lambda: None
-        return Reading(self.sender, layer.source.path, layer.step, layer.source.size).look
+        return Reading(self.sender, layer.source.path, layer.name, layer.source.size).look
 
     def _executed(self, container: dagger.Container, run: Run, files: SecretFiles) -> dagger.Container:
         """A command, with the files and proxies that it alone sees. The engine remembers it by the files' names."""

@@ -40,7 +40,7 @@ def meaning(error: Exception, peer: Peer | str, files: SecretFiles | None = None
         output = "\n".join(part for part in (error.stdout, error.stderr) if part)
         return BuildError(
             f"the command ended with exit code {error.exit_code}",
-            step=location_of(peer),
+            location=location_of(peer),
             command=tuple(error.command),
             output=files.redact(output) if files else output,
             hint=files.proxy_advice(output) if files else None,
@@ -52,12 +52,12 @@ def meaning(error: Exception, peer: Peer | str, files: SecretFiles | None = None
     return None
 
 
-def engine_gone(step: str, reason: str) -> EngineGone:
+def engine_gone(location: str, reason: str) -> EngineGone:
     """The engine went away. Its session answers with an HTTP status; the rest of what it says is its own address."""
     status = re.search(r"'([45]\d\d [^']+)'", reason)
     return EngineGone(
         f"the connection to the Dagger engine was lost ({status[1] if status else first_line(reason)})",
-        location=step,
+        location=location,
         hint="Run the same command again when an engine answers (check with `dagger-aml doctor`). Steps in the "
         "engine's cache do not run again. The engine's log may show why it stopped.",
         after=None,
@@ -65,16 +65,16 @@ def engine_gone(step: str, reason: str) -> EngineGone:
 
 
 def _from_engine(peer: Peer | str, message: str) -> DaggerAmlError:
-    step = location_of(peer)
+    location = location_of(peer)
     text = re.sub(r" \[traceparent:[^\]]*\]", "", message)
     if re.search(_NO_SESSION, text):
-        return engine_gone(step, text)
+        return engine_gone(location, text)
     known = said_by_registry(text, peer)
     if known:
         return known
     if re.search(r"no such file or directory|permission denied", text) and "/" in text:
-        return UsageError(first_line(text), location=step)
-    return BuildError(first_line(text), step=step, output=text if "\n" in text else "")
+        return UsageError(first_line(text), location=location)
+    return BuildError(first_line(text), location=location, output=text if "\n" in text else "")
 
 
 def first_line(text: str) -> str:

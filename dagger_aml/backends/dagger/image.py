@@ -99,12 +99,12 @@ class DaggerImage:
         return Result(digest, image_id, tuple(references), self._named(layers), outputs=(file,))
 
     def _named(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-        """The layers with the steps that made them: the engine makes one of each, after the base's own."""
-        steps = self.plan.layers
-        if self.variants or not steps or len(layers) < len(steps):
+        """The layers with the ops that made them: the engine makes one of each, after the base's own."""
+        ops = self.plan.layers
+        if self.variants or not ops or len(layers) < len(ops):
             return layers
-        last = zip(layers[-len(steps) :], steps, strict=True)
-        return (*layers[: -len(steps)], *(evolve(layer, step=step.step) for layer, step in last))
+        last = zip(layers[-len(ops) :], ops, strict=True)
+        return (*layers[: -len(ops)], *(evolve(layer, op=op.name) for layer, op in last))
 
     async def load(self, reference: str) -> Result:
         """Into docker's store, else podman's; an event says which."""

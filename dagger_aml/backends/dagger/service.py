@@ -139,7 +139,7 @@ class Services:
             command: Sequence[str] = [*await container.entrypoint(), *await container.default_args()]
             names = [await each.name() for each in await container.env_variables()]
         if not command:
-            raise BuildError("the image has no command to run", step="run")
+            raise BuildError("the image has no command to run", location="run")
         for name, value in {**start.env, **(POINTS_NOWHERE if start.offline else {})}.items():
             container = container.with_env_variable(name, value)
         if start.debug:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import anyio
 from attrs import define, evolve, field, frozen
 
-from ...events import Event, OnEvent, StepDone, StepStarted, Transferred
+from ...events import Event, OnEvent, OpDone, OpStarted, Transferred
 from ...policy import DEFAULT, Policy
 from ..transfers import looking
 from .spans import Spans, Work
@@ -23,7 +23,7 @@ class _Ending:
     :param since: when the engine had answered, by the monotonic clock.
     """
 
-    event: StepDone
+    event: OpDone
     work: Work | None
     call: str
     since: float = field(factory=time.monotonic)
@@ -35,7 +35,7 @@ class _Ending:
         repeats = self.work.repeats(self.call)
         return waited > (policy.span_silence_seconds if repeats else policy.span_deadline_seconds)
 
-    def told(self) -> StepDone:
+    def told(self) -> OpDone:
         if self.work is None:
             return self.event
         seconds = self.work.seconds
@@ -64,7 +64,7 @@ class Timeline:
         self._flush()
 
     @contextlib.asynccontextmanager
-    async def step(
+    async def op(
         self, name: str, number: int, total: int, *, call: str, sent: Callable[[], Transferred | None] = lambda: None
     ) -> AsyncIterator[None]:
         """A step, which the block carries out.
@@ -72,7 +72,7 @@ class Timeline:
         :param call: what makes its layer, as spans call it: ``Container.withExec``.
         :param sent: asked again and again how far its files have been sent.
         """
-        self.tell(StepStarted(name, number, total))
+        self.tell(OpStarted(name, number, total))
         begun = time.monotonic()
 
         def look() -> None:
@@ -89,7 +89,7 @@ class Timeline:
         except BaseException:
             self._flush(force=True)
             raise
-        self._waiting.append(_Ending(StepDone(name, number, total, time.monotonic() - begun), work, call))
+        self._waiting.append(_Ending(OpDone(name, number, total, time.monotonic() - begun), work, call))
         self._flush()
 
     async def settle(self) -> None:

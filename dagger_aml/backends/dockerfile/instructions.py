@@ -33,7 +33,7 @@ class Instruction:
     :param argv: what it is given, as it was before it was quoted: of FROM the reference, of RUN the command without
         the variables before it, of COPY the source and the destination, of ENV and LABEL the name and the value.
     :param text: as it stands in the Dockerfile.
-    :param step: name of the op that it belongs to; empty for FROM and for what the image says of itself.
+    :param op: name of the one that it belongs to; empty for FROM and for what the image says of itself.
     :param number: of that op in the plan, or in its stage, from 1; 0 where there is no op.
     :param stage: name of the stage that it is in; empty in the last one, which is the image.
     """
@@ -41,7 +41,7 @@ class Instruction:
     keyword: str
     argv: tuple[str, ...]
     text: str = field(repr=False)
-    step: str = ""
+    op: str = ""
     number: int = 0
     stage: str = ""
 
@@ -95,8 +95,8 @@ class _Walk:
         self.copies: list[tuple[str, Copy]] = []
         self.built: list[tuple[Graph, str]] = []
 
-    def add(self, made: Iterable[Instruction], step: str = "", number: int = 0, stage: str = "") -> None:
-        self.found += [evolve(each, step=step, number=number, stage=stage) for each in made]
+    def add(self, made: Iterable[Instruction], op: str = "", number: int = 0, stage: str = "") -> None:
+        self.found += [evolve(each, op=op, number=number, stage=stage) for each in made]
 
     def stages(self, layers: tuple[Layer, ...]) -> None:
         """Every stage once, after those that it needs itself."""
@@ -120,10 +120,10 @@ class _Walk:
         """Add the ops; returns the state after them."""
         for number, layer in enumerate(layers, 1):
             if isinstance(layer, Run):
-                self.add(_run(layer, state), layer.step, number, stage)
+                self.add(_run(layer, state), layer.name, number, stage)
                 state = str(layer.user), layer.workdir
             else:
-                self.add(self.copy(layer), layer.step, number, stage)
+                self.add(self.copy(layer), layer.name, number, stage)
         return state
 
     def copy(self, copy: Copy) -> Iterator[Instruction]:

@@ -44,11 +44,11 @@ def rendered(plan: Plan, *, format: Format = "classic", title: str = "") -> tupl
         raise UsageError(f"no such Dockerfile format: {format!r}", hint="Use classic or buildkit.")
     mounts = _mounts(plan.layers)
     if mounts and format == "classic":
-        step = next(iter(mounts.values()))
+        location = next(iter(mounts.values()))
         raise UsageError(
             f"the step needs {', '.join(sorted(each.id for each in mounts))} mounted, but classic builders "
             "do not support mounts",
-            location=step,
+            location=location,
             hint="Use --format buildkit. It passes index settings, CAs and secrets as mounts, so they do not stay "
             "in the image.",
         )
@@ -65,7 +65,7 @@ def _text(head: str, instructions: Iterable[Instruction]) -> str:
         block = list(every)
         lines.append("")
         if not is_from:
-            lines.append(encoder.comment(block[0].step if number else "image config"))
+            lines.append(encoder.comment(block[0].op if number else "image config"))
         lines += [each.text for each in block]
     return "\n".join(lines) + "\n"
 
@@ -98,7 +98,7 @@ def _mounts(layers: tuple[Layer, ...]) -> dict[Mount, str]:
     for layer in layers:
         if isinstance(layer, Run):
             for mount in layer.mounts:
-                found.setdefault(mount, layer.step)
+                found.setdefault(mount, layer.name)
         elif isinstance(layer.source, Built):
             found = {**_mounts(layer.source.graph.layers), **found}
     return found

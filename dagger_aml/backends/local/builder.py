@@ -196,7 +196,7 @@ class LocalBuilder:
         if image is None:
             raise BuildError(
                 f"{self.name} pulled the image, but the image is not in {self.name}'s store",
-                step=f"base {base.pinned}",
+                location=f"base {base.pinned}",
             )
         digest = (
             base.digest
@@ -291,5 +291,5 @@ def _in_store(plan: Plan, stored: Mapping[From, From]) -> Plan:
     for base in bases(graph):
         if base.archive or base in stored:
             graph = based_on(graph, _own_name(base) if base.archive else stored[base], old=base)
-    steps = [evolve(step, layer=layer) for step, layer in zip(plan.steps, graph.layers, strict=True)]
-    return evolve(plan, base=graph.from_, steps=tuple(steps), config=config)
+    ops = [evolve(op, layer=layer) for op, layer in zip(plan.ops, graph.layers, strict=True)]
+    return evolve(plan, base=graph.from_, ops=tuple(ops), config=config)

@@ -126,7 +126,7 @@ class Containers:
                 raise refused(done, Peer("image", reference), [self.name, "pull", reference])
             found = await tool.inspect(reference)
         if found is None:
-            raise BuildError(f"{self.name} does not have the image", step=f"image {reference}")
+            raise BuildError(f"{self.name} does not have the image", location=f"image {reference}")
         return found.id
 
 
@@ -146,7 +146,7 @@ async def _command(runtime: str, image: str) -> list[str]:
     config = json.loads(done.out)
     command = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     if not command:
-        raise BuildError("the image has no command to run", step=f"run {image}")
+        raise BuildError("the image has no command to run", location=f"run {image}")
     return command
 
 
@@ -183,7 +183,7 @@ def _not_started(runtime: str, image: str, done: CompletedProcess, ports: Mappin
     if re.search(r"manifest unknown|no such image|image not known|pull access denied", done.err, re.I):
         return BuildError(
             f"{runtime} does not have the image and cannot pull it",
-            step=f"run {image}",
+            location=f"run {image}",
             output=done.err,
             hint="Use the name that `docker images` shows, or a name in a registry.",
         )

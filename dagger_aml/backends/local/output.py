@@ -15,7 +15,7 @@ from typing import TypeVar
 from attrs import define, field, frozen
 
 from ...errors import BuildError
-from ...events import Message, OnEvent, Output, StepDone, StepStarted
+from ...events import Message, OnEvent, OpDone, OpStarted, Output
 from ...plan.model import Plan
 from ..dockerfile.instructions import Instruction, Script
 from .program import hint_for
@@ -82,7 +82,7 @@ class OutputReader:
     _vertices: dict[str, Instruction] = field(factory=dict)
     _lines: dict[str, deque[str]] = field(factory=dict)
     _at: str = ""
-    _step: int = 0
+    _op: int = 0
     _since: float = 0.0
     _said: set[str] = field(factory=set)
     _ends: dict[int, dict[str, _End]] = field(factory=dict)
@@ -91,7 +91,7 @@ class OutputReader:
     @classmethod
     def of(cls, script: Script, plan: Plan, on_event: OnEvent) -> OutputReader:
         """Of a build of what a plan's Dockerfile was written of; events go to ``on_event``."""
-        names = tuple(step.name for step in plan.steps)
+        names = tuple(op.name for op in plan.ops)
         return cls(script.stages, len(names), names, on_event)
 
     def line(self, text: str) -> None:
@@ -114,14 +114,14 @@ class OutputReader:
         hint = hint_for("\n".join(everything))
         failed = self._vertices.get(key) if key else None
         if failed is None or failed.keyword != "RUN":
-            step = failed.step if failed else ""
+            op = failed.op if failed else ""
             return BuildError(
-                f"{builder} could not build the image", step=step or None, output=_join(lines), hint=hint
+                f"{builder} could not build the image", location=op or None, output=_join(lines), hint=hint
             )
         said = _EXIT.findall("\n".join(everything))
         shown = [line for line in lines if not _NOISE.match(line)]
         message = f"the command ended with exit code {said[-1] if said else code}"
-        return BuildError(message, step=failed.step, command=failed.argv, output=_join(shown or lines), hint=hint)
+        return BuildError(message, location=failed.op, command=failed.argv, output=_join(shown or lines), hint=hint)
 
     def _recognise(self, text: str) -> bool:
         """Take a line that tells of an instruction; False for any other."""
@@ -173,9 +173,9 @@ class OutputReader:
             return
         self._vertices[key] = instruction
         if instruction.stage:
-            if instruction.keyword == "RUN" and instruction.step and instruction.step not in self._said:
-                self._said.add(instruction.step)
-                self.on_event(Message(instruction.step))
+            if instruction.keyword == "RUN" and instruction.op and instruction.op not in self._said:
+                self._said.add(instruction.op)
+                self.on_event(Message(instruction.op))
         elif instruction.number:
             self._reach(instruction.number)
             self._ends.setdefault(instruction.number, {}).setdefault(key, end)
@@ -188,7 +188,7 @@ class OutputReader:
         if instruction and instruction.number and not instruction.stage:
             self._ends[instruction.number][key] = end
 
-    def _done(self, number: int, seconds: float) -> StepDone:
+    def _done(self, number: int, seconds: float) -> OpDone:
         """The end of a step: cached if all of its instructions were, and not if one was not."""
         ends = list(self._ends.get(number, {}).values())
         told = [each.seconds for each in ends if each.seconds is not None]
@@ -197,17 +197,17 @@ class OutputReader:
             cached = False
         elif ends and all(each.cached for each in ends):
             cached = True
-        return StepDone(self.names[number - 1], number, self.total, sum(told) if told else seconds, cached)
+        return OpDone(self.names[number - 1], number, self.total, sum(told) if told else seconds, cached)
 
     def _reach(self, number: int) -> None:
         now = time.monotonic()
-        while self._step < number:
-            if self._step:
-                self.on_event(self._done(self._step, now - self._since))
-            self._step += 1
+        while self._op < number:
+            if self._op:
+                self.on_event(self._done(self._op, now - self._since))
+            self._op += 1
             self._since = now
-            if self._step <= self.total:
-                self.on_event(StepStarted(self.names[self._step - 1], self._step, self.total))
+            if self._op <= self.total:
+                self.on_event(OpStarted(self.names[self._op - 1], self._op, self.total))
 
 
 def _join(lines: list[str]) -> str:

@@ -238,11 +238,11 @@ def refused(done: CompletedProcess, peer: Peer, command: Sequence[str]) -> Dagge
     return known or failed(done, peer.location, command)
 
 
-def failed(done: CompletedProcess, step: str, command: Sequence[str]) -> BuildError:
+def failed(done: CompletedProcess, location: str, command: Sequence[str]) -> BuildError:
     """The error for anything else that failed."""
     said = done.err.strip() or done.out.strip()
     message = f"{command[0]} ended with exit code {done.code}"
-    return BuildError(message, step=step, command=tuple(command), output=said, hint=hint_for(said))
+    return BuildError(message, location=location, command=tuple(command), output=said, hint=hint_for(said))
 
 
 NEEDS_RANGES = "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."

@@ -88,7 +88,7 @@ def dagger_aml(wanted: Wanted, reference: str, _: Path) -> set[str]:
     tool = [sys.executable, "-m", "dagger_aml", "build", *_said(wanted)]
     printed = _run(*tool, "--tag", reference, "--push", "--with", "dagger", "--progress", "json")[1]
     events = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    done = [each for each in events if each["event"] == "step_done"]
+    done = [each for each in events if each["event"] == "op_done"]
     unknown = [each["name"] for each in done if each["cached"] is None]
     assert not unknown, f"the engine has not told whether it had these from before: {unknown}"
     return {_step(each["name"]) for each in done if not each["cached"]}
