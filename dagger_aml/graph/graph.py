@@ -61,6 +61,7 @@ class Run:
     :param touches: absolute paths it may read or write (each with all beneath); None means anything.
     :param mounts: files that it sees and that no layer holds; owned by ``user``, which is numeric then.
     :param name: shown for it, such as ``apt libgomp1``.
+    :param verb: the step that added it, such as ``apt``; nothing is told from the name.
     """
 
     argv: tuple[Value, ...] = field(converter=as_tuple, validator=valid_argv)
@@ -70,6 +71,7 @@ class Run:
     touches: tuple[Value, ...] | None = field(default=None, converter=as_optional_tuple, validator=valid_touches)
     mounts: tuple[Mount, ...] = field(default=(), converter=as_tuple)
     name: str = field(default="run", eq=False)
+    verb: str = field(default="run", eq=False)
 
     def __attrs_post_init__(self) -> None:
         for mount in self.mounts:

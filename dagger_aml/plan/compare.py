@@ -169,7 +169,7 @@ def against(plan: Plan, earlier: Earlier) -> Comparison:
         before = pairs.get(number)
         if before is not None:
             left = [was[each].name for each in range(met, before) if each not in pairs.values()]
-            changed = changed or (f"{_thing(left[0])} was removed" if left else "")
+            changed = changed or (f"step {left[0]!r} was removed" if left else "")
             met = max(met, before + 1)
         if before is None:
             own = "it is new"
@@ -182,7 +182,7 @@ def against(plan: Plan, earlier: Earlier) -> Comparison:
         local: Outcome = "new layer" if dagger == "same bytes" else dagger
         verdicts.append(Verdict(op.name, why, dagger, local, _size(op.layer), before is None))
         if own and not changed:
-            changed = f"{_thing(op.name)} {'is new' if before is None else 'changed'}"
+            changed = f"step {op.name!r} {'is new' if before is None else 'changed'}"
     gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
     return Comparison(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
 
@@ -207,20 +207,12 @@ def _pairs(now: Sequence[OpKey], was: Sequence[OpKey]) -> dict[int, int]:
             continue
         free = list(range(was_from, was_to))
         for number in range(now_from, now_to):
-            like = next((each for each in free if _alike(was[each], now[number])), None)
+            alike = [each for each in free if was[each].is_like(now[number])]
+            like = next((each for each in alike if was[each].name == now[number].name), next(iter(alike), None))
             if like is not None:
                 found[number] = like
                 free = [each for each in free if each > like]
     return found
-
-
-def _alike(one: OpKey, two: OpKey) -> bool:
-    """Whether two steps are the same one, changed or not: copies to one place, commands of one verb."""
-    return one.dest == two.dest and (not one.runs or one.name.partition(" ")[0] == two.name.partition(" ")[0])
-
-
-def _thing(name: str) -> str:
-    return name.removeprefix("copy ")
 
 
 def _changed(was: str, now: str) -> str:
@@ -350,4 +342,4 @@ def _ops(read: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _key(op: Mapping[str, Any]) -> OpKey:
-    return OpKey(op["name"], op["dest"] if op["kind"] == "copy" else "", op["inputs"])
+    return OpKey(op["name"], op["dest"] if op["kind"] == "copy" else "", op["inputs"], op.get("verb"))

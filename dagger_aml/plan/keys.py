@@ -49,7 +49,9 @@ def op_key(layer: Layer, digest: str) -> OpKey:
 
     :param digest: of what the step is made of.
     """
-    return OpKey(layer.name, layer.dest if isinstance(layer, Copy) else "", digest)
+    if isinstance(layer, Copy):
+        return OpKey(layer.name, layer.dest, digest)
+    return OpKey(layer.name, "", digest, layer.verb)
 
 
 def labels(plan: Plan) -> dict[str, str]:

@@ -44,16 +44,31 @@ class OpKey:
     :param name: its first sixty characters.
     :param dest: of a copy; empty of a command.
     :param digest: the first twelve hexadecimal digits of its inputs'.
+    :param verb: of a command, the step that added it; None where a label tells of it, which does not say.
+        Not compared.
     """
 
     name: str = field(converter=_short)
     dest: str
     digest: str = field(converter=_digits)
+    verb: str | None = field(default=None, eq=False)
 
     @property
     def runs(self) -> bool:
         """Whether it is a command."""
         return not self.dest
+
+    def is_like(self, other: OpKey) -> bool:
+        """Whether both are the same op, changed or not: copies to one place, commands of one verb.
+
+        The label says nothing of verbs, nor did plan files of 0.1.0. In their form the first word of a command's name
+        stands for it, on both sides.
+        """
+        if not (self.runs and other.runs):
+            return self.dest == other.dest
+        if self.verb is None or other.verb is None:
+            return self.name.partition(" ")[0] == other.name.partition(" ")[0]
+        return self.verb == other.verb
 
 
 def write_label(keys: Iterable[OpKey], encoding: int) -> str | None:

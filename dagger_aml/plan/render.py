@@ -173,6 +173,7 @@ def op_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
         return {
             "kind": "run",
             "name": layer.name,
+            "verb": layer.verb,
             "argv": [str(word) for word in layer.argv],
             "user": layer.user,
             "env": dict(layer.env),

@@ -59,6 +59,7 @@ async def apt(graph: Graph, packages: Iterable[str]) -> Graph:
         env={"DEBIAN_FRONTEND": "noninteractive"},
         mounts=apt_mounts(graph.access),
         name=f"apt {' '.join(names)}",
+        verb="apt",
     )
     return graph.add(run)
 

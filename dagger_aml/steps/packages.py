@@ -71,12 +71,13 @@ def site_packages(
     argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
     shown = f"{installer} {title(found, added)} into {_TARGET}"
     stage = stage.add(
-        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, name=shown),
-        Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, name="compile"),
+        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, name=shown, verb="packages"),
+        Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, name="compile", verb="packages"),
         Run(
             (PYTHON, "-m", "pip", "check"),
             env={**PIP_ENV, "PYTHONPATH": FromBase("pythonpath", before=_TARGET)},
             name="pip check",
+            verb="packages",
         ),
     )
     return Built(stage, _TARGET)

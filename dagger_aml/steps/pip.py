@@ -82,8 +82,9 @@ async def pip(
             touches=location,
             mounts=made.mounts,
             name=f"{installer} {title(found, added)}",
+            verb="pip",
         ),
-        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=location, name="pip check"),
+        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=location, name="pip check", verb="pip"),
     )
 
 

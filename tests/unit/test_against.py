@@ -32,6 +32,7 @@ from tests.support.projects import SCORE, make
 
 LOCAL = "docker, podman, buildah"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+BASE = From("ubuntu:22.04", ONE)
 FILES: dict[str, str | bytes | None] = {
     "code/score.py": SCORE,
     "model/weights": "m" * 2000,
@@ -111,16 +112,16 @@ Compared with IT:
   base: the same
   1. apt libgomp1: reused
   2. copy requirements.txt: new layer (14 B): {own}
-  3. pip requirements.txt (1 package): runs again: requirements.txt changed
-  4. pip check: runs again: requirements.txt changed
-  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: requirements.txt changed
-     docker, podman, buildah: new layer (2.0 kB): requirements.txt changed
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: requirements.txt changed
-     docker, podman, buildah: new layer (54 B): requirements.txt changed
+  3. pip requirements.txt (1 package): runs again: step 'copy requirements.txt' changed
+  4. pip check: runs again: step 'copy requirements.txt' changed
+  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: step 'copy requirements.txt' changed
+     docker, podman, buildah: new layer (2.0 kB): step 'copy requirements.txt' changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'copy requirements.txt' changed
+     docker, podman, buildah: new layer (54 B): step 'copy requirements.txt' changed
 
 Expected with a Dagger engine: 2 steps run, 1 new layer of 14 B copied
 Expected with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
-""",
+""",  # noqa: E501
     ),
     "apt": (
         {"apt.txt": "libgomp1\ncurl\n"},
@@ -130,18 +131,18 @@ Expected with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copie
 Compared with IT:
   base: the same
   1. apt libgomp1 curl: runs again: {own}
-  2. copy requirements.txt: copied again (14 B), probably the same bytes, not sent again: apt libgomp1 curl changed
-     docker, podman, buildah: new layer (14 B): apt libgomp1 curl changed
-  3. pip requirements.txt (1 package): runs again: apt libgomp1 curl changed
-  4. pip check: runs again: apt libgomp1 curl changed
-  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: apt libgomp1 curl changed
-     docker, podman, buildah: new layer (2.0 kB): apt libgomp1 curl changed
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: apt libgomp1 curl changed
-     docker, podman, buildah: new layer (54 B): apt libgomp1 curl changed
+  2. copy requirements.txt: copied again (14 B), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
+     docker, podman, buildah: new layer (14 B): step 'apt libgomp1 curl' changed
+  3. pip requirements.txt (1 package): runs again: step 'apt libgomp1 curl' changed
+  4. pip check: runs again: step 'apt libgomp1 curl' changed
+  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
+     docker, podman, buildah: new layer (2.0 kB): step 'apt libgomp1 curl' changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
+     docker, podman, buildah: new layer (54 B): step 'apt libgomp1 curl' changed
 
 Expected with a Dagger engine: 3 steps run, no copied layer is new
 Expected with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
-""",
+""",  # noqa: E501
     ),
     "model": (
         {"model/weights": "n" * 3000},
@@ -155,8 +156,8 @@ Compared with IT:
   3. pip requirements.txt (1 package): reused
   4. pip check: reused
   5. model p 3.0 kB: new layer (3.0 kB): {own}
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: model p 3.0 kB changed
-     docker, podman, buildah: new layer (54 B): model p 3.0 kB changed
+  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'model p 3.0 kB' changed
+     docker, podman, buildah: new layer (54 B): step 'model p 3.0 kB' changed
 
 Expected with a Dagger engine: nothing runs, 1 new layer of 3.0 kB copied
 Expected with docker, podman, buildah: nothing runs, 2 new layers of 3.1 kB copied
@@ -232,11 +233,11 @@ def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
     less = planned(root)
     held = against(less, earlier)
     assert held.gone == ("apt libgomp1",)
-    assert {each.why for each in held.ops} == {"apt libgomp1 was removed"}
+    assert {each.why for each in held.ops} == {"step 'apt libgomp1' was removed"}
     assert [each.dagger for each in held.ops] == ["same bytes", "runs", "runs", "same bytes", "same bytes"]
     make(root, FILES)
     more = against(planned(root), by_image(less, tmp_path))
-    assert [each.why for each in more.ops] == ["it is new", *["apt libgomp1 is new"] * 5]
+    assert [each.why for each in more.ops] == ["it is new", *["step 'apt libgomp1' is new"] * 5]
     assert "1. apt libgomp1: runs: it is new" in more.text(LOCAL)
 
 
@@ -353,12 +354,36 @@ def test_a_plan_file_of_0_1_0_is_read(tmp_path: Path) -> None:
     for each in ops:
         if each["op"] == "copy":
             each["kind"] = "tree" if each.pop("tree") else "file"
+        else:
+            del each["verb"]
     (tmp_path / "old.json").write_text(json.dumps({**plan, "schema": 1, "steps": ops}))
     make(root, {"code/score.py": SCORE + "#\n"})
     done = CliRunner().invoke(cli, ["plan", str(root), "--against", str(tmp_path / "old.json")])
     assert done.exit_code == 0, done.output
     assert "\n  6. code (1 file): new layer (56 B): its files changed\n" in done.stdout
     assert "\n  1. apt libgomp1: reused\n" in done.stdout
+
+
+def test_commands_of_a_recipe_s_own_are_told_apart_by_their_verb_not_their_names(tmp_path: Path) -> None:
+    """A name's first word is the recipe's own, and says nothing; where only a label tells, it is all there is."""
+    was, now = (
+        make_plan(graph)
+        for graph in (
+            Graph(BASE).add(Run(("/bin/a",), name="apt of ours"), Run(("/bin/b",), name="word list")),
+            Graph(BASE).add(Run(("/bin/c",), name="lists of words"), Run(("/bin/d",), name="apt curl", verb="apt")),
+        )
+    )
+    assert [each.is_new for each in against(now, by_file(was, tmp_path)).ops] == [False, True]
+    assert [each.is_new for each in against(now, by_image(was, tmp_path)).ops] == [True, False]
+
+
+def test_an_op_of_the_same_name_comes_before_another_of_its_verb(tmp_path: Path) -> None:
+    was, now = (
+        make_plan(Graph(BASE).add(*(Run((path,), name=name, verb="pip") for name, path in each.items())))
+        for each in ({"pip a": "/bin/a", "pip check": "/bin/b"}, {"pip check": "/bin/c"})
+    )
+    held = against(now, by_file(was, tmp_path))
+    assert held.gone == ("pip a",) and not held.ops[0].is_new
 
 
 @pytest.mark.parametrize(
