@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..graph.graph import Copy
 from ..graph.source import Local
 from .common import MayStandAlone
-from .main import tell
+from .console import tell
 
 if TYPE_CHECKING:
     from ..backends.runtime import Published

@@ -11,12 +11,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from ..errors import DaggerAmlError, UsageError, first_of
 from ..version import __version__
+from .console import tell
 
 if TYPE_CHECKING:
     from ..policy import Policy
@@ -191,18 +192,3 @@ def _stopped() -> NoReturn:
 def _fail(error: DaggerAmlError) -> NoReturn:
     tell(f"error: {error}")
     sys.exit(error.exit_code)
-
-
-def tell(text: str) -> None:
-    """Print to standard error.
-
-    Where nobody takes it, as on a full disk, the exit code has to do.
-    """
-    with contextlib.suppress(OSError):
-        click.echo(printable(f"dagger-aml: {text}", sys.stderr), err=True)
-
-
-def printable(text: str, stream: TextIO) -> str:
-    """The text, what the stream's encoding cannot show being escaped; click would send UTF-8 to an ASCII terminal."""
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

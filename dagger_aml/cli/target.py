@@ -19,7 +19,7 @@ from ..graph.graph import Graph
 from ..oci.reference import Reference
 from ..project.model import Project
 from .common import opened, read
-from .main import printable
+from .console import printable
 from .options.build import setting_option
 from .progress import Progress
 

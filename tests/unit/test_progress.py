@@ -12,9 +12,7 @@ from typing import get_args
 import pytest
 
 from dagger_aml.backends.result import Result
-from dagger_aml.cli import progress as progress_module
-from dagger_aml.cli import rows as rows_module
-from dagger_aml.cli.progress import Progress
+from dagger_aml.cli.progress import Progress, as_json, live, plain
 from dagger_aml.errors import TransientError, UsageError
 from dagger_aml.events import Event, Message, OpDone, OpStarted, Output, Transferred
 from dagger_aml.oci.model import Layer
@@ -117,7 +115,7 @@ def test_plain_lines(capsys, mode):
 
 
 def test_a_long_transfer_is_told_now_and_then(capsys, monkeypatch):
-    monkeypatch.setattr(progress_module, "_SELDOM", 0.0)
+    monkeypatch.setattr(plain, "_SELDOM", 0.0)
     assert "model m 2.0 MB: 1.0 MB of 2.0 MB sent" in shown("plain", capsys).splitlines()
 
 
@@ -157,7 +155,7 @@ def test_json_is_an_object_a_line(capsys):
 
 
 def test_every_kind_of_event_has_a_name_in_json():
-    assert set(progress_module._NAMES) == set(get_args(Event))
+    assert set(as_json._NAMES) == set(get_args(Event))
 
 
 def test_an_error_is_an_object_too(capsys):
@@ -235,7 +233,7 @@ def test_a_step_inside_another_gives_the_line_back(monkeypatch):
 def test_a_line_is_never_wider_than_the_terminal(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(rows_module, "_size", lambda: (40, 24))
+    monkeypatch.setattr(live, "_size", lambda: (40, 24))
     with Progress("tty") as progress:
         progress.on_event(OpStarted("a name " * 30, 1, 1))
         time.sleep(0.1)

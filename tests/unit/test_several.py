@@ -430,7 +430,7 @@ class Terminal(io.StringIO):
 
 
 def screen(text: str) -> list[str]:
-    """The lines that a terminal shows in the end; knows what :mod:`dagger_aml.cli.rows` writes and no more."""
+    """What a terminal shows in the end; knows what :mod:`dagger_aml.cli.progress.live` writes and no more."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\r|\n|\x1b\[\d*[AJK]|[^\r\n\x1b]+", text):
         if part == "\r":

@@ -20,7 +20,7 @@ from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.graph import Graph
 from ...oci.reference import Reference
 from ..common import check_engine, opened, policy_of_call, read
-from ..main import tell
+from ..console import tell
 from ..options.build import builder_of, engine_option, settled
 from ..options.call import json_option, quiet_option
 from ..options.project import project_options

@@ -10,7 +10,7 @@ import click
 
 from ...backends.dockerfile.render import render
 from ..common import read
-from ..main import tell
+from ..console import tell
 from ..options.build import setting_option, settled
 from ..options.call import force_option
 from ..options.project import project_options

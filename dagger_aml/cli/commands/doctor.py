@@ -14,7 +14,7 @@ from ...backends.dagger.address import untested
 from ...doctor import AREAS, Diagnosis, diagnose
 from ...text import redact_url
 from ..common import check_engine, policy_of_call
-from ..main import tell
+from ..console import tell
 from ..options.build import engine_option, setting_option, settled
 from ..options.call import json_option
 

@@ -19,8 +19,8 @@ from ...backends.builders import kind_of
 from ...errors import UsageError
 from ...serving.debug import WAITS
 from ..common import check_engine, no_engine
+from ..console import tell
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
-from ..main import tell
 from ..options.build import engine_option, progress_option, ready_option, settled
 from ..options.call import quiet_option, verbose_option
 from ..options.project import project_options

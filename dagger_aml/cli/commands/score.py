@@ -20,7 +20,7 @@ from attrs import frozen
 from ...errors import UsageError
 from ...events import Message
 from ..common import check_engine, no_engine
-from ..main import tell
+from ..console import tell
 from ..options.build import engine_option, progress_option, ready_option, settled
 from ..options.call import json_option, quiet_option, verbose_option
 from ..options.project import project_options

@@ -19,7 +19,7 @@ from ...project.model import Project
 from ...project.settings import Options
 from ...steps.packages import site_packages
 from ..common import check_engine, no_engine, opened
-from ..main import tell
+from ..console import tell
 from ..options.build import engine_option, settled, with_option
 from ..options.call import force_option, quiet_option
 from ..options.project import project_options

@@ -1,4 +1,4 @@
-"""The foot of a terminal: a line for each thing that goes on, redrawn while time goes by."""
+"""The live display at the foot of a terminal: a line for each thing that goes on, redrawn while time goes by."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import time
 
 import click
 
-from .main import printable
+from ..console import printable
 
 _REDRAW = 0.2
 """Seconds between two pictures."""
 
 
-class Rows:
+class LiveDisplay:
     """Lines that move, below all that has been printed; wiped when nothing is left to show."""
 
     def __init__(self) -> None:

@@ -1,0 +1,91 @@
+"""Progress of a build, on standard error: for a person who watches, as plain lines, or as JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Literal, cast
+
+from ...backends.result import Result
+from ...errors import DaggerAmlError, UsageError, first_of
+from ...events import Event, OpDone, Output
+from .as_json import Json, error_parts, print_object
+from .plain import Plain
+from .quiet import Quiet
+from .view import View
+from .watched import Watched
+
+Mode = Literal["auto", "tty", "plain", "quiet", "json"]
+
+
+class Progress:
+    """Shows events; leaving its ``with`` block ends the moving line, so that an error is printed on its own.
+
+    As JSON the error is an object as well, and the program ends there.
+
+    :param mode: ``auto`` is ``tty`` on a terminal that can move its cursor, else ``plain``.
+    :param quiet: makes ``auto`` show nothing.
+    :param verbose: show also what the builder prints.
+    :raises UsageError: ``tty`` without a terminal.
+    """
+
+    def __init__(self, mode: str = "auto", *, quiet: bool = False, verbose: bool = False) -> None:
+        self.mode = _settled(cast("Mode", mode), quiet)
+        self.quiet = self.mode == "quiet"
+        self.verbose = verbose
+        self.ops: list[OpDone] = []
+        self._view: View = _VIEWS[self.mode]()
+
+    def of(self, project: str) -> Progress:
+        """The progress of one of several projects, named in each line and object."""
+        made = Progress(self.mode, verbose=self.verbose)
+        made._view = self._view.of(project)
+        return made
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None:
+        """Show that a project of several failed, the others going on."""
+        self._view.failed(error, seconds)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.stop()
+        if isinstance(error, BaseExceptionGroup):
+            error = first_of(error, DaggerAmlError)
+        if self.mode == "json" and isinstance(error, DaggerAmlError):
+            print_object("failed", **error_parts(error))
+            raise SystemExit(error.exit_code) from None
+
+    def stop(self) -> None:
+        """Let nothing move any longer."""
+        self._view.stop()
+
+    def on_event(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, OpDone):
+            self.ops.append(event)
+        if not isinstance(event, Output) or self.verbose:
+            self._view.show(event)
+
+    def warn(self, text: str) -> None:
+        """Show something worth knowing about what was asked for."""
+        self._view.warn(text)
+
+    def finish(self, result: Result) -> None:
+        """Show what was made: the steps' seconds, what was reused, each layer's bytes."""
+        self._view.finish(result, self.ops)
+
+
+_VIEWS: dict[Mode, Callable[[], View]] = {"plain": Plain, "tty": Watched, "json": Json, "quiet": Quiet}
+
+
+def _settled(mode: Mode, quiet: bool) -> Mode:
+    if mode == "tty" and not sys.stderr.isatty():
+        raise UsageError("standard error is not a terminal", location="--progress tty", hint="Use --progress plain.")
+    if mode != "auto":
+        return mode
+    if quiet:
+        return "quiet"
+    return "tty" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"

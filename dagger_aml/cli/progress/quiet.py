@@ -1,0 +1,30 @@
+"""No progress at all."""
+
+from __future__ import annotations
+
+from ...backends.result import Result
+from ...errors import DaggerAmlError
+from ...events import Event, OpDone
+from .view import View
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def of(self, _: str) -> View:
+        return self
+
+    def failed(self, _: DaggerAmlError, __: float) -> None:
+        """Nothing."""
+
+    def show(self, event: Event) -> None:
+        """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing moves."""
+
+    def finish(self, result: Result, ops: list[OpDone]) -> None:
+        """Nothing."""

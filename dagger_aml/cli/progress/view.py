@@ -1,0 +1,23 @@
+"""What each way of showing a build has to do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ...backends.result import Result
+from ...errors import DaggerAmlError
+from ...events import Event, OpDone
+
+
+class View(Protocol):
+    def of(self, project: str) -> View: ...
+
+    def failed(self, error: DaggerAmlError, seconds: float) -> None: ...
+
+    def show(self, event: Event) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def finish(self, result: Result, ops: list[OpDone]) -> None: ...
