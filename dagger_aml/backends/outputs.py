@@ -150,7 +150,7 @@ def _no_more(said: dict[str, str], location: str, hint: str) -> None:
 
 
 @contextlib.contextmanager
-def written(output: Export) -> Iterator[Path]:
+def output_tar(output: Export) -> Iterator[Path]:
     """The path of a tar to write, which becomes the output, file or folder, when the block ends well.
 
     :raises UsageError: it cannot be written. :raises DaggerAmlError: its disk is full.

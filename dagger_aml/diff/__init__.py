@@ -4,7 +4,7 @@ Not compared: times, history, the number of layers, ``/`` itself (docs/design.md
 is listed in noise.py and nowhere else.
 """
 
-from ..oci.image import Image, image_of, read_image
+from ..oci.image import ImageContents, image_of, read_image
 from ..oci.layer import ImageError, Node
 from .compare import Difference, Report, compare
 from .noise import NOISE, Noise
@@ -12,7 +12,7 @@ from .noise import NOISE, Noise
 __all__ = [
     "NOISE",
     "Difference",
-    "Image",
+    "ImageContents",
     "ImageError",
     "Node",
     "Noise",

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from ..oci.image import Image, Made
+from ..oci.image import ImageContents, Made
 from ..plan.keys import ENCODING
 from ..plan.label import OpKey, read_label
 
@@ -43,14 +43,14 @@ class _Told:
     :param base: so many layers are the base's; where the history does not tell exactly, fewer.
     """
 
-    image: Image
+    image: ImageContents
     ops: tuple[OpKey, ...]
     commands: Mapping[int, str]
     forgotten: tuple[str, ...]
     base: int
 
     @classmethod
-    def of(cls, image: Image) -> _Told | None:
+    def of(cls, image: ImageContents) -> _Told | None:
         ops = read_label(image.labels, ENCODING)
         if not ops:
             return None
@@ -81,7 +81,7 @@ class Causes:
     _shared: int
 
     @classmethod
-    def of(cls, one: Image, two: Image) -> Causes:
+    def of(cls, one: ImageContents, two: ImageContents) -> Causes:
         """For two images, of which either may tell nothing of its steps."""
         pairs = zip(one.layers, two.layers, strict=False)
         shared = next(
@@ -106,7 +106,7 @@ def _commands(history: tuple[Made, ...], ops: tuple[OpKey, ...]) -> tuple[dict[i
     return {each.layer: name for each, name in last if each.layer is not None}, tuple(names[:split])
 
 
-def _base_layers(image: Image, ops: tuple[OpKey, ...], commands: Mapping[int, str]) -> int:
+def _base_layers(image: ImageContents, ops: tuple[OpKey, ...], commands: Mapping[int, str]) -> int:
     imported = sum(each.text.startswith(_IMPORTED) for each in image.history)
     if imported:
         return imported

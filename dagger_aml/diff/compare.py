@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, fields, frozen
 
-from ..oci.image import Image
+from ..oci.image import ImageContents
 from ..oci.layer import Node
 from ..plan.label import PLAN_LABEL
 from .causes import Causes
@@ -66,7 +66,9 @@ class Report:
         return self.text()
 
 
-def compare(a: Image, b: Image, *, builders: Iterable[str] | None = None, noise: Sequence[Noise] = NOISE) -> Report:
+def compare(
+    a: ImageContents, b: ImageContents, *, builders: Iterable[str] | None = None, noise: Sequence[Noise] = NOISE
+) -> Report:
     """Compare two images.
 
     :param builders: names of those that made them; only their noise is allowed for. None means any builder's.
@@ -86,7 +88,7 @@ def compare(a: Image, b: Image, *, builders: Iterable[str] | None = None, noise:
     return Report(sorted(differences), dict(absorbed), compared)
 
 
-def _files(a: Image, b: Image) -> Iterator[Difference]:
+def _files(a: ImageContents, b: ImageContents) -> Iterator[Difference]:
     links_a, links_b = _hard_links(a.files), _hard_links(b.files)
     causes = Causes.of(a, b)
     for path in sorted(a.files.keys() | b.files.keys()):
@@ -105,7 +107,7 @@ def _files(a: Image, b: Image) -> Iterator[Difference]:
             yield Difference(_printable(path), differing, causes.behind(path))
 
 
-def _configs(a: Image, b: Image) -> Iterator[Difference]:
+def _configs(a: ImageContents, b: ImageContents) -> Iterator[Difference]:
     for name in sorted(a.config.keys() | b.config.keys()):
         one, two = a.config.get(name), b.config.get(name)
         if one == two:

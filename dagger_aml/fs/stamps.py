@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ..errors import DaggerAmlError, ProjectError
-from ..graph.graph import Copy, Layer
+from ..graph.graph import Copy, LayerOp
 from ..graph.source import Local
 from ..graph.stages import walk
 from .tree import is_file
@@ -19,7 +19,7 @@ Stamps = dict[str, tuple[int, int, int] | None]
 """Size, time in nanoseconds and number of each file; None of one that is not there."""
 
 
-def stamps(layers: Iterable[Layer]) -> Stamps:
+def stamps(layers: Iterable[LayerOp]) -> Stamps:
     """What tells that a file was changed, for each local file that layers take, those of stages included."""
     found: Stamps = {}
     for op in walk(layers):
@@ -48,7 +48,7 @@ def check_stamps(before: Stamps) -> None:
 
 
 @contextlib.contextmanager
-def unchanged(layers: Iterable[Layer]) -> Iterator[None]:
+def unchanged(layers: Iterable[LayerOp]) -> Iterator[None]:
     """Check the stamps of what layers take around a block; also where it failed, which is then why.
 
     :raises ProjectError: a file vanished or changed.

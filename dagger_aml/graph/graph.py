@@ -154,7 +154,7 @@ class Copy:
             raise GraphError("an Empty source must be copied as a tree", location=self.name)
 
 
-Layer = Run | Copy
+LayerOp = Run | Copy
 
 
 @frozen
@@ -167,13 +167,13 @@ class Graph:
     """
 
     base: From | None = None
-    layers: tuple[Layer, ...] = field(default=(), converter=as_tuple)
+    layers: tuple[LayerOp, ...] = field(default=(), converter=as_tuple)
     config: Config = field(factory=Config)
     access: Access = field(factory=Access, eq=False)
     needs: tuple[Need, ...] = field(default=(), converter=as_tuple)
     warnings: tuple[str, ...] = field(default=(), converter=as_tuple, eq=False)
 
-    def add(self, *layers: Layer) -> Graph:
+    def add(self, *layers: LayerOp) -> Graph:
         """The graph with ops put on top."""
         return evolve(self, layers=(*self.layers, *layers))
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from attrs import evolve, frozen
 
 from .base import From
-from .graph import Built, Copy, Graph, Layer
+from .graph import Built, Copy, Graph, LayerOp
 
 
 @frozen
-class Op:
+class StagedOp:
     """A layer op and where it stands.
 
     :param layer: the op itself.
@@ -19,30 +19,30 @@ class Op:
     :param depth: 0 in the image itself, 1 in a stage of it, 2 in a stage of that.
     """
 
-    layer: Layer
+    layer: LayerOp
     stage: Graph | None = None
     depth: int = 0
 
 
-def stage_of(layer: Layer) -> Graph | None:
+def stage_of(layer: LayerOp) -> Graph | None:
     """The graph of the stage that an op copies from; None for a run and for what is copied from elsewhere."""
     return layer.source.graph if isinstance(layer, Copy) and isinstance(layer.source, Built) else None
 
 
-def walk(layers: Iterable[Layer], stage: Graph | None = None, depth: int = 0) -> Iterator[Op]:
+def walk(layers: Iterable[LayerOp], stage: Graph | None = None, depth: int = 0) -> Iterator[StagedOp]:
     """Every op, those of stages included; the ops of a stage follow the copy from it.
 
     :param stage: what the layers are part of.
     :param depth: how many stages deep they stand.
     """
     for layer in layers:
-        yield Op(layer, stage, depth)
+        yield StagedOp(layer, stage, depth)
         inner = stage_of(layer)
         if inner is not None:
             yield from walk(inner.layers, inner, depth + 1)
 
 
-def stages(layers: Iterable[Layer]) -> Iterator[Graph]:
+def stages(layers: Iterable[LayerOp]) -> Iterator[Graph]:
     """The graph of each stage, those of stages of stages included, as often as it is copied from."""
     for op in walk(layers):
         inner = stage_of(op.layer)
@@ -50,7 +50,7 @@ def stages(layers: Iterable[Layer]) -> Iterator[Graph]:
             yield inner
 
 
-def with_stage(layer: Layer, change: Callable[[Graph], Graph]) -> Layer:
+def with_stage(layer: LayerOp, change: Callable[[Graph], Graph]) -> LayerOp:
     """The op, copying from the changed stage; an op that copies from none is given back as it is.
 
     :param change: gives the graph that takes the place of the stage's.

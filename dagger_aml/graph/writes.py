@@ -6,7 +6,7 @@ from .graph import Copy
 from .source import EntryType, Local
 
 
-def written(copy: Copy) -> tuple[tuple[str, EntryType], ...]:
+def written_paths(copy: Copy) -> tuple[tuple[str, EntryType], ...]:
     """The image paths that a copy makes or replaces, its destination included, as far as its source tells."""
     if copy.kind == "file":
         return ((copy.dest, "file"),)

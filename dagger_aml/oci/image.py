@@ -13,7 +13,7 @@ from attrs import field, frozen
 from ..graph.base import DEFAULT_PLATFORM, From
 from . import layout as oci_layout
 from .blobs import ImageFiles
-from .layer import ImageError, Layer, Node, flatten, read_layer
+from .layer import ImageError, LayerContents, Node, flatten, read_layer
 
 
 @frozen
@@ -29,7 +29,7 @@ class Made:
 
 
 @frozen
-class Image:
+class ImageContents:
     """An image: its files, all layers applied, and what its config says.
 
     :param config: one entry a value, named ``user``, ``workdir``, ``platform``, ``cmd``, ``entrypoint``,
@@ -48,7 +48,9 @@ class Image:
     labels: Mapping[str, str] = field(factory=dict, repr=False)
 
 
-def read_image(path: Path | str, platform: str = DEFAULT_PLATFORM, known: dict[str, Layer] | None = None) -> Image:
+def read_image(
+    path: Path | str, platform: str = DEFAULT_PLATFORM, known: dict[str, LayerContents] | None = None
+) -> ImageContents:
     """Read an image from a tar or an OCI layout folder.
 
     :param known: layers read before, by their digests; this image's are added. Images that are compared share a base.
@@ -63,9 +65,9 @@ def found_in(path: Path, platform: str) -> From:
     return oci_layout.base(f"{_kind(path)}:{path.absolute()}", platform, Path())
 
 
-def image_of(archive: From, known: dict[str, Layer] | None = None) -> Image:
+def image_of(archive: From, known: dict[str, LayerContents] | None = None) -> ImageContents:
     """Read an image that :func:`dagger_aml.oci.layout.base` found. Raises as :func:`read_image`."""
-    seen: dict[str, Layer] = {} if known is None else known
+    seen: dict[str, LayerContents] = {} if known is None else known
     with oci_layout.opened(archive) as (document, layers):
         digests = tuple(map(str, document["rootfs"]["diff_ids"]))
         if len(digests) != len(layers):
@@ -85,7 +87,7 @@ def image_of(archive: From, known: dict[str, Layer] | None = None) -> Image:
             seen[digest] = layer
     files, changed = flatten(seen[digest] for digest in digests)
     labels = (document.get("config") or {}).get("Labels") or {}
-    return Image(files, config_of(document), digests, changed, tuple(_history(document)), labels)
+    return ImageContents(files, config_of(document), digests, changed, tuple(_history(document)), labels)
 
 
 def _kind(path: Path) -> str:

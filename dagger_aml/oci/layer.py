@@ -62,7 +62,7 @@ IMPLIED = Node("dir", 0o755, 0, 0)
 
 
 @frozen
-class Layer:
+class LayerContents:
     """What one layer changes: paths that vanish, folders whose older contents vanish, then new nodes in order.
 
     A new node that is a ``str`` is a hard link to that path.
@@ -73,7 +73,7 @@ class Layer:
     added: tuple[tuple[str, Node | str], ...]
 
 
-def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
+def read_layer(stream: IO[bytes]) -> tuple[LayerContents, str]:
     """Read a layer's tar once, as it is or gzipped; return it and the digest of its uncompressed bytes.
 
     :raises ImageError: not a tar, or compressed otherwise.
@@ -111,10 +111,10 @@ def read_layer(stream: IO[bytes]) -> tuple[Layer, str]:
         raise ImageError(f"a layer is not a tar: {error}") from error
     while hashed.read(_CHUNK):
         pass
-    return Layer(tuple(removed), tuple(emptied), tuple(added)), f"sha256:{hashed.total.hexdigest()}"
+    return LayerContents(tuple(removed), tuple(emptied), tuple(added)), f"sha256:{hashed.total.hexdigest()}"
 
 
-def flatten(layers: Iterable[Layer]) -> tuple[dict[str, Node], dict[str, int]]:
+def flatten(layers: Iterable[LayerContents]) -> tuple[dict[str, Node], dict[str, int]]:
     """Put layers on top of each other, base first. ``/`` is left out.
 
     Returns the paths, and for each that is or was there the number, from 0, of the layer that last changed it. A

@@ -6,12 +6,12 @@ import posixpath
 from collections.abc import Mapping
 
 from ..base.facts import BaseFacts, PathFact, prefixes
-from ..graph.graph import Built, Copy, Layer, Run
-from ..graph.writes import written
+from ..graph.graph import Built, Copy, LayerOp, Run
+from ..graph.writes import written_paths
 from .links import followed, overlap
 
 
-def conflict_of(one: Layer, two: Layer, facts: BaseFacts, links: Mapping[str, str]) -> str | None:
+def conflict_of(one: LayerOp, two: LayerOp, facts: BaseFacts, links: Mapping[str, str]) -> str | None:
     """Why two ops may not change places, or None."""
     if isinstance(one, Run) and isinstance(two, Run):
         return "commands keep their order"
@@ -30,7 +30,7 @@ def conflict_of(one: Layer, two: Layer, facts: BaseFacts, links: Mapping[str, st
 def _shared_path(one: Copy, two: Copy, facts: BaseFacts) -> str | None:
     sets = []
     for copy in (one, two):
-        made = {path for path, type_ in written(copy) if not (path == copy.dest and _keeps_root(copy, facts))}
+        made = {path for path, type_ in written_paths(copy) if not (path == copy.dest and _keeps_root(copy, facts))}
         parents = {p for p in prefixes(posixpath.dirname(copy.dest)) if facts.path(p) is None}
         sets.append((made, parents, f"{copy.dest}/" if isinstance(copy.source, Built) else None))
     (made_a, parents_a, beneath_a), (made_b, parents_b, beneath_b) = sets

@@ -11,20 +11,20 @@ from ..base.facts import BaseFacts, prefixes
 from ..errors import BaseError, GraphError
 from ..fs.tree import is_file
 from ..graph.base import From
-from ..graph.graph import Built, Copy, Layer, Run
+from ..graph.graph import Built, Copy, LayerOp, Run
 from ..graph.source import Empty, Local
-from ..graph.writes import written
+from ..graph.writes import written_paths
 from .conflicts import touched_by
 from .links import followed, link_ends, links_of, loops, overlap
 
 
-def with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) -> list[Layer]:
+def with_workdirs(layers: list[LayerOp], workdir: str | None, facts: BaseFacts) -> list[LayerOp]:
     """The layers, each working directory that the base lacks made first, as root's.
 
     Left to the builders, one makes it for root, another for the user of the moment, a third not at all
     (docs/builder-cases.md, case 15).
     """
-    found: list[Layer] = []
+    found: list[LayerOp] = []
     for layer in (*layers, workdir):
         path = layer.workdir if isinstance(layer, Run) else layer if isinstance(layer, str) else None
         there = facts.path(path) if path else None
@@ -37,10 +37,10 @@ def with_workdirs(layers: list[Layer], workdir: str | None, facts: BaseFacts) ->
     return found
 
 
-def _makes_folder(layer: Layer, path: str) -> bool:
+def _makes_folder(layer: LayerOp, path: str) -> bool:
     if isinstance(layer, Run):
         return False
-    return (path, "dir") in written(layer) or path in prefixes(posixpath.dirname(layer.dest))
+    return (path, "dir") in written_paths(layer) or path in prefixes(posixpath.dirname(layer.dest))
 
 
 def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
@@ -52,7 +52,7 @@ def freed_of_links(copy: Copy, links: Mapping[str, str]) -> Copy:
     return copy if path == folder else evolve(copy, dest=posixpath.join(path, name) if name else path)
 
 
-def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
+def check_volumes(base: From, layers: list[LayerOp], facts: BaseFacts) -> None:
     """Refuse steps that may write where the base declares a VOLUME: some builders lose such writes.
 
     :raises BaseError: one does; one without ``touches`` may write anywhere.
@@ -71,7 +71,7 @@ def check_volumes(base: From, layers: list[Layer], facts: BaseFacts) -> None:
                 )
 
 
-def check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
+def check_destinations(layers: list[LayerOp], facts: BaseFacts) -> None:
     """Refuse destinations that builders treat differently: a file where a folder is, and the reverse, and so on.
 
     :raises GraphError: one is so; the step is named.
@@ -94,7 +94,7 @@ def check_destinations(layers: list[Layer], facts: BaseFacts) -> None:
             if seen.setdefault(prefix, "dir") != "dir":
                 raise GraphError(f"{prefix} is a {seen[prefix]}, not a folder", location=layer.name)
         links = link_ends(layer)
-        for path, type_ in written(layer):
+        for path, type_ in written_paths(layer):
             before = seen.get(path)
             if before == "link" and type_ != "dir" and (not ends.get(path) or loops(path, ends)):
                 raise GraphError(
@@ -133,7 +133,7 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
             location=copy.name,
             hint="Copy it into a new folder. A command in the image can then move it.",
         )
-    for path, _ in written(copy):
+    for path, _ in written_paths(copy):
         if any(path.startswith(f"{stage}/") for stage in stages):
             raise GraphError(
                 f"{path} is in a folder that comes from a stage, and its content is not known before the build",

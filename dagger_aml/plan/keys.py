@@ -9,7 +9,7 @@ from typing import Any
 
 from ..fs.digest import digest
 from ..graph.base import From
-from ..graph.graph import Built, Copy, Layer, Run
+from ..graph.graph import Built, Copy, LayerOp, Run
 from .label import PLAN_LABEL, OpKey, write_label
 from .model import Plan
 
@@ -44,7 +44,7 @@ def op_keys(plan: Plan) -> tuple[OpKey, ...]:
     return tuple(op_key(layer, _sha256(next(_canonical((layer,))))) for layer in plan.layers)
 
 
-def op_key(layer: Layer, digest: str) -> OpKey:
+def op_key(layer: LayerOp, digest: str) -> OpKey:
     """What a label tells of a step.
 
     :param digest: of what the step is made of.
@@ -67,7 +67,7 @@ def _base_key(base: From) -> str:
     return base.digest or (base.archive and base.archive.image_id) or f"unpinned {base.reference}"
 
 
-def _canonical(layers: tuple[Layer, ...]) -> Iterator[dict[str, Any]]:
+def _canonical(layers: tuple[LayerOp, ...]) -> Iterator[dict[str, Any]]:
     for layer in layers:
         if isinstance(layer, Run):
             yield {

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 
 from ..base.facts import BaseFacts, prefixes
-from ..graph.graph import Copy, Layer
+from ..graph.graph import Copy, LayerOp
 from ..graph.source import Local
 
 MOST_LINKS = 40
@@ -29,7 +29,7 @@ def link_ends(copy: Copy) -> dict[str, str]:
     return {path: posixpath.normpath(posixpath.join(posixpath.dirname(path), end)) for path, end in links.items()}
 
 
-def links_of(layers: Iterable[Layer], facts: BaseFacts) -> dict[str, str]:
+def links_of(layers: Iterable[LayerOp], facts: BaseFacts) -> dict[str, str]:
     """The links of the base and of copied folders, and where they lead; nowhere if that is not known."""
     found = {path: fact.target for path, fact in facts.paths.items() if fact.type == "link"}
     for layer in layers:

@@ -8,7 +8,7 @@ from ..base.facts import BaseFacts
 from ..graph.access import Access
 from ..graph.base import From
 from ..graph.config import Config
-from ..graph.graph import Copy, Layer, Run
+from ..graph.graph import Copy, LayerOp, Run
 from .conflicts import conflict_of
 from .links import links_of
 
@@ -17,7 +17,7 @@ from .links import links_of
 class Op:
     """One layer op of a plan and why it stands where it does."""
 
-    layer: Layer
+    layer: LayerOp
     why: str
 
     @property
@@ -46,12 +46,12 @@ class Plan:
     access: Access = field(factory=Access, eq=False)
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[LayerOp, ...]:
         """The layer ops in order."""
         return tuple(op.layer for op in self.ops)
 
     @property
-    def engine_part(self) -> tuple[Layer, ...]:
+    def engine_part(self) -> tuple[LayerOp, ...]:
         """All runs, and the copies that may not come after one: what only a builder can make."""
         return tuple(self.layers[index] for index in sorted(self._engine_indices))
 

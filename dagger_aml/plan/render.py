@@ -12,7 +12,7 @@ from ..base.facts import BaseFacts
 from ..fs.digest import digest
 from ..graph.base import From
 from ..graph.config import Config
-from ..graph.graph import Built, Copy, Layer, Run
+from ..graph.graph import Built, Copy, LayerOp, Run
 from ..graph.mount import Mount
 from ..graph.source import Local, Text
 from ..project.model import Project
@@ -129,7 +129,7 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
         yield f"Warning: {warning}"
 
 
-def left_out(layers: tuple[Layer, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def left_out(layers: tuple[LayerOp, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Local folders of which something is not taken, and what."""
     for layer in layers:
         if isinstance(layer, Copy) and isinstance(layer.source, Local) and layer.source.left_out:
@@ -164,7 +164,7 @@ def _source_text(copy: Copy) -> str:
     return f"{len(source.data)} B" if isinstance(source, Text) else "an empty folder"
 
 
-def op_json(layer: Layer, root: Path | None = None) -> dict[str, Any]:
+def op_json(layer: LayerOp, root: Path | None = None) -> dict[str, Any]:
     """One op as plain data.
 
     :param root: what local paths are relative to.

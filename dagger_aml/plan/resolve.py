@@ -12,10 +12,10 @@ from ..base.facts import BaseFacts, prefixes
 from ..errors import BaseError, GraphError
 from ..graph.base import From, Given, Need
 from ..graph.config import Config
-from ..graph.graph import Copy, Graph, Layer, Run
+from ..graph.graph import Copy, Graph, LayerOp, Run
 from ..graph.stages import stages, walk, with_stage
 from ..graph.values import FromBase
-from ..graph.writes import written
+from ..graph.writes import written_paths
 from ..version import __version__
 from .destinations import check_destinations, check_volumes, freed_of_links, with_workdirs
 from .links import links_of
@@ -45,7 +45,7 @@ def probed_paths(graph: Graph) -> tuple[str, ...]:
                 found.update(prefixes(path))
             continue
         found.update(prefixes(layer.dest))
-        found.update(path for path, _ in written(layer))
+        found.update(path for path, _ in written_paths(layer))
     for each in (graph, *stages(graph.layers)):
         if each.config.workdir:
             found.update(prefixes(each.config.workdir))
@@ -137,7 +137,7 @@ def _literal(value: Any, facts: BaseFacts) -> Any:
     return f"{value.before}{fact}{value.after}"
 
 
-def _literal_layer(layer: Layer, known: BaseFacts, facts: Mapping[From, BaseFacts]) -> Layer:
+def _literal_layer(layer: LayerOp, known: BaseFacts, facts: Mapping[From, BaseFacts]) -> LayerOp:
     if isinstance(layer, Run):
         user = _literal(layer.user, known)
         if layer.mounts and not _NUMBERS.match(user):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.facts import BaseFacts
-from ..graph.graph import Copy, Graph, Layer, Run
+from ..graph.graph import Copy, Graph, LayerOp, Run
 from .conflicts import conflict_of
 from .links import links_of
 from .model import Op
@@ -48,5 +48,5 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Op, ...]:
     return tuple(Op(layers[index], reasons[index]) for index in order)
 
 
-def _often(layer: Layer) -> bool:
+def _often(layer: LayerOp) -> bool:
     return isinstance(layer, Copy) and layer.changes == "often"

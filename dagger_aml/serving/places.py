@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import contract
-from ..graph.graph import Copy, Layer
+from ..graph.graph import Copy, LayerOp
 from ..graph.source import Local
 
 Locate = Callable[[str], str | None]
@@ -14,7 +14,7 @@ Locate = Callable[[str], str | None]
 project's."""
 
 
-def located(layers: tuple[Layer, ...]) -> Locate:
+def located(layers: tuple[LayerOp, ...]) -> Locate:
     """Of an image whose layers are known."""
     copies = [
         (each.dest, each.source) for each in layers if isinstance(each, Copy) and isinstance(each.source, Local)

@@ -22,12 +22,12 @@ from dagger_aml.backends.local.docker import Docker, docker_form
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.building.plans import probe
-from dagger_aml.diff import Image, Report, compare, read_image
+from dagger_aml.diff import ImageContents, Report, compare, read_image
 from dagger_aml.errors import BuildError, DaggerAmlError
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Graph
 from dagger_aml.graph.stages import pin
-from dagger_aml.oci.layer import Layer, Node
+from dagger_aml.oci.layer import LayerContents, Node
 from dagger_aml.plan.model import Op, Plan
 from dagger_aml.plan.resolve import resolve
 from dagger_aml.process import run
@@ -147,7 +147,7 @@ class Bench:
     reports: list[tuple[frozenset[str], Report]] = field(factory=list)
     seconds: Counter[str] = field(factory=Counter)
     made: int = 0
-    layers: dict[str, Layer] = field(factory=dict, repr=False)
+    layers: dict[str, LayerContents] = field(factory=dict, repr=False)
 
     def for_many_steps(self) -> Bench:
         """The engine, and buildah without a layer for each step; the others take minutes for hundreds of them."""
@@ -160,9 +160,9 @@ class Bench:
         """The plan on what is known of the base. Raises what ``ask`` raises."""
         return await probe(graph, self.known)  # type: ignore[arg-type]
 
-    async def images(self, plan: Plan, names: Sequence[str] | None = None) -> dict[str, Image | str]:
+    async def images(self, plan: Plan, names: Sequence[str] | None = None) -> dict[str, ImageContents | str]:
         """The plan's image by each builder, or the error with which it failed, two at a time."""
-        found: dict[str, Image | str] = {}
+        found: dict[str, ImageContents | str] = {}
         limit = anyio.CapacityLimiter(2)
 
         async def one(name: str) -> None:
@@ -176,7 +176,7 @@ class Bench:
                 tasks.start_soon(one, name)
         return {name: found[name] for name in names or self.builders}
 
-    async def _image(self, name: str, plan: Plan) -> Image | str:
+    async def _image(self, name: str, plan: Plan) -> ImageContents | str:
         self.made += 1
         tar, builder = self.folder / f"{self.made}-{name}.tar", self.builders[name]
         try:
@@ -218,13 +218,13 @@ class Bench:
         first, *others = names or list(self.builders)
         return [text for other in others for text in self.compared(first, found[first], other, found[other])]
 
-    def same(self, images: Mapping[str, Image | str]) -> None:
+    def same(self, images: Mapping[str, ImageContents | str]) -> None:
         """Fail unless the images by all builders are equal to the first."""
         first, *others = images
         said = [text for other in others for text in self.compared(first, images[first], other, images[other])]
         assert not said, "\n".join(said)
 
-    def compared(self, first: str, one: Image | str, other: str, two: Image | str) -> list[str]:
+    def compared(self, first: str, one: ImageContents | str, other: str, two: ImageContents | str) -> list[str]:
         """How two builders' images differ."""
         if isinstance(one, str) or isinstance(two, str):
             both = ((first, one), (other, two))
@@ -245,7 +245,7 @@ async def opened(engine: Builder, reference: str, folder: Path) -> Bench:
     _, plain = await engine.probe(base, [])
     bench.known = Known(plain, None, {})
     image = (await bench.images(await bench.plan(Graph(base)), ["dagger"]))["dagger"]
-    assert isinstance(image, Image), image
+    assert isinstance(image, ImageContents), image
     paths = sorted(path for path in image.files if path.startswith("/base/") or path in ("/tmp", "/base"))
     for name, builder in builders.items():
         digest, facts = await builder.probe(base, paths)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dagger_aml.diff import Image, read_image
+from dagger_aml.diff import ImageContents, read_image
 from dagger_aml.plan.label import PLAN_LABEL
 from tests.standin.tiny import push_tiny
 from tests.support.builders import Need
@@ -64,7 +64,7 @@ RAN = {"requirement": ["pip"], "apt": ["apt", "pip"], "base": ["apt", "pip"]}
 """What the issue asks of each change, of the engine: which commands run, and no others."""
 
 
-def built(project: Path, words: list[str], builder: str, image: str, tar: Path) -> Image:
+def built(project: Path, words: list[str], builder: str, image: str, tar: Path) -> ImageContents:
     """Build, push, and read what was made."""
     printed("build", project, *words, "--with", builder, "-t", image, "--push", "--no-smoke", "-o", tar, "-q")
     found = read_image(tar)
@@ -72,7 +72,7 @@ def built(project: Path, words: list[str], builder: str, image: str, tar: Path) 
     return found
 
 
-def layer_of(image: Image, step: str) -> str:
+def layer_of(image: ImageContents, step: str) -> str:
     """The digest of the layer that a step made."""
     return image.layers[image.changed[WITNESSES[step]]]
 
@@ -105,7 +105,7 @@ def test_what_is_foretold_comes_true(builder: str, host: str, need: Need, tmp_pa
         subprocess.run(["docker", "rmi", f"{name}:{len(CHANGES)}"], capture_output=True, check=False)
 
 
-def check(change: str, builder: str, told: dict[str, Any], before: Image, after: Image) -> None:
+def check(change: str, builder: str, told: dict[str, Any], before: ImageContents, after: ImageContents) -> None:
     """Hold what was told against what was made."""
     kind = "dagger" if builder == "dagger" else "local"
     told_of = {next(name for name in WITNESSES if each["name"].startswith(name)): each for each in told["ops"]}

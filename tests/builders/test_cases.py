@@ -17,7 +17,7 @@ from attrs import evolve
 
 from dagger_aml import DaggerAmlError, Graph, GraphError
 from dagger_aml.building.plans import probe
-from dagger_aml.diff import Image
+from dagger_aml.diff import ImageContents
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.config import Config
@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     owner: tuple[int, int]
     target: str = ""
 
-    def check(self, image: Image) -> None:
+    def check(self, image: ImageContents) -> None:
         """Fail unless it does."""
         node = image.files[self.path]
         assert (node.type, oct(node.mode), (node.uid, node.gid), node.target) == (
@@ -143,13 +143,13 @@ RUNS_SHOW = (
 )
 
 
-async def built_alike(bench: Bench, sketch: Sketch, shown: tuple[Shown, ...], folder: Path) -> Image:
+async def built_alike(bench: Bench, sketch: Sketch, shown: tuple[Shown, ...], folder: Path) -> ImageContents:
     """Build by all, compare, and check what the image holds."""
     plan = await bench.plan(sketch.graph(folder / "sources", bench.base))
     images = await bench.images(plan)
     bench.same(images)
     image = images["dagger"]
-    assert isinstance(image, Image)
+    assert isinstance(image, ImageContents)
     for each in shown:
         each.check(image)
     return image
@@ -197,7 +197,7 @@ async def test_sources_without_a_say(bench: Bench, tmp_path: Path) -> None:
     images = await bench.images(await bench.plan(graph))
     bench.same(images)
     image = images["dagger"]
-    assert isinstance(image, Image)
+    assert isinstance(image, ImageContents)
     Shown("/ten", "dir", 0o755, (1000, 1000)).check(image)
     assert not image.files["/ten/file"].capability and not image.files["/one"].capability
 

@@ -13,8 +13,8 @@ import pytest
 from dagger_aml import BaseError, Graph, Options, build, load_project, load_recipe
 from dagger_aml.backends.base import Builder
 from dagger_aml.building.plans import probe
-from dagger_aml.diff import NOISE, Image, Report, compare, read_image
-from dagger_aml.oci.layer import Layer
+from dagger_aml.diff import NOISE, ImageContents, Report, compare, read_image
+from dagger_aml.oci.layer import LayerContents
 from tests.support.builders import lacking, need_programs, required
 from tests.support.depth import depth_of
 from tests.support.scoring import Runtime, score_image, score_tar
@@ -134,9 +134,9 @@ class Shop:
     def __init__(self, folder: Path, bases: dict[str, str]) -> None:
         self.folder = folder
         self.bases = bases
-        self.images: dict[tuple[Case, str], Image | None] = {}
+        self.images: dict[tuple[Case, str], ImageContents | None] = {}
         self.ids: dict[tuple[Case, str], str | None] = {}
-        self.layers: dict[str, Layer] = {}
+        self.layers: dict[str, LayerContents] = {}
         self.reports: list[tuple[frozenset[str], Report]] = []
 
     async def tar(self, case: Case, builder: Builder) -> Path:
@@ -151,7 +151,7 @@ class Shop:
         self.ids[key] = result.image_id
         return tar
 
-    async def image(self, case: Case, builder: Builder) -> Image:
+    async def image(self, case: Case, builder: Builder) -> ImageContents:
         """The image as the comparer reads it."""
         key = (case, builder.name)
         if key not in self.images:

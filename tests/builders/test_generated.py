@@ -18,7 +18,7 @@ from attrs import define, field
 from hypothesis import example, given, settings
 
 from dagger_aml import DaggerAmlError
-from dagger_aml.diff import NOISE, Image, compare
+from dagger_aml.diff import NOISE, ImageContents, compare
 from dagger_aml.plan.label import PLAN_LABEL
 from tests.builders.equality import Bench, unscheduled
 from tests.support.graphs import CopyOp, RunOp, Sketch, sketches
@@ -92,9 +92,11 @@ async def test_a_graph_is_equal_or_refused(bench: Bench, tally: Tally, sketch: S
         _remove(folder)
 
 
-async def _same_in_any_order(bench: Bench, scheduled: Image | str, images: dict[str, Image | str]) -> None:
+async def _same_in_any_order(
+    bench: Bench, scheduled: ImageContents | str, images: dict[str, ImageContents | str]
+) -> None:
     other = images["dagger"]
-    assert isinstance(scheduled, Image) and isinstance(other, Image), other
+    assert isinstance(scheduled, ImageContents) and isinstance(other, ImageContents), other
     found = [each for each in compare(scheduled, other).differences if PLAN_LABEL not in each.subject]
     assert not found, "in the order laid out: " + "\n".join(map(str, found))
 

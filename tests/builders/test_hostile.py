@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dagger_aml import DaggerAmlError, Graph
-from dagger_aml.diff import Image
+from dagger_aml.diff import ImageContents
 from dagger_aml.fs.ignore import ignore_files
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.config import Config
@@ -139,7 +139,7 @@ async def _are_in_the_image(
     images = await bench.images(await bench.plan(evolve(graph, config=config)))
     bench.same(images)
     image = images["dagger"]
-    assert isinstance(image, Image)
+    assert isinstance(image, ImageContents)
     assert {name: image.config[f"env {name}"] for name in variables} == variables
     assert {name: image.config[f"label {name}"] for name in labels} == labels
     for index, place in enumerate(places):
@@ -189,7 +189,7 @@ async def test_long_values(bench: Bench) -> None:
     images = await bench.images(await bench.plan(graph))
     bench.same(images)
     image = images["dagger"]
-    assert isinstance(image, Image)
+    assert isinstance(image, ImageContents)
     assert image.files["/text"].sha256 == sha256(long)
     assert image.files["/words"].sha256 == sha256("".join(words))
 
@@ -211,7 +211,7 @@ async def test_ignore_files_leave_out_the_same_files(bench: Bench, tmp_path: Pat
     images = await bench.images(await bench.plan(Graph(bench.base).add(*layers)))
     bench.same(images)
     image = images["dagger"]
-    assert isinstance(image, Image)
+    assert isinstance(image, ImageContents)
     for place, files in expected.items():
         found = {path for path, node in image.files.items() if node.type == "file" and path.startswith(f"{place}/")}
         assert found == {f"{place}/{name}" for name in files}

@@ -15,7 +15,7 @@ from dagger_aml.fs.tree import ALWAYS_LEFT_OUT, MARKER, is_file, local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph
 from dagger_aml.graph.source import Empty, Text
-from dagger_aml.graph.writes import written
+from dagger_aml.graph.writes import written_paths
 from tests.support.calls import error_of
 from tests.support.projects import make
 from tests.support.users import as_nobody, linux_root, open_to_all
@@ -296,6 +296,6 @@ def test_a_change_after_the_walk_is_seen(tmp_path):
 
 def test_what_a_copy_writes(tmp_path):
     found = local(make(tmp_path, {"a": "1", "d/l": "->../a"}))
-    assert written(Copy(found, "/x")) == (("/x", "dir"), ("/x/a", "file"), ("/x/d", "dir"), ("/x/d/l", "link"))
-    assert written(Copy(found, "/")) == (("/", "dir"), ("/a", "file"), ("/d", "dir"), ("/d/l", "link"))
-    assert written(Copy(Text(b""), "/x/y", "file")) == (("/x/y", "file"),)
+    assert written_paths(Copy(found, "/x")) == (("/x", "dir"), ("/x/a", "file"), ("/x/d", "dir"), ("/x/d/l", "link"))
+    assert written_paths(Copy(found, "/")) == (("/", "dir"), ("/a", "file"), ("/d", "dir"), ("/d/l", "link"))
+    assert written_paths(Copy(Text(b""), "/x/y", "file")) == (("/x/y", "file"),)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml.cli.main import cli
-from dagger_aml.diff import NOISE, Image, ImageError, Noise, compare, read_image
+from dagger_aml.diff import NOISE, ImageContents, ImageError, Noise, compare, read_image
 from dagger_aml.diff.noise import LONGEST
 from dagger_aml.errors import BaseError, DaggerAmlError
 from dagger_aml.plan.keys import ENCODING
@@ -126,18 +126,18 @@ def oci_blobs(layers: list[bytes], config: dict[str, Any]) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> Image:
+def image(tmp_path: Path) -> ImageContents:
     return read_image(docker_archive(tmp_path / "a.tar", [BASE, layer(*TOP_ITEMS)]))
 
 
-def changed(tmp_path: Path, entry: str, **changes: Any) -> Image:
+def changed(tmp_path: Path, entry: str, **changes: Any) -> ImageContents:
     """The image with one entry of its upper layer changed."""
     assert any(item.path == entry for item in TOP_ITEMS)
     items = [replace(item, **changes) if item.path == entry else item for item in TOP_ITEMS]
     return read_image(docker_archive(tmp_path / "b.tar", [BASE, layer(*items)]))
 
 
-def test_an_image_is_read(image: Image) -> None:
+def test_an_image_is_read(image: ImageContents) -> None:
     assert sorted(image.files) == [
         "/etc", "/etc/old", "/usr", "/usr/bin", "/usr/bin/ping", "/var", "/var/app",
         "/var/app/a", "/var/app/b", "/var/app/c", "/var/app/link",
@@ -171,7 +171,7 @@ def test_an_image_is_read(image: Image) -> None:
     ],
 )
 def test_a_changed_entry_is_found(
-    tmp_path: Path, image: Image, path: str, changes: dict[str, Any], subjects: list[str], fields: set[str]
+    tmp_path: Path, image: ImageContents, path: str, changes: dict[str, Any], subjects: list[str], fields: set[str]
 ) -> None:
     report = compare(image, changed(tmp_path, path, **changes))
     assert not report.equal
@@ -179,7 +179,7 @@ def test_a_changed_entry_is_found(
     assert all(each.fields.keys() == fields for each in report.differences)
 
 
-def test_another_type_is_found(tmp_path: Path, image: Image) -> None:
+def test_another_type_is_found(tmp_path: Path, image: ImageContents) -> None:
     (found,) = compare(image, changed(tmp_path, "var/app/link", type=tarfile.REGTYPE, link="")).differences
     assert found.subject == "/var/app/link"
     assert found.fields["type"] == ("link", "file")
@@ -203,20 +203,20 @@ def test_another_type_is_found(tmp_path: Path, image: Image) -> None:
     ],
 )
 def test_a_changed_config_is_found(
-    tmp_path: Path, image: Image, change: dict[str, Any], subject: str, field: str
+    tmp_path: Path, image: ImageContents, change: dict[str, Any], subject: str, field: str
 ) -> None:
     other = docker_archive(tmp_path / "b.tar", [BASE, layer(*TOP_ITEMS)], {**CONFIG, **change})
     (found,) = compare(image, read_image(other)).differences
     assert (found.subject, set(found.fields)) == (subject, {field})
 
 
-def test_order_of_variables_and_an_unset_workdir_do_not_count(tmp_path: Path, image: Image) -> None:
+def test_order_of_variables_and_an_unset_workdir_do_not_count(tmp_path: Path, image: ImageContents) -> None:
     config = {**CONFIG, "Env": CONFIG["Env"][::-1], "WorkingDir": "", "Entrypoint": None, "Volumes": {}}  # type: ignore[index]
     other = read_image(docker_archive(tmp_path / "b.tar", [BASE, layer(*TOP_ITEMS)], config))
     assert compare(image, other).equal
 
 
-def test_one_layer_or_several_empty_ones_are_equal(tmp_path: Path, image: Image) -> None:
+def test_one_layer_or_several_empty_ones_are_equal(tmp_path: Path, image: ImageContents) -> None:
     merged = layer(
         folder("etc"),
         folder("usr"),
@@ -234,7 +234,7 @@ def test_one_layer_or_several_empty_ones_are_equal(tmp_path: Path, image: Image)
     assert compare(image, four).equal
 
 
-def test_docker_and_oci_forms_are_equal(tmp_path: Path, image: Image) -> None:
+def test_docker_and_oci_forms_are_equal(tmp_path: Path, image: ImageContents) -> None:
     blobs = oci_blobs([BASE, layer(*TOP_ITEMS)], CONFIG)
     (tmp_path / "oci.tar").write_bytes(layer(*(Item(name, data) for name, data in blobs.items())))
     for name, data in blobs.items():
@@ -285,7 +285,7 @@ def test_names_that_are_not_text_are_compared(tmp_path: Path) -> None:
     assert found.subject == "/\\udcff\\nx".replace("udcff", "xff")
 
 
-def test_noise_is_absorbed_for_its_builders_only(tmp_path: Path, image: Image) -> None:
+def test_noise_is_absorbed_for_its_builders_only(tmp_path: Path, image: ImageContents) -> None:
     config = {**CONFIG, "Labels": {"made.by": "hand", "io.buildah.version": "1.28.2"}}
     other = read_image(docker_archive(tmp_path / "b.tar", [BASE, layer(*TOP_ITEMS)], config))
     absorbed = compare(image, other, builders=["dagger", "buildah"])
@@ -295,7 +295,7 @@ def test_noise_is_absorbed_for_its_builders_only(tmp_path: Path, image: Image) -
     assert not compare(image, other, builders=["dagger", "docker"]).equal
 
 
-def test_noise_allows_no_more_than_it_says(tmp_path: Path, image: Image) -> None:
+def test_noise_allows_no_more_than_it_says(tmp_path: Path, image: ImageContents) -> None:
     def entry(may: Any) -> Noise:
         return Noise("/var/app/b", may, frozenset({"x"}), "a test")
 
@@ -399,7 +399,7 @@ def labelled(
     history: tuple[str, ...],
     base: bytes = BASE,
     ops: tuple[OpKey, ...] = STEPS,
-) -> Image:
+) -> ImageContents:
     """An image that tells of its steps, with its builder's history."""
     config = {**CONFIG, "Labels": {PLAN_LABEL: write_label(ops, ENCODING)}}
     whole = json.loads(document([base, *layers], config))

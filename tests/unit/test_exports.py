@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from dagger_aml import Graph, Options, Project, Result, UsageError, build, load_project
 from dagger_aml.backends.base import Capabilities
 from dagger_aml.backends.builders import kind_of
-from dagger_aml.backends.outputs import STDOUT, Export, as_export, check_file, parse_export, written
+from dagger_aml.backends.outputs import STDOUT, Export, as_export, check_file, output_tar, parse_export
 from dagger_aml.backends.result import Written
 from dagger_aml.base.facts import BaseFacts
 from dagger_aml.building.metadata import metadata
@@ -389,15 +389,15 @@ def test_a_layout_loses_what_makes_it_a_tar_of_docker(tmp_path: Path) -> None:
 def test_a_layout_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     saved = _saved(tmp_path / "saved", b"one", architecture="amd64")
     dest = tmp_path / "layout"
-    with pytest.raises(RuntimeError), written(Export(dest, "oci", folder=True)) as tar:
+    with pytest.raises(RuntimeError), output_tar(Export(dest, "oci", folder=True)) as tar:
         write_layout([saved], tar, [])
         raise RuntimeError
-    with pytest.raises(tarfile.ReadError), written(Export(dest, "oci", folder=True)) as tar:
+    with pytest.raises(tarfile.ReadError), output_tar(Export(dest, "oci", folder=True)) as tar:
         write_layout([_saved(saved, b"one" * 9999, architecture="amd64")], tar, [])
         tar.write_bytes(tar.read_bytes()[:9999])
     assert {path.name for path in tmp_path.iterdir()} == {"saved"}
     dest.mkdir()
-    with written(Export(dest, "oci", folder=True)) as tar:
+    with output_tar(Export(dest, "oci", folder=True)) as tar:
         write_layout([saved], tar, ["x:1"])
         expected = _read(tar)
     assert {path.name for path in tmp_path.iterdir()} == {"saved", "layout"}

@@ -15,7 +15,7 @@ from dagger_aml.graph.base import Need
 from dagger_aml.graph.checks import parse_reference
 from dagger_aml.graph.graph import Root
 from dagger_aml.graph.source import Entry
-from dagger_aml.graph.stages import Op, map_stages, stages, walk
+from dagger_aml.graph.stages import StagedOp, map_stages, stages, walk
 
 from .strings import HOSTILE, commands, paths, values
 
@@ -404,12 +404,12 @@ def test_one_walk_sees_the_ops_of_stages_and_of_their_stages():
     outer = Graph(From("b:1")).add(Copy(Built(inner, "/x"), "/y"), Run(["/outer"]))
     graph = Graph(From("c:1")).add(Run(["/first"]), Copy(Built(outer, "/y"), "/z"), Run(["/last"]))
     assert list(walk(graph.layers)) == [
-        Op(graph.layers[0]),
-        Op(graph.layers[1]),
-        Op(outer.layers[0], outer, 1),
-        Op(inner.layers[0], inner, 2),
-        Op(outer.layers[1], outer, 1),
-        Op(graph.layers[2]),
+        StagedOp(graph.layers[0]),
+        StagedOp(graph.layers[1]),
+        StagedOp(outer.layers[0], outer, 1),
+        StagedOp(inner.layers[0], inner, 2),
+        StagedOp(outer.layers[1], outer, 1),
+        StagedOp(graph.layers[2]),
     ]
     assert list(stages(graph.layers)) == [outer, inner]
 

@@ -22,7 +22,7 @@ from ...oci.registry import manifest_layers
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
 from ..conversation import Conversation, News
-from ..outputs import Export, as_export, written
+from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
 from ..transfers import growing
 from .errors import meaning, translated
@@ -86,7 +86,7 @@ class DaggerImage:
 
     async def _written(self, output: Export, references: Sequence[str]) -> Result:
         media = dagger.ImageMediaTypes.DOCKER if output.type == "docker" else dagger.ImageMediaTypes.OCI
-        with written(output) as new:
+        with output_tar(output) as new:
             async with (
                 translated(f"export {output.path}"),
                 growing(new, str(output.path), self.on_event),

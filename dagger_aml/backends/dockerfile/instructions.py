@@ -13,7 +13,7 @@ from itertools import groupby
 
 from attrs import evolve, field, frozen
 
-from ...graph.graph import Built, Copy, Graph, Layer, Run
+from ...graph.graph import Built, Copy, Graph, LayerOp, Run
 from ...graph.mount import Mount
 from ...plan.keys import labels
 from ...plan.model import Plan
@@ -98,7 +98,7 @@ class _Walk:
     def add(self, made: Iterable[Instruction], op: str = "", number: int = 0, stage: str = "") -> None:
         self.found += [evolve(each, op=op, number=number, stage=stage) for each in made]
 
-    def stages(self, layers: tuple[Layer, ...]) -> None:
+    def stages(self, layers: tuple[LayerOp, ...]) -> None:
         """Every stage once, after those that it needs itself."""
         for layer in layers:
             if isinstance(layer, Run) or not isinstance(layer.source, Built):
@@ -116,7 +116,7 @@ class _Walk:
     def stage_of(self, graph: Graph) -> str | None:
         return next((name for known, name in self.built if known == graph), None)
 
-    def layers(self, layers: tuple[Layer, ...], state: _State, stage: str = "") -> _State:
+    def layers(self, layers: tuple[LayerOp, ...], state: _State, stage: str = "") -> _State:
         """Add the ops; returns the state after them."""
         for number, layer in enumerate(layers, 1):
             if isinstance(layer, Run):

@@ -9,7 +9,7 @@ from itertools import groupby
 from ...errors import GraphError, UsageError
 from ...fs.stamps import unchanged
 from ...graph.base import Given
-from ...graph.graph import Built, Graph, Layer, Run
+from ...graph.graph import Built, Graph, LayerOp, Run
 from ...graph.mount import Mount
 from ...graph.stages import bases
 from ...plan.model import Plan
@@ -92,7 +92,7 @@ def _check_base(plan: Plan) -> None:
             )
 
 
-def _mounts(layers: tuple[Layer, ...]) -> dict[Mount, str]:
+def _mounts(layers: tuple[LayerOp, ...]) -> dict[Mount, str]:
     """The mounts of all commands, those of stages included, each with the first step that sees it."""
     found: dict[Mount, str] = {}
     for layer in layers:

@@ -16,7 +16,7 @@ from ...oci.messages import Peer
 from ...oci.registry import manifest_layers
 from ...policy import DEFAULT, Policy
 from ..conversation import Conversation, News
-from ..outputs import Export, as_export, written
+from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
 from ..transfers import growing
 from .program import ContainerCli, ProgramFailed, failed, meaning, telling
@@ -67,7 +67,7 @@ class LocalImage:
         """
         output = as_export(output)
         self.on_event(Message(f"writing {output.path}"))
-        with written(output) as new:
+        with output_tar(output) as new:
             if output.type == "oci":
                 with temporary_directory() as work:
                     saved = [work / str(number) for number in range(len(self.ids))]

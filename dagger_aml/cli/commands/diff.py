@@ -27,8 +27,8 @@ from ..options.project import project_options
 from ..progress import Progress
 
 if TYPE_CHECKING:
-    from ...diff import Image, Report
-    from ...oci.layer import Layer
+    from ...diff import ImageContents, Report
+    from ...oci.layer import LayerContents
 
 
 _SHOWN = 25
@@ -116,7 +116,9 @@ class _Side:
     def __str__(self) -> str:
         return f"{self.text} by {self.builder}" if self.builder else self.text
 
-    async def read(self, work: Path, known: dict[str, Layer], progress: Progress, engine: str | None) -> Image:
+    async def read(
+        self, work: Path, known: dict[str, LayerContents], progress: Progress, engine: str | None
+    ) -> ImageContents:
         """Read it, built or brought here first.
 
         :param work: an empty folder.
@@ -182,10 +184,10 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
     return _Side(text, name if name and kind_of(name).capabilities.own_store else None, platform)
 
 
-async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[Image]:
+async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[ImageContents]:
     from ...fs.temporary import temporary_directory
 
-    known: dict[str, Layer] = {}
+    known: dict[str, LayerContents] = {}
     images = []
     for side in sides:
         with temporary_directory() as work:
@@ -194,7 +196,7 @@ async def _read_both(sides: list[_Side], progress: Progress, engine: str | None)
     return images
 
 
-def _compared(one: Image, two: Image, sides: list[_Side]) -> Report:
+def _compared(one: ImageContents, two: ImageContents, sides: list[_Side]) -> Report:
     """The report. The noise of all builders is allowed for, unless both are known."""
     from ...diff import compare
 
