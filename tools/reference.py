@@ -205,8 +205,8 @@ def errors_page() -> str:
         "# Reference: errors\n",
         _MADE,
         "The command line prints one message and ends with the error's exit code; the library raises the error. Each "
-        "has `what`, `where` and `do`: what happened, the file and line, flag or step, and what to do about it. What "
-        "the other exit codes mean stands in [cli](cli.md#exit-codes).\n",
+        "has `message`, `location` and `hint`: what happened, the file and line, flag or step, and what to do about "
+        "it. What the other exit codes mean stands in [cli](cli.md#exit-codes).\n",
         "| error | a kind of | exit code | when |\n|---|---|---|---|",
     ]
     for each in error_types():

@@ -17,7 +17,7 @@ from ..plan.model import Plan
 from ..policy import DEFAULT, Policy
 from .outputs import Export
 from .result import Result
-from .runtime import Output, Start, Started
+from .runtime import ImageOutput, Start, Started
 
 if TYPE_CHECKING:
     import dagger
@@ -190,7 +190,7 @@ class Runtime(Protocol):
         ...
 
     def serve(
-        self, what: Image | dagger.Container | str | Path, start: Start, output: Output
+        self, what: Image | dagger.Container | str | Path, start: Start, output: ImageOutput
     ) -> AbstractAsyncContextManager[Started]:
         """Run an image's own command, as its own user, and stop and remove it afterwards.
 

@@ -56,7 +56,7 @@ class Start:
     debugged: Callable[[Sequence[str]], Sequence[str]] = field(default=tuple, repr=False)
 
 
-class Output(Protocol):
+class ImageOutput(Protocol):
     """What takes what a started image prints."""
 
     ended: anyio.Event

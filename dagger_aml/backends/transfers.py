@@ -54,7 +54,7 @@ async def growing(file: Path, name: str, on_event: OnEvent) -> AsyncIterator[Non
 
 
 @define
-class Reading:
+class ReadPosition:
     """How far a process has read the files at a path, by its open files' positions; on Linux alone.
 
     Files that are read between two looks are missed, so what is told is what has been sent at least.

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from dagger_aml.backends.dagger import spans as spans_module
 from dagger_aml.backends.dagger.spans import Spans, Work, received
 from dagger_aml.backends.dagger.timeline import Timeline, pushing
-from dagger_aml.backends.transfers import Reading, growing
+from dagger_aml.backends.transfers import ReadPosition, growing
 from dagger_aml.events import Event, Message, OpDone, OpStarted, Transferred
 from dagger_aml.policy import Policy
 
@@ -266,7 +266,7 @@ async def test_a_file_is_told_as_it_grows(tmp_path: Path):
 def test_what_a_process_has_read_of_a_folder_is_told(tmp_path: Path):
     for name, size in (("a", 50_000), ("b", 70_000)):
         (tmp_path / name).write_bytes(b"x" * size)
-    reading = Reading(os.getpid(), str(tmp_path), "model", 120_000)
+    reading = ReadPosition(os.getpid(), str(tmp_path), "model", 120_000)
     assert reading.look() is None
     with (tmp_path / "a").open("rb", buffering=0) as file:
         file.read(20_000)
@@ -277,4 +277,4 @@ def test_what_a_process_has_read_of_a_folder_is_told(tmp_path: Path):
     with (tmp_path / "b").open("rb", buffering=0) as file, (tmp_path.parent / "other").open("wb"):
         file.read(10_000)
         assert reading.look() == Transferred("sent", "model", 60_000, 120_000)
-    assert Reading(2**22 + 1, str(tmp_path), "model", 1).look() is None, "a process that is gone"
+    assert ReadPosition(2**22 + 1, str(tmp_path), "model", 1).look() is None, "a process that is gone"

@@ -38,7 +38,7 @@ from ...policy import DEFAULT, Policy
 from ..base import Capabilities, Image, Runtime, own_image
 from ..conversation import Conversation, News
 from ..secret_files import SecretFiles, secret_files
-from ..transfers import Reading
+from ..transfers import ReadPosition
 from .capabilities import CAPABILITIES
 from .copies import exact_pattern
 from .errors import engine_gone, meaning, translated
@@ -260,7 +260,7 @@ class Engine:
         """What tells how far a step's files have been sent to the engine."""
         if self.sender is None or isinstance(layer, Run) or not isinstance(layer.source, Local):
             return lambda: None
-        return Reading(self.sender, layer.source.path, layer.name, layer.source.size).look
+        return ReadPosition(self.sender, layer.source.path, layer.name, layer.source.size).look
 
     def _executed(self, container: dagger.Container, run: Run, files: SecretFiles) -> dagger.Container:
         """A command, with the files and proxies that it alone sees. The engine remembers it by the files' names."""

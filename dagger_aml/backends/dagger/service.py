@@ -26,7 +26,7 @@ from ...oci.messages import Peer
 from ...policy import DEFAULT, Policy
 from ...tasks import background_task
 from ..base import Image, own_image
-from ..runtime import Output, Start, Started, port_taken
+from ..runtime import ImageOutput, Start, Started, port_taken
 from .errors import translated
 from .image import DaggerImage
 
@@ -128,7 +128,7 @@ class Services:
 
     @asynccontextmanager
     async def serve(
-        self, what: Image | dagger.Container | str | Path, start: Start, output: Output
+        self, what: Image | dagger.Container | str | Path, start: Start, output: ImageOutput
     ) -> AsyncIterator[Started]:
         """Run an image's own command, as its own user, and stop it afterwards.
 
@@ -225,7 +225,7 @@ class _Watcher:
         self,
         client: httpx.AsyncClient,
         secret: str,
-        output: Output,
+        output: ImageOutput,
         gone: Callable[[str], Awaitable[EngineGone | None]],
         policy: Policy,
     ) -> None:

@@ -20,7 +20,7 @@ from ...policy import DEFAULT
 from ...process import CompletedProcess, run
 from ...tasks import background_task
 from ..base import Image, own_image
-from ..runtime import Output, Published, Start, Started, port_taken
+from ..runtime import ImageOutput, Published, Start, Started, port_taken
 from .image import LocalImage
 from .program import ContainerCli, failed, refused
 
@@ -52,7 +52,7 @@ class Containers:
 
     @asynccontextmanager
     async def serve(
-        self, what: Image | dagger.Container | str | Path, start: Start, output: Output
+        self, what: Image | dagger.Container | str | Path, start: Start, output: ImageOutput
     ) -> AsyncIterator[Started]:
         """Run an image's own command, as its own user, and remove the container afterwards."""
         async with self._stored(what, start) as image:
@@ -204,7 +204,7 @@ async def _uid(runtime: str, name: str) -> int | None:
     return int(done.out) if not done.code and done.out.strip().isdigit() else None
 
 
-async def _follow(runtime: str, name: str, log: Output) -> None:
+async def _follow(runtime: str, name: str, log: ImageOutput) -> None:
     """Hand on what a container prints until it ends."""
     only_new: tuple[str, ...] = ()
     while True:
