@@ -129,7 +129,7 @@ def left_out(project: Project, graph: Graph) -> Iterator[str]:
     """What an image has, or its build takes, and this machine's environment has not: a sentence each."""
     if project.apt:
         yield f"apt packages are not installed without a container: {' '.join(project.apt)}"
-    steps = [str(layer.step or layer.argv[0]) for layer in graph.layers if isinstance(layer, Run)]
+    steps = [str(layer.name or layer.argv[0]) for layer in graph.layers if isinstance(layer, Run)]
     if steps and project.recipe not in recipe_names():
         yield f"commands of the recipe {project.recipe} do not run without a container: {', '.join(steps)}"
     unused = [secret.id for secret in graph.access.secrets if secret.id not in _OF_PACKAGES]

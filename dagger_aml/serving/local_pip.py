@@ -96,7 +96,7 @@ class LocalPip:
         if done.code:
             output = "\n".join(lines)
             hint = self.files.proxy_advice(output) or hint
-            raise BuildError(failed, step="--local", command=tuple(argv), output=output, hint=hint)
+            raise BuildError(failed, location="--local", command=tuple(argv), output=output, hint=hint)
 
     async def tell_own_settings(self) -> None:
         """Tell which settings of this machine decide where pip looks, if the project says nothing of that."""

@@ -334,7 +334,7 @@ from dagger_aml.steps import base, code, run
 async def recipe(graph, project):
     graph = await base(graph, project.base)
     mounts = (secret_mount(graph.access, "mine"),)
-    graph = await run(graph, ["/bin/sh", "-c", "true"], step="compile the tokenizer", mounts=mounts)
+    graph = await run(graph, ["/bin/sh", "-c", "true"], name="compile the tokenizer", mounts=mounts)
     return await code(graph, project.code, script=project.entry_script)
 """
 
