@@ -9,60 +9,94 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .backends.base import Builder, Image
-    from .backends.dagger.connect import Engine, connect
-    from .backends.dockerfile.context import Dockerfile
-    from .backends.local.find import local_builder
-    from .backends.outputs import Export
-    from .backends.result import Result, Written
-    from .backends.runtime import Published
-    from .base.facts import BaseFacts
-    from .building.build import build, container, image
-    from .building.plans import dockerfile, make_plan, probe
+    # `as`: the form in which type checkers take an imported name for a public one.
+    from .backends.base import Builder as Builder
+    from .backends.base import Image as Image
+    from .backends.dagger.builder import Engine as Engine
+    from .backends.dagger.connect import connect as connect
+    from .backends.dockerfile.context import Dockerfile as Dockerfile
+    from .backends.local.find import local_builder as local_builder
+    from .backends.outputs import Export as Export
+    from .backends.result import Result as Result
+    from .backends.result import Written as Written
+    from .backends.runtime import Published as Published
+    from .base.facts import BaseFacts as BaseFacts
+    from .building.build import build as build
+    from .building.build import container as container
+    from .building.build import image as image
+    from .building.plans import dockerfile as dockerfile
+    from .building.plans import make_plan as make_plan
+    from .building.plans import probe as probe
     from .errors import (
-        BaseError,
-        BuildError,
-        DaggerAmlError,
-        EngineGone,
-        EngineNotFound,
-        GraphError,
-        ProjectError,
-        RegistryDenied,
-        TransientError,
-        UsageError,
+        BaseError as BaseError,
     )
-    from .graph.access import Access
-    from .graph.base import From
-    from .graph.config import Config
-    from .graph.graph import Built, Copy, Graph, Run
-    from .graph.mount import Mount, Secret
-    from .graph.source import Empty, Local, Text
-    from .graph.values import FromBase
-    from .network.mounts import secret_mount
-    from .oci.model import Layer
-    from .plan.keys import runtime_key
-    from .plan.model import Plan
-    from .policy import Policy
-    from .project.load import load_project
-    from .project.model import Project
-    from .project.recipe import lay_out, lay_out_each, load_recipe
-    from .project.settings import Options
-    from .serving.endpoint import Endpoint
-    from .serving.failure import ScoreFailed, ServeError, StartFailed
-    from .serving.http import Scored
-    from .serving.serve import serve
-    from .serving.smoke import Smoke
-    from .steps.model import Model
+    from .errors import (
+        BuildError as BuildError,
+    )
+    from .errors import (
+        DaggerAmlError as DaggerAmlError,
+    )
+    from .errors import (
+        EngineGone as EngineGone,
+    )
+    from .errors import (
+        EngineNotFound as EngineNotFound,
+    )
+    from .errors import (
+        GraphError as GraphError,
+    )
+    from .errors import (
+        ProjectError as ProjectError,
+    )
+    from .errors import (
+        RegistryDenied as RegistryDenied,
+    )
+    from .errors import (
+        TransientError as TransientError,
+    )
+    from .errors import (
+        UsageError as UsageError,
+    )
+    from .graph.access import Access as Access
+    from .graph.base import From as From
+    from .graph.config import Config as Config
+    from .graph.graph import Built as Built
+    from .graph.graph import Copy as Copy
+    from .graph.graph import Graph as Graph
+    from .graph.graph import Run as Run
+    from .graph.mount import Mount as Mount
+    from .graph.mount import Secret as Secret
+    from .graph.source import Empty as Empty
+    from .graph.source import Local as Local
+    from .graph.source import Text as Text
+    from .graph.values import FromBase as FromBase
+    from .network.mounts import secret_mount as secret_mount
+    from .oci.model import Layer as Layer
+    from .plan.keys import runtime_key as runtime_key
+    from .plan.model import Plan as Plan
+    from .policy import Policy as Policy
+    from .project.load import load_project as load_project
+    from .project.model import Project as Project
+    from .project.recipe import lay_out as lay_out
+    from .project.recipe import lay_out_each as lay_out_each
+    from .project.recipe import load_recipe as load_recipe
+    from .project.settings import Options as Options
+    from .serving.endpoint import Endpoint as Endpoint
+    from .serving.failure import ScoreFailed as ScoreFailed
+    from .serving.failure import ServeError as ServeError
+    from .serving.failure import StartFailed as StartFailed
+    from .serving.http import Scored as Scored
+    from .serving.serve import serve as serve
+    from .serving.smoke import Smoke as Smoke
+    from .steps.model import Model as Model
 
 _WHERE = {
     "backends.base": (
         "Builder",
         "Image",
     ),
-    "backends.dagger.connect": (
-        "Engine",
-        "connect",
-    ),
+    "backends.dagger.builder": ("Engine",),
+    "backends.dagger.connect": ("connect",),
     "backends.dockerfile.context": ("Dockerfile",),
     "backends.local.find": ("local_builder",),
     "backends.outputs": ("Export",),

@@ -18,6 +18,11 @@ def human_size(number: int) -> str:
     return f"{amount:.1f} GB"
 
 
+def texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Texts as a tuple; one alone is one, not its letters."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
 def redact_url(value: str) -> str:
     """A value without the user and password of its URL, whatever characters these hold."""
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value)

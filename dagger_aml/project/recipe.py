@@ -6,9 +6,11 @@ import difflib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from attrs import evolve
 
@@ -18,8 +20,9 @@ from ..graph.graph import Built, Graph, Run
 from .file import looks_like_path
 from .model import Project
 from .network import check_used
+from .recipe_error import not_awaited, recipe_error
 
-Recipe = Callable[[Graph, Project], Awaitable[Graph]]
+Recipe = Callable[[Graph, Project], Coroutine[Any, Any, Graph]]
 
 
 GROUP = "dagger_aml.recipes"
@@ -81,16 +84,31 @@ async def lay_out(project: Project) -> Graph:
     :raises UsageError: no such recipe, or what it returned is no graph.
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
-    begun = Graph(access=project.access)
-    graph = await load_recipe(project.recipe, root=project.root)(begun, project)
-    if not isinstance(graph, Graph):
-        raise UsageError("the recipe did not return a Graph", location=project.recipe)
+    graph = await _called(load_recipe(project.recipe, root=project.root), project)
     for warning in (*project.warnings, *check_used(project.access, _secrets(graph))):
         graph = graph.warn(warning)
     if not graph.layers:
         found = "code/, score.py, model/, requirements.txt or apt.txt"
         graph = graph.warn(f"{project.root} has no {found}: the image will be the base image with other labels")
     return graph
+
+
+async def _called(recipe: Recipe, project: Project) -> Graph:
+    """What a recipe returned; an error in it that is not ours says where in its file."""
+    try:
+        graph = await recipe(Graph(access=project.access), project)
+    except DaggerAmlError:
+        raise
+    except Exception as error:
+        code: CodeType | None = getattr(inspect.unwrap(recipe), "__code__", None)
+        if code is None or Path(code.co_filename).is_relative_to(recipe_folder()):
+            raise  # a fault of ours: all of the traceback is wanted
+        raise recipe_error(error, project.recipe, code) from error
+    if isinstance(graph, Graph):
+        return graph
+    raise not_awaited(graph, project.recipe) or UsageError(
+        "the recipe did not return a Graph", location=project.recipe
+    )
 
 
 async def lay_out_each(project: Project) -> tuple[Graph, ...]:

@@ -10,6 +10,7 @@ from ..base import catalog
 from ..graph.base import DEFAULT_PLATFORM
 from ..steps.installer import Installer
 from ..steps.packages import Via
+from ..text import texts
 from .setting import Setting, setting, settings_of
 
 
@@ -89,12 +90,12 @@ class Options:
     )
     pip: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(repeatable=True, help="An additional package to install with pip.", metavar="PKG"),
     )
     apt: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(
             key=("apt",),
             type=str | tuple[str, ...] | None,
@@ -109,7 +110,7 @@ class Options:
     )
     env: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(
             key=("env",),
             type=dict[str, str],
@@ -122,7 +123,7 @@ class Options:
     )
     label: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(
             key=("labels",),
             type=dict[str, str],
@@ -158,7 +159,7 @@ class Options:
     )
     extra_index_url: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(
             key=("pip", "extra-index-urls"),
             type=tuple[str, ...],
@@ -172,7 +173,7 @@ class Options:
     )
     find_links: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(
             key=("pip", "find-links"),
             type=tuple[str, ...],
@@ -244,7 +245,7 @@ class Options:
     )
     secret: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         repr=False,
         metadata=setting(
             key=("secrets",),

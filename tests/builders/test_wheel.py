@@ -89,3 +89,84 @@ def test_it_builds(installed: Path, bases: dict[str, str], need: Need, tmp_path:
     words = ["dagger-aml", "build", "diabetes", "--base", bases["classic"], "--with", "buildah", "-o", "out.tar"]
     done = run(installed, *words, cwd=tmp_path)
     assert done.returncode == 0 and (tmp_path / "out.tar").stat().st_size > 1_000_000, done.stderr
+
+
+DOWNSTREAM = '''
+"""What a program that embeds dagger-aml writes, with its own types."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagger_aml
+from dagger_aml import BuildError, Graph, Options, Plan, Project, Result, StartFailed, Written, sync
+from dagger_aml.events import Event
+from dagger_aml.steps import base, code, env
+
+
+async def recipe(graph: Graph, project: Project) -> Graph:
+    graph = await base(graph, project.base)
+    if project.code:
+        graph = await code(graph, project.code, script=project.entry_script)
+    graph = graph.warn("built by the team's own recipe")
+    return await env(graph, {**project.env, "TEAM": "forecasting"})
+
+
+def options(variables: Sequence[str]) -> Options:
+    return Options(base="minimal-py312-inference", env=variables, apt=["libgomp1"], pip="six==1.17.0")
+
+
+def planned(folder: Path) -> Plan:
+    project = dagger_aml.load_project(folder, options(("A=b",)))
+    return dagger_aml.make_plan(sync.lay_out(project))
+
+
+async def built(folder: Path, events: list[Event]) -> Result:
+    graph = await dagger_aml.lay_out(dagger_aml.load_project(folder))
+    async with dagger_aml.connect(on_event=events.append) as engine:
+        try:
+            return await dagger_aml.build(graph, engine, tags=["model:1"], output="model.tar")
+        except (BuildError, StartFailed) as error:
+            print(error.message, error.location, error.hint)
+            raise
+
+
+def files(result: Result) -> list[Written]:
+    return list(result.outputs)
+'''
+
+
+def _checks(program: Path, *words: str, cwd: Path) -> str:
+    done = subprocess.run([str(program), *words], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_mypy_accepts_a_program_that_embeds_it(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "downstream.py").write_text(DOWNSTREAM)
+    words = ["-m", "mypy", "--strict", "--python-executable", str(installed / "python"), "downstream.py"]
+    assert not _checks(Path(sys.executable), *words, cwd=tmp_path)
+    # What is wrong is seen, so the names are no `Any`.
+    (tmp_path / "downstream.py").write_text(DOWNSTREAM.replace("env=variables, apt", "env=7, apt"))
+    assert 'Argument "env" to "Options" has incompatible type "int"' in _checks(
+        Path(sys.executable), *words, cwd=tmp_path
+    )
+
+
+def test_pyright_accepts_a_program_that_embeds_it(
+    installed: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> None:
+    """By basedpyright, which is pyright with its Node in a wheel: 300 MB to install."""
+    if request.config.getoption("depth") != "nightly":
+        pytest.skip("only with --depth nightly")
+    checker = tmp_path_factory.mktemp("pyright")
+    venv.create(checker, with_pip=True)
+    pip = [str(checker / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    got = subprocess.run([*pip, "basedpyright==1.40.2"], capture_output=True, text=True, timeout=300)
+    if got.returncode and "No matching distribution" in got.stderr:
+        pytest.skip("the index has no basedpyright")
+    assert got.returncode == 0, got.stderr
+    (tmp_path / "pyproject.toml").write_text('[tool.basedpyright]\ntypeCheckingMode = "strict"\n')
+    (tmp_path / "downstream.py").write_text(DOWNSTREAM)
+    words = ["--pythonpath", str(installed / "python"), "downstream.py"]
+    assert not _checks(checker / "bin" / "basedpyright", *words, cwd=tmp_path)
+    (tmp_path / "downstream.py").write_text(DOWNSTREAM.replace("env=variables, apt", "env=7, apt"))
+    assert 'parameter "env"' in _checks(checker / "bin" / "basedpyright", *words, cwd=tmp_path)

@@ -25,6 +25,7 @@ from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.recipe import recipe_names
 from dagger_aml.project.setting import Setting
 from dagger_aml.project.tables import KEYS
+from dagger_aml.serving import failure
 from tests.support.markdown import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
 from tests.support.projects import make
 from tools import reference
@@ -263,8 +264,8 @@ def test_the_noise_is_the_real_one() -> None:
 
 def test_the_errors_are_the_real_ones() -> None:
     rows = {code_spans(row["error"])[0]: int(row["exit code"]) for row in table(DOCS / "python.md", "Errors")}
-    real = {name: each.exit_code for name, each in vars(errors).items() if hasattr(each, "exit_code")}
-    assert rows == real
+    known = {**vars(errors), **vars(failure)}
+    assert rows == {name: each.exit_code for name, each in known.items() if hasattr(each, "exit_code")}
 
 
 def test_the_catalog_is_the_real_one() -> None:

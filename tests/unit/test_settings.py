@@ -380,3 +380,9 @@ def test_a_builder_that_serves_nothing_is_told_with_its_origin(cli, tmp_path):
     root = make(tmp_path, {"code/score.py": SCORE, FILE_NAME: "[build]\nwith = 'buildah'\n"})
     code, _, err = cli("run", root)
     assert code == 2 and f"{FILE_NAME}:2: 'buildah' is not one of" in err
+
+
+@pytest.mark.parametrize("name", ["pip", "apt", "env", "label", "extra_index_url", "find_links", "secret"])
+def test_one_text_is_one_value_and_not_its_letters(name):
+    assert getattr(Options(**{name: "idna"}), name) == ("idna",)
+    assert getattr(Options(**{name: ["a", "b"]}), name) == ("a", "b")

@@ -337,7 +337,8 @@ async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
     program started meanwhile, would take it for its own; and they set OpenTelemetry up for the whole process.
     """
     import dagger
-    from dagger.client._session import ConnectConfig, ConnectParams, SingleConnection
+    from dagger.client._config import ConnectConfig
+    from dagger.client._session import ConnectParams, SingleConnection
 
     params = ConnectParams(port=int(session.port), session_token=session.token)
     connection = SingleConnection(params, ConnectConfig(retry=None))
