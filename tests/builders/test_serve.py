@@ -35,6 +35,7 @@ from dagger_aml.oci.registry import resolve_digest
 from dagger_aml.serving.smoke import default_smoke
 from tests.support.builders import need_programs
 from tests.support.cli import argv
+from tests.support.depth import depth_of
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -203,7 +204,9 @@ async def test_a_tar_and_a_reference(engine: Engine, bases: dict[str, str], tmp_
 
 
 @pytest.mark.engine
-async def test_connections_that_are_being_made_do_not_hold_the_end_up(engine: Engine, bases: dict[str, str]) -> None:
+async def test_connections_that_are_being_made_do_not_hold_the_end_up(
+    engine: Engine, bases: dict[str, str], request: pytest.FixtureRequest
+) -> None:
     """Nor do they keep the service alive: a tunnel that is stopped while it makes one waits for that one's end."""
     graph = await laid_out(EXAMPLE, bases["curated"], "preinstalled", "pythonpath")
 
@@ -214,7 +217,7 @@ async def test_connections_that_are_being_made_do_not_hold_the_end_up(engine: En
                     await kept.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
                     await anyio.sleep(0.001)
 
-    for _ in range(6):
+    for _ in range(depth_of(request.config).moments):
         async with anyio.create_task_group() as tasks:
             async with serve(graph, engine, offline=True) as endpoint:
                 port = int(endpoint.url.rpartition(":")[2])
@@ -285,13 +288,13 @@ async def test_writing_beside_the_code_is_allowed(engine: Engine, bases: dict[st
 
 @pytest.mark.engine
 async def test_a_slow_init_is_waited_for_or_named(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
-    root = write(tmp_path, "import time\ndef init():\n    time.sleep(20)\n" + PLAIN_RUN)
+    root = write(tmp_path, "import time\ndef init():\n    time.sleep(9)\n" + PLAIN_RUN)
     graph = await laid_out(root, bases["classic"])
-    with pytest.raises(StartFailed, match=r"init\(\) still runs after 6 s"):
-        async with serve(graph, engine, ready_timeout=6):
+    with pytest.raises(StartFailed, match=r"init\(\) still runs after 4 s"):
+        async with serve(graph, engine, ready_timeout=4):
             pass
     async with serve(graph, engine) as endpoint:
-        assert endpoint.ready_seconds > 20
+        assert endpoint.ready_seconds > 9
         assert (await endpoint.score({})).status == 200
 
 

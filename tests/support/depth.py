@@ -16,6 +16,8 @@ class Depth:
         into images.
     :param moments: at which a build is stopped.
     :param every_example: each example by each recipe, on each base and builder, rather than a covering few.
+    :param every_builder: the same by builders that share what is tried, rather than by one of them.
+    :param every_block: all blocks of the docs' pages, not only the first of a kind (``builder nightly``).
     :param files: in the tree of many files.
     """
 
@@ -24,12 +26,32 @@ class Depth:
     strings: int
     moments: int
     every_example: bool
+    every_builder: bool
+    every_block: bool
     files: int
 
 
 DEPTHS = {
-    "ci": Depth(graphs=6, same_graphs=True, strings=200, moments=3, every_example=False, files=0),
-    "nightly": Depth(graphs=500, same_graphs=False, strings=10_000, moments=10, every_example=True, files=20_000),
+    "ci": Depth(
+        graphs=6,
+        same_graphs=True,
+        strings=200,
+        moments=3,
+        every_example=False,
+        every_builder=False,
+        every_block=False,
+        files=0,
+    ),
+    "nightly": Depth(
+        graphs=500,
+        same_graphs=False,
+        strings=10_000,
+        moments=10,
+        every_example=True,
+        every_builder=True,
+        every_block=True,
+        files=20_000,
+    ),
 }
 
 

@@ -11,6 +11,7 @@ The words after a block's language say what is done with it:
 | `python run`, `python builder` | the first executed | both executed |
 | `toml`, `toml pyproject` | read as a project file | - |
 | `dockerfile from ARGS` | its lines stand, in order, in what `dagger-aml dockerfile ARGS` prints | - |
+| any `builder nightly` | as without | only with `--depth nightly`: another block of a page shows the same kind |
 | any `file NAME` | written to NAME, where later blocks of the page find it | likewise |
 
 The blocks of a page are run in order in one new folder, which holds a copy of `examples/`. A command must end with
