@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from ..artifacts.pickle import Pickled
 from ..pysource.imports import STANDARD, Code, Import
-from ..requirements.import_names import PYPI
+from ..requirements.import_names import packages_of
 from ..version import __version__
 from .installed import Installed, Package
 
@@ -38,7 +38,7 @@ class Requirement:
     @property
     def package(self) -> str:
         """The package's name on PyPI, where that is known; else what is imported."""
-        return self.name if self.text else re.split("[<>=]", PYPI.get(self.name, self.name))[0]
+        return self.name if self.text else re.split("[<>=]", (*packages_of(self.name), self.name)[0])[0]
 
 
 @frozen
@@ -160,7 +160,7 @@ def _requirement(wanted: _Wanted) -> Requirement:
     why = _listed(each.place for each in needed or wanted.wants)
     if not wanted.packages:
         line = Requirement(_unknown(wanted.module), None, why, "not installed here; add its package")
-        return evolve(line, todo=f"{line.todo}, {line.package}") if line.name in PYPI else line
+        return evolve(line, todo=f"{line.todo}, {line.package}") if packages_of(line.name) else line
     if len(wanted.packages) > 1:
         names = " and ".join(f"{each.name} {each.version}" for each in wanted.packages)
         return Requirement(wanted.module, None, why, f"provided by {names} here; list one of them")

@@ -57,12 +57,12 @@ def reached(folder: Path, script: str) -> Reached:
         named.update(source.paths)
         # What a `try` or a function guards may be missing.
         certain = [each for each in source.imports if each.depth == 1]
-        needed = {name.partition(".")[0] for each in certain for name in _names(each, path, folder)}
+        needed = {name.partition(".")[0] for each in certain for name in names_of(each, path, folder)}
         for name in _all_names(source, path, folder):
             if not all(part.isidentifier() for part in name.split(".")):
                 continue
             top = name.partition(".")[0]
-            files = list(_files(folder, name))
+            files = list(files_of(folder, name))
             if files or is_folder(folder / top):
                 modules.add(top)
                 waiting += files
@@ -82,10 +82,10 @@ def _read(path: Path) -> Source | None:
 def _all_names(source: Source, path: Path, folder: Path) -> Iterator[str]:
     """What the imports of a file may import, those of its top level first."""
     for each in sorted(source.imports, key=lambda each: each.depth):
-        yield from _names(each, path, folder)
+        yield from names_of(each, path, folder)
 
 
-def _names(each: Imported, path: Path, folder: Path) -> Iterator[str]:
+def names_of(each: Imported, path: Path, folder: Path) -> Iterator[str]:
     """Dotted names, as seen from the folder, that an import may import."""
     if each.by != "statement":
         if each.module.strip("."):
@@ -107,7 +107,7 @@ def _package(path: Path, folder: Path, level: int) -> str | None:
     return ".".join(parts[:kept]) if kept >= 0 else None
 
 
-def _files(folder: Path, name: str) -> Iterator[Path]:
+def files_of(folder: Path, name: str) -> Iterator[Path]:
     """The files that importing a dotted name executes, as far as they lie in the folder."""
     here = folder
     for part in name.split("."):

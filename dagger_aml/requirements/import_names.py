@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .brings import table
+
 PYPI = {
     "Crypto": "pycryptodome",
     "MySQLdb": "mysqlclient",
@@ -82,19 +84,23 @@ APT = {
 """Shared library -> Debian or Ubuntu package (names of Debian 12 and Ubuntu 22.04)."""
 
 
-def pypi_name(module: str) -> str:
-    """The package that gives an import, by its longest known name; else the top-level name, written as PyPI does.
+def packages_of(module: str) -> tuple[str, ...]:
+    """The packages that are known to give an import, by its longest known name; the one to take first.
+
+    Empty where none is known. A name is never made up of the module's: whoever registers it could then have it
+    installed.
 
     :param module: ``sklearn.linear_model``.
     """
+    givers = table().givers
     parts = module.split(".")
     for end in range(len(parts), 0, -1):
-        known = PYPI.get(".".join(parts[:end]))
-        if known:
-            return known
-    if parts[0] in ("azure", "google") and len(parts) > 1:
-        return "-".join(parts[:3])
-    return parts[0].replace("_", "-")
+        name = ".".join(parts[:end])
+        if name in PYPI:
+            return (PYPI[name],)
+        if name in givers:
+            return givers[name]
+    return ()
 
 
 def apt_name(library: str) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from .. import contract
-from ..requirements.import_names import apt_name, pypi_name
+from ..requirements.import_names import apt_name, packages_of
 from .debug import CANNOT
 from .log import WORKER_DIED, Reader
 from .places import Locate
@@ -228,11 +228,7 @@ def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
         )
     elif library:
         message, kind = f"the shared library {library[1]} is missing", "library"
-        package = apt_name(library[1])
-        hint = (
-            f"Add {package} to apt.txt." if package
-            else f"Find its package (apt-file search {library[1]}, or packages.debian.org) and add it to apt.txt."
-        )  # fmt: skip
+        hint = for_library(text) or ""
     elif refused:
         path = refused["path"] or "a file"
         message, kind = f"{called} cannot write {path} ({refused[1].lower()})", "write"
@@ -258,6 +254,17 @@ def _explained(raised: Raised, locate: Locate, called: str) -> Cause:
     return Cause(None, message, location, hint, shown, kind)
 
 
+def for_library(text: str) -> str | None:
+    """What to do about the shared library that a message of the linker names; None where it names none."""
+    library = _LIBRARY.search(text)
+    if not library:
+        return None
+    package = apt_name(library[1])
+    if package:
+        return f"Add {package} to apt.txt."
+    return f"Find its package (apt-file search {library[1]}, or packages.debian.org) and add it to apt.txt."
+
+
 def _shown(frames: Sequence[tuple[Frame, str | None]], raised: Raised) -> tuple[str, ...]:
     lines: list[str] = []
     for frame, path in frames:
@@ -272,15 +279,18 @@ def _for_module(module: str) -> str:
     top = module.partition(".")[0]
     if module == "main":
         return f"No entry script was found: {contract.ENTRY_SCRIPT} does not name one, and main.py does not exist."
-    if "." in module and pypi_name(module) == pypi_name(top):
+    known, of_top = packages_of(module), packages_of(top)
+    if "." in module and known and known == of_top:
         return (
             f"{top} is missing, or its version differs from the one that the code or the model was made with: "
-            f"pin {pypi_name(module)} in requirements.txt to the version used in training."
+            f"pin {known[0]} in requirements.txt to the version used in training."
         )
-    named = pypi_name(module)
-    if named != top.replace("_", "-"):
-        return f"Add {named} to requirements.txt: it is the package that provides `import {top}`."
-    return f"Add {named} to requirements.txt. If it is your own module, put it at the top level of the code folder."
+    if known:
+        return f"Add {known[0]} to requirements.txt: it is the package that provides `import {top}`."
+    return (
+        "If it is your own module, put it at the top level of the code folder. Otherwise perhaps a package is "
+        f"missing: find out which one provides `import {module}` and add it to requirements.txt. Its name may differ."
+    )
 
 
 def _for_refused(path: str) -> str:

@@ -27,7 +27,7 @@ from dagger_aml.cli.gate import Gated, gate, smoke_options
 from dagger_aml.cli.target import read_target
 from dagger_aml.contract import EXIT_CODES
 from dagger_aml.project.model import Project
-from dagger_aml.requirements.import_names import apt_name, pypi_name
+from dagger_aml.requirements.import_names import apt_name, packages_of
 from dagger_aml.serving.answer import difference, differs
 from dagger_aml.serving.causes import Cause, inner_exit_code, why_not_ready, why_not_scored, why_not_started
 from dagger_aml.serving.http import Scored, as_body
@@ -314,11 +314,24 @@ def test_any_output_can_be_read(lines: list[str]) -> None:
     ("module", "package"),
     [("cv2", "opencv-python-headless"), ("sklearn.svm", "scikit-learn"), ("PIL", "pillow"), ("yaml", "PyYAML"),
      ("skimage", "scikit-image"), ("bs4", "beautifulsoup4"), ("dateutil.parser", "python-dateutil"),
-     ("dotenv", "python-dotenv"), ("lightgbm", "lightgbm"), ("my_package.sub", "my-package"),
-     ("azure.storage.blob.aio", "azure-storage-blob"), ("azure.ai.vision", "azure-ai-vision")],
+     ("dotenv", "python-dotenv"), ("lightgbm", "lightgbm"), ("google.protobuf.message", "protobuf"),
+     ("azure.storage.blob.aio", "azure-storage-blob"), ("numpy", "numpy"), ("ruamel.yaml", "ruamel-yaml")],
 )  # fmt: skip
 def test_import_names_and_packages(module: str, package: str) -> None:
-    assert pypi_name(module) == package
+    assert packages_of(module)[0] == package
+
+
+@pytest.mark.parametrize("module", ["my_package.sub", "azure.ai.visions", "google.protobuffers", "azure", "google"])
+def test_no_package_name_is_made_up_of_a_module(module: str) -> None:
+    """Whoever registers a name that we compose would have his package installed."""
+    assert packages_of(module) == ()
+
+
+@pytest.mark.parametrize("module", ["mycompany.scoring", "google.protobuffers"])
+def test_an_unknown_module_is_told_without_a_package_to_install(module: str) -> None:
+    cause = why_not_started(failed_script(f"ModuleNotFoundError: No module named '{module}'"), 111, locate)
+    assert cause.kind == "import" and "perhaps" in cause.hint
+    assert module.replace(".", "-") not in cause.hint and f"Add {module.partition('.')[0]}" not in cause.hint
 
 
 def test_libraries_and_packages() -> None:
