@@ -7,16 +7,13 @@ an ignored folder can be taken back. A ``.dockerignore`` is never read.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..errors import ProjectError
+from ..errors import unreadable
+from .gitignore import Patterns
 
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
-
-
-OWN, GIT = ".amlignore", ".gitignore"
+AML_IGNORE, GIT_IGNORE = ".amlignore", ".gitignore"
 
 
 class IgnoreFiles:
@@ -29,28 +26,29 @@ class IgnoreFiles:
     def __init__(self, name: str, top: Path) -> None:
         self.name = name
         self.top = top
-        self._read: dict[Path, GitIgnoreSpec | None] = {}
+        self._read: dict[str, tuple[tuple[int, Patterns], ...]] = {}
 
     def ignores(self, path: Path, *, folder: bool) -> bool:
-        """Whether the files say that ``path`` is left out; its parents were asked before it.
+        """Whether the last pattern that matches this very path excludes it; its parents were asked before it.
 
-        :raises ProjectError: an ignore file that cannot be read or holds a pattern that is none.
+        :raises ProjectError: an ignore file that cannot be read.
         """
-        for above in path.parents:
-            rules = self._rules(above)
-            if rules:
-                relative = path.relative_to(above).as_posix() + ("/" if folder else "")
-                said = rules.check_file(relative).include
-                if said is not None:
-                    return said
-            if above == self.top:
-                break
+        encoded = os.fsencode(path)
+        for length, patterns in self._above(path.parent):
+            said = patterns.excludes(encoded[length:], folder=folder)
+            if said is not None:
+                return said
         return False
 
-    def _rules(self, folder: Path) -> GitIgnoreSpec | None:
-        if folder not in self._read:
-            self._read[folder] = _read(folder / self.name)
-        return self._read[folder]
+    def _above(self, folder: Path) -> tuple[tuple[int, Patterns], ...]:
+        """The ignore files of a folder and those above it, the deepest first, each with its folder's length."""
+        key = str(folder)
+        if key not in self._read:
+            higher = () if folder in (self.top, folder.parent) else self._above(folder.parent)
+            own = _read(folder / self.name)
+            length = len(os.fsencode(folder).rstrip(b"/")) + 1
+            self._read[key] = ((length, own), *higher) if own else higher
+        return self._read[key]
 
 
 def ignore_files(project: Path, code: Path) -> IgnoreFiles:
@@ -62,17 +60,15 @@ def ignore_files(project: Path, code: Path) -> IgnoreFiles:
     :param code: the code folder, resolved; the project itself or beneath it.
     """
     top = project if code.is_relative_to(project) else code
-    if (top / OWN).is_file() or (code / OWN).is_file():
-        return IgnoreFiles(OWN, top)
-    return IgnoreFiles(GIT, next((each for each in (top, *top.parents) if (each / ".git").exists()), top))
+    if (top / AML_IGNORE).is_file() or (code / AML_IGNORE).is_file():
+        return IgnoreFiles(AML_IGNORE, top)
+    return IgnoreFiles(GIT_IGNORE, next((each for each in (top, *top.parents) if (each / ".git").exists()), top))
 
 
-def _read(path: Path) -> GitIgnoreSpec | None:
+def _read(path: Path) -> Patterns | None:
     if not path.is_file():
         return None
-    from pathspec import GitIgnoreSpec
-
     try:
-        return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, ValueError) as error:
-        raise ProjectError(f"is not an ignore file ({error})", location=str(path)) from None
+        return Patterns(path.read_bytes())
+    except OSError as error:
+        raise unreadable(error, path) from None

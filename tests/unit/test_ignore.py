@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagger_aml.fs.ignore import ignore_files
+from dagger_aml.fs.ignore import GIT_IGNORE, IgnoreFiles, ignore_files
 from dagger_aml.fs.tree import local
 from tests.support.projects import SCORE, make
 
@@ -77,6 +79,74 @@ def test_gitignore_means_what_git_says(tmp_path_factory, top, deeper):
     (root / ".gitignore").write_text("\n".join(top) + "\n")
     (root / "pkg" / ".gitignore").write_text("\n".join(deeper) + "\n")
     assert taken(root) == by_git(root)
+
+
+NAMES = ("a", "b", "app", "app", "secrets", "foo", "foobar", "key", "a.py", "x y", "#c", "!d", "a\\b", "k*", "é", "]")
+PARTS = (
+    *NAMES,
+    *(
+        "*",
+        "*",
+        "**",
+        "**",
+        "***",
+        "?",
+        "[ab]",
+        "[!a]",
+        "[a-c]",
+        "[]]",
+        "[a-",
+        "[z-a]",
+        r"[\]]",
+        r"[a\-z]",
+        "[[:alpha:]]",
+    ),
+    *("[[:punct:]]", "[[:no:]]", "\\", r"\*", r"\#", r"\ ", " ", "-", ".py", "\t"),
+)
+WHOLE = ("", "/", "//", "!", "!/", "\\", "**/", "/**", "*", "*/", "/*", "!/*/", "a//b", "secrets/", "!/app", "#x")
+
+
+def drawn_pattern(source: random.Random) -> str:
+    if source.random() < 0.1:
+        return source.choice(WHOLE)
+    parts = (
+        "".join(source.choices(PARTS, k=source.choice((1, 1, 1, 2, 3)))) for _ in range(source.choice((1, 1, 2, 3)))
+    )
+    before = source.choice(("", "", "", "!", "!", "/", "!/"))
+    return before + "/".join(parts) + source.choice(("", "", "", "/", "/", " ", "\r"))
+
+
+def drawn_folder(source: random.Random, root: Path) -> Path:
+    """A folder with a few files some folders down, and one or two ignore files."""
+    folders = {root}
+    for _ in range(source.randint(3, 7)):
+        path = root.joinpath(*source.choices(NAMES, k=source.randint(1, 4)))
+        if not any(above.is_file() for above in path.parents) and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+            folders.update(above for above in path.parents if above.is_relative_to(root))
+    for folder in {root, source.choice(sorted(folders))}:
+        lines = [drawn_pattern(source) for _ in range(source.randint(1, 4))]
+        (folder / GIT_IGNORE).write_text("\n".join(lines), encoding="utf-8", newline="")
+    return root
+
+
+def patterns_of(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob(GIT_IGNORE)}
+
+
+def test_generated_patterns_leave_out_what_git_leaves_out(tmp_path):
+    """Each set lies in a folder of its own of one repository, so that git is started once."""
+    source = random.Random(2911)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True, capture_output=True)
+    folders = [drawn_folder(source, tmp_path / f"set-{number}") for number in range(150)]
+    wanted: dict[str, set[str]] = {folder.name: set() for folder in folders}
+    for name in by_git(tmp_path):
+        folder, _, path = name.partition("/")
+        wanted[folder].add(path)
+    for root in folders:
+        found = local(root, ignore=IgnoreFiles(GIT_IGNORE, root))
+        assert {entry.path for entry in found.entries if entry.type == "file"} == wanted[root.name], patterns_of(root)
 
 
 def test_amlignore_comes_before_gitignore(repository):
