@@ -15,17 +15,64 @@ SECRET = "Remove it from the file, and give it when you build: `--secret id=pip,
 
 
 @frozen
+class Listed:
+    """One package as a file lists it.
+
+    :param text: the requirement as it is written, without options.
+    :param location: ``file:line``, the file by its whole path.
+    :param name: None where nobody can tell it before it is fetched, as of ``git+https://host/repository``.
+    :param tool: the program that fetches it: ``git``, ``hg``, ``svn`` or ``bzr``; None for what pip fetches itself.
+    :param url: where it is fetched from; empty for what an index has and for a file of the project.
+    :param marker: where it is to be installed; empty for everywhere.
+    :param hashed: whether a hash is given, in an option or in the URL.
+    :param constraint: whether it is in a constraints file, and so only limits what others list.
+    """
+
+    text: str
+    location: str
+    name: str | None = None
+    tool: str | None = None
+    url: str = ""
+    marker: str = ""
+    hashed: bool = False
+    constraint: bool = False
+
+
+@frozen
+class Option:
+    """An option that a requirements file says.
+
+    :param word: its long name, however it is written: ``--index-url`` for ``-i``.
+    :param value: empty where it has none.
+    :param location: ``file:line``, the file by its whole path.
+    :param written: as the file has it, without the value.
+    :param listed: the package on whose line it stands; empty on a line of options.
+    :param ignored: whether pip reads it and does nothing with it.
+    """
+
+    word: str
+    value: str
+    location: str
+    written: str
+    listed: str = ""
+    ignored: bool = False
+
+
+@frozen
 class Requirements:
     """What a project wants of pip, and all the files on this machine that it names.
 
     :param path: the file that was read: a requirements file, a lock, or ``pyproject.toml``.
-    :param names: the packages that it and the files it includes list, in order; constraints not among them.
+    :param names: the packages that it and the files it includes list, in order; constraints not among them, nor
+        those whose names nobody can tell.
     :param files: the file itself, files that it includes, wheels and source archives.
     :param text: what goes into the image in the file's place: pip's lines, made from a lock or ``pyproject.toml``;
         None for a requirements file, which goes as it is.
     :param indexes: option lines, to stand above ``text``, for the package indexes that the lock was made with.
     :param hashes: whether pip will take only what has a hash in the file.
     :param python: the Python versions that the file is for, such as ``>=3.10``; empty for any.
+    :param listed: each package with its line, constraints among them; empty for locks.
+    :param options: what a requirements file says to pip beside packages.
     """
 
     path: Path
@@ -35,6 +82,13 @@ class Requirements:
     indexes: tuple[str, ...] = ()
     hashes: bool = False
     python: str = ""
+    listed: tuple[Listed, ...] = ()
+    options: tuple[Option, ...] = ()
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What is to be installed: names, and the lines of those whose names nobody can tell."""
+        return (*self.names, *(each.text for each in self.listed if each.name is None and not each.constraint))
 
 
 def has_password(text: str) -> bool:

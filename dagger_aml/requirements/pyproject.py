@@ -9,8 +9,9 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ..errors import ProjectError
+from .entries import FileURL, check_fetched, tool_of
 from .lock import LockFile, checked_python, read_toml
-from .model import SECRET, Requirements, has_password
+from .model import SECRET, Listed, Requirements, has_password
 
 _POETRY = (
     "Export them: poetry export -f requirements.txt -o requirements.txt (this needs the plugin poetry-plugin-export)."
@@ -40,10 +41,12 @@ def read_pyproject(path: Path) -> Requirements:
     listed = project.get("dependencies", [])
     if not isinstance(listed, list):
         raise file.error("project.dependencies must be a list", "project", "dependencies")
-    names = [_name(file, text) for text in listed]
+    found = [_listed(file, text) for text in listed]
     lines = [f"# dagger-aml made this from {path.name}.", *(str(text).strip() for text in listed)]
     python = checked_python(file, project.get("requires-python", ""), "project")
-    return Requirements(path, tuple(names), (path,), text="\n".join(lines) + "\n", python=python)
+    names = tuple(each.name for each in found if each.name)
+    text = "\n".join(lines) + "\n"
+    return Requirements(path, names, (path,), text=text, python=python, listed=tuple(found))
 
 
 def has_dependencies(path: Path) -> bool:
@@ -81,8 +84,8 @@ def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _name(file: LockFile, text: object) -> str:
-    """The package that an entry of the list names."""
+def _listed(file: LockFile, text: object) -> Listed:
+    """What an entry of the list names."""
     key = ("project", "dependencies")
     if not isinstance(text, str) or not text.strip().isprintable():
         raise file.error(f"not a requirement: {text!r}", *key)
@@ -92,10 +95,9 @@ def _name(file: LockFile, text: object) -> str:
         wanted = Requirement(text)
     except InvalidRequirement as error:
         raise file.error(f"not a requirement: {text!r} ({str(error).splitlines()[0]})", *key) from None
-    if wanted.url is not None and (wanted.url.startswith("file:") or "://" not in wanted.url):
-        raise file.error(
-            f"a path to a folder or a file URL cannot be used in the build: {text!r}",
-            *key,
-            hint="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path in requirements.txt.",
-        )
-    return wanted.name
+    url = wanted.url or ""
+    if wanted.url is not None:
+        if "://" not in url:
+            raise FileURL(text, file.location(*key))
+        check_fetched(url, text, file.location(*key))
+    return Listed(text.strip(), file.location(*key), wanted.name, tool_of(url), url, str(wanted.marker or ""))

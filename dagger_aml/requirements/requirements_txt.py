@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+from attrs import evolve
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ..errors import ProjectError, UsageError
-from .files import inside, read_text
-from .model import LONGEST_PACKAGE, SECRET, Requirements, has_password
-
-_PLAIN_OPTIONS = frozenset({"--require-hashes", "--prefer-binary", "--pre", "--no-index"})
-
-
-_VALUE_OPTIONS = frozenset(
-    {"--only-binary", "--no-binary", "--use-feature", "-i", "--index-url", "--extra-index-url"}
-)
-
-
-_INCLUDES, _CONSTRAINS = frozenset({"-r", "--requirement"}), frozenset({"-c", "--constraint"})
-
-
-_FIND_LINKS = frozenset({"-f", "--find-links"})
-
+from .entries import FileURL, check_fetched, entry, is_archive
+from .files import inside
+from .lines import Line, cut, logical_lines, requirements_text, variables
+from .model import LONGEST_PACKAGE, SECRET, Listed, Option, Requirements, has_password
 
 _REFUSED = {
-    "-e": "an editable install needs its source tree; build a wheel and list that: pip wheel --no-deps DIR",
     "--editable": "an editable install needs its source tree; build a wheel and list that: pip wheel --no-deps DIR",
     "--trusted-host": "it would switch TLS checks off in the build",
 }
 
 
-_ARCHIVE = re.compile(r"(?:[^:]*/)?[^:/]+\.(?:whl|tar\.gz|tar\.bz2|zip)(?:\[[^\]]*\])?\Z")
+_OF_PACKAGE = ("--hash", "--config-settings")
+"""Options that stand on a package's line; pip reads others there, and does nothing with them."""
 
 
-_ARCHIVES = (".whl", ".tar.gz", ".tar.bz2", ".zip")
+_STRONG = ("sha256", "sha384", "sha512")
 
 
-_HASH = re.compile(r"\s--hash(?:=|\s+)(\S+)")
+_INDEXES = ("--index-url", "--extra-index-url")
 
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
+_MOST_FILES = 200
+"""Files that one requirements file may include."""
 
 
 def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[str, ...]:
@@ -71,16 +59,12 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
             raise UsageError(f"not a package: {text!r} ({reason})", location="--pip", hint=write) from None
-        if wanted.name.endswith(_ARCHIVES) or (wanted.url is not None and "://" not in wanted.url):
+        if is_archive(wanted.name) or (wanted.url is not None and "://" not in wanted.url):
             raise UsageError(
                 f"a path, not a package: {text!r}", location="--pip", hint="List it in a requirements file."
             )
-        if wanted.url is not None and wanted.url.startswith("file:"):
-            raise UsageError(
-                f"a file URL cannot be used in the build: {text!r}",
-                location="--pip",
-                hint="List it in a requirements file.",
-            )
+        if wanted.url is not None:
+            _check_added_url(wanted.url, text)
         found.append(text)
     if found and file is not None and file.hashes:
         raise UsageError(
@@ -93,6 +77,17 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
+def _check_added_url(url: str, text: str) -> None:
+    try:
+        check_fetched(url, text, "--pip")
+    except FileURL:
+        raise UsageError(
+            f"a file URL cannot be used in the build: {text!r}",
+            location="--pip",
+            hint="List it in a requirements file.",
+        ) from None
+
+
 def read_requirements_txt(path: Path, root: Path) -> Requirements:
     """Read a requirements file and what it includes.
 
@@ -101,65 +96,121 @@ def read_requirements_txt(path: Path, root: Path) -> Requirements:
     """
     reader = _Reader(path, root)
     reader.read(path, constraint=False)
-    return Requirements(path, tuple(reader.names), tuple(reader.files), hashes=reader.hashes)
+    reader.check()
+    return Requirements(
+        path,
+        tuple(each.name for each in reader.listed if each.name is not None and not each.constraint),
+        tuple(reader.files.values()),
+        hashes=reader.hashes,
+        listed=tuple(reader.listed),
+        options=tuple(reader.options),
+    )
 
 
 class _Reader:
-    """Collects names and files while included files are followed."""
+    """Collects packages, options and files while included files are followed."""
 
     def __init__(self, top: Path, root: Path) -> None:
         self.folder = top.parent
         self.root = root
-        self.names: list[str] = []
-        self.files: list[Path] = []
-        self.hashes = False
+        self.listed: list[Listed] = []
+        self.options: list[Option] = []
+        self.files: dict[Path, Path] = {}
+        self.done: set[tuple[Path, bool]] = set()
+        self.elsewhere: list[FileURL] = []
 
-    def read(self, path: Path, *, constraint: bool) -> None:
-        self.files.append(path)
-        for number, line in _logical_lines(path):
+    def read(self, path: Path, *, constraint: bool, within: tuple[Path, ...] = ()) -> None:
+        """Read a file, and what it includes.
+
+        :param within: the files that lead here, which it may not include again.
+        """
+        within = (*within, path.resolve())
+        if (within[-1], constraint) in self.done:
+            return
+        self.done.add((within[-1], constraint))
+        self.travels(path)
+        for number, text in logical_lines(requirements_text(path)):
             location = f"{path}:{number}"
-            if has_password(line):
+            for name in variables(text)[:1]:
+                raise ProjectError(
+                    f"uses the environment variable ${{{name}}}, and the build has no variables of this machine",
+                    location=location,
+                    hint=f"Write its value. A password or token does not go into the file: {SECRET}",
+                )
+            if has_password(text):
                 raise ProjectError(
                     "a URL with a password or token in it would stay in the image", location=location, hint=SECRET
                 )
-            if line.startswith("-"):
-                self.options(path, line, location)
-            else:
+            line = cut(number, text, location)
+            if line.text:
                 self.package(line, location, constraint)
-
-    def options(self, path: Path, line: str, location: str) -> None:
-        """A line of options; pip takes several on one line, in quotes where they hold blanks."""
-        try:
-            words = shlex.split(line)
-        except ValueError as error:
-            raise ProjectError(
-                f"not options of a requirements file: {line!r} ({error})", location=location, hint="Close the quote."
-            ) from None
-        while words:
-            given = words.pop(0)
-            if given.startswith("--"):
-                word, equals, value = given.partition("=")
             else:
-                word, value, equals = given[:2], given[2:], given[2:]
+                self.said(path, line, location, within)
+
+    def package(self, line: Line, location: str, constraint: bool) -> None:
+        """A line that lists a package, and its options."""
+        for word, value, written in line.options:
             if word in _REFUSED:
                 raise ProjectError(f"{word} cannot be used here: {_REFUSED[word]}", location=location)
-            if word in _PLAIN_OPTIONS and not equals:
-                self.hashes |= word == "--require-hashes"
-                continue
-            if word not in _VALUE_OPTIONS | _INCLUDES | _CONSTRAINS | _FIND_LINKS:
-                raise ProjectError(f"not an option of a requirements file: {given}", location=location)
-            if not equals and not words:
-                raise ProjectError(f"the option {word} needs a value", location=location)
-            self.option(path, word, value if equals else words.pop(0), location)
+            _check_value(word, value, location)
+            ignored = word not in _OF_PACKAGE
+            self.options.append(Option(word, value, location, written, line.text, ignored))
+        for word in line.rest:
+            self.options.append(Option(word, "", location, word, line.text, ignored=True))
+        hashed = any(word == "--hash" for word, _, _ in line.options)
+        try:
+            listed, archive = entry(line.text, self.folder, location, hashed=hashed)
+        except FileURL as error:
+            self.elsewhere.append(error)
+            return
+        if archive is not None:
+            self.travels(self.folder / archive, inside(self.folder / archive, archive, location, self.root))
+        if constraint and (listed.name is None or "[" in line.text.partition("@")[0].partition(";")[0]):
+            raise ProjectError(
+                f"pip takes no such line in a constraints file: {line.text!r}",
+                location=location,
+                hint="Write NAME==VERSION, without extras.",
+            )
+        self.listed.append(evolve(listed, constraint=constraint))
 
-    def option(self, path: Path, word: str, value: str, location: str) -> None:
-        if word in _FIND_LINKS:
-            self.find_links(path, value, location)
-        elif word in _INCLUDES | _CONSTRAINS:
-            inner = inside(path.parent / value, value, location, self.root)
-            if inner in [each.resolve() for each in self.files]:
-                raise ProjectError(f"{value} is included twice, or includes itself", location=location)
-            self.read(path.parent / value, constraint=word in _CONSTRAINS)
+    def said(self, path: Path, line: Line, location: str, within: tuple[Path, ...]) -> None:
+        """A line of options; of those that name files, pip follows the first alone."""
+        for word, _, written in line.options:
+            if word in _REFUSED:
+                raise ProjectError(f"{written} cannot be used here: {_REFUSED[word]}", location=location)
+        if line.rest:
+            raise ProjectError(f"not an option of a requirements file: {line.rest[0]}", location=location)
+        words = [word for word, _, _ in line.options]
+        include = next((each for each in ("--requirement", "--constraint") if each in words), None)
+        followed: set[str] = set()
+        for word, value, written in line.options:
+            _check_value(word, value, location)
+            ignored = word in _OF_PACKAGE or (include is not None and word != include)
+            ignored = ignored or (word in ("--requirement", "--constraint", "--find-links") and word in followed)
+            followed.add(word)
+            self.options.append(Option(word, value, location, written, ignored=ignored))
+            if ignored:
+                continue
+            if word == "--find-links":
+                self.find_links(path, value, location)
+            elif word == include:
+                self.include(path, word, value, location, within)
+            elif word in _INDEXES and not value.startswith(("http://", "https://")):
+                raise ProjectError(
+                    f"the build cannot reach this index: {value!r}",
+                    location=location,
+                    hint="Give an http or https URL. A folder of wheels in the project is --find-links FOLDER.",
+                )
+
+    def include(self, path: Path, word: str, value: str, location: str, within: tuple[Path, ...]) -> None:
+        inner = inside(path.parent / value, value, location, self.root)
+        if inner in within:
+            raise ProjectError(
+                f"{value} includes itself", location=location, hint="Remove the line that leads back to it."
+            )
+        if len(self.done) > _MOST_FILES:
+            raise ProjectError(f"more than {_MOST_FILES} files are included", location=location)
+        self.read(path.parent / value, constraint=word == "--constraint", within=within)
 
     def find_links(self, path: Path, value: str, location: str) -> None:
         """A folder of archives, all of which travel; as pip has it, beside the file that names it if it is there,
@@ -169,58 +220,56 @@ class _Reader:
         beside = path.parent / value
         folder = beside if os.path.exists(beside) else self.folder / value  # noqa: PTH110 - no error for any name
         inside(folder, value, location, self.root, folder=True)
-        archives = [each for each in sorted(folder.iterdir()) if each.name.endswith(_ARCHIVES)]
+        archives = [each for each in sorted(folder.iterdir()) if is_archive(each.name)]
         if not archives:
             hint = f"Put them into this folder, or remove the line: {folder}"
             raise ProjectError(f"there are no wheels or source archives in {value!r}", location=location, hint=hint)
         for each in archives:
-            self.travel(each, f"{value}/{each.name}", location)
+            self.travels(each, inside(each, f"{value}/{each.name}", location, self.root))
 
-    def package(self, line: str, location: str, constraint: bool) -> None:
-        text = _HASH.sub("", " " + line).strip()
-        self.hashes |= not constraint and text != line
-        if _ARCHIVE.match(text.partition(";")[0].strip()) and "://" not in text:
-            name = text.partition(";")[0].strip().partition("[")[0]
-            self.travel(self.folder / name, name, location)
-            self.names.append(Path(name).name.partition("-")[0])
+    def travels(self, path: Path, found: Path | None = None) -> None:
+        """Take a file along, once."""
+        self.files.setdefault(found or path.resolve(), path)
+
+    @property
+    def hashes(self) -> bool:
+        """Whether pip will take only what has a hash; a hash in a constraints file is enough for that."""
+        words = {option.word for option in self.options if not option.ignored}
+        return "--require-hashes" in words or ("--hash" in words and "--no-require-hashes" not in words)
+
+    def check(self) -> None:
+        """Tell at once of all packages that are taken from files of another machine.
+
+        :raises ProjectError: there are some.
+        """
+        if len(self.elsewhere) < 2:
+            for error in self.elsewhere:
+                raise error
             return
-        if text.startswith((".", "/", "file:")) or "file:" in text.partition("@")[2]:
+        lines = [f"{error.location}: {error.package}" for error in self.elsewhere]
+        raise ProjectError(
+            f"{len(lines)} packages are taken from folders or file URLs, which cannot be used in the build",
+            location=self.elsewhere[0].location,
+            hint="`pip freeze` in a conda environment writes such lines. Make the list again there: "
+            "pip list --format=freeze > requirements.txt\nOf your own packages, build wheels (pip wheel --no-deps "
+            "DIR) and list them by their relative paths.\n" + "\n".join(f"- {line}" for line in lines),
+        )
+
+
+def _check_value(word: str, value: str, location: str) -> None:
+    """Whether pip takes an option's value.
+
+    :raises ProjectError: it does not.
+    """
+    if word == "--hash":
+        algorithm, colon, _ = value.partition(":")
+        if not colon or algorithm not in _STRONG:
             raise ProjectError(
-                f"a path to a folder or a file URL cannot be used in the build: {text!r}",
+                f"pip takes no hash of this kind: {value[:80]!r}",
                 location=location,
-                hint="Build a wheel (pip wheel --no-deps DIR) and list it by its relative path.",
+                hint=f"Create the hashes again: pip takes {', '.join(_STRONG)}, as --hash=sha256:….",
             )
-        try:
-            name = Requirement(text).name
-        except InvalidRequirement as error:
-            reason = str(error).splitlines()[0]
-            raise ProjectError(
-                f"not a requirement: {text!r} ({reason})",
-                location=location,
-                hint="Write NAME==VERSION; the file is pip's format, one package a line.",
-            ) from None
-        if not constraint:
-            self.names.append(name)
-
-    def travel(self, path: Path, shown: str, location: str) -> None:
-        """Take an archive along, once."""
-        found = inside(path, shown, location, self.root)
-        if found not in [each.resolve() for each in self.files]:
-            self.files.append(path)
-
-
-def _logical_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines without comments and with continuations joined, each with the number of its first line."""
-    start, held = 0, ""
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        start = start or number
-        if line.endswith("\\") and not line.lstrip().startswith("#"):
-            held += line[:-1]
-            continue
-        # As pip has it: a comment ends a continued line, whatever stands before it.
-        whole = _COMMENT.sub("", f"{held} {line}" if line.lstrip().startswith("#") else held + line).strip()
-        if whole:
-            yield start, whole
-        start, held = 0, ""
-    if held.strip():
-        yield start, _COMMENT.sub("", held).strip()
+    if word == "--config-settings" and "=" not in value:
+        raise ProjectError(f"{word} needs KEY=VALUE", location=location)
+    if word in ("--no-binary", "--only-binary") and value.startswith("-"):
+        raise ProjectError(f"the option {word} needs a value", location=location)

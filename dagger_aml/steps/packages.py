@@ -17,7 +17,8 @@ from ..graph.base import Need
 from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
 from ..graph.values import FromBase
-from ..requirements.files import read_text
+from ..requirements.installable import check_installable
+from ..requirements.lines import has_coding_line, requirements_text
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
@@ -64,8 +65,10 @@ def site_packages(
     """
     found = read_requirements(Path(requirements), root=root) if requirements else None
     added = check_added(more, found)
-    if not added and not (found and found.names):
+    if not added and not (found and found.titles):
         raise ProjectError("lists no packages to preinstall", location=str(found.path) if found else None)
+    if found:
+        check_installable(found, installer)
     stage, words, workdir = wanted(Graph(graph.base, access=graph.access).need(HAS_PIP), found, added)
     made = install(installer, graph.access, target=_TARGET)
     argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
@@ -161,6 +164,8 @@ async def startup_packages(
             location=str(found.path),
             hint="List all packages in this one file, or use the `extended` recipe.",
         )
+    if found:
+        check_installable(found, "pip")
     if found and found.python:
         graph = graph.need(needed_python(found))
     graph, name = _beside_script(graph, found, added)
@@ -173,7 +178,7 @@ async def startup_packages(
             "`preinstalled` recipe."
         )
     return graph.warn(
-        f"{count([*(found.names if found else ()), *added])} of {name} are installed at every start: starts "
+        f"{count([*(found.titles if found else ()), *added])} of {name} are installed at every start: starts "
         "are slower and need the network, and replicas can differ if a version is not pinned. For "
         "production, use the `extended` or `preinstalled` recipe."
     )
@@ -233,10 +238,11 @@ def _beside_script(graph: Graph, found: Requirements | None, more: tuple[str, ..
         name = f"requirements-{number}.txt"
     text = ""
     if found:
-        text = read_text(found.path) if found.text is None else as_text(graph, found)
+        text = requirements_text(found.path) if found.text is None else as_text(graph, found)
     # A backslash that ends the file would join what is added to its last line.
     lines = [*text.rstrip("\\\r\n").splitlines(), *more]
-    made = Text("".join(f"{line}\n" for line in lines).encode())
+    # The byte order mark wins over a coding line, which the text may have from another encoding.
+    made = Text("".join(f"{line}\n" for line in lines).encode("utf-8-sig" if has_coding_line(text) else "utf-8"))
     return graph.add(Copy(made, f"{folder}/{name}", "file", 0, 0, changes="often", name=f"write {name}")), name
 
 

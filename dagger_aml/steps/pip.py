@@ -13,6 +13,7 @@ from ..graph.base import Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Text
 from ..graph.values import FromBase
+from ..requirements.installable import check_installable
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
@@ -68,8 +69,10 @@ async def pip(
     """
     found = read_requirements(Path(requirements), root=root) if requirements else None
     added = check_added(more, found)
-    if not added and not (found and found.names):
+    if not added and not (found and found.titles):
         return graph
+    if found:
+        check_installable(found, installer)
     graph, words, workdir = wanted(graph.need(HAS_PIP).need(NOT_MANAGED), found, added)
     owner, location = FromBase("environment_owner"), (FromBase("environment"), SHARE, "/tmp")
     made = install(installer, graph.access)
@@ -97,8 +100,8 @@ def count(names: Sequence[str]) -> str:
 def title(requirements: Requirements | None, more: tuple[str, ...]) -> str:
     """``requirements.txt (7 packages) and idna==3.10``"""
     shown = [", ".join(more)] if more else []
-    if requirements and requirements.names:
-        shown.insert(0, f"{requirements.path.name} ({count(requirements.names)})")
+    if requirements and requirements.titles:
+        shown.insert(0, f"{requirements.path.name} ({count(requirements.titles)})")
     return " and ".join(shown)
 
 
@@ -107,7 +110,7 @@ def wanted(graph: Graph, requirements: Requirements | None, more: tuple[str, ...
 
     Returns also the words that tell ``pip install`` of it and of the added packages, and the folder to run pip in.
     """
-    if requirements is None or not requirements.names:
+    if requirements is None or not requirements.titles:
         return graph, [*more], "/"
     if requirements.python:
         graph = graph.need(needed_python(requirements))

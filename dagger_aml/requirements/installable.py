@@ -1,0 +1,72 @@
+"""Whether pip, or uv, will install a list at all: what it refuses whatever the base and the index have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from packaging.utils import canonicalize_name
+
+from ..errors import ProjectError
+from .entries import is_archive
+from .files import read_text
+from .model import Option, Requirements
+
+_NOT_OF_UV: Final = frozenset({"--all-releases", "--config-settings", "--no-require-hashes", "--only-final"})
+"""Options that pip knows and uv 0.13 takes for an error; tests/unit/test_pip_forms.py asks uv itself."""
+
+
+_SHORT: Final = frozenset({"-c", "-f", "-i", "-r"})
+
+
+def check_installable(found: Requirements, installer: Literal["pip", "uv"]) -> None:
+    """Refuse a list that the installer itself refuses.
+
+    :raises ProjectError: some packages have hashes, and one that is always installed has none; an option or a text
+        that only pip understands, for uv.
+    """
+    if installer == "uv":
+        for option in found.options:
+            _check_for_uv(option)
+        for path in found.files if found.text is None else ():
+            _check_text_for_uv(path)
+    elif found.hashes:
+        _check_hashes(found)
+
+
+def _check_hashes(found: Requirements) -> None:
+    """pip counts hashes by a package's name, those in constraints files too. A marker may keep a package out."""
+    hashed = {canonicalize_name(each.name) for each in found.listed if each.hashed and each.name}
+    for each in found.listed:
+        if each.constraint or each.marker:
+            continue
+        if each.tool:
+            raise ProjectError(
+                f"{each.text!r} comes from {each.tool}, which has no hash, but pip takes only what has one here",
+                location=each.location,
+                hint="Build a wheel of it, and list the wheel with its hash (pip hash FILE).",
+            )
+        if not each.hashed and (each.name is None or canonicalize_name(each.name) not in hashed):
+            raise ProjectError(
+                f"{each.text!r} has no hash, but {found.path.name} uses hashes, so pip refuses packages without one",
+                location=each.location,
+                hint="Add its hash, or create the file again with all hashes (pip-compile --generate-hashes, "
+                "uv pip compile --generate-hashes).",
+            )
+
+
+def _check_for_uv(option: Option) -> None:
+    shortened = option.written not in (option.word, *_SHORT)
+    if option.word in _NOT_OF_UV or shortened or (option.listed and option.word != "--hash"):
+        where = f" on the line of {option.listed!r}" if option.listed else ""
+        raise ProjectError(
+            f"uv does not take {option.written}{where}",
+            location=option.location,
+            hint=f"Write {option.word}, or use `--installer pip`." if shortened else "Use `--installer pip`.",
+        )
+
+
+def _check_text_for_uv(path: Path) -> None:
+    """uv reads UTF-8, and UTF-16 with a byte order mark; a coding line is nothing to it."""
+    if not is_archive(path.name):
+        read_text(path)

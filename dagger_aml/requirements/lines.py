@@ -1,0 +1,171 @@
+"""The lines of a requirements file, as pip cuts and reads them."""
+
+from __future__ import annotations
+
+import getopt
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from ..errors import ProjectError
+from .files import decoded, read_bytes
+
+FLAGS: Final = frozenset(
+    {
+        "--no-index",
+        "--no-require-hashes",
+        "--pre",
+        "--prefer-binary",
+        "--require-hashes",
+    }
+)
+
+
+VALUES: Final[Mapping[str, str]] = {
+    "--all-releases": "",
+    "--config-settings": "-C",
+    "--constraint": "-c",
+    "--editable": "-e",
+    "--extra-index-url": "",
+    "--find-links": "-f",
+    "--hash": "",
+    "--index-url": "-i",
+    "--no-binary": "",
+    "--only-binary": "",
+    "--only-final": "",
+    "--requirement": "-r",
+    "--trusted-host": "",
+    "--use-feature": "",
+}
+"""Options with a value, and their short names, as pip 26.3 has them; the base's pip may be older."""
+
+
+_OTHER_NAMES: Final[Mapping[str, str]] = {"--config-setting": "--config-settings", "--pypi-url": "--index-url"}
+
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+
+
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+
+
+@frozen
+class Line:
+    """A line of a requirements file, its continuations joined.
+
+    :param number: of its first line in the file, from 1.
+    :param text: what stands before the options; empty on a line of options.
+    :param options: long name, value and the option as it is written.
+    :param rest: words after options that belong to none; pip drops them.
+    """
+
+    number: int
+    text: str
+    options: tuple[tuple[str, str, str], ...] = ()
+    rest: tuple[str, ...] = ()
+
+
+def requirements_text(path: Path) -> str:
+    """A requirements file as pip decodes it: by its byte order mark, else its coding line (PEP 263), else as UTF-8.
+
+    :raises ProjectError: missing, unreadable, not such a text.
+    """
+    data = read_bytes(path)
+    for line in data.split(b"\n")[:2]:
+        found = _CODING.search(line) if line.startswith(b"#") else None
+        if found:
+            return decoded(data, path, found[1].decode("ascii"))
+    return decoded(data, path)
+
+
+def has_coding_line(text: str) -> bool:
+    """Whether a text says, as PEP 263 has it, what its encoding is, or was."""
+    return any(line.startswith("#") and _CODING.search(line.encode()) for line in text.split("\n")[:2])
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines without comments and with continuations joined, each with the number of its first line."""
+    start, held = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        comment = _COMMENT.match(line)
+        if line.endswith("\\") and not comment:
+            start = start or number
+            held += line.strip("\\")
+            continue
+        yield from _uncommented(start or number, held + (f" {line}" if comment else line))
+        start, held = 0, ""
+    yield from _uncommented(start, held)
+
+
+def _uncommented(number: int, line: str) -> Iterator[tuple[int, str]]:
+    whole = _COMMENT.sub("", line).strip()
+    if whole:
+        yield number, whole
+
+
+def variables(line: str) -> tuple[str, ...]:
+    """The environment variables that pip would put into a line: ``X`` of ``${X}``."""
+    return tuple(dict.fromkeys(_VARIABLE.findall(line)))
+
+
+def cut(number: int, line: str, location: str) -> Line:
+    """A line as pip cuts it: what begins with a dash after a blank, and all behind it, are options.
+
+    :raises ProjectError: the options are none of a requirements file, or a quote is open.
+    """
+    tokens = line.split(" ")
+    first = next((at for at, token in enumerate(tokens) if token.startswith("-")), len(tokens))
+    text, options = " ".join(tokens[:first]).strip(), " ".join(tokens[first:])
+    try:
+        words = shlex.split(options)
+    except ValueError as error:
+        raise ProjectError(
+            f"not options of a requirements file: {options!r} ({error})", location=location, hint="Close the quote."
+        ) from None
+    if "--" in words:
+        raise ProjectError("not an option of a requirements file: --", location=location)
+    found: list[tuple[str, str, str]] = []
+    rest: list[str] = []
+    while words:
+        try:
+            said, left = getopt.getopt(words, _SHORT_NAMES, _LONG_NAMES)
+        except getopt.GetoptError as error:
+            raise _not_taken(words, error.opt, location) from None
+        found += [(_LONG.get(name, name), value, _written(name, words)) for name, value in said]
+        rest += left[:1]
+        words = left[1:]
+    return Line(number, text, tuple(found), tuple(rest))
+
+
+_LONG = {**{short: word for word, short in VALUES.items() if short}, **_OTHER_NAMES}
+
+
+_SHORT_NAMES = "".join(f"{short[1]}:" for short in VALUES.values() if short)
+
+
+_LONG_NAMES = [each[2:] for each in (*FLAGS, *(f"{word}=" for word in (*VALUES, *_OTHER_NAMES)))]
+
+
+def _written(name: str, words: list[str]) -> str:
+    """An option as the line has it: pip takes the beginning of a long name too."""
+    heads = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return next((head for head in heads if name.startswith(head)), name)
+
+
+def _not_taken(words: list[str], name: str, location: str) -> ProjectError:
+    """The error for an option that is unknown, has a value too many, or lacks one.
+
+    :param name: the option without dashes.
+    """
+    dashed = f"-{name}" if len(name) == 1 else f"--{name}"
+    given = next((word for word in words if word.startswith(dashed)), dashed)
+    if given == dashed and (dashed in _LONG or dashed in VALUES):
+        return ProjectError(f"the option {given} needs a value", location=location)
+    return ProjectError(f"not an option of a requirements file: {given}", location=location)
