@@ -41,7 +41,7 @@ class SecretFiles:
         """
         if self._folder is None:
             self._folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="dagger-aml-")))
-        path = self._folder / mount.name
+        path = self._folder / mount.cache_key
         if not path.exists():
             value = mount.value.reveal()
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -9,7 +9,7 @@ back end or is refused by ``resolve`` for what its base holds (docs/design.md, l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
@@ -34,7 +34,7 @@ from .checks import (
     valid_user,
 )
 from .config import Config
-from .mount import Mount
+from .mount import Mount, seen_by
 from .source import Empty, Local, Text
 from .values import FromBase, Number, Value
 
@@ -48,6 +48,10 @@ class Built:
 
 
 Source = Local | Text | Empty | Built
+
+
+SEEN: Final = "DAGGER_AML_MOUNTS"
+"""Variable of a command whose mounts decide its result: another value makes every builder run it again."""
 
 
 @frozen
@@ -76,7 +80,7 @@ class Run:
     def __attrs_post_init__(self) -> None:
         for mount in self.mounts:
             check_path(f"the path of the mount {mount.id}", mount.path)
-        if self.env and isinstance(self.argv[0], str) and "=" in self.argv[0]:
+        if self._pairs and isinstance(self.argv[0], str) and "=" in self.argv[0]:
             raise GraphError(
                 f"argv[0] contains '=', so /usr/bin/env reads it as a variable: {short(self.argv[0])}",
                 location=self.name,
@@ -88,16 +92,21 @@ class Run:
 
         The image's own environment is thereby left alone in Dagger and in a Dockerfile alike.
         """
+        return ("/usr/bin/env", *self._pairs, *self.argv) if self._pairs else self.argv
+
+    @property
+    def _pairs(self) -> list[Value]:
+        """The command's variables: what tells a builder that its mounts changed, paths of mounts, its own."""
+        seen = seen_by(self.mounts)
+        pairs: list[Value] = [f"{SEEN}={seen}"] if seen else []
         paths = {name: mount.path for mount in self.mounts for name in mount.variables}
-        if not self.env and not paths:
-            return self.argv
-        pairs: list[Value] = [f"{name}={path}" for name, path in paths.items()]
+        pairs += [f"{name}={path}" for name, path in paths.items()]
         for name, value in self.env.items():
             if isinstance(value, FromBase):
                 pairs.append(evolve(value, before=f"{name}={value.before}"))
             else:
                 pairs.append(f"{name}={value}")
-        return ("/usr/bin/env", *pairs, *self.argv)
+        return pairs
 
 
 @frozen

@@ -178,8 +178,44 @@ class Mount:
         return (*(f"{what} {url}" for what, url in self.sources), *secrets)
 
     @property
-    def name(self) -> str:
-        """The id, told apart by the key: what builders remember a command by, since they never look at the value."""
-        import hashlib
+    def contents(self) -> tuple[str, str, str]:
+        """Which file it is: mounts of one build with the same are one file, wherever commands see it."""
+        return self.id, self.key, self.holds
 
-        return f"{self.id}-{hashlib.sha256(self.key.encode()).hexdigest()[:12]}" if self.key else self.id
+    @property
+    def cache_key(self) -> str:
+        """A name of that file, for who keeps files of several mounts and builds apart."""
+        return f"{self.id}-{_short_digest(*self.contents)}"
+
+
+def mount_ids(mounts: Iterable[Mount]) -> dict[Mount, str]:
+    """The id of each mount among a build's secrets: its own; ``ID-2`` and so on where another file took that before.
+
+    The ids depend on the mounts' order and on nothing that may change from build to build, so that a person can type
+    them, and a cache finds them again.
+    """
+    mounts = list(dict.fromkeys(mounts))
+    files: dict[tuple[str, str, str], str] = {}
+    own = {mount.id for mount in mounts}
+    for mount in mounts:
+        name, number = mount.id, 1
+        while name in files.values() or (number > 1 and name in own):
+            number += 1
+            name = f"{mount.id}-{number}"
+        files.setdefault(mount.contents, name)
+    return {mount: files[mount.contents] for mount in mounts}
+
+
+def seen_by(mounts: Iterable[Mount]) -> str:
+    """A short digest of what a command's mounts say beside their ids, such as the URLs of indexes; empty for nothing.
+
+    Builders remember a command by its words and the ids of its mounts, and never look at a mount's value.
+    """
+    keys = [mount.key for mount in mounts if mount.key and mount.key != f"secret {mount.id}"]
+    return _short_digest(*keys) if keys else ""
+
+
+def _short_digest(*texts: str) -> str:
+    import hashlib
+
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]

@@ -174,8 +174,8 @@ def test_what_of_a_mount_decides_the_result() -> None:
     typed = Mount("x", "/run/x", secret("x", "x"), secrets=["a", "b"], sources=(("index-url", INDEX),))
     assert typed.keys == (f"index-url {INDEX}", "secret a b") and typed.key == f"index-url {INDEX}\nsecret a b"
     said = Mount("x", "/run/x", secret("x", "x"), typed.key)
-    assert (said.key, said.keys, said.name) == (typed.key, typed.keys, typed.name)
-    assert Mount("x", "/run/x", secret("x", "x")).keys == () and said.name != "x"
+    assert (said.key, said.keys, said.cache_key) == (typed.key, typed.keys, typed.cache_key)
+    assert Mount("x", "/run/x", secret("x", "x")).keys == ()
     assert evolve(typed, key="1").keys == ("1", *typed.keys)
     assert Mount("x", "/run/x", secret("x", "x"), sources=[["index-url", INDEX]]).sources == typed.sources  # type: ignore[list-item]
     with pytest.raises(GraphError, match="expected a list"):
@@ -242,7 +242,7 @@ def test_the_classic_form_refuses_and_names_the_other(tmp_path: Path) -> None:
         dockerfile(graph)
     assert "--format buildkit" in (error.value.hint or "")
     text = str(dockerfile(graph, format="buildkit"))
-    assert "docker build --secret id=pip-" in text and f"index-url {INDEX}" in text
+    assert "docker build --secret id=pip,src=FILE -t" in text and f"index-url {INDEX}" in text
 
 
 def test_proxies_need_no_mount(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ class Engine:
         """A command, with the files and proxies that it alone sees. The engine remembers it by the files' names."""
         container = container.with_user(str(run.user)).with_workdir(run.workdir)
         for mount in run.mounts:
-            value = self.client.secret(f"file://{files.path(mount)}", cache_key=f"dagger-aml {mount.name}")
+            value = self.client.secret(f"file://{files.path(mount)}", cache_key=f"dagger-aml {mount.cache_key}")
             container = container.with_mounted_secret(mount.path, value, owner=str(run.user), mode=mount.mode)
         for name, value_ in files.proxies.items():
             container = container.with_volatile_variable(name, value_)

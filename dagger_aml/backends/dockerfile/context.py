@@ -7,7 +7,7 @@ import errno
 import os
 import posixpath
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
@@ -28,12 +28,12 @@ class Dockerfile:
 
     :param text: the Dockerfile.
     :param copies: context folder names and the copies whose sources fill them.
-    :param mounts: the files that its commands see, which whoever builds it must give as secrets of these names.
+    :param mounts: the files that its commands see, by the ids of the secrets that whoever builds it must give.
     """
 
     text: str
     copies: tuple[tuple[str, Copy], ...] = field(repr=False)
-    mounts: tuple[Mount, ...] = ()
+    mounts: Mapping[str, Mount] = field(factory=dict)
     _stamps: Stamps = field(init=False, repr=False, eq=False)
 
     @_stamps.default

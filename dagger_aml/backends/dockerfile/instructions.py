@@ -8,13 +8,13 @@ exists, replaces links by files, and gives parents the same owner.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from attrs import evolve, field, frozen
 
 from ...graph.graph import Built, Copy, Graph, LayerOp, Run
-from ...graph.mount import Mount
+from ...graph.mount import Mount, mount_ids
 from ...plan.keys import labels
 from ...plan.model import Plan
 from . import encoder
@@ -75,7 +75,7 @@ class Script:
 
 def script(plan: Plan) -> Script:
     """The instructions that make a plan's image. Reads every byte that is copied, unless the plan is labelled."""
-    walk = _Walk()
+    walk = _Walk(mount_ids(mounts(plan.layers)))
     walk.stages(plan.layers)
     walk.add([_from(plan.base.pinned, plan.base.platform)])
     state = walk.layers(plan.layers, (plan.facts.user or _ROOT, plan.facts.workdir))
@@ -87,10 +87,23 @@ _State = tuple[str, str | None]
 """User and workdir in force; empty and None where they are not known."""
 
 
+def mounts(layers: tuple[LayerOp, ...]) -> dict[Mount, str]:
+    """The mounts of all commands, those of stages included, each with the first step that sees it."""
+    found: dict[Mount, str] = {}
+    for layer in layers:
+        if isinstance(layer, Run):
+            for mount in layer.mounts:
+                found.setdefault(mount, layer.name)
+        elif isinstance(layer.source, Built):
+            found = {**mounts(layer.source.graph.layers), **found}
+    return found
+
+
 class _Walk:
     """Collects instructions and the context's folders while a plan is walked."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Mapping[Mount, str]) -> None:
+        self.ids = ids
         self.found: list[Instruction] = []
         self.copies: list[tuple[str, Copy]] = []
         self.built: list[tuple[Graph, str]] = []
@@ -120,7 +133,7 @@ class _Walk:
         """Add the ops; returns the state after them."""
         for number, layer in enumerate(layers, 1):
             if isinstance(layer, Run):
-                self.add(_run(layer, state), layer.name, number, stage)
+                self.add(_run(layer, state, self.ids), layer.name, number, stage)
                 state = str(layer.user), layer.workdir
             else:
                 self.add(self.copy(layer), layer.name, number, stage)
@@ -143,13 +156,14 @@ class _Walk:
             yield _copy(f"{name}/root", parent, owner=(copy.root.uid, copy.root.gid))
 
 
-def _run(run: Run, state: _State) -> Iterator[Instruction]:
+def _run(run: Run, state: _State, ids: Mapping[Mount, str]) -> Iterator[Instruction]:
     user, workdir = str(run.user), run.workdir
     if user != state[0]:
         yield _user(user)
     if workdir != state[1]:
         yield _workdir(workdir)
-    text = encoder.run([str(word) for word in run.command], [_secret_mount(each, user) for each in run.mounts])
+    seen = [_secret_mount(each, ids[each], user) for each in run.mounts]
+    text = encoder.run([str(word) for word in run.command], seen)
     yield Instruction("RUN", tuple(str(word) for word in run.argv), text)
 
 
@@ -192,6 +206,6 @@ def _copy(source: str, dest: str, *, owner: tuple[int, int] | None = None, stage
     return Instruction("COPY", (source, dest), encoder.copy(source, dest, owner=owner, stage=stage))
 
 
-def _secret_mount(mount: Mount, user: str) -> str:
+def _secret_mount(mount: Mount, id: str, user: str) -> str:
     uid, _, gid = user.partition(":")
-    return encoder.secret_mount(mount.name, mount.path, (int(uid), int(gid)), mount.mode)
+    return encoder.secret_mount(id, mount.path, (int(uid), int(gid)), mount.mode)

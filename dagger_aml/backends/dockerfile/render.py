@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from ...errors import GraphError, UsageError
 from ...fs.stamps import unchanged
 from ...graph.base import Given
-from ...graph.graph import Built, Graph, LayerOp, Run
-from ...graph.mount import Mount
+from ...graph.graph import Graph
+from ...graph.mount import Mount, mount_ids
 from ...graph.stages import bases
 from ...plan.model import Plan
 from ...version import __version__
 from ..base import Format
 from . import encoder
 from .context import Dockerfile
-from .instructions import Instruction, Script, script
+from .instructions import Instruction, Script, mounts, script
 
 _LOADERS = {"oci-archive": ("podman",), "docker-archive": ("docker", "podman")}
 """The programs whose ``load`` takes a kind of archive, the one to name in an example first."""
@@ -42,20 +42,23 @@ def rendered(plan: Plan, *, format: Format = "classic", title: str = "") -> tupl
     _check_base(plan)
     if format not in ("classic", "buildkit"):
         raise UsageError(f"no such Dockerfile format: {format!r}", hint="Use classic or buildkit.")
-    mounts = _mounts(plan.layers)
-    if mounts and format == "classic":
-        location = next(iter(mounts.values()))
+    seen = mounts(plan.layers)
+    if seen and format == "classic":
+        location = next(iter(seen.values()))
         raise UsageError(
-            f"the step needs {', '.join(sorted(each.id for each in mounts))} mounted, but classic builders "
+            f"the step needs {', '.join(sorted(each.id for each in seen))} mounted, but classic builders "
             "do not support mounts",
             location=location,
             hint="Use --format buildkit. It passes index settings, CAs and secrets as mounts, so they do not stay "
             "in the image.",
         )
-    head = encoder.comment(_head(plan, title, tuple(mounts)))
+    by_id: dict[str, Mount] = {}
+    for mount, id in mount_ids(seen).items():
+        by_id.setdefault(id, mount)
+    head = encoder.comment(_head(plan, title, by_id))
     with unchanged(plan.layers):
         made = script(plan)
-        return Dockerfile(_text(head, made.instructions), made.copies, tuple(mounts)), made
+        return Dockerfile(_text(head, made.instructions), made.copies, by_id), made
 
 
 def _text(head: str, instructions: Iterable[Instruction]) -> str:
@@ -92,25 +95,13 @@ def _check_base(plan: Plan) -> None:
             )
 
 
-def _mounts(layers: tuple[LayerOp, ...]) -> dict[Mount, str]:
-    """The mounts of all commands, those of stages included, each with the first step that sees it."""
-    found: dict[Mount, str] = {}
-    for layer in layers:
-        if isinstance(layer, Run):
-            for mount in layer.mounts:
-                found.setdefault(mount, layer.name)
-        elif isinstance(layer.source, Built):
-            found = {**_mounts(layer.source.graph.layers), **found}
-    return found
-
-
-def _head(plan: Plan, title: str, mounts: tuple[Mount, ...]) -> str:
+def _head(plan: Plan, title: str, by_id: Mapping[str, Mount]) -> str:
     asked = plan.facts.source == "probed"
-    secrets = "".join(f" --secret id={mount.name},src=FILE" for mount in mounts)
+    secrets = "".join(f" --secret id={id},src=FILE" for id in by_id)
     lines = [
         f"Written by dagger-aml {__version__}" + (f" from {title}" if title else ""),
         f"Build it with: docker build{secrets} -t NAME THIS_FOLDER",
-        *(f"- {mount.name}: {mount.holds}" for mount in mounts),
+        *(f"- {id}: {mount.holds}" for id, mount in by_id.items()),
         "",
         f"{'Probed' if asked else 'Assumed'} facts of {plan.base.pinned}:",
         *(f"- {line}" for line in plan.facts.summary()),

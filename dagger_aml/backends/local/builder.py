@@ -117,7 +117,7 @@ class LocalBuilder:
         dockerfile, script = rendered(plan, format=self.tool.form, title=title)
         with temporary_directory() as work, secret_files(plan.access) as files:
             progress = OutputReader.of(script, plan, self.on_event)
-            secrets = tuple((mount.name, files.path(mount)) for mount in dockerfile.mounts)
+            secrets = tuple((id, files.path(mount)) for id, mount in dockerfile.mounts.items())
             plain = all(is_plain_http(each.pinned) for each in bases(Graph(plan.base, plan.layers)))
             build = Build(work, plan.base.platform, self.no_cache, plain, secrets, files.proxies)
             build.context.mkdir()
