@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ..errors import ProjectError
+from ..graph.access import Access
 from .entries import is_archive
 from .files import read_text
-from .model import Option, Requirements
+from .model import Listed, Option, Requirements
 
 _NOT_OF_UV: Final = frozenset({"--all-releases", "--config-settings", "--no-require-hashes", "--only-final"})
 """Options that pip knows and uv 0.13 takes for an error; tests/unit/test_pip_forms.py asks uv itself."""
@@ -32,6 +34,36 @@ def check_installable(found: Requirements, installer: Literal["pip", "uv"]) -> N
             _check_text_for_uv(path)
     elif found.hashes:
         _check_hashes(found)
+
+
+def needs_best_match(found: Requirements, access: Access) -> bool:
+    """Whether uv must look in all indexes for each package, and may: there are several, and each package is pinned
+    and has a hash.
+
+    A list that comes from several indexes has no solution where uv takes the first that knows a package's name, as
+    PyTorch's index knows some versions of numpy. What a secret pip.conf says is not known; it may name several.
+    """
+    words = {option.word for option in found.options if not option.ignored}
+    extra = any(line.startswith("--extra-index-url") for line in found.indexes) or "--extra-index-url" in words
+    several = extra or bool(access.extra_index_urls) or access.secret("pip") is not None
+    return several and _all_pinned(found)
+
+
+def _all_pinned(found: Requirements) -> bool:
+    """Whether every package that is listed is one version or one file, and has a hash."""
+    if found.text is not None:
+        return found.hashes
+    wanted = [each for each in found.listed if not each.constraint]
+    return bool(wanted) and all(each.hashed and _pinned(each) for each in wanted)
+
+
+def _pinned(listed: Listed) -> bool:
+    if listed.tool:
+        return False
+    if listed.url or is_archive(listed.text.partition(";")[0].partition("[")[0].strip()):
+        return True
+    operators = [(each.operator, each.version) for each in Requirement(listed.text).specifier]
+    return len(operators) == 1 and operators[0][0] in ("==", "===") and not operators[0][1].endswith(".*")
 
 
 def _check_hashes(found: Requirements) -> None:

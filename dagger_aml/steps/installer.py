@@ -70,15 +70,23 @@ class Install:
     mounts: tuple[Mount, ...]
 
 
-def install(installer: Installer, access: Access, *, target: str | None = None) -> Install:
+BEST_MATCH: Final = ("--index-strategy", "unsafe-best-match", "--require-hashes")
+"""uv looks in every index for every package, as pip does. Only with hashes, which say what files may come, is that
+safe: without them, whoever publishes a private package's name on a public index would be asked for it."""
+
+
+def install(installer: Installer, access: Access, *, target: str | None = None, best_match: bool = False) -> Install:
     """The command that installs into the base's environment, or into a folder of its own.
 
     uv is itself installed by pip, from the same index, into a temporary folder that goes when the command ends.
 
     :param target: the folder; then everything is installed anew, whatever the base has.
+    :param best_match: whether uv shall look in all indexes for each package, and demand a hash of each; else it takes
+        a package from the first index that has its name. pip always looks in all.
     """
     if installer == "uv":
         into: tuple[str, ...] = ("--target", target) if target else ("--compile-bytecode",)
+        into = (*into, *(BEST_MATCH if best_match else ()))
         mounts = tuple(dict.fromkeys((*pip_mounts(access), *uv_mounts(access))))
         return Install(("/bin/sh", "-euc", _UV, "uv", PYTHON, UV_VERSION, *into), _UV_ENV, mounts)
     into = ("--ignore-installed", "--no-compile", "--target", target) if target else ()

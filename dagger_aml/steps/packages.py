@@ -17,7 +17,7 @@ from ..graph.base import Need
 from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
 from ..graph.values import FromBase
-from ..requirements.installable import check_installable
+from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.lines import has_coding_line, requirements_text
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
@@ -70,7 +70,8 @@ def site_packages(
     if found:
         check_installable(found, installer)
     stage, words, workdir = wanted(Graph(graph.base, access=graph.access).need(HAS_PIP), found, added)
-    made = install(installer, graph.access, target=_TARGET)
+    best_match = found is not None and not added and needs_best_match(found, graph.access)
+    made = install(installer, graph.access, target=_TARGET, best_match=best_match)
     argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
     shown = f"{installer} {title(found, added)} into {_TARGET}"
     stage = stage.add(

@@ -13,7 +13,7 @@ from ..graph.base import Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Text
 from ..graph.values import FromBase
-from ..requirements.installable import check_installable
+from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
@@ -75,7 +75,8 @@ async def pip(
         check_installable(found, installer)
     graph, words, workdir = wanted(graph.need(HAS_PIP).need(NOT_MANAGED), found, added)
     owner, location = FromBase("environment_owner"), (FromBase("environment"), SHARE, "/tmp")
-    made = install(installer, graph.access)
+    best_match = found is not None and not added and needs_best_match(found, graph.access)
+    made = install(installer, graph.access, best_match=best_match)
     return graph.add(
         Run(
             (*made.argv, *words),
