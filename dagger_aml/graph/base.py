@@ -104,12 +104,13 @@ class Need:
     """Something that the base must have, or be, for the graph to do what it promises.
 
     :param fact: a name in :data:`dagger_aml.graph.values.FACTS`; any other is refused.
-    :param value: what it must be; of ``python``, also a range such as ``>=3.10``.
+    :param value: what it must be; of ``python``, also a range such as ``>=3.10``, or several versions of which it is
+        one.
     :param why: what goes wrong otherwise; may hold a fact of the base.
     :param hint: what the user can do then.
     """
 
     fact: str = field(validator=valid_fact)
-    value: str | bool
+    value: str | bool | tuple[str, ...]
     why: Value
     hint: str

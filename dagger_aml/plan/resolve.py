@@ -97,6 +97,8 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
 
 def _meets(need: Need, is_now: object) -> bool:
     """Whether a base has what is needed. Its Python is known without the last number: any of these may be meant."""
+    if isinstance(need.value, tuple):
+        return is_now in need.value
     if need.fact != "python" or not isinstance(need.value, str) or need.value[:1].isdigit():
         return is_now == need.value
     from packaging.specifiers import SpecifierSet

@@ -16,7 +16,7 @@ from .. import toml
 from ..errors import ProjectError
 from ..toml import line_of
 from .files import inside, read_text
-from .model import SECRET, Requirements, has_password
+from .model import SECRET, Locked, Requirements, has_password
 
 _PYPI = "https://pypi.org/simple"
 
@@ -61,6 +61,9 @@ class Pin:
     :param marker: where it is to be installed; empty for everywhere.
     :param index: the package index that it is from; None for PyPI.
     :param key: of its table in the lock.
+    :param wheels: names of its wheels, for whatever Python and platform.
+    :param source: whether it has a source archive too, or is a file whose name does not tell where it fits.
+    :param python: the Pythons that it is for; empty for any.
     """
 
     name: str
@@ -69,6 +72,9 @@ class Pin:
     marker: str
     index: str | None
     key: tuple[str | int, ...]
+    wheels: tuple[str, ...] = ()
+    source: bool = True
+    python: str = ""
 
     @property
     def line(self) -> str:
@@ -121,13 +127,20 @@ def local_archive(file: LockFile, path: str, *key: str | int) -> tuple[str, Path
 
 
 def as_requirements(
-    file: LockFile, pins: Sequence[Pin], archives: Sequence[Path], *, python: str = "", links: Sequence[str] = ()
+    file: LockFile,
+    pins: Sequence[Pin],
+    archives: Sequence[Path],
+    *,
+    python: str = "",
+    links: Sequence[str] = (),
+    environments: Sequence[str] = (),
 ) -> Requirements:
     """A lock as pip's own lines, with hashes, so that pip takes no other files.
 
     Markers stay in the lines: it is the image's Python and platform that they are about.
 
     :param archives: local files that the lines name.
+    :param environments: markers, of which one must hold where the lock is used.
     :param links: folders, relative to the lock file, in which local files lie that pip chooses from.
     :raises ProjectError: some packages have hashes and some have none; a URL with a password in it; what cannot be
         written as a line for pip.
@@ -154,6 +167,10 @@ def as_requirements(
         indexes=_index_lines(pins),
         hashes=bool(pins) and not bare,
         python=python,
+        locked=tuple(
+            Locked(pin.name, pin.marker, pin.wheels, pin.source, pin.python, file.location(*pin.key)) for pin in pins
+        ),
+        environments=tuple(environments),
     )
 
 

@@ -39,6 +39,25 @@ class Listed:
 
 
 @frozen
+class Locked:
+    """One package of a lock, and the files that it may be installed from.
+
+    :param marker: where it is to be installed; empty for everywhere.
+    :param wheels: names of wheels.
+    :param source: whether there is a source archive too, or a file whose name does not tell where it fits.
+    :param python: the Pythons that it is for, such as ``>=3.11``; empty for any.
+    :param location: ``file:line``, the file by its whole path.
+    """
+
+    name: str
+    marker: str
+    wheels: tuple[str, ...]
+    source: bool
+    python: str
+    location: str
+
+
+@frozen
 class Option:
     """An option that a requirements file says.
 
@@ -73,6 +92,8 @@ class Requirements:
     :param python: the Python versions that the file is for, such as ``>=3.10``; empty for any.
     :param listed: each package with its line, constraints among them; empty for locks.
     :param options: what a requirements file says to pip beside packages.
+    :param locked: the packages of a lock.
+    :param environments: markers, of which one must hold where the lock is used; none where it is for anywhere.
     """
 
     path: Path
@@ -84,6 +105,8 @@ class Requirements:
     python: str = ""
     listed: tuple[Listed, ...] = ()
     options: tuple[Option, ...] = ()
+    locked: tuple[Locked, ...] = ()
+    environments: tuple[str, ...] = ()
 
     @property
     def titles(self) -> tuple[str, ...]:

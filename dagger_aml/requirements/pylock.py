@@ -6,7 +6,9 @@ import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from attrs import evolve
 from packaging.pylock import (
     Package,
     PackageArchive,
@@ -56,7 +58,9 @@ def read_pylock(path: Path) -> Requirements:
         if package.archive is not None:
             wanted, found = _archive(file, package.name, package.archive, *key)
             archives += found
-            pins.append(Pin(package.name, wanted, _hashes(package.archive), marker, None, key))
+            wheel = _wheel_of(package.archive)
+            pin = Pin(package.name, wanted, _hashes(package.archive), marker, None, key)
+            pins.append(evolve(pin, wheels=wheel, source=not wheel, python=str(package.requires_python or "")))
             continue
         if package.vcs is not None or package.directory is not None:
             kind = "a folder" if package.directory else "version control"
@@ -73,8 +77,20 @@ def read_pylock(path: Path) -> Requirements:
                 archives.append(archive)
                 links.append(posixpath.dirname(line))
         wanted = f"{package.name}=={_version(package)}"
-        pins.append(Pin(package.name, wanted, _hashes(*files), marker, package.index, key))
-    return as_requirements(file, pins, archives, python=str(lock.requires_python or ""), links=links)
+        pin = Pin(package.name, wanted, _hashes(*files), marker, package.index, key)
+        wheels = tuple(each.filename for each in package.wheels or ())
+        python = str(package.requires_python or "")
+        pins.append(evolve(pin, wheels=wheels, source=package.sdist is not None, python=python))
+    environments = [str(each) for each in lock.environments or ()]
+    python = str(lock.requires_python or "")
+    return as_requirements(file, pins, archives, python=python, links=links, environments=environments)
+
+
+def _wheel_of(archive: PackageArchive) -> tuple[str, ...]:
+    """The name of the wheel that a package is taken from; none where it is another archive."""
+    path = archive.path or unquote(urlsplit(archive.url or "").path)
+    name = posixpath.basename(path)
+    return (name,) if name.endswith(".whl") else ()
 
 
 def _archive(file: LockFile, name: str, archive: PackageArchive, *key: str | int) -> tuple[str, list[Path]]:

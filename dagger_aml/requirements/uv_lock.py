@@ -6,17 +6,18 @@ lists what it depends on, with markers.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from .lock import LockFile, Pin, as_requirements, checked_python, local_archive, read_toml, usable_hashes
 from .model import Requirements
+from .outdated import outdated
 
 _VERSION: Final = 1
 
@@ -76,7 +77,23 @@ class _Reader:
             if extra is None and not self.is_own(index)
         ]
         python = self.file.data.get("requires-python", "")
-        return as_requirements(self.file, pins, self.archives, python=checked_python(self.file, python))
+        python = checked_python(self.file, python)
+        environments = self.environments()
+        return as_requirements(self.file, pins, self.archives, python=python, environments=environments)
+
+    def environments(self) -> list[str]:
+        """The markers of the environments that uv solved the lock for; none where these are all that there are."""
+        listed = self.file.data.get("supported-markers", ())
+        for marker in listed:
+            self.marker(marker, "supported-markers")
+        return list(listed)
+
+    def marker(self, text: object, *key: str | int) -> str:
+        """A marker as packaging writes it."""
+        try:
+            return str(Marker(str(text))) if text else ""
+        except InvalidMarker:
+            raise self.file.error(f"not a marker: {text!r}", *key) from None
 
     def own(self) -> int:
         """The number of the project's own package."""
@@ -93,19 +110,14 @@ class _Reader:
         return any(source.get(kind) == "." for kind in ("virtual", "editable", "directory"))
 
     def check_age(self, own: Mapping[str, Any]) -> None:
-        """Whether all that the pyproject.toml beside the lock depends on is in it."""
+        """Whether the lock was made of what the pyproject.toml beside it depends on today."""
         beside = self.file.path.with_name("pyproject.toml")
-        if not beside.is_file():
+        project = read_toml(beside).data.get("project") if beside.is_file() else None
+        if project is None or "dependencies" in project.get("dynamic", ()):
             return
-        wanted = read_toml(beside).data.get("project", {}).get("dependencies", [])
-        locked = {each["name"] for each in own.get("metadata", {}).get("requires-dist", ())}
-        for text in wanted:
-            try:
-                name = canonicalize_name(Requirement(text).name)
-            except InvalidRequirement:
-                continue
-            if name not in locked:
-                raise self.file.error(f"is older than pyproject.toml, which requires {name}", hint="Run: uv lock")
+        reason = outdated(project.get("dependencies", ()), own.get("metadata", {}).get("requires-dist", ()))
+        if reason:
+            raise self.file.error(f"is older than pyproject.toml, which {reason}", hint="Run: uv lock")
 
     def walk(self, start: Node) -> None:
         """Find each package that is reached, and by what markers; again where a further way to it is found."""
@@ -137,11 +149,7 @@ class _Reader:
         )
         for dependency in listed:
             target = self.find(dependency, index)
-            marker = dependency.get("marker", "")
-            try:
-                marker = str(Marker(marker)) if marker else ""
-            except InvalidMarker:
-                raise self.file.error(f"not a marker: {marker!r}", "package", index) from None
+            marker = self.marker(dependency.get("marker", ""), "package", index)
             for each in (None, *dependency.get("extra", ())):
                 yield (target, each), marker
 
@@ -168,16 +176,31 @@ class _Reader:
         files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]
         hashes = usable_hashes([each["hash"] for each in files if "hash" in each])
         if "registry" in source:
-            return Pin(name, f"{name}=={package['version']}", hashes, marker, source["registry"], key)
+            wheels = tuple(_file_name(each) for each in package.get("wheels", ()))
+            line = f"{name}=={package['version']}"
+            return Pin(name, line, hashes, marker, source["registry"], key, wheels, "sdist" in package)
         if "url" in source:
             part = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
-            return Pin(name, f"{name} @ {source['url']}{part}", hashes, marker, None, key)
+            wheels, other = _wheel_or_other(source["url"])
+            return Pin(name, f"{name} @ {source['url']}{part}", hashes, marker, None, key, wheels, other)
         if "path" in source and "subdirectory" not in source:
             line, archive = local_archive(self.file, source["path"], *key)
             self.archives.append(archive)
-            return Pin(name, line, hashes, marker, None, key)
+            return Pin(name, line, hashes, marker, None, key, *_wheel_or_other(source["path"]))
         kind = "git" if "git" in source else "a folder"
         raise self.file.error(f"{name} is from {kind}, and its source is not copied into the build", *key, hint=_TREE)
+
+
+def _file_name(file: Mapping[str, Any]) -> str:
+    """The name of a wheel, which uv writes where its URL or path does not end with it."""
+    place = file.get("filename") or file.get("url") or file.get("path") or ""
+    return unquote(posixpath.basename(urlsplit(place).path))
+
+
+def _wheel_or_other(place: str) -> tuple[tuple[str, ...], bool]:
+    """A wheel's name by its URL or path, and whether it is another file."""
+    name = _file_name({"url": place})
+    return ((name,), False) if name.endswith(".whl") else ((), True)
 
 
 def _shortest(ways: Condition) -> Condition:

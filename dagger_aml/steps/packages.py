@@ -24,7 +24,7 @@ from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
 from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
-from .pip import HAS_PIP, as_text, count, needed_python, title, wanted
+from .pip import HAS_PIP, as_text, count, needing_python, title, wanted
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -167,8 +167,7 @@ async def startup_packages(
         )
     if found:
         check_installable(found, "pip")
-    if found and found.python:
-        graph = graph.need(needed_python(found))
+        graph = needing_python(graph, found)
     graph, name = _beside_script(graph, found, added)
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)

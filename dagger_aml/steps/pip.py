@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from ..errors import ProjectError
 from ..fs.tree import local, some_files
-from ..graph.base import Need
+from ..graph.base import Given, Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Text
 from ..graph.values import FromBase
@@ -17,10 +18,16 @@ from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
+from ..requirements.targets import fitting_pythons
 from .installer import PIP_ENV, PYTHON, Installer, install
 
 SHARE: Final = "/usr/share/dagger-aml"
 """Where files that steps need in the image go; root's."""
+
+_LOCK_AGAIN: Final = (
+    "`uv lock` without `environments` in [tool.uv] covers all; `pip lock` covers the Python and the platform that it "
+    "runs on, so run it in the base image."
+)
 
 HAS_PIP: Final = Need(
     "pip",
@@ -113,17 +120,39 @@ def wanted(graph: Graph, requirements: Requirements | None, more: tuple[str, ...
     """
     if requirements is None or not requirements.titles:
         return graph, [*more], "/"
-    if requirements.python:
-        graph = graph.need(needed_python(requirements))
+    graph = needing_python(graph, requirements)
     graph, dest, workdir = place(graph, requirements)
     return graph, ["--requirement", dest, *more], workdir
 
 
-def needed_python(requirements: Requirements) -> Need:
-    """The Python versions that a lock or pyproject.toml is for: the markers in it mean nothing for others."""
+def needing_python(graph: Graph, requirements: Requirements) -> Graph:
+    """The graph with the Python versions that a lock or pyproject.toml is for asked of its base.
+
+    :raises ProjectError: a lock has nothing for the base's platform, whatever its Python is.
+    """
     name = requirements.path.name
-    why = f"{name} is for Python {requirements.python}, but the base image has another version"
-    return Need("python", requirements.python, why, f"Use a base image with that Python version, or change {name}.")
+    if requirements.python:
+        why = f"{name} is for Python {requirements.python}, but the base image has another version"
+        hint = f"Use a base image with that Python version, or change {name}."
+        graph = graph.need(Need("python", requirements.python, why, hint))
+    if graph.base is None or isinstance(graph.base, Given):
+        return graph
+    platform = graph.base.platform
+    pythons, misfit = fitting_pythons(requirements, platform)
+    if misfit is None:
+        return graph
+    if not pythons:
+        raise ProjectError(
+            f"{name} cannot be installed on {platform}: {misfit.reason}",
+            location=misfit.location,
+            hint=f"Lock again for {platform}: {_LOCK_AGAIN}",
+        )
+    why = (
+        f"{name} can be installed on {platform} with Python {', '.join(pythons)} alone ({misfit.reason}), but the "
+        "base image has another version"
+    )
+    hint = f"Use a base image with one of these Pythons, or lock again for the base's: {_LOCK_AGAIN}"
+    return graph.need(Need("python", pythons, why, hint))
 
 
 def place(graph: Graph, requirements: Requirements) -> tuple[Graph, str, str]:

@@ -233,7 +233,7 @@ def test_a_lock_without_any_hashes_is_taken_without(tmp_path):
 
 
 def test_a_lock_that_is_older_than_its_pyproject_is_refused(tmp_path):
-    own = '[package.metadata]\nrequires-dist = [{ name = "b-c" }]'
+    own = '[package.metadata]\nrequires-dist = [{ name = "b-c", specifier = ">=1" }]'
     lock = uv_lock('{ name = "b-c" }', package("b-c", more=wheel("b-c")), own=own)
     project = '[project]\nname = "own"\nversion = "1"\ndependencies = ["B_c>=1"{}]\n'
     assert read(tmp_path, "uv.lock", lock, {"pyproject.toml": project.format("")}).names == ("b-c",)
