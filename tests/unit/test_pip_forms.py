@@ -191,7 +191,7 @@ def test_what_uv_does_not_take_is_refused_for_uv_alone(tmp_path, text, said):
 def test_a_package_without_a_name_is_installed_and_counted(tmp_path):
     make(tmp_path, {"requirements.txt": "git+https://x.example/a\n"})
     graph = await_(pip(await_(base(Graph(), "minimal-py312-inference")), tmp_path / "requirements.txt"))
-    assert "pip requirements.txt (1 package)" in [layer.step for layer in graph.layers]
+    assert "pip requirements.txt (1 package)" in [layer.name for layer in graph.layers]
 
 
 def test_a_text_in_another_encoding_keeps_its_meaning_where_packages_are_added(tmp_path):

@@ -73,7 +73,7 @@ def test_a_secret_s_value_and_a_ca_change_no_command(tmp_path):
 
 def test_two_files_of_one_id_are_numbered_in_their_order(tmp_path):
     graph = installing(tmp_path, secrets=(Secret.of("pip", "https://u:w0rdw0rd@x.example/simple/"),))
-    whole = Run(("/bin/true",), mounts=(secret_mount(graph.access, "pip"),), step="own")
+    whole = Run(("/bin/true",), mounts=(secret_mount(graph.access, "pip"),), name="own")
     before, behind = text_of(Graph(graph.base, (whole, *graph.layers))), text_of(graph.add(whole))
     assert asked(before) == asked(behind) == ["pip", "pip-2"]
     assert mounted(before) == ["pip", "pip-2"] == mounted(behind)
