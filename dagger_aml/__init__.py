@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .building.build import build as build
     from .building.build import container as container
     from .building.build import image as image
+    from .building.graphs import lay_out as lay_out
+    from .building.graphs import lay_out_each as lay_out_each
     from .building.plans import dockerfile as dockerfile
     from .building.plans import make_plan as make_plan
     from .building.plans import probe as probe
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
         EngineNotFound as EngineNotFound,
     )
     from .errors import (
+        FindingsError as FindingsError,
+    )
+    from .errors import (
         GraphError as GraphError,
     )
     from .errors import (
@@ -57,6 +62,7 @@ if TYPE_CHECKING:
     from .errors import (
         UsageError as UsageError,
     )
+    from .finding import Finding as Finding
     from .graph.access import Access as Access
     from .graph.base import From as From
     from .graph.config import Config as Config
@@ -77,8 +83,6 @@ if TYPE_CHECKING:
     from .policy import Policy as Policy
     from .project.load import load_project as load_project
     from .project.model import Project as Project
-    from .project.recipe import lay_out as lay_out
-    from .project.recipe import lay_out_each as lay_out_each
     from .project.recipe import load_recipe as load_recipe
     from .project.settings import Options as Options
     from .serving.endpoint import Endpoint as Endpoint
@@ -111,6 +115,10 @@ _WHERE = {
         "container",
         "image",
     ),
+    "building.graphs": (
+        "lay_out",
+        "lay_out_each",
+    ),
     "building.plans": (
         "probe",
         "dockerfile",
@@ -122,12 +130,14 @@ _WHERE = {
         "DaggerAmlError",
         "EngineGone",
         "EngineNotFound",
+        "FindingsError",
         "GraphError",
         "ProjectError",
         "RegistryDenied",
         "TransientError",
         "UsageError",
     ),
+    "finding": ("Finding",),
     "graph.access": ("Access",),
     "graph.base": ("From",),
     "graph.config": ("Config",),
@@ -154,11 +164,7 @@ _WHERE = {
     "policy": ("Policy",),
     "project.load": ("load_project",),
     "project.model": ("Project",),
-    "project.recipe": (
-        "lay_out",
-        "lay_out_each",
-        "load_recipe",
-    ),
+    "project.recipe": ("load_recipe",),
     "project.settings": ("Options",),
     "serving.endpoint": ("Endpoint",),
     "serving.failure": (

@@ -1,14 +1,17 @@
 """What can go wrong, as types. Each error says what happened, where, and what to do about it.
 
 The command line turns an error into one message and the exit code of its class; a program that embeds
-dagger-aml catches :class:`DaggerAmlError` or one of its children. Nothing here imports the package.
+dagger-aml catches :class:`DaggerAmlError` or one of its children.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from .finding import Finding
 
 _LAST_LINES, _LONGEST_LINE = 20, 300
 
@@ -42,6 +45,22 @@ class UsageError(DaggerAmlError):
 
 class ProjectError(UsageError):
     """The project folder, its file, or a part that it names is wrong."""
+
+
+class FindingsError(ProjectError):
+    """One or more rules found what cannot work; nothing is built.
+
+    :param findings: all of them, each of severity ``error``.
+    """
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        first, *more = findings
+        if more:
+            text = "\n".join(map(str, findings))
+            super().__init__(f"{len(findings)} problems to fix first; nothing is built", hint=text)
+        else:
+            super().__init__(f"{first.message} [{first.id}]", location=first.location, hint=first.hint)
+        self.findings = findings
 
 
 def unreadable(error: OSError, path: str | os.PathLike[str]) -> ProjectError:

@@ -7,7 +7,9 @@ from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["Event", "Message", "OnEvent", "OpDone", "OpStarted", "Output", "Transferred", "ignore"]
+from .finding import Finding
+
+__all__ = ["Event", "Message", "OnEvent", "OpDone", "OpStarted", "Output", "Transferred", "Warned", "ignore"]
 
 
 @frozen
@@ -62,13 +64,20 @@ class Message:
 
 
 @frozen
+class Warned:
+    """Something that the user should know, found when the base had answered."""
+
+    finding: Finding
+
+
+@frozen
 class Output:
     """A line that a builder printed."""
 
     text: str
 
 
-Event = OpStarted | OpDone | Transferred | Message | Output
+Event = OpStarted | OpDone | Transferred | Message | Warned | Output
 OnEvent = Callable[[Event], None]
 
 

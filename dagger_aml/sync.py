@@ -29,6 +29,8 @@ from .backends.base import Image as AsyncImage
 from .backends.outputs import Export
 from .backends.result import Result
 from .building.build import Outputs, build, image
+from .building.graphs import lay_out as _lay_out
+from .building.graphs import lay_out_each as _lay_out_each
 from .building.plans import probe
 from .events import OnEvent, ignore
 from .graph.base import DEFAULT_PLATFORM
@@ -36,8 +38,6 @@ from .graph.graph import Graph
 from .plan.model import Plan
 from .policy import DEFAULT, Policy
 from .project.model import Project
-from .project.recipe import lay_out as _lay_out
-from .project.recipe import lay_out_each as _lay_out_each
 
 if TYPE_CHECKING:
     from .backends.runtime import Published
@@ -185,6 +185,7 @@ def lay_out(project: Project) -> Graph:
     """The graph that a project's recipe lays out.
 
     :raises ProjectError, GraphError: what the recipe's steps refuse.
+    :raises FindingsError: a rule found what cannot work.
     """
     with start_blocking_portal() as portal:
         return _call(portal, partial(_lay_out, project))
@@ -194,6 +195,7 @@ def lay_out_each(project: Project) -> tuple[Graph, ...]:
     """The graphs that a project's recipe lays out, one for each of its platforms.
 
     :raises ProjectError, GraphError: what the recipe's steps refuse.
+    :raises FindingsError: a rule found what cannot work.
     """
     with start_blocking_portal() as portal:
         return _call(portal, partial(_lay_out_each, project))

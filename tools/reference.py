@@ -22,6 +22,8 @@ from dagger_aml.project.setting import Setting
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.project.tables import ARRAYS, KEYS, TABLES
 
+from .rules import rules_page
+
 DOCS = Path(__file__).parent.parent / "docs"
 COMMAND = "./taskw reference"
 
@@ -221,6 +223,7 @@ PAGES = {
     DOCS / "reference-commands.md": commands_page,
     DOCS / "reference-file.md": file_page,
     DOCS / "reference-errors.md": errors_page,
+    DOCS / "rules.md": rules_page,
 }
 """Every reference page and what makes it."""
 

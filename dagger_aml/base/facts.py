@@ -134,29 +134,6 @@ class BaseFacts:
             hint="Use one of Azure ML's prebuilt inference images: `dagger-aml images`.",
         )
 
-    def remarks(self, *, user: bool, command: bool, env: Mapping[str, str]) -> tuple[str, ...]:
-        """What somebody should know who builds on this base.
-
-        :param user: whether the image has a user of its own.
-        :param command: whether it has a command or entrypoint of its own.
-        :param env: its own variables.
-        """
-        found = []
-        if not user and self.uid == 0:
-            found.append(
-                "the image runs as root, like its base image, and the code belongs to root. Azure ML's own "
-                "images have another user; in your own base image, set one with USER in its Dockerfile"
-            )
-        if contract.ENTRY_SCRIPT in env and not command and self.starts is False:
-            have = f"has {self.server}, but" if self.server else "has no azureml-inference-server-http, and"
-            hint = "" if self.server else "Add azureml-inference-server-http to the requirements, and "
-            found.append(
-                f"the base image {have} no start script ({contract.START_SCRIPT} and runsvdir): only a command "
-                f"of the base image itself could serve the code. {hint or 'To serve, '}set a command in your own "
-                'recipe (docs/bases.md, "Bases without Azure ML\'s server")'
-            )
-        return tuple(found)
-
     def path(self, path: str) -> PathFact | None:
         """The fact of one path, None when nothing is there."""
         return self.paths.get(path)

@@ -12,7 +12,8 @@ from attrs import evolve, frozen
 from ..backends.base import Builder
 from ..backends.result import Result
 from ..errors import DaggerAmlError, EngineGone, first_of
-from ..events import Event, Message
+from ..events import Event, Message, Warned
+from ..finding import Finding
 from ..graph.graph import Graph
 from ..plan.keys import runtime_key
 from ..plan.model import Plan
@@ -41,7 +42,7 @@ class Listener(Protocol):
         """Something happened."""
         ...
 
-    def warn(self, text: str) -> None:
+    def warn(self, found: Finding | str) -> None:
         """Something that the user should know."""
         ...
 
@@ -147,7 +148,7 @@ def tell_warnings(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Build
     known = {warning for graph in graphs for warning in graph.warnings}
     for warning in dict.fromkeys(warning for each in plans for warning in each.warnings):
         if warning not in known:
-            builder.on_event(Message(f"warning: {warning}"))
+            builder.on_event(Warned(warning))
 
 
 def _merged(new: Result, old: Result) -> Result:

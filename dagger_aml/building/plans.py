@@ -11,6 +11,7 @@ from ..backends.dockerfile.context import Dockerfile
 from ..backends.dockerfile.render import render
 from ..base import catalog
 from ..base.facts import BaseFacts
+from ..check.run import check_plan
 from ..graph.base import From
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
@@ -25,9 +26,10 @@ def make_plan(graph: Graph, facts: Mapping[From, BaseFacts] | None = None) -> Pl
     :param facts: of its bases; what is not given is assumed from the catalog.
     :raises BaseError: the base lacks what the graph needs.
     :raises GraphError: a destination that builders treat differently.
+    :raises FindingsError: a rule found what cannot work.
     """
     known = {base: catalog.assumed(base) for base in bases(graph)}
-    return plan(graph, {**known, **(facts or {})})
+    return check_plan(plan(graph, {**known, **(facts or {})}), graph)
 
 
 def dockerfile(graph: Graph, *, format: Format = "classic", title: str = "") -> Dockerfile:
@@ -39,7 +41,7 @@ def dockerfile(graph: Graph, *, format: Format = "classic", title: str = "") -> 
 
 
 async def probe(graph: Graph, builder: Builder) -> Plan:
-    """Ask the real bases, pin them, and plan on what they answered."""
+    """Ask the real bases, pin them, and plan on what they answered; raises as :func:`make_plan`."""
     facts: dict[From, BaseFacts] = {}
     digests: dict[From, str | None] = {}
     paths = probed_paths(graph)
@@ -55,4 +57,4 @@ async def probe(graph: Graph, builder: Builder) -> Plan:
             }
             _, facts[base] = await builder.probe(base, sorted({*paths, *more}))
     pinned = {evolve(base, digest=digests[base] or base.digest): known for base, known in facts.items()}
-    return plan(pin(graph, digests), {**facts, **pinned})
+    return check_plan(plan(pin(graph, digests), {**facts, **pinned}), graph)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..backends.base import Builder, Capabilities, Image
 from ..backends.outputs import Export, check_file
 from ..errors import UsageError
+from ..finding import Finding, as_findings
 from ..graph.graph import Graph
 from ..oci.reference import Reference
 from ..plan.model import Plan
@@ -40,7 +41,7 @@ class BuildTarget:
     gate: Gate | None = None
     metadata_file: Path | None = None
     iidfile: Path | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = field(default=(), converter=as_findings)
     folder: str = ""
 
     @property

@@ -14,12 +14,12 @@ from click.core import ParameterSource
 from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
 from ..backends.dagger.address import check_address, untested
+from ..building.graphs import lay_out, lay_out_each
 from ..errors import UsageError
 from ..graph.graph import Graph
 from ..policy import DEFAULT, Policy
 from ..project.load import load_project
 from ..project.model import Project
-from ..project.recipe import lay_out, lay_out_each
 from ..project.settings import Options
 from .progress import Progress
 

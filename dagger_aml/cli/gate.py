@@ -9,6 +9,7 @@ import click
 
 from ..backends.builders import kind_of
 from ..errors import UsageError
+from ..finding import Finding
 from ..graph.graph import Graph
 from ..project.model import Project
 from .common import MayStandAlone
@@ -43,7 +44,7 @@ def gate(
     *,
     builder: str,
     push: bool,
-    warning: Callable[[str], None],
+    warning: Callable[[Finding], None],
 ) -> Any:
     """What ``build`` asks of the image before it goes anywhere, or None.
 
@@ -61,5 +62,5 @@ def gate(
     if found:
         kind_of(builder).check_serves()
     if why:
-        warning(why)
+        warning(Finding(why))
     return found.check if found else None

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from attrs import evolve, field, frozen
 
 from ..errors import GraphError
+from ..finding import Finding, as_findings
 from .access import Access
 from .base import From, Need
 from .checks import (
@@ -172,7 +173,9 @@ class Graph:
 
     :param access: how its commands reach what they install from; never part of the image.
     :param needs: what the base must have; checked by ``resolve``, never part of the image.
-    :param warnings: what steps want the user to know; never part of the image.
+    :param warnings: what the user should know; never part of the image. A plain sentence will do.
+    :param silenced: what was found by rules that are ignored.
+    :param subject: what the rules know of whom it is laid out for; of no meaning here, and no back end sees it.
     """
 
     base: From | None = None
@@ -180,7 +183,9 @@ class Graph:
     config: Config = field(factory=Config)
     access: Access = field(factory=Access, eq=False)
     needs: tuple[Need, ...] = field(default=(), converter=as_tuple)
-    warnings: tuple[str, ...] = field(default=(), converter=as_tuple, eq=False)
+    warnings: tuple[Finding, ...] = field(default=(), converter=as_findings, eq=False)
+    silenced: tuple[Finding, ...] = field(default=(), converter=as_tuple, eq=False)
+    subject: object = field(default=None, eq=False, repr=False)
 
     def add(self, *layers: LayerOp) -> Graph:
         """The graph with ops put on top."""
@@ -200,9 +205,14 @@ class Graph:
         """The graph with something more asked of its base."""
         return evolve(self, needs=(*self.needs, need))
 
-    def warn(self, text: str) -> Graph:
-        """The graph with something more to tell the user."""
-        return evolve(self, warnings=(*self.warnings, text))
+    def warn(self, text: str, *, location: str | None = None, hint: str | None = None) -> Graph:
+        """The graph with something more to tell the user: what will happen, where that is decided, and what to do.
+
+        :param text: without a full stop at its end.
+        :param location: ``file:line``, a key or a flag.
+        :param hint: a sentence or more of its own; shown on the next line.
+        """
+        return evolve(self, warnings=(*self.warnings, Finding(text, location=location, hint=hint)))
 
     @property
     def from_(self) -> From:

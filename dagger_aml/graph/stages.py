@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from attrs import evolve, frozen
 
 from .base import From
-from .graph import Built, Copy, Graph, LayerOp
+from .graph import Built, Copy, Graph, LayerOp, Run
 
 
 @frozen
@@ -72,6 +72,12 @@ def map_stages(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
 def bases(graph: Graph) -> tuple[From, ...]:
     """Every base of a graph: its own and those of its stages."""
     return tuple(dict.fromkeys((graph.from_, *(stage.from_ for stage in stages(graph.layers)))))
+
+
+def secret_ids(graph: Graph) -> frozenset[str]:
+    """The ids of the secrets that a graph's commands see, those of its stages included."""
+    runs = (op.layer for op in walk(graph.layers) if isinstance(op.layer, Run))
+    return frozenset(id for run in runs for mount in run.mounts for id in mount.secrets)
 
 
 def based_on(graph: Graph, base: From, *, old: From | None = None) -> Graph:

@@ -19,7 +19,7 @@ from ..graph.source import Local
 from ..project.file import FILE_NAME, read_project_file
 from ..project.load import load_project
 from ..project.model import Project
-from ..project.recipe import lay_out, load_recipe
+from ..project.recipe import load_recipe, run_recipe
 from ..project.settings import Options
 from ..pysource.imports import Code, read_code
 from ..requirements.read import read_requirements
@@ -104,7 +104,7 @@ def shown(path: Path, project: Project) -> str:
 
 def _travelling(project: Project, code: Path) -> tuple[str, ...]:
     """The files of the code that go into the image, relative to its folder: what the step that copies it takes."""
-    graph = anyio.run(lay_out, evolve(project, recipe="extended", requirements=None, apt=()))
+    graph = anyio.run(run_recipe, evolve(project, recipe="extended", requirements=None, apt=()))
     sources = [
         layer.source
         for layer in graph.layers

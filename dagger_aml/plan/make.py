@@ -15,8 +15,6 @@ from ..base.facts import BaseFacts
 from ..graph.base import From
 from ..graph.graph import Graph
 from ..graph.stages import map_stages
-from .keys import ENCODING, op_key
-from .label import PLAN_LABEL, fits
 from .model import Plan
 from .resolve import resolve
 from .schedule import schedule
@@ -31,9 +29,6 @@ def plan(graph: Graph, facts: Mapping[From, BaseFacts]) -> Plan:
     resolved = map_stages(resolve(graph, facts), scheduled)
     base = resolved.from_
     ops = schedule(resolved, facts[base])
-    warnings = resolved.warnings
-    if not fits((op_key(op.layer, "") for op in ops), ENCODING):
-        warnings += (
-            f"the image gets no label {PLAN_LABEL}: the description of its {len(ops)} steps is too long for a label",
-        )
-    return Plan(base, facts[base], ops, resolved.config, warnings, resolved.access)
+    return Plan(
+        base, facts[base], ops, resolved.config, resolved.warnings, access=resolved.access, unconfirmed=resolved.needs
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from ..base.facts import BaseFacts
+from ..finding import Finding
 from ..graph.access import Access
-from ..graph.base import From
+from ..graph.base import From, Need
 from ..graph.config import Config
 from ..graph.graph import Copy, LayerOp, Run
 from .conflicts import conflict_of
@@ -34,16 +35,20 @@ class Plan:
     :param facts: what the plan took for true of the base, and whether it was assumed or asked.
     :param ops: the layer ops in the order in which they are made.
     :param config: what the image says; the labels of base and version included.
+    :param unconfirmed: what the base must have, and is not known to have.
     :param access: how its commands reach what they install from; of it, a back end sees proxies and what to hide.
     :param warnings: what the user should know.
+    :param silenced: what was found by rules that are ignored.
     """
 
     base: From
     facts: BaseFacts
     ops: tuple[Op, ...]
     config: Config
-    warnings: tuple[str, ...] = field(default=(), eq=False)
+    warnings: tuple[Finding, ...] = field(default=(), eq=False)
+    silenced: tuple[Finding, ...] = field(default=(), eq=False)
     access: Access = field(factory=Access, eq=False)
+    unconfirmed: tuple[Need, ...] = field(default=(), eq=False)
 
     @property
     def layers(self) -> tuple[LayerOp, ...]:

@@ -42,16 +42,12 @@ def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
             for op, key in zip(plan.ops, op_keys(plan), strict=True)
         ],
         "config": config_json(plan.config),
-        "warnings": [warning_json(each) for each in plan.warnings],
+        "warnings": [each.as_json() for each in plan.warnings],
+        "silenced": [each.as_json() for each in plan.silenced],
     }
     if project:
         found["project"] = {"name": project.name, "recipe": project.recipe, "origins": dict(project.origins)}
     return found
-
-
-def warning_json(text: str) -> dict[str, Any]:
-    """A warning as plain data. Its rule's id, where it is about, and what to do will come with the rules."""
-    return {"id": None, "severity": "warning", "message": text, "location": None, "hint": None}
 
 
 def config_json(config: Config) -> dict[str, Any]:
@@ -126,7 +122,11 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
             yield f"  {name}: {source}"
     for warning in plan.warnings:
         yield ""
-        yield f"Warning: {warning}"
+        yield warning.titled
+    if plan.silenced:
+        yield ""
+        yield "Silenced:"
+        yield from (f"  {line}" for each in plan.silenced for line in each.titled.splitlines())
 
 
 def left_out(layers: tuple[LayerOp, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -55,6 +55,8 @@ def probed_paths(graph: Graph) -> tuple[str, ...]:
 def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     """The graph with literals for every placeholder and destinations freed of the base's symlinks.
 
+    Of its needs those are left which the facts do not tell.
+
     :param facts: of the graph's base and of the base of every stage in it.
     :raises BaseError: the base has not what the graph needs, or ONBUILD, or a VOLUME that a run touches.
     :raises GraphError: a destination that no builder treats alike (docs/builder-cases.md, cases 6 to 8 and 28).
@@ -67,12 +69,11 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
             location=base.pinned,
             hint="Use a base image without these triggers: " + "; ".join(known.onbuild),
         )
-    warnings = list(graph.warnings)
+    unknown = []
     for need in graph.needs:
         is_now = known.literal(need.fact)
         if is_now is None:
-            why = _literal(need.why, known)
-            warnings.append(f"possible problem, which only a probe of the base image can confirm: {why}. {need.hint}")
+            unknown.append(evolve(need, why=str(_literal(need.why, known))))
         elif not _meets(need, is_now):
             raise BaseError(_literal(need.why, known), location=base.pinned, hint=need.hint)
     _check_facts(base, known)
@@ -90,9 +91,7 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
     if base.digest:
         labels[BASE_DIGEST_LABEL] = base.digest
     config = evolve(graph.config, env=env, user=user, labels=labels)
-    command = config.cmd is not None or config.entrypoint is not None
-    warnings += known.remarks(user=user is not None, command=command, env=env)
-    return evolve(graph, layers=layers, config=config, needs=(), warnings=warnings)
+    return evolve(graph, layers=layers, config=config, needs=unknown)
 
 
 def _meets(need: Need, is_now: object) -> bool:

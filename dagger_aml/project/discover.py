@@ -237,25 +237,22 @@ def not_code(root: Path, used: Reached) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def unread(root: Path, code: Path | None, requirements: Path | None) -> Iterator[tuple[Path, str]]:
-    """Files of other tools that look as if they were read, and what to do about each.
+def conda_files(root: Path, code: Path | None) -> Iterator[Path]:
+    """conda's files in the project and its folders but those of saved models."""
+    return _beside(root, code, CONDA)
 
-    :param requirements: where the packages are from instead, if they are from anywhere.
-    """
-    packages_are = f"{requirements.name} is" if requirements else "list its packages in requirements.txt"
+
+def docker_files(root: Path, code: Path | None) -> Iterator[Path]:
+    """Dockerfiles in the project and its folders but those of saved models."""
+    return _beside(root, code, DOCKERFILES)
+
+
+def _beside(root: Path, code: Path | None, names: tuple[str, ...]) -> Iterator[Path]:
     own = [code] if code and code.is_dir() else []
-    places = dict.fromkeys([root, *own, *(each for each in folders(root) if not model_kind(each))])
-    for place in places:
+    for place in dict.fromkeys([root, *own, *(each for each in folders(root) if not model_kind(each))]):
         for item in sorted(os.scandir(place), key=lambda item: item.name):
-            if not item.is_file():
-                continue
-            if matches(item.name, CONDA):
-                yield Path(item.path), packages_are
-            elif matches(item.name, DOCKERFILES):
-                hint = (
-                    "apt packages are listed in apt.txt, Python's in requirements.txt, variables in dagger-aml.toml"
-                )
-                yield Path(item.path), hint
+            if item.is_file() and matches(item.name, names):
+                yield Path(item.path)
 
 
 def matches(name: str, patterns: tuple[str, ...], *, folder: bool = False) -> bool:

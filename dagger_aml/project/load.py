@@ -10,8 +10,6 @@ import os
 import re
 from pathlib import Path
 
-from attrs import evolve
-
 from ..base import catalog
 from ..errors import ProjectError, UsageError, unreadable
 from ..graph.checks import check_platform
@@ -23,8 +21,8 @@ from .models import models
 from .network import read_access
 from .origin import Origin, Rank
 from .parts import apt_packages, code, declared, excluded, part, requirements
-from .settings import Options
-from .warnings import warnings_on
+from .setting import typed
+from .settings import PROJECT_SETTINGS, Options
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What may be part of a tag or a file's name, and what Python's own versions are made of."""
@@ -73,7 +71,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     installer = chosen(reading, "installer", "installer")
     ready = _preinstalled(reading, recipe) if preinstalled else None
     access = read_access(reading)
-    project = Project(
+    return Project(
         root=root,
         name=plain_name(file.name or root.name),
         base=base,
@@ -96,10 +94,11 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         version=_version(reading),
         access=access,
         installer="uv" if installer == "uv" else "pip",
-        warnings=tuple(reading.warnings),
+        used=used,
+        notes=reading.notes,
+        ignored=_ignored(reading),
         origins=reading.sources,
     )
-    return evolve(project, warnings=(*project.warnings, *warnings_on(project, used)))
 
 
 def _platforms(text: str) -> tuple[str, ...]:
@@ -127,6 +126,15 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
             hint=f"Install the package into {path}, or remove [preinstalled] path.",
         )
     return path
+
+
+def _ignored(reading: Reading) -> tuple[str, ...]:
+    """The ids of rules that flag, variable and file say, all of them; whether there are such is not known here."""
+    record = PROJECT_SETTINGS["ignore"]
+    for each in (*reading.file.says(record), *typed(record, reading.options.ignore)):
+        text = each.value if isinstance(each.value, str) else ",".join(each.value)
+        reading.origins.update({f"ignore.{id.strip()}": each.origin for id in text.split(",") if id.strip()})
+    return tuple(name.removeprefix("ignore.") for name in reading.origins if name.startswith("ignore."))
 
 
 def _version(reading: Reading) -> str | None:

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..graph.checks import check_text
 from ..graph.graph import Graph
 from .file import ProjectFile
+from .notes import Beaten, Notes
 from .origin import DEFAULT, Origin, Rank, Stated, best, located
 from .setting import typed
 from .settings import PROJECT_SETTINGS, Options
@@ -24,14 +25,14 @@ class Reading:
     """What a project is read from, and what was learnt on the way.
 
     :param origins: where each value is from, by the names of :attr:`~.model.Project.origins`.
-    :param warnings: what the user should know.
+    :param notes: for the rules.
     """
 
     root: Path
     options: Options
     file: ProjectFile
     origins: dict[str, Origin] = field(factory=dict)
-    warnings: list[str] = field(factory=list)
+    notes: Notes = field(factory=Notes)
 
     @property
     def sources(self) -> dict[str, str]:
@@ -48,7 +49,11 @@ def stated(reading: Reading, name: str) -> Stated:
     """What holds for a setting: what flag, variable or file say of it, else its default."""
     record = PROJECT_SETTINGS[name]
     default = Stated(record.default, DEFAULT)
-    return best([*typed(record, getattr(reading.options, name)), *reading.file.says(record), default])
+    by_file = list(reading.file.says(record))
+    found = best([*typed(record, getattr(reading.options, name)), *by_file, default])
+    if found.origin.rank is Rank.VARIABLE:
+        reading.notes.beaten += [Beaten(name, found, each) for each in by_file if each.value != found.value]
+    return found
 
 
 def said(reading: Reading, name: str) -> str:

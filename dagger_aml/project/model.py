@@ -11,10 +11,12 @@ from attrs import Factory, field, frozen
 from ..errors import ProjectError
 from ..graph.access import Access
 from ..graph.base import From
+from ..pysource.reached import Reached
 from ..steps.installer import Installer
 from ..steps.model import Model
 from ..steps.packages import Via
 from .file import FILE_NAME
+from .notes import Notes
 
 
 @frozen
@@ -39,7 +41,9 @@ class Project:
     :param excluded: what lies in the code folder and is neither code nor another part.
     :param kept: what of the code folder is taken whatever ignore files say.
     :param version: as the project's file says it, else its ``pyproject.toml``; None where neither does.
-    :param warnings: what the user should know of what was found.
+    :param used: what the entry script leads to; None without code.
+    :param notes: what was learnt while it was read, for the rules.
+    :param ignored: ids of the rules that are not to be told.
     :param origins: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
         ``found``, ``default``.
     """
@@ -66,7 +70,9 @@ class Project:
     excluded: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
     version: str | None = None
-    warnings: tuple[str, ...] = field(default=(), eq=False)
+    used: Reached | None = field(default=None, eq=False, repr=False)
+    notes: Notes = field(factory=Notes, eq=False, repr=False)
+    ignored: tuple[str, ...] = field(default=(), eq=False)
     origins: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
     @property
@@ -77,6 +83,11 @@ class Project:
         if self.code != self.root:
             parts = [part for part in parts if part == self.preinstalled]
         return (*parts, *self.excluded, *(model.path for model in self.models))
+
+    def at(self, path: Path, line: int | None = None) -> str:
+        """A place as findings name it: ``code/score.py:7``, relative to the project where it lies in it."""
+        shown = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        return shown if line is None else f"{shown}:{line}"
 
     @property
     def source_directory(self) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import frozen
 
-from ..contract import MODEL_DIR
 from ..errors import ProjectError
 from ..pysource.reached import Reached
 from ..steps.model import Model
@@ -66,9 +65,7 @@ def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Mo
     found = conventions.models(root, code)
     if code == root and used and not used.reads_model_dir:
         # Code that does not ask Azure ML for the folder of models finds its model where it is: beside itself.
-        reading.warnings.extend(
-            f"{path.name} is copied with the code, because the code does not read {MODEL_DIR}" for path in found
-        )
+        reading.notes.models_with_code = tuple(found)
         return Models(kept=tuple(found))
     model = conventions.only_model(root, found)
     if model is None:

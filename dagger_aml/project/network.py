@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,13 +14,13 @@ from ..graph.mount import Secret
 from ..network.ca import check_ca
 from ..text import expanded
 from .merge import Reading, listed, maybe
-from .origin import Origin, Rank, located
+from .origin import Origin, Rank, Stated, located
 
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
 def read_access(reading: Reading) -> Access:
-    """The access of a project; what is not taken is noted.
+    """The access of a project; what is not taken stands in its notes.
 
     :raises UsageError: a URL with a password, a file of certificates that is none, a malformed secret.
     """
@@ -54,11 +56,7 @@ def _proxy(reading: Reading, name: str) -> str | None:
     value = maybe(reading, name)
     if value is None or name == "no_proxy" or not _only_here(value, reading.origins[name]):
         return value
-    reading.warnings.append(
-        f"{reading.origins[name]} points to a proxy on this machine, which the build's commands cannot reach, so it "
-        f"is not passed to them. If they can reach it, set it with --{name.replace('_', '-')}."
-    )
-    del reading.origins[name]
+    reading.notes.proxies_here[name] = Stated(value, reading.origins.pop(name))
     return None
 
 
@@ -97,21 +95,16 @@ def _only_here(proxy: str, origin: Origin) -> bool:
     return host.startswith(_LOOPBACK)
 
 
-def check_used(access: Access, mounted: set[str]) -> tuple[str, ...]:
-    """Notes on secrets that no step sees.
+def check_secrets(access: Access, mounted: Collection[str]) -> None:
+    """Refuse a secret whose id no step knows, naming the nearest known one.
 
-    :param mounted: ids of the secrets that steps see.
-    :raises UsageError: an id that no step knows, with the nearest known one.
+    :param mounted: ids of the secrets that steps see, those of a recipe's own steps too.
+    :raises UsageError: there is one.
     """
-    import difflib
-
     from ..graph.mount import SECRET_IDS
 
-    warnings = []
     for secret in access.secrets:
-        if secret.id in mounted:
-            continue
-        if secret.id not in SECRET_IDS:
+        if secret.id not in mounted and secret.id not in SECRET_IDS:
             near = difflib.get_close_matches(secret.id, SECRET_IDS, 1)
             known = "; ".join(f"{id}: {holds}" for id, holds in SECRET_IDS.items())
             raise UsageError(
@@ -119,5 +112,3 @@ def check_used(access: Access, mounted: set[str]) -> tuple[str, ...]:
                 location="--secret",
                 hint=f"Did you mean {near[0]!r}?" if near else f"Known: {known}.",
             )
-        warnings.append(f"no step of this build uses the secret {secret.id}")
-    return tuple(warnings)

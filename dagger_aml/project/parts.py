@@ -104,7 +104,7 @@ def _found_script(reading: Reading, script: conventions.Script, folder: Path | N
         reading.origins["code"] = FOUND
     reading.origins["entry_script"] = DEFAULT if script.name == conventions.SCRIPT else FOUND
     if not script.by_name:
-        reading.warnings.append(f"entry script {script.name} (found by its init and run)")
+        reading.notes.script_by_content = True
     return script.folder, script.name
 
 
@@ -150,7 +150,5 @@ def requirements(reading: Reading, code: Path | None) -> Path | None:
     if found is None:
         return None
     reading.origins["requirements"] = FOUND
-    if found.others:
-        taken, *left = (path.relative_to(reading.root).as_posix() for path in (found.path, *found.others))
-        reading.warnings.append(f"{taken} is used for the packages; not used: {', '.join(left)}")
+    reading.notes.lists_left = found.others
     return found.path

@@ -12,14 +12,12 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from attrs import evolve
-
-from ..base import catalog
 from ..errors import DaggerAmlError, UsageError
-from ..graph.graph import Built, Graph, Run
+from ..graph.graph import Graph
+from ..graph.stages import secret_ids
 from .file import looks_like_path
 from .model import Project
-from .network import check_used
+from .network import check_secrets
 from .recipe_error import not_awaited, recipe_error
 
 Recipe = Callable[[Graph, Project], Coroutine[Any, Any, Graph]]
@@ -78,18 +76,14 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
     )
 
 
-async def lay_out(project: Project) -> Graph:
-    """The graph that a project's recipe lays out.
+async def run_recipe(project: Project) -> Graph:
+    """The graph that a project's recipe lays out, as it says it: no rule has looked at it.
 
     :raises UsageError: no such recipe, or what it returned is no graph.
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
     graph = await _called(load_recipe(project.recipe, root=project.root), project)
-    for warning in (*project.warnings, *check_used(project.access, _secrets(graph))):
-        graph = graph.warn(warning)
-    if not graph.layers:
-        found = "code/, score.py, model/, requirements.txt or apt.txt"
-        graph = graph.warn(f"{project.root} has no {found}: the image will be the base image with other labels")
+    check_secrets(project.access, secret_ids(graph))
     return graph
 
 
@@ -109,23 +103,6 @@ async def _called(recipe: Recipe, project: Project) -> Graph:
     raise not_awaited(graph, project.recipe) or UsageError(
         "the recipe did not return a Graph", location=project.recipe
     )
-
-
-async def lay_out_each(project: Project) -> tuple[Graph, ...]:
-    """The graphs that a project's recipe lays out, one for each of its platforms."""
-    bases = [catalog.on_platform(project.base, each) for each in project.platforms]
-    return tuple([await lay_out(evolve(project, base=each)) for each in bases])
-
-
-def _secrets(graph: Graph) -> set[str]:
-    """The ids of the secrets that a graph's commands see, those of its stages included."""
-    found: set[str] = set()
-    for layer in graph.layers:
-        if isinstance(layer, Run):
-            found.update(id for mount in layer.mounts for id in mount.secrets)
-        elif isinstance(layer.source, Built):
-            found |= _secrets(layer.source.graph)
-    return found
 
 
 class _Uncached(SourceFileLoader):

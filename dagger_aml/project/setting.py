@@ -87,7 +87,7 @@ def settings_of(cls: type, scope: Scope) -> dict[str, Setting]:
             name=each.name,
             scope=scope,
             flag=record.flag or "--" + each.name.replace("_", "-"),
-            variable=None if record.repeatable else record.variable or f"DAGGER_AML_{each.name.upper()}",
+            variable=record.variable or (None if record.repeatable else f"DAGGER_AML_{each.name.upper()}"),
         )
     return found
 

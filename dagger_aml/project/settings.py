@@ -257,6 +257,21 @@ class Options:
             example='{ pip = "env=PIP_INDEX" }',
         ),
     )
+    ignore: tuple[str, ...] = field(
+        default=(),
+        converter=tuple,
+        metadata=setting(
+            variable="DAGGER_AML_IGNORE",
+            key=("check", "ignore"),
+            type=tuple[str, ...],
+            repeatable=True,
+            help="A rule to ignore, or several: AML103,AML501.",
+            says="[Rules](rules.md) to ignore; flag and variable add to them.",
+            metavar="ID[,…]",
+            example='["AML103"]',
+            unsaid="none",
+        ),
+    )
 
 
 PROJECT_SETTINGS = settings_of(Options, "project")

@@ -15,6 +15,7 @@ from dagger_aml.backends.base import Builder
 from dagger_aml.backends.local.docker import Docker
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.base import catalog
+from dagger_aml.building.graphs import lay_out
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BaseError
 from dagger_aml.events import Event, Message
@@ -22,7 +23,6 @@ from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.graph.mount import Mount
 from dagger_aml.graph.source import Text
 from dagger_aml.oci import registry
-from dagger_aml.project.recipe import lay_out
 from dagger_aml.project.settings import Options
 from dagger_aml.steps.installer import PYTHON
 from tests.standin import StandInError

@@ -11,7 +11,7 @@ import pytest
 from dagger_aml import Options, build, load_project
 from dagger_aml.backends.base import Builder
 from dagger_aml.backends.local.find import local_builder
-from dagger_aml.project.recipe import lay_out
+from dagger_aml.building.graphs import lay_out
 from tests.support.builders import need_programs
 from tests.support.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
 from tests.support.scoring import score_image, score_tar

@@ -198,7 +198,7 @@ OTHER_NAME = Folder(
     {"AZUREML_ENTRY_SCRIPT": "serve_rates.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/rates/1"},
     _ROWS,
     _ANSWER,
-    warnings=("entry script serve_rates.py (found by its init and run)",),
+    warnings=("the entry script is serve_rates.py, found by its init() and run() [AML102]",),
 )
 
 PACKAGE_BESIDE = Folder(
@@ -314,7 +314,7 @@ MLFLOW = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/iris-model/1"},
     _ROWS,
     _ANSWER,
-    warnings=("iris-model/requirements.txt is not read; to use it, give it with --requirements",),
+    warnings=("iris-model/requirements.txt: the model's list of packages is not read [AML303]",),
 )
 
 REPOSITORY = Folder(
@@ -394,7 +394,7 @@ def run(data):
     {"data": "my printer is on fire"},
     {"reply": "Hello (long)"},
     warnings=(
-        "Dockerfile is not read",
+        "Dockerfile: the Dockerfile is not read [AML505]",
         ".dockerignore is not read",
     ),
 )
@@ -579,7 +579,7 @@ AZURE_SAMPLE = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/blue-deployment/1"},
     _ROWS,
     _ANSWER,
-    warnings=("environment/conda.yaml is not read; list its packages in requirements.txt",),
+    warnings=("environment/conda.yaml: the conda file is not read [AML302]",),
 )
 
 TWO_SCRIPTS = Folder(

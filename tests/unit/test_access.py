@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dagger_aml import Graph, Options, dockerfile, load_project, make_plan, runtime_key
 from dagger_aml.backends.secret_files import secret_files
+from dagger_aml.building.graphs import lay_out
 from dagger_aml.errors import GraphError, UsageError
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.base import From
@@ -23,7 +24,6 @@ from dagger_aml.network.ca import ca_bundle
 from dagger_aml.network.mounts import apt_mounts, pip_mounts, secret_mount, uv_mounts
 from dagger_aml.network.pip_conf import netrc, pip_conf, uv_toml
 from dagger_aml.plan.render import plan_json, plan_text
-from dagger_aml.project.recipe import lay_out
 from dagger_aml.steps import apt, base, run
 from dagger_aml.text import redact
 from tests.support.projects import small

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dagger_aml import Options, UsageError, load_project, make_plan
 from dagger_aml.building.earlier import read_earlier
+from dagger_aml.building.graphs import lay_out
 from dagger_aml.cli.main import cli
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
@@ -27,7 +28,6 @@ from dagger_aml.plan.keys import ENCODING, labels, op_keys, runtime_key
 from dagger_aml.plan.label import PLAN_LABEL, OpKey, read_label, write_label
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_json
-from dagger_aml.project.recipe import lay_out
 from tests.support.projects import SCORE, make
 
 LOCAL = "docker, podman, buildah"
@@ -301,9 +301,9 @@ def test_too_many_steps_leave_the_label_out_and_say_so() -> None:
     runs = [Run(("/bin/true", str(number)), name=f"step {number}" + "x" * 50) for number in range(60)]
     plan = make_plan(Graph(From.parse("acme/base:1"), runs))
     assert PLAN_LABEL not in labels(plan)
-    assert plan.warnings == (
-        f"the image gets no label {PLAN_LABEL}: the description of its 60 steps is too long for a label",
-    )
+    assert [(each.id, each.message) for each in plan.warnings] == [
+        ("AML604", f"the image gets no label {PLAN_LABEL}: the description of its 60 steps is too long for a label"),
+    ]
     assert PLAN_LABEL in labels(make_plan(Graph(From.parse("acme/base:1"), runs[:30])))
 
 

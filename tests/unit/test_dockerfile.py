@@ -154,7 +154,9 @@ def test_the_head_says_what_is_assumed_and_how_to_be_sure():
 
 
 def test_notes_are_in_the_head():
-    assert "# Warning: mind this" in dockerfile(HEAD.warn("mind this")).text
+    assert "# warning: a.py:7: mind this\n#   Do that." in (
+        dockerfile(HEAD.warn("mind this", location="a.py:7", hint="Do that.")).text
+    )
 
 
 def test_user_and_workdir_are_written_when_they_change_and_put_back_last():

@@ -24,6 +24,7 @@ from dagger_aml.backends.builders import kind_of
 from dagger_aml.backends.outputs import STDOUT, Export, as_export, check_file, output_tar, parse_export
 from dagger_aml.backends.result import Written
 from dagger_aml.base.facts import BaseFacts
+from dagger_aml.building.graphs import lay_out_each
 from dagger_aml.building.metadata import metadata
 from dagger_aml.building.outputs import outputs_of
 from dagger_aml.building.target import BuildTarget, tags_of
@@ -35,7 +36,6 @@ from dagger_aml.graph.source import Text
 from dagger_aml.oci.docker_archive import name_in_tar, read_tar, unpack_layout, write_layout
 from dagger_aml.plan.model import Plan
 from dagger_aml.policy import Policy, retry
-from dagger_aml.project.recipe import lay_out_each
 from tests.support.calls import await_
 from tests.support.projects import SCORE, make
 

@@ -17,7 +17,6 @@ from dagger_aml.base.probe import from_probe, probe_argv
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Run
 from dagger_aml.plan.model import Plan
-from dagger_aml.plan.resolve import resolve
 from dagger_aml.steps import code, packages, pip, startup_packages
 from dagger_aml.steps.installer import PYTHON
 from tests.support.calls import await_, error_of
@@ -100,7 +99,7 @@ def test_no_python_is_told_by_its_reason(facts: BaseFacts, what: str) -> None:
 
 
 def warnings(facts: BaseFacts, graph: Graph) -> tuple[str, ...]:
-    return resolve(graph, {BASE: facts}).warnings
+    return tuple(map(str, make_plan(graph, {BASE: facts}).warnings))
 
 
 def test_an_image_that_runs_as_root_says_so(project: Path) -> None:

@@ -10,12 +10,13 @@ import sys
 import pytest
 
 from dagger_aml import Model, Options, load_project, make_plan
+from dagger_aml.building.graphs import lay_out
 from dagger_aml.fs.tree import is_file
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Local
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.discover import MODEL_SUFFIXES
-from dagger_aml.project.recipe import lay_out, recipe_folder
+from dagger_aml.project.recipe import recipe_folder
 from tests.support.calls import await_, error_of
 from tests.support.folders import APP, REFUSED, TAKEN, Folder
 from tests.support.projects import SCORE, make
@@ -47,7 +48,7 @@ def test_what_is_used_travels_and_nothing_else(tmp_path, folder: Folder):
     names = ("AZUREML_ENTRY_SCRIPT", "AZUREML_MODEL_DIR")
     assert {name: plan.config.env[name] for name in names if name in plan.config.env} == folder.env
     for note in folder.warnings:
-        assert any(note in each for each in plan.warnings), plan.warnings
+        assert any(note in str(each) for each in plan.warnings), plan.warnings
     assert len(plan.warnings) == len(folder.warnings), "nothing else is said"
 
 
@@ -222,7 +223,7 @@ def test_code_that_a_helper_reads_the_model_folder_for(tmp_path):
 def test_a_model_that_is_not_there_is_noted_unless_that_is_said(tmp_path):
     root = make(tmp_path / "p", {"score.py": READS})
     (note,) = packaged(root).warnings
-    assert "reads AZUREML_MODEL_DIR, but no model was found" in note
+    assert note.id == "AML401" and "reads AZUREML_MODEL_DIR, but no model was found" in note.message
     make(root, {"dagger-aml.toml": "models = []\n"})
     assert packaged(root).warnings == ()
 
@@ -315,9 +316,10 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
     )
     plan = packaged(root)
     assert files(plan) == {f"{APP}/score.py", f"{APP}/m.pkl"}
-    said = [note for note in plan.warnings if "excludes" in note]
-    assert [note.split(",")[0] for note in said] == ["the code uses helper.py", "the code uses labels.json"]
-    assert all(".gitignore" in note for note in said)
+    said = [note for note in plan.warnings if "excludes" in note.message]
+    assert [note.message.split(",")[0] for note in said] == ["the code uses helper.py", "the code uses labels.json"]
+    assert [note.location for note in said] == ["helper.py", "labels.json"]
+    assert all(".gitignore" in note.message and "!" in str(note.hint) for note in said)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,7 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
 )
 def test_modules_that_the_image_will_lack_are_noted(tmp_path, files, said):
     warnings = packaged(make(tmp_path / "p", files)).warnings
-    assert (len(warnings) == 1 and said in warnings[0]) if said else warnings == ()
+    assert (len(warnings) == 1 and said in warnings[0].message) if said else warnings == ()
 
 
 def test_much_code_is_noted(tmp_path):
@@ -347,7 +349,7 @@ def test_much_code_is_noted(tmp_path):
     with open(root / "vectors.bin", "wb") as file:
         file.truncate(50_000_000)
     (note,) = packaged(root).warnings
-    assert "the code is 50.0 MB" in note and ".amlignore" in note
+    assert "the code is 50.0 MB" in str(note) and ".amlignore" in str(note)
 
 
 @pytest.mark.parametrize(
@@ -355,9 +357,11 @@ def test_much_code_is_noted(tmp_path):
 )
 def test_conda_files_are_noted(tmp_path, name):
     root = make(tmp_path / "p", {"code/score.py": SCORE, name: "dependencies: []\n"})
-    assert packaged(root).warnings == (f"{name} is not read; list its packages in requirements.txt",)
+    assert [str(each) for each in packaged(root).warnings] == [
+        f"{name}: the conda file is not read [AML302]\n  List its packages in requirements.txt."
+    ]
     make(root, {"requirements.txt": "idna==3.10\n"})
-    assert packaged(root).warnings == (f"{name} is not read; requirements.txt is",)
+    assert [each.hint for each in packaged(root).warnings] == ["requirements.txt is read."]
 
 
 # --- what flags add -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dagger_aml import Built, Config, Copy, Empty, From, FromBase, Graph, GraphError, Local, Run, Text
+from dagger_aml.finding import Finding
 from dagger_aml.graph.base import Need
 from dagger_aml.graph.checks import parse_reference
 from dagger_aml.graph.graph import Root
@@ -377,7 +378,7 @@ def test_every_method_gives_a_new_graph():
         dict(two.config.env) == {"A": "1", "B": "2"} and two.config.user == "me" and two.config.labels == {"a": "b"}
     )
     assert three.config.ports == (80, 81) and two.config.ports == (80,)
-    assert (three.warnings, two.warnings) == (("n",), ()) and len(three.needs) == 1
+    assert (three.warnings, two.warnings) == ((Finding("n"),), ()) and len(three.needs) == 1
     assert one == Graph(From("a:1"), (Run(["/x"], name="another name"),)), (
         "names and notes are no part of what is made"
     )

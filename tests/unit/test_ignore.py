@@ -175,7 +175,7 @@ def test_what_is_ignored_is_said_and_an_ignored_entry_script_refused(tmp_path):
     graph = await_(base(Graph(), "minimal-py312-inference"))
     made = await_(code(graph, root / "code", root=root))
     assert made.layers[0].source.left_out == ("big.bin",)
-    assert any(".dockerignore is not read" in note for note in made.warnings)
+    assert any(".dockerignore is not read" in str(note) for note in made.warnings)
     (root / ".gitignore").write_text("score.py\n")
     error = error_of(lambda: await_(code(graph, root / "code", root=root)))
     assert isinstance(error, ProjectError) and "excluded" in error.message

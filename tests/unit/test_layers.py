@@ -14,7 +14,7 @@ import dagger_aml
 PACKAGE = Path(dagger_aml.__file__).parent
 
 FLOORS = (
-    {"errors", "events", "contract", "text", "toml", "process", "tasks", "version", "policy"},
+    {"errors", "events", "finding", "contract", "text", "toml", "process", "tasks", "version", "policy"},
     {"graph"},
     {"requirements", "network", "fs"},
     {"oci", "pysource", "artifacts"},

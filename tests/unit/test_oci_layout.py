@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from dagger_aml import BaseError, DaggerAmlError, Graph, Options, UsageError, dockerfile, load_project, make_plan
 from dagger_aml.base.catalog import assumed, on_platform
 from dagger_aml.base.catalog import base as base_named
+from dagger_aml.building.graphs import lay_out_each
 from dagger_aml.graph.base import From
 from dagger_aml.graph.checks import parse_reference
 from dagger_aml.graph.graph import Built, Copy, Run
@@ -24,7 +25,6 @@ from dagger_aml.oci import layout
 from dagger_aml.oci.archive import image_name
 from dagger_aml.oci.blobs import blob_name
 from dagger_aml.plan.keys import runtime_key
-from dagger_aml.project.recipe import lay_out_each
 from tests.support.calls import await_, error_of
 from tests.support.projects import SCORE, make
 from tests.support.users import as_nobody, linux_root, open_to_all

@@ -149,12 +149,13 @@ def test_the_plan_says_where_the_image_is_from():
 
 def test_needs():
     graph = HEAD.need(Need("extras", True, "it would be ignored", "Do this."))
-    assert planned(graph, extras=True).warnings == ()
+    assert planned(graph, extras=True).unconfirmed == ()
     error = error_of(planned, graph, extras=False)
     assert isinstance(error, BaseError)
     assert (error.message, error.hint, error.location) == ("it would be ignored", "Do this.", BASE.pinned)
-    (note,) = planned(graph, extras=None).warnings
-    assert "it would be ignored. Do this." in note
+    (need,) = planned(graph, extras=None).unconfirmed
+    (note,) = make_plan(graph, {BASE: evolve(FACTS, extras=None)}).warnings
+    assert note.id == "AML603" and need.why in note.message and note.hint == need.hint == "Do this."
 
 
 def test_onbuild_is_refused():

@@ -186,7 +186,7 @@ def test_code_leaves_other_parts_out(folder):
 
 def test_code_notes_what_cannot_be_told(folder):
     make(folder, {"score.py": "from lib.a import *\n"})
-    assert "may come from" in step(code, folder).warnings[0]
+    assert "may come from" in str(step(code, folder).warnings[0])
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_env_and_labels():
 )
 def test_near_misses_of_azure_mls_names_are_noted(name, meant):
     (note,) = step(env, {name: "x"}).warnings
-    assert name in note and f"did you mean {meant}?" in note
+    assert name in str(note) and f"did you mean {meant}?" in str(note)
 
 
 @pytest.mark.parametrize("name", [*sorted(contract.VARIABLES), "MY_OWN", "AZUREML_SOMETHING_ELSE_ENTIRELY", "PATH"])
@@ -466,7 +466,7 @@ def test_startup_packages_lie_beside_the_script_under_their_own_name(tmp_path, w
     made = graph.layers[-1]
     assert (made.dest, made.kind, made.uid, made.gid) == (f"{APP}/sub/whatever.txt", "file", 0, 0)
     assert graph.config.env["AZUREML_EXTRA_REQUIREMENTS_TXT"] == "whatever.txt"
-    assert [need.fact for need in graph.needs] == ["extras"] and "every start" in graph.warnings[-1]
+    assert [need.fact for need in graph.needs] == ["extras"] and "every start" in str(graph.warnings[-1])
     assert not [layer for layer in graph.layers if isinstance(layer, Run)], "nothing is installed when it is built"
 
 

@@ -113,5 +113,5 @@ def _head(plan: Plan, title: str, by_id: Mapping[str, Mount]) -> str:
             "The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from "
             "the registry."
         )
-    lines += [f"Warning: {warning}" for warning in plan.warnings]
+    lines += [line for warning in plan.warnings for line in warning.titled.splitlines()]
     return "\n".join(lines)

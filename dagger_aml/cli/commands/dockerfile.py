@@ -64,4 +64,4 @@ def command(
         folder = made.save(output, force=force)
         tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {found.name} {folder}")
     for warning in plan.warnings:
-        tell(f"warning: {warning}")
+        tell(warning.titled)

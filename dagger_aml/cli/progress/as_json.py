@@ -10,7 +10,8 @@ from attrs import asdict
 
 from ...backends.result import Result
 from ...errors import DaggerAmlError
-from ...events import Event, Message, OpDone, OpStarted, Output, Transferred
+from ...events import Event, Message, OpDone, OpStarted, Output, Transferred, Warned
+from ...finding import Finding
 from .view import View
 
 _NAMES = {
@@ -18,6 +19,7 @@ _NAMES = {
     OpDone: "op_done",
     Transferred: "transferred",
     Message: "message",
+    Warned: "warning",
     Output: "output",
 }
 
@@ -40,8 +42,8 @@ class Json:
     def show(self, event: Event) -> None:
         print_object(_NAMES[type(event)], **self.more, **asdict(event))
 
-    def warn(self, text: str) -> None:
-        print_object("warning", **self.more, text=text)
+    def warn(self, found: Finding) -> None:
+        print_object(_NAMES[Warned], **self.more, text=str(found), **found.as_json())
 
     def stop(self) -> None:
         """Nothing moves."""

@@ -9,7 +9,8 @@ import click
 
 from ...backends.result import Result
 from ...errors import DaggerAmlError
-from ...events import Event, Message, OpDone, OpStarted, Transferred
+from ...events import Event, Message, OpDone, OpStarted, Output, Transferred
+from ...finding import Finding
 from ..console import printable
 from .view import View
 from .words import is_over, moved, summary, took
@@ -37,11 +38,13 @@ class Plain:
             self.done(event)
         elif isinstance(event, Transferred):
             self.transferred(event)
-        else:
-            self.line(event.text if isinstance(event, Message) else f"  | {event.text}")
+        elif isinstance(event, Message):
+            self.line(event.text)
+        elif isinstance(event, Output):
+            self.line(f"  | {event.text}")
 
-    def warn(self, text: str) -> None:
-        self.line(f"dagger-aml: warning: {text}")
+    def warn(self, found: Finding) -> None:
+        self.line(f"dagger-aml: {found.titled}")
 
     def started(self, event: OpStarted) -> None:
         self.line(f"[{event.number}/{event.total}] {event.name} ...")
@@ -74,8 +77,8 @@ class PlainOf(Plain):
         super().__init__()
         self.project = project
 
-    def warn(self, text: str) -> None:
-        self.line(f"warning: {text}")
+    def warn(self, found: Finding) -> None:
+        self.line(found.titled)
 
     def finish(self, result: Result, ops: list[OpDone]) -> None:
         for line in summary(result, ops)[:1]:

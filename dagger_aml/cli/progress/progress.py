@@ -9,7 +9,8 @@ from typing import Literal, cast
 
 from ...backends.result import Result
 from ...errors import DaggerAmlError, UsageError, first_of
-from ...events import Event, OpDone, Output
+from ...events import Event, OpDone, Output, Warned
+from ...finding import Finding
 from .as_json import Json, error_parts, print_object
 from .plain import Plain
 from .quiet import Quiet
@@ -66,12 +67,14 @@ class Progress:
         """Show one event."""
         if isinstance(event, OpDone):
             self.ops.append(event)
-        if not isinstance(event, Output) or self.verbose:
+        if isinstance(event, Warned):
+            self._view.warn(event.finding)
+        elif not isinstance(event, Output) or self.verbose:
             self._view.show(event)
 
-    def warn(self, text: str) -> None:
-        """Show something worth knowing about what was asked for."""
-        self._view.warn(text)
+    def warn(self, found: Finding | str) -> None:
+        """Show something worth knowing about what was asked for; a plain sentence is a warning of no rule."""
+        self._view.warn(Finding(found) if isinstance(found, str) else found)
 
     def finish(self, result: Result) -> None:
         """Show what was made: the steps' seconds, what was reused, each layer's bytes."""

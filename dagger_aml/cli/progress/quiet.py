@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...backends.result import Result
 from ...errors import DaggerAmlError
 from ...events import Event, OpDone
+from ...finding import Finding
 from .view import View
 
 
@@ -20,7 +21,7 @@ class Quiet:
     def show(self, event: Event) -> None:
         """Nothing."""
 
-    def warn(self, text: str) -> None:
+    def warn(self, found: Finding) -> None:
         """Nothing."""
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from ...backends.result import Result
 from ...errors import DaggerAmlError
 from ...events import Event, OpDone
+from ...finding import Finding
 
 
 class View(Protocol):
@@ -16,7 +17,7 @@ class View(Protocol):
 
     def show(self, event: Event) -> None: ...
 
-    def warn(self, text: str) -> None: ...
+    def warn(self, found: Finding) -> None: ...
 
     def stop(self) -> None: ...
 

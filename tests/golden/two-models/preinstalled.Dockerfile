@@ -9,7 +9,8 @@
 # - /var/azureml-app is a dir, owner 1000:1000, mode 0755
 # `dagger-aml build` probes the real base image instead.
 # The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from the registry.
-# Warning: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_PYTHON_LIB_PATH: today's curated images no longer support it, so the packages would be missing without an error. Use the `extended` recipe, or `--via pythonpath`, which does not need the start script.
+# warning: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_PYTHON_LIB_PATH: today's curated images no longer support it, so the packages would be missing without an error [AML603]
+#   Use the `extended` recipe, or `--via pythonpath`, which does not need the start script.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest AS stage-1
 

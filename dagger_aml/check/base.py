@@ -1,0 +1,115 @@
+"""Rules about the base image, as far as it is known: assumed from the catalog, or probed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import contract
+from ..base.facts import BaseFacts
+from ..finding import Finding
+from ..plan.keys import ENCODING, op_key
+from ..plan.label import PLAN_LABEL, fits
+from ..plan.model import Plan
+from .rule import rule
+
+
+@rule("AML601", "warning")
+def runs_as_root(plan: Plan, base: BaseFacts) -> Iterator[Finding]:
+    """The image runs as root, like its base image.
+
+    Azure ML's own images have a user of their own. Whatever breaks out of the server is root in the container, and
+    the code belongs to root.
+
+    Bad `base.Dockerfile`:
+
+        FROM python:3.12-slim
+        RUN pip install azureml-inference-server-http
+
+    Good `base.Dockerfile`:
+
+        FROM python:3.12-slim
+        RUN pip install azureml-inference-server-http && useradd --create-home scorer
+        USER scorer
+
+    Silent: where the base's user is another, or a recipe sets one.
+    """
+    if plan.config.user is None and base.uid == 0:
+        yield Finding(
+            "the image runs as root, like its base image, and the code belongs to root",
+            hint="Azure ML's own images have another user; in your own base image, set one with USER in its "
+            "Dockerfile.",
+        )
+
+
+@rule("AML602", "warning")
+def nothing_serves(plan: Plan, base: BaseFacts) -> Iterator[Finding]:
+    """Nothing in the image starts the server.
+
+    Azure ML's images start the server by a script of runit. A base without it starts whatever its own command says.
+
+    Bad `dagger-aml.toml`:
+
+        base = "python:3.12-slim"
+
+    Good `dagger-aml.toml`:
+
+        base = "minimal-py312-inference"
+
+    Silent: where the start script is there, or is not known; and where a recipe sets a command.
+    """
+    command = plan.config.cmd is not None or plan.config.entrypoint is not None
+    if contract.ENTRY_SCRIPT in plan.config.env and not command and base.starts is False:
+        have = f"has {base.server}, but" if base.server else "has no azureml-inference-server-http, and"
+        add = "To serve, " if base.server else "Add azureml-inference-server-http to the requirements, and "
+        yield Finding(
+            f"the base image {have} no start script ({contract.START_SCRIPT} and runsvdir): only a command of the "
+            "base image itself could serve the code",
+            hint=f'{add}set a command in your own recipe (docs/bases.md, "Bases without Azure ML\'s server").',
+        )
+
+
+@rule("AML603", "warning")
+def unconfirmed(plan: Plan) -> Iterator[Finding]:
+    """The image needs something of its base that only a probe can confirm.
+
+    `plan` and `dockerfile` ask no base unless `--probe` is said. `build` always does, and refuses a base that lacks
+    it.
+
+    Bad `shell`:
+
+        dagger-aml dockerfile --recipe dynamic --base registry.example/ours:1
+
+    Good `shell`:
+
+        dagger-aml dockerfile --recipe dynamic --base registry.example/ours:1 --probe
+
+    Silent: where the base is known from the catalog, or was probed.
+    """
+    for need in plan.unconfirmed:
+        yield Finding(
+            f"possible problem, which only a probe of the base image can confirm: {need.why}", hint=need.hint
+        )
+
+
+@rule("AML604", "info")
+def no_label(plan: Plan) -> Iterator[Finding]:
+    """The image gets no label that tells of its steps.
+
+    The label lets `plan --against` and `diff` say why a layer is new. An image of very many steps has no room for it.
+
+    Bad `recipe.py`:
+
+        for each in thousands:
+            graph = graph.add(Copy(Local(each), f"/data/{each}"))
+
+    Good `recipe.py`:
+
+        graph = graph.add(Copy(Local("data"), "/data"))
+
+    Silent: an image whose label fits.
+    """
+    if not fits((op_key(op.layer, "") for op in plan.ops), ENCODING):
+        yield Finding(
+            f"the image gets no label {PLAN_LABEL}: the description of its {len(plan.ops)} steps is too long for a "
+            "label"
+        )

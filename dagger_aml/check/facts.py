@@ -1,0 +1,107 @@
+"""What a rule may know, each fact found once, when a rule first asks, and shared by all of them.
+
+A rule takes facts by naming them as parameters. One that does not hold for a project (no code, no packages, a file
+that cannot be read, which the steps tell of) is None, and the rule is silent. There are three kinds, each with more
+than the one before: of the project, of the graph that its recipe laid out, and of the plan with the base's facts.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import fields, frozen
+
+from ..base.facts import BaseFacts
+from ..errors import DaggerAmlError
+from ..graph.graph import Graph
+from ..plan.model import Plan
+from ..project.model import Project
+from ..pysource.reached import Reached
+from ..pysource.source import Source, read_source
+from ..requirements.model import Requirements
+
+_Grown = TypeVar("_Grown", bound="Facts")
+
+
+@frozen(slots=False)
+class Facts:
+    """What is known of a project before its recipe runs.
+
+    :param project: as it was read; None for a graph that was made without one.
+    """
+
+    project: Project | None = None
+
+    @cached_property
+    def code(self) -> Path | None:
+        """The code folder, if there is one."""
+        folder = self.project.code if self.project else None
+        return folder if folder and folder.is_dir() else None
+
+    @cached_property
+    def used(self) -> Reached | None:
+        """What the entry script leads to: modules, texts that may be paths."""
+        return self.project.used if self.project else None
+
+    @cached_property
+    def entry(self) -> Source | None:
+        """The entry script's source, parsed; None where it cannot be read or parsed."""
+        if self.project is None or self.code is None:
+            return None
+        try:
+            found = read_source(self.code / self.project.entry_script)
+        except (OSError, ValueError):
+            return None
+        return None if found.problem else found
+
+    @cached_property
+    def requirements(self) -> Requirements | None:
+        """What lists the packages, read; None without, and where it cannot be read."""
+        if self.project is None or self.project.requirements is None:
+            return None
+        from ..requirements.read import read_requirements
+
+        try:
+            return read_requirements(self.project.requirements, root=self.project.root)
+        except (DaggerAmlError, OSError):
+            return None
+
+    def grown(self, kind: type[_Grown], **more: Any) -> _Grown:
+        """These facts and more; what was found already is kept."""
+        given = {each.name: getattr(self, each.name) for each in fields(type(self))}
+        made = kind(**{**given, **more})
+        vars(made).update({name: value for name, value in vars(self).items() if name not in vars(made)})
+        return made
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The facts that a rule may take of this kind."""
+        found = {each.name for each in fields(cls)}
+        return frozenset(found | {name for name in dir(cls) if isinstance(getattr(cls, name), cached_property)})
+
+
+@frozen(slots=False)
+class GraphFacts(Facts):
+    """What is known once the recipe has run.
+
+    :param graph: what it laid out, placeholders of the base in it.
+    """
+
+    graph: Graph | None = None
+
+
+@frozen(slots=False)
+class PlanFacts(GraphFacts):
+    """What is known once the base is.
+
+    :param plan: literals only; its ``facts`` are the base's.
+    """
+
+    plan: Plan | None = None
+
+    @cached_property
+    def base(self) -> BaseFacts | None:
+        """What is known of the base: assumed from the catalog, or probed (``base.source``)."""
+        return self.plan.facts if self.plan else None

@@ -1,0 +1,84 @@
+"""Rules about packages and the files that list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..finding import Finding
+from ..project import discover
+from ..project.model import Project
+from .rule import rule
+
+
+@rule("AML301", "warning")
+def list_left(project: Project) -> Iterator[Finding]:
+    """Another file lists packages too, and is not read.
+
+    One file says which packages are installed, the first that there is of requirements.txt, pylock.toml, uv.lock and
+    pyproject.toml. The others may say something else.
+
+    Bad `folder`:
+
+        score.py  requirements.txt  uv.lock
+
+    Good `dagger-aml.toml`:
+
+        requirements = "uv.lock"
+
+    Silent: a `pyproject.toml` beside its own `uv.lock`, or without dependencies; and where a flag, a variable or the
+    project file names the list.
+    """
+    if project.requirements and project.notes.lists_left:
+        taken, left = project.at(project.requirements), map(project.at, project.notes.lists_left)
+        yield Finding(
+            f"{taken} is used for the packages; not used: {', '.join(left)}",
+            hint=f'Remove what is not needed, or name the one to use: `requirements = "{taken}"`.',
+        )
+
+
+@rule("AML302", "warning")
+def conda_file(project: Project) -> Iterator[Finding]:
+    """A conda file is not read.
+
+    Azure ML's inference images install packages with pip. What only a conda file lists will be missing.
+
+    Bad `folder`:
+
+        score.py  environment.yml
+
+    Good `folder`:
+
+        score.py  requirements.txt
+
+    Silent: conda files inside a model folder, and in folders that are never code.
+    """
+    listed = project.requirements
+    hint = f"{listed.name} is read." if listed else "List its packages in requirements.txt."
+    for path in discover.conda_files(project.root, project.code):
+        yield Finding("the conda file is not read", location=project.at(path), hint=hint)
+
+
+@rule("AML303", "warning")
+def list_of_a_model(project: Project) -> Iterator[Finding]:
+    """A model folder brings a list of packages that is not read.
+
+    MLflow and others write a `requirements.txt` beside the model: what it needs to be loaded.
+
+    Bad `folder`:
+
+        score.py  iris-model/MLmodel  iris-model/requirements.txt
+
+    Good `dagger-aml.toml`:
+
+        requirements = "iris-model/requirements.txt"
+
+    Silent: where the project has a list of its own, and for folders that are no saved model.
+    """
+    for model in project.models:
+        listed = model.path / "requirements.txt"
+        if not project.requirements and discover.model_kind(model.path) and listed.is_file():
+            yield Finding(
+                "the model's list of packages is not read",
+                location=project.at(listed),
+                hint=f"To use it: --requirements {project.at(listed)}.",
+            )

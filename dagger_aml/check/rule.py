@@ -1,0 +1,84 @@
+"""How a rule is declared: a function of facts, with an id, a severity, and a docstring that is its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from attrs import frozen
+
+from ..finding import Finding, Severity
+from .facts import Facts, GraphFacts, PlanFacts
+
+Check = Callable[..., Iterable[Finding]]
+
+GROUPS = {"entry_script": 1, "variables": 2, "packages": 3, "models": 4, "code": 5, "base": 6}
+"""The first digit of an id by the file that has the rule, or by what the file's name begins with."""
+
+RETIRED: frozenset[str] = frozenset()
+"""Ids of rules that there were once. None of them is ever given to another rule."""
+
+_PHASES: tuple[type[Facts], ...] = (Facts, GraphFacts, PlanFacts)
+
+
+@frozen
+class Rule:
+    """A registered rule.
+
+    :param id: ``AML`` and three digits, the first of them its group's.
+    :param check: takes facts by the names of its parameters, and yields findings; their id and severity are put in.
+    :param takes: these names. It runs as soon as all of them are known, and not where one of them is None.
+    :param phase: the kind of facts that first has them all.
+    """
+
+    id: str
+    severity: Severity
+    check: Check
+    takes: tuple[str, ...]
+    phase: type[Facts]
+
+    @property
+    def title(self) -> str:
+        """The first line of the docstring, without its full stop."""
+        return (self.check.__doc__ or self.check.__name__).strip().splitlines()[0].removesuffix(".")
+
+    def run(self, facts: Facts) -> list[Finding]:
+        """What the rule finds; nothing where one of its facts is missing."""
+        given = {name: getattr(facts, name) for name in self.takes}
+        if any(value is None for value in given.values()):
+            return []
+        return list(self.check(**given))
+
+
+RULES: dict[str, Rule] = {}
+"""Every rule of the modules that are loaded, by its id; :func:`dagger_aml.check.run.rules` loads them all."""
+
+
+def rule(id: str, severity: Severity = "warning") -> Callable[[Check], Check]:
+    """Register a function as a rule.
+
+    Its parameters are named as the facts that it takes (:mod:`.facts`). The docstring's first line is its title; the
+    rest is its entry in docs/rules.md (tools/rules.py says how it is written).
+
+    :param id: new, and of the file's group.
+    :raises ValueError: the id is taken, retired, malformed or of another group; a parameter is no fact.
+    """
+
+    def registered(check: Check) -> Check:
+        takes = check.__code__.co_varnames[: check.__code__.co_argcount]
+        phase = next((each for each in _PHASES if set(takes) <= each.names()), None)
+        if phase is None:
+            raise ValueError(f"{id} takes what is no fact: {', '.join(takes)}")
+        _check_id(id, check.__module__.rpartition(".")[2])
+        RULES[id] = Rule(id, severity, check, takes, phase)
+        return check
+
+    return registered
+
+
+def _check_id(id: str, module: str) -> None:
+    if id in RULES or id in RETIRED:
+        raise ValueError(f"{id} is taken")
+    group = next((digit for name, digit in GROUPS.items() if module.startswith(name)), None)
+    if not re.fullmatch(rf"AML{group}\d\d", id):
+        raise ValueError(f"{id} does not fit {module}, whose ids are AML{group}00 to AML{group}99")

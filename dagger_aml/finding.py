@@ -1,0 +1,63 @@
+"""What a user should know of a project, a graph or a base, as data: the one form of every warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from attrs import frozen
+
+Severity = Literal["error", "warning", "info"]
+"""``error`` stops before anything is built; ``warning`` and ``info`` are told, and the work goes on."""
+
+_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+
+
+@frozen
+class Finding:
+    """One thing that a user should know, though it may well build.
+
+    :param message: what will happen or what is wrong, naming the value; without a full stop at its end.
+    :param id: of the rule that found it, such as ``AML103``; None where a recipe says it with ``graph.warn``.
+    :param location: ``file:line``, relative to the project, or a key, a flag or a variable.
+    :param hint: what the reader can do next, one or more lines.
+    """
+
+    message: str
+    id: str | None = None
+    severity: Severity = "warning"
+    location: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        """As errors read: ``score.py:7: message [AML103]``, and the hint on the next lines, indented."""
+        head = f"{self.location}: {self.message}" if self.location else self.message
+        head += f" [{self.id}]" if self.id else ""
+        return "\n".join([head, *(f"  {line}" for line in (self.hint or "").splitlines())])
+
+    @property
+    def titled(self) -> str:
+        """The text with its severity before it: ``warning: score.py:7: message [AML103]``."""
+        return f"{self.severity}: {self}"
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data, for programs."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "message": self.message,
+            "location": self.location,
+            "hint": self.hint,
+        }
+
+
+def as_findings(found: Iterable[Finding | str]) -> tuple[Finding, ...]:
+    """Findings; a plain sentence is a warning of no rule."""
+    return tuple(Finding(each) if isinstance(each, str) else each for each in found)
+
+
+def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each once, errors first; within a severity by the rules' ids, and last what no rule says."""
+    return tuple(
+        sorted(dict.fromkeys(found), key=lambda each: (_RANK[each.severity], each.id is None, each.id or ""))
+    )

@@ -1,0 +1,124 @@
+"""docs/rules.md, made from the docstrings of the rules.
+
+A rule's docstring is Markdown: its title in the first line, then what it means and why it matters, then the examples
+and where it is silent:
+
+    Bad `score.py`:
+
+        async def init(): ...
+
+    Good `score.py`:
+
+        def init(): ...
+
+    Silent: where …
+
+The text in backticks says what the example is: a file's name, ``folder`` for files and what is in them, or ``shell``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+from dagger_aml.check.rule import GROUPS, RETIRED, Rule
+from dagger_aml.check.run import rules
+
+_HEAD = """\
+What `plan`, `build`, `dockerfile`, `run` and `score` tell of a project before anything is built, each with an id.
+An **error** stops with exit code 2; a **warning** or an **info** is told, and the work goes on.
+
+```text
+dagger-aml: warning: score.py: the code uses labels.json, but .gitignore excludes it from the image [AML502]
+  Add `!labels.json` to that file to include it.
+```
+
+Where you know better, ignore a rule by its id: `--ignore AML502`, `DAGGER_AML_IGNORE`, or in
+[the project file](reference-file.md):
+
+```toml
+[check]
+ignore = ["AML502"]
+```
+
+`plan` lists what was silenced that way. An id is never given to another rule. A recipe of your own warns with
+[`graph.warn`](own-recipe.md); such a warning has no id.
+"""
+
+_TITLES = {
+    "entry_script": "The entry script",
+    "variables": "Variables and secrets",
+    "packages": "Packages",
+    "models": "Models",
+    "code": "Code and files",
+    "base": "The base image",
+}
+
+_LANGUAGES = {"shell": "text", "folder": "text", "py": "python", "toml": "toml"}
+
+_EXAMPLE = re.compile(r"^(Bad|Good) `([^`]+)`:$", re.M)
+
+
+class Entry:
+    """A rule's docstring, taken apart.
+
+    :raises ValueError: a part is missing.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        text = inspect.cleandoc(rule.check.__doc__ or "")
+        self.title = rule.title
+        body = text.partition("\n")[2].strip()
+        first = _EXAMPLE.search(body)
+        before, silent, self.silent = body.partition("\nSilent:")
+        self.why = body[: first.start()].strip() if first else ""
+        self.examples = list(_examples(before))
+        missing = [kind for kind in ("Bad", "Good") if kind not in [each[0] for each in self.examples]]
+        missing += [] if self.why else ["why it matters"]
+        missing += [] if silent else ["Silent"]
+        if missing:
+            raise ValueError(f"the docstring of {rule.id} lacks {', '.join(missing)}")
+
+
+def _examples(text: str) -> Iterator[tuple[str, str, str]]:
+    """``Bad`` or ``Good``, what it is, and its lines."""
+    found = list(_EXAMPLE.finditer(text))
+    for match, after in zip(found, [*found[1:], None], strict=True):
+        lines = text[match.end() : after.start() if after else len(text)]
+        yield match[1], match[2], inspect.cleandoc(lines).strip()
+
+
+def rules_page() -> str:
+    """Every rule by its group: id, severity, why it matters, examples, and where it is silent."""
+    found = sorted(rules().values(), key=lambda each: each.id)
+    parts = ["# Rules\n", _MADE, _HEAD, "| rule | severity | what it finds |\n|---|---|---|"]
+    parts += [f"| [{each.id}](#{_anchor(each)}) | {each.severity} | {each.title} |" for each in found]
+    for group, digit in GROUPS.items():
+        parts.append(f"\n## {_TITLES[group]}\n")
+        parts += [_entry(each) for each in found if each.id[3] == str(digit)]
+    if RETIRED:
+        parts.append(f"## Retired\n\n{', '.join(sorted(RETIRED))}\n")
+    return "\n".join(parts)
+
+
+_MADE = "<!-- Written by `./taskw reference` from the rules' docstrings, which are the place to change it. -->\n"
+
+
+def _entry(rule: Rule) -> str:
+    entry = Entry(rule)
+    parts = [f"### {rule.id}: {entry.title}\n", f"Severity: {rule.severity}.\n", f"{entry.why}\n"]
+    for kind, what, text in entry.examples:
+        said = f"{kind}" + ("" if what in ("folder", "shell") else f", `{what}`")
+        parts.append(f"{said}:\n\n```{_language(what)}\n{text}\n```\n")
+    parts.append(f"Silent: {entry.silent.strip()}\n")
+    return "\n".join(parts)
+
+
+def _language(what: str) -> str:
+    return _LANGUAGES.get(what.rpartition(".")[2], "text")
+
+
+def _anchor(rule: Rule) -> str:
+    """GitHub's anchor of the entry's heading."""
+    return re.sub(r"[^\w\- ]", "", f"{rule.id}: {rule.title}".lower()).replace(" ", "-")
