@@ -15,13 +15,13 @@ from attrs import evolve, frozen
 
 from dagger_aml import BuildError, Graph, Options, load_project
 from dagger_aml.backends.runtime import Published
+from dagger_aml.building.graphs import lay_out
 from dagger_aml.events import Event, Message
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.mount import Secret
 from dagger_aml.graph.values import FromBase
 from dagger_aml.network.alone import netrc_alone, pip_conf_alone
 from dagger_aml.process import CompletedProcess
-from dagger_aml.project.recipe import lay_out
 from dagger_aml.serving import local, local_pip
 from dagger_aml.serving.http import Scored
 from dagger_aml.serving.local_packages import Place, changes, install, left_out, wanted
