@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dagger_aml import Graph, Options, load_project, load_recipe, make_plan
+from dagger_aml import Graph, Options, lay_out, load_project, make_plan
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.model import Project
 from tests.support.calls import await_
@@ -49,9 +49,9 @@ def snapshot(root: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def laid_out(folder: Path, **options: Any) -> tuple[Project, Graph]:
-    """A project and the graph of its recipe."""
+    """A project and the graph of its recipe, looked at by the rules."""
     project = load_project(folder, Options(**options))
-    return project, await_(load_recipe(project.recipe, root=project.root)(Graph(), project))
+    return project, await_(lay_out(project))
 
 
 def planned(folder: Path, **options: Any) -> Plan:

@@ -101,7 +101,7 @@ def test_no_text_at_all_does(tmp_path_factory, text, place, times):
 def test_a_text_still_names_what_lies_there(tmp_path):
     make(tmp_path, {"score.py": f"import helper\nopen('labels.json')\n{SCORE}", ".gitignore": "*.json\nhelper.py\n"})
     make(tmp_path, {"labels.json": "{}", "helper.py": "", "broken.json": "->nowhere"})
-    told = [str(each) for each in laid_out(tmp_path)[0].warnings]
+    told = [str(each) for each in laid_out(tmp_path)[1].warnings]
     assert ["helper.py" in each or "labels.json" in each for each in told] == [True, True] and told[0] != told[1]
 
 
