@@ -18,7 +18,7 @@ from dagger_aml.base import catalog
 from dagger_aml.building.graphs import lay_out
 from dagger_aml.diff import read_image
 from dagger_aml.errors import BaseError
-from dagger_aml.events import Event, Message
+from dagger_aml.events import Event, Message, Warned
 from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.graph.mount import Mount
 from dagger_aml.graph.source import Text
@@ -69,7 +69,8 @@ async def one_of_two(request: pytest.FixtureRequest, need: Need, events: list[Ev
 
 
 def said(events: list[Event]) -> str:
-    return "\n".join(event.text for event in events if isinstance(event, Message))
+    warned = [event.finding.titled for event in events if isinstance(event, Warned)]
+    return "\n".join([*warned, *(event.text for event in events if isinstance(event, Message))])
 
 
 # --- on this machine ----------------------------------------------------------------------------------------------
