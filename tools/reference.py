@@ -18,7 +18,7 @@ import click
 
 from dagger_aml import errors
 from dagger_aml.cli.main import _COMMANDS, cli
-from dagger_aml.project.setting import Setting
+from dagger_aml.project.setting import Auto, Setting
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.project.tables import ARRAYS, KEYS, TABLES
 
@@ -31,7 +31,7 @@ _MADE = f"<!-- Written by `{COMMAND}` from the code, which is the place to chang
 _NOTE = re.compile(r"\s*\[(env|default): ([^\]]+)\]")
 """What a help text ends with where click does not know of it."""
 
-_TYPES = {str: "text", bool: "true or false", int: "whole number", float: "number"}
+_TYPES = {str: "text", bool: "true or false", Auto: 'true, false or `"auto"`', int: "whole number", float: "number"}
 
 
 # --- commands -----------------------------------------------------------------------------------------------------

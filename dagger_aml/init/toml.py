@@ -15,8 +15,8 @@ from ..project.settings import Options
 from ..project.tables import ARRAYS, KEYS, TABLES
 from ..version import __version__
 
-Said = Mapping[str, str]
-"""Texts by key, of one table."""
+Said = Mapping[str, str | bool]
+"""Values by key, of one table."""
 
 _ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
 _SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
@@ -54,7 +54,12 @@ def project_file_text(project: Project, options: Options, requirements: str | No
     tables: dict[str, list[Said]] = {
         "code": [_only(path=_relative(project.code, project.root), entry_script=project.entry_script)],
         "models": [
-            _only(path=_relative(model.path, project.root), name=model.name, version=model.version)
+            _only(
+                path=_relative(model.path, project.root),
+                name=model.name,
+                version=model.version,
+                keep_folder=model.keep_folder if f"models.{model.name}.keep-folder" in project.origins else None,
+            )
             for model in project.models
         ],
     }
@@ -78,7 +83,7 @@ def _keys(table: str | None, said: Said) -> Iterator[str]:
         if within != ([table] if table else []):
             continue
         yield f"# {_help(record, default=name not in said)}"
-        yield f"{name} = {toml_text(said[name])}" if name in said else f"# {name} = {record.example}"
+        yield f"{name} = {_value(said[name])}" if name in said else f"# {name} = {record.example}"
         yield ""
 
 
@@ -89,7 +94,11 @@ def _help(record: Setting, *, default: bool) -> str:
     return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
 
 
-def _only(**said: str | None) -> Said:
+def _value(said: str | bool) -> str:
+    return str(said).lower() if isinstance(said, bool) else toml_text(said)
+
+
+def _only(**said: str | bool | None) -> Said:
     return {name.replace("_", "-"): text for name, text in said.items() if text is not None}
 
 

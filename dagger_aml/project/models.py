@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from ..errors import ProjectError
 from ..pysource.reached import Reached
 from ..steps.model import Model
 from . import discover as conventions
+from .layout import Layout, lay_out
 from .merge import Reading
 from .model import plain_name
-from .origin import FOUND, located
+from .origin import FOUND, Origin, Rank, located
 from .parts import inside, one_of
 
 
@@ -21,13 +23,19 @@ from .parts import inside, one_of
 class Models:
     """The models, and what finding them tells of the code.
 
+    :param layouts: the models, each with how it lies in the image and what the code says of that.
     :param folder: that holds one model each, where there is one.
     :param kept: models that travel with the code, whatever ignore files say.
     """
 
-    models: tuple[Model, ...] = ()
+    layouts: tuple[Layout, ...] = ()
     folder: Path | None = None
     kept: tuple[Path, ...] = ()
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models themselves."""
+        return tuple(each.model for each in self.layouts)
 
 
 def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
@@ -40,14 +48,16 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     if tables is not None:
         origin = reading.origins["models"] = reading.file.origin("models")
         with located(origin):
-            return Models(tuple(_declared(reading, table, index) for index, table in enumerate(tables)))
+            declared = [_declared(reading, table, index) for index, table in enumerate(tables)]
+        said = [table.keep_folder != "auto" for table in tables]
+        return Models(_settled(reading, declared, said, code, used))
     found = one_of(reading, "models", [root / "model", root / "models"])
     if found is None:
         return _by_content(reading, code, used)
     if code is None:
         conventions.check_has_script(root, found)
     if found.name == "model":
-        return Models((Model(found, _name(reading, found)),))
+        return Models(_settled(reading, [Model(found, _name(reading, found))], [False], code, used))
     if not found.is_dir():
         raise ProjectError(
             "is a file, but must be a folder of models",
@@ -55,8 +65,25 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
             hint="For a single model, use the name `model`.",
         )
     children = sorted(path for path in found.iterdir() if not path.name.startswith("."))
-    each = (Model(path, plain_name(path.stem if path.is_file() else path.name)) for path in children)
-    return Models(tuple(each), folder=found)
+    each = [Model(path, plain_name(path.stem if path.is_file() else path.name)) for path in children]
+    return Models(_settled(reading, each, [False] * len(each), code, used), folder=found)
+
+
+def _settled(
+    reading: Reading, models: list[Model], said: list[bool], code: Path | None, used: Reached | None
+) -> tuple[Layout, ...]:
+    """How each model lies in the image, as its table says it or the code tells.
+
+    :param said: of each, whether its table says it.
+    """
+    layouts = []
+    for model, in_file in zip(models, said, strict=True):
+        found = lay_out(model, said=in_file, alone=len(models) == 1, used=used)
+        if code and (by := found.decided_by):
+            file = Path(os.path.relpath(code / by.file, reading.root)).as_posix()
+            reading.origins[f"models.{model.name}.keep-folder"] = Origin(Rank.FOUND, file=file, line=by.line)
+        layouts.append(found)
+    return tuple(layouts)
 
 
 def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Models:
@@ -73,7 +100,7 @@ def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Mo
     if code is None:
         conventions.check_has_script(root, model)
     reading.origins["models"] = FOUND
-    return Models((Model(model, _name(reading, model)),))
+    return Models(_settled(reading, [Model(model, _name(reading, model))], [False], code, used))
 
 
 def _name(reading: Reading, path: Path) -> str:
@@ -87,4 +114,4 @@ def _declared(reading: Reading, table: Any, index: int) -> Model:
     path = inside(reading, table.path, reading.file.origin("models", index, "path"))
     name = plain_name(path.stem if path.is_file() else path.name) if table.name is None else table.name
     with located(reading.file.origin("models", index)):
-        return Model(path, name, table.version, table.flat, table.keep_folder)
+        return Model(path, name, table.version, table.flat, table.keep_folder is True)

@@ -17,6 +17,9 @@ from .origin import Origin, Rank, Stated
 
 Scope = Literal["project", "build"]
 
+Auto = bool | Literal["auto"]
+"""The type of a key that is ``true``, ``false`` or decided by what is found."""
+
 _SETTING = "setting"
 
 

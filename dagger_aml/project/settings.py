@@ -11,7 +11,7 @@ from ..graph.base import DEFAULT_PLATFORM
 from ..steps.installer import Installer
 from ..steps.packages import Via
 from ..text import texts
-from .setting import Setting, setting, settings_of
+from .setting import Auto, Setting, setting, settings_of
 
 
 @frozen
@@ -334,10 +334,11 @@ FILE_KEYS = (
     ),
     Setting(
         key=("models", "keep-folder"),
-        type=bool,
-        default=False,
-        says="Keep the folder's own name below `NAME/VERSION`.",
+        type=Auto,
+        default="auto",
+        says='Keep the folder\'s own name below `NAME/VERSION`; `"auto"` where the code names files below it.',
         example="true",
+        unsaid='`"auto"`',
     ),
     Setting(
         name="preinstalled",

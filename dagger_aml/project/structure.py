@@ -14,6 +14,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ..errors import ProjectError
 from ..toml import line_of
+from .setting import Auto
 from .tables import REFUSED, TABLES, ModelTable, Tables, key_name
 
 PYPROJECT = ("tool", "dagger-aml")
@@ -92,6 +93,15 @@ def converter() -> Converter:
         return float(value)
 
     converter.register_structure_hook(float, number)
+
+    def auto(value: Any, _: Any) -> Any:
+        if value != "auto" and type(value) is not bool:
+            raise TypeError(
+                f'must be true, false or "auto", not {repr(value) if type(value) is str else _name(value)}'
+            )
+        return value
+
+    converter.register_structure_hook_func(lambda kind: kind == Auto, auto)
 
     def apt(value: Any, _: Any) -> Any:
         if value is None or isinstance(value, str):

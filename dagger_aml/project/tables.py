@@ -9,7 +9,7 @@ import attrs
 from attrs import make_class
 
 from .build_settings import BUILD_SETTINGS
-from .setting import Setting
+from .setting import Auto, Setting
 from .settings import FILE_KEYS, MORE_FILE_KEYS, PROJECT_SETTINGS
 
 ARRAYS = frozenset({"models"})
@@ -38,7 +38,9 @@ def key_name(field: str) -> str:
 
 
 def _field(record: Setting) -> Any:
-    unsaid: Any = record.default if record.type in (str, bool) else () if record.type == tuple[str, ...] else None
+    unsaid: Any = (
+        record.default if record.type in (str, bool, Auto) else () if record.type == tuple[str, ...] else None
+    )
     metadata = {"setting": record}
     if record.required:
         return attrs.field(type=record.type, metadata=metadata)

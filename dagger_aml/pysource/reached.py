@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ..fs.lookup import is_file, is_folder
+from .model_paths import ModelPath
 from .source import Imported, Source, read_source
 
 _MODEL_DIR = (b"AZUREML_MODEL_DIR", b"get_model_path")
@@ -23,12 +24,14 @@ class Reached:
         in the folder nor in the standard library: packages, or modules from elsewhere.
     :param named: first parts of the relative paths that stand in the texts.
     :param reads_model_dir: whether one of the texts has AZUREML_MODEL_DIR, or SDK v1's ``get_model_path``.
+    :param model_paths: what the texts name below the folder of the model, each with its file, relative to the folder.
     """
 
     modules: frozenset[str]
     absent: tuple[str, ...]
     named: frozenset[str]
     reads_model_dir: bool
+    model_paths: tuple[tuple[str, ModelPath], ...] = ()
 
 
 def reached(folder: Path, script: str) -> Reached:
@@ -45,6 +48,7 @@ def reached(folder: Path, script: str) -> Reached:
     absent: dict[str, None] = {}
     named: set[str] = set()
     reads = False
+    model_paths: list[tuple[str, ModelPath]] = []
     while waiting:
         path = waiting.pop()
         if path in seen:
@@ -55,6 +59,7 @@ def reached(folder: Path, script: str) -> Reached:
             continue
         reads = reads or any(word in source.data for word in _MODEL_DIR)
         named.update(source.paths)
+        model_paths += [(path.relative_to(folder).as_posix(), each) for each in source.model_paths]
         # What a `try` or a function guards may be missing.
         certain = [each for each in source.imports if each.depth == 1]
         needed = {name.partition(".")[0] for each in certain for name in names_of(each, path, folder)}
@@ -68,7 +73,7 @@ def reached(folder: Path, script: str) -> Reached:
                 waiting += files
             elif top in needed and top not in sys.stdlib_module_names:
                 absent[top] = None
-    return Reached(frozenset(modules), tuple(absent), frozenset(named), reads)
+    return Reached(frozenset(modules), tuple(absent), frozenset(named), reads, tuple(model_paths))
 
 
 def _read(path: Path) -> Source | None:

@@ -27,6 +27,8 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from .. import contract
+from .model_paths import ModelPath, model_paths
 from .texts import paths_in
 
 _PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -87,6 +89,7 @@ class Source:
     :param functions: that are defined at its top level, under no condition.
     :param star: an import of everything at its top level, as written.
     :param paths: first parts of what look like relative paths among its texts.
+    :param model_paths: what it names below the folder of the model.
     """
 
     data: bytes = field(repr=False)
@@ -97,6 +100,7 @@ class Source:
     functions: frozenset[str] = frozenset()
     star: str | None = None
     paths: frozenset[str] = frozenset()
+    model_paths: tuple[ModelPath, ...] = ()
 
 
 def read_source(path: Path) -> Source:
@@ -129,6 +133,7 @@ def parsed(data: bytes, name: str) -> Source:
             ),
             star=star,
             paths=frozenset(paths_in(nodes)),
+            model_paths=model_paths(tree) if contract.MODEL_DIR.encode() in data else (),
         )
     except SyntaxError as error:
         python = ".".join(map(str, sys.version_info[:2]))

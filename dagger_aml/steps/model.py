@@ -55,6 +55,11 @@ class Model:
     keep_folder: bool = False
 
 
+def folder_name(path: Path) -> str:
+    """The name that a folder keeps: as it is given, so that one given as a link keeps the link's."""
+    return path.resolve().name if path.name in ("", "..") else path.name
+
+
 async def model(graph: Graph, model: Model) -> Graph:
     """Copy a model to ``/var/azureml-app/azureml-models/NAME/VERSION``, owned by root, readable by all.
 
@@ -87,10 +92,12 @@ async def model(graph: Graph, model: Model) -> Graph:
             hint="Give them different names or versions.",
         )
     kind: Literal["file", "tree"] = "file" if single else "tree"
-    own_name = Path(source.path).name
-    dest = f"{folder}/{own_name}" if single or model.keep_folder else folder
-    name = f"model {model.name} {human_size(source.size)}"
-    graph = graph.add(Copy(source, dest, kind, changes="rarely", name=name))
+    if single:
+        dest = f"{folder}/{Path(source.path).name}"
+    else:
+        dest = f"{folder}/{folder_name(model.path)}" if model.keep_folder else folder
+    shown = f"model {model.name} {human_size(source.size)}"
+    graph = graph.add(Copy(source, dest, kind, changes="rarely", name=shown))
     return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
 
 
