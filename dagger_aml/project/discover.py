@@ -14,6 +14,7 @@ from ..errors import ProjectError
 from ..fs.tree import ALWAYS_LEFT_OUT, MARKER
 from ..pysource import entry_script
 from ..pysource.reached import Reached, reached
+from .companions import grouped
 from .file import FILE_NAME
 
 SCRIPT = "score.py"
@@ -167,7 +168,7 @@ def models(root: Path, code: Path | None) -> list[Path]:
     for item in os.scandir(root):
         if Path(item.name).suffix.lower() in MODEL_SUFFIXES and not item.name.startswith(".") and not item.is_dir():
             found.append(Path(item.path))
-    return sorted(found)
+    return grouped(found)
 
 
 def only_model(root: Path, found: list[Path]) -> Path | None:

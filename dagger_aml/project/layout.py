@@ -88,7 +88,7 @@ def lay_out(model: Model, *, said: bool, alone: bool, used: Reached | None) -> L
     found: dict[str, list[Named]] = {"kept": [], "contents": [], "either": [], "missing": []}
     before = () if alone else (model.name, model.version)
     for named, parts in _below(used.model_paths if used else (), before):
-        found[_where(model.path, parts)].append(named)
+        found[_where(model, parts)].append(named)
     layout = Layout(model, said, **{name: tuple(each) for name, each in found.items()})
     return evolve(layout, model=evolve(model, keep_folder=bool(layout.kept))) if layout.decided_by else layout
 
@@ -104,9 +104,11 @@ def _below(
             yield Named("/".join(path.parts), file, path.line, path.whole), rest
 
 
-def _where(path: Path, parts: tuple[str, ...]) -> str:
+def _where(model: Model, parts: tuple[str, ...]) -> str:
+    path = model.path
     if path.is_file():
-        return "either" if len(parts) == 1 and fnmatchcase(path.name, parts[0]) else "missing"
+        fits = len(parts) == 1 and any(fnmatchcase(each.name, parts[0]) for each in (path, *model.also))
+        return "either" if fits else "missing"
     contents = _is_there(path, parts)
     first, *rest = parts
     kept = contents if first == "**" else fnmatchcase(folder_name(path), first) and _is_there(path, tuple(rest))

@@ -15,6 +15,7 @@ from ..pysource.reached import Reached
 from ..steps.installer import Installer
 from ..steps.model import Model
 from ..steps.packages import Via
+from .companions import parts_of
 from .file import FILE_NAME
 from .notes import Notes
 
@@ -82,7 +83,11 @@ class Project:
         parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
         if self.code != self.root:
             parts = [part for part in parts if part == self.preinstalled]
-        return (*parts, *self.excluded, *(model.path for model in self.models))
+        return (
+            *parts,
+            *self.excluded,
+            *(path for model in self.models for path in (model.path, *parts_of(model.path))),
+        )
 
     def at(self, path: Path, line: int | None = None) -> str:
         """A place as findings name it: ``code/score.py:7``, relative to the project where it lies in it."""

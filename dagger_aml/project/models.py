@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..errors import ProjectError
 from ..pysource.reached import Reached
 from ..steps.model import Model
 from . import discover as conventions
+from .companions import beside, grouped, holds_nothing, is_placeholder, parts_of
 from .layout import Layout, lay_out
 from .merge import Reading
 from .model import plain_name
@@ -52,6 +53,12 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
         said = [table.keep_folder != "auto" for table in tables]
         return Models(_settled(reading, declared, said, code, used))
     found = one_of(reading, "models", [root / "model", root / "models"])
+    if found and found.is_dir() and holds_nothing(found):
+        del reading.origins["models"]
+        instead = _by_content(reading, code, used)
+        if not instead.layouts and (used is None or used.reads_model_dir):
+            raise ProjectError("the model folder is empty", location=str(found), hint=_how_to_fill(found))
+        return instead
     if found is None:
         return _by_content(reading, code, used)
     if code is None:
@@ -64,7 +71,7 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
             location=str(found),
             hint="For a single model, use the name `model`.",
         )
-    children = sorted(path for path in found.iterdir() if not path.name.startswith("."))
+    children = grouped(path for path in found.iterdir() if not is_placeholder(path.name))
     each = [Model(path, plain_name(path.stem if path.is_file() else path.name)) for path in children]
     return Models(_settled(reading, each, [False] * len(each), code, used), folder=found)
 
@@ -77,13 +84,21 @@ def _settled(
     :param said: of each, whether its table says it.
     """
     layouts = []
-    for model, in_file in zip(models, said, strict=True):
+    for plain, in_file in zip(models, said, strict=True):
+        also = beside(plain.path, used) if len(models) == 1 else parts_of(plain.path)
+        model = evolve(plain, also=also)
         found = lay_out(model, said=in_file, alone=len(models) == 1, used=used)
         if code and (by := found.decided_by):
             file = Path(os.path.relpath(code / by.file, reading.root)).as_posix()
             reading.origins[f"models.{model.name}.keep-folder"] = Origin(Rank.FOUND, file=file, line=by.line)
         layouts.append(found)
     return tuple(layouts)
+
+
+def _how_to_fill(folder: Path) -> str:
+    if any(folder.rglob("*.dvc")):
+        return "Only DVC's pointers lie in it. Fetch the files: dvc pull."
+    return "Put the model's files into it, or remove it and the code that reads AZUREML_MODEL_DIR."
 
 
 def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Models:

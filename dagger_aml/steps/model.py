@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from attrs import field, frozen
 
 from .. import contract
 from ..errors import GraphError, ProjectError
-from ..fs.tree import check_pulled, is_file, local
+from ..fs.tree import check_pulled, is_file, local, some_files
 from ..graph.graph import Copy, Graph
 from ..text import human_size
 
@@ -27,6 +28,10 @@ def _check_name(_: object, __: object, name: str) -> None:
             f"not a model name: {name!r}",
             hint="Use only letters, digits, '.', '_' and '-', at most 255 characters, as Azure ML requires.",
         )
+
+
+def _paths(paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(paths)
 
 
 def _check_version(_: object, __: object, version: str) -> None:
@@ -45,6 +50,7 @@ class Model:
     :param name: as registered with Azure ML.
     :param version: likewise.
     :param flat: straight into ``azureml-models``, as the how-to's Dockerfile does, instead of ``NAME/VERSION``.
+    :param also: other files of its folder that belong to a model that is a file, such as a network's weights.
     :param keep_folder: below ``NAME/VERSION``, keep a folder's own name, as a registered folder has it.
     """
 
@@ -53,6 +59,7 @@ class Model:
     version: str = field(default="1", validator=_check_version)
     flat: bool = False
     keep_folder: bool = False
+    also: tuple[Path, ...] = field(default=(), converter=_paths)
 
 
 def folder_name(path: Path) -> str:
@@ -69,8 +76,12 @@ async def model(graph: Graph, model: Model) -> Graph:
     :raises ProjectError: missing, empty, unreadable, or a Git LFS pointer.
     :raises GraphError: a special file, a link that leaves the folder, two models in one place, flat among several.
     """
-    source = local(model.path, caches=True, location=f"model {model.name}")
-    if not source.entries:
+    which = f"model {model.name}"
+    if model.also:
+        source = some_files(model.path.parent, sorted([model.path, *model.also]), location=which)
+    else:
+        source = local(model.path, caches=True, location=which)
+    if not any(entry.type != "dir" for entry in source.entries):
         raise ProjectError("the model folder is empty", location=str(model.path))
     check_pulled(source)
     single = is_file(source)
@@ -82,21 +93,21 @@ async def model(graph: Graph, model: Model) -> Graph:
     ):
         raise GraphError(
             "a flat model must be the only one",
-            location=f"model {model.name}",
+            location=which,
             hint="Remove `flat`: each model then goes to a folder with its own name and version.",
         )
     if any(_beneath(dest, folder) for dest in there):
         raise GraphError(
             f"two models go to {folder}",
-            location=f"model {model.name}",
+            location=which,
             hint="Give them different names or versions.",
         )
     kind: Literal["file", "tree"] = "file" if single else "tree"
     if single:
         dest = f"{folder}/{Path(source.path).name}"
     else:
-        dest = f"{folder}/{folder_name(model.path)}" if model.keep_folder else folder
-    shown = f"model {model.name} {human_size(source.size)}"
+        dest = f"{folder}/{folder_name(model.path)}" if model.keep_folder and not model.also else folder
+    shown = f"{which} {human_size(source.size)}"
     graph = graph.add(Copy(source, dest, kind, changes="rarely", name=shown))
     return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
 

@@ -9,7 +9,7 @@ from dagger_aml.graph.graph import Copy
 from dagger_aml.project.file import FILE_NAME
 from tests.support.projects import laid_out, make
 
-BEGUN = "import os\n\n\ndef run(data):\n    return data\n\n\ndef init():\n"
+BEGUN = "import os\n\n\ndef run(data):\n    return data\n\n\ndef init():\n    os.environ['AZUREML_MODEL_DIR']\n"
 
 
 def opens(*paths: str) -> str:
@@ -42,8 +42,7 @@ def dests(root, files, **options) -> list[str]:
     ],
 )
 def test_the_code_decides(tmp_path, paths, files, dest):
-    code = opens(*paths) if paths else BEGUN + "    os.environ['AZUREML_MODEL_DIR']\n"
-    assert dests(tmp_path / "p", {"code/score.py": code, **dict.fromkeys(files, "x")}) == [dest]
+    assert dests(tmp_path / "p", {"code/score.py": opens(*paths), **dict.fromkeys(files, "x")}) == [dest]
 
 
 def test_the_project_file_says_it_whatever_the_code_names(tmp_path):
@@ -64,7 +63,7 @@ def test_of_several_models_each_is_asked_below_its_name_and_version(tmp_path):
 
 
 def test_a_module_that_the_entry_script_imports_decides_too(tmp_path):
-    code = {"code/score.py": "import weights\n" + BEGUN + "    pass\n", "code/weights.py": opens("model/a.pkl")}
+    code = {"code/score.py": "import weights\n" + BEGUN, "code/weights.py": opens("model/a.pkl")}
     assert dests(tmp_path / "p", {**code, "model/a.pkl": "x"}) == ["/p/1/model"]
 
 
@@ -75,7 +74,7 @@ def test_a_folder_that_is_given_as_a_link_keeps_the_links_name(tmp_path):
 
 def test_where_it_is_from_is_told(tmp_path):
     project = laid_out(make(tmp_path / "p", {"code/score.py": opens("model/a.pkl"), "model/a.pkl": "x"}))[0]
-    assert project.origins["models.p.keep-folder"] == "code/score.py:9"
+    assert project.origins["models.p.keep-folder"] == "code/score.py:10"
 
 
 def test_a_name_too_long_for_a_file_and_a_wild_pattern_are_no_error(tmp_path):
