@@ -28,7 +28,7 @@ def stamps(layers: Iterable[LayerOp]) -> Stamps:
             root, single = layer.source.path, is_file(layer.source)
             for entry in layer.source.entries:
                 if entry.type == "file":
-                    path = root if single else os.path.join(root, entry.path)  # noqa: PTH118 - for each of thousands
+                    path = root if single else entry.at or os.path.join(root, entry.path)  # noqa: PTH118 - for each of thousands
                     found[path] = _stamp(path)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +38,10 @@ ALWAYS_LEFT_OUT = frozenset(
 """Names that are never taken from a code folder."""
 
 
+ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")
+"""Files by which a folder is known to be an environment of Python's packages, of venv or of conda."""
+
+
 MARKER = ".dagger-aml"
 """A file that marks a folder as written by dagger-aml: it may be replaced, and is never taken as code."""
 
@@ -46,6 +51,7 @@ def local(
     *,
     leave_out: Iterable[Path] = (),
     caches: bool = False,
+    whole: bool = False,
     ignore: IgnoreFiles | None = None,
     keep: Iterable[Path] = (),
     location: str = "copy",
@@ -56,7 +62,9 @@ def local(
     may execute, 0644 for the rest).
 
     :param leave_out: paths in the folder that are other parts of the project.
-    :param caches: take also what :data:`ALWAYS_LEFT_OUT` names (a model folder is taken as it is).
+    :param caches: take also what :data:`ALWAYS_LEFT_OUT` names, as of a model folder.
+    :param whole: take everything. Else ``.cache/huggingface`` is not: times of downloads stand in it, which would
+        make each of them a new layer.
     :param ignore: ignore files to follow.
     :param keep: paths in the folder's top that ignore files say nothing of, nor of what lies beneath.
     :param location: named in errors.
@@ -86,7 +94,8 @@ def local(
             raise unreadable(error, folder) from None
         for item in names:
             name = prefix + item.name
-            if Path(item.path) in kept_apart or (not caches and _is_left_out(item)):
+            ours = not caches and _is_left_out(item)
+            if ours or Path(item.path) in kept_apart or (not whole and _of_download(item, folder)):
                 left_out.append(name)
                 continue
             try:
@@ -97,7 +106,9 @@ def local(
             if rules and rules.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
                 left_out.append(name)
                 continue
-            if stat.S_ISLNK(info.st_mode):
+            if stat.S_ISLNK(info.st_mode) and (blob := _blob(root, item)):
+                entries.append(evolve(blob, path=name))
+            elif stat.S_ISLNK(info.st_mode):
                 entries.append(_link(root, Path(item.path), name, location))
             elif stat.S_ISDIR(info.st_mode):
                 entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
@@ -182,6 +193,24 @@ def _link(root: Path, path: Path, name: str, location: str) -> Entry:
     return Entry(name, "link", 0o777, target=target, disk_mode=0o777)
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def _blob(root: Path, item: os.DirEntry[str]) -> Entry | None:
+    """What a link of a Hugging Face snapshot leads to, as a file; None for any other link.
+
+    The cache of Hugging Face has ``snapshots/COMMIT`` with links into the folder ``blobs`` beside ``snapshots``.
+    """
+    blobs = root.parent.parent / "blobs"
+    if root.parent.name != "snapshots" or not _COMMIT.fullmatch(root.name) or not blobs.is_dir():
+        return None
+    end = Path(os.path.realpath(item.path))
+    if end.parent != blobs or not end.is_file():
+        return None
+    _must_read(end)
+    return evolve(_file(item.name, end.stat()), at=str(end))
+
+
 def _is_left_out(item: os.DirEntry[str]) -> bool:
     if item.name in ALWAYS_LEFT_OUT or item.name == MARKER or item.name.endswith((".pyc", ".egg-info")):
         return True
@@ -189,7 +218,16 @@ def _is_left_out(item: os.DirEntry[str]) -> bool:
         return True
     if not item.is_dir(follow_symlinks=False):
         return False
-    return any(os.path.isfile(f"{item.path}/{name}") for name in ("pyvenv.cfg", MARKER))  # noqa: PTH113 - no error
+    return any(os.path.isfile(f"{item.path}/{name}") for name in (*ENVIRONMENT, MARKER))  # noqa: PTH113 - no error
+
+
+def _of_download(item: os.DirEntry[str], folder: Path) -> bool:
+    """Whether this is ``.cache/huggingface``, or ``.cache`` with nothing else in it."""
+    if item.name == "huggingface":
+        return folder.name == ".cache"
+    if item.name != ".cache" or not item.is_dir(follow_symlinks=False):
+        return False
+    return [each.name for each in os.scandir(item.path)] == ["huggingface"]
 
 
 def _must_read(path: Path) -> None:

@@ -21,6 +21,7 @@ class Entry:
     :param mode: normalised: 0o755 for folders and executables, 0o644 for other files, 0o777 for links.
     :param size: bytes; 0 for folders and links.
     :param target: what a link points to, else empty.
+    :param at: where a file's bytes lie, an absolute path, where the tree has a link to them in its place.
     :param disk_mode: permission bits as found on disk, so that a back end knows whether it must change them.
     """
 
@@ -30,6 +31,7 @@ class Entry:
     size: int = 0
     target: str = ""
     disk_mode: int = field(default=0o644, eq=False)
+    at: str = field(default="", eq=False)
 
     @path.validator
     def _check_path(self, _: Any, path: str) -> None:

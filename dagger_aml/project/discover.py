@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ..errors import ProjectError
-from ..fs.tree import ALWAYS_LEFT_OUT, MARKER
+from ..fs.tree import ALWAYS_LEFT_OUT, ENVIRONMENT, MARKER
 from ..pysource import entry_script
 from ..pysource.reached import Reached, reached
 from .companions import grouped
@@ -27,9 +27,17 @@ MODEL_SUFFIXES = frozenset(
 """Ends of the names of files that are models, where they lie in the project folder itself."""
 
 
+RESULTS = (
+    *("catboost_info/", "lightning_logs/", "mlartifacts/", "mlflow.db", "mlflow.db-shm", "mlflow.db-wal", "mlruns/"),
+    *("multirun/", "ray_results/", "tb_logs/", "wandb/"),
+)
+"""Names of what training leaves behind: it is left out of every code folder's top, unless the code uses it."""
+
+
 NOT_CODE = (
-    *("build/", "data/", "dataset/", "datasets/", "dist/", "doc/", "docs/", "logs/", "mlruns/", "notebook/"),
-    *("notebooks/", "outputs/", "test/", "tests/", "wandb/"),
+    *RESULTS,
+    *("build/", "data/", "dataset/", "datasets/", "dist/", "doc/", "docs/", "logs/", "notebook/", "notebooks/"),
+    *("outputs/", "test/", "tests/"),
     *(".*", "*.ipynb", "*.dvc", "dvc.lock", "dvc.yaml"),
     *("README*", "LICENSE*", "LICENCE*", "NOTICE*", "CHANGELOG*", "CONTRIBUTING*", "CODE_OF_CONDUCT*", "SECURITY*"),
     *("Dockerfile*", "*.Dockerfile", "docker-compose*.y*ml", "compose*.y*ml"),
@@ -146,7 +154,7 @@ def folders(root: Path) -> list[Path]:
         left_out = item.name in ALWAYS_LEFT_OUT or matches(item.name, NOT_CODE, folder=True)
         if left_out or not item.is_dir() or not os.access(item.path, os.R_OK | os.X_OK):
             continue
-        if not any((Path(item.path) / name).is_file() for name in ("pyvenv.cfg", MARKER)):
+        if not any((Path(item.path) / name).is_file() for name in (*ENVIRONMENT, MARKER)):
             found.append(Path(item.path))
     return found
 
@@ -227,11 +235,11 @@ def model_kind(folder: Path) -> str | None:
     return None
 
 
-def not_code(root: Path, used: Reached) -> tuple[Path, ...]:
-    """What lies in a project folder that is the code, and is left out of it: :data:`NOT_CODE` less what is used."""
+def not_code(folder: Path, used: Reached, names: tuple[str, ...] = NOT_CODE) -> tuple[Path, ...]:
+    """What lies in a code folder and is left out of it: what is called so, less what is used."""
     found = []
-    for item in os.scandir(root):
-        if matches(item.name, NOT_CODE, folder=item.is_dir()):
+    for item in os.scandir(folder):
+        if matches(item.name, names, folder=item.is_dir()):
             module = item.name.removesuffix(".py")
             if item.name not in used.named and module not in used.modules:
                 found.append(Path(item.path))

@@ -13,7 +13,8 @@ from pathlib import Path
 from ..base import catalog
 from ..errors import ProjectError, UsageError, unreadable
 from ..graph.checks import check_platform
-from ..pysource.reached import reached
+from ..pysource.reached import Reached, reached
+from .discover import RESULTS, not_code
 from .file import looks_like_path, read_project_file
 from .merge import Reading, added, chosen, pairs, said
 from .model import Project, plain_name
@@ -89,7 +90,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         via="pythonpath" if via == "pythonpath" else "start-script",
         request=part(reading, "request", file.request, ("request.json",)),
         answer=part(reading, "answer", file.answer, ("answer.json",)),
-        excluded=excluded(reading, recipe, used, found.folder) if used and code_folder == root else (),
+        excluded=_excluded(reading, recipe, code_folder, used, found.folder),
         kept=found.kept,
         version=_version(reading),
         access=access,
@@ -99,6 +100,16 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         ignored=_ignored(reading),
         origins=reading.sources,
     )
+
+
+def _excluded(
+    reading: Reading, recipe: str, code_folder: Path | None, used: Reached | None, models_folder: Path | None
+) -> tuple[Path, ...]:
+    if not used or not code_folder:
+        return ()
+    if code_folder == reading.root:
+        return excluded(reading, recipe, used, models_folder)
+    return not_code(code_folder, used, RESULTS)
 
 
 def _platforms(text: str) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
     parts = posixpath.normpath(name).split("/")
     if name.startswith("/") or ".." in parts:
         raise ProjectError("the folder of preinstalled packages must lie in the project", location=name)
-    source = _without_scripts(local(folder, caches=True, location="packages"))
+    source = _without_scripts(local(folder, caches=True, whole=True, location="packages"))
     _check_portable(folder, source)
     for version in sorted(_python_versions(source, str(folder))):
         why = f"{folder} was made for Python {version}, but the base image has another version"

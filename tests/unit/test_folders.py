@@ -387,3 +387,38 @@ def test_a_folder_that_is_made_takes_no_more_packages(tmp_path):
     text = "recipe = 'preinstalled'\n[preinstalled]\npath = 'libs'\n"
     root = make(tmp_path / "p", {"score.py": SCORE, "libs/six.py": "", "dagger-aml.toml": text})
     assert error_of(load_project, root, Options(pip=("six",))).location == "--pip"
+
+
+# --- what travels by mistake ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["", "code/"])
+def test_what_training_leaves_behind_is_left_out_and_said(tmp_path, code):
+    left = ("mlflow.db", "mlartifacts/0/x", "catboost_info/x", "lightning_logs/x")
+    results = {f"{code}{name}": "x" for name in left}
+    environment = {f"{code}env-of-conda/conda-meta/history": "", f"{code}env-of-conda/lib/x.py": ""}
+    root = make(tmp_path / "p", {f"{code}score.py": SCORE, f"{code}helper.py": "", **results, **environment})
+    plan = packaged(root)
+    assert {path.removeprefix(f"{APP}/") for path in files(plan)} == {"score.py", "helper.py"}
+    said = {name for layer in plan.layers for name in getattr(layer.source, "left_out", ())}
+    assert said == {"mlflow.db", "mlartifacts", "catboost_info", "lightning_logs", "env-of-conda"}
+
+
+def test_what_the_code_uses_or_the_file_names_is_taken_whatever_it_is_called(tmp_path):
+    script = "import os\nopen('catboost_info/x')\nD = os.environ['AZUREML_MODEL_DIR']\n" + SCORE
+    file = "[[models]]\npath = 'mlartifacts/0/model'\nname = 'm'\n"
+    said = {"code/score.py": script, "code/catboost_info/x": "", "mlartifacts/0/model/x": "", "dagger-aml.toml": file}
+    root = make(tmp_path / "p", said)
+    assert names(root) == {"score.py", "catboost_info/x", "azureml-models/m/1/x"}
+
+
+def test_what_a_download_leaves_beside_a_model_is_left_out(tmp_path):
+    beside = (".cache/huggingface/download/a.metadata", "x/.cache/huggingface/y")
+    kept = ("a.bin", "x/.cache/own", ".hidden", "y/huggingface/z")
+    said = {f"model/{each}": "x" for each in (*beside, *kept)}
+    root = make(tmp_path / "p", {"code/score.py": SCORE, **said})
+    plan = packaged(root)
+    taken = {path.rpartition("/p/1/")[2] for path in files(plan) if "azureml-models" in path}
+    assert taken == set(kept)
+    said_of = [layer.source.left_out for layer in plan.layers if "azureml-models" in layer.dest]
+    assert said_of == [(".cache", "x/.cache/huggingface")]

@@ -18,6 +18,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import dagger
+from attrs import evolve
 
 from ... import contract
 from ...base.facts import BaseFacts, of_config, prefixes
@@ -326,7 +327,20 @@ class Engine:
         return nothing.with_directory(copy.dest, await self._tree(source), owner=owner)
 
     async def _tree(self, source: Local) -> dagger.Directory:
-        """A local folder with normalised modes: as it is where they are so already, else a copy in the engine."""
+        """A local folder with normalised modes: as it is where they are so already, else a copy in the engine.
+
+        In the place of a link of a Hugging Face snapshot it has the file that the link leads to.
+        """
+        elsewhere = [each for each in source.entries if each.at]
+        if elsewhere:
+            kept = [each for each in source.entries if not each.at]
+            tree = await self._tree(
+                evolve(source, entries=kept, left_out=[*source.left_out, *(each.path for each in elsewhere)])
+            )
+            for each in elsewhere:
+                file = self.client.host().file(each.at, no_cache=True)
+                tree = tree.with_file(each.path, file, permissions=each.mode)
+            return tree
         only = [exact_pattern(each.path) for each in source.entries if each.type != "dir"] if source.partial else []
         found = self.client.host().directory(
             source.path, include=only, exclude=[exact_pattern(name) for name in source.left_out], no_cache=True

@@ -112,7 +112,7 @@ def fill(folder: Path, copy: Copy) -> None:
             elif entry.type == "link":
                 os.symlink(entry.target, made)  # noqa: PTH211 - the text itself, not a Path made of it
             else:
-                _put_name(Path(source.path) / entry.path, made, entry.mode, names, link=link)
+                _put_name(Path(entry.at or f"{source.path}/{entry.path}"), made, entry.mode, names, link=link)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
