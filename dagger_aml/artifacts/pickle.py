@@ -44,10 +44,10 @@ _COMPRESSED = {
 _NAME = rb"[A-Za-z_][\w.]{1,200}"
 
 
-_STACK_GLOBAL = re.compile(rb"\x8c.(" + _NAME + rb")\x94\x8c.[A-Za-z_]\w*\x94\x93", re.S)
+_STACK_GLOBAL = re.compile(rb"\x8c.(" + _NAME + rb")\x94\x8c.([A-Za-z_]\w*)\x94\x93", re.S)
 
 
-_GLOBAL = re.compile(rb"c(" + _NAME + rb")\n[A-Za-z_]\w*\n")
+_GLOBAL = re.compile(rb"c(" + _NAME + rb")\n([A-Za-z_]\w*)\n")
 
 
 _SKLEARN = re.compile(rb"_sklearn_version(?:\x94|q.|r....)(?:\x8c|X(?=.\x00\x00\x00))(.)(?:\x00\x00\x00)?", re.S)
@@ -61,6 +61,7 @@ class Pickled:
     """What one file says.
 
     :param modules: that its objects are of, in their order; ``__main__`` may be among them.
+    :param main: the classes and functions that it takes from ``__main__``.
     :param sklearn: the version of scikit-learn that wrote it, which its estimators state.
     :param unread: why it was not read, or not to its end.
     """
@@ -68,11 +69,14 @@ class Pickled:
     modules: tuple[str, ...] = ()
     sklearn: str | None = None
     unread: str | None = None
+    main: tuple[str, ...] = ()
 
 
-def read_pickle(path: Path) -> Pickled | None:
+def read_pickle(path: Path, *, longest: int = LONGEST, most: int = MOST) -> Pickled | None:
     """Read a file's opcodes; None when it is no pickle by its name or its first bytes.
 
+    :param longest: bytes that are read of it.
+    :param most: opcodes that are followed; behind them only the byte patterns of names are looked for.
     :raises ProjectError: it cannot be read.
     """
     try:
@@ -84,29 +88,31 @@ def read_pickle(path: Path) -> Pickled | None:
                 return Pickled(unread=f"compressed with {packed}, so its contents were not inspected")
             if not (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") and not (known and head):
                 return None
-            return _opcodes(head + file.read(LONGEST - len(head)), cut=bool(file.read(1)))
+            data = head + file.read(longest - len(head))
+            return _opcodes(data, longest, most, cut=bool(file.read(1)))
     except OSError as error:
         raise ProjectError(f"cannot be read ({error.strerror})", location=str(path)) from None
 
 
-def _opcodes(data: bytes, *, cut: bool) -> Pickled:
+def _opcodes(data: bytes, longest: int, most: int, *, cut: bool) -> Pickled:
     stream = io.BytesIO(data)
     reader = _Reader()
-    unread = f"longer than {LONGEST >> 20} MB, so only the first {LONGEST >> 20} MB were inspected" if cut else None
+    unread = f"longer than {longest >> 20} MB, so only the first {longest >> 20} MB were inspected" if cut else None
     try:
         for count, (opcode, value, position) in enumerate(pickletools.genops(stream)):
             reader.take(opcode.name, value)
             if reader.joblib:
                 reader.scan(data[position or 0 :])
                 break
-            if count > MOST:
-                unread = f"very long: only its first {MOST:,} opcodes were looked at"
+            if count > most:
+                unread = f"very long: only its first {most:,} opcodes were looked at"
+                reader.scan(data[position or 0 :])
                 break
     except ValueError as error:
         # genops says of a cut file that it ends too early, which is no news then.
         if not cut:
             unread = f"an incomplete pickle ({str(error)[:80]})" if reader.modules else "not a readable pickle"
-    return Pickled(tuple(reader.modules), reader.sklearn, unread)
+    return Pickled(tuple(reader.modules), reader.sklearn, unread, tuple(reader.main))
 
 
 class _Reader:
@@ -114,6 +120,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.modules: dict[str, None] = {}
+        self.main: dict[str, None] = {}
         self.sklearn: str | None = None
         self.joblib = False
         self._texts: list[object] = []
@@ -137,7 +144,7 @@ class _Reader:
         """Look for names in what has arrays' bytes between the opcodes."""
         for pattern in (_STACK_GLOBAL, _GLOBAL):
             for match in pattern.finditer(data):
-                self._add(match[1].decode("ascii", "replace"), "")
+                self._add(match[1].decode("ascii", "replace"), match[2].decode("ascii", "replace"))
         said = _SKLEARN.search(data)
         if said and not self.sklearn:
             self.sklearn = data[said.end() : said.end() + said[1][0]].decode("ascii", "replace")
@@ -152,6 +159,8 @@ class _Reader:
         self.joblib = self.joblib or (module == "joblib.numpy_pickle" and name == "NumpyArrayWrapper")
         if _MODULE.match(module):
             self.modules[module] = None
+            if module == "__main__":
+                self.main[name] = None
         self._last = None
         self._texts = []
 

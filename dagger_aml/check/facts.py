@@ -7,9 +7,10 @@ than the one before: of the project, of the graph that its recipe laid out, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import fields, frozen
 
@@ -21,6 +22,11 @@ from ..project.model import Project
 from ..pysource.reached import Reached
 from ..pysource.source import Source, read_source
 from ..requirements.model import Requirements
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+    from ..artifacts.facts import Artifact
 
 _Grown = TypeVar("_Grown", bound="Facts")
 
@@ -67,6 +73,25 @@ class Facts:
             return read_requirements(self.project.requirements, root=self.project.root)
         except (DaggerAmlError, OSError):
             return None
+
+    @cached_property
+    def allowed(self) -> Mapping[str, SpecifierSet] | None:
+        """The versions that the list of packages allows, by their normalised names; None without a list."""
+        if self.requirements is None:
+            return None
+        from ..requirements.versions import allowed
+
+        return allowed(self.requirements)
+
+    @cached_property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What the files of the models say of themselves, 4 MB of each read at most."""
+        if self.project is None:
+            return ()
+        from ..artifacts.facts import read_artifacts
+
+        paths = (*(model.path for model in self.project.models), *self.project.kept)
+        return tuple(each for path in paths for each in read_artifacts(path))
 
     def grown(self, kind: type[_Grown], **more: Any) -> _Grown:
         """These facts and more; what was found already is kept."""

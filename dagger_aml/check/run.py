@@ -20,7 +20,7 @@ from ..project.model import Project
 from .facts import Facts, GraphFacts, PlanFacts
 from .rule import RULES, Rule
 
-MODULES = ("entry_script", "variables", "packages", "models", "code", "base")
+MODULES = (*("entry_script", "variables", "packages", "models", "models_layout", "models_artifacts", "code", "base"),)
 """The files that have rules."""
 
 

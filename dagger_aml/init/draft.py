@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from packaging.utils import canonicalize_name
 
 from .. import contract
+from ..artifacts import mlmodel
 from ..artifacts.pickle import SUFFIXES, Pickled, model_files, read_pickle
 from ..base import catalog
 from ..errors import ProjectError
@@ -66,7 +67,7 @@ def make_draft(folder: str | os.PathLike[str], options: Options, *, installed: I
     :raises ProjectError: no entry script, or one that cannot be parsed; whatever is wrong with the folder.
     :raises UsageError: an unknown base or recipe.
     """
-    project = load_project(folder, options)
+    project = _with_own_list(load_project(folder, options))
     load_recipe(project.recipe, root=project.root)
     if project.code is None or not (project.code / project.entry_script).is_file():
         raise ProjectError("there is no entry script", location=str(folder), hint=NEEDED)
@@ -95,6 +96,15 @@ def make_draft(folder: str | os.PathLike[str], options: Options, *, installed: I
         files[FILE_NAME] = project_file_text(project, options, next(iter([*kept, *files]), None))
     unknown = tuple(_not_known(project, installed, models, code))
     return Draft(project, files, tuple(kept), pins, installed, unknown, _unnamed(project, pins))
+
+
+def _with_own_list(project: Project) -> Project:
+    """The project with the list of packages that MLflow wrote beside its model, where nothing else is said."""
+    if project.requirements or read_project_file(project.root).paths:
+        return project
+    lists = [each.path / mlmodel.REQUIREMENTS for each in project.models if (each.path / mlmodel.MLMODEL).is_file()]
+    there = [path for path in lists if path.is_file() and path.is_relative_to(project.root)]
+    return evolve(project, requirements=there[0]) if len(there) == 1 else project
 
 
 def shown(path: Path, project: Project) -> str:

@@ -86,6 +86,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         code=code_folder,
         entry_script=script,
         models=found.models,
+        layouts=found.layouts,
         preinstalled=ready,
         via="pythonpath" if via == "pythonpath" else "start-script",
         request=part(reading, "request", file.request, ("request.json",)),

@@ -17,6 +17,7 @@ from ..steps.model import Model
 from ..steps.packages import Via
 from .companions import parts_of
 from .file import FILE_NAME
+from .layout import Layout
 from .notes import Notes
 
 
@@ -34,6 +35,7 @@ class Project:
     :param code: the code folder; None for an image of an environment only.
     :param entry_script: relative to it.
     :param models: in the order in which they were declared or found.
+    :param layouts: how each of the models lies in the image, and what the code says of it.
     :param preinstalled: a site-packages folder of the user's.
     :param via: how preinstalled packages reach ``sys.path``.
     :param request: a sample request, and ``answer`` what it must give; never part of the image.
@@ -62,6 +64,7 @@ class Project:
     code: Path | None = None
     entry_script: str = "score.py"
     models: tuple[Model, ...] = ()
+    layouts: tuple[Layout, ...] = field(default=(), eq=False, repr=False)
     preinstalled: Path | None = None
     via: Via = "start-script"
     request: Path | None = None

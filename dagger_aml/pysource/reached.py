@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from attrs import frozen
 from ..fs.lookup import is_file, is_folder
 from .model_paths import ModelPath
 from .source import Imported, Source, read_source
+
+_INTO_MAIN = re.compile(rb"import\s+__main__|modules\s*\[\s*['\"]__main__")
+"""What code says that puts names where a pickle looks for those of the script that saved it."""
 
 _MODEL_DIR = (b"AZUREML_MODEL_DIR", b"get_model_path")
 
@@ -25,6 +29,7 @@ class Reached:
     :param named: first parts of the relative paths that stand in the texts.
     :param reads_model_dir: whether one of the texts has AZUREML_MODEL_DIR, or SDK v1's ``get_model_path``.
     :param model_paths: what the texts name below the folder of the model, each with its file, relative to the folder.
+    :param puts_into_main: whether one of them changes the module ``__main__``.
     """
 
     modules: frozenset[str]
@@ -32,6 +37,7 @@ class Reached:
     named: frozenset[str]
     reads_model_dir: bool
     model_paths: tuple[tuple[str, ModelPath], ...] = ()
+    puts_into_main: bool = False
 
 
 def reached(folder: Path, script: str) -> Reached:
@@ -47,7 +53,7 @@ def reached(folder: Path, script: str) -> Reached:
     modules: set[str] = set()
     absent: dict[str, None] = {}
     named: set[str] = set()
-    reads = False
+    reads = into_main = False
     model_paths: list[tuple[str, ModelPath]] = []
     while waiting:
         path = waiting.pop()
@@ -58,6 +64,7 @@ def reached(folder: Path, script: str) -> Reached:
         if source is None:
             continue
         reads = reads or any(word in source.data for word in _MODEL_DIR)
+        into_main = into_main or _INTO_MAIN.search(source.data) is not None
         named.update(source.paths)
         model_paths += [(path.relative_to(folder).as_posix(), each) for each in source.model_paths]
         # What a `try` or a function guards may be missing.
@@ -73,7 +80,7 @@ def reached(folder: Path, script: str) -> Reached:
                 waiting += files
             elif top in needed and top not in sys.stdlib_module_names:
                 absent[top] = None
-    return Reached(frozenset(modules), tuple(absent), frozenset(named), reads, tuple(model_paths))
+    return Reached(frozenset(modules), tuple(absent), frozenset(named), reads, tuple(model_paths), into_main)
 
 
 def _read(path: Path) -> Source | None:

@@ -18,7 +18,7 @@ from attrs import evolve
 from dagger_aml import DaggerAmlError, Graph, GraphError
 from dagger_aml.building.plans import probe
 from dagger_aml.diff import ImageContents
-from dagger_aml.fs.tree import local
+from dagger_aml.fs.tree import local, some_files
 from dagger_aml.graph.base import From
 from dagger_aml.graph.config import Config
 from dagger_aml.graph.graph import Built, Copy, Run
@@ -26,6 +26,7 @@ from dagger_aml.graph.source import Empty, Text
 from tests.builders.equality import Bench
 from tests.standin.odd import push_odd
 from tests.support.graphs import CopyOp, Item, RunOp, Sketch, Stage
+from tests.support.projects import make
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]
 
@@ -200,6 +201,28 @@ async def test_sources_without_a_say(bench: Bench, tmp_path: Path) -> None:
     assert isinstance(image, ImageContents)
     Shown("/ten", "dir", 0o755, (1000, 1000)).check(image)
     assert not image.files["/ten/file"].capability and not image.files["/one"].capability
+
+
+async def test_a_snapshots_links_are_files_and_of_a_folder_some_files_travel(bench: Bench, tmp_path: Path) -> None:
+    """Beyond docs/builder-cases.md: what lies elsewhere than its tree says, and a tree that is a part of a folder."""
+    commit = "snapshots/0123456789abcdef0123456789abcdef01234567"
+    blobs = {"blobs/aa": "{}", "blobs/bb": "weights", f"{commit}/a.json": "->../../blobs/aa", f"{commit}/plain": "x"}
+    cache = make(tmp_path / "cache", {**blobs, f"{commit}/on nx/m": "->../../../blobs/bb"})
+    (cache / "blobs" / "bb").chmod(0o600)
+    beside = make(tmp_path / "beside", {"m.onnx": "x", "m.onnx.data": "y", "other": "z"})
+    some = some_files(beside, [beside / "m.onnx", beside / "m.onnx.data"])
+    graph = Graph(bench.base).add(
+        Copy(local(cache / commit), "/snapshot", "tree", 1000, 1000, changes="rarely"),
+        Copy(some, "/some", "tree", 0, 0),
+    )
+    images = await bench.images(await bench.plan(graph))
+    bench.same(images)
+    image = images["dagger"]
+    assert isinstance(image, ImageContents)
+    for path in ("/snapshot/a.json", "/snapshot/on nx/m", "/snapshot/plain"):
+        Shown(path, "file", 0o644, (1000, 1000)).check(image)
+    assert image.files["/snapshot/on nx/m"].size == len("weights")
+    assert {path for path in image.files if path.startswith("/some/")} == {"/some/m.onnx", "/some/m.onnx.data"}
 
 
 async def test_a_capability_of_a_stage_is_kept(bench: Bench, tmp_path: Path) -> None:

@@ -545,3 +545,37 @@ def test_the_example_that_an_error_shows_is_an_entry_script(tmp_path):
     assert len(text.splitlines()) == 6
     make(tmp_path, {"score.py": text})
     assert entry_script.check(tmp_path, "score.py") == ()
+
+
+# --- a model that says more -----------------------------------------------------------------------------------------
+
+
+def test_an_mlflow_models_own_list_is_taken(tmp_path, installed):
+    mlflow = {"model/MLmodel": "flavors:\n", "model/requirements.txt": "mlflow==2.17.0\nscikit-learn==1.5.2\n"}
+    root = make(tmp_path / "p", {"code/score.py": "import yaml\n" + SCORE, **mlflow})
+    draft = make_draft(root, Options(), installed=installed)
+    assert set(draft.files) == {"dagger-aml.toml"} and draft.kept == ("model/requirements.txt",)
+    assert 'requirements = "model/requirements.txt"' in draft.files["dagger-aml.toml"].splitlines()
+    assert [each.package for each in draft.unnamed] == ["PyYAML"]
+    new_files(root, draft.files)
+    assert load_project(root).requirements == root / "model" / "requirements.txt"
+
+
+def test_a_list_of_the_projects_own_comes_first(tmp_path, installed):
+    mlflow = {"model/MLmodel": "flavors:\n", "model/requirements.txt": "mlflow==2.17.0\n"}
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "requirements.txt": "idna\n", **mlflow})
+    assert make_draft(root, Options(), installed=installed).kept == ("requirements.txt",)
+    make(tmp_path / "q", {"code/score.py": SCORE, "model/a": "", "model/requirements.txt": "idna\n"})
+    assert make_draft(tmp_path / "q", Options(), installed=installed).kept == ()
+
+
+@pytest.mark.parametrize(("path", "said"), [("model/a.pkl", "true"), ("a.pkl", "false"), ("b.pkl", None)])
+def test_how_the_models_folder_lies_is_written_down(tmp_path, installed, path, said):
+    script = f"import os\nP = os.path.join(os.environ['AZUREML_MODEL_DIR'], '{path}')\n" + SCORE
+    root = make(tmp_path / "p", {"code/score.py": script, "model/a.pkl": ""})
+    draft = make_draft(root, Options(), installed=installed)
+    written = [line for line in draft.files["dagger-aml.toml"].splitlines() if line.startswith("keep-folder")]
+    assert written == ([f"keep-folder = {said}"] if said else [])
+    before = load_project(root).models
+    new_files(root, draft.files)
+    assert load_project(root).models == before

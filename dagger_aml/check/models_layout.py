@@ -1,0 +1,116 @@
+"""Rules about where a model lies in the image, and what the code names there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from glob import has_magic
+from pathlib import Path
+
+from ..contract import MODEL_DIR
+from ..finding import Finding
+from ..project.layout import Named
+from ..project.model import Project
+from .rule import rule
+
+
+@rule("AML410", "warning")
+def layout_unclear(project: Project, code: Path) -> Iterator[Finding]:
+    """The code does not tell whether a model's folder keeps its name.
+
+    Azure ML registers a folder with its name: `model/regression.pkl` lies at
+    `$AZUREML_MODEL_DIR/model/regression.pkl`. Where the code names such a path, dagger-aml keeps the name, and where
+    it names `regression.pkl` it lays the folder's contents out. Here it names neither, or both, so the contents are
+    laid out.
+
+    Bad `score.py`:
+
+        # the model is the folder model with regression.pkl in it
+        path = os.path.join(os.environ["AZUREML_MODEL_DIR"], "outputs", "regression.pkl")
+
+    Good `score.py`:
+
+        path = os.path.join(os.environ["AZUREML_MODEL_DIR"], "model", "regression.pkl")
+
+    Silent: where `keep-folder` of `[[models]]` is `true` or `false`, and for code that names no path below the
+    folder, or only patterns such as `*.pkl`.
+    """
+    for each in project.layouts:
+        named = [*each.contents, *each.kept] if each.contents and each.kept else _sure(each.missing)
+        if each.said or not each.model.path.is_dir() or each.decided_by or each.either or not named:
+            continue
+        place = f"{each.folder(kept=False)}/; with its folder's name it would be at {each.folder(kept=True)}/"
+        if each.contents and each.kept:
+            texts = f"{each.contents[0].text} and {each.kept[0].text}"
+            message = f"the code names {texts} below {MODEL_DIR}, and only one of them can be there: the model is at "
+        else:
+            message = f"the code names {named[0].text} below {MODEL_DIR}, which is not there: the model is at "
+        yield Finding(
+            message + place,
+            location=project.at(code / named[0].file, named[0].line),
+            hint="Set `keep-folder` of the model to true or false, or change the path in the code.",
+        )
+
+
+@rule("AML411", "warning")
+def path_not_in_the_image(project: Project, code: Path) -> Iterator[Finding]:
+    """The code names a path below AZUREML_MODEL_DIR, and the model lies elsewhere in the image.
+
+    A model that is a file lies directly in the folder, and a folder lies as `keep-folder` says.
+
+    Bad `score.py`:
+
+        # the model is the file regression.pkl
+        path = os.path.join(os.environ["AZUREML_MODEL_DIR"], "model", "regression.pkl")
+
+    Good `score.py`:
+
+        path = os.path.join(os.environ["AZUREML_MODEL_DIR"], "regression.pkl")
+
+    Silent: where the code also names a path that is there, and for patterns such as `*.pkl`.
+    """
+    for each in project.layouts:
+        if each.found or (each.model.path.is_dir() and not each.said):
+            continue
+        named = each.other or _sure(each.missing)
+        if not named:
+            continue
+        is_file = each.model.path.is_file()
+        place = f"{each.folder(kept=not is_file and each.model.keep_folder)}/"
+        place += each.model.path.name if is_file else ""
+        said = f", since keep-folder is {str(each.model.keep_folder).lower()}" if each.said and not is_file else ""
+        hint = "Change `keep-folder`, or the path in the code."
+        if is_file:
+            hint = f"Change the path in the code to {each.model.path.name}."
+        yield Finding(
+            f"the code names {named[0].text} below {MODEL_DIR}, which is not there: the model is at {place}{said}",
+            location=project.at(code / named[0].file, named[0].line),
+            hint=hint,
+        )
+
+
+@rule("AML413", "info")
+def taken_together(project: Project) -> Iterator[Finding]:
+    """Files that lie beside a model's file are taken with it.
+
+    A network and the file of its weights, the shards of one model, a tokenizer beside weights, and what the code
+    opens beside the model below AZUREML_MODEL_DIR are one model. Files in a folder of their own leave no doubt.
+
+    Bad `folder`:
+
+        score.py  model.onnx  model.onnx.data  tokenizer.json
+
+    Good `folder`:
+
+        score.py  model/model.onnx  model/model.onnx.data  model/tokenizer.json
+
+    Silent: a model that is a folder, or a file alone.
+    """
+    for model in project.models:
+        if model.also:
+            names = ", ".join(path.name for path in model.also)
+            yield Finding(f"{model.path.name} is taken as one model with {names}", location=project.at(model.path))
+
+
+def _sure(named: Iterable[Named]) -> list[Named]:
+    """Without patterns, which may well find nothing."""
+    return [each for each in named if not has_magic(each.text)]
