@@ -10,6 +10,7 @@ import dagger
 
 from ...errors import BuildError, DaggerAmlError, EngineGone, UsageError
 from ...oci.messages import Peer, location_of, said_by_registry
+from ..install_hints import install_hint
 from ..secret_files import SecretFiles
 
 _NO_SESSION = (
@@ -43,7 +44,7 @@ def meaning(error: Exception, peer: Peer | str, files: SecretFiles | None = None
             location=location_of(peer),
             command=tuple(error.command),
             output=files.redact(output) if files else output,
-            hint=files.proxy_advice(output) if files else None,
+            hint=(files.proxy_advice(output) if files else None) or install_hint(output),
         )
     if isinstance(error, dagger.QueryError):
         return _from_engine(peer, str(error))

@@ -125,7 +125,7 @@ class LocalBuilder:
             done = await self.tool.build(build, lambda line: progress.line(files.redact(line)))
             if done.code:
                 error = progress.error(done.code, self.name)
-                error.hint = error.hint or files.proxy_advice(error.output)
+                error.hint = files.proxy_advice(error.output) or error.hint
                 raise error
             progress.finish()
             return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event, self.policy)

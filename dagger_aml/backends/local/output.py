@@ -18,6 +18,7 @@ from ...errors import BuildError
 from ...events import Message, OnEvent, OpDone, OpStarted, Output
 from ...plan.model import Plan
 from ..dockerfile.instructions import Instruction, Script
+from ..install_hints import install_hint
 from .program import hint_for
 
 _CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
@@ -111,7 +112,8 @@ class OutputReader:
         key = self._failed or self._at
         everything = [line for each in self._lines.values() for line in each]
         lines = list(self._lines.get(key, ())) if key else everything
-        hint = hint_for("\n".join(everything))
+        printed = "\n".join(everything)
+        hint = hint_for(printed) or install_hint(printed)
         failed = self._vertices.get(key) if key else None
         if failed is None or failed.keyword != "RUN":
             op = failed.op if failed else ""
