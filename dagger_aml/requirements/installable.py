@@ -43,10 +43,16 @@ def needs_best_match(found: Requirements, access: Access) -> bool:
     A list that comes from several indexes has no solution where uv takes the first that knows a package's name, as
     PyTorch's index knows some versions of numpy. What a secret pip.conf says is not known; it may name several.
     """
+    return (has_several_indexes(found, access) or access.secret("pip") is not None) and _all_pinned(found)
+
+
+def has_several_indexes(found: Requirements, access: Access) -> bool:
+    """Whether packages come from more than one index, as far as it is said in the open."""
     words = {option.word for option in found.options if not option.ignored}
-    extra = any(line.startswith("--extra-index-url") for line in found.indexes) or "--extra-index-url" in words
-    several = extra or bool(access.extra_index_urls) or access.secret("pip") is not None
-    return several and _all_pinned(found)
+    # An index that the user says takes the place of a lock's.
+    said = access.index_url is not None or access.secret("pip") is not None
+    extra = not said and any(line.startswith("--extra-index-url") for line in found.indexes)
+    return extra or "--extra-index-url" in words or bool(access.extra_index_urls)
 
 
 def _all_pinned(found: Requirements) -> bool:

@@ -29,6 +29,11 @@ _PATCHES: Final = (0, 99)
 """A base's Python is known without its last number: what holds for one of these may hold."""
 
 
+def is_known(platform: str) -> bool:
+    """Whether it is known here what wheels and markers of a platform say."""
+    return platform in _MACHINES
+
+
 @frozen
 class Target:
     """What a base is.
