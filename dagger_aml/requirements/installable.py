@@ -94,7 +94,7 @@ def _check_hashes(found: Requirements) -> None:
 
 
 def _check_for_uv(option: Option) -> None:
-    shortened = option.written not in (option.word, *_SHORT)
+    shortened = option.word.startswith("--") and option.written not in (option.word, *_SHORT)
     if option.word in _NOT_OF_UV or shortened or (option.listed and option.word != "--hash"):
         where = f" on the line of {option.listed!r}" if option.listed else ""
         raise ProjectError(

@@ -155,8 +155,9 @@ class _Reader:
             _check_value(word, value, location)
             ignored = word not in _OF_PACKAGE
             self.options.append(Option(word, value, location, written, line.text, ignored))
-        for word in line.rest:
-            self.options.append(Option(word, "", location, word, line.text, ignored=True))
+        if line.rest:
+            rest = " ".join(line.rest)
+            self.options.append(Option(line.rest[0], "", location, rest, line.text, ignored=True))
         hashed = any(word == "--hash" for word, _, _ in line.options)
         try:
             listed, archive = entry(line.text, self.folder, location, hashed=hashed)
