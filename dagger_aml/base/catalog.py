@@ -40,6 +40,10 @@ _DIRECTORIES: Mapping[str, PathFact] = {
 }
 
 
+SERVER = ("azureml-inference-server-http",)
+"""The one package that every prebuilt image has; no classic one has others, by Microsoft's page."""
+
+
 @frozen
 class CatalogImage:
     """One prebuilt image.
@@ -48,6 +52,7 @@ class CatalogImage:
     :param repository: below the registry.
     :param python: ``3.12``.
     :param supported: whether Microsoft's page lists it as supported on :data:`FACTS_DATE`.
+    :param packages: that it installs, with all that they need; None where not all are known.
     """
 
     name: str
@@ -56,6 +61,7 @@ class CatalogImage:
     gpu: bool
     supported: bool
     facts: BaseFacts = field(repr=False)
+    packages: tuple[str, ...] | None = SERVER
 
     @property
     def reference(self) -> str:
@@ -93,18 +99,20 @@ def _classic(name: str, python: str, *, gpu: bool = False, supported: bool = Tru
     return CatalogImage(name, f"azureml/{name}", python, gpu, supported, facts)
 
 
-def _curated(name: str, python: str, *, gpu: bool = False, environment: str = "minimal") -> CatalogImage:
+def _curated(
+    name: str, python: str, packages: tuple[str, ...] | None, *, gpu: bool = False, environment: str = "minimal"
+) -> CatalogImage:
     facts = _facts(f"/azureml-envs/{environment}", 0, python, False)
-    return CatalogImage(f"curated/{name}", f"azureml/curated/{name}", python, gpu, True, facts)
+    return CatalogImage(f"curated/{name}", f"azureml/curated/{name}", python, gpu, True, facts, packages)
 
 
 IMAGES: tuple[CatalogImage, ...] = (
     _classic("minimal-py312-inference", "3.12"),
     _classic("minimal-ubuntu22.04-py39-cpu-inference", "3.9"),
     _classic("minimal-ubuntu22.04-py39-cuda11.8-gpu-inference", "3.9", gpu=True),
-    _curated("minimal-py311-inference", "3.11"),
-    _curated("minimal-py312-cuda12.4-inference", "3.12", gpu=True),
-    _curated("mlflow-py312-inference", "3.12", environment="mlflow"),
+    _curated("minimal-py311-inference", "3.11", (*SERVER, "azure-storage-blob", "azure-identity", "numpy", "joblib")),
+    _curated("minimal-py312-cuda12.4-inference", "3.12", (*SERVER, "numpy"), gpu=True),
+    _curated("mlflow-py312-inference", "3.12", None, environment="mlflow"),
     _classic("minimal-ubuntu20.04-py38-cpu-inference", "3.8", supported=False),
     _classic("minimal-ubuntu20.04-py38-cuda11.6.2-gpu-inference", "3.8", gpu=True, supported=False),
 )

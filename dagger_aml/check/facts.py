@@ -18,7 +18,9 @@ from ..base.facts import BaseFacts
 from ..errors import DaggerAmlError
 from ..graph.graph import Graph
 from ..plan.model import Plan
+from ..project.missing import Wanted, wanted
 from ..project.model import Project
+from ..pysource.needed import Elsewhere, elsewhere
 from ..pysource.reached import Reached
 from ..pysource.source import Source, read_source
 from ..requirements.model import Requirements
@@ -92,6 +94,16 @@ class Facts:
 
         paths = (*(model.path for model in self.project.models), *self.project.kept)
         return tuple(each for path in paths for each in read_artifacts(path))
+
+    @cached_property
+    def elsewhere(self) -> Elsewhere | None:
+        """What the code imports from elsewhere; None without code."""
+        return elsewhere(self.code, self.project.entry_script) if self.project and self.code else None
+
+    @cached_property
+    def wanted(self) -> Wanted | None:
+        """What the code imports, met with what is installed; None where that cannot be told."""
+        return wanted(self.project, self.elsewhere, self.requirements) if self.project else None
 
     def grown(self, kind: type[_Grown], **more: Any) -> _Grown:
         """These facts and more; what was found already is kept."""

@@ -20,7 +20,17 @@ from ..project.model import Project
 from .facts import Facts, GraphFacts, PlanFacts
 from .rule import RULES, Rule
 
-MODULES = (*("entry_script", "variables", "packages", "models", "models_layout", "models_artifacts", "code", "base"),)
+MODULES = (
+    "entry_script",
+    "variables",
+    "packages",
+    "packages_imports",
+    "models",
+    "models_layout",
+    "models_artifacts",
+    "code",
+    "base",
+)
 """The files that have rules."""
 
 
@@ -126,7 +136,7 @@ def _passed(found: Findings) -> Findings:
 def _check_known(id: str, location: str | None) -> None:
     known = rules()
     if id not in known:
-        near = difflib.get_close_matches(id.upper(), known, 1, 0.5)
+        near = difflib.get_close_matches(id.upper().replace("O", "0"), known, 1, 0.5)
         raise UsageError(
             f"no rule is called {id!r}",
             location=location,

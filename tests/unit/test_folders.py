@@ -335,7 +335,7 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
             "is in sub, not",
         ),
         ({"code/score.py": "try:\n    import churn\nexcept E:\n    pass\n" + SCORE, "churn.py": ""}, None),
-        ({"code/score.py": "import json, numpy\n" + SCORE, "json.py": ""}, None),
+        ({"code/score.py": "import json, idna\n" + SCORE, "json.py": "", "requirements.txt": "idna==3.10\n"}, None),
         ({"code/score.py": "import helper\n" + SCORE, "code/helper.py": "", "helper.py": ""}, None),
     ],
 )
