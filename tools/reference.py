@@ -166,7 +166,8 @@ def heading(table: str | None) -> str:
 
 
 def _key_row(record: Setting) -> str:
-    flag = f"`{record.flag} {record.metavar or '|'.join(record.choices) or 'NAME'}`" if record.flag else ""
+    takes = "" if record.type == bool | None else f" {record.metavar or '|'.join(record.choices) or 'NAME'}"
+    flag = f"`{record.flag}{takes}`" if record.flag else ""
     cells = [
         f"`{'.'.join(record.key)}`",
         _type(record.type),

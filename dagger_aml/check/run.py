@@ -29,6 +29,7 @@ MODULES = (
     "models_layout",
     "models_artifacts",
     "code",
+    "code_serving",
     "base",
 )
 """The files that have rules."""

@@ -57,6 +57,12 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
     path = Path(text)
     if path.is_dir():
         project, graph = read(text, given)
+        if project.environment_only:
+            raise ProjectError(
+                "an image of packages alone has nothing to serve",
+                location=project.origins["environment_only"],
+                hint="Test it with: dagger-aml build --smoke",
+            )
         if not project.code:
             raise ProjectError(
                 "has no code to serve",

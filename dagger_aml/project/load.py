@@ -14,14 +14,14 @@ from ..base import catalog
 from ..errors import ProjectError, UsageError, unreadable
 from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
-from .discover import RESULTS, not_code
+from .discover import RESULTS, SCRIPT, not_code
 from .file import looks_like_path, read_project_file
 from .merge import Reading, added, chosen, pairs, said
 from .model import Project, plain_name
-from .models import models
+from .models import Models, models
 from .network import read_access
 from .origin import Origin, Rank
-from .parts import apt_packages, code, declared, excluded, part, requirements
+from .parts import apt_packages, code, declared, environment_only, excluded, part, places_of_code, requirements
 from .setting import typed
 from .settings import PROJECT_SETTINGS, Options
 
@@ -64,11 +64,13 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     beside_file = root if reading.origins["base"].rank < Rank.VARIABLE else None
     base = reading.located("base", lambda: catalog.base(base_text, platforms[0], folder=beside_file))
     recipe = _recipe(reading)
-    code_folder, script = code(reading)
+    alone = environment_only(reading, recipe)
+    code_folder, script = code(reading) if not alone else (None, SCRIPT)
     used = reached(code_folder, script) if code_folder and code_folder.is_dir() else None
-    found = models(reading, code_folder, used)
+    found = models(reading, code_folder, used) if not alone else Models()
     via = chosen(reading, "via", "way")
-    apt, listed = apt_packages(reading), requirements(reading, code_folder)
+    beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
+    apt, listed = apt_packages(reading), requirements(reading, beside)
     installer = chosen(reading, "installer", "installer")
     ready = _preinstalled(reading, recipe) if preinstalled else None
     access = read_access(reading)
@@ -87,6 +89,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         entry_script=script,
         models=found.models,
         layouts=found.layouts,
+        environment_only=alone,
         preinstalled=ready,
         via="pythonpath" if via == "pythonpath" else "start-script",
         request=part(reading, "request", file.request, ("request.json",)),

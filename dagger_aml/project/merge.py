@@ -81,6 +81,26 @@ def chosen(reading: Reading, name: str, what: str) -> str:
     return value
 
 
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+
+
+def truth(reading: Reading, name: str) -> bool:
+    """A setting that is true or false, which a variable says as a text.
+
+    :raises UsageError: neither.
+    """
+    found = stated(reading, name)
+    reading.origins[name] = found.origin
+    if isinstance(found.value, bool):
+        return found.value
+    word = str(found.value).lower()
+    if word not in _TRUE | _FALSE:
+        raise UsageError(
+            f"neither true nor false: {found.value!r}", location=str(found.origin), hint="Use true or false."
+        )
+    return word in _TRUE
+
+
 def maybe(reading: Reading, name: str) -> str | None:
     """As :func:`said`, of a setting without a default; it has no origin then either."""
     value = said(reading, name)

@@ -32,7 +32,8 @@ class Project:
     :param apt: Debian packages.
     :param requirements: what pip installs: a requirements file, a lock file, or ``pyproject.toml``.
     :param pip: requirements to install beside it.
-    :param code: the code folder; None for an image of an environment only.
+    :param environment_only: whether the image is to have packages alone; then there is neither code nor model here.
+    :param code: the code folder; None where there is none.
     :param entry_script: relative to it.
     :param models: in the order in which they were declared or found.
     :param layouts: how each of the models lies in the image, and what the code says of it.
@@ -61,6 +62,7 @@ class Project:
     pip: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
     labels: Mapping[str, str] = field(factory=dict)
+    environment_only: bool = False
     code: Path | None = None
     entry_script: str = "score.py"
     models: tuple[Model, ...] = ()

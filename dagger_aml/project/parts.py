@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ProjectError
+from ..errors import ProjectError, UsageError
 from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative
 from ..pysource.reached import Reached
@@ -14,7 +14,7 @@ from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
 from . import discover as conventions
 from .file import FILE_NAME, looks_like_path
-from .merge import Reading, added, stated
+from .merge import Reading, added, stated, truth
 from .origin import DEFAULT, FOUND, Origin
 
 
@@ -99,6 +99,35 @@ def code(reading: Reading) -> tuple[Path | None, str]:
     return folder, script or conventions.SCRIPT
 
 
+def environment_only(reading: Reading, recipe: str) -> bool:
+    """Whether the image is to have packages alone.
+
+    :raises UsageError: an entry script is named for this very call, or the recipe brings packages beside the code.
+    """
+    alone, origin = truth(reading, "environment_only"), str(reading.origins["environment_only"])
+    if not alone:
+        return False
+    if reading.options.entry_script:
+        raise UsageError(
+            "an image of packages alone has no entry script", location=origin, hint="Remove --entry-script."
+        )
+    if recipe in ("dynamic", "preinstalled"):
+        raise UsageError(
+            f"the recipe {recipe} puts packages beside the code, and an image of packages alone has none",
+            location=origin,
+            hint="Use the recipe `extended`.",
+        )
+    return True
+
+
+def places_of_code(reading: Reading) -> list[Path]:
+    """Folders in which the code may lie that the image does not get: its list of packages may lie there too."""
+    folder = reading.file.tables.code.path
+    if folder is not None:
+        return [inside(reading, folder, reading.file.origin("code", "path"))]
+    return list(dict.fromkeys(each.folder for each in conventions.scripts(reading.root)))
+
+
 def _found_script(reading: Reading, script: conventions.Script, folder: Path | None) -> tuple[Path, str]:
     if folder is None:
         reading.origins["code"] = FOUND
@@ -136,8 +165,10 @@ def apt_packages(reading: Reading) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*found, *reading.options.apt)))
 
 
-def requirements(reading: Reading, code: Path | None) -> Path | None:
+def requirements(reading: Reading, code: Sequence[Path]) -> Path | None:
     """What lists the packages: as flag, variable or file say, else as found.
+
+    :param code: the folders of the code, in which it may lie too.
 
     :raises ProjectError: it does not exist; two candidates of the same rank.
     """
@@ -145,7 +176,7 @@ def requirements(reading: Reading, code: Path | None) -> Path | None:
     if said.is_said:
         reading.origins["requirements"] = said.origin
         return inside(reading, said.value, said.origin)
-    folders = [reading.root, *([code] if code and code.is_dir() else [])]
+    folders = [reading.root, *(each for each in code if each.is_dir())]
     found = find_requirements(folders, root=reading.root)
     if found is None:
         return None

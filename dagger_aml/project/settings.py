@@ -76,6 +76,17 @@ class Options:
             unsaid="`requirements.txt`, if there is one",
         ),
     )
+    environment_only: bool | str | None = field(
+        default=None,
+        metadata=setting(
+            key=("environment-only",),
+            type=bool | None,
+            default=False,
+            help="Install packages only: no code, no model and no entry script, as Azure ML mounts them.",
+            says="An image of packages alone, without code, models and entry script, which Azure ML mounts.",
+            example="true",
+        ),
+    )
     via: str | None = field(
         default=None,
         metadata=setting(

@@ -22,10 +22,11 @@ from .causes import Cause, why_not_imported, why_not_scored
 from .endpoint import Endpoint
 from .failure import ScoreFailed, StartFailed
 from .http import Scored
+from .packages import import_packages, required
 from .places import Locate, located, near
 from .serve import serve
 
-Mode = Literal["score", "import"]
+Mode = Literal["score", "import", "packages"]
 
 _IMPORT = """
 import importlib.util, os, sys
@@ -53,7 +54,7 @@ class Smoke:
     """What a gate asks of an image.
 
     :param mode: ``score``: start it, ``GET /``, and ``POST /score`` if there is a request; ``import``: import the
-        entry script alone.
+        entry script alone; ``packages``: import each of ``packages``, in an image without code.
     :param offline: whether it must do without network.
     :param request: what is posted, and ``answer`` what must come back.
     """
@@ -63,6 +64,7 @@ class Smoke:
     request: Path | None = None
     answer: Path | None = None
     ready_timeout: float = DEFAULT.ready_timeout_seconds
+    packages: tuple[str, ...] = ()
 
     async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
         """Raise unless the image holds; tell the builder's listener what was seen.
@@ -85,6 +87,12 @@ class Smoke:
             uid = await _imported(image, builder, locate, offline=self.offline)
             _not_root(uid, plan)
             builder.on_event(Message(f"smoke: the entry script can be imported (init() was not called), uid {uid}"))
+            return
+        if self.mode == "packages":
+            found = await import_packages(image, builder, self.packages, _python)
+            _not_root(found.uid, plan)
+            absent = f"; not installed here: {', '.join(found.absent)}" if found.absent else ""
+            builder.on_event(Message(f"smoke: imported {', '.join(found.imported)}{absent}, uid {found.uid}"))
             return
         builder.on_event(Message(f"smoke: starting the image {self._network(builder)}"))
         async with serve(
@@ -154,6 +162,14 @@ def default_smoke(
     """
     if off or not (asked or push):
         return None, None
+    if project.environment_only:
+        image = catalog.find(project.base.reference)
+        if not asked and image and image.gpu:
+            return (
+                None,
+                "not tested before the push: the base image is for GPUs (--smoke imports the packages anyway)",
+            )
+        return Smoke("packages", packages=required(project)), None
     if not project.code:
         if asked:
             raise ProjectError("has no code to start", location=str(project.root), hint="Remove --smoke.")
@@ -182,11 +198,15 @@ def _not_root(uid: int | None, plan: Plan) -> None:
 
 
 async def _imported(image: Image, builder: Builder, locate: Locate, *, offline: bool) -> int | None:
-    prefix = contract.ENVIRONMENT_PATH
-    script = f'export LD_LIBRARY_PATH="${{{prefix}:-}}/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"; exec "$@"'
-    argv = ["/bin/sh", "-c", script, "sh", *python_argv("-c", _IMPORT)]
-    lines, code = await builder.runtime().run_probe(image, argv, offline=offline)
+    lines, code = await builder.runtime().run_probe(image, _python("-c", _IMPORT), offline=offline)
     if code:
         raise StartFailed(why_not_imported(lines, locate), logs="\n".join(lines))
     uids = [line.split()[1] for line in lines if line.startswith("dagger-aml-uid ")]
     return int(uids[-1]) if uids else None
+
+
+def _python(*words: str) -> list[str]:
+    """A command that runs the image's Python as its start script does, which finds the environment's libraries."""
+    prefix = contract.ENVIRONMENT_PATH
+    script = f'export LD_LIBRARY_PATH="${{{prefix}:-}}/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"; exec "$@"'
+    return ["/bin/sh", "-c", script, "sh", *python_argv(*words)]

@@ -19,10 +19,12 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
     """
     for record in reversed([each for each in PROJECT_SETTINGS.values() if not only or each.name in only]):
         text = record.help + (" May be given several times." if record.repeatable else "")
+        alone: dict[str, Any] = {"is_flag": True, "default": None} if record.type == bool | None else {}
         function = click.option(
             str(record.flag),
             multiple=record.repeatable,
             metavar=record.metavar,
             help=text + (f" [env: {record.variable}]" if record.variable else ""),
+            **alone,
         )(function)
     return click.argument("project", default=".", type=click.Path())(function) if argument else function

@@ -1,0 +1,128 @@
+"""Rules about projects of which nothing can be served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..contract import ENTRY_SCRIPT
+from ..finding import Finding
+from ..fs.tree import ALWAYS_LEFT_OUT
+from ..project import discover
+from ..project.file import FILE_NAME
+from ..project.model import Project
+from ..project.recipe import recipe_names
+from ..pysource import entry_script
+from ..pysource.batch import batch_sign
+from ..pysource.source import Source
+from .rule import rule
+
+_DEEPEST = 6
+"""Folders below the project in which an entry script is looked for."""
+
+_PACKAGES_ONLY = "For an image of packages alone, to which Azure ML mounts code and model: --environment-only"
+
+
+@rule("AML520", "error")
+def nothing_serves(project: Project) -> Iterator[Finding]:
+    """Nothing in the project can be served.
+
+    There is no entry script, so the image would be its base image, perhaps with packages and a model, under a name
+    of yours, and its container would end at once. An MLflow model needs an entry script too: the one that Azure ML
+    writes for it exists only there.
+
+    Bad `folder`:
+
+        iris-model/MLmodel  train.ipynb  deploy/online/score.py
+
+    Good `dagger-aml.toml`:
+
+        [code]
+        path = "deploy/online"
+
+    Silent: `--environment-only`; a folder with nothing but lists of packages; models that `[[models]]` names;
+    recipes of your own; an image whose `[env]` names an entry script.
+    """
+    if project.code or project.environment_only or project.recipe not in recipe_names():
+        return
+    if ENTRY_SCRIPT in project.env or ("models" in project.origins and project.origins["models"] != "found"):
+        return
+    deeper = [project.at(path) for path in _scripts_below(project.root)]
+    if deeper:
+        folder = Path(deeper[0]).parent.as_posix()
+        yield Finding(
+            f"no entry script was found where one is looked for, but there is {' and '.join(deeper[:3])}",
+            location=deeper[0],
+            hint=f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n{_PACKAGES_ONLY}.',
+        )
+        return
+    what = _what_there_is(project)
+    if what:
+        yield Finding(
+            f"there is {what}, but no entry script: nothing would be served",
+            hint="Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
+            f"--entry-script.\n{_PACKAGES_ONLY}.",
+        )
+
+
+@rule("AML521", "warning")
+def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
+    """The entry script is for batch runs, and cannot be served.
+
+    In a batch run `run(mini_batch)` gets a list of files or a data frame. The inference server gives it the body of
+    a request, which is a text. Batch deployments bring code and model themselves and need an image of packages alone.
+
+    Bad `score.py`:
+
+        def run(mini_batch):
+            return [predict(path) for path in mini_batch]
+
+    Good `dagger-aml.toml`:
+
+        environment-only = true
+
+    Silent: a `run` that is decorated, such as with `@input_schema`, or that does not loop over its `mini_batch`.
+    """
+    sign = batch_sign(entry.data)
+    if sign and project.code:
+        script = project.at(project.code / project.entry_script)
+        yield Finding(
+            f"the entry script {sign.what}; the inference server gives run() the text of one request",
+            location=f"{script}:{sign.line}",
+            hint="A batch deployment takes an image of packages alone: --environment-only.",
+        )
+
+
+def _what_there_is(project: Project) -> str:
+    """What in the project somebody may have expected to be served; empty for lists of packages alone."""
+    if project.models:
+        path = project.models[0].path
+        kind = discover.model_kind(path) if path.is_dir() else None
+        return f"{kind or 'a model'} ({project.at(path)})"
+    places = [project.root, *discover.folders(project.root)]
+    for suffix, what in ((".py", "Python code"), (".ipynb", "a notebook")):
+        for place in places:
+            for path in sorted(place.glob(f"*{suffix}")):
+                if suffix == ".ipynb" or not discover.matches(path.name, discover.NOT_CODE):
+                    return f"{what} ({project.at(path)})"
+    lists = (project.requirements, project.pip, project.apt, project.preinstalled)
+    return "" if any(lists) else "nothing of a project in the folder"
+
+
+def _scripts_below(root: Path) -> Iterator[Path]:
+    """The entry scripts deeper in the project than one is looked for, or in folders that are passed over."""
+    for folder, names, files in os.walk(root):
+        here = Path(folder)
+        names[:] = sorted(name for name in names if _may_hold_code(here / name))
+        if len(here.relative_to(root).parts) >= _DEEPEST:
+            names.clear()
+        if here != root and any(name.endswith(".py") for name in files):
+            found = [discover.SCRIPT] if discover.SCRIPT in files else entry_script.find(here)
+            yield from (here / name for name in found)
+
+
+def _may_hold_code(folder: Path) -> bool:
+    if folder.name in ALWAYS_LEFT_OUT or discover.matches(folder.name, discover.NOT_CODE, folder=True):
+        return False
+    return not (folder / "pyvenv.cfg").is_file()

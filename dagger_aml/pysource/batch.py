@@ -1,0 +1,81 @@
+"""Whether an entry script is written for batch runs, told from its text."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from attrs import frozen
+
+_DRIVER = "azureml_user"
+"""The package that only batch runs have (SDK v1's ParallelRunStep, SDK v2's parallel jobs)."""
+
+_MINI_BATCH = re.compile(r"_?mini_?batch(es)?", re.IGNORECASE)
+
+_WRAPPERS = frozenset({"enumerate", "tqdm", "sorted", "iter", "list", "reversed", "set", "zip"})
+
+
+@frozen
+class BatchSign:
+    """What tells that a script is for batch runs.
+
+    :param what: ends the sentence ``the entry script …``.
+    """
+
+    what: str
+    line: int
+
+
+def batch_sign(data: bytes) -> BatchSign | None:
+    """What in a script's text tells that batch runs call it, which give ``run`` a list of files or a data frame.
+
+    None for a script that only may be one: whose ``run`` is decorated, or does not go through its parameter.
+    """
+    if b"mini" not in data.lower() and _DRIVER.encode() not in data:
+        return None
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    for node in tree.body:
+        module = next(_modules(node), None)
+        if module:
+            return BatchSign(f"imports {module}, which only batch runs have", node.lineno)
+    runs = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run"]
+    if len(runs) != 1 or runs[0].decorator_list:
+        return None
+    (run,) = runs
+    taken = [*run.args.posonlyargs, *run.args.args]
+    if taken and _MINI_BATCH.fullmatch(taken[0].arg) and _goes_through(run, taken[0]):
+        return BatchSign(
+            f"goes through {taken[0].arg}, a list of files or rows that only batch runs give", run.lineno
+        )
+    return None
+
+
+def _modules(node: ast.stmt) -> Iterator[str]:
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        names = [node.module or ""]
+    yield from (name for name in names if name.partition(".")[0] == _DRIVER)
+
+
+def _goes_through(run: ast.FunctionDef, parameter: ast.arg) -> bool:
+    """Whether the function loops over its parameter, or over the rows of it as of a data frame."""
+    for node in ast.walk(run):
+        if isinstance(node, ast.For | ast.comprehension) and _is_of(node.iter, parameter.arg):
+            return True
+    return False
+
+
+def _is_of(node: ast.expr, name: str) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id == name
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    if isinstance(called, ast.Attribute) and called.attr in ("iterrows", "itertuples"):
+        return _is_of(called.value, name)
+    wraps = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return wraps in _WRAPPERS and any(_is_of(argument, name) for argument in node.args)
