@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-MOST = 16 << 20
-"""Bytes that are read of one file. One whose weights lie elsewhere is small."""
+LONGEST = 16 << 20
+"""Bytes of a file that is read. One whose weights lie elsewhere is small; a longer one holds them itself."""
 
 _LOCATION = re.compile(rb"\x0a\x08location\x12(?=([\x01-\x7f]))", re.S)
 """The key of an entry of ``external_data``, of onnx.proto's TensorProto, and the length of its value."""
@@ -17,10 +18,16 @@ def external_data(path: Path) -> frozenset[str]:
     if path.suffix.lower() != ".onnx":
         return frozenset()
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST)
+        info = path.stat()
+        return _read(path, info.st_size, info.st_mtime_ns) if info.st_size <= LONGEST else frozenset()
     except OSError:
         return frozenset()
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, size: int, changed: int) -> frozenset[str]:
+    """As :func:`external_data`, worked out once for a file of that size and time."""
+    data = path.read_bytes()
     found = set()
     for match in _LOCATION.finditer(data):
         text = data[match.end() + 1 : match.end() + 1 + match[1][0]].decode("utf-8", "replace")
