@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
 
 from .mlmodel import MLMODEL, read_mlmodel
-from .pickle import SUFFIXES, read_pickle
+from .pickle import SUFFIXES, Pickled, read_opcodes, read_pickle
 
 MOST = 4 << 20
 """Bytes that are read of one file."""
@@ -20,7 +19,9 @@ MOST = 4 << 20
 _OPCODES = 20_000
 """Opcodes of a pickle that are followed; behind them only names are looked for. Two hundredths of a second."""
 
-_KNOWN = SUFFIXES | {".skops", ".keras", ".json", ".xgb", ".bst"}
+_TORCH = frozenset({".bin", ".ckpt", ".pt", ".pth"})
+
+_KNOWN = SUFFIXES | _TORCH | {".skops", ".keras", ".json", ".xgb", ".bst"}
 
 _FILES = 64
 """Files of one model that are looked at, the first by name."""
@@ -58,7 +59,7 @@ def read_artifacts(model: Path) -> tuple[Artifact, ...]:
     for path in _files(model):
         try:
             artifact = _read(path)
-        except (OSError, ValueError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError):
+        except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError):
             continue
         if artifact:
             found.append(artifact)
@@ -91,11 +92,18 @@ def _read(path: Path) -> Artifact | None:
         return _keras(path)
     if kind in (".json", ".xgb", ".bst"):
         return _xgboost(path)
-    return _pickle(path) if kind in SUFFIXES else None
+    if kind in _TORCH:
+        return _torch(path)
+    return _pickled(path, read_pickle(path, longest=MOST, most=_OPCODES)) if kind in SUFFIXES else None
 
 
-def _pickle(path: Path) -> Artifact | None:
-    said = read_pickle(path, longest=MOST, most=_OPCODES)
+def _torch(path: Path) -> Artifact | None:
+    """What ``torch.save`` wrote: an archive with a pickle, which names the classes of a whole model."""
+    data = _of_zip(path, "/data.pkl")
+    return _pickled(path, read_opcodes(data, longest=MOST, most=_OPCODES, cut=len(data) == MOST))
+
+
+def _pickled(path: Path, said: Pickled | None) -> Artifact | None:
     if said is None or not (said.modules or said.main):
         return None
     modules = tuple(each for each in said.modules if each != "__main__")
@@ -104,7 +112,7 @@ def _pickle(path: Path) -> Artifact | None:
 
 
 def _skops(path: Path) -> Artifact:
-    text = _of_zip(path, "schema.json")
+    text = _of_zip(path, "schema.json").decode("utf-8", "replace")
     modules = dict.fromkeys(re.findall(r'"__module__":\s*"([A-Za-z_][\w.]*)"', text))
     main = re.findall(r'"__class__":\s*"(\w+)",\s*"__module__":\s*"__main__"', text)
     found = _SKLEARN.search(text)
@@ -118,9 +126,22 @@ def _keras(path: Path) -> Artifact | None:
     return Artifact(path, ("keras",), versions={"keras": version}) if isinstance(version, str) else None
 
 
-def _of_zip(path: Path, name: str) -> str:
-    with zipfile.ZipFile(path) as packed, packed.open(name) as file:
-        return file.read(MOST).decode("utf-8", "replace")
+def _of_zip(path: Path, end: str) -> bytes:
+    """The begin of the first file of an archive whose name ends so.
+
+    :raises ValueError: it is no archive, or has no such file.
+    """
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as packed:
+            name = next((each for each in packed.namelist() if each.endswith(end)), None)
+            if name is None:
+                raise ValueError(f"no {end} in {path}")
+            with packed.open(name) as file:
+                return file.read(MOST)
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from None
 
 
 def _xgboost(path: Path) -> Artifact | None:

@@ -89,12 +89,16 @@ def read_pickle(path: Path, *, longest: int = LONGEST, most: int = MOST) -> Pick
             if not (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05") and not (known and head):
                 return None
             data = head + file.read(longest - len(head))
-            return _opcodes(data, longest, most, cut=bool(file.read(1)))
+            return read_opcodes(data, longest=longest, most=most, cut=bool(file.read(1)))
     except OSError as error:
         raise ProjectError(f"cannot be read ({error.strerror})", location=str(path)) from None
 
 
-def _opcodes(data: bytes, longest: int, most: int, *, cut: bool) -> Pickled:
+def read_opcodes(data: bytes, *, longest: int = LONGEST, most: int = MOST, cut: bool = False) -> Pickled:
+    """As :func:`read_pickle`, of bytes.
+
+    :param cut: whether more bytes follow.
+    """
     stream = io.BytesIO(data)
     reader = _Reader()
     unread = f"longer than {longest >> 20} MB, so only the first {longest >> 20} MB were inspected" if cut else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,23 @@ def test_code_that_puts_them_there_is_not_told(tmp_path):
     for text in ("import __main__\n", "import sys\nsys.modules['__main__'].Mine = 1\n"):
         assert "AML415" not in told(tmp_path / "p", {"code/score.py": text + opens()}, "main.pkl")
     assert "AML415" not in told(tmp_path / "q", {}, "features.joblib")
+
+
+def torch_archive(*pickled: bytes) -> bytes:
+    """As ``torch.save`` writes it: a pickle of protocol 2 and, apart, the numbers."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("net/data.pkl", b"\x80\x02" + b"".join(pickled) + b".")
+        archive.writestr("net/data/0", bytes(64))
+    return made.getvalue()
+
+
+def test_a_whole_model_of_torch_is_told_and_its_numbers_alone_are_not(tmp_path):
+    make(tmp_path / "p", {"model/net.pt": torch_archive(b"c__main__\nNet\n)\x81")})
+    assert "needs Net of the script" in told(tmp_path / "p", {})["AML415"].message
+    make(tmp_path / "q", {"model/net.pth": torch_archive(b"ccollections\nOrderedDict\n)R")})
+    make(tmp_path / "q", {"model/old.bin": b"no archive", "model/other.pt": b"PK\x05\x06" + bytes(18)})
+    assert told(tmp_path / "q", {}) == {}
 
 
 @pytest.mark.parametrize("place", ["features.py", "src/features/__init__.py"])
