@@ -25,6 +25,7 @@ MODULES = (
     "variables",
     "packages",
     "packages_imports",
+    "packages_lists",
     "models",
     "models_layout",
     "models_artifacts",
