@@ -196,8 +196,7 @@ def _name_of_archive(file: str) -> str | None:
 
 
 def _none(text: str, reason: str, location: str) -> ProjectError:
-    return ProjectError(
-        f"not a requirement: {text!r} ({reason})",
-        location=location,
-        hint="Write NAME==VERSION; the file is pip's format, one package a line.",
-    )
+    hint = "Write NAME==VERSION; the file is pip's format, one package a line."
+    if "{{" in text:
+        hint = "This is a template: create the file from it, with a version in each place of {{ }}."
+    return ProjectError(f"not a requirement: {text!r} ({reason})", location=location, hint=hint)

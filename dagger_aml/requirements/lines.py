@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getopt
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -123,6 +121,11 @@ def cut(number: int, line: str, location: str) -> Line:
     tokens = line.split(" ")
     first = next((at for at, token in enumerate(tokens) if token.startswith("-")), len(tokens))
     text, options = " ".join(tokens[:first]).strip(), " ".join(tokens[first:])
+    if not options:
+        return Line(number, text)
+    import getopt
+    import shlex
+
     try:
         words = shlex.split(options)
     except ValueError as error:

@@ -18,7 +18,6 @@ from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
-from ..requirements.targets import fitting_pythons
 from .installer import PIP_ENV, PYTHON, Installer, install
 
 SHARE: Final = "/usr/share/dagger-aml"
@@ -135,8 +134,10 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
         why = f"{name} is for Python {requirements.python}, but the base image has another version"
         hint = f"Use a base image with that Python version, or change {name}."
         graph = graph.need(Need("python", requirements.python, why, hint))
-    if graph.base is None or isinstance(graph.base, Given):
+    if graph.base is None or isinstance(graph.base, Given) or not requirements.locked:
         return graph
+    from ..requirements.targets import fitting_pythons
+
     platform = graph.base.platform
     pythons, misfit = fitting_pythons(requirements, platform)
     if misfit is None:

@@ -99,6 +99,7 @@ def test_pip_s_own_forms_are_taken(tmp_path, text, names, titles):
         ("https://x.example/own.whl\n", "not the name of a wheel", "NAME==VERSION"),
         ("--uploaded-prior-to=2026-01-01\n", "not an option of a requirements file: --uploaded-prior-to=", ""),
         ("six==1\t--hash=sha256:00\n", "not a requirement", "NAME==VERSION"),
+        ("six=={{{{ version }}}}\n", "not a requirement", "This is a template"),
         ("https://[x/a.whl\n", "not a requirement", "NAME==VERSION"),
         ("# coding: nonsense\nsix\n", "its coding line names an unknown encoding: nonsense", "UTF-8"),
     ],
