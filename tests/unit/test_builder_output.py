@@ -223,10 +223,11 @@ def test_what_the_image_says_belongs_to_no_step(planned: Plan) -> None:
 
 def test_a_build_that_does_not_begin_has_no_step(planned: Plan) -> None:
     progress, events = follow(planned, ["Error: something else", "crun: cannot do this"])
-    error = progress.error(125, "podman")
+    error = progress.error(125, "podman", takes_isolation=True)
     assert error.location is None
     assert "something else" in error.output
     assert "BUILDAH_ISOLATION" in str(error)
+    assert "BUILDAH_ISOLATION" not in str(progress.error(125, "docker")), "docker does not read it"
     assert steps_of(events) == []
 
 

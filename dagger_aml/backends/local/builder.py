@@ -124,7 +124,7 @@ class LocalBuilder:
             await to_thread.run_sync(dockerfile.write, build.context)
             done = await self.tool.build(build, lambda line: progress.line(files.redact(line)))
             if done.code:
-                error = progress.error(done.code, self.name)
+                error = progress.error(done.code, self.name, takes_isolation=self.tool.takes_isolation)
                 error.hint = files.proxy_advice(error.output) or error.hint
                 raise error
             progress.finish()
@@ -275,7 +275,7 @@ class LocalBuilder:
             return cannot_run(base)
         if "/bin/sh" in said and ("no such file" in said or "not found" in said):
             return has_no_shell(base)
-        return failed(done, location, [self.name, "run"])
+        return failed(done, location, [self.name, "run"], takes_isolation=self.tool.takes_isolation)
 
 
 def _own_name(base: From) -> From:

@@ -48,6 +48,7 @@ class ContainersCli:
     _forced: tuple[str, ...] = field(default=(), init=False)
     _as_json: tuple[str, ...] = field(default=(), init=False)
     tells_onbuild: ClassVar[bool] = True
+    takes_isolation: ClassVar[bool] = True
 
     async def pull(self, reference: str, platform: str, heard: OnLine | None = None) -> CompletedProcess:
         """See :class:`~dagger_aml.backends.local.program.ContainerCli`, here and below."""

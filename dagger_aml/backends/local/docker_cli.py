@@ -33,6 +33,7 @@ class DockerCli:
     buildx: bool = False
     name: str = ""
     tells_onbuild: ClassVar[bool] = True
+    takes_isolation: ClassVar[bool] = False
 
     async def pull(self, reference: str, platform: str, heard: OnLine | None = None) -> CompletedProcess:
         """See :class:`~dagger_aml.backends.local.program.ContainerCli`, here and below."""

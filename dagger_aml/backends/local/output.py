@@ -107,13 +107,16 @@ class OutputReader:
         """The build went well: every step is done."""
         self._reach(self.total + 1)
 
-    def error(self, code: int, builder: str) -> BuildError:
-        """The error of a build that went wrong: the step, its command, its last lines."""
+    def error(self, code: int, builder: str, *, takes_isolation: bool = False) -> BuildError:
+        """The error of a build that went wrong: the step, its command, its last lines.
+
+        :param takes_isolation: see :attr:`~dagger_aml.backends.local.program.ContainerCli.takes_isolation`.
+        """
         key = self._failed or self._at
         everything = [line for each in self._lines.values() for line in each]
         lines = list(self._lines.get(key, ())) if key else everything
         printed = "\n".join(everything)
-        hint = hint_for(printed) or install_hint(printed)
+        hint = hint_for(printed, takes_isolation) or install_hint(printed)
         failed = self._vertices.get(key) if key else None
         if failed is None or failed.keyword != "RUN":
             op = failed.op if failed else ""

@@ -73,6 +73,11 @@ class ContainerCli(Protocol):
         """Whether it tells an image's triggers where it has none."""
         ...
 
+    @property
+    def takes_isolation(self) -> bool:
+        """Whether BUILDAH_ISOLATION says how it isolates the commands of a build."""
+        ...
+
     def runtime(self) -> Runtime:
         """What starts its images.
 
@@ -238,18 +243,23 @@ def refused(done: CompletedProcess, peer: Peer, command: Sequence[str]) -> Dagge
     return known or failed(done, peer.location, command)
 
 
-def failed(done: CompletedProcess, location: str, command: Sequence[str]) -> BuildError:
+def failed(
+    done: CompletedProcess, location: str, command: Sequence[str], *, takes_isolation: bool = False
+) -> BuildError:
     """The error for anything else that failed."""
     said = done.err.strip() or done.out.strip()
-    message = f"{command[0]} ended with exit code {done.code}"
-    return BuildError(message, location=location, command=tuple(command), output=said, hint=hint_for(said))
+    message, hint = f"{command[0]} ended with exit code {done.code}", hint_for(said, takes_isolation)
+    return BuildError(message, location=location, command=tuple(command), output=said, hint=hint)
 
 
 NEEDS_RANGES = "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
 
 
-def hint_for(said: str) -> str | None:
-    """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full."""
+def hint_for(said: str, takes_isolation: bool = False) -> str | None:
+    """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full.
+
+    :param takes_isolation: see :attr:`ContainerCli.takes_isolation`.
+    """
     if says_full(said):
         temporary = temporary_folder()
         return (
@@ -258,7 +268,7 @@ def hint_for(said: str) -> str | None:
         )
     if "/etc/subuid" in said:
         return NEEDS_RANGES
-    if _NO_CONTAINER.search(said):
+    if takes_isolation and _NO_CONTAINER.search(said):
         return (
             "If containers cannot be created here, for example inside another container, set "
             "BUILDAH_ISOLATION=chroot."
