@@ -29,8 +29,8 @@ _OF_SERVER = frozenset(
         "gunicorn.error",
     }
 )
-_SAID_ANYWAY = re.compile(r"WORKER TIMEOUT|was sent SIG")
-"""What gunicorn says that the user must see."""
+_SAID_ANYWAY = re.compile(r"WORKER TIMEOUT|was sent SIG(?!TERM)")
+"""What gunicorn says that the user must see; by SIGTERM it ends the other workers when one could not begin."""
 
 _BANNER = re.compile(
     r"\s*$|Azure ML Inferencing HTTP server v|Server (Settings|Routes)$|-{10,}$|Initializing logger$"
@@ -49,7 +49,7 @@ _IN_TRACEBACK = re.compile(
 )
 
 WORKER_DIED = re.compile(
-    r"Worker \(pid:\d+\) (?:was sent (?P<signal>SIG\w+)!(?P<more>.*)|exited with code (?P<code>\d+))"
+    r"Worker \(pid:\d+\) (?:was sent (?P<signal>SIG(?!TERM)\w+)!(?P<more>.*)|exited with code (?P<code>\d+))"
 )
 """What gunicorn says of a worker that ended by a signal or by itself; it starts another, again and again."""
 

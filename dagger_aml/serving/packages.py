@@ -9,7 +9,8 @@ from attrs import frozen
 
 from ..backends.base import Builder, Image
 from ..project.model import Project
-from .causes import Cause, for_library
+from .cause import Cause
+from .explained import for_library
 from .failure import StartFailed
 
 SERVER = "azureml-inference-server-http"

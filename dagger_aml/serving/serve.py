@@ -104,22 +104,24 @@ async def serve(
             Inside(started.inside) if started.inside else await stack.enter_async_context(Http(started.url))
         )
         endpoint = Endpoint(started.url, runtime.name, request, log, started.uid, container=started.container)
-        await ready(endpoint, begun, ready_timeout, locate or in_image)
+        network = runtime.offline if offline else ""
+        await ready(endpoint, begun, ready_timeout, locate or in_image, network=network)
         yield endpoint
 
 
-async def ready(endpoint: Endpoint, begun: float, within: float, locate: Locate) -> None:
+async def ready(endpoint: Endpoint, begun: float, within: float, locate: Locate, *, network: str = "") -> None:
     """Wait until a started endpoint answers.
 
+    :param network: how it was started where it has no network, such as ``without network``.
     :raises StartFailed: it does not; the cause is named.
     """
     if await wait_until_ready(endpoint, begun, within):
         return
     lines = list(endpoint.log.lines)
     if endpoint.log.ended.is_set():
-        cause = why_not_started(lines, endpoint.log.exit_code, locate)
+        cause = why_not_started(lines, endpoint.log.exit_code, locate, network=network)
     else:
-        cause = why_not_ready(lines, within, locate)
+        cause = why_not_ready(lines, within, locate, network=network)
     raise StartFailed(cause, logs=endpoint.logs())
 
 

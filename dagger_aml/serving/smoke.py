@@ -102,7 +102,8 @@ class Smoke:
             said = [f"ready after {endpoint.ready_seconds:.1f} s, uid {endpoint.uid}"]
             if self.request:
                 scored = await endpoint.score(self.request.read_bytes())
-                await check_answer(scored, endpoint, self.answer, locate)
+                network = builder.runtime().offline if self.offline else ""
+                await check_answer(scored, endpoint, self.answer, locate, network=network)
                 said.append(f"score 200 in {scored.seconds * 1000:.0f} ms")
                 said.append("the answer is the expected one" if self.answer else "no expected answer to compare with")
             builder.on_event(Message(f"smoke: {', '.join(said)}"))
@@ -113,13 +114,16 @@ class Smoke:
         return builder.runtime().offline
 
 
-async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, locate: Locate) -> None:
+async def check_answer(
+    scored: Scored, endpoint: Endpoint, answer: Path | None, locate: Locate, *, network: str = ""
+) -> None:
     """Raise unless an answer is 200 and the expected one.
 
+    :param network: how the image was started where it has no network.
     :raises ScoreFailed: with what ``run()`` raised, or the first difference.
     """
     if scored.status != 200:
-        raise ScoreFailed(await not_200(scored, endpoint, locate), logs=endpoint.logs())
+        raise ScoreFailed(await not_200(scored, endpoint, locate, network=network), logs=endpoint.logs())
     found = difference_to(scored, answer)
     if found and answer:
         hint = "If the new answer is the right one, write it to that file."
@@ -127,11 +131,15 @@ async def check_answer(scored: Scored, endpoint: Endpoint, answer: Path | None, 
         raise ScoreFailed(Cause(None, message, str(near(answer)), hint, kind="answer"), logs=endpoint.logs())
 
 
-async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate) -> Cause:
-    """Why a request was answered otherwise than by 200."""
+async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate, *, network: str = "") -> Cause:
+    """Why a request was answered otherwise than by 200.
+
+    :param network: how the image was started where it has no network.
+    """
     said = f"POST /score gave {scored.status or 'no answer'}"
     lines = await endpoint.settled() if endpoint else []
-    cause = why_not_scored(lines, locate) if scored.status >= 500 or not scored.status else None
+    failed = scored.status >= 500 or not scored.status
+    cause = why_not_scored(lines, locate, network=network) if failed else None
     if cause:
         return Cause(None, f"{said}: {cause.message}", cause.location, cause.hint, cause.shown, cause.kind)
     hint = "" if scored.status or endpoint else "Check that a server is running there. dagger-aml run starts one."
@@ -200,7 +208,10 @@ def _not_root(uid: int | None, plan: Plan) -> None:
 async def _imported(image: Image, builder: Builder, locate: Locate, *, offline: bool) -> int | None:
     lines, code = await builder.runtime().run_probe(image, _python("-c", _IMPORT), offline=offline)
     if code:
-        raise StartFailed(why_not_imported(lines, locate), logs="\n".join(lines))
+        raise StartFailed(
+            why_not_imported(lines, locate, network=builder.runtime().offline if offline else ""),
+            logs="\n".join(lines),
+        )
     uids = [line.split()[1] for line in lines if line.startswith("dagger-aml-uid ")]
     return int(uids[-1]) if uids else None
 
