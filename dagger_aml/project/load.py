@@ -6,6 +6,7 @@ Precedence: flag, environment variable, project file (``dagger-aml.toml``, else 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ from .network import read_access
 from .origin import Origin, Rank
 from .parts import apt_packages, code, declared, environment_only, excluded, part, places_of_code, requirements
 from .setting import typed
-from .settings import PROJECT_SETTINGS, Options
+from .settings import ATOL, PROJECT_SETTINGS, RTOL, Options
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What may be part of a tag or a file's name, and what Python's own versions are made of."""
@@ -94,6 +95,8 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         via="pythonpath" if via == "pythonpath" else "start-script",
         request=part(reading, "request", file.request, ("request.json",)),
         answer=part(reading, "answer", file.answer, ("answer.json",)),
+        rtol=_tolerance(reading, "rtol", file.score.rtol, RTOL),
+        atol=_tolerance(reading, "atol", file.score.atol, ATOL),
         excluded=_excluded(reading, recipe, code_folder, used, found.folder),
         kept=found.kept,
         version=_version(reading),
@@ -150,6 +153,19 @@ def _ignored(reading: Reading) -> tuple[str, ...]:
         text = each.value if isinstance(each.value, str) else ",".join(each.value)
         reading.origins.update({f"ignore.{id.strip()}": each.origin for id in text.split(",") if id.strip()})
     return tuple(name.removeprefix("ignore.") for name in reading.origins if name.startswith("ignore."))
+
+
+def _tolerance(reading: Reading, name: str, stated: float | None, default: float) -> float:
+    """How far a number of the answer may lie from the expected one.
+
+    :raises ProjectError: it is negative, infinite or no number.
+    """
+    if stated is None:
+        return default
+    origin = reading.origins[name] = reading.file.origin("score", name)
+    if not 0 <= stated < math.inf:
+        raise ProjectError(f"score.{name}: must be 0 or more, not {stated:g}", location=str(origin))
+    return stated
 
 
 def _version(reading: Reading) -> str | None:

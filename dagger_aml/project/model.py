@@ -19,6 +19,7 @@ from .companions import parts_of
 from .file import FILE_NAME
 from .layout import Layout
 from .notes import Notes
+from .settings import ATOL, RTOL
 
 
 @frozen
@@ -40,6 +41,7 @@ class Project:
     :param preinstalled: a site-packages folder of the user's.
     :param via: how preinstalled packages reach ``sys.path``.
     :param request: a sample request, and ``answer`` what it must give; never part of the image.
+    :param rtol: how far a number of the answer may lie from the expected one, relative; ``atol`` the same, absolute.
     :param access: how the build's commands reach what they install from.
     :param installer: of the packages: ``pip`` or ``uv``.
     :param excluded: what lies in the code folder and is neither code nor another part.
@@ -71,6 +73,8 @@ class Project:
     via: Via = "start-script"
     request: Path | None = None
     answer: Path | None = None
+    rtol: float = RTOL
+    atol: float = ATOL
     access: Access = field(factory=Access)
     installer: Installer = "pip"
     excluded: tuple[Path, ...] = ()

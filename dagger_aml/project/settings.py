@@ -363,6 +363,10 @@ FILE_KEYS = (
 """What only a project's file says, and comes before the keys of :class:`Options` in their tables."""
 
 
+RTOL, ATOL = 1e-6, 0.0
+"""How far a number of an answer may lie from the expected one: unless said otherwise, by its last digits."""
+
+
 MORE_FILE_KEYS = (
     Setting(
         name="request",
@@ -379,6 +383,22 @@ MORE_FILE_KEYS = (
         says="The expected answer to the sample request.",
         example='"answer.json"',
         unsaid="`answer.json`, if there is one",
+    ),
+    Setting(
+        key=("score", "rtol"),
+        type=float | None,
+        default=RTOL,
+        least=0,
+        says="How far a number of the answer may lie from the expected one, relative to the larger of the two.",
+        example="1e-3",
+    ),
+    Setting(
+        key=("score", "atol"),
+        type=float | None,
+        default=ATOL,
+        least=0,
+        says="The same, absolute: for numbers near 0.",
+        example="1e-9",
     ),
 )
 """As :data:`FILE_KEYS`, after them."""

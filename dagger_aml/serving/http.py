@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
@@ -20,6 +21,24 @@ SERVER_HEADERS = (RUN_FAILED, RUN_MILLISECONDS, SERVER_VERSION)
 
 JSON_TYPE = "application/json"
 """The content type that every kind of ``run()`` takes; with a form's, an undecorated one gets an empty text."""
+
+
+_TYPES = {
+    ".avro": "application/avro", ".bmp": "image/bmp", ".csv": "text/csv", ".flac": "audio/flac", ".gif": "image/gif",
+    ".gz": "application/gzip", ".htm": "text/html", ".html": "text/html", ".jpeg": "image/jpeg", ".jpg": "image/jpeg",
+    ".json": JSON_TYPE, ".jsonl": "application/x-ndjson", ".mp3": "audio/mpeg", ".mp4": "video/mp4",
+    ".ndjson": "application/x-ndjson", ".parquet": "application/vnd.apache.parquet", ".pdf": "application/pdf",
+    ".png": "image/png", ".tif": "image/tiff", ".tiff": "image/tiff", ".tsv": "text/tab-separated-values",
+    ".txt": "text/plain", ".wav": "audio/wav", ".webp": "image/webp", ".xml": "application/xml",
+    ".yaml": "application/yaml", ".yml": "application/yaml", ".zip": "application/zip",
+    **dict.fromkeys((".bin", ".npy", ".npz", ".pb", ".pkl"), "application/octet-stream"),
+}  # fmt: skip
+"""Of files by the ends of their names. Python's own table is each machine's another."""
+
+
+def content_type(path: Path) -> str:
+    """What a file holds, by the end of its name; JSON unless that tells otherwise."""
+    return _TYPES.get(path.suffix.lower(), JSON_TYPE)
 
 
 @frozen

@@ -17,11 +17,12 @@ from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..policy import DEFAULT
 from ..project.model import Project
-from .answer import differs
+from ..project.settings import ATOL, RTOL
+from .answer import Comparison, Tolerance, compare_text
 from .causes import Cause, why_not_imported, why_not_scored
 from .endpoint import Endpoint
 from .failure import ScoreFailed, StartFailed
-from .http import Scored
+from .http import Scored, content_type
 from .packages import import_packages, required
 from .places import Locate, located, near
 from .serve import serve
@@ -57,6 +58,7 @@ class Smoke:
         entry script alone; ``packages``: import each of ``packages``, in an image without code.
     :param offline: whether it must do without network.
     :param request: what is posted, and ``answer`` what must come back.
+    :param rtol: how far a number may lie from the expected one, relative; ``atol`` the same, absolute.
     """
 
     mode: Mode = "score"
@@ -65,6 +67,8 @@ class Smoke:
     answer: Path | None = None
     ready_timeout: float = DEFAULT.ready_timeout_seconds
     packages: tuple[str, ...] = ()
+    rtol: float = RTOL
+    atol: float = ATOL
 
     async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
         """Raise unless the image holds; tell the builder's listener what was seen.
@@ -101,11 +105,12 @@ class Smoke:
             _not_root(endpoint.uid, plan)
             said = [f"ready after {endpoint.ready_seconds:.1f} s, uid {endpoint.uid}"]
             if self.request:
-                scored = await endpoint.score(self.request.read_bytes())
+                scored = await endpoint.score(self.request.read_bytes(), content_type=content_type(self.request))
                 network = builder.runtime().offline if self.offline else ""
-                await check_answer(scored, endpoint, self.answer, locate, network=network)
+                tolerance = Tolerance(self.rtol, self.atol)
+                compared = await check_answer(scored, endpoint, self.answer, locate, tolerance, network=network)
                 said.append(f"score 200 in {scored.seconds * 1000:.0f} ms")
-                said.append("the answer is the expected one" if self.answer else "no expected answer to compare with")
+                said.append(as_expected(compared, tolerance) if compared else "no expected answer to compare with")
             builder.on_event(Message(f"smoke: {', '.join(said)}"))
 
     def _network(self, builder: Builder) -> str:
@@ -115,20 +120,22 @@ class Smoke:
 
 
 async def check_answer(
-    scored: Scored, endpoint: Endpoint, answer: Path | None, locate: Locate, *, network: str = ""
-) -> None:
-    """Raise unless an answer is 200 and the expected one.
+    scored: Scored, endpoint: Endpoint, answer: Path | None, locate: Locate, tolerance: Tolerance, *,
+    network: str = "",
+) -> Comparison | None:  # fmt: skip
+    """Raise unless an answer is 200 and the expected one; None where there is nothing to compare with.
 
     :param network: how the image was started where it has no network.
     :raises ScoreFailed: with what ``run()`` raised, or the first difference.
     """
     if scored.status != 200:
         raise ScoreFailed(await not_200(scored, endpoint, locate, network=network), logs=endpoint.logs())
-    found = difference_to(scored, answer)
-    if found and answer:
-        hint = "If the new answer is the right one, write it to that file."
-        message = f"the answer differs from the expected one: {found}"
+    found = compared_with(scored, answer, tolerance)
+    if found and found.difference and answer:
+        hint = f"If the new answer is right, write it to that file. Numbers are compared with {tolerance} ([score])."
+        message = f"the answer differs from the expected one: {found.difference}"
         raise ScoreFailed(Cause(None, message, str(near(answer)), hint, kind="answer"), logs=endpoint.logs())
+    return found
 
 
 async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate, *, network: str = "") -> Cause:
@@ -146,15 +153,27 @@ async def not_200(scored: Scored, endpoint: Endpoint | None, locate: Locate, *, 
     return Cause(None, f"{said}: {scored.body.strip()[:300]}", hint=hint, kind="answer")
 
 
-def difference_to(scored: Scored, answer: Path | None) -> str | None:
-    """The first difference to the expected answer; None when there is none, or nothing to compare with.
+def as_expected(found: Comparison, tolerance: Tolerance, file: str = "") -> str:
+    """What to say of an answer that does not differ: also whether that needed the tolerance.
+
+    :param file: the expected answer's, as it is shown behind the word for it.
+    """
+    said = f"the answer is the expected one{file}"
+    if not found.inexact:
+        return said
+    numbers = "1 number is" if found.inexact == 1 else f"{found.inexact} numbers are"
+    return f"{said} within {tolerance}: {numbers} not exactly equal; {found.furthest}"
+
+
+def compared_with(scored: Scored, answer: Path | None, tolerance: Tolerance) -> Comparison | None:
+    """An answer compared with the expected one; None where there is nothing to compare with.
 
     :raises ProjectError: the file is not JSON.
     """
     if not answer:
         return None
     try:
-        return differs(scored.body, answer.read_text(encoding="utf-8"))
+        return compare_text(scored.body, answer.read_text(encoding="utf-8"), tolerance)
     except ValueError as error:
         raise ProjectError(f"the expected answer is not JSON: {error}", location=str(answer)) from None
 
@@ -193,7 +212,10 @@ def default_smoke(
             "--smoke=import cannot work: packages are installed only when the image starts",
             location=f"recipe {project.recipe}", hint="Use --smoke.",
         )  # fmt: skip
-    return Smoke(asked or "score", not at_start, project.request, project.answer), None
+    smoke = Smoke(
+        asked or "score", not at_start, project.request, project.answer, rtol=project.rtol, atol=project.atol
+    )
+    return smoke, None
 
 
 def _not_root(uid: int | None, plan: Plan) -> None:

@@ -28,12 +28,12 @@ from dagger_aml.cli.target import read_target
 from dagger_aml.contract import EXIT_CODES
 from dagger_aml.project.model import Project
 from dagger_aml.requirements.import_names import apt_name, packages_of
-from dagger_aml.serving.answer import difference, differs
+from dagger_aml.serving.answer import EXACT, compare, compare_text
 from dagger_aml.serving.causes import Cause, inner_exit_code, why_not_ready, why_not_scored, why_not_started
 from dagger_aml.serving.http import Scored, as_body
 from dagger_aml.serving.log import Log, Reader
 from dagger_aml.serving.places import located
-from dagger_aml.serving.smoke import Smoke, default_smoke, difference_to
+from dagger_aml.serving.smoke import Smoke, compared_with, default_smoke
 from dagger_aml.serving.traceback import tracebacks, users_own
 
 SITE = "/opt/miniconda/envs/amlenv/lib/python3.11/site-packages"
@@ -357,7 +357,7 @@ def test_libraries_and_packages() -> None:
     ],
 )
 def test_the_first_difference_is_told(got: object, expected: object, said: str | None) -> None:
-    assert difference(got, expected) == said
+    assert compare(got, expected).difference == said
 
 
 JSON = st.recursive(
@@ -369,14 +369,14 @@ JSON = st.recursive(
 
 @given(JSON, JSON)
 def test_no_difference_means_equal(one: object, two: object) -> None:
-    assert differs(json.dumps(one), json.dumps(one)) is None
-    if difference(one, two) is None:
+    assert compare_text(json.dumps(one), json.dumps(one)).difference is None
+    if compare(one, two).difference is None:
         assert one == two
 
 
 def test_an_answer_that_is_not_json() -> None:
-    assert "not JSON" in str(differs("<html>", "{}"))
-    assert difference_to(Scored(200, "x"), None) is None
+    assert "not JSON" in str(compare_text("<html>", "{}").difference)
+    assert compared_with(Scored(200, "x"), None, EXACT) is None
 
 
 def test_bodies() -> None:

@@ -26,7 +26,7 @@ CALL_ONLY = {
     *("--against", "--all", "--debug", "--detach", "--dry-run", "--expect", "--force", "--header", "--iidfile"),
     *("--json", "--load", "--local", "--metadata-file", "--name", "--no-cache", "--no-smoke", "--output", "--pin"),
     *("--probe", "--publish", "--pull", "--push", "--quiet", "--request", "--smoke", "--tag", "--verbose", "--why"),
-    *("-c", "-n"),
+    *("-c", "-n", "--rtol", "--atol"),
 }
 """Flags that name a thing of this one call, or what it is to do: nothing but the call says them."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import mimetypes
+import math
 import statistics
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from ..progress import Progress
 from ..target import Target, connected, read_target, say, with_option
 
 if TYPE_CHECKING:
+    from ...serving.answer import Comparison, Tolerance
     from ...serving.endpoint import Endpoint
     from ...serving.http import Scored
 
@@ -43,6 +45,15 @@ if TYPE_CHECKING:
     "--request", metavar="FILE", help="File with the request to post.  [default: the project's request.json]"
 )
 @click.option("--expect", metavar="FILE", help="File with the expected answer.  [default: the project's answer.json]")
+@click.option(
+    "--rtol",
+    type=click.FloatRange(0),
+    metavar="NUMBER",
+    help="How far a number may lie from the expected one, relative to the larger.  [default: the project's, or 1e-6]",
+)
+@click.option(
+    "--atol", type=click.FloatRange(0), metavar="NUMBER", help="The same, absolute.  [default: the project's, or 0]"
+)
 @click.option(
     "-n", "number", type=click.IntRange(1), default=1, metavar="NUMBER", show_default=True, help="How many requests."
 )
@@ -61,7 +72,8 @@ if TYPE_CHECKING:
     "headers",
     multiple=True,
     metavar="NAME:VALUE",
-    help="HTTP header to send to a URL, for example with its key.",
+    help="HTTP header to send to a URL, for example with its key. Content-Type, for any target, says what the "
+    "request's file holds, if the end of its name does not.",
 )
 @json_option()
 @with_option
@@ -75,6 +87,8 @@ def command(
     target: str,
     request: str | None,
     expect: str | None,
+    rtol: float | None,
+    atol: float | None,
     number: int,
     at_once: int,
     headers: tuple[str, ...],
@@ -90,7 +104,7 @@ def command(
     """Post a request to PROJECT's image, an image, or a server that runs, and compare the answer.
 
     A project is built, an image started, and both are stopped again; a URL is asked as it is. Numbers must be
-    exactly the expected ones.
+    the expected ones, but for their last digits: that, too, is said.
 
     \b
     dagger-aml score examples/diabetes
@@ -101,10 +115,13 @@ def command(
     engine = check_engine(
         engine, "a request to a URL does not use a Dagger engine" if found.url else no_engine(builder)
     )
-    asked = _Asked.of(found, request, expect, number, at_once)
     sent = dict(_header(each) for each in headers)
+    types = [sent.pop(name) for name in list(sent) if name.lower() == "content-type"]
     if sent and not found.url:
-        raise UsageError("headers can be sent only to a URL", location="--header", hint="Remove them.")
+        hint = "Remove them; only Content-Type can be set for an image."
+        raise UsageError("headers can be sent only to a URL", location="--header", hint=hint)
+    tolerance = _tolerance(found, rtol, atol)
+    asked = _Asked.of(found, request, expect, number, at_once, types[-1] if types else None, tolerance)
     with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
         ok = anyio.run(
             partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
@@ -123,9 +140,15 @@ class _Asked:
     expected: Path | None
     number: int
     at_once: int
+    tolerance: Tolerance
 
     @classmethod
-    def of(cls, target: Target, request: str | None, expect: str | None, number: int, at_once: int) -> _Asked:
+    def of(
+        cls, target: Target, request: str | None, expect: str | None, number: int, at_once: int, kind: str | None,
+        tolerance: Tolerance,
+    ) -> _Asked:  # fmt: skip
+        from ...serving.http import content_type
+
         project = target.project
         path = Path(request) if request else project.request if project else None
         if path is None:
@@ -142,8 +165,26 @@ class _Asked:
                 json.loads(answer.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise UsageError(f"the expected answer is not JSON: {error}", location=str(answer)) from None
-        kind = mimetypes.guess_type(path.name)[0] or "application/json"
-        return cls(path.read_bytes(), kind, str(path), answer, number, at_once)
+        kind = kind or content_type(path)
+        return cls(path.read_bytes(), kind, str(path), answer, number, at_once, tolerance)
+
+
+def _tolerance(target: Target, rtol: float | None, atol: float | None) -> Tolerance:
+    """What the flags say, else the project.
+
+    :raises UsageError: it is no number that can be compared with.
+    """
+    from ...project.settings import ATOL, RTOL
+    from ...serving.answer import Tolerance
+
+    for flag, value in (("--rtol", rtol), ("--atol", atol)):
+        if value is not None and not math.isfinite(value):
+            raise UsageError(f"must be 0 or more, not {value:g}", location=flag)
+    project = target.project
+    return Tolerance(
+        (project.rtol if project else RTOL) if rtol is None else rtol,
+        (project.atol if project else ATOL) if atol is None else atol,
+    )
 
 
 async def _score(
@@ -171,22 +212,29 @@ async def _score(
         answers = await _ask_all(partial(request, asked.body, content_type=asked.content_type), asked)
         seconds = time.monotonic() - begun
         first = next((each for each in answers if each.status != 200), answers[0])
-        from ...serving.smoke import difference_to, not_200
+        from ...serving.smoke import compared_with, not_200
 
-        differences = [difference_to(each, asked.expected) for each in answers] if first.status == 200 else []
-        difference = next((each for each in differences if each), None)
+        compared = _worst(
+            compared_with(each, asked.expected, asked.tolerance) for each in answers if first.status == 200
+        )
         cause = await not_200(first, endpoint, locate) if first.status != 200 else None
         if verbose and endpoint:
             click.echo("\n".join(await endpoint.settled()), err=True)
     if as_json:
-        click.echo(json.dumps(_as_json(first, answers, seconds, asked, difference, cause), indent=2))
+        click.echo(json.dumps(_as_json(first, answers, seconds, asked, compared, cause), indent=2))
     else:
-        _report(first, answers, seconds, asked, difference)
+        _report(first, answers, seconds, asked, compared)
     if cause and not as_json:
         from ...serving.failure import ScoreFailed
 
         tell(f"error: {ScoreFailed(cause)}")
-    return not (difference or cause)
+    return not (cause or (compared and compared.difference))
+
+
+def _worst(compared: Iterable[Comparison | None]) -> Comparison | None:
+    """The first that differs, else the one with the most numbers that are not exactly equal."""
+    found = [each for each in compared if each]
+    return max(found, key=lambda each: (each.difference is not None, each.inexact), default=None)
 
 
 async def _ask_all(request: Any, asked: _Asked) -> list[Scored]:
@@ -208,9 +256,10 @@ async def _ask_all(request: Any, asked: _Asked) -> list[Scored]:
     return answers
 
 
-def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked, difference: str | None) -> None:
+def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked, compared: Comparison | None) -> None:
     from ...serving.http import RUN_FAILED, RUN_MILLISECONDS, SERVER_VERSION
     from ...serving.places import near
+    from ...serving.smoke import as_expected
 
     said = [f"{first.seconds * 1000:.1f} ms"]
     if RUN_MILLISECONDS in first.headers:
@@ -229,10 +278,12 @@ def _report(first: Scored, answers: list[Scored], seconds: float, asked: _Asked,
             f"{len(answers)} requests, {asked.at_once} at a time: median {times['median_ms']:.1f} ms, "
             f"p95 {times['p95_ms']:.1f} ms, {times['per_second']:.0f} a second; {good} of {len(answers)} gave 200"
         )
-    if difference and asked.expected:
-        say(f"the answer differs from the expected one ({near(asked.expected)}): {difference}")
-    elif asked.expected and first.status == 200:
-        say(f"the answer is the expected one ({near(asked.expected)})")
+    if compared and asked.expected:
+        file = near(asked.expected)
+        if compared.difference:
+            say(f"the answer differs from the expected one ({file}): {compared.difference}")
+        else:
+            say(as_expected(compared, asked.tolerance, f" ({file})"))
 
 
 def _latency(answers: list[Scored], seconds: float) -> dict[str, float]:
@@ -247,7 +298,7 @@ def _latency(answers: list[Scored], seconds: float) -> dict[str, float]:
 
 
 def _as_json(
-    first: Scored, answers: list[Scored], seconds: float, asked: _Asked, difference: str | None, cause: Any
+    first: Scored, answers: list[Scored], seconds: float, asked: _Asked, compared: Comparison | None, cause: Any
 ) -> dict[str, Any]:
     try:
         body: Any = first.json
@@ -261,8 +312,10 @@ def _as_json(
         "seconds": first.seconds,
         "request": asked.shown,
         "expected": str(asked.expected) if asked.expected else None,
-        "as_expected": None if not asked.expected or first.status != 200 else difference is None,
-        "difference": difference,
+        "as_expected": compared.difference is None if compared else None,
+        "difference": compared.difference if compared else None,
+        "tolerance": {"rtol": asked.tolerance.rtol, "atol": asked.tolerance.atol},
+        "inexact": {"numbers": compared.inexact, "furthest": compared.furthest or None} if compared else None,
         "error": None
         if cause is None
         else {"message": cause.message, "location": cause.location, "hint": cause.hint or None},
