@@ -87,6 +87,15 @@ BROKEN = {
     "run-raises": Broken(
         "def init(): pass\ndef run(data):\n    raise ValueError('mine')\n", "raised", ("code/score.py:3", "mine")
     ),
+    "network": Broken(
+        "import urllib.request\ndef init():\n    urllib.request.urlopen('http://models.invalid/m')\n" + PLAIN_RUN,
+        "network", ("code/score.py:3", "init() could not reach the network", "the image was started with"),
+    ),
+    "group": Broken(
+        "def init():\n    raise ExceptionGroup('no models', [ValueError('mine')])\n" + PLAIN_RUN,
+        "raised", ("code/score.py:2", "init() raised ValueError: mine (the exception in an ExceptionGroup: no "
+                   "models)"),
+    ),
     "worker-dies": Broken(
         "import os\ndef init():\n    os._exit(7)\n" + PLAIN_RUN, "crash", ("exited with code 7",)
     ),
@@ -241,7 +250,7 @@ async def test_broken_projects_are_not_published(
     await _stopped(name, engine, bases, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("name", ["import", "writes-into-the-model", "unserialisable"])
+@pytest.mark.parametrize("name", ["import", "writes-into-the-model", "unserialisable", "network"])
 @pytest.mark.parametrize("program", ["docker", "podman"])
 async def test_broken_projects_are_not_published_by_others(
     name: str, program: str, bases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
