@@ -28,8 +28,17 @@ def check_installable(found: Requirements, installer: Literal["pip", "uv"]) -> N
         that only pip understands, for uv.
     """
     if installer == "uv":
+        taken: set[str] = set()
         for option in found.options:
             _check_for_uv(option)
+            if not option.listed and option.location in taken:
+                raise ProjectError(
+                    f"uv takes {option.written} for a part of the value before it",
+                    location=option.location,
+                    hint="Put it on a line of its own.",
+                )
+            if option.value:
+                taken.add(option.location)
         for path in found.files if found.text is None else ():
             _check_text_for_uv(path)
     elif found.hashes:

@@ -157,7 +157,9 @@ _LONG_NAMES = [each[2:] for each in (*FLAGS, *(f"{word}=" for word in (*VALUES, 
 
 
 def _written(name: str, words: list[str]) -> str:
-    """An option as the line has it: pip takes the beginning of a long name too."""
+    """An option as the line has it: pip takes a long name cut short too, and a value right behind a short name."""
+    if not name.startswith("--"):
+        return name if name in words else next((word for word in words if word.startswith(name)), name)
     heads = [word.partition("=")[0] for word in words if word.startswith("--")]
     return next((head for head in heads if name.startswith(head)), name)
 

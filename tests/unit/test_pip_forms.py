@@ -173,6 +173,10 @@ def test_a_missing_hash_is_told_before_pip_tells_it(tmp_path, text, said):
     [
         ("--only-final :all:\nidna\n", "uv does not take --only-final"),
         ("--extra-index https://x.example\nidna\n", "uv does not take --extra-index"),
+        ("-rcommon.txt\n", "uv does not take -rcommon.txt"),
+        ("-f wheels --no-index\nidna\n", "uv takes --no-index for a part of the value before it"),
+        ("--no-index -f wheels\nidna\n", None),
+        (f"-i https://x.example\nsix==1 --hash=sha256:{DIGEST} --hash=sha256:{DIGEST}\n", None),
         ("idna -C a=b\n", "uv does not take -C on the line of 'idna'"),
         ("idna --pre\n", "uv does not take --pre on the line of 'idna'"),
         (b"# coding: latin-1\n# \xe9\nidna\n", "is not a text file in UTF-8"),
