@@ -165,7 +165,9 @@ def _shown(command: tuple[str, ...]) -> str:
         words = words[1:]
         while words and "=" in words[0]:
             words.pop(0)
-    return shlex.join(words)
+    from .text import short_word
+
+    return shlex.join(map(short_word, words))
 
 
 def _cut(line: str) -> str:

@@ -44,6 +44,12 @@ def redact(text: str, sensitive: Iterable[str]) -> str:
     return text
 
 
+def short_word(word: str) -> str:
+    """A word of a command as people read it: a script that begins with a comment by that line alone."""
+    first, _, rest = word.partition("\n")
+    return f"{first} …" if rest and first.startswith("# ") else word
+
+
 def expanded(path: str) -> Path:
     """A path whose ``~`` is the home folder; left as it is where neither $HOME nor the system knows one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError there

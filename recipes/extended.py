@@ -19,6 +19,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             more=project.pip,
             root=project.root,
             installer=project.installer,
+            check=project.pip_check,
         )
     if project.code:
         graph = await code(

@@ -18,6 +18,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             more=project.pip,
             root=project.root,
             installer=project.installer,
+            check=project.pip_check,
         )
     for each in project.models:
         graph = await model(graph, each)

@@ -33,6 +33,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             via=project.via,
             root=project.root,
             installer=project.installer,
+            check=project.pip_check,
         )
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

@@ -82,3 +82,30 @@ def list_of_a_model(project: Project) -> Iterator[Finding]:
                 location=project.at(listed),
                 hint=f"To use it: --requirements {project.at(listed)}.",
             )
+
+
+@rule("AML390", "info")
+def not_checked(project: Project) -> Iterator[Finding]:
+    """The command pip check is not run.
+
+    It finds packages whose versions contradict each other: those of the base image among them, which the inference
+    server needs. Without it, such an image is built, and ends when it is started.
+
+    Bad `dagger-aml.toml`:
+
+        [pip]
+        no-check = true
+
+    Good `dagger-aml.toml`:
+
+        [pip]
+        no-check = false
+
+    Silent: where no package is installed in the build.
+    """
+    if not project.pip_check and (project.requirements or project.pip) and project.recipe != "dynamic":
+        yield Finding(
+            "`pip check` is not run, so the build does not find packages whose versions contradict each other",
+            location=project.origins.get("no_pip_check"),
+            hint="`dagger-aml build --smoke` shows whether the image serves.",
+        )

@@ -16,7 +16,7 @@ from ..graph.graph import Built, Copy, LayerOp, Run
 from ..graph.mount import Mount
 from ..graph.source import Local, Text
 from ..project.model import Project
-from ..text import human_size
+from ..text import human_size, short_word
 from .keys import SCHEMA, op_keys, runtime_key
 from .model import Op, Plan
 
@@ -143,7 +143,7 @@ def _from(origins: Mapping[str, str], name: str) -> str:
 def _what(op: Op) -> str:
     layer = op.layer
     if isinstance(layer, Run):
-        words = [str(word).replace("\n", "; ") for word in layer.argv]
+        words = [short_word(str(word)).replace("\n", "; ") for word in layer.argv]
         sees = f", sees {', '.join(_mount(each) for each in layer.mounts)}" if layer.mounts else ""
         return f"as {layer.user}{sees}: {' '.join(words)}"
     owner = "original owners" if isinstance(layer.source, Built) else f"owner {layer.uid or 0}:{layer.gid or 0}"

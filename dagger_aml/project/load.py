@@ -17,7 +17,7 @@ from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from .discover import RESULTS, SCRIPT, not_code
 from .file import looks_like_path, read_project_file
-from .merge import Reading, added, chosen, pairs, said
+from .merge import Reading, added, chosen, pairs, said, truth
 from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
@@ -102,6 +102,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         version=_version(reading),
         access=access,
         installer="uv" if installer == "uv" else "pip",
+        pip_check=not truth(reading, "no_pip_check"),
         used=used,
         notes=reading.notes,
         ignored=_ignored(reading),

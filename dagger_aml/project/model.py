@@ -44,6 +44,7 @@ class Project:
     :param rtol: how far a number of the answer may lie from the expected one, relative; ``atol`` the same, absolute.
     :param access: how the build's commands reach what they install from.
     :param installer: of the packages: ``pip`` or ``uv``.
+    :param pip_check: whether ``pip check`` is run before and after packages are installed.
     :param excluded: what lies in the code folder and is neither code nor another part.
     :param kept: what of the code folder is taken whatever ignore files say.
     :param version: as the project's file says it, else its ``pyproject.toml``; None where neither does.
@@ -77,6 +78,7 @@ class Project:
     atol: float = ATOL
     access: Access = field(factory=Access)
     installer: Installer = "pip"
+    pip_check: bool = True
     excluded: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
     version: str | None = None

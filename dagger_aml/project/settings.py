@@ -157,6 +157,19 @@ class Options:
             example='"uv"',
         ),
     )
+    no_pip_check: bool | None = field(
+        default=None,
+        metadata=setting(
+            key=("pip", "no-check"),
+            type=bool | None,
+            default=False,
+            help="Do not run `pip check` before and after packages are installed: versions that contradict each "
+            "other are not found in the build.",
+            says="Do not run `pip check` before and after packages are installed. Versions that contradict each "
+            "other are then not found in the build.",
+            example="true",
+        ),
+    )
     index_url: str | None = field(
         default=None,
         metadata=setting(

@@ -16,7 +16,7 @@ from ..fs.tree import is_file, local
 from ..graph.base import Need
 from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
-from ..graph.values import FromBase
+from ..graph.values import FromBase, Value
 from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.lines import has_coding_line, requirements_text
 from ..requirements.model import Requirements
@@ -25,6 +25,7 @@ from ..requirements.requirements_txt import check_added
 from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
 from .pip import HAS_PIP, as_text, count, needing_python, title, wanted
+from .pip_check import checked
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -51,15 +52,18 @@ def site_packages(
     more: Iterable[str] = (),
     root: Path | None = None,
     installer: Installer = "pip",
+    check: bool = True,
 ) -> Built:
     """A stage on a graph's own base in which a requirements file is installed, complete, into a folder of its own.
 
     Runs as root in the stage only. Everything is installed anew, whatever the base has, so that the folder needs
-    nothing from elsewhere; ``pip check`` then looks at it together with the base's packages. Needs the network.
+    nothing from elsewhere. Fails where ``pip check`` then finds, in the folder and the base together, what it did not
+    find in the base alone, if the inference server needs a package that complains. Needs the network.
 
     :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
     :param more: requirements to install beside those of the file.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
+    :param check: whether ``pip check`` is asked, before and after.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
@@ -72,17 +76,13 @@ def site_packages(
     stage, words, workdir = wanted(Graph(graph.base, access=graph.access).need(HAS_PIP), found, added)
     best_match = found is not None and not added and needs_best_match(found, graph.access)
     made = install(installer, graph.access, target=_TARGET, best_match=best_match)
-    argv = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
+    argv: tuple[Value, ...] = ("/bin/sh", "-euc", _WITHOUT_SCRIPTS, _TARGET, *made.argv, *words)
+    if check:
+        argv = checked(argv, _TARGET)
     shown = f"{installer} {title(found, added)} into {_TARGET}"
     stage = stage.add(
         Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, name=shown, verb="packages"),
         Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, name="compile", verb="packages"),
-        Run(
-            (PYTHON, "-m", "pip", "check"),
-            env={**PIP_ENV, "PYTHONPATH": FromBase("pythonpath", before=_TARGET)},
-            name="pip check",
-            verb="packages",
-        ),
     )
     return Built(stage, _TARGET)
 
@@ -95,6 +95,7 @@ async def packages(
     via: Via = "start-script",
     root: Path | None = None,
     installer: Installer = "pip",
+    check: bool = True,
 ) -> Graph:
     """Preinstall a requirements file into a folder beside the entry script; the base's environment stays as it is.
 
@@ -106,14 +107,15 @@ async def packages(
     :param via: ``start-script`` sets ``AZUREML_EXTRA_PYTHON_LIB_PATH``, which the base's start script must honour;
         ``pythonpath`` sets ``PYTHONPATH`` and works on any base.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
+    :param check: whether ``pip check`` is asked, before and after.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     :raises GraphError: another way of adding packages at start is set.
     """
     added = tuple(more)
-    built = site_packages(graph, requirements, more=added, root=root, installer=installer)
-    shown = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
-    return _preinstalled(graph, built, FOLDER, via, shown)
+    built = site_packages(graph, requirements, more=added, root=root, installer=installer, check=check)
+    step = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
+    return _preinstalled(graph, built, FOLDER, via, step)
 
 
 async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via = "start-script") -> Graph:

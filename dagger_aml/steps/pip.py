@@ -18,7 +18,8 @@ from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
-from .installer import PIP_ENV, PYTHON, Installer, install
+from .installer import Installer, install
+from .pip_check import checked
 
 SHARE: Final = "/usr/share/dagger-aml"
 """Where files that steps need in the image go; root's."""
@@ -56,13 +57,15 @@ async def pip(
     more: Iterable[str] = (),
     root: Path | None = None,
     installer: Installer = "pip",
+    check: bool = True,
 ) -> Graph:
-    """Install what a file lists into the environment that runs the server, as its owner, then ``pip check``.
+    """Install what a file lists into the environment that runs the server, as its owner, and look at ``pip check``.
 
     Reads the file, the files that it includes and the wheels that it lists; they travel to
     ``/usr/share/dagger-aml``, owned by root, a lock or pyproject.toml as the lines that pip reads of it. Writes
     into the environment that the base names in ``AZUREML_CONDA_ENVIRONMENT_PATH``, without that into the first
-    Python's on its PATH, and nowhere else; conflicts fail the step. Needs the network when it is built.
+    Python's on its PATH, and nowhere else. Fails where ``pip check`` finds what it did not find before; what the
+    base lacks already is no fault of this step. Needs the network when it is built.
     The how-to's bare ``pip install`` would put packages into the user's home on curated images.
 
     :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
@@ -70,6 +73,7 @@ async def pip(
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :param installer: ``uv`` has a pinned uv install the packages, of which nothing stays; the graph's ``access`` says
         which indexes and secrets either sees.
+    :param check: whether ``pip check`` is asked, before and after.
     :raises ProjectError: a file is missing, unreadable or not a requirements file, with file:line.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
@@ -80,22 +84,20 @@ async def pip(
     if found:
         check_installable(found, installer)
     graph, words, workdir = wanted(graph.need(HAS_PIP).need(NOT_MANAGED), found, added)
-    owner, location = FromBase("environment_owner"), (FromBase("environment"), SHARE, "/tmp")
     best_match = found is not None and not added and needs_best_match(found, graph.access)
     made = install(installer, graph.access, best_match=best_match)
-    return graph.add(
-        Run(
-            (*made.argv, *words),
-            owner,
-            made.env,
-            workdir,
-            touches=location,
-            mounts=made.mounts,
-            name=f"{installer} {title(found, added)}",
-            verb="pip",
-        ),
-        Run((PYTHON, "-m", "pip", "check"), owner, PIP_ENV, touches=location, name="pip check", verb="pip"),
+    command = (*made.argv, *words)
+    run = Run(
+        checked(command) if check else command,
+        FromBase("environment_owner"),
+        made.env,
+        workdir,
+        touches=(FromBase("environment"), SHARE, "/tmp"),
+        mounts=made.mounts,
+        name=f"{installer} {title(found, added)}",
+        verb="pip",
     )
+    return graph.add(run)
 
 
 def count(names: Sequence[str]) -> str:

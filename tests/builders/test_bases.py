@@ -16,8 +16,8 @@ from dagger_aml.backends.local.docker import Docker
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.base import catalog
 from dagger_aml.building.graphs import lay_out
-from dagger_aml.diff import read_image
-from dagger_aml.errors import BaseError
+from dagger_aml.diff import compare, read_image
+from dagger_aml.errors import BaseError, BuildError
 from dagger_aml.events import Event, Message, Warned
 from dagger_aml.graph.graph import Built, Copy, Run
 from dagger_aml.graph.mount import Mount
@@ -28,7 +28,7 @@ from dagger_aml.steps.installer import PYTHON
 from tests.standin import StandInError
 from tests.standin.tiny import write_tiny
 from tests.standin.tools import TOOLS, call
-from tests.support.builders import Need
+from tests.support.builders import Need, lacking
 from tests.support.cli import printed
 from tests.support.projects import small
 
@@ -180,6 +180,16 @@ def test_the_command_line_shows_what_was_asked(place: Path, need: Need, tmp_path
 PLAIN_PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNNAMED = "ENV AZUREML_CONDA_ENVIRONMENT_PATH="
 FAKE_PIP = "/usr/lib/python3/dist-packages/pip"
+SITE = "/opt/miniconda/envs/amlenv/lib/python3.11/site-packages"
+
+
+def installed(name: str, version: str, needs: str) -> str:
+    """Lines of a Dockerfile that put a package into the environment, whatever it contradicts."""
+    info = f"{SITE}/{name}-{version}.dist-info"
+    text = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\nRequires-Dist: {needs}\\n"
+    return f"RUN mkdir {info} && printf '{text}' >{info}/METADATA && echo test >{info}/INSTALLER\n"
+
+
 ODD = {
     "unnamed": UNNAMED,
     "without-pip": f"{UNNAMED}\n{PLAIN_PATH}",
@@ -189,6 +199,7 @@ ODD = {
     "root": "USER 0",
     "without-server": "USER 0\nRUN rm -r /var/runit/gunicorn /opt/miniconda/envs/amlenv/bin/azmlinfsrv\n"
     "USER dockeruser",
+    "inconsistent": installed("broken", "1.0", "absent") + installed("reports", "1.0", "idna>=3.15"),
 }
 """What is done to the stand-in base."""
 
@@ -249,6 +260,56 @@ async def test_a_python_that_cannot_be_installed_into_is_refused(
     with pytest.raises(BaseError) as caught:
         await probe(await graph_on(project, odd[name]), one_of_two)
     assert what in caught.value.message and caught.value.hint
+
+
+async def test_a_base_that_was_inconsistent_builds_the_same_image_by_all(
+    odd: dict[str, str], project: Path, tmp_path: Path, need: Need
+) -> None:
+    """What `pip check` found before is no fault of the build's; nothing of the check is in the image (law 1)."""
+    need("dagger", "buildah")
+    (project / "requirements.txt").write_text("six==1.17.0\n")
+    made = {}
+    graph = await graph_on(project, odd["inconsistent"])
+    for name in ("dagger", "docker", "buildah"):
+        if name == "docker" and lacking("docker"):
+            continue
+        async for builder in opened(name, need, []):
+            await build(graph, builder, tags=["odd:1"], output=tmp_path / f"{name}.tar")
+            made[name] = read_image(tmp_path / f"{name}.tar")
+    first, *others = made
+    for other in others:
+        report = compare(made[first], made[other], builders=(first, other))
+        assert report.equal, f"{first} | {other}\n{report}"
+    assert made[first].files[f"{SITE}/six.py"].uid == 1000
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+async def test_what_the_build_breaks_fails_it_with_the_remedy_and_that_helps(
+    one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path, installer: str
+) -> None:
+    (project / "requirements.txt").write_text("itsdangerous==2.1.2\n")
+    options = {"base": odd["inconsistent"], "installer": installer}
+    with pytest.raises(BuildError) as caught:
+        graph = await lay_out(load_project(project, Options(**options)))
+        await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
+    assert caught.value.location == f"{installer} requirements.txt (1 package)"
+    end = str(caught.value).partition("Since these packages were installed, pip check finds:")[2]
+    assert "flask 3.1.3 has requirement itsdangerous>=2.2" in end.lower() and "broken" not in end
+    assert "Change your requirements so that pip installs itsdangerous>=2.2" in end
+    assert "preinstalled" not in end and "--no-pip-check" in end, "the server needs it"
+    assert "subprocess" not in str(caught.value), "the script is not shown"
+    graph = await lay_out(load_project(project, Options(**options, no_pip_check=True)))
+    await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
+
+
+async def test_the_preinstalled_recipe_helps_where_it_is_named(
+    one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """The server needs `idna` too, and bears the old one; only `reports` of the base does not."""
+    with pytest.raises(BuildError, match="Or use the preinstalled recipe"):
+        await build(await graph_on(project, odd["inconsistent"]), one_of_two, tags=["odd:1"], output=tmp_path / "1")
+    graph = await lay_out(load_project(project, Options(base=odd["inconsistent"], recipe="preinstalled")))
+    await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
 
 
 async def test_a_base_of_root_gives_an_image_of_root_and_says_so(

@@ -79,9 +79,8 @@ Compared with IT:
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
   3. pip requirements.txt (1 package): reused
-  4. pip check: reused
-  5. model p 2.0 kB: reused
-  6. code (1 file): reused
+  4. model p 2.0 kB: reused
+  5. code (1 file): reused
 
 Expected: nothing runs, no layer is new
 """,
@@ -96,9 +95,8 @@ Compared with IT:
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
   3. pip requirements.txt (1 package): reused
-  4. pip check: reused
-  5. model p 2.0 kB: reused
-  6. code (1 file): new layer (56 B): {own}
+  4. model p 2.0 kB: reused
+  5. code (1 file): new layer (56 B): {own}
 
 Expected: nothing runs, 1 new layer of 56 B copied
 """,
@@ -113,14 +111,13 @@ Compared with IT:
   1. apt libgomp1: reused
   2. copy requirements.txt: new layer (14 B): {own}
   3. pip requirements.txt (1 package): runs again: step 'copy requirements.txt' changed
-  4. pip check: runs again: step 'copy requirements.txt' changed
-  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: step 'copy requirements.txt' changed
+  4. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: step 'copy requirements.txt' changed
      docker, podman, buildah: new layer (2.0 kB): step 'copy requirements.txt' changed
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'copy requirements.txt' changed
+  5. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'copy requirements.txt' changed
      docker, podman, buildah: new layer (54 B): step 'copy requirements.txt' changed
 
-Expected with a Dagger engine: 2 steps run, 1 new layer of 14 B copied
-Expected with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
+Expected with a Dagger engine: 1 step runs, 1 new layer of 14 B copied
+Expected with docker, podman, buildah: 1 step runs, 3 new layers of 2.1 kB copied
 """,  # noqa: E501
     ),
     "apt": (
@@ -134,14 +131,13 @@ Compared with IT:
   2. copy requirements.txt: copied again (14 B), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
      docker, podman, buildah: new layer (14 B): step 'apt libgomp1 curl' changed
   3. pip requirements.txt (1 package): runs again: step 'apt libgomp1 curl' changed
-  4. pip check: runs again: step 'apt libgomp1 curl' changed
-  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
+  4. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
      docker, podman, buildah: new layer (2.0 kB): step 'apt libgomp1 curl' changed
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
+  5. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'apt libgomp1 curl' changed
      docker, podman, buildah: new layer (54 B): step 'apt libgomp1 curl' changed
 
-Expected with a Dagger engine: 3 steps run, no copied layer is new
-Expected with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
+Expected with a Dagger engine: 2 steps run, no copied layer is new
+Expected with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
 """,  # noqa: E501
     ),
     "model": (
@@ -154,9 +150,8 @@ Compared with IT:
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
   3. pip requirements.txt (1 package): reused
-  4. pip check: reused
-  5. model p 3.0 kB: new layer (3.0 kB): {own}
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'model p 3.0 kB' changed
+  4. model p 3.0 kB: new layer (3.0 kB): {own}
+  5. code (1 file): copied again (54 B), probably the same bytes, not sent again: step 'model p 3.0 kB' changed
      docker, podman, buildah: new layer (54 B): step 'model p 3.0 kB' changed
 
 Expected with a Dagger engine: nothing runs, 1 new layer of 3.0 kB copied
@@ -173,9 +168,8 @@ Compared with IT:
   1. apt libgomp1: reused
   2. copy requirements.txt: reused
   3. pip requirements.txt (1 package): reused
-  4. pip check: reused
-  5. model p 2.0 kB: reused
-  6. code (1 file): reused
+  4. model p 2.0 kB: reused
+  5. code (1 file): reused
   image config changes, without a new layer: env LOG, label team
 
 Expected: nothing runs, no layer is new
@@ -192,14 +186,13 @@ Compared with IT:
   2. copy requirements.txt: copied again (14 B), probably the same bytes, not sent again: the base changed
      docker, podman, buildah: new layer (14 B): the base changed
   3. pip requirements.txt (1 package): runs again: the base changed
-  4. pip check: runs again: the base changed
-  5. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: the base changed
+  4. model p 2.0 kB: copied again (2.0 kB), probably the same bytes, not sent again: the base changed
      docker, podman, buildah: new layer (2.0 kB): the base changed
-  6. code (1 file): copied again (54 B), probably the same bytes, not sent again: the base changed
+  5. code (1 file): copied again (54 B), probably the same bytes, not sent again: the base changed
      docker, podman, buildah: new layer (54 B): the base changed
 
-Expected with a Dagger engine: 3 steps run, no copied layer is new
-Expected with docker, podman, buildah: 3 steps run, 3 new layers of 2.1 kB copied
+Expected with a Dagger engine: 2 steps run, no copied layer is new
+Expected with docker, podman, buildah: 2 steps run, 3 new layers of 2.1 kB copied
 """,
     ),
 }
@@ -234,10 +227,10 @@ def test_a_step_that_is_new_or_gone(tmp_path: Path) -> None:
     held = against(less, earlier)
     assert held.gone == ("apt libgomp1",)
     assert {each.why for each in held.ops} == {"step 'apt libgomp1' was removed"}
-    assert [each.dagger for each in held.ops] == ["same bytes", "runs", "runs", "same bytes", "same bytes"]
+    assert [each.dagger for each in held.ops] == ["same bytes", "runs", "same bytes", "same bytes"]
     make(root, FILES)
     more = against(planned(root), by_image(less, tmp_path))
-    assert [each.why for each in more.ops] == ["it is new", *["step 'apt libgomp1' is new"] * 5]
+    assert [each.why for each in more.ops] == ["it is new", *["step 'apt libgomp1' is new"] * 4]
     assert "1. apt libgomp1: runs: it is new" in more.text(LOCAL)
 
 
@@ -334,7 +327,7 @@ def test_the_command(tmp_path: Path) -> None:
     make(root, {"code/score.py": SCORE + "#\n"})
     done = CliRunner().invoke(cli, ["plan", str(root), "--why", "--against", str(tmp_path / "plan.json")])
     assert done.exit_code == 0, done.output
-    assert "\n  6. code (1 file): new layer (56 B): its files changed\n" in done.stdout
+    assert "\n  5. code (1 file): new layer (56 B): its files changed\n" in done.stdout
     words = ["plan", str(root), "--json", "--against", str(tmp_path / "plan.json")]
     data = json.loads(CliRunner().invoke(cli, words).stdout)
     assert data["against"]["base"] == {"changed": False, "why": "", "digests_known": False}
@@ -360,7 +353,7 @@ def test_a_plan_file_of_0_1_0_is_read(tmp_path: Path) -> None:
     make(root, {"code/score.py": SCORE + "#\n"})
     done = CliRunner().invoke(cli, ["plan", str(root), "--against", str(tmp_path / "old.json")])
     assert done.exit_code == 0, done.output
-    assert "\n  6. code (1 file): new layer (56 B): its files changed\n" in done.stdout
+    assert "\n  5. code (1 file): new layer (56 B): its files changed\n" in done.stdout
     assert "\n  1. apt libgomp1: reused\n" in done.stdout
 
 

@@ -89,10 +89,12 @@ def test_the_failing_step_is_told(planned: Plan, form: str, command: str, op: st
         "classic": "The command '/bin/sh' returned a non-zero code: 42",
         "buildah": 'Error: building at STEP "RUN x": while running runtime: exit status 42',
     }
-    progress, _ = follow(planned, [*lines[: end + 1], "went wrong", last[form]])
-    error = progress.error(1, form)
-    assert (error.location, error.command[0], error.output) == (op, command, "went wrong")
-    assert "exit code 42" in error.message
+    script = last[form].replace(" returned", "\nsecond line returned").replace('x":', 'x\nsecond line":')
+    for ended in ([last[form]], script.splitlines()):
+        progress, _ = follow(planned, [*lines[: end + 1], "went wrong", *ended])
+        error = progress.error(1, form)
+        assert (error.location, error.command[0], error.output) == (op, command, "went wrong")
+        assert "exit code 42" in error.message
 
 
 NAMES = (

@@ -66,6 +66,7 @@ def test_a_folder_needs_no_file_of_ours(tmp_path):
         "environment_only": "default",
         "via": "default",
         "installer": "default",
+        "no_pip_check": "default",
         "entry_script": "default",
         "code": "found",
         "models": "found",
@@ -228,6 +229,35 @@ def test_flag_then_variable_then_file_then_default(root, monkeypatch, name, ways
         assert found.requirements is None and "requirements" not in found.origins
     else:
         assert found.origins[name] == "default"
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "file", "checks", "origin"),
+    [
+        (None, None, None, True, "default"),
+        (None, None, "true", False, f"{FILE}:2"),
+        (None, None, "false", True, f"{FILE}:2"),
+        (None, "0", "true", True, "$DAGGER_AML_NO_PIP_CHECK"),
+        (None, "True", "false", False, "$DAGGER_AML_NO_PIP_CHECK"),
+        (None, "yes", None, False, "$DAGGER_AML_NO_PIP_CHECK"),
+        (True, "no", "false", False, "--no-pip-check"),
+    ],
+)
+def test_what_holds_or_does_not(root, monkeypatch, flag, variable, file, checks, origin):
+    if file:
+        make(root, {FILE: f"[pip]\nno-check = {file}\n"})
+    if variable:
+        monkeypatch.setenv("DAGGER_AML_NO_PIP_CHECK", variable)
+    found = load(root, no_pip_check=flag)
+    assert (found.pip_check, found.origins["no_pip_check"]) == (checks, origin)
+
+
+def test_a_variable_that_says_neither_is_refused(root, monkeypatch):
+    monkeypatch.setenv("DAGGER_AML_NO_PIP_CHECK", "maybe")
+    error = error_of(load, root)
+    assert (
+        "'maybe'" in error.message and error.location == "$DAGGER_AML_NO_PIP_CHECK" and "true or false" in error.hint
+    )
 
 
 def test_empty_flags_and_variables_say_nothing(root, monkeypatch):

@@ -48,12 +48,11 @@ def test_extended_installs_when_it_is_built(root):
         "apt libgomp1",
         "copy requirements.txt",
         "pip requirements.txt (1 package)",
-        "pip check",
         "model demo 1 B",
         "code (1 file)",
     ]
     runs = [layer for layer in plan.layers if isinstance(layer, Run)]
-    assert [run.user for run in runs] == ["0:0", "1000:1000", "1000:1000"]
+    assert [run.user for run in runs] == ["0:0", "1000:1000"]
     assert runs[1].argv[0] == "/opt/miniconda/envs/amlenv/bin/python"
     assert dict(plan.config.env) == {
         "AZUREML_ENTRY_SCRIPT": "score.py",
@@ -125,7 +124,7 @@ def test_preinstalled_refuses_a_folder_outside_the_project(root, tmp_path):
 def test_package_keeps_the_source_folder(root):
     make(root, {"apt.txt": "libgomp1\n"})
     plan = planned(root, recipe="package")
-    assert kinds(plan) == ["apt", "copy", "pip", "pip", "model", "code"]
+    assert kinds(plan) == ["apt", "copy", "pip", "model", "code"]
     assert plan.layers[-1].dest == f"{APP}/src"
     assert dict(plan.config.env) == {
         "AZUREML_MODEL_DIR": f"{APP}/azureml-models/demo/1",

@@ -49,7 +49,7 @@ BUILDKIT = """\
 """
 BUILDAH = """\
 STEP 1/5: FROM localhost:5000/base:one
-STEP 2/5: RUN ["/opt/python", "-m", "pip", "check"]
+STEP 2/5: RUN ["/opt/python", "-m", "pip", "install"]
 --> Using cache 25e3c30b3fc6d395c437f410fcfca0c52c683bf26260ed78dd4a1ebe854674af
 --> 25e3c30b3fc
 STEP 3/5: COPY ["context/2/k/", "/var/azureml-app/azureml-models/p/1/"]
@@ -68,7 +68,7 @@ STEP 5/5: ENV A="COPY"
         (CLASSIC.replace("---> 080", "---> Using cache\n ---> 080"), {"pip", "model"}),
         (BUILDKIT, {"pip", "code"}),
         (BUILDAH, {"code"}),
-        (BUILDAH.replace("--> Using cache 25", "--> 25"), {"pip check", "code"}),
+        (BUILDAH.replace("--> Using cache 25", "--> 25"), {"pip", "code"}),
     ],
 )
 def test_what_a_builder_did_again(printed: str, expected: set[str]) -> None:

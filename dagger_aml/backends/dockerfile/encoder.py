@@ -23,6 +23,10 @@ _CHUNK = LONGEST_LINE // 8
 _EXPANDED = re.compile(r"""[\\$"'`]""")
 
 
+_LINE_END = re.compile(r"(?<=[!-\[\]-~])\n")
+"""A line break after a character that no builder trims or reads together with the backslash of a continuation."""
+
+
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]+\Z")
 
 
@@ -54,7 +58,7 @@ def workdir(path: str) -> str:
 
 
 def run(argv: Sequence[str], mounts: Iterable[str] = ()) -> str:
-    """``RUN`` in exec form: no shell, nothing expanded."""
+    """``RUN`` in exec form: no shell, nothing expanded. A script of several lines is written on as many."""
     return f"RUN {''.join(f'{mount} ' for mount in mounts)}{_json(argv)}"
 
 
@@ -99,7 +103,7 @@ def entrypoint(argv: Sequence[str]) -> str:
 def _json(words: Sequence[str]) -> str:
     text = json.dumps(list(words), ensure_ascii=False)
     if len(text.encode()) <= LONGEST_LINE:
-        return text
+        return "[" + ", ".join(_by_lines(word) for word in words) + "]"
     pieces: list[str] = []
     for word in words:
         chunks = _chunks(word)
@@ -109,6 +113,11 @@ def _json(words: Sequence[str]) -> str:
             end = _numbered(chunk[-1]) if index < last else '",'
             pieces.append(begin + _json_inner(chunk[bool(index) : len(chunk) - (index < last)]) + end)
     return _lines(["[" + pieces[0], *pieces[1:]]).removesuffix(",") + "]"
+
+
+def _by_lines(word: str) -> str:
+    """A word in JSON; each of its lines begins a line of the Dockerfile with its line break's ``\\n``."""
+    return '"' + "\\\n\\n".join(_json_inner(line) for line in _LINE_END.split(word)) + '"'
 
 
 def _json_inner(text: str) -> str:

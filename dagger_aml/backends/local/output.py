@@ -10,6 +10,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TypeVar
 
 from attrs import define, field, frozen
@@ -46,9 +47,13 @@ _EXIT = re.compile(r"(?:non-zero code: |exit code: |exit status )(\d+)")
 
 
 _NOISE = re.compile(
-    r" ---> |--> |Removing intermediate container|The command '|Error: (?:error )?building |STEP |#\d+ "
-    r"|DEPRECATED: |executor failed running|subprocess exited with |container exited (?:with|on) "
+    r" ---> |--> |Removing intermediate container|STEP |#\d+ |DEPRECATED: |subprocess exited with "
+    r"|container exited (?:with|on) "
 )
+
+
+_ENDED = re.compile(r"The command '|Error: (?:error )?building |executor failed running")
+"""The line with which a builder says that a command failed. The command stands in it whole, with its own lines."""
 
 
 _Item = TypeVar("_Item")
@@ -124,7 +129,8 @@ class OutputReader:
                 f"{builder} could not build the image", location=op or None, output=_join(lines), hint=hint
             )
         said = _EXIT.findall("\n".join(everything))
-        shown = [line for line in lines if not _NOISE.match(line)]
+        own = takewhile(lambda line: not _ENDED.match(line), lines)
+        shown = [line for line in own if not _NOISE.match(line)]
         message = f"the command ended with exit code {said[-1] if said else code}"
         return BuildError(message, location=failed.op, command=failed.argv, output=_join(shown or lines), hint=hint)
 

@@ -27,7 +27,7 @@ from ..progress import Progress
 
 
 @click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base image.")
-@partial(project_options, only=("base", "platform", "requirements", "pip"))
+@partial(project_options, only=("base", "platform", "requirements", "pip", "no_pip_check"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
 @with_option
 @engine_option
@@ -57,7 +57,9 @@ def command(
 async def _make(
     project: Project, output: Path, name: str, engine: str | None, force: bool, progress: Progress
 ) -> None:
-    built = site_packages(Graph(project.base), project.requirements, more=project.pip, root=project.root)
+    built = site_packages(
+        Graph(project.base), project.requirements, more=project.pip, root=project.root, check=project.pip_check
+    )
     with replaced_folder(output, force=force) as new:
         async with opened(name, progress, Opening(engine=engine)) as builder:
             await builder.folder(await probe(built.graph, builder), built.path, new)

@@ -17,10 +17,36 @@ COPY ["context/1/k/", "/usr/share/dagger-aml/"]
 
 # pip requirements.txt (7 packages)
 USER 0:0
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
-
-# pip check
-RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-m", "pip", "check"]
+RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/azureml-envs/minimal/bin/python", "-c", "# pip check, the command, pip check: fail on what the command broke\
+\nimport os, subprocess, sys\
+\n\ndef pip(*words):\
+\n    return subprocess.run([sys.executable, '-m', 'pip', *words], stdout=subprocess.PIPE, universal_newlines=True)\
+\n\ndef broken():\
+\n    check = pip('check')\
+\n    lines = check.stdout.splitlines() or ['pip check ended with exit code %d' % check.returncode]\
+\n    return {line.split(', but you have ')[0]: line for line in lines if check.returncode}\
+\n\ninto, command = sys.argv[1], sys.argv[2:]\
+\nbefore = broken()\
+\ncode = subprocess.call(command)\
+\nif code:\
+\n    sys.exit(code if code > 0 else 128 - code)\
+\nif into != 'environment':\
+\n    os.environ['PYTHONPATH'] = os.pathsep.join([into, *filter(None, [os.environ.get('PYTHONPATH')])])\
+\nadded = {asks: line for asks, line in broken().items() if asks not in before}\
+\nif not added:\
+\n    sys.exit()\
+\n# With no index, pip fails unless all that the server needs is there already.\
+\nfits = not pip('-qqq', '--isolated', 'install', '--no-index', 'azureml-inference-server-http').returncode\
+\nsay = ['Since these packages were installed, pip check finds:', *('  ' + line for line in added.values())]\
+\nif fits and into != 'environment':\
+\n    print(*say, 'The inference server needs none of the packages that complain.', sep=os.linesep)\
+\n    sys.exit()\
+\nasked = [asks.split(' has requirement ')[1] for asks in added if ' has requirement ' in asks]\
+\nsay.append('Change your requirements' + (' so that pip installs ' + ' and '.join(asked) if asked else '') + '.')\
+\nif fits:\
+\n    say.append('Or use the preinstalled recipe: the inference server needs none of the packages that complain.')\
+\nsys.exit(os.linesep.join([*say, 'Or build without this check: --no-pip-check.']))\
+\n", "environment", "/azureml-envs/minimal/bin/python", "-m", "pip", "install", "--requirement", "/usr/share/dagger-aml/requirements.txt"]
 
 # model diabetes 1.3 kB
 COPY ["context/2/k/", "/var/azureml-app/azureml-models/diabetes/1/"]
@@ -32,7 +58,7 @@ COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
 # image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"pip check\",\"\",\"000000000000\"],[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/curated/minimal-py312-cuda12.4-inference:latest"
 USER dockeruser

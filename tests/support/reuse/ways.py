@@ -14,10 +14,10 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-ORDER = ("apt", "pip", "pip check", "requirements", "model", "code")
+ORDER = ("apt", "pip", "requirements", "model", "code")
 """What is told of a build: first the commands, then the copies."""
 
-COMMANDS = ORDER[:3]
+COMMANDS = ORDER[:2]
 
 DOCUMENTED = r"""FROM {base}
 USER root:root
@@ -96,7 +96,7 @@ def dagger_aml(wanted: Wanted, reference: str, _: Path) -> set[str]:
 
 def _step(name: str) -> str:
     """A step of our plan as it is called here."""
-    return next(each for each in ("pip check", *ORDER) if name.removeprefix("copy ").startswith(each))
+    return next(each for each in ORDER if name.removeprefix("copy ").startswith(each))
 
 
 def raw_dagger(wanted: Wanted, reference: str, _: Path) -> set[str]:
@@ -189,9 +189,7 @@ def again(printed: str) -> set[str]:
 def _instruction(text: str) -> str:
     """An instruction as it is called here."""
     if text.startswith("RUN "):
-        if "apt-get" in text:
-            return "apt"
-        return "pip check" if '"check"' in text else "pip"
+        return "apt" if "apt-get" in text else "pip"
     if "requirements.txt" in text or "/usr/share/dagger-aml/" in text:
         return "requirements"
     return "model" if "azureml-models" in text else "code"

@@ -1,0 +1,57 @@
+"""``pip check`` before and after packages are installed, in the command that installs them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..graph.values import Value
+from .installer import PYTHON
+
+ENVIRONMENT: Final = "environment"
+"""What :func:`checked` is told of packages that go into the base's own environment."""
+
+_SCRIPT: Final = """\
+# pip check, the command, pip check: fail on what the command broke
+import os, subprocess, sys
+
+def pip(*words):
+    return subprocess.run([sys.executable, '-m', 'pip', *words], stdout=subprocess.PIPE, universal_newlines=True)
+
+def broken():
+    check = pip('check')
+    lines = check.stdout.splitlines() or ['pip check ended with exit code %d' % check.returncode]
+    return {line.split(', but you have ')[0]: line for line in lines if check.returncode}
+
+into, command = sys.argv[1], sys.argv[2:]
+before = broken()
+code = subprocess.call(command)
+if code:
+    sys.exit(code if code > 0 else 128 - code)
+if into != 'environment':
+    os.environ['PYTHONPATH'] = os.pathsep.join([into, *filter(None, [os.environ.get('PYTHONPATH')])])
+added = {asks: line for asks, line in broken().items() if asks not in before}
+if not added:
+    sys.exit()
+# With no index, pip fails unless all that the server needs is there already.
+fits = not pip('-qqq', '--isolated', 'install', '--no-index', 'azureml-inference-server-http').returncode
+say = ['Since these packages were installed, pip check finds:', *('  ' + line for line in added.values())]
+if fits and into != 'environment':
+    print(*say, 'The inference server needs none of the packages that complain.', sep=os.linesep)
+    sys.exit()
+asked = [asks.split(' has requirement ')[1] for asks in added if ' has requirement ' in asks]
+say.append('Change your requirements' + (' so that pip installs ' + ' and '.join(asked) if asked else '') + '.')
+if fits:
+    say.append('Or use the preinstalled recipe: the inference server needs none of the packages that complain.')
+sys.exit(os.linesep.join([*say, 'Or build without this check: --no-pip-check.']))
+"""
+
+
+def checked(command: tuple[Value, ...], into: str = ENVIRONMENT) -> tuple[Value, ...]:
+    """A command that installs packages, between two times ``pip check``; it fails on what it broke itself.
+
+    What the base's packages lacked before is no fault of the build's. Packages in a folder of their own may
+    contradict packages of the base that the inference server does not need: nobody imports these then.
+
+    :param into: the folder that the packages go into, :data:`ENVIRONMENT` for the base's own environment.
+    """
+    return (PYTHON, "-c", _SCRIPT, into, *command)
