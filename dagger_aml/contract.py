@@ -93,6 +93,31 @@ VARIABLES: Final = frozenset(
 )
 """Every variable that the server or the start script reads; a near miss of one is ignored without a word."""
 
+_SERVER_MODULES = """
+aml_blueprint appinsights_client config create_app entry exceptions input_parsers routes swagger user_script utils
+"""
+
+SERVER_MODULES: Final = frozenset(_SERVER_MODULES.split())
+"""Modules in the server's own folder, which its program puts on ``sys.path`` before the code: of the code's modules,
+one with such a name is never found. Read of the packages 1.2.2, 1.4.1 and 1.5.1, the newest on 2026-11-29."""
+
+_SERVER_NEEDS = """
+argparse ast base64 binascii bisect calendar collections concurrent configparser contextlib contextvars copy copyreg
+ctypes dataclasses datetime decimal dis email encodings enum fcntl fnmatch fractions functools gettext hashlib heapq
+hmac html http importlib inspect ipaddress json keyword locale logging math numbers opcode operator pathlib pickle
+platform pprint pyexpat queue quopri random re reprlib select selectors shutil signal socket socketserver ssl string
+struct subprocess sysconfig tempfile textwrap threading token traceback types typing unicodedata urllib uuid
+warnings weakref xml zlib zoneinfo annotated_types azure azureml_inference_server_http blinker certifi click
+cryptography deprecated dotenv fixedint flask gunicorn importlib_metadata inference_schema itsdangerous jinja2
+markupsafe msal msrest oauthlib opentelemetry pydantic pydantic_core pydantic_settings requests typing_extensions
+typing_inspection urllib3 werkzeug wrapt
+"""
+
+SERVER_NEEDS: Final = frozenset(_SERVER_NEEDS.split())
+"""Modules, of Python's library and of packages, without which the server does not start: run on 2026-11-29 with
+server 1.5.1 on Python 3.11, PYTHONPATH set to the code's folder, and one module of such a name in it. What it imports
+later, and what is part of the interpreter, is not among them."""
+
 EXIT_CODES: Final = {
     3: "the entry script could not be loaded or its init() raised",
     94: "the debug port could not be set up",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..finding import Finding
@@ -13,6 +13,7 @@ from ..project import discover
 from ..project.file import FILE_NAME
 from ..project.model import Project
 from ..pysource.reached import Reached
+from ..steps.server_names import names_in
 from .rule import rule
 
 
@@ -122,6 +123,146 @@ def nothing_found(project: Project, graph: Graph) -> Iterator[Finding]:
             f"{project.root} has no code/, score.py, model/, requirements.txt or apt.txt: the image will be the base "
             "image with other labels",
         )
+
+
+@rule("AML550", "warning")
+def server_module(graph: Graph) -> Iterator[Finding]:
+    """A module of the code has the name of one of the inference server's own modules.
+
+    The server's program puts its own folder on `sys.path` before the code, so that `import utils` finds the server's
+    `utils.py`. Therefore PYTHONPATH is set, which puts the code before all other modules. Where the image runs
+    without it, as when Azure ML mounts the code into an image of packages alone, the entry script is not loaded.
+
+    Bad `folder`:
+
+        score.py    # from utils import clean
+        utils.py
+
+    Good `folder`:
+
+        score.py    # from cleaning import clean
+        cleaning.py
+
+    Silent: other names, and the same ones further down, as in `features/utils.py`.
+    """
+    for names in names_in(graph):
+        if names.code_first:
+            yield Finding(
+                f"the inference server has modules of its own called as {_listed(names.shadowed)} of the code, and "
+                f"finds them first: PYTHONPATH is set to {names.folder}, so that the code's are found",
+                location=names.shadowed[0],
+                hint="Rename them to do without PYTHONPATH.",
+            )
+
+
+@rule("AML551", "error")
+def server_module_in_need(graph: Graph, used: Reached) -> Iterator[Finding]:
+    """A module called as one of the server's own cannot be found, for another would stop the server.
+
+    A module such as `utils.py` is found only if PYTHONPATH puts the code before all other modules (AML550). Then the
+    server would also import `queue.py` or `flask.py` of the code, in place of those that it needs.
+
+    Bad `folder`:
+
+        score.py    # import utils
+        utils.py
+        queue.py
+
+    Good `folder`:
+
+        score.py    # import utils
+        utils.py
+        work_queue.py
+
+    Silent: where the code imports no module of such a name, or only perhaps (AML554).
+    """
+    for names in names_in(graph):
+        needed = [file for file in names.shadowed if _module(file) in used.certain]
+        if names.in_the_way and needed:
+            yield Finding(
+                f"the code imports {_listed(needed)}, but the inference server has a module of its own with that "
+                f"name and finds it first; PYTHONPATH cannot help, because the server would then import "
+                f"{_listed(names.in_the_way)} of the code too, and not start",
+                location=names.in_the_way[0],
+                hint=f"Rename {_listed(names.in_the_way)}, or {_listed(needed)}.",
+            )
+
+
+@rule("AML553", "error")
+def server_module_folder(graph: Graph, used: Reached) -> Iterator[Finding]:
+    """The code imports from a folder without `__init__.py` that has the name of a module of the server.
+
+    Python takes a module, or a package with `__init__.py`, before such a folder, wherever on `sys.path` they are. So
+    the server's own module is found, and the import fails.
+
+    Bad `folder`:
+
+        score.py            # from utils.text import clean
+        utils/text.py
+
+    Good `folder`:
+
+        score.py            # from utils.text import clean
+        utils/__init__.py
+        utils/text.py
+
+    Silent: a folder without Python files, and one that the code does not import, or only perhaps (AML554).
+    """
+    for names in names_in(graph):
+        for folder in names.folders:
+            if folder in used.certain:
+                yield _without_init(folder)
+
+
+@rule("AML554", "warning")
+def server_module_perhaps(graph: Graph, used: Reached) -> Iterator[Finding]:
+    """The code may import a module that the server's own is found in place of.
+
+    As AML551 and AML553, but the import stands in a function, a `try` or a condition, and so may not be carried out.
+
+    Bad `score.py`:
+
+        def run(data):
+            from utils.text import clean  # and utils/ has no __init__.py
+
+    Good `score.py`:
+
+        def run(data):
+            from cleaning.text import clean
+
+    Silent: where the import is carried out for certain, which is an error, and where there is none.
+    """
+    perhaps = used.modules - used.certain
+    for names in names_in(graph):
+        for folder in names.folders:
+            if folder in perhaps:
+                yield _without_init(folder)
+        for file in names.shadowed if names.in_the_way else ():
+            if _module(file) in perhaps:
+                yield Finding(
+                    f"the code may import {file}, but the inference server has a module of its own with that name "
+                    "and finds it first",
+                    location=file,
+                    hint=f"Rename {file}, or rename {_listed(names.in_the_way)}: then PYTHONPATH is set for it.",
+                )
+
+
+def _without_init(folder: str) -> Finding:
+    return Finding(
+        f"the code imports {folder}, but the inference server has a module of its own with that name, which Python "
+        f"takes before a folder without __init__.py",
+        location=f"{folder}/",
+        hint=f"Add an empty {folder}/__init__.py, or rename the folder.",
+    )
+
+
+def _module(file: str) -> str:
+    """``utils`` of ``utils.py`` and of ``utils/__init__.py``."""
+    return file.partition("/")[0].removesuffix(".py")
+
+
+def _listed(files: Iterable[str]) -> str:
+    return ", ".join(files)
 
 
 def _has_python(folder: Path) -> bool:

@@ -12,10 +12,11 @@ from ..base.facts import BaseFacts
 from ..fs.digest import digest
 from ..graph.base import From
 from ..graph.config import Config
-from ..graph.graph import Built, Copy, LayerOp, Run
+from ..graph.graph import Built, Copy, Graph, LayerOp, Run
 from ..graph.mount import Mount
 from ..graph.source import Local, Text
 from ..project.model import Project
+from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
 from .keys import SCHEMA, op_keys, runtime_key
 from .model import Op, Plan
@@ -113,6 +114,8 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
     yield "Image config:"
     for name, value in plan.config.env.items():
         yield f"  {name}={value}" + (_from(project.origins, f"env.{name}") if why else "")
+        if why and name == PYTHONPATH and (shadowed := _code_first(plan)):
+            yield f"     why: the inference server has modules of its own called as {shadowed} of the code"
     for name, value in sorted(plan.config.labels.items()):
         yield f"  label {name}={value}"
     if why:
@@ -127,6 +130,12 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
         yield ""
         yield "Silenced:"
         yield from (f"  {line}" for each in plan.silenced for line in each.titled.splitlines())
+
+
+def _code_first(plan: Plan) -> str:
+    """The files of the code for which it comes first on ``sys.path``."""
+    graph = Graph(plan.base, plan.layers, plan.config)
+    return ", ".join(file for names in names_in(graph) if names.code_first for file in names.shadowed)
 
 
 def left_out(layers: tuple[LayerOp, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -27,6 +27,7 @@ class Reached:
     :param absent: top-level names that the entry script or such a module imports, come what may, and that lie neither
         in the folder nor in the standard library: packages, or modules from elsewhere.
     :param named: first parts of the relative paths that stand in the texts.
+    :param certain: those of ``modules`` that are imported come what may.
     :param reads_model_dir: whether one of the texts has AZUREML_MODEL_DIR, or SDK v1's ``get_model_path``.
     :param model_paths: what the texts name below the folder of the model, each with its file, relative to the folder.
     :param puts_into_main: whether one of them changes the module ``__main__``.
@@ -38,6 +39,7 @@ class Reached:
     reads_model_dir: bool
     model_paths: tuple[tuple[str, ModelPath], ...] = ()
     puts_into_main: bool = False
+    certain: frozenset[str] = frozenset()
 
 
 def reached(folder: Path, script: str) -> Reached:
@@ -55,6 +57,7 @@ def reached(folder: Path, script: str) -> Reached:
     named: set[str] = set()
     reads = into_main = False
     model_paths: list[tuple[str, ModelPath]] = []
+    certainly: set[str] = set()
     while waiting:
         path = waiting.pop()
         if path in seen:
@@ -77,10 +80,19 @@ def reached(folder: Path, script: str) -> Reached:
             files = list(files_of(folder, name))
             if files or is_folder(folder / top):
                 modules.add(top)
+                certainly |= {top} & needed
                 waiting += files
             elif top in needed and top not in sys.stdlib_module_names:
                 absent[top] = None
-    return Reached(frozenset(modules), tuple(absent), frozenset(named), reads, tuple(model_paths), into_main)
+    return Reached(
+        frozenset(modules),
+        tuple(absent),
+        frozenset(named),
+        reads,
+        tuple(model_paths),
+        into_main,
+        certain=frozenset(certainly),
+    )
 
 
 def _read(path: Path) -> Source | None:

@@ -13,6 +13,7 @@ from ..graph.graph import Copy, Graph
 from ..graph.values import FromBase
 from ..pysource import entry_script
 from ..text import human_size
+from .server_names import code_first
 
 _LARGE = 50_000_000
 """Bytes of code from which on a note says how to leave some of it out."""
@@ -33,6 +34,9 @@ async def code(
     Sets ``AZUREML_ENTRY_SCRIPT``. Needs no network. Version control, caches, ``.env`` and virtual environments stay
     out, and what ``.amlignore``, else ``.gitignore``, files say. The how-to's ``COPY`` makes files of root that the
     server's user cannot write beside; these are its own.
+
+    Sets ``PYTHONPATH`` to the code's place if a module of it has the name of one of the server's own modules, such as
+    ``utils``: the server's would be found in its place.
 
     :param script: the entry script, relative to the folder.
     :param below: a folder of ``/var/azureml-app`` to put it in; ``Model.package()`` uses the source folder's name,
@@ -79,4 +83,4 @@ async def code(
         graph = graph.configure(env={contract.SOURCE_DIRECTORY: below})
     for warning in warnings:
         graph = graph.warn(warning)
-    return graph
+    return code_first(graph)

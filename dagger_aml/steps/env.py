@@ -9,18 +9,21 @@ from .. import contract
 from ..errors import GraphError
 from ..graph.graph import Graph
 from ..graph.values import Value
+from .server_names import code_first
 
 
 async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:
     """Set environment variables of the image. Writes no file, needs no network.
 
-    A name that nearly is one of Azure ML's is noted: the server ignores it without a word (its own documentation has
+    A ``PYTHONPATH`` goes behind the code's place where :func:`~dagger_aml.steps.code` has put that first. A name that
+    nearly is one of Azure ML's is noted: the server ignores it without a word (its own documentation has
     such a misspelling).
 
     :raises GraphError: a name that is none, a value with a line break or NUL, an absolute entry script, or two of the
         variables of which the start script takes only the first.
     """
     graph = graph.configure(env=variables)
+    graph = code_first(graph)
     check_extras(graph)
     script = graph.config.env.get(contract.ENTRY_SCRIPT, "")
     if isinstance(script, str) and script.startswith("/"):

@@ -26,6 +26,7 @@ from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
 from .pip import HAS_PIP, as_text, count, needing_python, title, wanted
 from .pip_check import checked
+from .server_names import PYTHONPATH, code_first
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -196,7 +197,7 @@ def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, show
     dest = f"{script_folder(graph)}/{name}"
     graph = graph.add(Copy(source, dest, "tree", changes="rarely", name=shown))
     if via == "pythonpath":
-        graph = graph.configure(env={"PYTHONPATH": FromBase("pythonpath", before=dest)})
+        graph = code_first(graph.configure(env={PYTHONPATH: FromBase("pythonpath", before=dest)}))
     elif via == "start-script":
         graph = _needs_extras(graph.configure(env={contract.EXTRA_LIB_PATH: name}), contract.EXTRA_LIB_PATH)
         check_extras(graph)
