@@ -28,7 +28,9 @@ class Result:
 
     :param digest: of the manifest or index, ``sha256:…``, as pushed, else as exported; None when it only went into a
         local store that knows none.
-    :param image_id: digest of the config; what docker and podman call the image's ID. None of an index.
+    :param image_id: what the local store that has it takes for ``docker run``: the config's digest, and in the store
+        that Docker 29 has by default the manifest's. Of an image in no store it is the config's; None of an index.
+    :param config_digest: of the config, as the manifest says it. None of an index, and where nobody tells it.
     :param tags: references that it was pushed, exported or loaded under.
     :param layers: base first.
     :param outputs: the files and folders written, in the order in which they were asked for.
@@ -43,6 +45,7 @@ class Result:
     outputs: tuple[Written, ...] = ()
     base: str = ""
     runtime_key: str = ""
+    config_digest: str | None = None
 
     @property
     def output(self) -> Path | None:

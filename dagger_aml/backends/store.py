@@ -40,9 +40,10 @@ async def image_store(policy: Policy = DEFAULT) -> str:
     )
 
 
-async def load_tar(store: str, tar: Path) -> None:
-    """``docker load`` or ``podman load`` of a tar.
+async def load_tar(store: str, tar: Path, reference: str) -> str | None:
+    """``docker load`` or ``podman load`` of a tar; the ID by which the store has the image then, as far as it tells.
 
+    :param reference: the image's name in it.
     :raises BuildError: it failed.
     """
     command = [store, "load", "-i", str(tar)]
@@ -50,3 +51,9 @@ async def load_tar(store: str, tar: Path) -> None:
     if done.returncode:
         output = done.stdout.decode(errors="replace")
         raise BuildError(f"{store} refused the image", location="load", command=tuple(command), output=output)
+    asked = [store, "image", "inspect", "--format", "{{.Id}}", reference]
+    told = await anyio.run_process(asked, check=False)
+    found = told.stdout.decode(errors="replace").strip()
+    if told.returncode or not found:
+        return None
+    return found if ":" in found else f"sha256:{found}"

@@ -152,10 +152,14 @@ def tell_warnings(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Build
 
 
 def _merged(new: Result, old: Result) -> Result:
+    config = new.config_digest or old.config_digest
+    ids = [each for each in (new.image_id, old.image_id) if each]
+    # An ID that is not the config's digest is that of a local store, which takes no other for `docker run`.
     return evolve(
         new,
         digest=new.digest or old.digest,
-        image_id=new.image_id or old.image_id,
+        image_id=next((each for each in ids if each != config), ids[0] if ids else None),
+        config_digest=config,
         layers=new.layers or old.layers,
         outputs=(*old.outputs, *new.outputs),
     )

@@ -14,7 +14,7 @@ from .target import BuildTarget
 def metadata(result: Result) -> dict[str, Any]:
     """A result in the field names of ``docker buildx build --metadata-file``, and three of our own."""
     said = {
-        "containerimage.config.digest": result.image_id,
+        "containerimage.config.digest": result.config_digest,
         "containerimage.digest": result.digest,
         "image.name": ",".join(result.tags),
         "dagger-aml.base": result.base,

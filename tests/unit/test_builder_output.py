@@ -166,6 +166,23 @@ def test_buildkit_calls_two_stages_alike(planned: Plan, label: str) -> None:
     assert "exit code 3" in error.message
 
 
+def test_what_buildkit_had_from_before_may_be_told_in_any_order(planned: Plan) -> None:
+    """As BuildKit 0.32 does in a build of which every step was cached: the last one comes first."""
+    stages = rendered(planned)[1].stages
+    vertices = [each for each in stages[-1] if each.makes_vertex]
+    lines: list[str] = []
+    for number in range(len(vertices), 0, -1):
+        lines += [
+            f"#{number + 4} [stage-1 {number}/{len(vertices)}] {vertices[number - 1].line}",
+            f"#{number + 4} CACHED",
+        ]
+    progress, events = follow(planned, lines)
+    progress.finish()
+    names = [op.name for op in planned.ops]
+    assert cached_steps(events) == dict.fromkeys(names, True)
+    assert steps_of(events) == [sign + name for name in reversed(names) for sign in "+-"]
+
+
 def cached_steps(events: list[Event]) -> dict[str, bool | None]:
     """Which steps were cached."""
     return {each.name: each.cached for each in events if isinstance(each, OpDone)}

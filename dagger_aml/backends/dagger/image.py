@@ -76,7 +76,7 @@ class DaggerImage:
         pushed = await talk.call(push, idle_timeout_seconds=idle)
         digest = "sha256:" + pushed.rpartition("@sha256:")[2]
         image_id, layers = await manifest_layers(reference, digest, self.on_event, self.policy)
-        return Result(digest, image_id, (reference,), self._named(layers))
+        return Result(digest, image_id, (reference,), self._named(layers), config_digest=image_id)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write a tar in both Docker's and OCI's form, or of type ``oci`` in the latter alone."""
@@ -96,7 +96,9 @@ class DaggerImage:
             await anyio.to_thread.run_sync(naming)
             digest, image_id, layers = read_tar(new)
         file = Written(output.path, output.type or "tar", digest)
-        return Result(digest, image_id, tuple(references), self._named(layers), outputs=(file,))
+        return Result(
+            digest, image_id, tuple(references), self._named(layers), outputs=(file,), config_digest=image_id
+        )
 
     def _named(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """The layers with the ops that made them: the engine makes one of each, after the base's own."""
@@ -115,5 +117,5 @@ class DaggerImage:
         with temporary_directory() as work:
             tar = work / "image.tar"
             made = await self._written(Export(tar), (reference,))
-            await load_tar(store, tar)
-        return Result(made.digest, made.image_id, (reference,), made.layers)
+            own = await load_tar(store, tar, reference)
+        return evolve(made, image_id=own or made.image_id, tags=(reference,), outputs=())

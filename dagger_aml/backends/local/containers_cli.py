@@ -56,6 +56,9 @@ class ContainersCli:
             flags = [*self._always, "--platform", platform, *tls(reference)]
             return await self.run("pull", *flags, full_reference(reference), work=work, heard=heard)
 
+    async def config_digest(self, image: str) -> str | None:
+        return image
+
     def pulled_digest(self, output: str) -> str | None:
         return None
 

@@ -70,6 +70,11 @@ class Docker(DockerCli):
     def runtime(self) -> Runtime:
         return _runtime()
 
+    async def config_digest(self, image: str) -> str | None:
+        """The image's ID, but not in containerd's store, the default since Docker 29: there it is the manifest's."""
+        found = await self.inspect(image)
+        return found.config_digest if found else None
+
 
 def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     """The docker that is here, for the form that its client and daemon can both build; an event says which."""

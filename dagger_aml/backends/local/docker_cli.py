@@ -39,6 +39,9 @@ class DockerCli:
         """See :class:`~dagger_aml.backends.local.program.ContainerCli`, here and below."""
         return await run([self.name, "pull", "--platform", platform, reference], heard=heard)
 
+    async def config_digest(self, image: str) -> str | None:
+        return image
+
     def pulled_digest(self, output: str) -> str | None:
         match = _DIGEST.search(output)
         return match[1] if match else None
@@ -67,7 +70,8 @@ class DockerCli:
 
     async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         if self.form == "buildkit":
-            flags = ["--progress", "plain", "--platform", build.platform, *(["--load"] if self.buildx else [])]
+            flags = ["--progress", "plain", "--platform", build.platform]
+            flags += ["--load", "--metadata-file", str(build.metadata_file)] if self.buildx else []
             env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         else:
             flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}

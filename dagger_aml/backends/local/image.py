@@ -27,12 +27,14 @@ class LocalImage:
     """An image in the program's store; see :class:`~dagger_aml.backends.base.Image`.
 
     :param ids: ``sha256:…``, of the image for each platform.
+    :param told: the config's digest, where the builder told it.
     """
 
     tool: ContainerCli
     ids: tuple[str, ...]
     on_event: OnEvent = ignore
     policy: Policy = DEFAULT
+    told: str | None = None
 
     @property
     def id(self) -> str | None:
@@ -57,8 +59,9 @@ class LocalImage:
             return digest
 
         digest = await talk.call(push, idle_timeout_seconds=self.policy.layer_idle_timeout_seconds)
-        layers = (await manifest_layers(reference, digest, self.on_event, self.policy))[1] if digest else ()
-        return Result(digest, self.id, (reference,), layers)
+        pushed = await manifest_layers(reference, digest, self.on_event, self.policy) if digest else (None, ())
+        config = pushed[0] or await self._config_digest()
+        return Result(digest, self.id, (reference,), pushed[1], config_digest=config)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write a tar in Docker's form, or an OCI layout; whole or not at all.
@@ -76,9 +79,13 @@ class LocalImage:
                     await anyio.to_thread.run_sync(write_layout, saved, new, references)
             else:
                 await self._save(self.ids[0], new, output, references)
-            digest, _, layers = read_tar(new)
+            digest, config, layers = read_tar(new)
         file = Written(output.path, output.type or "tar", digest)
-        return Result(digest, self.id, tuple(references), layers, outputs=(file,))
+        return Result(digest, self.id, tuple(references), layers, outputs=(file,), config_digest=config)
+
+    async def _config_digest(self) -> str | None:
+        """As builder or store tell it; None of several images, and where neither does."""
+        return self.told or (await self.tool.config_digest(self.id) if self.id else None)
 
     async def _save(self, image: str, tar: Path, output: Export, references: Sequence[str] = ()) -> None:
         with temporary_directory() as work:
@@ -95,4 +102,4 @@ class LocalImage:
         done = await self.tool.tag(self.ids[0], reference)
         if done.code:
             raise failed(done, f"load {reference}", [self.tool.name, "tag", self.ids[0], reference])
-        return Result(None, self.id, (reference,))
+        return Result(None, self.id, (reference,), config_digest=await self._config_digest())

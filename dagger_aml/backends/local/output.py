@@ -89,7 +89,9 @@ class OutputReader:
     _lines: dict[str, deque[str]] = field(factory=dict)
     _at: str = ""
     _op: int = 0
-    _since: float = 0.0
+    _since: dict[int, float] = field(factory=dict)
+    _done: set[int] = field(factory=set)
+    _any_order: bool = False
     _said: set[str] = field(factory=set)
     _ends: dict[int, dict[str, _End]] = field(factory=dict)
     _is_new: bool = False
@@ -111,6 +113,8 @@ class OutputReader:
     def finish(self) -> None:
         """The build went well: every step is done."""
         self._reach(self.total + 1)
+        for number in range(1, self.total + 1):
+            self._close(number)
 
     def error(self, code: int, builder: str, *, takes_isolation: bool = False) -> BuildError:
         """The error of a build that went wrong: the step, its command, its last lines.
@@ -145,6 +149,7 @@ class OutputReader:
                 instruction = _nth(stage, match["number"])
                 self._begin(f"{match['stage']}/{match['number']}", instruction, _End(cached=False))
         elif match := _BUILDKIT.match(text):
+            self._any_order = True
             instruction = self._vertex(match["stage"] or "", match["number"], text[match.end() :])
             self._begin(match["vertex"], instruction, _End())
             self._at = ""
@@ -188,7 +193,10 @@ class OutputReader:
                 self._said.add(instruction.op)
                 self.on_event(Message(instruction.op))
         elif instruction.number:
-            self._reach(instruction.number)
+            if self._any_order:
+                self._open(instruction.number)
+            else:
+                self._reach(instruction.number)
             self._ends.setdefault(instruction.number, {}).setdefault(key, end)
         elif instruction.keyword != "FROM":
             self._reach(self.total + 1)
@@ -197,9 +205,13 @@ class OutputReader:
         """A line tells how an instruction ended."""
         instruction = self._vertices.get(key)
         if instruction and instruction.number and not instruction.stage:
-            self._ends[instruction.number][key] = end
+            ends = self._ends[instruction.number]
+            ends[key] = end
+            own = [each for each in self.stages[-1] if each.number == instruction.number and each.makes_vertex]
+            if self._any_order and sum(each.cached is not None for each in ends.values()) >= len(own):
+                self._close(instruction.number)
 
-    def _done(self, number: int, seconds: float) -> OpDone:
+    def _end_of(self, number: int, seconds: float) -> OpDone:
         """The end of a step: cached if all of its instructions were, and not if one was not."""
         ends = list(self._ends.get(number, {}).values())
         told = [each.seconds for each in ends if each.seconds is not None]
@@ -211,14 +223,25 @@ class OutputReader:
         return OpDone(self.names[number - 1], number, self.total, sum(told) if told else seconds, cached)
 
     def _reach(self, number: int) -> None:
-        now = time.monotonic()
-        while self._op < number:
+        """A builder that goes by order has come to a step, or past the last: those before it are done."""
+        while self._op < number and not self._any_order:
             if self._op:
-                self.on_event(self._done(self._op, now - self._since))
+                self._close(self._op)
             self._op += 1
-            self._since = now
             if self._op <= self.total:
-                self.on_event(OpStarted(self.names[self._op - 1], self._op, self.total))
+                self._open(self._op)
+
+    def _open(self, number: int) -> None:
+        if number not in self._since:
+            self._since[number] = time.monotonic()
+            self.on_event(OpStarted(self.names[number - 1], number, self.total))
+
+    def _close(self, number: int) -> None:
+        """A step is done. BuildKit tells of what it had from before in any order, the last first if it likes."""
+        if number not in self._done:
+            self._open(number)
+            self._done.add(number)
+            self.on_event(self._end_of(number, time.monotonic() - self._since[number]))
 
 
 def _join(lines: list[str]) -> str:

@@ -42,12 +42,15 @@ class StoredImage:
     :param digests: what the store calls it by: a repository with its host, and a manifest's digest.
     :param platform: ``linux/amd64``, without a variant.
     :param config: User, Env, Cmd and so on.
+    :param config_digest: of the image's config; None where the ID is a manifest's or an index's, as in the store that
+        Docker 29 has by default, and nothing tells the config's.
     """
 
     id: str
     digests: tuple[tuple[str, str], ...]
     platform: str
     config: Mapping[str, Any] = field(repr=False)
+    config_digest: str | None = None
 
     def digest(self, reference: str) -> str | None:
         """The digest that it has in the reference's repository, as far as the store knows."""
@@ -106,6 +109,10 @@ class ContainerCli(Protocol):
         """An image of the local store; None when it is not there."""
         ...
 
+    async def config_digest(self, image: str) -> str | None:
+        """The digest of an image's config; None where the store calls images by their manifests, and cannot tell."""
+        ...
+
     async def probe(self, image: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
         """Run a command in an image as 0:0, without network; nothing is left of it."""
         ...
@@ -157,6 +164,18 @@ class Build:
     @property
     def id_file(self) -> Path:
         return self.work / "id"
+
+    @property
+    def metadata_file(self) -> Path:
+        return self.work / "metadata.json"
+
+    def config_digest(self) -> str | None:
+        """Of the image's config, where the program has told it in the metadata file."""
+        try:
+            found = json.loads(self.metadata_file.read_bytes())["containerimage.config.digest"]
+        except (OSError, ValueError, KeyError):
+            return None
+        return str(found)
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -295,7 +314,9 @@ def found_image(read: Mapping[str, Any]) -> StoredImage:
     own = read.get("Digest")
     digests.sort(key=lambda pair: pair[1] != own)
     platform = f"{read.get('Os')}/{read.get('Architecture')}"
-    return StoredImage(with_algorithm(read["Id"]), tuple(digests), platform, read.get("Config") or {})
+    id_ = with_algorithm(read["Id"])
+    of_manifest = (read.get("Descriptor") or {}).get("digest") == id_
+    return StoredImage(id_, tuple(digests), platform, read.get("Config") or {}, None if of_manifest else id_)
 
 
 def with_algorithm(image: str) -> str:

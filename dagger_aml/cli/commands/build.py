@@ -90,7 +90,7 @@ from ..progress import Progress
 @click.option(
     "--metadata-file", metavar="FILE", help="Write a JSON description of the result, with buildx's field names."
 )
-@click.option("--iidfile", metavar="FILE", help="Write the image ID (the config's digest) here.")
+@click.option("--iidfile", metavar="FILE", help="Write the image ID, as `docker run` takes it, here.")
 @engine_timeout_option
 @jobs_option
 @progress_option

@@ -53,6 +53,7 @@ class Json:
             "finished",
             **self.more,
             image=result.image_id,
+            config=result.config_digest,
             digest=result.digest,
             base=result.base,
             tags=list(result.tags),
