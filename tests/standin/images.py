@@ -24,11 +24,7 @@ VARIANTS = {
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
-LEFT_OUT = (
-    "/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/locale/*",
-    # Perl's modules, a tenth of the base: maintainer scripts need only those of perl-base, which lie elsewhere.
-    "/usr/lib/*/perl/*", "/usr/share/perl/*", "/usr/lib/*/libperl.so*",
-)  # fmt: skip
+LEFT_OUT = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/locale/*")
 EPOCH = 1790000000
 """Seconds since 1970: the latest time that a file of the base has, and the time of a variant's own files."""
 
