@@ -7,21 +7,53 @@ import subprocess
 from pathlib import Path
 
 import anyio
+from attrs import frozen
 
 from ..errors import BuildError, DaggerAmlError
 from ..policy import DEFAULT, Policy
 
 
-async def docker_answers(policy: Policy = DEFAULT) -> bool:
-    """Whether a Docker daemon answers, in ten seconds unless the policy says otherwise."""
+@frozen
+class Silence:
+    """Why no Docker daemon answers.
+
+    :param why: one sentence without a full stop.
+    :param denied: whether there is one, and it refuses this user.
+    """
+
+    why: str
+    denied: bool = False
+
+
+async def docker_silence(policy: Policy = DEFAULT) -> Silence | None:
+    """Why no Docker daemon answers, in ten seconds unless the policy says otherwise; None where one does."""
     if not shutil.which("docker"):
-        return False
+        return Silence("docker is not installed")
     try:
         with anyio.fail_after(policy.program_answer_timeout_seconds):
             asked = await anyio.run_process(["docker", "version", "--format", "{{.Server.Version}}"], check=False)
-    except (TimeoutError, OSError):
-        return False
-    return asked.returncode == 0 and bool(asked.stdout.strip())
+    except TimeoutError:
+        return Silence(f"docker does not answer within {policy.program_answer_timeout_seconds:.0f} s")
+    except OSError as error:
+        return Silence(f"docker cannot be started ({error.strerror})")
+    if asked.returncode == 0 and asked.stdout.strip():
+        return None
+    if says_denied(asked.stderr.decode(errors="replace")):
+        return Silence("the Docker daemon refuses this user: permission denied", denied=True)
+    return Silence("no Docker daemon answers (`docker version`)")
+
+
+def says_denied(output: str) -> bool:
+    """Whether docker's client says that it may not use the daemon's socket."""
+    return "permission denied" in output.lower()
+
+
+LET_IN = "Let this user use Docker: `sudo usermod -aG docker $USER`, then log in again."
+
+
+async def docker_answers(policy: Policy = DEFAULT) -> bool:
+    """Whether a Docker daemon answers, in ten seconds unless the policy says otherwise."""
+    return await docker_silence(policy) is None
 
 
 async def image_store(policy: Policy = DEFAULT) -> str:
@@ -29,14 +61,15 @@ async def image_store(policy: Policy = DEFAULT) -> str:
 
     :raises DaggerAmlError: neither.
     """
-    if await docker_answers(policy):
+    silence = await docker_silence(policy)
+    if silence is None:
         return "docker"
     if shutil.which("podman"):
         return "podman"
     raise DaggerAmlError(
-        "there is no local image store to load into: no Docker daemon answers and podman is not installed",
+        f"there is no local image store to load into: {silence.why}, and podman is not installed",
         location="--load",
-        hint="Start Docker, install podman, or write a tar with -o IMAGE.tar.",
+        hint=f"{LET_IN if silence.denied else 'Start Docker.'} Or install podman, or write a tar with -o IMAGE.tar.",
     )
 
 

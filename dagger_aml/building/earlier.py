@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from ..errors import UsageError
 from ..graph.base import ARCHIVES
 from ..oci.reference import Reference
@@ -15,7 +17,10 @@ from ..plan.compare import Earlier, of_image, of_json
 async def read_earlier(text: str, platform: str, store: str | None = None) -> Earlier:
     """Read what ``--against`` names: a file that ``plan --json`` wrote, a tar, ``oci:FOLDER``, or an image.
 
-    :param store: ``docker``, ``podman`` or ``buildah``: an image is taken from its store, else from its registry.
+    An image whose name has no host is looked for in the local stores first, and :attr:`Earlier.name` says in which it
+    was found; one with a host only in its registry.
+
+    :param store: ``docker``, ``podman`` or ``buildah``: an image is taken from its store only.
     :raises UsageError: it is none of these, or an image that tells nothing of its steps.
     :raises RegistryDenied, TransientError, BuildError: the registry has it not.
     """
@@ -27,28 +32,35 @@ async def read_earlier(text: str, platform: str, store: str | None = None) -> Ea
             "this folder is neither a plan file nor an image", location=f"--against {text}",
             hint=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
         )  # fmt: skip
-    return of_image(text, platform, await _config(text, path, platform, store))
+    where, config = await _config(text, path, platform, store)
+    earlier = of_image(text, platform, config)
+    return evolve(earlier, name=f"{text} in {where}'s store") if where else earlier
 
 
-async def _config(text: str, path: Path, platform: str, store: str | None) -> Mapping[str, Any]:
+async def _config(text: str, path: Path, platform: str, store: str | None) -> tuple[str, Mapping[str, Any]]:
+    """The config of an image, and the store in which it was found, if it was in one."""
     from ..oci import layout as oci_layout
 
     if path.exists():
         from ..oci.image import found_in
 
-        return oci_layout.config(found_in(path, platform))
+        return "", oci_layout.config(found_in(path, platform))
     if text.partition(":")[0] in ARCHIVES:
-        return oci_layout.config(oci_layout.base(text, platform, Path()))
+        return "", oci_layout.config(oci_layout.base(text, platform, Path()))
     if text.startswith((".", "/", "~")) or text.endswith((".tar", ".json")):
         raise UsageError("there is no such file", location=f"--against {text}")
     if store:
         from ..backends.local.find import local_builder
 
-        return (await local_builder(store).stored(text)).config
+        return store, (await local_builder(store).stored(text)).config
+    from ..backends.local.stores import find_stored, not_in_stores
     from ..oci.registry import image_config
 
-    digest = Reference.parse(text, "the image").digest
-    return await image_config(text, digest, platform)
+    stored = await find_stored(text)
+    if stored:
+        return stored.store, stored.image.config
+    with not_in_stores(text):
+        return "", await image_config(text, Reference.parse(text, "the image").digest, platform)
 
 
 def _is_json(path: Path) -> bool:

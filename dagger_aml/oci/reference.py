@@ -37,6 +37,11 @@ class Reference:
             return cls("docker.io", name if slash else f"library/{name}", tag, digest, name)
         return cls(first, rest, tag, digest, name)
 
+    @property
+    def has_host(self) -> bool:
+        """Whether it was written with a host; without one it is looked for in the local stores too."""
+        return self.name.startswith(f"{self.host}/")
+
     def __str__(self) -> str:
         """As it was written."""
         return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")

@@ -127,7 +127,10 @@ class Comparison:
         if self.says:
             yield f"  image config changes, without a new layer: {', '.join(self.says)}"
         yield ""
-        dagger, others = (_sum(self.ops, [getattr(each, name) for each in self.ops]) for name in ("dagger", "local"))
+        says = bool(self.says)
+        dagger, others = (
+            _sum(self.ops, [getattr(each, name) for each in self.ops], says=says) for name in ("dagger", "local")
+        )
         if dagger == others:
             yield f"Expected: {dagger}"
         else:
@@ -147,11 +150,11 @@ def _said(verdict: Verdict, outcome: Outcome) -> str:
     return f"{done}: {verdict.why}"
 
 
-def _sum(ops: Sequence[Verdict], outcomes: Sequence[Outcome]) -> str:
+def _sum(ops: Sequence[Verdict], outcomes: Sequence[Outcome], *, says: bool) -> str:
     runs = outcomes.count("runs")
     sizes = [op.size or 0 for op, outcome in zip(ops, outcomes, strict=True) if outcome == "new layer"]
     if not runs and not sizes:
-        return "nothing runs, no layer is new"
+        return f"nothing runs, no layer is new{', only the config changes' if says else ''}"
     parts = [f"{runs} step{'' if runs == 1 else 's'} run{'s' if runs == 1 else ''}"] if runs else ["nothing runs"]
     copied = f"{len(sizes)} new layer{'' if len(sizes) == 1 else 's'} of {human_size(sum(sizes))}"
     parts.append(copied + " copied" if sizes else "no copied layer is new")

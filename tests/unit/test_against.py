@@ -172,7 +172,7 @@ Compared with IT:
   5. code (1 file): reused
   image config changes, without a new layer: env LOG, label team
 
-Expected: nothing runs, no layer is new
+Expected: nothing runs, no layer is new, only the config changes
 """,
     ),
     "base": (

@@ -568,7 +568,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert said["differences"] == [
         {"subject": "/etc/new", "fields": {"presence": ["absent", "file 0644 0:0"]}, "cause": ""}
     ]
-    assert said["a"] == {"what": str(one), "builder": None}
+    assert said["a"] == {"what": str(one), "builder": None, "store": None}
 
 
 def test_all_prints_all(tmp_path: Path) -> None:

@@ -398,6 +398,15 @@ def test_a_builder_tells_another_and_knows_its_bases():
 # --- how it is shown ----------------------------------------------------------------------------------------------
 
 
+def test_quiet_without_an_output_prints_the_id_or_says_why_there_is_none(cli, fake, folders):
+    project(folders, "a"), project(folders, "b", "unnamed")
+    assert cli("build", "a", "--quiet") == (0, "a\n", "")
+    code, out, err = cli("build", "b", "--quiet")
+    assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so the image stays")
+    _, out, err = cli("build", "b", "--quiet", "-o", "b.tar")
+    assert "no output was requested" not in err
+
+
 def test_plain_lines_begin_with_the_project(cli, fake, folders):
     project(folders, "a"), project(folders, "b")
     _, _, err = cli("build", "a", "b", "--jobs", "1")

@@ -26,7 +26,7 @@ from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import Message, OnEvent, ignore
 from ...policy import DEFAULT, Policy
 from ...text import redact_url
-from ..store import docker_answers
+from ..store import LET_IN, docker_silence
 from .address import TESTED, check_address
 from .builder import Engine
 from .spans import Spans, received
@@ -97,6 +97,14 @@ class _NoAnswer(Exception):
     """One way to an engine did not lead anywhere; the text says why."""
 
 
+class _NoCli(_NoAnswer):
+    """Without Dagger's command line no engine can be asked at all."""
+
+
+class _Denied(_NoAnswer):
+    """The Docker daemon refuses this user."""
+
+
 @asynccontextmanager
 async def connect(
     *,
@@ -142,26 +150,26 @@ async def reach(
     if engine is not None:
         check_address(engine)
         ways = (partial(_engine_at, engine),)
-    attempts: list[str] = []
+    attempts: list[_NoAnswer] = []
     async with AsyncExitStack() as stack:
         asked = _Asked(stack, engine_timeout, policy, on_event)
         for way in ways:
             try:
                 session = await way(asked)
             except _NoAnswer as error:
-                attempts.append(str(error))
+                attempts.append(error)
                 continue
             try:
                 with anyio.fail_after(session.deadline_seconds):
                     client = await _client(asked, session, no_cache)
             except _NoAnswer as error:
-                attempts.append(str(error))
+                attempts.append(error)
                 continue
             except TimeoutError:
-                attempts.append(f"the session at port {session.port} does not answer")
+                attempts.append(_NoAnswer(f"the session at port {session.port} does not answer"))
                 continue
             yield Connected(
-                client, session.way, tuple(attempts), "--engine" if engine is not None else session.named_by
+                client, session.way, tuple(map(str, attempts)), "--engine" if engine is not None else session.named_by
             )
             return
         raise _not_found(attempts, engine)
@@ -211,8 +219,9 @@ async def _engine_at(address: str, asked: _Asked) -> _Session:
 async def _engine_in_docker(asked: _Asked) -> _Session:
     if os.environ.get(RUNNER_HOST):
         raise _NoAnswer(f"an engine in Docker: not tried, because ${RUNNER_HOST} names another engine")
-    if not await docker_answers(asked.policy):
-        raise _NoAnswer("an engine in Docker: no Docker daemon answers (`docker version`)")
+    silence = await docker_silence(asked.policy)
+    if silence:
+        raise (_Denied if silence.denied else _NoAnswer)(f"an engine in Docker: {silence.why}")
     if not asked.start_seconds:
         raise _NoAnswer("an engine in Docker: not started, because --engine-timeout allows no time for it")
     cli = os.environ.get(CLI_BIN) or await _downloaded_cli(asked)
@@ -250,7 +259,7 @@ async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes
 async def _downloaded_cli(asked: _Asked) -> str:
     """Dagger's command line, downloaded by the SDK into its cache."""
     if not asked.start_seconds:
-        raise _NoAnswer("Dagger CLI: not installed, and --engine-timeout allows no time to download it")
+        raise _NoCli("Dagger CLI: not installed, and --engine-timeout allows no time to download it")
     import dagger
     from dagger.provisioning._download import Downloader
 
@@ -261,9 +270,9 @@ async def _downloaded_cli(asked: _Asked) -> str:
             return path
     except TimeoutError:
         late = f"not downloaded within {asked.start_seconds:.0f} s (--engine-timeout)"
-        raise _NoAnswer(f"Dagger CLI: {late}") from None
+        raise _NoCli(f"Dagger CLI: {late}") from None
     except (dagger.DaggerError, OSError) as error:
-        raise _NoAnswer(f"Dagger CLI: {str(error).splitlines()[0]}") from None
+        raise _NoCli(f"Dagger CLI: {str(error).splitlines()[0]}") from None
 
 
 async def _spawned(
@@ -360,19 +369,28 @@ async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
     )
 
 
-def _not_found(attempts: list[str], named: str | None) -> DaggerAmlError:
+def _not_found(attempts: list[_NoAnswer], named: str | None) -> DaggerAmlError:
+    no_cli, denied = (any(isinstance(each, kind) for each in attempts) for kind in (_NoCli, _Denied))
     lines = ["Tried:", *(f"- {each}" for each in attempts), "To get an engine:"]
-    lines += (
-        [f"- remove --engine: dagger-aml then tries the engine that ${RUNNER_HOST} names, or Docker; or"]
-        if named
-        else [
-            "- start Docker: the SDK then starts an engine in it; or",
+    if no_cli:
+        lines.append(
+            f"- install Dagger's command line (https://docs.dagger.io/install), or name it by ${CLI_BIN}; or"
+        )
+    if named:
+        lines.append(f"- remove --engine: dagger-aml then tries the engine that ${RUNNER_HOST} names, or Docker; or")
+    else:
+        start = f"- {LET_IN[0].lower()}{LET_IN[1:-1]}" if denied else "- start Docker"
+        lines += [
+            f"{start}: the SDK then starts an engine in it; or" if not denied else f"{start}; or",
             f"- name a running engine: --engine tcp://HOST:PORT, or ${RUNNER_HOST}; or",
         ]
-    )
+    here = [name for name in ("podman", "buildah") if denied and shutil.which(name)]
+    found = f" ({here[0]} is installed)" if here else ""
     lines += [
-        "- build without an engine: `--with docker`, `--with podman` or `--with buildah`; or",
+        f"- build without an engine: `--with docker`, `--with podman` or `--with buildah`{found}; or",
         "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
     ]
     message = "the engine that --engine names does not answer" if named else "no Dagger engine answers"
-    return EngineNotFound(message, attempts=tuple(attempts), hint="\n".join(lines))
+    if no_cli:
+        message = "no Dagger engine could be asked, because Dagger's command line is missing"
+    return EngineNotFound(message, attempts=tuple(map(str, attempts)), hint="\n".join(lines))

@@ -13,6 +13,7 @@ from ...errors import DaggerAmlError, UsageError
 from ...events import Message, OnEvent
 from ...policy import Policy
 from ..base import Capabilities, Format, Runtime
+from ..store import LET_IN
 from .containers import Containers
 from .docker_cli import DockerCli
 from .kind import LocalKind
@@ -29,6 +30,8 @@ CAPABILITIES = Capabilities(
     serves=True,
     leaves_containers=True,
 )
+
+_DENIED = f"{LET_IN}\nOr use a builder without a daemon: --with podman, --with buildah."
 
 _SILENT = "Start the Docker daemon, or name another with $DOCKER_HOST."
 
@@ -78,7 +81,9 @@ class Docker(DockerCli):
 
 def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     """The docker that is here, for the form that its client and daemon can both build; an event says which."""
-    version = json.loads(answer("docker", "version", "--format", "{{json .}}", hint=_SILENT, policy=policy))
+    version = json.loads(
+        answer("docker", "version", "--format", "{{json .}}", hint=_SILENT, denied=_DENIED, policy=policy)
+    )
     try:
         answer("docker", "buildx", "version", hint=_SILENT, policy=policy)
         buildx = True

@@ -23,6 +23,7 @@ from ...policy import DEFAULT, Policy
 from ...process import CompletedProcess
 from ..base import Capabilities, Format, Runtime
 from ..conversation import News
+from ..store import says_denied
 
 _NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
 
@@ -331,10 +332,11 @@ def docker_config_file() -> Path | None:
     return path if path and path.is_file() else None
 
 
-def answer(*command: str, hint: str | None = None, policy: Policy = DEFAULT) -> str:
+def answer(*command: str, hint: str | None = None, denied: str | None = None, policy: Policy = DEFAULT) -> str:
     """What a short command prints.
 
     :param hint: what to try where it does not answer; its version unless given.
+    :param denied: what to do where its daemon refuses this user; of a program without a daemon none.
     :raises DaggerAmlError: it fails, or takes longer than the policy says.
     """
     name, seconds = command[0], policy.program_answer_timeout_seconds
@@ -350,5 +352,8 @@ def answer(*command: str, hint: str | None = None, policy: Policy = DEFAULT) -> 
         raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", location=f"--with {name}") from None
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        if denied and says_denied(done.stderr):
+            message = f"{name} is refused by its daemon: permission denied for this user"
+            raise DaggerAmlError(message, location=f"--with {name}", hint=denied)
         raise DaggerAmlError(f"{name} does not answer: {last}", location=f"--with {name}", hint=hint)
     return done.stdout

@@ -28,6 +28,7 @@ from ...fs.temporary import temporary_directory
 from ...text import human_size
 from ..build_target import checked, read_build
 from ..common import by_flag, check_engine, no_engine, opened
+from ..console import tell
 from ..gate import Gated, smoke_options
 from ..options.build import (
     engine_option,
@@ -168,10 +169,13 @@ def command(
     files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
     result = evolve(result, outputs=tuple(files))
     progress.finish(result)
-    if not target.outputs:
-        progress.warn("no output was requested, so the image stays in the builder; add --push, --load or -o FILE.tar")
-    write_files(target, result)
     digest = result.digest or result.image_id
+    if not target.outputs:
+        stays = "no output was requested, so the image stays in the builder; add --push, --load or -o FILE.tar"
+        progress.warn(stays)
+        if quiet and not digest:
+            tell(stays)
+    write_files(target, result)
     for line in ([digest] if digest else []) if quiet else _report(result):
         click.echo(line, err=streamed is not None)
 

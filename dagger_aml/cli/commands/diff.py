@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ...backends.base import Opening
 from ...backends.builders import BUILDERS, kind_of
@@ -50,7 +50,8 @@ _SHOWN = 25
     default="",
     help="Builder of a project, or the store that has an image (dagger, docker, podman, buildah): one for both, or "
     "two with a comma for A and B. By default, a project is built by what $DAGGER_AML_WITH or its file sets, else by "
-    "dagger; an image is read from its registry.",
+    "dagger; an image is read from its registry or, where its name has no host, from the first local store that "
+    "has it.",
 )
 @engine_option
 @click.option("--all", "show_all", is_flag=True, help=f"Print every difference, not only the first {_SHOWN}.")
@@ -89,7 +90,7 @@ def command(
     built = any(kind_of(name).capabilities.connects_to_engine for name in building)
     engine = check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
     with Progress(quiet=quiet or as_json) as progress:
-        one, two = anyio.run(_read_both, sides, progress, engine)
+        sides, (one, two) = anyio.run(_read_both, sides, progress, engine)
     report = _compared(one, two, sides)
     if as_json:
         click.echo(json.dumps(_as_json(report, sides), indent=2))
@@ -104,7 +105,8 @@ def command(
 class _Side:
     """One of the two.
 
-    :param builder: what builds the project, or whose store has the image.
+    :param builder: what builds the project, or whose store has the image, as ``--with`` says.
+    :param store: the local store in which an image was found without that.
     """
 
     text: str
@@ -112,9 +114,24 @@ class _Side:
     platform: str
     graph: Graph | None = None
     archive: From | None = None
+    store: str | None = None
 
     def __str__(self) -> str:
+        if self.store:
+            return f"{self.text} in {self.store}'s store"
         return f"{self.text} by {self.builder}" if self.builder else self.text
+
+    async def found(self) -> _Side:
+        """Itself, with the local store that has the image, where its name is looked for there.
+
+        :raises UsageError: it is an ID that none has.
+        """
+        if self.archive or self.graph or self.builder:
+            return self
+        from ...backends.local.stores import find_stored
+
+        stored = await find_stored(self.text, policy_of_call())
+        return evolve(self, store=stored.store) if stored else self
 
     async def read(
         self, work: Path, known: dict[str, LayerContents], progress: Progress, engine: str | None
@@ -135,16 +152,16 @@ class _Side:
             assert self.builder
             async with opened(self.builder, progress, Opening(engine=engine)) as builder:
                 await build(self.graph, builder, output=tar)
-        elif self.builder:
+        elif has := self.builder or self.store:
             from ...backends.local.find import local_builder
 
-            await local_builder(self.builder, on_event=progress.on_event, policy=policy_of_call()).save(
-                self.text, tar
-            )
+            await local_builder(has, on_event=progress.on_event, policy=policy_of_call()).save(self.text, tar)
         else:
+            from ...backends.local.stores import not_in_stores
             from ...oci.registry import download
 
-            await download(self.text, self.platform, work, progress.on_event, policy_of_call())
+            with not_in_stores(self.text):
+                await download(self.text, self.platform, work, progress.on_event, policy_of_call())
         return await anyio.to_thread.run_sync(read_image, tar if tar.exists() else work, self.platform, known)
 
 
@@ -184,16 +201,19 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
     return _Side(text, name if name and kind_of(name).capabilities.own_store else None, platform)
 
 
-async def _read_both(sides: list[_Side], progress: Progress, engine: str | None) -> list[ImageContents]:
+async def _read_both(
+    sides: list[_Side], progress: Progress, engine: str | None
+) -> tuple[list[_Side], list[ImageContents]]:
     from ...fs.temporary import temporary_directory
 
     known: dict[str, LayerContents] = {}
     images = []
+    sides = [await side.found() for side in sides]
     for side in sides:
         with temporary_directory() as work:
             (work / "image").mkdir()
             images.append(await side.read(work / "image", known, progress, engine))
-    return images
+    return sides, images
 
 
 def _compared(one: ImageContents, two: ImageContents, sides: list[_Side]) -> Report:
@@ -208,8 +228,8 @@ def _as_json(report: Report, sides: list[_Side]) -> dict[str, Any]:
     return {
         "equal": report.equal,
         "compared": report.compared,
-        "a": {"what": sides[0].text, "builder": sides[0].builder},
-        "b": {"what": sides[1].text, "builder": sides[1].builder},
+        "a": {"what": sides[0].text, "builder": sides[0].builder, "store": sides[0].store},
+        "b": {"what": sides[1].text, "builder": sides[1].builder, "store": sides[1].store},
         "differences": [
             {
                 "subject": each.subject,

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     "--against",
     metavar="FILE|IMAGE",
     help="Compare with an earlier build: show which steps would run again and which layers would be new, and why. "
-    "The earlier build is a file from plan --json, a tar, oci:FOLDER, or an image in a registry (with --with: "
-    "in that builder's store).",
+    "The earlier build is a file from plan --json, a tar, oci:FOLDER, or an image in a registry (without a host in "
+    "its name: in a local store, if one has it; with --with: in that builder's store).",
 )
 @probe_options
 @settled
