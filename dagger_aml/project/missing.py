@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,9 @@ _OF_SERVER = frozenset(
     | {"swagger", "user_script", "utils"}
 )
 """Modules that the server puts before all others: an import of them never fails, whatever it finds."""
+
+_OF_ENVIRONMENTS = frozenset({"pip", "pkg_resources", "setuptools", "wheel"})
+"""Modules that an environment is made with; which of them depends on the day."""
 
 _SHIM = "azureml.contrib.services"
 """What the server answers an import of by itself."""
@@ -97,7 +101,13 @@ class Wanted:
         """What may bring a missing module all the same, as people call it."""
         if self.unsure:
             return ("what the code itself installs",)
-        by_list = () if self.locked and each.packages else self.brought.unknown
+        by_list = self.brought.unknown
+        if self.locked and each.packages:
+            # A lock names all that is installed: only another build of the same may do, as faiss-gpu for faiss-cpu.
+            words = {
+                word for name in (each.module, *each.packages) for word in re.findall(r"[a-z0-9]{3,}", name.lower())
+            }
+            by_list = tuple(name for name in by_list if any(word in name for word in words))
         return (*by_list, *self.more, *(("the base image",) if self.base is None else ()))
 
     def _at(self, each: Needed) -> str:
@@ -106,7 +116,7 @@ class Wanted:
 
     def _is_own(self, each: Needed, known: tuple[str, ...]) -> bool:
         """Whether the module lies in the project, where the code may find it by ways of its own."""
-        if each.top in _OF_SERVER or f"{each.module}.".startswith(f"{_SHIM}."):
+        if each.top in _OF_SERVER | _OF_ENVIRONMENTS or f"{each.module}.".startswith(f"{_SHIM}."):
             return True
         if self.project.preinstalled and _lies_beside(self.project.preinstalled, each.top):
             return True

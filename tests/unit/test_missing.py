@@ -77,6 +77,7 @@ def test_no_name_to_install_is_made_up(tmp_path):
         ({"score.py": script("import mine"), "lib/mine.py": ""}, {}),
         ({"score.py": script("import mine"), "src/deep/mine/__init__.py": ""}, {}),
         ({"score.py": script("from . import mine"), "mine.py": ""}, {}),
+        ({"score.py": script("import pkg_resources, setuptools, pip")}, {}),
         ({"score.py": script("try:", "    import torch", "except ImportError:", "    torch = None")}, {}),
         ({"score.py": script("import typing", "if typing.TYPE_CHECKING:", "    import torch")}, {}),
         ({"score.py": SCORE, "train.py": "import lightgbm"}, {}),
@@ -143,6 +144,15 @@ def test_in_a_lock_nothing_comes_with_another_package(tmp_path):
     locked = f"our-models==1.0 --hash=sha256:{digest}\n"
     (found,) = findings(tmp_path, {"score.py": script("import pandas"), "requirements.txt": locked})
     assert found.id == "AML333" and "pandas" in found.message
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("faiss-gpu", "faiss"), ("pillow-simd", "PIL"), ("tensorflow-gpu", "tensorflow")]
+)
+def test_in_a_lock_another_build_of_a_package_may_bring_its_module(tmp_path, name, module):
+    locked = f"{name}==1.0 --hash=sha256:{'0' * 64}\n"
+    (found,) = findings(tmp_path, {"score.py": script(f"import {module}"), "requirements.txt": locked})
+    assert found.id == "AML334" and name in found.message
 
 
 def test_flags_are_a_list_too(tmp_path):
