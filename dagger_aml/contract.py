@@ -55,43 +55,67 @@ ENVIRONMENT_PATH: Final = "AZUREML_CONDA_ENVIRONMENT_PATH"
 EXTRAS: Final = "AZUREML_EXTRA_*"
 """The capability of a base whose start script honours the three variables above."""
 
+SETTINGS: Final = {
+    "app_root": "AML_APP_ROOT",
+    "source_dir": SOURCE_DIRECTORY,
+    "entry_script": ENTRY_SCRIPT,
+    "service_name": "SERVICE_NAME",
+    "workspace_name": "WORKSPACE_NAME",
+    "service_path_prefix": "SERVICE_PATH_PREFIX",
+    "service_version": "SERVICE_VERSION",
+    "scoring_timeout": "SCORING_TIMEOUT_MS",
+    "log_level": "AZUREML_LOG_LEVEL",
+    "app_insights_enabled": "AML_APP_INSIGHTS_ENABLED",
+    "app_insights_key": "AML_APP_INSIGHTS_KEY",
+    "mdc_storage_enabled": "AML_MDC_STORAGE_ENABLED",
+    "app_insights_log_response_enabled": "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+    "cors_origins": "AML_CORS_ORIGINS",
+    "azureml_model_dir": MODEL_DIR,
+    "hostname": "HOSTNAME",
+    "debug_port": DEBUG_PORT,
+}
+"""The server's settings by field, each with its variable. pydantic reads the variable in any case, and so it reads
+``AML_`` with the field's name (server 1.5.1: ``server/config.py``; tried)."""
+
+OVERWRITTEN: Final = {
+    "SERVER_PORT": "the server's command line sets the port",
+    "HEALTH_PORT": "the server's command line sets the port for health",
+}
+"""Variables that the server's program sets itself before it reads them (server 1.5.1: ``amlserver.py``)."""
+
+WORKER_COUNT, WORKER_TIMEOUT, WORKER_PRELOAD = "WORKER_COUNT", "WORKER_TIMEOUT", "WORKER_PRELOAD"
+
 VARIABLES: Final = frozenset(
     {
-        "AML_APP_ROOT",
-        "AML_APP_INSIGHTS_ENABLED",
-        "AML_APP_INSIGHTS_KEY",
-        "AML_CORS_ORIGINS",
-        "APP_INSIGHTS_LOG_RESPONSE_ENABLED",
+        *SETTINGS.values(),
+        *OVERWRITTEN,
         "AZUREML_CONDA_DEFAULT_ENVIRONMENT",
         "AZUREML_CONFIG_FILE",
         "AZUREML_EXTRA_CONDA_YAML_ABS_PATH",
         "AZUREML_INFERENCE_SERVER_HTTP_ENABLED",
-        "AZUREML_LOG_LEVEL",
         "DYNAMIC_DEP_INSTALLATION",
-        "HEALTH_PORT",
         "MLFLOW_MODEL_FOLDER",
-        "SCORING_TIMEOUT_MS",
         "SEPERATE_HEALTH_ENDPOINT",
-        "SERVER_PORT",
         "SERVER_VERSION_LOG_RESPONSE_ENABLED",
-        "SERVICE_NAME",
-        "SERVICE_PATH_PREFIX",
-        "SERVICE_VERSION",
-        "WORKER_COUNT",
-        "WORKER_PRELOAD",
-        "WORKER_TIMEOUT",
-        "WORKSPACE_NAME",
-        DEBUG_PORT,
-        ENTRY_SCRIPT,
-        SOURCE_DIRECTORY,
-        MODEL_DIR,
+        WORKER_COUNT,
+        WORKER_TIMEOUT,
+        WORKER_PRELOAD,
         EXTRA_LIB_PATH,
         EXTRA_REQUIREMENTS,
         EXTRA_CONDA_YAML,
         ENVIRONMENT_PATH,
     }
 )
-"""Every variable that the server or the start script reads; a near miss of one is ignored without a word."""
+"""Every variable that the server or the start script reads by this very name; a near miss of one is ignored without a
+word."""
+
+
+def is_read(name: str) -> bool:
+    """Whether the server or the start script reads a variable of this name, of its settings in any case."""
+    lower = name.lower()
+    aliases = {each.lower() for each in SETTINGS.values()}
+    return name in VARIABLES or lower in aliases or (lower.startswith("aml_") and lower[len("aml_") :] in SETTINGS)
+
 
 _SERVER_MODULES = """
 aml_blueprint appinsights_client config create_app entry exceptions input_parsers routes swagger user_script utils

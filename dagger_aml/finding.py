@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 Severity = Literal["error", "warning", "info"]
 """``error`` stops before anything is built; ``warning`` and ``info`` are told, and the work goes on."""
@@ -21,6 +21,8 @@ class Finding:
     :param id: of the rule that found it, such as ``AML103``; None where a recipe says it with ``graph.warn``.
     :param location: ``file:line``, relative to the project, or a key, a flag or a variable.
     :param hint: what the reader can do next, one or more lines.
+    :param sure: whether what was read proves it. What is not sure is a warning at most, though its rule's severity is
+        ``error``.
     """
 
     message: str
@@ -28,6 +30,7 @@ class Finding:
     severity: Severity = "warning"
     location: str | None = None
     hint: str | None = None
+    sure: bool = field(default=True, kw_only=True, repr=False)
 
     def __str__(self) -> str:
         """As errors read: ``score.py:7: message [AML103]``, and the hint on the next lines, indented."""
@@ -39,6 +42,11 @@ class Finding:
     def titled(self) -> str:
         """The text with its severity before it: ``warning: score.py:7: message [AML103]``."""
         return f"{self.severity}: {self}"
+
+    def of_rule(self, id: str, severity: Severity) -> Finding:
+        """As the rule's own."""
+        unsure = severity == "error" and not self.sure
+        return evolve(self, id=id, severity="warning" if unsure else severity)
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, for programs."""

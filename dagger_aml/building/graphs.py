@@ -22,6 +22,11 @@ async def lay_out(project: Project) -> Graph:
     return await _laid_out(project, *check_project(project))
 
 
+async def lay_out_first(project: Project) -> Graph:
+    """As :func:`lay_out`, where nothing is made for the other platforms of the project, which a rule then says."""
+    return await _laid_out(project, *check_project(project, one_platform=True))
+
+
 async def lay_out_each(project: Project) -> tuple[Graph, ...]:
     """The graphs that a project's recipe lays out, one for each of its platforms; raises as :func:`lay_out`."""
     bases = [catalog.on_platform(project.base, each) for each in project.platforms]

@@ -10,6 +10,7 @@ from ..finding import Finding
 from ..plan.keys import ENCODING, op_key
 from ..plan.label import PLAN_LABEL, fits
 from ..plan.model import Plan
+from ..project.model import Project
 from .rule import rule
 
 
@@ -112,4 +113,28 @@ def no_label(plan: Plan) -> Iterator[Finding]:
         yield Finding(
             f"the image gets no label {PLAN_LABEL}: the description of its {len(plan.ops)} steps is too long for a "
             "label"
+        )
+
+
+@rule("AML605", "warning")
+def other_platforms(project: Project, one_platform: bool) -> Iterator[Finding]:
+    """What is made is for the first of the project's platforms alone.
+
+    Only `build` makes an index of several.
+
+    Bad `shell`:
+
+        dagger-aml dockerfile --platform linux/amd64,linux/arm64
+
+    Good `shell`:
+
+        dagger-aml build --platform linux/amd64,linux/arm64 --push -t registry.example/ours:1
+
+    Silent: `build`, and projects of one platform.
+    """
+    if one_platform and len(project.platforms) > 1:
+        yield Finding(
+            f"this output is only for {project.base.platform}",
+            location=project.origins.get("platform"),
+            hint=f"Only `build` supports {', '.join(project.platforms)}.",
         )

@@ -8,13 +8,18 @@ from pathlib import Path
 from ..finding import Finding
 from ..fs.ignore import ignore_files
 from ..fs.lookup import is_file, is_folder, is_there
-from ..graph.graph import Graph
+from ..graph.graph import Copy, Graph
+from ..graph.source import Local
 from ..project import discover
 from ..project.file import FILE_NAME
 from ..project.model import Project
 from ..pysource.reached import Reached
 from ..steps.server_names import names_in
+from ..text import human_size
 from .rule import rule
+
+_LARGE = 50_000_000
+"""Bytes of code from which on it is large."""
 
 
 @rule("AML501", "warning")
@@ -76,6 +81,55 @@ def used_and_ignored(project: Project, code: Path, used: Reached) -> Iterator[Fi
                 location=project.at(path),
                 hint=f"Add `!{path.name}` to that file to include it.",
             )
+
+
+@rule("AML503", "warning")
+def much_code(graph: Graph) -> Iterator[Finding]:
+    """The code is large.
+
+    Code changes often, and each change brings all of it again to the registry and to every machine that serves.
+
+    Bad `folder`:
+
+        score.py  vectors.bin   # 80 MB
+
+    Good `folder`:
+
+        code/score.py  model/vectors.bin
+
+    Silent: below 50 MB, and models.
+    """
+    copies = [each for each in graph.layers if isinstance(each, Copy) and each.changes == "often"]
+    for source in (each.source for each in copies):
+        if isinstance(source, Local) and source.size > _LARGE:
+            yield Finding(
+                f"the code is {human_size(source.size)}",
+                hint="List the files that are not needed in .amlignore, or move models into `model`.",
+            )
+
+
+@rule("AML504", "warning")
+def dockerignore(project: Project, code: Path) -> Iterator[Finding]:
+    """A .dockerignore is not read.
+
+    What it leaves out is copied, unless `.amlignore`, else `.gitignore`, leaves it out too.
+
+    Bad `folder`:
+
+        score.py  .dockerignore
+
+    Good `folder`:
+
+        score.py  .amlignore
+
+    Silent: where there is an `.amlignore` too, which is written for these images.
+    """
+    if is_there(project.root / ".dockerignore") and not is_there(project.root / ".amlignore"):
+        yield Finding(
+            ".dockerignore is not read",
+            location=".dockerignore",
+            hint="List the files to exclude in .amlignore; without one, .gitignore is read.",
+        )
 
 
 @rule("AML505", "warning")

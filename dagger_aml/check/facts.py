@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 
     from ..artifacts.facts import Artifact
 
+
+@frozen
+class Variable:
+    """A variable of the image.
+
+    :param location: of the project's file, or the flag, that says it; None where a step does.
+    """
+
+    value: str
+    location: str | None = None
+
+
 _Grown = TypeVar("_Grown", bound="Facts")
 
 
@@ -38,9 +50,11 @@ class Facts:
     """What is known of a project before its recipe runs.
 
     :param project: as it was read; None for a graph that was made without one.
+    :param one_platform: true where what is made is for the first of its platforms alone.
     """
 
     project: Project | None = None
+    one_platform: bool | None = None
 
     @cached_property
     def code(self) -> Path | None:
@@ -63,6 +77,11 @@ class Facts:
         except (OSError, ValueError):
             return None
         return None if found.problem else found
+
+    @cached_property
+    def text(self) -> bytes | None:
+        """The entry script's own text; empty where there is none."""
+        return self.entry.data if self.entry else b""
 
     @cached_property
     def requirements(self) -> Requirements | None:
@@ -127,6 +146,18 @@ class GraphFacts(Facts):
     """
 
     graph: Graph | None = None
+
+    @cached_property
+    def variables(self) -> Mapping[str, Variable] | None:
+        """The image's own variables by name, but for those whose value the base decides."""
+        if self.graph is None:
+            return None
+        given, origins = (self.project.env, self.project.origins) if self.project else ({}, {})
+        return {
+            name: Variable(value, origins.get(f"env.{name}") if given.get(name) == value else None)
+            for name, value in self.graph.config.env.items()
+            if isinstance(value, str)
+        }
 
 
 @frozen(slots=False)

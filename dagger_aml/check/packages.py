@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..contract import EXTRA_REQUIREMENTS
 from ..finding import Finding
+from ..graph.graph import Graph
 from ..project import discover
 from ..project.model import Project
 from .rule import rule
@@ -82,6 +84,55 @@ def list_of_a_model(project: Project) -> Iterator[Finding]:
                 location=project.at(listed),
                 hint=f"To use it: --requirements {project.at(listed)}.",
             )
+
+
+@rule("AML304", "warning")
+def installed_at_start(graph: Graph) -> Iterator[Finding]:
+    """Packages are installed each time the container starts.
+
+    Starts are slow and need the network, and replicas of one service can differ where a version is not pinned.
+
+    Bad `shell`:
+
+        dagger-aml build --recipe dynamic
+
+    Good `shell`:
+
+        dagger-aml build --recipe extended
+
+    Silent: the recipes that install packages when the image is built.
+    """
+    name = graph.config.env.get(EXTRA_REQUIREMENTS)
+    if name:
+        yield Finding(
+            f"the packages of {name} are installed at every start: starts are slower and need the network, and "
+            "replicas can differ if a version is not pinned",
+            hint="For production, use the `extended` or `preinstalled` recipe.",
+        )
+
+
+@rule("AML305", "warning")
+def index_of_the_build(graph: Graph) -> Iterator[Finding]:
+    """An index or a secret is given, and the packages are installed when the container starts.
+
+    Indexes and secrets are of the build, in which this recipe installs nothing.
+
+    Bad `shell`:
+
+        dagger-aml build --recipe dynamic --index-url https://pypi.example.com/simple/
+
+    Good `shell`:
+
+        docker run -e PIP_INDEX_URL=https://pypi.example.com/simple/ IMAGE
+
+    Silent: the recipes that install packages when the image is built.
+    """
+    if graph.config.env.get(EXTRA_REQUIREMENTS) and (graph.access.indexes or graph.access.secrets):
+        yield Finding(
+            "indexes and secrets are available only during the build, but this recipe installs packages when the "
+            "container starts",
+            hint="Set PIP_INDEX_URL where the container runs, or use the `extended` or `preinstalled` recipe.",
+        )
 
 
 @rule("AML390", "info")

@@ -26,6 +26,7 @@ class Rule:
     """A registered rule.
 
     :param id: ``AML`` and three digits, the first of them its group's.
+    :param severity: of what it finds, but for errors that are not sure (:attr:`~dagger_aml.finding.Finding.sure`).
     :param check: takes facts by the names of its parameters, and yields findings; their id and severity are put in.
     :param takes: these names. It runs as soon as all of them are known, and not where one of them is None.
     :param phase: the kind of facts that first has them all.

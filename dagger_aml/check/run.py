@@ -64,7 +64,7 @@ def run(facts: Facts, ignored: Iterable[str] = ()) -> Findings:
     """
     try:
         found = [
-            evolve(finding, id=each.id, severity=each.severity)
+            finding.of_rule(each.id, each.severity)
             for each in rules().values()
             if each.phase is type(facts)
             for finding in each.run(facts)
@@ -77,15 +77,16 @@ def run(facts: Facts, ignored: Iterable[str] = ()) -> Findings:
     )
 
 
-def check_project(project: Project) -> tuple[Facts, Findings]:
+def check_project(project: Project, *, one_platform: bool | None = None) -> tuple[Facts, Findings]:
     """What is to be said of a project before its recipe runs.
 
+    :param one_platform: true where what is made is for the first of its platforms alone.
     :raises UsageError: it ignores an id that no rule has.
     :raises FindingsError: a rule of severity ``error`` found something.
     """
     for id in project.ignored:
         _check_known(id, project.origins.get(f"ignore.{id}"))
-    facts = Facts(project)
+    facts = Facts(project, one_platform)
     return facts, _passed(run(facts, project.ignored))
 
 

@@ -2,13 +2,220 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from .. import contract
+from ..base import catalog
 from ..finding import Finding
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
+from ..text import redact_url
+from .facts import Variable
+from .misspelt import meant
 from .rule import rule
+from .values import misread, why_unreadable
+
+
+@rule("AML201", "warning")
+def misspelt(variables: Mapping[str, Variable], text: bytes) -> Iterator[Finding]:
+    """A variable only looks like one of Azure ML's.
+
+    The server and the images' start script ignore a name that they do not know without a word. Microsoft's own pages
+    have such a misspelling, `AZUREML_EXTRA_REQUIRMENTS_TXT`. A wrong prefix is another, such as
+    `AZUREML_WORKER_COUNT`, or a wrong case, such as `worker_count`.
+
+    Bad `dagger-aml.toml`:
+
+        [env]
+        AZUREML_WORKER_COUNT = "2"
+
+    Good `dagger-aml.toml`:
+
+        [env]
+        WORKER_COUNT = "2"
+
+    Silent: names that the entry script's own text has, and the server's settings in any case and with `AML_` before
+    them (`AML_SERVICE_NAME`, `service_name`), which it does read.
+    """
+    for name, each in variables.items():
+        near = meant(name)
+        if near and name.encode() not in text:
+            yield Finding(
+                f"{name} is not a variable of Azure ML's server, which ignores it",
+                location=each.location,
+                hint=f"Did you mean {near}?",
+            )
+
+
+@rule("AML202", "warning")
+def overwritten(variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """A variable has no effect, since the server sets it itself.
+
+    The server's program sets its ports before it reads them. In Azure ML's images nginx listens at 5001, whatever is
+    said.
+
+    Bad `dagger-aml.toml`:
+
+        [env]
+        SERVER_PORT = "8080"
+
+    Good `shell`:
+
+        dagger-aml run -p 8080
+
+    Silent: `SERVER_PORT` of 5001, which is what holds anyway, and all that the server does read.
+    """
+    for name, why in contract.OVERWRITTEN.items():
+        if name in variables and (name, variables[name].value) != ("SERVER_PORT", str(contract.SCORING_PORT)):
+            yield Finding(
+                f"{name} has no effect: {why}, whatever this variable says",
+                location=variables[name].location,
+                hint=f"Remove it. The image answers at {contract.SCORING_PORT}; publish that at the port you want.",
+            )
+
+
+@rule("AML203", "error")
+def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """A variable has a value with which the server does not start.
+
+    Numbers must be whole numbers, and `WORKER_COUNT` at least 1: with `auto` the server ends at once, with 0 it
+    listens and never answers.
+
+    Bad `dagger-aml.toml`:
+
+        [env]
+        WORKER_COUNT = "auto"
+
+    Good `dagger-aml.toml`:
+
+        [env]
+        WORKER_COUNT = "4"
+
+    Silent: an image without code, or with a command of its own. A warning on a base that is not Azure ML's, whose
+    server may be another.
+    """
+    if project.code is None or graph.config.cmd is not None or graph.config.entrypoint is not None:
+        return
+    for name, each in variables.items():
+        why = why_unreadable(name, each.value)
+        if why:
+            yield Finding(
+                f"{name} is {each.value!r}, {why[0]}",
+                location=each.location,
+                hint=why[1],
+                sure=catalog.find(project.base.reference) is not None,
+            )
+
+
+@rule("AML204", "warning")
+def misread_value(variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """A variable has a value that the server takes for no.
+
+    Some switches count only as `true` in small letters; `1`, `yes` and `True` switch off.
+
+    Bad `dagger-aml.toml`:
+
+        [env]
+        AML_APP_INSIGHTS_ENABLED = "True"
+
+    Good `dagger-aml.toml`:
+
+        [env]
+        AML_APP_INSIGHTS_ENABLED = "true"
+
+    Silent: `true`, and all that says no.
+    """
+    for name, each in variables.items():
+        if misread(name, each.value):
+            yield Finding(
+                f"{name} is {each.value!r}, which the server takes for no",
+                location=each.location,
+                hint=f'Write {name} = "true".',
+            )
+
+
+@rule("AML205", "warning")
+def waits_for_a_debugger(variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """The image waits for a debugger at each start.
+
+    With AZUREML_DEBUG_PORT the server connects to a debugger before it loads the entry script, and does not start
+    without one. In an image that is a trap: it works on the desk, and hangs in production.
+
+    Bad `dagger-aml.toml`:
+
+        [env]
+        AZUREML_DEBUG_PORT = "5678"
+
+    Good `shell`:
+
+        dagger-aml run --debug
+
+    Silent: where the image does not set the variable.
+    """
+    if contract.DEBUG_PORT in variables:
+        yield Finding(
+            f"the image sets {contract.DEBUG_PORT}, so its server waits for a debugger at each start",
+            location=variables[contract.DEBUG_PORT].location,
+            hint="Remove it; `dagger-aml run --debug` sets it for one run.",
+        )
+
+
+@rule("AML206", "warning")
+def variable_beats_file(project: Project) -> Iterator[Finding]:
+    """A variable of the shell holds in place of the project file.
+
+    A variable that is left over in a shell or a pipeline decides for every project that is built there, whatever
+    their files say.
+
+    Bad `shell`:
+
+        export DAGGER_AML_BASE=example.org/try-out:1   # and dagger-aml.toml says base = "minimal-py312-inference"
+
+    Good `shell`:
+
+        dagger-aml build --base example.org/try-out:1
+
+    Silent: where both say the same, where the file says nothing, and where a flag decides.
+    """
+    for each in project.notes.beaten:
+        holds, beats = (redact_url(str(said.value)) for said in (each.holds, each.beats))
+        yield Finding(
+            f"{each.holds.origin} is {holds!r}, and holds in place of {beats!r} in {each.beats.origin}",
+            location=str(each.holds.origin),
+            hint=f"Unset it, or say it for this call with --{each.setting.replace('_', '-')}.",
+        )
+
+
+@rule("AML207", "warning")
+def another_app_root(project: Project, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """AML_APP_ROOT names another folder than the one that holds the code.
+
+    The server changes to that folder and looks for the entry script there.
+
+    Bad `dagger-aml.toml`:
+
+        [env]
+        AML_APP_ROOT = "/app"
+
+    Good `dagger-aml.toml`:
+
+        [code]
+        path = "app"
+
+    Silent: `/var/azureml-app`, where the code is, and folders in it; an image without code.
+    """
+    found = variables.get("AML_APP_ROOT")
+    if found is None or project.code is None:
+        return
+    value = found.value.rstrip("/")
+    if value != contract.APP_ROOT and not value.startswith(f"{contract.APP_ROOT}/"):
+        yield Finding(
+            f"AML_APP_ROOT is {found.value!r}, but the code is in {contract.APP_ROOT}: the server will not find "
+            f"{project.entry_script}",
+            location=found.location,
+            hint="Remove it.",
+        )
 
 
 @rule("AML208", "warning")

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
 from ..backends.dagger.address import check_address, untested
-from ..building.graphs import lay_out, lay_out_each
+from ..building.graphs import lay_out_each, lay_out_first
 from ..errors import UsageError
 from ..graph.graph import Graph
 from ..policy import DEFAULT, Policy
@@ -87,12 +87,7 @@ async def opened(name: str, progress: Progress, opening: Opening) -> AsyncIterat
 def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
     """The project, and the graph that its recipe lays out for the first of its platforms."""
     project = _project(folder, given)
-    graph = anyio.run(lay_out, project)
-    if len(project.platforms) > 1:
-        graph = graph.warn(
-            f"this output is only for {project.base.platform}; only `build` supports {', '.join(project.platforms)}"
-        )
-    return project, graph
+    return project, anyio.run(lay_out_first, project)
 
 
 def read_each(folder: str, given: dict[str, Any]) -> tuple[Project, tuple[Graph, ...]]:

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from .base import From
 from .graph import Built, Copy, Graph, LayerOp, Run
+from .source import Local, Text
 
 
 @frozen
@@ -78,6 +79,19 @@ def secret_ids(graph: Graph) -> frozenset[str]:
     """The ids of the secrets that a graph's commands see, those of its stages included."""
     runs = (op.layer for op in walk(graph.layers) if isinstance(op.layer, Run))
     return frozenset(id for run in runs for mount in run.mounts for id in mount.secrets)
+
+
+def copied_files(graph: Graph) -> frozenset[str]:
+    """The paths in the image of the files and links that are copied from this machine; those of stages not."""
+    found: set[str] = set()
+    for layer in graph.layers:
+        if isinstance(layer, Copy) and isinstance(layer.source, Local):
+            single = layer.kind == "file"
+            entries = (each for each in layer.source.entries if each.type != "dir")
+            found.update(layer.dest if single else f"{layer.dest}/{each.path}" for each in entries)
+        elif isinstance(layer, Copy) and isinstance(layer.source, Text):
+            found.add(layer.dest)
+    return frozenset(found)
 
 
 def based_on(graph: Graph, base: From, *, old: From | None = None) -> Graph:

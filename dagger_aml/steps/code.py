@@ -12,11 +12,7 @@ from ..fs.tree import check_pulled, local
 from ..graph.graph import Copy, Graph
 from ..graph.values import FromBase
 from ..pysource import entry_script
-from ..text import human_size
 from .server_names import code_first
-
-_LARGE = 50_000_000
-"""Bytes of code from which on a note says how to leave some of it out."""
 
 
 async def code(
@@ -63,16 +59,6 @@ async def code(
             hint="Check the project's ignore files. A line like `!score.py` includes the file again.",
         )
     check_pulled(source)
-    if source.size > _LARGE:
-        warnings = (
-            *warnings,
-            f"the code is {human_size(source.size)}; list the files that are not needed in .amlignore",
-        )
-    if (top / ".dockerignore").exists():
-        warnings = (
-            *warnings,
-            ".dockerignore is not read; .amlignore, or else .gitignore, lists the files to exclude",
-        )
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from .. import contract
@@ -15,9 +14,7 @@ from .server_names import code_first
 async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:
     """Set environment variables of the image. Writes no file, needs no network.
 
-    A ``PYTHONPATH`` goes behind the code's place where :func:`~dagger_aml.steps.code` has put that first. A name that
-    nearly is one of Azure ML's is noted: the server ignores it without a word (its own documentation has
-    such a misspelling).
+    A ``PYTHONPATH`` goes behind the code's place where :func:`~dagger_aml.steps.code` has put that first.
 
     :raises GraphError: a name that is none, a value with a line break or NUL, an absolute entry script, or two of the
         variables of which the start script takes only the first.
@@ -32,12 +29,6 @@ async def env(graph: Graph, variables: Mapping[str, Value]) -> Graph:
             location="env",
             hint="With a leading '/', the start script looks for the extra packages in the wrong place.",
         )
-    for name in variables:
-        if name in contract.VARIABLES or not name.startswith(("AZUREML", "AML_", "WORKER", "SCORING")):
-            continue
-        near = difflib.get_close_matches(name, contract.VARIABLES, 1, 0.85)
-        if near:
-            graph = graph.warn(f"{name} is not a variable of Azure ML's server; did you mean {near[0]}?")
     return graph
 
 

@@ -24,7 +24,7 @@ from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
 from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
-from .pip import HAS_PIP, as_text, count, needing_python, title, wanted
+from .pip import HAS_PIP, as_text, needing_python, title, wanted
 from .pip_check import checked
 from .server_names import PYTHONPATH, code_first
 
@@ -174,17 +174,7 @@ async def startup_packages(
     graph, name = _beside_script(graph, found, added)
     graph = _needs_extras(graph.configure(env={contract.EXTRA_REQUIREMENTS: name}), contract.EXTRA_REQUIREMENTS)
     check_extras(graph)
-    if graph.access.indexes or graph.access.secrets:
-        graph = graph.warn(
-            "indexes and secrets are available only during the build, but this recipe installs packages when "
-            "the container starts: set PIP_INDEX_URL where the container runs, or use the `extended` or "
-            "`preinstalled` recipe."
-        )
-    return graph.warn(
-        f"{count([*(found.titles if found else ()), *added])} of {name} are installed at every start: starts "
-        "are slower and need the network, and replicas can differ if a version is not pinned. For "
-        "production, use the `extended` or `preinstalled` recipe."
-    )
+    return graph
 
 
 def script_folder(graph: Graph) -> str:

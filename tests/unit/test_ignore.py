@@ -165,7 +165,7 @@ def test_the_repository_above_counts_and_an_amlignore_above_the_project_does_not
 
 
 def test_what_is_ignored_is_said_and_an_ignored_entry_script_refused(tmp_path):
-    from dagger_aml import Graph, ProjectError
+    from dagger_aml import Graph, ProjectError, lay_out, load_project
     from dagger_aml.steps import base, code
     from tests.support.calls import await_, error_of
 
@@ -175,7 +175,7 @@ def test_what_is_ignored_is_said_and_an_ignored_entry_script_refused(tmp_path):
     graph = await_(base(Graph(), "minimal-py312-inference"))
     made = await_(code(graph, root / "code", root=root))
     assert made.layers[0].source.left_out == ("big.bin",)
-    assert any(".dockerignore is not read" in str(note) for note in made.warnings)
+    assert [each.id for each in await_(lay_out(load_project(root))).warnings] == ["AML504"]
     (root / ".gitignore").write_text("score.py\n")
     error = error_of(lambda: await_(code(graph, root / "code", root=root)))
     assert isinstance(error, ProjectError) and "excluded" in error.message

@@ -327,13 +327,14 @@ def test_env_and_labels():
     ],
 )
 def test_near_misses_of_azure_mls_names_are_noted(name, meant):
-    (note,) = step(env, {name: "x"}).warnings
-    assert name in str(note) and f"did you mean {meant}?" in str(note)
+    (note,) = make_plan(step(env, {name: "x"})).warnings
+    assert note.id == "AML201" and name in note.message and note.hint == f"Did you mean {meant}?"
 
 
 @pytest.mark.parametrize("name", [*sorted(contract.VARIABLES), "MY_OWN", "AZUREML_SOMETHING_ELSE_ENTIRELY", "PATH"])
 def test_other_names_are_not(name):
-    assert step(env, {name: "relative"}).warnings == ()
+    found = make_plan(step(env, {name: "relative"})).warnings
+    assert "AML201" not in [each.id for each in found]
 
 
 def test_env_refuses_an_absolute_entry_script():
@@ -465,7 +466,8 @@ def test_startup_packages_lie_beside_the_script_under_their_own_name(tmp_path, w
     made = graph.layers[-1]
     assert (made.dest, made.kind, made.uid, made.gid) == (f"{APP}/sub/whatever.txt", "file", 0, 0)
     assert graph.config.env["AZUREML_EXTRA_REQUIREMENTS_TXT"] == "whatever.txt"
-    assert [need.fact for need in graph.needs] == ["extras"] and "every start" in str(graph.warnings[-1])
+    assert [need.fact for need in graph.needs] == ["extras"]
+    assert [each.id for each in make_plan(graph).warnings] == ["AML304", "AML603"]
     assert not [layer for layer in graph.layers if isinstance(layer, Run)], "nothing is installed when it is built"
 
 

@@ -9,9 +9,10 @@
 # - /var/azureml-app is a dir, owner 1000:1000, mode 0755
 # `dagger-aml build` probes the real base image instead.
 # The base image is not pinned by its digest. `dagger-aml dockerfile --pin` gets the digest from the registry.
+# warning: the packages of requirements.txt are installed at every start: starts are slower and need the network, and replicas can differ if a version is not pinned [AML304]
+#   For production, use the `extended` or `preinstalled` recipe.
 # warning: possible problem, which only a probe of the base image can confirm: the base image's start script (/var/runit/gunicorn/run) ignores AZUREML_EXTRA_REQUIREMENTS_TXT: today's curated images no longer support it, so the packages would be missing without an error [AML603]
 #   Use the `extended` recipe.
-# warning: 3 packages of requirements.txt are installed at every start: starts are slower and need the network, and replicas can differ if a version is not pinned. For production, use the `extended` or `preinstalled` recipe.
 
 FROM --platform=linux/amd64 mcr.microsoft.com/azureml/minimal-py312-inference:latest
 

@@ -1,0 +1,54 @@
+"""Every folder of the corpus is told what it must be told, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dagger_aml.check.run import rules
+from tests import corpus
+
+CASES = corpus.cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_is_told_what_it_must_be(case: corpus.Case, tmp_path: Path):
+    root = tmp_path / "project"
+    root.mkdir()
+    assert corpus.run(case, root).why_wrong(case) is None
+
+
+def test_every_rule_has_two_cases_in_which_it_fires():
+    fires = {id: [case.name for case in CASES if id in case.expect] for id in rules()}
+    assert [id for id, names in fires.items() if len(names) < 2 and id not in ELSEWHERE] == []
+
+
+ELSEWHERE = {"AML604": "test_against.py"}
+"""Rules that a folder alone cannot bring about, and where they are tested."""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("# a\n-- score.py --\n", "expect"),
+        ("# a\nexpect: AML999\n-- score.py --\n", "AML999"),
+        ("expect: nothing\n-- score.py --\n", "about"),
+        ("# a\nexpect: nothing\n", "files"),
+        ("# a\nexpect: nothing\nflag: --why\n-- a --\n", "no such line"),
+    ],
+)
+def test_a_case_that_is_none_is_refused(tmp_path: Path, text: str, why: str):
+    (tmp_path / "x.case").write_text(text)
+    with pytest.raises(ValueError, match=why):
+        corpus.read(tmp_path / "x.case")
+
+
+def test_what_is_not_expected_is_wrong(tmp_path: Path):
+    """The corpus itself can fail, both ways."""
+    case = corpus.read(corpus.HERE / "variables" / "worker-count-auto.case")
+    outcome = corpus.run(case, tmp_path)
+    assert outcome.why_wrong(case) is None
+    assert "not said: AML203" in str(corpus.Outcome(frozenset(), "").why_wrong(case))
+    more = corpus.Outcome(outcome.ids | {"AML501"}, outcome.text)
+    assert "said, and not expected: AML501" in str(more.why_wrong(case))
