@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from ..finding import Finding
 from ..oci.model import Layer
 
 
@@ -36,6 +37,7 @@ class Result:
     :param outputs: the files and folders written, in the order in which they were asked for.
     :param base: reference and digest of the base it was made on; of an index, each once, with commas.
     :param runtime_key: of what ran (:func:`dagger_aml.runtime_key`); of an index, one a platform, with commas.
+    :param warnings: what the user should know, of the project and of the bases.
     """
 
     digest: str | None
@@ -45,6 +47,7 @@ class Result:
     outputs: tuple[Written, ...] = ()
     base: str = ""
     runtime_key: str = ""
+    warnings: tuple[Finding, ...] = ()
     config_digest: str | None = None
 
     @property

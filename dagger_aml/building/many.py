@@ -13,7 +13,7 @@ from ..backends.base import Builder
 from ..backends.result import Result
 from ..errors import DaggerAmlError, EngineGone, first_of
 from ..events import Event, Message, Warned
-from ..finding import Finding
+from ..finding import Finding, ordered
 from ..graph.graph import Graph
 from ..plan.keys import runtime_key
 from ..plan.model import Plan
@@ -85,6 +85,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
         runtime_key=",".join(map(runtime_key, plans)),
         tags=tuple(map(str, target.tags)),
+        warnings=ordered((*target.warnings, *(found for each in plans for found in each.warnings))),
     )
 
 

@@ -12,7 +12,7 @@ from .target import BuildTarget
 
 
 def metadata(result: Result) -> dict[str, Any]:
-    """A result in the field names of ``docker buildx build --metadata-file``, and three of our own."""
+    """A result in the field names of ``docker buildx build --metadata-file``, and four of our own."""
     said = {
         "containerimage.config.digest": result.config_digest,
         "containerimage.digest": result.digest,
@@ -23,6 +23,7 @@ def metadata(result: Result) -> dict[str, Any]:
             {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}
             for each in result.outputs
         ],
+        "dagger-aml.warnings": [each.as_json() for each in result.warnings],
     }
     return {name: value for name, value in said.items() if value}
 

@@ -16,6 +16,7 @@ from attrs import fields, frozen
 
 from ..base.facts import BaseFacts
 from ..errors import DaggerAmlError
+from ..fs.lookup import is_file
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..project.missing import Wanted, wanted
@@ -40,6 +41,23 @@ class Variable:
 
     value: str
     location: str | None = None
+
+
+@frozen
+class Sources:
+    """The Python files of a code folder; of none, if there is no code."""
+
+    folder: Path | None
+
+    def have(self, word: str) -> bool:
+        """Whether a word stands in one of them, at whatever place."""
+        for path in self.folder.rglob("*.py") if self.folder else ():
+            try:
+                if is_file(path) and word.encode() in path.read_bytes():
+                    return True
+            except OSError:
+                continue
+        return False
 
 
 _Grown = TypeVar("_Grown", bound="Facts")
@@ -79,9 +97,9 @@ class Facts:
         return None if found.problem else found
 
     @cached_property
-    def text(self) -> bytes | None:
-        """The entry script's own text; empty where there is none."""
-        return self.entry.data if self.entry else b""
+    def sources(self) -> Sources | None:
+        """The Python files of the code folder, read when they are asked for something."""
+        return Sources(self.code)
 
     @cached_property
     def requirements(self) -> Requirements | None:

@@ -11,14 +11,14 @@ from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
 from ..text import redact_url
-from .facts import Variable
+from .facts import Sources, Variable
 from .misspelt import meant
 from .rule import rule
 from .values import misread, why_unreadable
 
 
 @rule("AML201", "warning")
-def misspelt(variables: Mapping[str, Variable], text: bytes) -> Iterator[Finding]:
+def misspelt(variables: Mapping[str, Variable], sources: Sources) -> Iterator[Finding]:
     """A variable only looks like one of Azure ML's.
 
     The server and the images' start script ignore a name that they do not know without a word. Microsoft's own pages
@@ -35,12 +35,12 @@ def misspelt(variables: Mapping[str, Variable], text: bytes) -> Iterator[Finding
         [env]
         WORKER_COUNT = "2"
 
-    Silent: names that the entry script's own text has, and the server's settings in any case and with `AML_` before
+    Silent: names that the code itself has, and the server's settings in any case and with `AML_` before
     them (`AML_SERVICE_NAME`, `service_name`), which it does read.
     """
     for name, each in variables.items():
         near = meant(name)
-        if near and name.encode() not in text:
+        if near and not sources.have(name):
             yield Finding(
                 f"{name} is not a variable of Azure ML's server, which ignores it",
                 location=each.location,
@@ -183,7 +183,7 @@ def variable_beats_file(project: Project) -> Iterator[Finding]:
         yield Finding(
             f"{each.holds.origin} is {holds!r}, and holds in place of {beats!r} in {each.beats.origin}",
             location=str(each.holds.origin),
-            hint=f"Unset it, or say it for this call with --{each.setting.replace('_', '-')}.",
+            hint=f"Unset it, or say it for this call with {each.flag}.",
         )
 
 

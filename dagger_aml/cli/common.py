@@ -23,6 +23,9 @@ from ..project.model import Project
 from ..project.settings import Options
 from .progress import Progress
 
+BEATEN = "dagger_aml.beaten"
+"""Where a call keeps the settings of a build of which a variable holds in place of a file."""
+
 
 def check_engine(engine: str | None, unused: str | None = None) -> str | None:
     """The engine's address if there is one and something here connects to it.
@@ -97,4 +100,6 @@ def read_each(folder: str, given: dict[str, Any]) -> tuple[Project, tuple[Graph,
 
 
 def _project(folder: str, given: dict[str, Any]) -> Project:
-    return load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))
+    project = load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))
+    project.notes.beaten += click.get_current_context().meta.get(BEATEN, [])
+    return project

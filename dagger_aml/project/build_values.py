@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import DaggerAmlError, UsageError
 from .file import ProjectFile, read_project_file
-from .origin import Stated, best
+from .notes import Beaten
+from .origin import Rank, Stated, best
 from .setting import Setting, typed
 
 
@@ -30,6 +31,14 @@ def resolved(
     if not found.is_typed:
         _check_agree(record, files)
     return found
+
+
+def beaten(record: Setting, holds: Stated, files: Mapping[str, ProjectFile]) -> Iterator[Beaten]:
+    """What the files say otherwise, where a variable's value holds."""
+    if holds.origin.rank is Rank.VARIABLE:
+        for each in _in_files(record, files):
+            if str(each.value) != str(holds.value):
+                yield Beaten(str(record.flag), holds, each)
 
 
 def files_of(folders: Sequence[str]) -> dict[str, ProjectFile]:

@@ -52,7 +52,8 @@ def stated(reading: Reading, name: str) -> Stated:
     by_file = list(reading.file.says(record))
     found = best([*typed(record, getattr(reading.options, name)), *by_file, default])
     if found.origin.rank is Rank.VARIABLE:
-        reading.notes.beaten += [Beaten(name, found, each) for each in by_file if each.value != found.value]
+        others = (each for each in by_file if each.value != found.value)
+        reading.notes.beaten += [Beaten(str(record.flag), found, each) for each in others]
     return found
 
 

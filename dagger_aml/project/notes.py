@@ -31,10 +31,11 @@ class Notes:
 class Beaten:
     """A variable's value that holds in place of a file's.
 
-    :param setting: as ``entry_script``.
-    :param holds: the variable's. :param beats: the file's.
+    :param flag: that would say it for one call, as ``--base``.
+    :param holds: the variable's.
+    :param beats: the file's.
     """
 
-    setting: str
+    flag: str
     holds: Stated
     beats: Stated

@@ -243,6 +243,24 @@ def _graphs(*platforms: str) -> list[Graph]:
     return [Graph(From.parse("example.org/x:1", each)).add(copy) for each in platforms]
 
 
+def test_what_was_warned_of_is_in_the_result_and_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def root(self: _Builder, base: From, paths: object) -> tuple[str, BaseFacts]:
+        return "sha256:" + "0" * 64, BaseFacts("probed", uid=0, gid=0)
+
+    monkeypatch.setattr(_Builder, "probe", root)
+    (graph,) = _graphs("linux/amd64")
+    result = await_(build(graph.warn("mine"), _Builder(), tags=["h/x:1"], push=True))  # type: ignore[arg-type]
+    assert [each.id for each in result.warnings] == ["AML601", None]
+    assert metadata(result)["dagger-aml.warnings"][1] == {
+        "id": None,
+        "severity": "warning",
+        "message": "mine",
+        "location": None,
+        "hint": None,
+    }
+    assert "dagger-aml.warnings" not in metadata(Result(None))
+
+
 def test_every_platform_is_asked_before_any_is_built(tmp_path: Path) -> None:
     builder = _Builder()
     graphs = _graphs("linux/amd64", "linux/arm64")

@@ -252,6 +252,18 @@ def test_an_error_can_be_silenced(tmp_path, new_rule):
     assert warned(make(tmp_path / "p", {"score.py": SCORE}), ignore=("AML598",)) == []
 
 
+def test_run_and_score_warn_before_anything_is_built(tmp_path, monkeypatch):
+    root = make(tmp_path / "p", IGNORED | {"request.json": "{}"})
+    for command in ("run", "score"):
+        monkeypatch.setattr(f"dagger_aml.cli.commands.{command}._{command}", _stopped)
+        found = CliRunner().invoke(cli, [command, str(root)])
+        assert isinstance(found.exception, UsageError) and "[AML502]" in found.output, command
+
+
+async def _stopped(*_: Any) -> None:
+    raise UsageError("far enough")
+
+
 COMMANDS = ["plan", "build", "dockerfile", "run", "score"]
 
 

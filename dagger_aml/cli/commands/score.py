@@ -123,6 +123,8 @@ def command(
     tolerance = _tolerance(found, rtol, atol)
     asked = _Asked.of(found, request, expect, number, at_once, types[-1] if types else None, tolerance)
     with Progress(mode, quiet=quiet or as_json, verbose=verbose) as progress:
+        for warning in found.graph.warnings if found.graph else ():
+            progress.warn(warning)
         ok = anyio.run(
             partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
         )

@@ -18,11 +18,11 @@ from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
 from ...project.build_settings import BUILD_SETTINGS
-from ...project.build_values import files_of, resolved
+from ...project.build_values import beaten, files_of, resolved
 from ...project.file import ProjectFile
 from ...project.origin import DEFAULT, Origin, Stated
 from ...project.setting import Setting
-from ..common import by_flag
+from ..common import BEATEN, by_flag
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -127,6 +127,7 @@ def _value(option: SettingOption, value: Any, context: click.Context, files: Map
     found = resolved(option.setting, flag, files, Stated(value, DEFAULT))
     if flag is not None or not found.is_said:
         return value
+    context.meta.setdefault(BEATEN, []).extend(beaten(option.setting, found, files))
     made = _converted(option.type, found, option, context)
     if check := _CHECKS.get(option.name):
         check(made, found.origin)
