@@ -130,6 +130,12 @@ def find(reference: str) -> CatalogImage | None:
     return None
 
 
+def python(base: From) -> str | None:
+    """The version of a base's Python, ``3.12``, as far as its name tells."""
+    image = find(base.reference)
+    return image.python if image else None
+
+
 def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = None) -> From:
     """Read what ``--base`` says: a catalog name, a folder or tar of this machine, or any image reference.
 

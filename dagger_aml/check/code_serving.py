@@ -82,7 +82,8 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
 
         environment-only = true
 
-    Silent: a `run` that is decorated, such as with `@input_schema`, or that does not loop over its `mini_batch`.
+    Silent: a `run` that is decorated, such as with `@input_schema`, or that does not use its `mini_batch` as a
+    list or a data frame.
     """
     sign = batch_sign(entry.data)
     if sign and project.code:

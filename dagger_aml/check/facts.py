@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import fields, frozen
 
+from ..base import catalog
 from ..base.facts import BaseFacts
 from ..errors import DaggerAmlError
 from ..fs.lookup import is_file
@@ -21,9 +22,12 @@ from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..project.missing import Wanted, wanted
 from ..project.model import Project
+from ..pysource.entry_points import EntryPoint, entry_points
 from ..pysource.needed import Elsewhere, elsewhere
+from ..pysource.newer import Python
 from ..pysource.reached import Reached
 from ..pysource.source import Source, read_source
+from ..pysource.versions import version_of
 from ..requirements.model import Requirements
 
 if TYPE_CHECKING:
@@ -86,12 +90,24 @@ class Facts:
         return self.project.used if self.project else None
 
     @cached_property
+    def python(self) -> Python | None:
+        """The version of the base's Python, as far as the base's name tells."""
+        return version_of(catalog.python(self.project.base)) if self.project else None
+
+    @cached_property
+    def points(self) -> tuple[EntryPoint, ...] | None:
+        """What the server will find as ``init`` and ``run``; None where the entry script is not known."""
+        if self.project is None or self.code is None or self.entry is None:
+            return None
+        return entry_points(self.code, self.project.entry_script, self.entry, self.python)
+
+    @cached_property
     def entry(self) -> Source | None:
         """The entry script's source, parsed; None where it cannot be read or parsed."""
         if self.project is None or self.code is None:
             return None
         try:
-            found = read_source(self.code / self.project.entry_script)
+            found = read_source(self.code / self.project.entry_script, self.python)
         except (OSError, ValueError):
             return None
         return None if found.problem else found
@@ -135,7 +151,7 @@ class Facts:
     @cached_property
     def elsewhere(self) -> Elsewhere | None:
         """What the code imports from elsewhere; None without code."""
-        return elsewhere(self.code, self.project.entry_script) if self.project and self.code else None
+        return elsewhere(self.code, self.project.entry_script, self.python) if self.project and self.code else None
 
     @cached_property
     def wanted(self) -> Wanted | None:

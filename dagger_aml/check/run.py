@@ -22,6 +22,7 @@ from .rule import RULES, Rule
 
 MODULES = (
     "entry_script",
+    "entry_script_contract",
     "variables",
     "packages",
     "packages_imports",
@@ -30,6 +31,7 @@ MODULES = (
     "models_layout",
     "models_artifacts",
     "code",
+    "code_python",
     "code_serving",
     "base",
 )
@@ -139,7 +141,7 @@ def _passed(found: Findings) -> Findings:
 def _check_known(id: str, location: str | None) -> None:
     known = rules()
     if id not in known:
-        near = difflib.get_close_matches(id.upper().replace("O", "0"), known, 1, 0.5)
+        near = difflib.get_close_matches(id.upper().replace("O", "0").replace("I", "1"), known, 1, 0.5)
         raise UsageError(
             f"no rule is called {id!r}",
             location=location,

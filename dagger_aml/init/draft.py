@@ -23,6 +23,7 @@ from ..project.model import Project
 from ..project.recipe import load_recipe, run_recipe
 from ..project.settings import Options
 from ..pysource.imports import Code, read_code
+from ..pysource.versions import version_of
 from ..requirements.read import read_requirements
 from .installed import Installed, here
 from .pins import Pins, Requirement, make_pins
@@ -80,6 +81,7 @@ def make_draft(folder: str | os.PathLike[str], options: Options, *, installed: I
         project.entry_script,
         installed=installed.has,
         modules=[module for each in models.values() for module in each.modules],
+        python=version_of(catalog.python(project.base)),
     )
     pins = make_pins(code, models, installed)
     requirements = pins.file_text(installed.python)

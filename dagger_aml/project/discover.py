@@ -13,6 +13,7 @@ from attrs import frozen
 from ..errors import ProjectError
 from ..fs.tree import ALWAYS_LEFT_OUT, ENVIRONMENT, MARKER
 from ..pysource import entry_script
+from ..pysource.newer import Python
 from ..pysource.reached import Reached, reached
 from .companions import grouped
 from .file import FILE_NAME
@@ -74,7 +75,7 @@ class Script:
         return self.folder / self.name
 
 
-def scripts(root: Path) -> tuple[Script, ...]:
+def scripts(root: Path, python: Python | None = None) -> tuple[Script, ...]:
     """The project's entry scripts that rank first: one, or several that nothing ranks apart, or none.
 
     ``score.py`` in ``code``, in the project folder or in ``src`` ranks before files there that have ``init`` and
@@ -86,18 +87,20 @@ def scripts(root: Path) -> tuple[Script, ...]:
     plain = [(child, "") for child in folders(root) if not is_package(child) and child not in usual]
     for places in ([(place, "") for place in usual], [*others, *plain]):
         for look in (_by_name, _by_functions):
-            found = tuple(_settled(script, root) for folder, below in places for script in look(folder, below))
+            found = tuple(
+                _settled(script, root, python) for folder, below in places for script in look(folder, below, python)
+            )
             if found:
                 return found
     return ()
 
 
-def _settled(script: Script, root: Path) -> Script:
+def _settled(script: Script, root: Path, python: Python | None) -> Script:
     """The script, seen from the project folder where it imports its own folder by name (``from src.a import b``)."""
     own = script.folder.name
     if script.folder.parent != root or own in sys.stdlib_module_names:
         return script
-    if own in reached(script.folder, script.name).absent:
+    if own in reached(script.folder, script.name, python).absent:
         return Script(root, f"{own}/{script.name}", script.by_name)
     return script
 
@@ -127,23 +130,23 @@ def only(found: tuple[Script, ...], root: Path) -> Script:
     raise ProjectError(f"two candidates for {part}: {listed}", location=str(root), hint=hint)
 
 
-def scripts_in(folder: Path) -> tuple[Script, ...]:
+def scripts_in(folder: Path, python: Python | None = None) -> tuple[Script, ...]:
     """As :func:`scripts`, in a code folder that is settled."""
     for places in ([""], [child.name for child in packages(folder)]):
         for look in (_by_name, _by_functions):
-            found = tuple(script for below in places for script in look(folder, below))
+            found = tuple(script for below in places for script in look(folder, below, python))
             if found:
                 return found
     return ()
 
 
-def _by_name(folder: Path, below: str) -> Iterator[Script]:
+def _by_name(folder: Path, below: str, python: Python | None) -> Iterator[Script]:
     if os.path.isfile(folder / below / SCRIPT):  # noqa: PTH113 - no error where the folder cannot be read
         yield Script(folder, (Path(below) / SCRIPT).as_posix(), by_name=True)
 
 
-def _by_functions(folder: Path, below: str) -> Iterator[Script]:
-    for name in entry_script.find(folder / below):
+def _by_functions(folder: Path, below: str, python: Python | None) -> Iterator[Script]:
+    for name in entry_script.find(folder / below, python):
         yield Script(folder, (Path(below) / name).as_posix(), by_name=False)
 
 

@@ -15,6 +15,7 @@ from ..base import catalog
 from ..errors import ProjectError, UsageError, unreadable
 from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
+from ..pysource.versions import version_of
 from .discover import RESULTS, SCRIPT, not_code
 from .file import looks_like_path, read_project_file
 from .merge import Reading, added, chosen, pairs, said, truth
@@ -65,9 +66,10 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     beside_file = root if reading.origins["base"].rank < Rank.VARIABLE else None
     base = reading.located("base", lambda: catalog.base(base_text, platforms[0], folder=beside_file))
     recipe = _recipe(reading)
+    python = version_of(catalog.python(base))
     alone = environment_only(reading, recipe)
-    code_folder, script = code(reading) if not alone else (None, SCRIPT)
-    used = reached(code_folder, script) if code_folder and code_folder.is_dir() else None
+    code_folder, script = code(reading, python) if not alone else (None, SCRIPT)
+    used = reached(code_folder, script, python) if code_folder and code_folder.is_dir() else None
     found = models(reading, code_folder, used) if not alone else Models()
     via = chosen(reading, "via", "way")
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []

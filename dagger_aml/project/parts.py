@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ProjectError, UsageError
 from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative
+from ..pysource.newer import Python
 from ..pysource.reached import Reached
 from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
@@ -66,9 +67,10 @@ def part(reading: Reading, name: str, text: str | None, names: tuple[str, ...]) 
     return one_of(reading, name, [reading.root / each for each in names])
 
 
-def code(reading: Reading) -> tuple[Path | None, str]:
+def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
     """The code folder and the entry script in it.
 
+    :param python: the version that is to run it; None where that is not known.
     :raises ProjectError: several candidates; a script is named and there is no code.
     """
     said = stated(reading, "entry_script")
@@ -78,7 +80,9 @@ def code(reading: Reading) -> tuple[Path | None, str]:
         script = check_relative(check_text("the entry script", said.value, newline=False), str(said.origin))
     folder = declared(reading, "code", reading.file.tables.code.path, ("code", "path"))
     if script is None:
-        found = conventions.scripts(reading.root) if folder is None else conventions.scripts_in(folder)
+        found = (
+            conventions.scripts(reading.root, python) if folder is None else conventions.scripts_in(folder, python)
+        )
         if found:
             return _found_script(reading, conventions.only(found, reading.root), folder)
         reading.origins["entry_script"] = DEFAULT

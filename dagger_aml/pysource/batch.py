@@ -13,7 +13,13 @@ _DRIVER = "azureml_user"
 
 _MINI_BATCH = re.compile(r"_?mini_?batch(es)?", re.IGNORECASE)
 
-_WRAPPERS = frozenset({"enumerate", "tqdm", "sorted", "iter", "list", "reversed", "set", "zip"})
+CONTEXT = "mini_batch_context"
+"""What batch runs give as a second argument to a ``run`` that takes it."""
+
+_WRAPPERS = frozenset({"enumerate", "tqdm", "sorted", "iter", "list", "reversed", "set", "zip", "map", "filter"})
+
+_OF_A_LIST = frozenset({"len", "map", "filter", "enumerate"})
+"""Functions that a script for one request has no use for on the request's text."""
 
 
 @frozen
@@ -30,7 +36,7 @@ class BatchSign:
 def batch_sign(data: bytes) -> BatchSign | None:
     """What in a script's text tells that batch runs call it, which give ``run`` a list of files or a data frame.
 
-    None for a script that only may be one: whose ``run`` is decorated, or does not go through its parameter.
+    None for a script that only may be one: whose ``run`` is decorated, or does not use its parameter as a list.
     """
     if b"mini" not in data.lower() and _DRIVER.encode() not in data:
         return None
@@ -47,6 +53,9 @@ def batch_sign(data: bytes) -> BatchSign | None:
         return None
     (run,) = runs
     taken = [*run.args.posonlyargs, *run.args.args]
+    needed = taken[: len(taken) - len(run.args.defaults)]
+    if any(each.arg == CONTEXT for each in needed[1:]):
+        return BatchSign(f"takes {CONTEXT}, which only batch runs give", run.lineno)
     if taken and _MINI_BATCH.fullmatch(taken[0].arg) and _goes_through(run, taken[0]):
         return BatchSign(
             f"goes through {taken[0].arg}, a list of files or rows that only batch runs give", run.lineno
@@ -62,10 +71,22 @@ def _modules(node: ast.stmt) -> Iterator[str]:
 
 
 def _goes_through(run: ast.FunctionDef, parameter: ast.arg) -> bool:
-    """Whether the function loops over its parameter, or over the rows of it as of a data frame."""
-    for node in ast.walk(run):
-        if isinstance(node, ast.For | ast.comprehension) and _is_of(node.iter, parameter.arg):
-            return True
+    """Whether the function uses its parameter as a list or a data frame: loops over it, counts it, takes a column of
+    it. Not told where another value is given to the name, such as what a request's JSON holds."""
+    nodes, name = list(ast.walk(run)), parameter.arg
+    if any(isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load) for node in nodes):
+        return False
+    return any(_as_list(node, name) for node in nodes)
+
+
+def _as_list(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.For | ast.comprehension):
+        return _is_of(node.iter, name)
+    if isinstance(node, ast.Subscript):
+        column = isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
+        return column and isinstance(node.value, ast.Name) and node.value.id == name
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OF_A_LIST:
+        return any(isinstance(argument, ast.Name) and argument.id == name for argument in node.args)
     return False
 
 

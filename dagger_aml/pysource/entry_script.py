@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import ProjectError, unreadable
 from ..fs.lookup import is_file
+from .newer import Python
 from .source import parsed, read_source
 from .texts import LONGEST_NAME
 
@@ -34,12 +35,16 @@ def check_relative(script: str, location: str) -> str:
     return pure.as_posix()
 
 
-def check(folder: Path, script: str) -> tuple[str, ...]:
-    """Check that ``script`` is an entry script of the code folder; returns notes for the user.
+def check(folder: Path, script: str, python: Python | None = None) -> None:
+    """Check that ``script`` is an entry script of the code folder.
 
     Azure ML's inference server loads the file and calls its ``init()`` once and ``run(data)`` for each request.
 
+    What is wrong with its two functions beyond their being there is for rules (:mod:`dagger_aml.check`), and so is
+    syntax of another Python than the base's.
+
     :param script: path relative to the folder, posix separators.
+    :param python: the version that is to run it; ours unless given.
     :raises ProjectError: absolute, outside the folder, missing, not Python, or provably without ``init`` or ``run``.
     """
     pure = PurePosixPath(check_relative(script, str(folder)))
@@ -55,19 +60,16 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
     if folder.resolve() not in path.resolve().parents:
         raise ProjectError("the entry script is a link that points outside the code folder", location=str(path))
     try:
-        source = read_source(path)
+        source = read_source(path, python)
     except OSError as error:
         raise unreadable(error, path) from None
-    if source.problem:
+    if source.problem and source.is_broken:
         line = source.problem.line
         raise ProjectError(source.problem.message, location=f"{path}:{line}" if line else str(path))
     names = source.names | source.declared
     missing = [f"{name}()" for name in ("init", "run") if name not in names]
-    if not missing:
-        return ()
-    if source.star:
-        may = f"{' and '.join(missing)} may come from `{source.star}`"
-        return (f"{script}: {may}; this is only known when the code runs",)
+    if not missing or source.star or source.problem or source.scope.dynamic or source.scope.answers:
+        return
     raise ProjectError(
         f"the entry script has no {' and no '.join(missing)}",
         location=str(path),
@@ -75,11 +77,13 @@ def check(folder: Path, script: str) -> tuple[str, ...]:
     )
 
 
-def find(folder: Path) -> tuple[str, ...]:
+def find(folder: Path, python: Python | None = None) -> tuple[str, ...]:
     """Names of the Python files of a folder that have ``init`` and ``run`` at their top level, sorted.
 
     Where a file defines both, those that only import or assign them (its tests, say) are none. What does not parse is
     none, and neither are ``__init__.py`` and tests by their names.
+
+    :param python: the version that is to run them; ours unless given.
     """
     defined, bound = [], []
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
@@ -93,7 +97,7 @@ def find(folder: Path) -> tuple[str, ...]:
             continue
         if b"init" not in data or b"run" not in data:
             continue
-        source = parsed(data, str(path))
+        source = parsed(data, str(path), python)
         if {"init", "run"} <= source.functions:
             defined.append(path.name)
         elif {"init", "run"} <= source.names:

@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 from attrs import frozen
 
 from ..errors import ProjectError
-from .source import Imported, Problem, read_source
+from .newer import Python
+from .source import Imported, read_source
 from .texts import LONGEST_PATH
+from .versions import Problem
 
 
 @frozen
@@ -58,6 +60,7 @@ def read_code(
     *,
     installed: Callable[[str], bool],
     modules: Iterable[str] = (),
+    python: Python | None = None,
 ) -> Code:
     """Read the imports of all Python files that travel.
 
@@ -67,6 +70,7 @@ def read_code(
     :param files: that travel, relative to the folder.
     :param installed: whether a top-level name is a package's of this environment.
     :param modules: that a model names; those of the project's own are needed as if the entry script imported them.
+    :param python: the version that is to run it; ours unless given.
     :raises ProjectError: a file cannot be read, or the entry script cannot be parsed.
     """
     tree = _Tree(frozenset(each for each in files if each.endswith(".py")), script, installed)
@@ -75,8 +79,8 @@ def read_code(
 
     def read(file: str) -> tuple[Imported, ...]:
         if file not in found:
-            found[file], problem = _read(folder / file)
-            if problem and file == script:
+            found[file], problem = _read(folder / file, python)
+            if problem and problem.kind == "broken" and file == script:
                 raise ProjectError(problem.message, location=f"{folder / file}:{problem.line or 1}")
             if problem:
                 unread.append(f"{file}:{problem.line or 1}: {problem.message}")
@@ -158,10 +162,10 @@ class _Tree:
         return f"{path}.py" in self.files or any(file.startswith(f"{path}/") for file in self.files)
 
 
-def _read(path: Path) -> tuple[tuple[Imported, ...], Problem | None]:
+def _read(path: Path, python: Python | None) -> tuple[tuple[Imported, ...], Problem | None]:
     """The imports of a file that are more than types, or why it is no Python."""
     try:
-        source = read_source(path)
+        source = read_source(path, python)
     except OSError as error:
         raise ProjectError(f"cannot be read ({error.strerror})", location=str(path)) from None
     return tuple(each for each in source.imports if not each.typing and _is_sure(each)), source.problem

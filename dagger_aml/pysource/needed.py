@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ..fs.lookup import is_file, is_folder
+from .newer import Python
 from .reached import files_of, names_of
 from .source import Imported, Source, read_source
 
@@ -49,19 +50,20 @@ class Elsewhere:
     installs: bool = False
 
 
-def elsewhere(folder: Path, script: str) -> Elsewhere:
+def elsewhere(folder: Path, script: str, python: Python | None = None) -> Elsewhere:
     """Follow an entry script's imports through its code folder, and keep those that lead out of it.
 
     What cannot be read or parsed leads nowhere. Imports that only a type checker sees are none, and those that may
     fail (in a ``try`` that survives it, below ``if __name__ == "__main__"``) need nothing.
 
     :param script: relative to the folder.
+    :param python: the version that is to run it; ours unless given.
     """
     read: dict[Path, Source | None] = {}
 
     def source(path: Path) -> Source | None:
         if path not in read:
-            read[path] = _read(path)
+            read[path] = _read(path, python)
         return read[path]
 
     begin = folder / script
@@ -126,9 +128,9 @@ def _is_elsewhere(each: Imported, path: Path, folder: Path) -> bool:
     return not any(is_file(place / f"{top}.py") or is_folder(place / top) for place in {folder, path.parent})
 
 
-def _read(path: Path) -> Source | None:
+def _read(path: Path, python: Python | None) -> Source | None:
     try:
-        found = read_source(path)
+        found = read_source(path, python)
     except (OSError, ValueError):
         return None
     return None if found.problem else found

@@ -10,8 +10,12 @@ from pathlib import Path
 from attrs import frozen
 
 from ..fs.lookup import is_file, is_folder
+from .loaded import loaded_with
 from .model_paths import ModelPath
+from .newer import Python
 from .source import Imported, Source, read_source
+from .unregistered import Relative, relative_imports
+from .versions import Problem
 
 _INTO_MAIN = re.compile(rb"import\s+__main__|modules\s*\[\s*['\"]__main__")
 """What code says that puts names where a pickle looks for those of the script that saved it."""
@@ -31,6 +35,10 @@ class Reached:
     :param reads_model_dir: whether one of the texts has AZUREML_MODEL_DIR, or SDK v1's ``get_model_path``.
     :param model_paths: what the texts name below the folder of the model, each with its file, relative to the folder.
     :param puts_into_main: whether one of them changes the module ``__main__``.
+    :param python: the version for which the files were parsed.
+    :param loaded: the entry script and the files that are loaded with it, come what may, relative to the folder.
+    :param problems: files that are no Python of the version that is to run them, and why.
+    :param relative: relative imports that cannot succeed, of files that are loaded with the entry script.
     """
 
     modules: frozenset[str]
@@ -40,17 +48,22 @@ class Reached:
     model_paths: tuple[tuple[str, ModelPath], ...] = ()
     puts_into_main: bool = False
     certain: frozenset[str] = frozenset()
+    python: Python | None = None
+    loaded: frozenset[str] = frozenset()
+    problems: tuple[tuple[str, Problem], ...] = ()
+    relative: tuple[Relative, ...] = ()
 
 
-def reached(folder: Path, script: str) -> Reached:
+def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     """Follow an entry script's imports through its code folder, which is on ``sys.path`` in the image.
 
     What cannot be read or parsed leads nowhere; :func:`dagger_aml.pysource.entry_script.check` tells
     the user of that.
 
     :param script: relative to the folder.
+    :param python: the version that is to run it; ours unless given.
     """
-    seen: dict[Path, None] = {}
+    seen: dict[Path, Source | None] = {}
     waiting = [folder / script]
     modules: set[str] = set()
     absent: dict[str, None] = {}
@@ -62,9 +75,8 @@ def reached(folder: Path, script: str) -> Reached:
         path = waiting.pop()
         if path in seen:
             continue
-        seen[path] = None
-        source = _read(path)
-        if source is None:
+        source = seen[path] = _read(path, python)
+        if source is None or source.is_broken:
             continue
         reads = reads or any(word in source.data for word in _MODEL_DIR)
         into_main = into_main or _INTO_MAIN.search(source.data) is not None
@@ -84,6 +96,8 @@ def reached(folder: Path, script: str) -> Reached:
                 waiting += files
             elif top in needed and top not in sys.stdlib_module_names:
                 absent[top] = None
+    read = {path.relative_to(folder).as_posix(): source for path, source in seen.items() if source}
+    loaded = loaded_with(script, read)
     return Reached(
         frozenset(modules),
         tuple(absent),
@@ -92,15 +106,23 @@ def reached(folder: Path, script: str) -> Reached:
         tuple(model_paths),
         into_main,
         certain=frozenset(certainly),
+        python=python,
+        loaded=loaded,
+        problems=tuple((file, source.problem) for file, source in read.items() if source.problem),
+        relative=tuple(
+            each
+            for file, source in read.items()
+            if file in loaded and not source.problem
+            for each in relative_imports(file, source, is_script=file == script)
+        ),
     )
 
 
-def _read(path: Path) -> Source | None:
+def _read(path: Path, python: Python | None) -> Source | None:
     try:
-        source = read_source(path)
+        return read_source(path, python)
     except (OSError, ValueError):
         return None
-    return None if source.problem else source
 
 
 def _all_names(source: Source, path: Path, folder: Path) -> Iterator[str]:

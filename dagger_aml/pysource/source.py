@@ -18,18 +18,19 @@ a text that is no Python                  leads nowhere                       to
 from __future__ import annotations
 
 import ast
-import sys
-import warnings
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from attrs import field, frozen
 
 from .. import contract
+from .bindings import Scope, scope_of
 from .model_paths import ModelPath, model_paths
+from .newer import Python
 from .texts import paths_in
+from .versions import Problem, parse
 
 _PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 """What an ``except`` names that makes an import in its ``try`` one that may fail."""
@@ -67,22 +68,13 @@ class Imported:
     by: Literal["statement", "importlib", "call"] = "statement"
 
 
-@frozen
-class Problem:
-    """Why a text is no Python.
-
-    :param line: of the text, from 1; None where the parser names none.
-    """
-
-    message: str
-    line: int | None
-
-
-@frozen
+@frozen(slots=False)
 class Source:
     """What stands in a Python file.
 
-    :param problem: why it is none; all else is empty then.
+    :param problem: why it is none of the Python that is to run it. Of a ``broken`` one all else is empty; of others
+        the rest says what travels and which file is the entry script, and nothing else should be concluded of it.
+    :param tree: where it could be parsed, as it is or rewritten.
     :param imports: all of them, in the order of the text.
     :param names: that it may bind at its top level.
     :param declared: names that a function in it declares ``global``.
@@ -94,6 +86,7 @@ class Source:
 
     data: bytes = field(repr=False)
     problem: Problem | None = None
+    tree: ast.Module | None = field(default=None, repr=False, eq=False)
     imports: tuple[Imported, ...] = ()
     names: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
@@ -102,44 +95,57 @@ class Source:
     paths: frozenset[str] = frozenset()
     model_paths: tuple[ModelPath, ...] = ()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether no Python parses it."""
+        return self.problem is not None and self.problem.kind == "broken"
 
-def read_source(path: Path) -> Source:
+    @cached_property
+    def scope(self) -> Scope:
+        """What names it has once it has been loaded."""
+        return scope_of(self.tree or ast.Module([], []))
+
+    @property
+    def changes_path(self) -> bool:
+        """Whether it may change where imports are looked for."""
+        return b"sys" in self.data and (b".path" in self.data or b"import path" in self.data)
+
+
+def read_source(path: Path, python: Python | None = None) -> Source:
     """Read a Python file; what it says is worked out once for the same text.
 
+    :param python: the version that is to run it; ours unless given.
     :raises OSError: it cannot be read.
     """
-    return parsed(path.read_bytes(), str(path))
+    return parsed(path.read_bytes(), str(path), python)
 
 
 @lru_cache(maxsize=_MOST)
-def parsed(data: bytes, name: str) -> Source:
+def parsed(data: bytes, name: str, python: Python | None = None) -> Source:
     """What stands in a text.
 
     :param name: for Python's own messages of it.
+    :param python: as of :func:`read_source`.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Such as of "\\d", lest it is an error where warnings are.
-            tree = ast.parse(data, name)
-        nodes = list(ast.walk(tree))
-        names, star = _bound(tree)
-        return Source(
-            data,
-            imports=tuple(_imports(tree)),
-            names=frozenset(names),
-            declared=frozenset(each for node in nodes if isinstance(node, ast.Global) for each in node.names),
-            functions=frozenset(
-                each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
-            ),
-            star=star,
-            paths=frozenset(paths_in(nodes)),
-            model_paths=model_paths(tree) if contract.MODEL_DIR.encode() in data else (),
-        )
-    except SyntaxError as error:
-        python = ".".join(map(str, sys.version_info[:2]))
-        return Source(data, Problem(f"Python {python} cannot parse it: {error.msg}", error.lineno or None))
-    except (ValueError, RecursionError, MemoryError) as error:
-        return Source(data, Problem(f"cannot be read as Python ({error})", None))
+    tree, problem = parse(data, name, python)
+    if tree is None:
+        return Source(data, problem)
+    nodes = list(ast.walk(tree))
+    names, star = _bound(tree)
+    return Source(
+        data,
+        problem,
+        tree,
+        imports=tuple(_imports(tree)),
+        names=frozenset(names),
+        declared=frozenset(each for node in nodes if isinstance(node, ast.Global) for each in node.names),
+        functions=frozenset(
+            each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        ),
+        star=star,
+        paths=frozenset(paths_in(nodes)),
+        model_paths=model_paths(tree) if contract.MODEL_DIR.encode() in data and not problem else (),
+    )
 
 
 def _imports(tree: ast.Module) -> Iterator[Imported]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 from .brings import table
 
 PYPI = {
@@ -99,8 +102,15 @@ def packages_of(module: str) -> tuple[str, ...]:
         if name in PYPI:
             return (PYPI[name],)
         if name in givers:
-            return givers[name]
+            return tuple(sorted(givers[name], key=lambda package: -_alike(package, parts)))
     return ()
+
+
+def _alike(package: str, parts: Sequence[str]) -> int:
+    """With how many parts of a module's name a package's begins: ``opencensus-ext-azure`` has three of
+    ``opencensus.ext.azure.log_exporter``."""
+    pairs = zip(package.lower().split("-"), parts, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def apt_name(library: str) -> str | None:

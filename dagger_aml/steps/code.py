@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import contract
+from ..base import catalog
 from ..errors import ProjectError
 from ..fs.ignore import ignore_files
 from ..fs.tree import check_pulled, local
 from ..graph.graph import Copy, Graph
 from ..graph.values import FromBase
 from ..pysource import entry_script
+from ..pysource.versions import version_of
 from .server_names import code_first
 
 
@@ -48,7 +50,8 @@ async def code(
         reason = "the code is a file, not a folder" if folder.exists() else "the code folder does not exist"
         raise ProjectError(reason, location=str(folder), hint="Name the folder that contains the entry script.")
     script = entry_script.check_relative(script, str(folder))
-    warnings = entry_script.check(folder, script)
+    entry_script.check(folder, script, version_of(catalog.python(graph.base) if graph.base else None))
+    warnings: tuple[str, ...] = ()
     top = (root or folder).resolve()
     ignore = ignore_files(top, folder.resolve())
     source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, location="code")

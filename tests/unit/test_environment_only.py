@@ -150,10 +150,16 @@ BATCH = "def init():\n    pass\n\n\ndef run(mini_batch):\n"
         (BATCH + "    for i, row in mini_batch.iterrows():\n        pass\n", 5),
         ("from azureml_user.parallel_run import EntryScript\n" + SCORE, 1),
         (BATCH.replace("mini_batch", "miniBatch: list") + "    return [x for x in enumerate(miniBatch)]\n", 5),
+        (BATCH + "    return list(map(len, mini_batch))\n", 5),
+        (BATCH + "    return [x for x in filter(None, mini_batch)]\n", 5),
+        (BATCH + "    print(len(mini_batch))\n    return join(mini_batch)\n", 5),
+        (BATCH + "    return mini_batch['income'].sum()\n", 5),
+        (BATCH.replace("mini_batch", "data, mini_batch_context") + "    return data\n", 5),
     ],
 )
 def test_a_script_for_batch_runs_is_told(tmp_path, text, line):
-    found = findings(tmp_path, {"score.py": text}, ignore=("AML332",))
+    # Its second parameter is refused by the server's contract too.
+    found = findings(tmp_path, {"score.py": text}, ignore=("AML332", "AML112"))
     assert told(found) == {("AML521", f"score.py:{line}")} and "--environment-only" in str(found[0].hint)
 
 
@@ -161,6 +167,11 @@ def test_a_script_for_batch_runs_is_told(tmp_path, text, line):
     "text",
     [
         BATCH + "    return mini_batch\n",
+        BATCH + "    mini_batch = loads(mini_batch)\n    return [x for x in mini_batch]\n",
+        BATCH + "    mini_batch: list = loads(mini_batch)\n    return len(mini_batch)\n",
+        BATCH + "    return [x for x in json.loads(mini_batch)]\n",
+        BATCH + "    return join(mini_batch), mini_batch[0]\n",
+        BATCH.replace("mini_batch", "data, mini_batch_context=None") + "    return data\n",
         BATCH.replace("def run", "@decorated\ndef run") + "    return [x for x in mini_batch]\n",
         BATCH.replace("mini_batch", "data") + "    return [x for x in data]\n",
         SCORE + "\n\ndef other(mini_batch):\n    return list(mini_batch)\n",

@@ -76,7 +76,7 @@ def test_no_name_to_install_is_made_up(tmp_path):
         ({"score.py": script("import numpy, joblib", "from azure.identity import X")}, {"base": CURATED}),
         ({"score.py": script("import mine"), "lib/mine.py": ""}, {}),
         ({"score.py": script("import mine"), "src/deep/mine/__init__.py": ""}, {}),
-        ({"score.py": script("from . import mine"), "mine.py": ""}, {}),
+        ({"score.py": script("import pack.a"), "pack/a.py": "from . import mine", "pack/mine.py": ""}, {}),
         ({"score.py": script("import pkg_resources, setuptools, pip")}, {}),
         ({"score.py": script("try:", "    import torch", "except ImportError:", "    torch = None")}, {}),
         ({"score.py": script("import typing", "if typing.TYPE_CHECKING:", "    import torch")}, {}),

@@ -145,7 +145,9 @@ def test_the_entry_script_is_parsed_once_for_everybody(tmp_path, monkeypatch):
 
     parsed: list[object] = []
     parse = ast.parse
-    monkeypatch.setattr(ast, "parse", lambda source, *more: (parsed.append(source), parse(source, *more))[1])
+    monkeypatch.setattr(
+        ast, "parse", lambda source, *more, **by_name: (parsed.append(source), parse(source, *more, **by_name))[1]
+    )
     root = make(tmp_path / "p", {"score.py": SCORE + "# only here\n", "helper.py": "# nor here\n"})
     assert Facts(load_project(root)).entry is not None
     make_plan(await_(lay_out(load_project(root))))

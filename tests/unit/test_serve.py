@@ -321,6 +321,19 @@ def test_import_names_and_packages(module: str, package: str) -> None:
     assert packages_of(module)[0] == package
 
 
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("opencensus.ext.azure.log_exporter", "opencensus-ext-azure"), ("opencensus.stats", "opencensus"),
+     ("azureml.train.automl.runtime.tools", "azureml-train-automl-runtime"),
+     ("databricks.sql", "databricks-sql-connector"), ("backports.weakref", "backports-weakref"),
+     ("mlflow.pyfunc", "mlflow")],
+)  # fmt: skip
+def test_of_packages_that_share_a_module_the_one_that_is_called_like_it_comes_first(
+    module: str, package: str
+) -> None:
+    assert packages_of(module)[0] == package
+
+
 @pytest.mark.parametrize("module", ["my_package.sub", "azure.ai.visions", "google.protobuffers", "azure", "google"])
 def test_no_package_name_is_made_up_of_a_module(module: str) -> None:
     """Whoever registers a name that we compose would have his package installed."""

@@ -1,0 +1,98 @@
+"""Rules about the Python that the code is written for, and the one that the base image has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..base.facts import BaseFacts
+from ..finding import Finding
+from ..project.model import Project
+from ..pysource.reached import Reached, reached
+from ..pysource.versions import Problem, version_of
+from .rule import rule
+
+
+@rule("AML510", "error")
+def not_of_this_python(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+    """The base image's Python cannot parse code that is loaded with the entry script.
+
+    The container ends at its start with a SyntaxError.
+
+    Bad `score.py`:
+
+        match data:         # on a base image with Python 3.8
+            case []: ...
+
+    Good `score.py`:
+
+        if data == []: ...
+
+    Silent: files that the entry script does not import; AML512 has those that it may import.
+    """
+    for file, problem, loaded in _problems(project, code, used, base):
+        if loaded and problem.kind != "newer":
+            yield _finding(project, code, file, problem, "the container ends at its start")
+
+
+@rule("AML511", "warning")
+def newer_than_ours(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+    """The code is of a newer Python than the one that runs dagger-aml.
+
+    The base image's Python seems to parse it. The other rules know nothing of such a file: its imports are followed,
+    and no more.
+
+    Bad `folder`:
+
+        score.py    # type Row = list[float], where dagger-aml runs on Python 3.11 and the base image has 3.12
+
+    Good `shell`:
+
+        $ uvx --python 3.12 dagger-aml plan
+
+    Silent: code that the Python of dagger-aml can parse too.
+    """
+    for file, problem, _ in _problems(project, code, used, base):
+        if problem.kind == "newer":
+            yield Finding(
+                problem.message,
+                location=project.at(code / file, problem.line),
+                hint="Other rules know nothing of this file. Run dagger-aml on that Python to have it checked.",
+            )
+
+
+@rule("AML512", "warning")
+def perhaps_not_of_this_python(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+    """The base image's Python cannot parse code that the entry script may load.
+
+    As AML510, for files that are imported in a function, in a `try` or under a condition.
+
+    Bad `folder`:
+
+        score.py    # import helper, in run()
+        helper.py   # print "loaded"
+
+    Good `folder`:
+
+        score.py    # import helper, in run()
+        helper.py   # print("loaded")
+
+    Silent: files that nothing imports from the entry script on.
+    """
+    for file, problem, loaded in _problems(project, code, used, base):
+        if not loaded and problem.kind != "newer":
+            yield _finding(project, code, file, problem, "importing it fails")
+
+
+def _problems(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[tuple[str, Problem, bool]]:
+    """Files that are not of the base's Python, why, and whether they are loaded with the entry script."""
+    python = version_of(base.python)
+    if python != used.python:
+        used = reached(code, project.entry_script, python)
+    for file, problem in used.problems:
+        yield file, problem, file in used.loaded
+
+
+def _finding(project: Project, code: Path, file: str, problem: Problem, then: str) -> Finding:
+    hint = "Write it for that Python, or choose a base image with a newer one." if problem.kind == "older" else None
+    return Finding(f"{problem.message}; {then}", location=project.at(code / file, problem.line), hint=hint)
