@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from attrs import frozen
 
+from .. import contract
 from ..fs.lookup import is_file, is_folder
 from .bindings import Binding
 from .newer import Python
@@ -19,12 +20,6 @@ from .source import Source, read_source
 
 TRANSPARENT = frozenset({"input_schema", "output_schema", "rawhttp"})
 """Decorators of the server's own: what they decorate is called as it is written."""
-
-SERVERS_OWN = frozenset(
-    {"aml_blueprint", "appinsights_client", "config", "create_app", "entry", "exceptions", "input_parsers", "routes"}
-    | {"swagger", "user_script", "utils"}
-)
-"""Modules of the server that ``import`` finds before the project's."""
 
 _MOST = 20
 """Modules through which a name is followed."""
@@ -89,7 +84,7 @@ def entry_points(folder: Path, script: str, source: Source, python: Python | Non
 def is_own(module: str) -> bool:
     """Whether a module of the code folder with this name is what ``import`` finds, unless a package has it too."""
     top = module.partition(".")[0]
-    return bool(top) and top not in sys.stdlib_module_names and top not in SERVERS_OWN
+    return bool(top) and top not in sys.stdlib_module_names and top not in contract.SERVER_MODULES
 
 
 _Found = Iterator[Candidate | str]

@@ -51,7 +51,6 @@ async def code(
         raise ProjectError(reason, location=str(folder), hint="Name the folder that contains the entry script.")
     script = entry_script.check_relative(script, str(folder))
     entry_script.check(folder, script, version_of(catalog.python(graph.base) if graph.base else None))
-    warnings: tuple[str, ...] = ()
     top = (root or folder).resolve()
     ignore = ignore_files(top, folder.resolve())
     source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, location="code")
@@ -70,6 +69,4 @@ async def code(
     ).configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})
     if below:
         graph = graph.configure(env={contract.SOURCE_DIRECTORY: below})
-    for warning in warnings:
-        graph = graph.warn(warning)
     return code_first(graph)
