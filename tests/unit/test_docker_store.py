@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from dagger_aml.backends.local.docker import Docker
 from dagger_aml.backends.local.docker_cli import DockerCli
 from dagger_aml.backends.local.image import LocalImage
-from dagger_aml.backends.local.program import Build, StoredImage, found_image
+from dagger_aml.backends.local.program import StoredImage, found_image
 from dagger_aml.backends.result import Result
 from dagger_aml.building.many import _merged
 from dagger_aml.building.metadata import metadata, write_files
@@ -33,7 +33,10 @@ OF_29 = {
     "RepoDigests": [f"tiny@{MANIFEST}"],
     "RepoTags": ["tiny:1"],
 }  # fmt: skip
-"""What `docker image inspect` prints, shortened. The stores before it have no Descriptor, and the config's digest."""
+"""What `docker image inspect` prints of an image of the classic builder, shortened.
+
+The stores before it have no Descriptor, and the config's digest."""
+BUILT_BY_BUILDKIT = {**OF_29, "Descriptor": {**OF_29["Descriptor"], "annotations": {"config.digest": CONFIG}}}
 OLDER = {**OF_29, "Id": CONFIG, "Descriptor": None, "RepoDigests": []}
 
 
@@ -50,18 +53,15 @@ class Told(Docker):
         return CompletedProcess(0, "", "")
 
 
-@pytest.mark.parametrize(("told", "config"), [(OF_29, None), (OLDER, CONFIG)])
+@pytest.mark.parametrize(("told", "config"), [(OF_29, None), (BUILT_BY_BUILDKIT, CONFIG), (OLDER, CONFIG)])
 def test_an_id_of_a_manifest_is_no_config_s(told, config):
     found = found_image(told)
     assert (found.id, found.config_digest) == (told["Id"], config)
 
 
-@pytest.mark.parametrize(
-    ("told", "by_builder", "config"),
-    [(OF_29, None, None), (OF_29, CONFIG, CONFIG), (OLDER, None, CONFIG), (OLDER, CONFIG, CONFIG)],
-)
-def test_the_files_have_each_digest_under_its_own_name(tmp_path: Path, told, by_builder, config):
-    image = LocalImage(Told("buildkit", said=json.dumps(told)), (told["Id"],), told=by_builder)
+@pytest.mark.parametrize(("told", "config"), [(OF_29, None), (BUILT_BY_BUILDKIT, CONFIG), (OLDER, CONFIG)])
+def test_the_files_have_each_digest_under_its_own_name(tmp_path: Path, told, config):
+    image = LocalImage(Told("buildkit", said=json.dumps(told)), (told["Id"],))
     result = await_(image.load("tiny:1"))
     assert (result.image_id, result.config_digest) == (told["Id"], config)
     assert metadata(result).get("containerimage.config.digest") == config
@@ -81,22 +81,3 @@ def test_the_id_of_the_local_store_is_told_whatever_else_the_image_went_to():
         assert (made.image_id, made.config_digest, made.digest) == (MANIFEST, CONFIG, pushed.digest)
     older = evolve(loaded, image_id=CONFIG, config_digest=CONFIG)
     assert _merged(older, pushed).image_id == CONFIG
-
-
-@pytest.mark.parametrize("buildx", [True, False])
-def test_buildx_is_asked_for_the_config_s_digest(tmp_path: Path, monkeypatch, buildx):
-    asked: list[str] = []
-
-    async def ran(argv, **_):
-        asked.extend(argv)
-        return CompletedProcess(0, "", "")
-
-    monkeypatch.setattr("dagger_aml.backends.local.docker_cli.run", ran)
-    build = Build(tmp_path, "linux/amd64", False, False)
-    await_(Docker("buildkit", buildx).build(build, print))
-    assert build.config_digest() is None
-    assert ("--metadata-file" in asked) == buildx
-    if buildx:
-        told = {"containerimage.config.digest": CONFIG, "containerimage.digest": MANIFEST}
-        Path(asked[asked.index("--metadata-file") + 1]).write_text(json.dumps(told))
-        assert build.config_digest() == CONFIG

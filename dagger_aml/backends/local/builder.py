@@ -128,8 +128,7 @@ class LocalBuilder:
                 error.hint = files.proxy_advice(error.output) or error.hint
                 raise error
             progress.finish()
-            id_ = build.id_file.read_text().strip()
-            return LocalImage(self.tool, (id_,), self.on_event, self.policy, build.config_digest())
+            return LocalImage(self.tool, (build.id_file.read_text().strip(),), self.on_event, self.policy)
 
     def index(self, images: Sequence[Image]) -> LocalImage:
         """Images for several platforms as one."""

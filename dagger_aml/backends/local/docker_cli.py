@@ -70,8 +70,7 @@ class DockerCli:
 
     async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         if self.form == "buildkit":
-            flags = ["--progress", "plain", "--platform", build.platform]
-            flags += ["--load", "--metadata-file", str(build.metadata_file)] if self.buildx else []
+            flags = ["--progress", "plain", "--platform", build.platform, *(["--load"] if self.buildx else [])]
             env = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         else:
             flags, env = ["--force-rm"], {"DOCKER_BUILDKIT": "0"}

@@ -27,14 +27,12 @@ class LocalImage:
     """An image in the program's store; see :class:`~dagger_aml.backends.base.Image`.
 
     :param ids: ``sha256:…``, of the image for each platform.
-    :param told: the config's digest, where the builder told it.
     """
 
     tool: ContainerCli
     ids: tuple[str, ...]
     on_event: OnEvent = ignore
     policy: Policy = DEFAULT
-    told: str | None = None
 
     @property
     def id(self) -> str | None:
@@ -84,8 +82,8 @@ class LocalImage:
         return Result(digest, self.id, tuple(references), layers, outputs=(file,), config_digest=config)
 
     async def _config_digest(self) -> str | None:
-        """As builder or store tell it; None of several images, and where neither does."""
-        return self.told or (await self.tool.config_digest(self.id) if self.id else None)
+        """As the store tells it; None of several images, and where it does not."""
+        return await self.tool.config_digest(self.id) if self.id else None
 
     async def _save(self, image: str, tar: Path, output: Export, references: Sequence[str] = ()) -> None:
         with temporary_directory() as work:

@@ -167,18 +167,6 @@ class Build:
         return self.work / "id"
 
     @property
-    def metadata_file(self) -> Path:
-        return self.work / "metadata.json"
-
-    def config_digest(self) -> str | None:
-        """Of the image's config, where the program has told it in the metadata file."""
-        try:
-            found = json.loads(self.metadata_file.read_bytes())["containerimage.config.digest"]
-        except (OSError, ValueError, KeyError):
-            return None
-        return str(found)
-
-    @property
     def flags(self) -> tuple[str, ...]:
         """What all three understand alike, run in the context.
 
@@ -316,8 +304,11 @@ def found_image(read: Mapping[str, Any]) -> StoredImage:
     digests.sort(key=lambda pair: pair[1] != own)
     platform = f"{read.get('Os')}/{read.get('Architecture')}"
     id_ = with_algorithm(read["Id"])
-    of_manifest = (read.get("Descriptor") or {}).get("digest") == id_
-    return StoredImage(id_, tuple(digests), platform, read.get("Config") or {}, None if of_manifest else id_)
+    described = read.get("Descriptor") or {}
+    of_manifest = described.get("digest") == id_
+    # BuildKit notes it where it makes the manifest; docker's classic builder does not.
+    noted = (described.get("annotations") or {}).get("config.digest")
+    return StoredImage(id_, tuple(digests), platform, read.get("Config") or {}, noted if of_manifest else id_)
 
 
 def with_algorithm(image: str) -> str:
