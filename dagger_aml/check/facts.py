@@ -151,7 +151,10 @@ class Facts:
     @cached_property
     def elsewhere(self) -> Elsewhere | None:
         """What the code imports from elsewhere; None without code."""
-        return elsewhere(self.code, self.project.entry_script, self.python) if self.project and self.code else None
+        if self.project is None or self.code is None:
+            return None
+        known = self.used.sources if self.used and self.used.python == self.python else None
+        return elsewhere(self.code, self.project.entry_script, self.python, known)
 
     @cached_property
     def wanted(self) -> Wanted | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cache
 from pathlib import Path
 
 from attrs import frozen
@@ -269,5 +271,10 @@ def _beside(root: Path, code: Path | None, names: tuple[str, ...]) -> Iterator[P
 
 def matches(name: str, patterns: tuple[str, ...], *, folder: bool = False) -> bool:
     """Whether one of the patterns, in any case, is that of a file's or folder's name."""
+    return _pattern(patterns, folder).match(name.lower()) is not None
+
+
+@cache
+def _pattern(patterns: tuple[str, ...], folder: bool) -> re.Pattern[str]:
     apply = (each.removesuffix("/") for each in patterns if each == ".*" or each.endswith("/") == folder)
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in apply)
+    return re.compile("|".join(translate(each.lower()) for each in apply) or r"(?!)")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from attrs import frozen
@@ -50,7 +52,9 @@ class Elsewhere:
     installs: bool = False
 
 
-def elsewhere(folder: Path, script: str, python: Python | None = None) -> Elsewhere:
+def elsewhere(
+    folder: Path, script: str, python: Python | None = None, known: Mapping[Path, Source] | None = None
+) -> Elsewhere:
     """Follow an entry script's imports through its code folder, and keep those that lead out of it.
 
     What cannot be read or parsed leads nowhere. Imports that only a type checker sees are none, and those that may
@@ -58,17 +62,32 @@ def elsewhere(folder: Path, script: str, python: Python | None = None) -> Elsewh
 
     :param script: relative to the folder.
     :param python: the version that is to run it; ours unless given.
+    :param known: files that were read for this version already.
     """
-    read: dict[Path, Source | None] = {}
+    read: dict[Path, Source | None] = {path: _sound(source) for path, source in (known or {}).items()}
 
     def source(path: Path) -> Source | None:
         if path not in read:
             read[path] = _read(path, python)
         return read[path]
 
+    # Most names are imported by many files.
+    files = cache(lambda name: tuple(files_of(folder, name)))
+
+    @cache
+    def own(path: Path) -> list[tuple[Imported, list[Path]]]:
+        return [
+            (each, [file for name in names_of(each, path, folder) if _is_name(name) for file in files(name)])
+            for each in _imports(source(path))
+        ]
+
+    @cache
+    def is_here(top: str, place: Path) -> bool:
+        return is_file(place / f"{top}.py") or is_folder(place / top)
+
     begin = folder / script
-    surely = _closure(begin, source, lambda path, each: _own(path, each, folder) if _is_sure(each) else ())
-    every = _closure(begin, source, lambda path, each: _own(path, each, folder))
+    surely = _closure(begin, lambda path: (files for each, files in own(path) if _is_sure(each)))
+    every = _closure(begin, lambda path: (files for _, files in own(path)))
     found = [
         Needed(
             each.module,
@@ -77,22 +96,21 @@ def elsewhere(folder: Path, script: str, python: Python | None = None) -> Elsewh
             path in surely and _is_sure(each),
         )
         for path in every
-        for each in _imports(source(path))
-        if not each.optional and _is_elsewhere(each, path, folder)
+        for each, _ in own(path)
+        if not each.optional
+        and _leads_out(each)
+        and not (is_here(each.top, folder) or is_here(each.top, path.parent))
     ]
     texts = [each.data for each in read.values() if each]
     return Elsewhere(tuple(found), any(_INSTALLS[0].search(text) and _INSTALLS[1].search(text) for text in texts))
 
 
-def _closure(
-    begin: Path, source: Callable[[Path], Source | None], leads_to: Callable[[Path, Imported], Iterable[Path]]
-) -> dict[Path, None]:
+def _closure(begin: Path, leads_to: Callable[[Path], Iterable[list[Path]]]) -> dict[Path, None]:
     """The files that a file leads to, itself first, in the order in which they are met."""
-    found, waiting = {begin: None}, [begin]
+    found, waiting = {begin: None}, deque([begin])
     while waiting:
-        path = waiting.pop(0)
-        for each in _imports(source(path)):
-            for other in leads_to(path, each):
+        for files in leads_to(waiting.popleft()):
+            for other in files:
                 if other not in found:
                     found[other] = None
                     waiting.append(other)
@@ -113,24 +131,21 @@ def _is_sure(each: Imported) -> bool:
     return each.depth == 1 and not each.optional and each.by == "statement"
 
 
-def _own(path: Path, each: Imported, folder: Path) -> Iterator[Path]:
-    for name in names_of(each, path, folder):
-        if all(part.isidentifier() for part in name.split(".")):
-            yield from files_of(folder, name)
+def _is_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
 
 
-def _is_elsewhere(each: Imported, path: Path, folder: Path) -> bool:
-    if each.level or not each.module:
-        return False
-    top = each.module.partition(".")[0]
-    if top in sys.stdlib_module_names or top == "__main__":
-        return False
-    return not any(is_file(place / f"{top}.py") or is_folder(place / top) for place in {folder, path.parent})
+def _leads_out(each: Imported) -> bool:
+    """Whether it may, by its name alone."""
+    return not each.level and each.top not in ("", "__main__") and each.top not in sys.stdlib_module_names
 
 
 def _read(path: Path, python: Python | None) -> Source | None:
     try:
-        found = read_source(path, python)
+        return _sound(read_source(path, python))
     except (OSError, ValueError):
         return None
-    return None if found.problem else found
+
+
+def _sound(source: Source) -> Source | None:
+    return None if source.problem else source

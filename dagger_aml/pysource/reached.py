@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from ..fs.lookup import is_file, is_folder
 from .loaded import loaded_with
@@ -39,6 +40,7 @@ class Reached:
     :param loaded: the entry script and the files that are loaded with it, come what may, relative to the folder.
     :param problems: files that are no Python of the version that is to run them, and why.
     :param relative: relative imports that cannot succeed, of files that are loaded with the entry script.
+    :param sources: what was read, without the trees, which are large: for who asks something else of the same files.
     """
 
     modules: frozenset[str]
@@ -52,6 +54,7 @@ class Reached:
     loaded: frozenset[str] = frozenset()
     problems: tuple[tuple[str, Problem], ...] = ()
     relative: tuple[Relative, ...] = ()
+    sources: Mapping[Path, Source] = field(factory=dict, eq=False, repr=False)
 
 
 def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
@@ -71,6 +74,9 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     reads = into_main = False
     model_paths: list[tuple[str, ModelPath]] = []
     certainly: set[str] = set()
+    # Most names are imported by many files.
+    found = cache(lambda name: tuple(files_of(folder, name)))
+    is_there = cache(lambda top: is_folder(folder / top))
     while waiting:
         path = waiting.pop()
         if path in seen:
@@ -89,8 +95,8 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
             if not all(part.isidentifier() for part in name.split(".")):
                 continue
             top = name.partition(".")[0]
-            files = list(files_of(folder, name))
-            if files or is_folder(folder / top):
+            files = found(name)
+            if files or is_there(top):
                 modules.add(top)
                 certainly |= {top} & needed
                 waiting += files
@@ -115,6 +121,7 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
             if file in loaded and not source.problem
             for each in relative_imports(file, source, is_script=file == script)
         ),
+        sources={path: evolve(source, tree=None) for path, source in seen.items() if source},
     )
 
 

@@ -67,6 +67,11 @@ class Imported:
     typing: bool
     by: Literal["statement", "importlib", "call"] = "statement"
 
+    @property
+    def top(self) -> str:
+        """``azure`` of ``azure.identity``."""
+        return self.module.partition(".")[0]
+
 
 @frozen(slots=False)
 class Source:

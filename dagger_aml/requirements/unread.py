@@ -19,6 +19,8 @@ _TEXT = re.compile(r"(requirements?|reqs?)([-_.].+)?\.txt|.+[-_.](requirements?|
 
 _INPUT = re.compile(r"(requirements?|reqs?)([-_.].+)?\.in")
 
+_NAMES = frozenset({"Pipfile", "Pipfile.lock", "poetry.lock", "pdm.lock", "setup.py", "setup.cfg", "pyproject.toml"})
+
 
 @frozen
 class UnreadList:
@@ -48,9 +50,11 @@ def unread_lists(places: Sequence[Path], *, root: Path, read: Iterable[Path] = (
         inner = place / "requirements"
         for folder in (place, *([inner] if inner.is_dir() and inner not in places else [])):
             for item in sorted(os.scandir(folder), key=lambda item: item.name):
-                path = Path(item.path)
-                if item.is_file() and path.resolve() not in taken:
-                    found += _list(path, root, in_requirements=folder.name == "requirements")
+                # Most files of a folder cannot be lists: of these nothing but the name is looked at.
+                if (item.name in _NAMES or item.name.endswith((".txt", ".in"))) and item.is_file():
+                    path = Path(item.path)
+                    if path.resolve() not in taken:
+                        found += _list(path, root, in_requirements=folder.name == "requirements")
     return tuple(found)
 
 
