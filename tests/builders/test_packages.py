@@ -57,12 +57,15 @@ wheels = [{{ url = "https://example.invalid/aml_never-1.0-py3-none-any.whl", has
 """
 
 
-def wheel(folder: Path, name: str, version: str) -> str:
-    """Make a wheel with one module, and return its SHA-256."""
+def wheel(folder: Path, name: str, version: str, more: str = "") -> str:
+    """Make a wheel with one module, and return its SHA-256.
+
+    :param more: lines of the module.
+    """
     folder.mkdir(exist_ok=True, parents=True)
     info = f"{name}-{version}.dist-info"
     files = {
-        f"{name}.py": f"VERSION = {version!r}\n",
+        f"{name}.py": f"VERSION = {version!r}\n{more}",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
