@@ -96,6 +96,11 @@ class Case:
         """``variables/worker-count-auto``"""
         return f"{self.kind}/{self.path.stem}"
 
+    @property
+    def scored(self) -> bool:
+        """Whether it says what its image answers, with the request.json beside it."""
+        return any(file.name == "answer.json" for file in self.files)
+
 
 @frozen
 class Outcome:

@@ -26,6 +26,14 @@ def test_a_rule_fires_in_two_cases_or_in_a_test_of_its_own(id: str):
     assert len(fires) >= 2 or tests, f"{id} fires nowhere"
 
 
+def test_many_cases_that_are_fine_say_what_their_images_answer():
+    scored = [case for case in CASES if case.kind == "fine" and case.scored]
+    assert len(scored) >= 25
+    assert [
+        case.name for case in scored if case.shell or "request.json" not in {each.name for each in case.files}
+    ] == []
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
