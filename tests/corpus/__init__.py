@@ -98,8 +98,9 @@ class Case:
 
     @property
     def scored(self) -> bool:
-        """Whether it says what its image answers, with the request.json beside it."""
-        return any(file.name == "answer.json" for file in self.files)
+        """Whether it says exactly what its image answers, with the request.json beside it."""
+        there = any(file.name == "answer.json" for file in self.files)
+        return there and not any("[score]" in file.body for file in self.files)
 
 
 @frozen

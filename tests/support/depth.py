@@ -15,7 +15,8 @@ class Depth:
     :param strings: put through the encoder and BuildKit's parser; a twentieth of them, 500 at most, of each field
         into images.
     :param moments: at which a build is stopped.
-    :param every_example: each example by each recipe, on each base and builder, rather than a covering few.
+    :param every_example: each example by each recipe, on each base and builder, rather than a covering few; and each
+        case of the corpus that has an answer.
     :param every_builder: the same by builders that share what is tried, rather than by one of them.
     :param every_block: all blocks of the docs' pages, not only the first of a kind (``builder nightly``).
     :param files: in the tree of many files.
