@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..contract import ENTRY_SCRIPT
+from ..errors import DaggerAmlError
 from ..finding import Finding
 from ..fs.tree import ALWAYS_LEFT_OUT
 from ..project import discover
@@ -58,9 +59,9 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
         )
         return
     what = _what_there_is(project)
-    if what:
+    if what is not None:
         yield Finding(
-            f"there is {what}, but no entry script: nothing would be served",
+            f"there is {f'{what}, but ' if what else ''}no entry script: nothing would be served",
             hint="Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
             f"--entry-script.\n{_PACKAGES_ONLY}.",
         )
@@ -95,8 +96,8 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
         )
 
 
-def _what_there_is(project: Project) -> str:
-    """What in the project somebody may have expected to be served; empty for lists of packages alone."""
+def _what_there_is(project: Project) -> str | None:
+    """What in the project somebody may have expected to be served; empty for nothing, None for lists of packages."""
     if project.models:
         path = project.models[0].path
         kind = discover.model_kind(path) if path.is_dir() else None
@@ -108,7 +109,7 @@ def _what_there_is(project: Project) -> str:
                 if suffix == ".ipynb" or not discover.matches(path.name, discover.NOT_CODE):
                     return f"{what} ({project.at(path)})"
     lists = (project.requirements, project.pip, project.apt, project.preinstalled)
-    return "" if any(lists) else "nothing of a project in the folder"
+    return None if any(lists) else ""
 
 
 def _scripts_below(root: Path) -> Iterator[Path]:
@@ -119,8 +120,17 @@ def _scripts_below(root: Path) -> Iterator[Path]:
         if len(here.relative_to(root).parts) >= _DEEPEST:
             names.clear()
         if here != root and any(name.endswith(".py") for name in files):
-            found = [discover.SCRIPT] if discover.SCRIPT in files else entry_script.find(here)
-            yield from (here / name for name in found)
+            named = discover.SCRIPT in files and _may_serve(here)
+            yield from (here / name for name in ([discover.SCRIPT] if named else entry_script.find(here)))
+
+
+def _may_serve(folder: Path) -> bool:
+    """Whether the folder's score.py is an entry script, as far as its text tells; many are called so and are none."""
+    try:
+        entry_script.check(folder, discover.SCRIPT)
+    except DaggerAmlError:
+        return False
+    return True
 
 
 def _may_hold_code(folder: Path) -> bool:

@@ -107,8 +107,12 @@ MLMODEL = "flavors:\n  python_function: {}\n"
         ({"train.py": "print(1)"}, ["Python code (train.py)"]),
         ({"deploy/online/score.py": SCORE}, ["deploy/online/score.py", 'path = "deploy/online"']),
         ({"a/b/serve.py": SCORE, "requirements.txt": "idna\n"}, ["a/b/serve.py", "[code]"]),
-        ({}, ["nothing of a project"]),
-        ({"README.md": "x"}, ["nothing of a project"]),
+        ({"deploy/online/score.py": "def main(): ...\n", "train.py": ""}, ["Python code (train.py)"]),
+        ({"x/a/score.py": "def main(): ...\n", "x/b/serve.py": SCORE}, ["but there is x/b/serve.py", '"x/b"']),
+        ({"x/a/score.py": "from common import *\n"}, ["but there is x/a/score.py"]),
+        ({}, ["there is no entry script: nothing would be served"]),
+        ({"README.md": "x"}, ["there is no entry script"]),
+        ({"a/b/train.py": "print(1)"}, ["there is no entry script"]),
     ],
 )
 def test_a_project_of_which_nothing_is_served_is_refused(tmp_path, files, words):
