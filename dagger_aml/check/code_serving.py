@@ -98,8 +98,9 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
 
 def _what_there_is(project: Project) -> str | None:
     """What in the project somebody may have expected to be served; empty for nothing, None for lists of packages."""
-    if project.models:
-        path = project.models[0].path
+    models = [each.path for each in project.models if not _is_code(each.path)]
+    if models:
+        path = models[0]
         kind = discover.model_kind(path) if path.is_dir() else None
         return f"{kind or 'a model'} ({project.at(path)})"
     places = [project.root, *discover.folders(project.root)]
@@ -110,6 +111,13 @@ def _what_there_is(project: Project) -> str | None:
                     return f"{what} ({project.at(path)})"
     lists = (project.requirements, project.pip, project.apt, project.preinstalled)
     return None if any(lists) else ""
+
+
+def _is_code(folder: Path) -> bool:
+    """Whether a folder that is taken for a model has Python code at its top and nothing that looks like a model."""
+    if not folder.is_dir() or discover.model_kind(folder) or not any(folder.glob("*.py")):
+        return False
+    return not any(path.suffix.lower() in discover.MODEL_SUFFIXES for path in folder.rglob("*"))
 
 
 def _scripts_below(root: Path) -> Iterator[Path]:

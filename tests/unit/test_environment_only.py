@@ -102,6 +102,8 @@ MLMODEL = "flavors:\n  python_function: {}\n"
     [
         ({"iris/MLmodel": MLMODEL, "iris/model.pkl": "x"}, ["an MLflow model (iris)", "--environment-only"]),
         ({"model/model.pkl": "x"}, ["a model (model)"]),
+        ({"model/model.py": "class Model: ...\n", "config.yaml": "x"}, ["Python code (model/model.py)"]),
+        ({"model/model.py": "class Model: ...\n", "model/model.pkl": "x"}, ["a model (model)"]),
         ({"train.ipynb": "{}"}, ["a notebook (train.ipynb)"]),
         ({"work/train.ipynb": "{}", "requirements.txt": "idna\n"}, ["a notebook (work/train.ipynb)"]),
         ({"train.py": "print(1)"}, ["Python code (train.py)"]),
