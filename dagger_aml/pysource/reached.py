@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ..fs.lookup import is_file, is_folder
 from .loaded import loaded_with
@@ -40,7 +40,7 @@ class Reached:
     :param loaded: the entry script and the files that are loaded with it, come what may, relative to the folder.
     :param problems: files that are no Python of the version that is to run them, and why.
     :param relative: relative imports that cannot succeed, of files that are loaded with the entry script.
-    :param sources: what was read, without the trees, which are large: for who asks something else of the same files.
+    :param sources: what was read, for who asks something else of the same files.
     """
 
     modules: frozenset[str]
@@ -121,7 +121,7 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
             if file in loaded and not source.problem
             for each in relative_imports(file, source, is_script=file == script)
         ),
-        sources={path: evolve(source, tree=None) for path, source in seen.items() if source},
+        sources={path: source for path, source in seen.items() if source},
     )
 
 

@@ -29,7 +29,7 @@ from .. import contract
 from .bindings import Scope, scope_of
 from .model_paths import ModelPath, model_paths
 from .newer import Python
-from .texts import paths_in
+from .texts import every_node, paths_in
 from .versions import Problem, parse
 
 _PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -39,8 +39,8 @@ _PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseEx
 _IMPORTERS = ("import_module", "__import__")
 
 
-_MOST = 256
-"""Texts of which it is remembered what stands in them."""
+_MOST, _MOST_TREES = 256, 32
+"""Texts of which it is remembered what stands in them, and those whose syntax is kept, which is much larger."""
 
 
 @frozen
@@ -77,9 +77,10 @@ class Imported:
 class Source:
     """What stands in a Python file.
 
+    :param name: of the file, for Python's own messages.
+    :param python: the version that is to run it; None where that is not known.
     :param problem: why it is none of the Python that is to run it. Of a ``broken`` one all else is empty; of others
         the rest says what travels and which file is the entry script, and nothing else should be concluded of it.
-    :param tree: where it could be parsed, as it is or rewritten.
     :param imports: all of them, in the order of the text.
     :param names: that it may bind at its top level.
     :param declared: names that a function in it declares ``global``.
@@ -90,8 +91,9 @@ class Source:
     """
 
     data: bytes = field(repr=False)
+    name: str = field(eq=False)
+    python: Python | None = field(eq=False)
     problem: Problem | None = None
-    tree: ast.Module | None = field(default=None, repr=False, eq=False)
     imports: tuple[Imported, ...] = ()
     names: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
@@ -104,6 +106,11 @@ class Source:
     def is_broken(self) -> bool:
         """Whether no Python parses it."""
         return self.problem is not None and self.problem.kind == "broken"
+
+    @property
+    def tree(self) -> ast.Module | None:
+        """Its syntax, of a rewritten text if need be; None of a broken one."""
+        return _tree(self.data, self.name, self.python)[0]
 
     @cached_property
     def scope(self) -> Scope:
@@ -125,6 +132,11 @@ def read_source(path: Path, python: Python | None = None) -> Source:
     return parsed(path.read_bytes(), str(path), python)
 
 
+@lru_cache(maxsize=_MOST_TREES)
+def _tree(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | None, Problem | None]:
+    return parse(data, name, python)
+
+
 @lru_cache(maxsize=_MOST)
 def parsed(data: bytes, name: str, python: Python | None = None) -> Source:
     """What stands in a text.
@@ -132,16 +144,17 @@ def parsed(data: bytes, name: str, python: Python | None = None) -> Source:
     :param name: for Python's own messages of it.
     :param python: as of :func:`read_source`.
     """
-    tree, problem = parse(data, name, python)
+    tree, problem = _tree(data, name, python)
     if tree is None:
-        return Source(data, problem)
-    nodes = list(ast.walk(tree))
+        return Source(data, name, python, problem)
+    nodes = every_node(tree)
     names, star = _bound(tree)
     return Source(
         data,
+        name,
+        python,
         problem,
-        tree,
-        imports=tuple(_imports(tree)),
+        imports=tuple(_imports(tree, calls=any(name.encode() in data for name in _IMPORTERS))),
         names=frozenset(names),
         declared=frozenset(each for node in nodes if isinstance(node, ast.Global) for each in node.names),
         functions=frozenset(
@@ -153,12 +166,17 @@ def parsed(data: bytes, name: str, python: Python | None = None) -> Source:
     )
 
 
-def _imports(tree: ast.Module) -> Iterator[Imported]:
-    """Imports, those in functions too, in the order of the text; however deep its expressions are."""
+def _imports(tree: ast.Module, *, calls: bool) -> Iterator[Imported]:
+    """Imports, those in functions too, in the order of the text; however deep its expressions are.
+
+    :param calls: whether expressions are looked at too, most of a text, in which only calls import.
+    """
+    looked_at = (ast.AST,) if calls else (ast.stmt, ast.ExceptHandler, ast.match_case)
     waiting: list[tuple[ast.AST, int, bool, bool]] = [(tree, 0, False, False)]
     while waiting:
         node, depth, optional, typing = waiting.pop()
-        more = [(each, depth + 1, optional, typing) for each in ast.iter_child_nodes(node)]
+        children = (each for each in ast.iter_child_nodes(node) if isinstance(each, looked_at))
+        more = [(each, depth + 1, optional, typing) for each in children]
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Imported(alias.name, (), 0, node.lineno, depth, optional, typing)

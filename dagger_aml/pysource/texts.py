@@ -27,6 +27,22 @@ _OPENERS = frozenset(
 """Calls whose plain text arguments are paths; ``body.get("data")`` is none of them."""
 
 
+_SMALL = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+
+
+def every_node(tree: ast.AST) -> list[ast.AST]:
+    """As :func:`ast.walk`, in half the time: without contexts and most operators, of which nobody asks."""
+    found = [tree]
+    for node in found:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                found += [each for each in value if isinstance(each, ast.AST)]
+            elif isinstance(value, ast.AST) and not isinstance(value, _SMALL):
+                found.append(value)
+    return found
+
+
 def paths_in(nodes: list[ast.AST]) -> Iterator[str]:
     """First parts of what look like relative paths among the texts; docstrings are none."""
     plain: set[int] = set()

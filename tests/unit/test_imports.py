@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagger_aml.pysource import source
 from dagger_aml.pysource.entry_script import check, find
 from dagger_aml.pysource.imports import read_code
 from dagger_aml.pysource.reached import reached
 from dagger_aml.pysource.source import parsed
+from dagger_aml.pysource.texts import every_node
 from tests.support.projects import SCORE, make
 
 TREE = {
@@ -163,6 +166,7 @@ def test_a_text_is_parsed_once_whoever_asks(tmp_path, monkeypatch):
     real = ast.parse
     monkeypatch.setattr(ast, "parse", parse)
     parsed.cache_clear()
+    source._tree.cache_clear()
     make(tmp_path, {"score.py": f"import a\n{SCORE}", "a.py": "import numpy\n"})
     find(tmp_path)
     check(tmp_path, "score.py")
@@ -171,3 +175,20 @@ def test_a_text_is_parsed_once_whoever_asks(tmp_path, monkeypatch):
     assert len(read) == len(set(read)) == 2
     make(tmp_path, {"a.py": "import pandas\n"})
     assert reached(tmp_path, "score.py").absent == ("pandas",) and len(read) == 3
+
+
+def test_nodes_are_those_of_pythons_own_walk():
+    tree = ast.parse(Path(__file__).read_bytes())
+    small = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+    whole, ours = (
+        [each for each in nodes if not isinstance(each, small)] for nodes in (ast.walk(tree), every_node(tree))
+    )
+    assert ours == whole
+
+
+def test_the_syntax_of_many_files_is_not_kept(tmp_path):
+    names = [f"m{number}" for number in range(60)]
+    make(tmp_path, {f"{name}.py": f"x = '{name}'\n" for name in names})
+    make(tmp_path, {"score.py": "\n".join(f"import {name}" for name in names)})
+    assert len(reached(tmp_path, "score.py").loaded) == 61
+    assert source._tree.cache_info().currsize <= 32
