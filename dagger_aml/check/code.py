@@ -180,8 +180,8 @@ def nothing_found(project: Project, graph: Graph) -> Iterator[Finding]:
 
 
 @rule("AML550", "warning")
-def server_module(graph: Graph) -> Iterator[Finding]:
-    """A module of the code has the name of one of the inference server's own modules.
+def server_module(graph: Graph, used: Reached) -> Iterator[Finding]:
+    """An imported module of the code has the name of one of the inference server's own modules.
 
     The server's program puts its own folder on `sys.path` before the code, so that `import utils` finds the server's
     `utils.py`. Therefore PYTHONPATH is set, which puts the code before all other modules. Where the image runs
@@ -197,14 +197,16 @@ def server_module(graph: Graph) -> Iterator[Finding]:
         score.py    # from cleaning import clean
         cleaning.py
 
-    Silent: other names, and the same ones further down, as in `features/utils.py`.
+    Silent: other names, the same ones further down, as in `features/utils.py`, and a file that nothing imports which
+    the entry script leads to.
     """
     for names in names_in(graph):
-        if names.code_first:
+        imported = [each for each in names.shadowed if _module(each) in used.modules]
+        if names.code_first and imported:
             yield Finding(
-                f"the inference server has modules of its own called as {_listed(names.shadowed)} of the code, and "
+                f"the inference server has modules of its own called as {_listed(imported)} of the code, and "
                 f"finds them first: PYTHONPATH is set to {names.folder}, so that the code's are found",
-                location=names.shadowed[0],
+                location=imported[0],
                 hint="Rename them to do without PYTHONPATH.",
             )
 

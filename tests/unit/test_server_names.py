@@ -126,10 +126,23 @@ def test_the_plan_says_why(tmp_path):
 # --- what is said, and refused --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("files", [UTILS, {"config/__init__.py": ""}, {**UTILS, "exceptions.py": ""}])
+@pytest.mark.parametrize(
+    "files",
+    [
+        UTILS,
+        {"score.py": f"import config\n{SCORE}", "config/__init__.py": ""},
+        {**UTILS, "score.py": f"import utils, exceptions\n{SCORE}", "exceptions.py": ""},
+    ],
+)
 def test_a_name_of_the_servers_is_told(tmp_path, files):
     (said,) = found(laid_out(tmp_path, files), "AML550")
     assert all(name in said for name in files if name != "score.py")
+
+
+def test_a_file_of_such_a_name_that_nothing_imports_is_not_told(tmp_path):
+    graph = laid_out(tmp_path, {"utils.py": "", "train.py": "import utils\n"})
+    assert not found(graph, "AML550")
+    assert "PYTHONPATH" in graph.config.env
 
 
 LATER = f"{SCORE}\ndef later():\n    from utils import clean\n"
