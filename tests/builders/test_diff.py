@@ -68,7 +68,7 @@ def test_two_builders_two_stores_a_registry_and_a_tar(host: str, project: Path, 
         assert done.returncode == 0, done.stderr
         assert cli("build", project, *own, "-t", name, "--load", "--with", "docker").returncode == 0
         assert diff(name, tar)[0] == 0
-        assert diff(name, tar, "--with", "docker")[1]["a"] == {"what": name, "builder": "docker"}
+        assert diff(name, tar, "--with", "docker")[1]["a"] == {"what": name, "builder": "docker", "store": None}
         (project / "model/m").write_text("n")
         (project / "code/score.py").chmod(0o755)
         code, report = diff(project, name, *own)
