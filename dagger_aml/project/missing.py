@@ -22,12 +22,6 @@ from ..requirements.read import is_pylock
 from .model import Project
 from .recipe import recipe_names
 
-_OF_SERVER = frozenset(
-    {"aml_blueprint", "appinsights_client", "config", "create_app", "entry", "exceptions", "input_parsers", "routes"}
-    | {"swagger", "user_script", "utils"}
-)
-"""Modules that the server puts before all others: an import of them never fails, whatever it finds."""
-
 _OF_ENVIRONMENTS = frozenset({"pip", "pkg_resources", "setuptools", "wheel"})
 """Modules that an environment is made with; which of them depends on the day."""
 
@@ -116,7 +110,8 @@ class Wanted:
 
     def _is_own(self, each: Needed, known: tuple[str, ...]) -> bool:
         """Whether the module lies in the project, where the code may find it by ways of its own."""
-        if each.top in _OF_SERVER | _OF_ENVIRONMENTS or f"{each.module}.".startswith(f"{_SHIM}."):
+        # The server puts its own modules before all others: an import of such a name never fails.
+        if each.top in contract.SERVER_MODULES | _OF_ENVIRONMENTS or f"{each.module}.".startswith(f"{_SHIM}."):
             return True
         if self.project.preinstalled and _lies_beside(self.project.preinstalled, each.top):
             return True
