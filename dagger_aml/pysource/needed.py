@@ -13,7 +13,7 @@ from attrs import frozen
 
 from ..fs.lookup import is_file, is_folder
 from .newer import Python
-from .reached import files_of, names_of
+from .reached import files_of, is_module_name, names_of
 from .source import Imported, Source, read_source
 
 _INSTALLS = re.compile(rb"\bpip3?\b"), re.compile(rb"\binstall\b")
@@ -77,7 +77,7 @@ def elsewhere(
     @cache
     def own(path: Path) -> list[tuple[Imported, list[Path]]]:
         return [
-            (each, [file for name in names_of(each, path, folder) if _is_name(name) for file in files(name)])
+            (each, [file for name in names_of(each, path, folder) if is_module_name(name) for file in files(name)])
             for each in _imports(source(path))
         ]
 
@@ -119,20 +119,12 @@ def _closure(begin: Path, leads_to: Callable[[Path], Iterable[list[Path]]]) -> d
 
 def _imports(source: Source | None) -> Iterator[Imported]:
     for each in source.imports if source else ():
-        if not each.typing and each.by != "call" and all(part.isidentifier() for part in _parts(each)):
+        if not each.typing and each.by != "call" and (not each.module or is_module_name(each.module)):
             yield each
-
-
-def _parts(each: Imported) -> list[str]:
-    return each.module.split(".") if each.module else []
 
 
 def _is_sure(each: Imported) -> bool:
     return each.depth == 1 and not each.optional and each.by == "statement"
-
-
-def _is_name(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
 
 
 def _leads_out(each: Imported) -> bool:

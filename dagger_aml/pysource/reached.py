@@ -92,7 +92,7 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
         certain = [each for each in source.imports if each.depth == 1]
         needed = {name.partition(".")[0] for each in certain for name in names_of(each, path, folder)}
         for name in _all_names(source, path, folder):
-            if not all(part.isidentifier() for part in name.split(".")):
+            if not is_module_name(name):
                 continue
             top = name.partition(".")[0]
             files = found(name)
@@ -158,6 +158,11 @@ def _package(path: Path, folder: Path, level: int) -> str | None:
     parts = path.relative_to(folder).parts[:-1]
     kept = len(parts) - (level - 1)
     return ".".join(parts[:kept]) if kept >= 0 else None
+
+
+def is_module_name(name: str) -> bool:
+    """Whether a text can be a module's dotted name."""
+    return all(part.isidentifier() for part in name.split("."))
 
 
 def files_of(folder: Path, name: str) -> Iterator[Path]:
