@@ -127,6 +127,9 @@ _terminated: list[bool] = []
 def _terminate(_: int, __: FrameType | None) -> None:
     """SIGTERM is handled as Ctrl-C is, so that everything is cleaned up; only the exit code is its own."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As a shell's script has it for what it runs in the background, where Ctrl-C is not meant for that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _terminated.append(True)
     signal.raise_signal(signal.SIGINT)
 
