@@ -129,7 +129,7 @@ def only(found: tuple[Script, ...], root: Path) -> Script:
     if len({each.folder for each in found}) == 1:
         part = "the entry script"
         hint = f"Choose one: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
-    raise ProjectError(f"two candidates for {part}: {listed}", location=str(root), hint=hint)
+    raise ProjectError(f"several candidates for {part}: {listed}", location=str(root), hint=hint)
 
 
 def scripts_in(folder: Path, python: Python | None = None) -> tuple[Script, ...]:
@@ -198,7 +198,7 @@ def only_model(root: Path, found: list[Path]) -> Path | None:
         )
     if len(found) > 1:
         raise ProjectError(
-            f"two candidates for the model: {' and '.join(path.name for path in found)}",
+            f"several candidates for the model: {' and '.join(path.name for path in found)}",
             location=str(root),
             hint="Move them into a folder `model` if they are one model, or `models` if each is a separate model; "
             f"or list them under [[models]] in {FILE_NAME}.",

@@ -49,7 +49,7 @@ def one_of(reading: Reading, name: str, candidates: Sequence[Path]) -> Path | No
     if len(there) > 1:
         listed = " and ".join(str(path.relative_to(reading.root)) for path in there)
         raise ProjectError(
-            f"two candidates for {name}: {listed}",
+            f"several candidates for {name}: {listed}",
             location=str(reading.root),
             hint=f"Remove one, or name the one to use in {FILE_NAME}.",
         )

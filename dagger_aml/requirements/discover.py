@@ -48,7 +48,7 @@ def find_requirements(places: Sequence[Path], *, root: Path) -> FoundRequirement
     if len(first) > 1:
         listed = " and ".join(str(path.relative_to(root)) for path in first)
         raise ProjectError(
-            f"two candidates for requirements: {listed}",
+            f"several candidates for requirements: {listed}",
             location=str(root),
             hint="Remove one, or name the one to use: `requirements` in dagger-aml.toml, or --requirements.",
         )

@@ -94,7 +94,7 @@ def test_wrong_use_is_one_message_and_exit_code_2(cli, root, words, said):
         ({"code/score.py": "def init(): pass\n"}, "no run()"),
         ({"requirements.txt": "numpy = 1\n"}, "requirements.txt:1: not a requirement"),
         ({"apt.txt": "-y\n"}, "apt.txt:1: not an apt package"),
-        ({"models/x": ""}, "two candidates"),
+        ({"models/x": ""}, "several candidates"),
         ({"mine.py": "async def recipe(graph, project):\n    return None\n", **_MINE}, "did not return a Graph"),
         ({"mine.py": "1 / 0\n", **_MINE}, "mine.py:1: the recipe cannot be imported"),
     ],

@@ -97,7 +97,7 @@ def test_other_files_do_not(tmp_path, names, said):
 
 def test_two_models_are_two_candidates_as_before(tmp_path):
     root = make(tmp_path / "p", {"code/score.py": opens(), "a.onnx": "x", "b.onnx": "x", "b.onnx.data": "x"})
-    assert error_of(laid_out, root).message == "two candidates for the model: a.onnx and b.onnx"
+    assert error_of(laid_out, root).message == "several candidates for the model: a.onnx and b.onnx"
 
 
 # --- folders that hold none -----------------------------------------------------------------------------------------

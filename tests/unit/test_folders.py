@@ -164,7 +164,7 @@ def test_the_entry_script_that_ranks_first_is_taken(tmp_path, files, code, scrip
 )
 def test_two_entry_scripts_of_one_rank_are_an_error(tmp_path, files, part, listed):
     error = error_of(code_of, make(tmp_path / "p", files))
-    assert error.message == f"two candidates for {part}: {listed}"
+    assert error.message == f"several candidates for {part}: {listed}"
     assert ("--entry-script" if part == "the entry script" else "[code] path") in str(error.hint)
 
 

@@ -160,7 +160,7 @@ def test_names_are_made_of_the_folders(tmp_path, name, shown):
 def test_two_candidates_are_an_error_that_lists_both(root, files, listed):
     error = error_of(load, make(root, files))
     assert isinstance(error, ProjectError) and error.location == str(root) and error.hint
-    assert "two candidates" in error.message and all(name in error.message for name in listed)
+    assert "candidates for" in error.message and all(name in error.message for name in listed)
 
 
 def test_the_file_settles_two_candidates(root):
