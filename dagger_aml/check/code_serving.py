@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..base import catalog
 from ..contract import ENTRY_SCRIPT
 from ..errors import DaggerAmlError
 from ..finding import Finding
@@ -16,7 +17,9 @@ from ..project.model import Project
 from ..project.recipe import recipe_names
 from ..pysource import entry_script
 from ..pysource.batch import batch_sign
+from ..pysource.newer import Python
 from ..pysource.source import Source
+from ..pysource.versions import version_of
 from .rule import rule
 
 _DEEPEST = 6
@@ -49,7 +52,8 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
         return
     if ENTRY_SCRIPT in project.env or ("models" in project.origins and project.origins["models"] != "found"):
         return
-    deeper = [project.at(path) for path in _scripts_below(project.root)]
+    python = version_of(catalog.python(project.base))
+    deeper = [project.at(path) for path in _scripts_below(project.root, python)]
     if deeper:
         folder = Path(deeper[0]).parent.as_posix()
         yield Finding(
@@ -120,7 +124,7 @@ def _is_code(folder: Path) -> bool:
     return not any(path.suffix.lower() in discover.MODEL_SUFFIXES for path in folder.rglob("*"))
 
 
-def _scripts_below(root: Path) -> Iterator[Path]:
+def _scripts_below(root: Path, python: Python | None) -> Iterator[Path]:
     """The entry scripts deeper in the project than one is looked for, or in folders that are passed over."""
     for folder, names, files in os.walk(root):
         here = Path(folder)
@@ -128,14 +132,14 @@ def _scripts_below(root: Path) -> Iterator[Path]:
         if len(here.relative_to(root).parts) >= _DEEPEST:
             names.clear()
         if here != root and any(name.endswith(".py") for name in files):
-            named = discover.SCRIPT in files and _may_serve(here)
-            yield from (here / name for name in ([discover.SCRIPT] if named else entry_script.find(here)))
+            named = discover.SCRIPT in files and _may_serve(here, python)
+            yield from (here / name for name in ([discover.SCRIPT] if named else entry_script.find(here, python)))
 
 
-def _may_serve(folder: Path) -> bool:
+def _may_serve(folder: Path, python: Python | None) -> bool:
     """Whether the folder's score.py is an entry script, as far as its text tells; many are called so and are none."""
     try:
-        entry_script.check(folder, discover.SCRIPT)
+        entry_script.check(folder, discover.SCRIPT, python)
     except DaggerAmlError:
         return False
     return True
