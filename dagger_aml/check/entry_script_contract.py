@@ -16,7 +16,7 @@ from ..pysource.bindings import Binding, Parameters
 from ..pysource.entry_points import TRANSPARENT, EntryPoint
 from ..pysource.reached import Reached
 from ..pysource.source import Source
-from ..pysource.unregistered import dataclasses_of_texts, models_of_texts
+from ..pysource.unregistered import Relative, dataclasses_of_texts, models_of_texts
 from .rule import rule
 
 _ADVICE = {
@@ -308,15 +308,20 @@ def perhaps_relative_import(project: Project, code: Path, used: Reached) -> Iter
 
 
 def _relative(project: Project, code: Path, used: Reached, *, sure: bool) -> Iterator[Finding]:
+    by_file: dict[str, list[Relative]] = {}
     for each in used.relative:
         if each.sure == sure:
-            whose = "the entry script" if each.file == project.entry_script else each.file
-            write = f"Write `{each.absolute}`" if each.absolute else "Import it by its whole name"
-            yield Finding(
-                f"`{each.text}` fails: {whose} is in no package that this could start from",
-                location=project.at(code / each.file, each.line),
-                hint=f"{write}: the server finds modules from the code folder on.",
-            )
+            by_file.setdefault(each.file, []).append(each)
+    for file, (first, *rest) in by_file.items():
+        whose = "the entry script" if file == project.entry_script else file
+        write = f"Write `{first.absolute}`" if first.absolute else "Import it by its whole name"
+        lines = ", ".join(str(each.line) for each in rest)
+        more = f" (and {len(rest)} more, at line{'s' * (len(rest) > 1)} {lines})" if rest else ""
+        yield Finding(
+            f"`{first.text}` fails: {whose} is in no package that this could start from{more}",
+            location=project.at(code / file, first.line),
+            hint=f"{write}: the server finds modules from the code folder on.",
+        )
 
 
 def _unfit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..contract import MODEL_DIR
 from ..finding import Finding
@@ -12,7 +13,7 @@ from .rule import rule
 
 
 @rule("AML401", "warning")
-def no_model(project: Project, used: Reached) -> Iterator[Finding]:
+def no_model(project: Project, code: Path, used: Reached) -> Iterator[Finding]:
     """The code reads AZUREML_MODEL_DIR, and the project has no model.
 
     Azure ML sets the variable to the folder of the model. Without a model it is not set, and `os.environ[…]` raises.
@@ -27,9 +28,11 @@ def no_model(project: Project, used: Reached) -> Iterator[Finding]:
 
     Silent: where the project file has `[[models]]`, even an empty list, or `[env]` sets the variable.
     """
-    if used.reads_model_dir and "models" not in project.origins and MODEL_DIR not in project.env:
+    if used.model_dir_read and "models" not in project.origins and MODEL_DIR not in project.env:
+        file, line = used.model_dir_read
         yield Finding(
             f"the code reads {MODEL_DIR}, but no model was found",
+            location=project.at(code / file, line),
             hint="Put it into the folder `model`, or list it under [[models]].",
         )
 

@@ -33,7 +33,7 @@ class Reached:
         in the folder nor in the standard library: packages, or modules from elsewhere.
     :param named: first parts of the relative paths that stand in the texts.
     :param certain: those of ``modules`` that are imported come what may.
-    :param reads_model_dir: whether one of the texts has AZUREML_MODEL_DIR, or SDK v1's ``get_model_path``.
+    :param model_dir_read: the first file and line that has AZUREML_MODEL_DIR, or SDK v1's ``get_model_path``.
     :param model_paths: what the texts name below the folder of the model, each with its file, relative to the folder.
     :param puts_into_main: whether one of them changes the module ``__main__``.
     :param python: the version for which the files were parsed.
@@ -46,7 +46,7 @@ class Reached:
     modules: frozenset[str]
     absent: tuple[str, ...]
     named: frozenset[str]
-    reads_model_dir: bool
+    model_dir_read: tuple[str, int] | None
     model_paths: tuple[tuple[str, ModelPath], ...] = ()
     puts_into_main: bool = False
     certain: frozenset[str] = frozenset()
@@ -55,6 +55,11 @@ class Reached:
     problems: tuple[tuple[str, Problem], ...] = ()
     relative: tuple[Relative, ...] = ()
     sources: Mapping[Path, Source] = field(factory=dict, eq=False, repr=False)
+
+    @property
+    def reads_model_dir(self) -> bool:
+        """Whether the folder of the model is asked for."""
+        return self.model_dir_read is not None
 
 
 def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
@@ -71,7 +76,8 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     modules: set[str] = set()
     absent: dict[str, None] = {}
     named: set[str] = set()
-    reads = into_main = False
+    reads: tuple[str, int] | None = None
+    into_main = False
     model_paths: list[tuple[str, ModelPath]] = []
     certainly: set[str] = set()
     # Most names are imported by many files.
@@ -84,7 +90,8 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
         source = seen[path] = _read(path, python)
         if source is None or source.is_broken:
             continue
-        reads = reads or any(word in source.data for word in _MODEL_DIR)
+        if reads is None and (word := next((each for each in _MODEL_DIR if each in source.data), None)):
+            reads = path.relative_to(folder).as_posix(), source.data.count(b"\n", 0, source.data.index(word)) + 1
         into_main = into_main or _INTO_MAIN.search(source.data) is not None
         named.update(source.paths)
         model_paths += [(path.relative_to(folder).as_posix(), each) for each in source.model_paths]

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from dagger_aml import ProjectError
+from dagger_aml.errors import FindingsError
 from dagger_aml.pysource.entry_script import check, check_relative
 from tests.support.calls import error_of, short
 from tests.support.projects import SCORE, laid_out, make
@@ -93,6 +94,15 @@ def test_what_may_come_from_elsewhere_is_a_warning(tmp_path, text, named):
     found = laid_out(tmp_path, ignore=("AML119", "AML113"))[1].warnings
     told = [each for each in found if not (each.id or "").startswith("AML33")]
     assert told and all(named in each.message and each.id == "AML115" for each in told)
+
+
+def test_relative_imports_of_one_file_are_one_finding(tmp_path):
+    make(tmp_path, {"score.py": "from .a import x\nfrom .b import y\n\nfrom .c import z\n" + SCORE})
+    with pytest.raises(FindingsError) as caught:
+        laid_out(tmp_path)
+    (found,) = caught.value.findings
+    assert (found.id, found.location) == ("AML113", "score.py:1")
+    assert "`from .a import x` fails" in found.message and "(and 2 more, at lines 2, 4)" in found.message
 
 
 def test_a_star_does_not_matter_where_both_are_there(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -224,6 +225,7 @@ def test_a_model_that_is_not_there_is_noted_unless_that_is_said(tmp_path):
     root = make(tmp_path / "p", {"score.py": READS})
     (note,) = packaged(root).warnings
     assert note.id == "AML401" and "reads AZUREML_MODEL_DIR, but no model was found" in note.message
+    assert re.fullmatch(r"score\.py:\d+", note.location or "")
     make(root, {"dagger-aml.toml": "models = []\n"})
     assert packaged(root).warnings == ()
 
