@@ -589,7 +589,7 @@ TWO_SCRIPTS = Folder(
         "batch.py": "def init():\n    pass\n\n\ndef run(mini_batch):\n    return mini_batch\n",
         "model.pkl": _linear(1),
     },
-    refused=("two candidates for the entry script: api.py and batch.py", "--entry-script api.py"),
+    refused=("several candidates for the entry script: api.py and batch.py", "--entry-script api.py"),
 )
 
 NO_SCRIPT = Folder(
@@ -606,7 +606,7 @@ NO_SCRIPT = Folder(
 TWO_MODEL_FILES = Folder(
     "with-scaler",
     {"score.py": _SCORE.replace("{file}", "model.pkl"), "model.pkl": _linear(1), "scaler.pkl": _linear(1)},
-    refused=("two candidates for the model: model.pkl and scaler.pkl", "a folder `model`", "`models`"),
+    refused=("several candidates for the model: model.pkl and scaler.pkl", "a folder `model`", "`models`"),
 )
 
 MODEL_IS_THE_FOLDER = Folder(
