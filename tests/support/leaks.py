@@ -61,6 +61,10 @@ def in_folder(path: Path, values: dict[str, str]) -> list[str]:
     return found
 
 
+_PLAIN: dict[str, str] = {}
+"""Of each file of a tar the digest of its decompressed bytes, by that of the file: a base is in many tars."""
+
+
 def members(path: Path, beneath: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
     """The members of an image's tar and of the layers in it: their names and, decompressed, their bytes.
 
@@ -72,8 +76,13 @@ def members(path: Path, beneath: Collection[str] = ()) -> Iterator[tuple[str, by
             if file is None:
                 continue
             data = file.read()
+            packed = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            if (digest := _PLAIN.get(packed, packed)) in beneath:
+                yield digest, b""
+                continue
             plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-            if beneath and (digest := f"sha256:{hashlib.sha256(plain).hexdigest()}") in beneath:
+            digest = _PLAIN[packed] = f"sha256:{hashlib.sha256(plain).hexdigest()}"
+            if digest in beneath:
                 yield digest, b""
                 continue
             yield member.name, plain
