@@ -1,5 +1,6 @@
 """What all tests share: the event loop, `--depth`, the engine, and the report of what an engine ran."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -49,6 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
         handle, path = tempfile.mkstemp(prefix="dagger-aml-tests-")
         os.close(handle)
         os.environ[engine.STARTED] = path
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
