@@ -275,6 +275,7 @@ def test_uv_from_a_private_index(
     assert report.equal, report.text()
 
 
+@pytest.mark.twin("buildah", of="docker", why="with the same Dockerfile")
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_an_apt_mirror_with_a_login(
     builder: str,

@@ -18,7 +18,6 @@ from dagger_aml.plan.label import PLAN_LABEL
 from tests.standin.tiny import push_tiny
 from tests.support.builders import Need
 from tests.support.cli import printed
-from tests.support.depth import depth_of
 from tests.support.projects import SCORE, make
 
 pytestmark = [pytest.mark.builders]
@@ -78,12 +77,9 @@ def layer_of(image: ImageContents, step: str) -> str:
     return image.layers[image.changed[WITNESSES[step]]]
 
 
+@pytest.mark.twin("buildah", of="docker", why="of which the same is told")
 @pytest.mark.parametrize("builder", ["dagger", "docker", "buildah"])
-def test_what_is_foretold_comes_true(
-    builder: str, host: str, need: Need, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if builder == "buildah" and not depth_of(request.config).every_builder:
-        pytest.skip("only with --depth nightly: what is told of docker is told of buildah")
+def test_what_is_foretold_comes_true(builder: str, host: str, need: Need, tmp_path: Path) -> None:
     need(builder)
     mark = uuid.uuid4().hex[:12]
     for tag in (mark, f"{mark}-two"):

@@ -30,6 +30,7 @@ from tests.standin.tiny import write_tiny
 from tests.standin.tools import TOOLS, call
 from tests.support.builders import Need, lacking
 from tests.support.cli import printed
+from tests.support.depth import depth_of
 from tests.support.projects import small
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
@@ -263,7 +264,7 @@ async def test_a_python_that_cannot_be_installed_into_is_refused(
 
 
 async def test_a_base_that_was_inconsistent_builds_the_same_image_by_all(
-    odd: dict[str, str], project: Path, tmp_path: Path, need: Need
+    odd: dict[str, str], project: Path, tmp_path: Path, need: Need, request: pytest.FixtureRequest
 ) -> None:
     """What `pip check` found before is no fault of the build's; nothing of the check is in the image (law 1)."""
     need("dagger", "buildah")
@@ -271,7 +272,7 @@ async def test_a_base_that_was_inconsistent_builds_the_same_image_by_all(
     made = {}
     graph = await graph_on(project, odd["inconsistent"])
     for name in ("dagger", "docker", "buildah"):
-        if name == "docker" and lacking("docker"):
+        if name == "docker" and (lacking("docker") or not depth_of(request.config).every_builder):
             continue
         async for builder in opened(name, need, []):
             await build(graph, builder, tags=["odd:1"], output=tmp_path / f"{name}.tar")
@@ -285,8 +286,15 @@ async def test_a_base_that_was_inconsistent_builds_the_same_image_by_all(
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 async def test_what_the_build_breaks_fails_it_with_the_remedy_and_that_helps(
-    one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path, installer: str
+    one_of_two: Builder,
+    odd: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+    installer: str,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if (installer == "pip") != (one_of_two.name == "dagger") and not depth_of(request.config).every_builder:
+        pytest.skip("only with --depth nightly: the engine is tried with pip, buildah with uv")
     (project / "requirements.txt").write_text("itsdangerous==2.1.2\n")
     options = {"base": odd["inconsistent"], "installer": installer}
     with pytest.raises(BuildError) as caught:
@@ -302,6 +310,7 @@ async def test_what_the_build_breaks_fails_it_with_the_remedy_and_that_helps(
     await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
 
 
+@pytest.mark.twin("buildah", of="dagger", why="from the same graph")
 async def test_the_preinstalled_recipe_helps_where_it_is_named(
     one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
@@ -312,6 +321,7 @@ async def test_the_preinstalled_recipe_helps_where_it_is_named(
     await build(graph, one_of_two, tags=["odd:1"], output=tmp_path / "image.tar")
 
 
+@pytest.mark.twin("buildah", of="dagger", why="from the same graph")
 async def test_a_base_of_root_gives_an_image_of_root_and_says_so(
     one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path, events: list[Event]
 ) -> None:
@@ -323,6 +333,7 @@ async def test_a_base_of_root_gives_an_image_of_root_and_says_so(
     assert (script.uid, script.gid) == (0, 0) and made.config["user"] in ("0", "0:0")
 
 
+@pytest.mark.twin("buildah", of="dagger", why="from the same graph")
 async def test_a_base_without_the_server_is_built_and_said(
     one_of_two: Builder, odd: dict[str, str], project: Path, tmp_path: Path, events: list[Event]
 ) -> None:

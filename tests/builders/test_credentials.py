@@ -65,6 +65,7 @@ def check(tmp_path: Path, base: str, private: str, builder: str) -> None:
         assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.twin("buildah", of="podman", why="with the same library")
 @pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
 async def test_local_builders_log_in(tmp_path: Path, tiny: str, private: str, need: Need, builder: str) -> None:
     need(builder)

@@ -15,7 +15,7 @@ import pytest
 from dagger_aml.serving.local import free_port
 from tests.builders.test_serve import containers, write
 from tests.support.builders import need_programs
-from tests.support.cli import argv
+from tests.support.cli import argv, run
 from tests.support.dap import Editor
 
 pytestmark = pytest.mark.builders
@@ -76,14 +76,14 @@ def test_an_editor_stops_in_the_entry_script(by: str, bases: dict[str, str], tmp
 def probe(url: str, root: Path) -> subprocess.CompletedProcess[str]:
     """Post the project's request and compare with its answer."""
     words = ["score", url, "--request", str(root / "request.json"), "--expect", str(root / "answer.json")]
-    return subprocess.run(argv(*words), capture_output=True, text=True, check=False, timeout=60)
+    return run(*words, timeout=60)
 
 
 def test_without_debugpy_it_is_told_what_to_do(bases: dict[str, str], tmp_path: Path) -> None:
     need_programs("docker")
     root = write(tmp_path, CODE)
-    words = argv("run", str(root), "--debug", "--with", "docker", "--base", bases["classic"])
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+    words = ("run", root, "--debug", "--with", "docker", "--base", bases["classic"])
+    done = run(*words, cwd=tmp_path, timeout=120)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "error: the debug port could not be set up: debugpy is not installed\n  exit code 94" in done.stderr
     assert "--pip debugpy" in done.stderr

@@ -334,9 +334,12 @@ async def test_two_processes_build_one_project(second: SecondEngine, tiny: str, 
     assert not list(folder.tmp.iterdir())
 
 
-async def test_ten_processes_build_ten_projects(second: SecondEngine, tiny: str, tmp_path: Path) -> None:
+async def test_many_processes_build_as_many_projects(
+    second: SecondEngine, tiny: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Started at once on one engine, however few processors there are."""
-    folders = [Folder(tmp_path / str(number), tiny, second.address, weights=20_000 + number) for number in range(10)]
+    numbers = range(depth_of(request.config).at_once)
+    folders = [Folder(tmp_path / str(number), tiny, second.address, weights=20_000 + number) for number in numbers]
     running = [folder.build("-t", "ten:1", "-o", folder.out / "image.tar") for folder in folders]
     for number, (folder, process) in enumerate(zip(folders, running, strict=True)):
         said = process.communicate(timeout=240)[1]

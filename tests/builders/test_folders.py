@@ -1,6 +1,6 @@
 """Folders of many shapes, as people have them, without a file of ours: each is built, run as it is, and scores.
 
-Every one of them on buildah, and a few on the Dagger engine.
+A few of them by the Dagger engine, the others by buildah; with `--depth nightly` every one by buildah.
 """
 
 import json
@@ -13,6 +13,7 @@ from dagger_aml.backends.base import Builder
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.building.graphs import lay_out
 from tests.support.builders import need_programs
+from tests.support.depth import depth_of
 from tests.support.folders import FLAT, REPOSITORY, SRC_LAYOUT, TAKEN, Folder
 from tests.support.scoring import score_image, score_tar
 
@@ -38,14 +39,21 @@ async def _scores(folder: Folder, builder: Builder, base: str, above: Path) -> N
     assert scored.json == folder.answer
 
 
+BY_THE_ENGINE = (FLAT, REPOSITORY, SRC_LAYOUT)
+
+
 @pytest.mark.parametrize("folder", TAKEN, ids=lambda folder: folder.name)
-async def test_a_folder_scores(folder: Folder, bases: dict[str, str], tmp_path: Path) -> None:
+async def test_a_folder_scores(
+    folder: Folder, bases: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if folder in BY_THE_ENGINE and not depth_of(request.config).every_builder:
+        pytest.skip("only with --depth nightly: the engine builds this one")
     need_programs("buildah", "podman")
     await _scores(folder, local_builder("buildah", format="classic"), bases["classic"], tmp_path)
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("folder", (FLAT, REPOSITORY, SRC_LAYOUT), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", BY_THE_ENGINE, ids=lambda folder: folder.name)
 async def test_a_folder_scores_by_the_engine(
     folder: Folder, bases: dict[str, str], engine: Builder, tmp_path: Path
 ) -> None:

@@ -21,8 +21,7 @@ import pytest
 from dagger_aml.diff import read_image
 from tests.standin.tiny import PLATFORMS, can_run, push_tiny
 from tests.support.builders import Need
-from tests.support.cli import argv
-from tests.support.depth import depth_of
+from tests.support.cli import run_bytes
 from tests.support.projects import small
 
 pytestmark = [pytest.mark.builders]
@@ -66,7 +65,7 @@ def cli(
     base = f"{host}/dagger-aml-test/tiny:{tag}"
     recipe = project.parent / "mine.py"
     own = ("build", project, "--recipe", recipe, "--base", base, "--with", builder)
-    return subprocess.run(argv(*own, *words), capture_output=True, check=False)
+    return run_bytes(*own, *words)
 
 
 def call(*words: str | Path) -> str:
@@ -217,10 +216,9 @@ def test_standard_output(builder: str, host: str, project: Path, tmp_path: Path,
     assert (failed.returncode, failed.stdout) == (1, b"")
 
 
-def test_pull(builder: str, host: str, project: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.twin("buildah", of="podman", why="by the same code on the same store")
+def test_pull(builder: str, host: str, project: Path, tmp_path: Path) -> None:
     """A tag that moved is seen; a registry that is gone fails the build, though the store has the base."""
-    if builder == "buildah" and not depth_of(request.config).every_builder:
-        pytest.skip("only with --depth nightly: podman has the same store, and pulls by the same code")
     tag = f"{builder}-moved"
 
     def base() -> str:

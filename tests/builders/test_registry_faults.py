@@ -246,6 +246,7 @@ def test_a_slow_push_is_waited_for(cli: Call, upstream: str, proxy: Faulty) -> N
     assert f"push {proxy.host}/{name}: no data from the registry for " in done.err
 
 
+@pytest.mark.twin("podman", of="buildah", why="by the same code on the same store")
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_a_slow_line(cli: Call, need: Need, upstream: str, proxy: Faulty, builder: str, tmp_path: Path) -> None:
     """Layers that trickle, of the base and of the image, are waited for, and it is told that nothing has come."""
@@ -395,6 +396,7 @@ def test_a_registry_that_asks_twice_to_wait_for_half_a_minute(
 # --- registries that take a request and never answer ----------------------------------------------------------------
 
 
+@pytest.mark.twin("podman", of="buildah", why="by the same code on the same store")
 @pytest.mark.parametrize("builder", BUILDERS)
 @pytest.mark.parametrize(
     ("fault", "place", "seconds"),

@@ -67,6 +67,7 @@ def test_a_dagger_engine_makes_and_sends_only_what_changed(need: Need, tmp_path:
     assert list(found["the model"].new) == [model_layer(found["the model"])], "the code's layer is the same"
 
 
+@pytest.mark.twin("buildah, ours", of="classic docker", why="with the same Dockerfile")
 @pytest.mark.parametrize("way", ["classic, ours", "buildah, ours"])
 def test_a_builder_of_our_dockerfile_runs_nothing_again(way: str, need: Need, tmp_path: Path) -> None:
     """For code, model, variables and labels. When a command runs again, these builders copy anew what follows."""

@@ -15,6 +15,8 @@ class Depth:
     :param strings: put through the encoder and BuildKit's parser; a twentieth of them, 500 at most, of each field
         into images.
     :param moments: at which a build is stopped.
+    :param storms: of connections, in which serving ends.
+    :param at_once: processes that build on one engine.
     :param every_example: each example by each recipe, on each base and builder, rather than a covering few; and each
         case of the corpus that has an answer.
     :param every_builder: the same by builders that share what is tried, rather than by one of them.
@@ -26,6 +28,8 @@ class Depth:
     same_graphs: bool
     strings: int
     moments: int
+    storms: int
+    at_once: int
     every_example: bool
     every_builder: bool
     every_block: bool
@@ -38,6 +42,8 @@ DEPTHS = {
         same_graphs=True,
         strings=200,
         moments=3,
+        storms=1,
+        at_once=5,
         every_example=False,
         every_builder=False,
         every_block=False,
@@ -48,6 +54,8 @@ DEPTHS = {
         same_graphs=False,
         strings=10_000,
         moments=10,
+        storms=10,
+        at_once=10,
         every_example=True,
         every_builder=True,
         every_block=True,
