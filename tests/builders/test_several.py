@@ -74,12 +74,6 @@ async def test_what_they_share_runs_once(engine: dagger_aml.Engine, bases: dict[
     assert len({ops[name]["random"] for name in names}) == 1
     assert len({ops[name]["pip requirements.txt (1 package)"] for name in names}) == 1
     assert len({ops[name]["code (1 file)"] for name in names}) == 3
-    ran = [
-        each["project"]
-        for each in read
-        if each["event"] == "op_done" and each["name"].startswith("pip requirements") and each["cached"] is False
-    ]
-    assert len(ran) <= 1, "the others found it made, or being made"
     metadata = json.loads((tmp_path / "all.json").read_text())
     assert "exit code 3" in metadata["bad"]["dagger-aml.error"]
     for name in names:
