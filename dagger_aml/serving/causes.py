@@ -79,8 +79,8 @@ def why_not_started(lines: Sequence[str], container_code: int | None, locate: Lo
         )
     if said:
         return Cause(code, said, shown=tail(lines), kind="contract", hint=_of_contract(code))
-    ended = "the container ended" if code is None else f"the container ended with exit code {code}"
-    return Cause(code, f"{ended} before the server was ready", shown=tail(lines))
+    ended = "the server ended" if code is None else f"the server ended with exit code {code}"
+    return Cause(code, f"{ended} before it was ready", shown=tail(lines))
 
 
 def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate, *, network: str = "") -> Cause:

@@ -257,7 +257,7 @@ def test_pip_at_start_names_its_last_error() -> None:
 def test_other_ends() -> None:
     assert why_not_started([], 137, locate).kind == "memory"
     assert "exit code 12" in why_not_started(["last words"], 12, locate).message
-    assert why_not_started([], None, locate).message == "the container ended before the server was ready"
+    assert why_not_started([], None, locate).message == "the server ended before it was ready"
 
 
 def test_not_ready_tells_what_it_waits_for() -> None:
