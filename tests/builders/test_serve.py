@@ -255,6 +255,7 @@ async def test_broken_projects_are_not_published(
     await _stopped(name, engine, bases, tmp_path, monkeypatch)
 
 
+@pytest.mark.twin("podman", of="docker", why="where each is run")
 @pytest.mark.parametrize("name", ["import", "writes-into-the-model", "unserialisable", "network"])
 @pytest.mark.parametrize("program", ["docker", "podman"])
 async def test_broken_projects_are_not_published_by_others(

@@ -12,7 +12,15 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = {
     "the bench": ("test_cases", "test_generated", "test_hostile"),
     # They count the containers that serving made, publish port 6789, and take bases out of docker's store.
-    "served": ("test_bases", "test_debug", "test_docs", "test_init", "test_serve"),
+    "served": (
+        "test_bases",
+        "test_debug",
+        "test_docs",
+        "test_environment_only",
+        "test_init",
+        "test_serve",
+        "test_server_names",
+    ),
     # One of them pulls the tiny base into docker's store for another platform.
     "tiny in docker": ("test_against", "test_diff", "test_machine_faults", "test_outputs"),
     # They assert seconds: of such files one at a time.
