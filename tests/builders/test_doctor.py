@@ -12,7 +12,6 @@ from dagger_aml import Engine
 from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST
 from dagger_aml.doctor import diagnose
 from tests.support.builders import lacking
-from tests.support.waits import AT_ONCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -41,4 +40,4 @@ async def test_an_engine_that_never_answers_is_told_in_time(monkeypatch: pytest.
         begun = time.monotonic()
         dagger = (await diagnose()).of("builders")[0]
     assert dagger.state == "missing" and dagger.facts["engine"]["attempts"]
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 15

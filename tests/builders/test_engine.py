@@ -25,7 +25,6 @@ from dagger_aml.steps.model import Model
 from tests.support.cli import argv
 from tests.support.cli import run as cli
 from tests.support.projects import small
-from tests.support.waits import AT_ONCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 
@@ -202,7 +201,7 @@ async def test_an_engine_that_never_answers(engine: Engine, silent_socket: str) 
     begun = time.monotonic()
     project = EXAMPLES / "diabetes"
     done = cli("build", project, env={"_EXPERIMENTAL_DAGGER_RUNNER_HOST": silent_socket, "DAGGER_SESSION_PORT": ""})
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 12
     assert done.returncode == 1
     assert "no Dagger engine answers" in done.stderr and "--with" in done.stderr and "dockerfile" in done.stderr
 

@@ -29,7 +29,6 @@ from tests.standin.tiny import push_tiny
 from tests.support.cli import argv
 from tests.support.depth import depth_of
 from tests.support.projects import small
-from tests.support.waits import AT_ONCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 
@@ -182,7 +181,7 @@ async def test_absent(tmp_path: Path, address: str) -> None:
     begun = time.monotonic()
     process = folder.build("-o", folder.out / "never.tar")
     said = process.communicate(timeout=30)[1]
-    assert process.returncode == 1 and time.monotonic() - begun < AT_ONCE
+    assert process.returncode == 1 and time.monotonic() - begun < 8
     error = the_error(said)
     assert error.startswith("no Dagger engine answers") and address in error
     assert "--with buildah" in error and "dagger-aml dockerfile" in error
@@ -210,7 +209,7 @@ async def test_killed_in_the_middle(second: SecondEngine, tiny: str, tmp_path: P
     begun = time.monotonic()
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 75, said
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 8
     step = {"apt": "apt sleep3", "upload": "model project 8.0 MB", "export": "export ", "push": "push "}[moment]
     error = the_error(said)
     assert (
@@ -254,7 +253,7 @@ async def test_gone_between_two_calls(
             second.kill()
             begun = time.monotonic()
             await build(graph, engine, output=folder.out / "never.tar")
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 5
     assert [each.name for each in folder.out.iterdir()] == ["first.tar"]
     assert not [pid for pid in children(os.getpid()) if pid not in others and b"dagger\0session" in _words(pid)]
     second.start()
@@ -301,7 +300,7 @@ async def test_cut_off_while_it_serves(
     assert process.returncode == 75 and the_error(said).startswith(
         "run: the connection to the Dagger engine was lost"
     ), said
-    assert time.monotonic() - begun < AT_ONCE and not folder.left()
+    assert time.monotonic() - begun < 10 and not folder.left()
 
 
 async def test_killed_commands_leave_nothing_running(second: SecondEngine, tiny: str, tmp_path: Path) -> None:

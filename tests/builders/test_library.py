@@ -34,7 +34,6 @@ from dagger_aml import (
 from dagger_aml.events import OpDone, OpStarted
 from dagger_aml.steps import base, code, run
 from tests.support.builders import Need
-from tests.support.waits import AT_ONCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builders, pytest.mark.engine]
 
@@ -221,7 +220,7 @@ async def test_a_cancelled_task_ends_the_command_and_the_session(engine: Engine,
         assert session
         begun = time.monotonic()
         tasks.cancel_scope.cancel()
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 5
     assert not session & _children()
     await _until(lambda: not _running(mark), 5)
 
@@ -306,7 +305,7 @@ async def test_ctrl_c_in_a_program_of_the_user_s(
     process.send_signal(signal.SIGINT)
     out, err = await anyio.to_thread.run_sync(lambda: process.communicate(timeout=30))
     assert (process.returncode, out, err) == (0, "interrupted\n", "")
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 8
     assert not any(Path(f"/proc/{child}").exists() for child in children)
     await _until(lambda: not _running(mark), 5)
 

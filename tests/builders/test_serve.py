@@ -37,7 +37,6 @@ from tests.support.builders import need_programs
 from tests.support.cli import argv
 from tests.support.cli import run as cli
 from tests.support.depth import depth_of
-from tests.support.waits import AT_ONCE
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -239,7 +238,7 @@ async def test_connections_that_are_being_made_do_not_hold_the_end_up(
                     tasks.start_soon(storm, port)
                 await anyio.sleep(0.05)
                 begun = time.monotonic()
-            assert time.monotonic() - begun < AT_ONCE
+            assert time.monotonic() - begun < 15
             tasks.cancel_scope.cancel()
         assert not await listens(port)
 

@@ -28,7 +28,6 @@ from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.text import redact_url
 from tests.support.calls import await_
 from tests.support.servers import greeting
-from tests.support.waits import AT_ONCE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are shell scripts")
 
@@ -213,7 +212,7 @@ def test_a_program_that_hangs_is_given_up(machine: Machine) -> None:
     machine.program("podman", "PATH=/bin:/usr/bin; exec sleep 600")
     begun = time.monotonic()
     found = checks("builders", Policy(doctor_check_deadline_seconds=0.5))["podman"]
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 8
     assert found.state == "missing" and "does not answer within" in found.says
 
 
@@ -226,7 +225,7 @@ def test_an_engine_that_accepts_and_says_nothing_is_given_up(
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://me:hunter2@127.0.0.1:{port}")
         begun = time.monotonic()
         found = checks("builders", Policy(engine_answer_timeout_seconds=0.5))["dagger"]
-        assert time.monotonic() - begun < AT_ONCE
+        assert time.monotonic() - begun < 8
         assert found.state == "missing" and "it does not answer within" in (found.hint or "")
         assert "hunter2" not in f"{found}"
 
@@ -237,7 +236,7 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
         monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", f"tcp://127.0.0.1:{port}")
         begun = time.monotonic()
         found = checks("builders", Policy(session_deadline_seconds=0.5))["dagger"]
-        assert time.monotonic() - begun < AT_ONCE
+        assert time.monotonic() - begun < 8
     assert found.state == "missing" and "no session within" in (found.hint or "")
 
 
@@ -284,7 +283,7 @@ def test_an_engine_that_hangs_up_is_told_at_once(machine: Machine, monkeypatch: 
         begun = time.monotonic()
         found = checks("builders")["dagger"]
         thread.join()
-        assert time.monotonic() - begun < AT_ONCE
+        assert time.monotonic() - begun < 5
     assert found.state == "missing" and "it closed the connection" in (found.hint or "")
 
 

@@ -20,7 +20,6 @@ from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST, SESSION_POR
 from dagger_aml.text import redact_url
 from tests.support.projects import SCORE, make
 from tests.support.servers import greeting
-from tests.support.waits import AT_ONCE
 
 ADDRESS = "tcp://192.0.2.1:1234"
 
@@ -109,7 +108,7 @@ def test_a_closed_port_is_told_at_once(project: Path, cli: Any, monkeypatch: pyt
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
     begun = time.monotonic()
     code, _, err = cli("plan", project, "--probe", "--engine", address)
-    assert time.monotonic() - begun < AT_ONCE
+    assert time.monotonic() - begun < 5
     assert code == 1 and "the engine that --engine names does not answer" in err
     assert f"the engine at {address}: Connection refused" in err
     assert "session" not in err and "/nowhere" not in err

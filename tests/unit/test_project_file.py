@@ -265,7 +265,7 @@ def test_lines_are_found_in_every_way_of_writing():
 def test_no_line_takes_long_to_read(line):
     begun = time.perf_counter()
     line_of(f'd = """\n{line}\n"""\nbase = 1\n', ("base",))
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 1
 
 
 # --- files that are extended ----------------------------------------------------------------------------------------

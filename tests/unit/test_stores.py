@@ -18,7 +18,6 @@ from dagger_aml.building.earlier import read_earlier
 from dagger_aml.plan.keys import labels
 from tests.support.calls import await_
 from tests.support.projects import SCORE, make, planned
-from tests.support.waits import AT_ONCE
 
 from .test_diff import BASE, docker_archive
 
@@ -114,7 +113,7 @@ def test_a_plan_is_held_against_the_image_in_a_store(path, tmp_path, cli):
     begun = time.monotonic()
     code, out, err = cli("plan", root, "--against", "credit:1")
     assert code == 0, err
-    assert "Compared with credit:1 in docker's store:" in out and time.monotonic() - begun < AT_ONCE
+    assert "Compared with credit:1 in docker's store:" in out and time.monotonic() - begun < 5
 
 
 def test_an_image_in_a_store_is_compared(path, tmp_path, cli):
