@@ -325,6 +325,7 @@ async def test_a_requirement_that_is_not_there_at_start(bases: dict[str, str], t
 
 @pytest.mark.engine
 async def test_importing_alone(engine: Engine, bases: dict[str, str], tmp_path: Path) -> None:
+    need_programs("docker")
     builders: list[Builder] = [engine, local_builder("docker")]
     fine = write(tmp_path / "fine", "def init():\n    raise RuntimeError('not called')\n" + PLAIN_RUN)
     wrong = write(tmp_path / "wrong", BROKEN["import"].code)
