@@ -11,11 +11,19 @@ from pathlib import Path
 
 import pytest
 
+import dagger_aml
+
 NOBODY = 65534
 
 
 linux_root = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux, to become another user"
+)
+
+
+readable_package = pytest.mark.skipif(
+    not all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(dagger_aml.__file__).parents),
+    reason="another user cannot load dagger-aml: it lies in a folder that only its owner may enter",
 )
 
 

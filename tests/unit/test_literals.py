@@ -16,7 +16,7 @@ from dagger_aml.pysource.imports import read_code
 from dagger_aml.pysource.source import parsed
 from tests.support.calls import short
 from tests.support.projects import SCORE, laid_out, make, planned
-from tests.support.users import as_nobody, linux_root, open_to_all
+from tests.support.users import as_nobody, linux_root, open_to_all, readable_package
 
 PROMPT = "Be brief. " * 30
 
@@ -106,6 +106,7 @@ def test_a_text_still_names_what_lies_there(tmp_path):
 
 
 @linux_root
+@readable_package
 @pytest.mark.parametrize("line", ["open('shut')", "x = 'shut/x.txt'", "import shut.inner", "__import__('shut.a.b')"])
 def test_a_text_that_names_what_the_user_may_not_read(tmp_path, line):
     make(with_text(tmp_path / "p", line), {"shut/inner.py": "", "shut/a/b.py": ""})

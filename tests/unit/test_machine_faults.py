@@ -10,7 +10,6 @@ import io
 import json
 import os
 import pwd
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-import dagger_aml
 from dagger_aml import DaggerAmlError, Options, ProjectError, load_project
 from dagger_aml.backends.dockerfile import context
 from dagger_aml.cli import main
@@ -32,7 +30,7 @@ from dagger_aml.graph.graph import Copy
 from dagger_aml.oci.credentials import docker_config
 from tests.support.disks import enlarge, mounted
 from tests.support.projects import SCORE, make, snapshot
-from tests.support.users import as_nobody, linux_root, open_to_all
+from tests.support.users import as_nobody, linux_root, open_to_all, readable_package
 
 MODEL = b"m" * 400_000
 ROOT = str(Path(__file__).parents[2])
@@ -229,12 +227,6 @@ def test_a_source_that_changes_while_a_builder_has_it(project: Path, change: str
 
 
 # --- users and their folders --------------------------------------------------------------------------------------
-
-
-readable_package = pytest.mark.skipif(
-    not all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(dagger_aml.__file__).parents),
-    reason="another user cannot load dagger-aml: it lies in a folder that only its owner may enter",
-)
 
 
 def called_by_nobody(*words: object) -> tuple[int, str]:
