@@ -1,0 +1,80 @@
+"""The bytes of a layer's files, read from where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..errors import ProjectError
+from ..fs.stamps import AGAIN
+from ..fs.tree import unreadable_part
+from .entries import TarEntry
+
+CHUNK = 1 << 20
+"""Bytes that are read at once."""
+
+
+def pieces(entry: TarEntry) -> Iterator[bytes]:
+    """A file's bytes, in pieces of 1 MiB; exactly as many as the entry says.
+
+    :raises ProjectError: the file has gone, cannot be read, or has not the size of the entry.
+    """
+    seen = 0
+    for piece in _read(entry):
+        seen += len(piece)
+        if seen > entry.size:
+            break
+        yield piece
+    if seen != entry.size:
+        after = f"then {seen}" if seen < entry.size else "then more"
+        message = f"changed while it was being read ({entry.size} bytes, {after})"
+        raise ProjectError(message, location=str(_place(entry)), hint=AGAIN)
+
+
+def sample(entries: Iterable[TarEntry], count: int, size: int) -> Iterator[bytes]:
+    """Some bytes of files: ``count`` parts of ``size`` bytes, at equal distances over all files one after another.
+
+    :raises ProjectError: a file has gone or cannot be read.
+    """
+    files = [entry for entry in entries if entry.size]
+    total = sum(entry.size for entry in files)
+    wanted = [total * number // count for number in range(count)]
+    begin = 0
+    for entry in files:
+        inside = [at - begin for at in wanted if begin <= at < begin + entry.size]
+        begin += entry.size
+        if isinstance(entry.content, bytes):
+            yield from (entry.content[at : at + size] for at in inside)
+        elif inside:
+            try:
+                with entry.content.open("rb") as file:
+                    for at in inside:
+                        file.seek(at)
+                        yield file.read(size)
+            except OSError as error:
+                raise _failed(error, entry.content) from None
+
+
+def _read(entry: TarEntry) -> Iterator[bytes]:
+    if isinstance(entry.content, bytes):
+        yield from (entry.content[at : at + CHUNK] for at in range(0, len(entry.content), CHUNK))
+        return
+    left = entry.size
+    try:
+        with entry.content.open("rb") as file:
+            # One byte more than there should be: a file that grew is seen without reading all that was added.
+            while piece := file.read(min(CHUNK, left + 1)):
+                left -= len(piece)
+                yield piece
+    except OSError as error:
+        raise _failed(error, entry.content) from None
+
+
+def _place(entry: TarEntry) -> Path | str:
+    return entry.path if isinstance(entry.content, bytes) else entry.content
+
+
+def _failed(error: OSError, path: Path) -> ProjectError:
+    if isinstance(error, FileNotFoundError):
+        return ProjectError("disappeared while it was being read", location=str(path), hint=AGAIN)
+    return unreadable_part(error, path)

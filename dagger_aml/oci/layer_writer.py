@@ -1,0 +1,141 @@
+"""A layer written: its tar, the same bytes on every machine for the same entries, and its blob."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from .compression import gzipped
+from .contents import CHUNK, pieces
+from .entries import Compression, TarEntry, WrittenLayer
+from .ordered import ordered
+from .tar_header import END, header, padding, tar_size
+
+OnFile = Callable[[TarEntry, bytes], None]
+"""Gets a file and the 32 bytes of its sha256."""
+
+
+def ignore(entry: TarEntry, digest: bytes) -> None:
+    """For who needs no digests of files: they are not even computed."""
+
+
+def tar_chunks(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> Iterator[bytes]:
+    """A layer's tar, uncompressed, in chunks of about 1 MiB. The order of the entries does not matter.
+
+    :param on_file: called for each file once its bytes have passed, so that nobody need read it again.
+    :raises GraphError: no layer can hold these entries: see :func:`~dagger_aml.oci.ordered.ordered`.
+    :raises ProjectError: a file has gone, cannot be read, or has not the size that its entry says.
+    """
+    return _gathered(_parts(ordered(entries), on_file))
+
+
+def measured(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> str:
+    """A layer's diff ID, ``sha256:…``, without compressing anything. Raises as :func:`tar_chunks`."""
+    total = hashlib.sha256()
+    for chunk in _ahead(tar_chunks(entries, on_file)):
+        total.update(chunk)
+    return _named(total)
+
+
+class LayerStream:
+    """A layer's blob, made while it is read: each file is read once, nothing is kept.
+
+    To begin again is to read everything again, and gives the same bytes on the same machine.
+
+    :param on_file: as for :func:`tar_chunks`; called in another thread than the reader's, one call at a time.
+    :raises GraphError: no layer can hold these entries: see :func:`~dagger_aml.oci.ordered.ordered`.
+    """
+
+    def __init__(self, entries: Iterable[TarEntry], compression: Compression, on_file: OnFile = ignore) -> None:
+        self._entries = ordered(entries)
+        self._compression = compression
+        self._on_file = on_file
+        self._written: WrittenLayer | None = None
+        self.size = sum(map(tar_size, self._entries)) + len(END) if compression == "none" else None
+        """Bytes of the blob where they are known before; else None."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The blob in chunks of about 1 MiB.
+
+        :raises ProjectError: a file has gone, cannot be read, or has not the size that its entry says.
+        """
+        self._written = None
+        tar, blob, size = hashlib.sha256(), hashlib.sha256(), 0
+        chunks = _gathered(_parts(self._entries, self._on_file))
+        if self._compression == "none":
+            blob = tar
+            made = _ahead(chunks)
+        else:
+            made = gzipped(_ahead(_hashed(chunks, tar)))
+        for chunk in _hashed(made, blob):
+            size += len(chunk)
+            yield chunk
+        self._written = WrittenLayer(_named(tar), _named(blob), size, self._compression)
+
+    @property
+    def written(self) -> WrittenLayer:
+        """What the layer became.
+
+        :raises RuntimeError: before its last chunk.
+        """
+        if self._written is None:
+            raise RuntimeError("a layer's digests are known only when its last chunk has been taken")
+        return self._written
+
+
+def _parts(entries: Iterable[TarEntry], on_file: OnFile) -> Iterator[bytes]:
+    for entry in entries:
+        yield header(entry)
+        if entry.type != "file":
+            continue
+        if on_file is ignore:
+            yield from pieces(entry)
+        else:
+            total = hashlib.sha256()
+            yield from _hashed(pieces(entry), total)
+            on_file(entry, total.digest())
+        yield bytes(padding(entry.size))
+    yield END
+
+
+def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, small parts put together; large ones are handed on without a copy."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        if len(part) >= CHUNK and held:
+            yield b"".join(held)
+            held, size = [], 0
+        if len(part) >= CHUNK:
+            yield part
+            continue
+        held.append(part)
+        size += len(part)
+        if size >= CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def _hashed(chunks: Iterable[bytes], total: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        total.update(chunk)
+        yield chunk
+
+
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, the next one made in a thread while its reader works on this one.
+
+    Reading, hashing and compressing all leave Python's lock to others. Whoever stops waits for one chunk at most.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="layer") as pool:
+        coming = pool.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = pool.submit(next, chunks, None)
+            yield chunk
+
+
+def _named(total: hashlib._Hash) -> str:
+    return f"sha256:{total.hexdigest()}"
