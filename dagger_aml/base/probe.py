@@ -82,7 +82,7 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
             if word == "user":
                 uid, gid = rest.rsplit(" ", 1)
                 if not (uid.isdecimal() and gid.isdecimal()):
-                    raise _unknown_user(config.user)
+                    raise unknown_user(config.user)
                 found["uid"], found["gid"] = int(uid), int(gid)
             elif word == "environment":
                 uid, gid, python = rest.split()
@@ -109,7 +109,8 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
     return evolve(config, source="probed", paths=paths, **found)  # type: ignore[arg-type]
 
 
-def _unknown_user(user: str) -> BaseError:
+def unknown_user(user: str) -> BaseError:
+    """The error for a base whose user nobody knows."""
     return BaseError(
         f"the base image runs as {user}, but its /etc/passwd and /etc/group do not contain that name",
         hint="In the base image's Dockerfile, set USER to an existing user or to a user number.",

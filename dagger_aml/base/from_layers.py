@@ -1,0 +1,171 @@
+"""Facts of a base, read from its layers: what the probe's script would answer in a container, without one.
+
+Each question is answered as :data:`~dagger_aml.base.probe.PROBE` asks it. Of a base that lacks the programs of that
+script the facts are told too.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import IO, Any
+
+from attrs import evolve
+
+from .. import contract
+from ..oci.layer_index import MOST_KEPT, EntryType, Unanswered
+from ..oci.layer_tree import LayerTree
+from .facts import BaseFacts, PathFact, of_config
+from .probe import probe_stdin
+from .python_files import python_facts
+from .users import numbers_of
+
+__all__ = ["Unanswered", "facts_from_layers"]
+
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What containers have where the config names none."""
+
+_EXECUTABLE = 0o111
+
+_KEPT = {"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", contract.START_SCRIPT}
+
+_PROGRAM = re.compile(r"python[0-9.]*\Z")
+
+_MOUNTED = (
+    *("/proc", "/sys", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/.dockerenv"),
+    *("/run/.containerenv", "/run/secrets"),
+)
+"""Where a container has something that its image has not."""
+
+
+def facts_from_layers(
+    config: Mapping[str, Any], layers: Sequence[Callable[[], IO[bytes]]], paths: Iterable[str]
+) -> BaseFacts:
+    """What is known of a base after its layers were read, the same as a probe of it gives.
+
+    :param config: the ``config`` object of the image's config.
+    :param layers: what opens each layer's blob, lowest first, as it is or gzipped. They are read from the topmost
+        down, each to its end; what a stream raises passes through, so a stream may check its digest or end all.
+    :param paths: to be asked for, absolute.
+    :raises BaseError: the base does not know its own user.
+    :raises Unanswered: something cannot be told for certain from files; the probe in a container can tell it.
+    """
+    tree = LayerTree(layers, _kept_bytes)
+    facts = of_config(config)
+    uid, gid = numbers_of(facts.user, tree)
+    return evolve(
+        facts,
+        source="probed",
+        uid=uid,
+        gid=gid,
+        **_python(tree, facts),
+        **_start(tree, facts),
+        paths=_paths(tree, paths, facts.volumes or ()),
+    )
+
+
+def _kept_bytes(path: str, size: int) -> int:
+    name = posixpath.basename(path)
+    if path in _KEPT or name in ("pyvenv.cfg", "sitecustomize.py") or name.endswith(".pth"):
+        return size if size <= MOST_KEPT else 0
+    return 4 if _PROGRAM.match(name) else 0
+
+
+def _python(tree: LayerTree, facts: BaseFacts) -> dict[str, Any]:
+    """The environment that the config names, else that of the first Python on PATH, and the server beside it."""
+    named = facts.environment
+    if named and not named.startswith("/"):
+        raise Unanswered(f"the base image sets {contract.ENVIRONMENT_PATH} to a relative path")
+    program: str | None
+    if named:
+        beside = f"{named}/bin/python"
+        program = beside if _is_executable(tree, beside) else None
+    else:
+        program = _on_path(tree, facts, "python3") or _on_path(tree, facts, "python")
+    server = f"{posixpath.dirname(program)}/azmlinfsrv" if program else ""
+    if not program or not _is_executable(tree, server):
+        server = _on_path(tree, facts, "azmlinfsrv") or ""
+    if not program:
+        return {"environment": None, "server": server}
+    known = python_facts(tree, program)
+    prefix = named or known.prefix
+    found = tree.real(prefix) if prefix else None
+    if found is None:
+        raise Unanswered(f"which folder is the prefix of {program} in the base image depends on how it was built")
+    more = {} if named else {"environment": prefix, "interpreter": program}
+    return {
+        "environment_uid": found[1].uid,
+        "environment_gid": found[1].gid,
+        "python": known.version,
+        "pip": known.pip,
+        "managed": known.managed,
+        "server": server,
+        **more,
+    }
+
+
+def _start(tree: LayerTree, facts: BaseFacts) -> dict[str, Any]:
+    """Whether the start script can be started, and whether it knows the variables for packages."""
+    script = tree.content(contract.START_SCRIPT)
+    if script is None:
+        return {"starts": False, "extras": False}
+    starts = bool(_on_path(tree, facts, "runsvdir"))
+    if not starts and (shell := tree.real("/bin/sh")) and "busybox" in shell[0]:
+        raise Unanswered("the base image's busybox may have a runsvdir of its own")
+    return {"starts": starts, "extras": b"AZUREML_EXTRA_" in script}
+
+
+def _is_executable(tree: LayerTree, path: str) -> bool:
+    """What root may run; ``[ -x PATH ]``.
+
+    :raises Unanswered: a folder or the like, of which that is true too.
+    """
+    found = tree.real(path)
+    if found is None:
+        return False
+    if found[1].type != "file":
+        raise Unanswered(f"{path} of the base image is not a file")
+    return bool(found[1].mode & _EXECUTABLE)
+
+
+def _on_path(tree: LayerTree, facts: BaseFacts, name: str) -> str | None:
+    """What ``command -v`` finds for a program.
+
+    :raises Unanswered: shells differ in whether they take it.
+    """
+    for folder in facts.env.get("PATH", _DEFAULT_PATH).split(":"):
+        path = f"{folder or '.'}/{name}"
+        found = tree.real(path if folder.startswith("/") else f"/{path}")
+        if found is None:
+            continue
+        executable = found[1].type == "file" and found[1].mode & _EXECUTABLE
+        if not executable or posixpath.normpath(path) != path or not path.startswith("/"):
+            raise Unanswered(f"shells differ in whether {path} on the base image's PATH is a program")
+        return path
+    return None
+
+
+def _paths(tree: LayerTree, paths: Iterable[str], volumes: Iterable[str]) -> dict[str, PathFact]:
+    """The facts of those that are there. What cannot be asked in a container is left out here too."""
+    found = {}
+    volumes = tuple(posixpath.normpath(each) for each in volumes)
+    for path in probe_stdin(paths).splitlines():
+        ended = tree.real(path, follow=False)
+        for special in _MOUNTED:
+            if f"{path}/".startswith(f"{special}/") or (ended is None and f"{special}/".startswith(f"{path}/")):
+                raise Unanswered(f"a container has something of its own at {special}")
+        if ended is None and any(f"{volume}/".startswith(f"{path}/") for volume in volumes):
+            raise Unanswered(f"a container has a volume at {path}, but the base image has nothing there")
+        if ended is not None:
+            found[path] = _fact(tree, path, *ended[1])
+    return found
+
+
+def _fact(tree: LayerTree, path: str, type_: EntryType, mode: int, uid: int, gid: int, _: str) -> PathFact:
+    if type_ != "link":
+        return PathFact(type_, mode, uid, gid)
+    end = tree.real(path)
+    if end and not end[0].isprintable():
+        raise Unanswered(f"{path} of the base image is a link to an unprintable path")
+    return PathFact("link", 0o777, 0, 0, end[0] if end else "")

@@ -1,0 +1,153 @@
+"""The files of an image, asked for one by one: layers are read from the topmost down, no further than is needed."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO
+
+from .layer_index import IMPLIED, Entry, Keep, LayerIndex, Unanswered, read_file, read_index
+
+_MOST_LINKS = 40
+"""That Linux follows on the way to one path."""
+
+_MOST_READ = 1024 * 1024
+"""Bytes of a file whose content is asked for."""
+
+ROOT = Entry("dir", 0o755, 0, 0)
+
+
+class LayerTree:
+    """The files that the layers of an image make, links resolved within its own root.
+
+    A path that is not there needs every layer to be read, since the lowest may have it.
+
+    :param layers: what opens each, lowest first. Each stream is read to its end, so that one that holds its bytes
+        against a digest can.
+    :param keep: which bytes of files are kept in the first place; of others the layer is opened again.
+    """
+
+    def __init__(self, layers: Sequence[Callable[[], IO[bytes]]], keep: Keep) -> None:
+        self._unread = list(layers)
+        self._openers: list[Callable[[], IO[bytes]]] = []
+        self._read: list[LayerIndex] = []
+        self._keep = keep
+        self._found: dict[str, Entry | None] = {"/": ROOT}
+
+    @property
+    def layers_read(self) -> int:
+        """How many layers were needed so far."""
+        return len(self._read)
+
+    def lstat(self, path: str) -> Entry | None:
+        """What lies at a path none of whose parents is a link; None for nothing.
+
+        :raises Unanswered: the layers contradict each other, or one cannot be read.
+        """
+        if path not in self._found:
+            self._found[path] = self._topmost(path)
+        return self._found[path]
+
+    def real(self, path: str, *, follow: bool = True) -> tuple[str, Entry] | None:
+        """Where a path ends, all links followed, and what lies there; None for nothing, and for links in a circle.
+
+        :param follow: the last link too.
+        """
+        ahead, at, links = path.split("/"), "/", 0
+        ahead.reverse()
+        while ahead:
+            part = ahead.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                at = posixpath.dirname(at)
+                continue
+            here = posixpath.join(at, part)
+            entry = self.lstat(here)
+            if entry is None or (ahead and entry.type not in ("dir", "link")):
+                return None
+            if entry.type == "link" and (ahead or follow):
+                links += 1
+                if links > _MOST_LINKS:
+                    return None
+                at = "/" if entry.target.startswith("/") else at
+                ahead += reversed(entry.target.split("/"))
+                continue
+            at = here
+        found = self.lstat(at)
+        return (at, found) if found else None
+
+    def is_file(self, path: str) -> bool:
+        """Whether a file is there, or a link to one."""
+        found = self.real(path)
+        return found is not None and found[1].type == "file"
+
+    def names(self, folder: str) -> frozenset[str]:
+        """What lies in a folder; nothing where there is none."""
+        found = self.real(folder)
+        names: set[str] = set()
+        if found is None or found[1].type != "dir":
+            return frozenset()
+        hidden: set[str] = set()
+        for layer in self._indexes():
+            names |= layer.folders.get(found[0], {}).keys() - hidden
+            hidden |= layer.removed.get(found[0], set())
+            if layer.hides_inside(found[0]):
+                break
+        return frozenset(names)
+
+    def content(self, path: str) -> bytes | None:
+        """A file's bytes; None where there is no file.
+
+        :raises Unanswered: it is larger than 1 MiB.
+        """
+        found = self.real(path)
+        if found is None or found[1].type != "file":
+            return None
+        data = self._bytes(found[0], _MOST_READ + 1)
+        if len(data) > _MOST_READ:
+            raise Unanswered(f"{path} of the image is larger than {_MOST_READ:,} bytes")
+        return data
+
+    def head(self, path: str, size: int) -> bytes:
+        """The first bytes of the file at a path that is no link."""
+        return self._bytes(path, size)[:size]
+
+    def _bytes(self, path: str, most: int) -> bytes:
+        for number, layer in enumerate(self._indexes()):
+            if layer.get(path) in (None, IMPLIED):
+                continue
+            path = layer.hard.get(path, path)
+            size, data = layer.kept.get(path, (most, b""))
+            if len(data) >= min(size, most):
+                return data
+            with self._openers[number]() as stream:
+                read = read_file(stream, path, most)
+            if read is not None:
+                return read
+            break
+        raise Unanswered(f"{path} of the image cannot be read from its layer")
+
+    def _topmost(self, path: str) -> Entry | None:
+        implied = False
+        for layer in self._indexes():
+            entry = layer.get(path)
+            if entry is IMPLIED:
+                implied = True
+            elif entry is not None:
+                if entry.type != "dir" and (implied or layer.folders.get(path)):
+                    raise Unanswered(f"a layer of the image has something in {path}, which is no folder in another")
+                return entry
+            if layer.hides(path):
+                break
+        return IMPLIED if implied else None
+
+    def _indexes(self) -> Iterator[LayerIndex]:
+        """The layers, topmost first, each read when it is reached."""
+        yield from self._read
+        while self._unread:
+            with self._unread[-1]() as stream:
+                index = read_index(stream, self._keep)
+            self._openers.append(self._unread.pop())
+            self._read.append(index)
+            yield index
