@@ -27,7 +27,9 @@ class Policy:
 
     :param connect_timeout_seconds: for a registry to take a connection of ours.
     :param answer_timeout_seconds: for a registry to begin an answer to us.
-    :param blob_idle_timeout_seconds: between two parts of a blob that we download.
+    :param blob_idle_timeout_seconds: between two parts of a blob that we download, or send.
+    :param blob_commit_timeout_seconds: for a registry to answer once all of a blob is sent: the last bytes are still
+        on their way, and some registries copy it within their storage before they answer.
     :param lookup_timeout_seconds: for a registry's answer that a build can do without; then it does.
     :param manifest_timeout_seconds: for a builder to learn a base's digest from its registry.
     :param layer_idle_timeout_seconds: while a builder pulls or pushes layers. Builders tell of a layer only when it
@@ -61,6 +63,7 @@ class Policy:
     connect_timeout_seconds: float = 15.0
     answer_timeout_seconds: float = 15.0
     blob_idle_timeout_seconds: float = 60.0
+    blob_commit_timeout_seconds: float = 300.0
     lookup_timeout_seconds: float = 10.0
     manifest_timeout_seconds: float = 60.0
     layer_idle_timeout_seconds: float = 4 * 3600.0

@@ -1,10 +1,15 @@
-"""Certificates that a build's commands trust."""
+"""Certificates: those that a build's commands trust, and those that dagger-aml itself does."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    import ssl
 
 
 def ca_bundle(path: Path) -> bytes:
@@ -36,3 +41,28 @@ def check_ca(path: Path) -> bytes:
     if b"PRIVATE KEY-----" in data:
         raise UsageError("contains a private key; give only the certificates", location=f"--ca {path}")
     return data
+
+
+def tls_context() -> ssl.SSLContext:
+    """What dagger-aml itself trusts: ``$SSL_CERT_FILE``, else ``$SSL_CERT_DIR``, else the public certificates.
+
+    :raises UsageError: a variable names what cannot be read.
+    """
+    import ssl
+
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    try:
+        if file:
+            context = ssl.create_default_context(cafile=file)
+        elif folder:
+            context = ssl.create_default_context(capath=folder)
+        else:
+            import certifi
+
+            context = ssl.create_default_context(cafile=certifi.where())
+    except OSError as error:
+        raise UsageError(
+            f"certificates cannot be read ({error.strerror or error})", location="$SSL_CERT_FILE, $SSL_CERT_DIR"
+        ) from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -60,4 +60,9 @@ class Reference:
     @property
     def is_here(self) -> bool:
         """Whether it is one of this machine."""
-        return bool(re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", self.host))
+        return is_here(self.host)
+
+
+def is_here(host: str) -> bool:
+    """Whether a host, with a port or without, is this machine: reached over plain HTTP, and by no proxy."""
+    return bool(re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", host))

@@ -49,6 +49,11 @@ class Cut:
 
 
 @frozen
+class Unanswered:
+    """Hand the request on, then close the connection in place of the answer."""
+
+
+@frozen
 class Slow:
     """Wait before anything is done, then let the request through."""
 
@@ -77,7 +82,7 @@ class Fault:
     """
 
     on: str
-    do: Answer | Cut | Slow | Trickle | Hang
+    do: Answer | Cut | Unanswered | Slow | Trickle | Hang
     times: int = 1_000_000
     skip: int = 0
 
@@ -177,7 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if isinstance(do, Slow):
                 self.proxy._over.wait(do.seconds)
-            self._pass_on(do.after if isinstance(do, Cut) else None, do.rate if isinstance(do, Trickle) else None)
+            self._pass_on(
+                do.after if isinstance(do, Cut) else None,
+                do.rate if isinstance(do, Trickle) else None,
+                unanswered=isinstance(do, Unanswered),
+            )
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
@@ -206,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             while time.monotonic() < until and self.connection.recv(_CHUNK):
                 pass
 
-    def _pass_on(self, cut: int | None, rate: int | None) -> None:
+    def _pass_on(self, cut: int | None, rate: int | None, *, unanswered: bool) -> None:
         """Hand the request on and its answer back, up to ``cut`` bytes of a body, ``rate`` of them a second."""
         length, chunked = self.headers["Content-Length"], "chunked" in self.headers.get("Transfer-Encoding", "")
         sends = chunked or bool(length and int(length))
@@ -229,7 +238,11 @@ class _Handler(BaseHTTPRequestHandler):
             if cut is not None and sends:
                 self._hang_up()
                 return
-            self._hand_back(connection.getresponse(), cut, rate)
+            answer = connection.getresponse()
+            if unanswered:
+                self._hang_up()
+                return
+            self._hand_back(answer, cut, rate)
         finally:
             connection.close()
 
