@@ -37,15 +37,13 @@ async def ask(
     """
 
     async def once() -> T:
-        try:
-            with anyio.fail_after(timeout_seconds):
+        with anyio.move_on_after(timeout_seconds):
+            try:
                 return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
-        except TimeoutError:
-            client.cancel()
-            problem = f"the registry {host} does not answer within {timeout_seconds:.0f} s"
-            raise TransientError(problem, location=location, hint=LATER, after=None) from None
-        except anyio.get_cancelled_exc_class():
-            client.cancel()
-            raise
+            except anyio.get_cancelled_exc_class():
+                client.cancel()
+                raise
+        problem = f"the registry {host} does not answer within {timeout_seconds:.0f} s"
+        raise TransientError(problem, location=location, hint=LATER, after=None)
 
     return await retry(once, on_event, client.policy)

@@ -6,10 +6,12 @@ import hashlib
 import io
 import json
 import re
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tarfile
 
 LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
 """What the file ``oci-layout`` holds."""
@@ -125,6 +127,8 @@ def index_of(descriptor: Mapping[str, Any], annotations: Mapping[str, str]) -> b
 
 def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     """Add a file to a tar; the same bytes give the same entry."""
+    import tarfile
+
     member = tarfile.TarInfo(name)
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))

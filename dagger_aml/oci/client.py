@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from attrs import field, frozen
 
-from .blobs import digest_of
+from .blobs import blob_name, digest_of
 from .exchange import Exchange
 from .failures import check_found, no_registry, other_content
 from .reference import Reference
@@ -95,7 +95,7 @@ class RegistryClient(Exchange):
         :raises BuildError: there is none.
         """
         location = location or f"image {ref}"
-        with self._asked("GET", ref, f"blobs/{digest}", location) as answer:
+        with self._asked("GET", ref, _blob(ref, digest, location), location) as answer:
             check_found(answer, ref, location)
             yield answer.stream()
 
@@ -116,7 +116,7 @@ class RegistryClient(Exchange):
     def has_blob(self, ref: Reference, digest: str, *, location: str | None = None) -> bool:
         """Whether a repository has a blob; not, where it lies elsewhere and there it cannot be asked for."""
         location = location or f"image {ref}"
-        with self._asked("HEAD", ref, f"blobs/{digest}", location) as answer:
+        with self._asked("HEAD", ref, _blob(ref, digest, location), location) as answer:
             if answer.status == 404 or (answer.status != 200 and origin_of(answer.url) != origin_of(ref.url)):
                 return False
             check_found(answer, ref, location)
@@ -125,6 +125,18 @@ class RegistryClient(Exchange):
     def _asked(self, method: str, ref: Reference, path: str, location: str, accept: tuple[str, ...] = ()) -> Answer:
         headers = {"Accept": ", ".join(accept)} if accept else {}
         return self.ask(ref, method, f"{ref.url}/{path}", pull(ref.repository), location, headers=headers)
+
+
+def _blob(ref: Reference, digest: str, location: str) -> str:
+    """The path of a blob, whose digest may be what a registry has said.
+
+    :raises BuildError: it is none.
+    """
+    try:
+        blob_name(digest)
+    except ValueError:
+        raise no_registry(ref, location) from None
+    return f"blobs/{digest}"
 
 
 def _name(ref: Reference) -> str:

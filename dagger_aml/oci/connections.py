@@ -184,7 +184,7 @@ class Connections:
                 except OSError as error:
                     broken = error
                     break
-                if isinstance(request.body, Body):
+                if size and isinstance(request.body, Body):
                     total += size
                     request.body.sent(total)
         with _on_the_line():

@@ -70,7 +70,11 @@ class Exchange:
             trusted. :raises UsageError: the proxy or the certificates of the environment are of no use.
         """
         request = self._request(at, method, url, headers or {}, body, location, answer_seconds)
-        token, home = partial(self._token, at, location), origin_of(at.url)
+        token = partial(self._token, at, location)
+        try:
+            home = origin_of(at.url)
+        except ValueError:
+            raise no_registry(at, location) from None
         try:
             login = self._tokens.known(at, scopes, token)
             answer = self._followed(at, request, login, home, location)

@@ -16,7 +16,7 @@ from ..network.proxy import Proxy, proxy_of
 from .connections import Ended, PlainHttp
 from .messages import LATER, denied_by
 from .reference import Reference
-from .wire import Answer
+from .wire import Answer, origin_of
 
 _BUSY = (429, 500, 502, 503, 504)
 _LONGEST_SAID = 64 * 1024
@@ -162,6 +162,6 @@ def _proxy(at: Reference) -> Proxy | None:
     """The proxy of a variable by which a registry is asked; None where it is asked directly."""
     if at.is_here:
         return None
-    host, _, port = at.url.split("/")[2].rpartition(":")
-    found = proxy_of(host.strip("[]"), int(port)) if host and port.isdecimal() else proxy_of(port, 443)
+    _, host, port = origin_of(at.url)
+    found = proxy_of(host, port)
     return found if found and found.variable else None

@@ -83,8 +83,8 @@ class Answer:
     def __enter__(self) -> Answer:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(again=kind is None)
 
     def stream(self) -> IO[bytes]:
         """The body. What breaks off raises what the request's ``fail`` makes of it."""
@@ -94,9 +94,12 @@ class Answer:
         """The body, or as many bytes of it. Raises as :meth:`stream`."""
         return self.stream().read(most)
 
-    def close(self) -> None:
-        """Give the connection back where nothing of the body is left, else end it."""
-        response, again = self._response, self._again and not self._response.will_close
+    def close(self, *, again: bool = True) -> None:
+        """Give the connection back where nothing of the body is left, else end it.
+
+        :param again: whether it may be used again; if not, what is left of the body is not waited for.
+        """
+        response, again = self._response, again and self._again and not self._response.will_close
         try:
             if again and not response.isclosed() and (response.length or 0) <= _DRAINED:
                 response.read(_DRAINED)
@@ -149,23 +152,28 @@ def put_head(line: http.client.HTTPConnection, request: Request, origin: Origin)
 
 
 def wire(body: bytes | Body) -> Generator[tuple[bytes, int], None, None]:
-    """A body as it travels, and how many bytes of it are the body's own; its stream is closed if this is."""
+    """A body as it travels, and how many bytes of it are the body's own; its stream is closed if this is.
+
+    Nothing large is copied into its frame: a copy costs as much as sending does.
+    """
     if isinstance(body, bytes):
         if body:
             yield body, len(body)
         return
-    pieces = body.stream()
+    pieces, chunked, before = body.stream(), body.size is None, b""
     try:
         for piece in pieces:
             if piece:
-                framed = piece if body.size is not None else b"%X\r\n%b\r\n" % (len(piece), piece)
-                yield framed, len(piece)
+                if chunked:
+                    yield b"%b%X\r\n" % (before, len(piece)), 0
+                    before = b"\r\n"
+                yield piece, len(piece)
     finally:
         close = getattr(pieces, "close", None)
         if close:
             close()
-    if body.size is None:
-        yield b"0\r\n\r\n", 0
+    if chunked:
+        yield before + b"0\r\n\r\n", 0
 
 
 def send_all(sock: Any, data: bytes) -> None:

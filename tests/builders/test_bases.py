@@ -111,7 +111,7 @@ def forget() -> None:
 async def test_a_base_on_this_machine_needs_no_registry(
     builder: Builder, place: Path, text: str, tmp_path: Path, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def asked(*_: object) -> None:
+    async def asked(*_: object, **__: object) -> None:
         raise AssertionError("a registry is asked")
 
     monkeypatch.setattr(registry, "_get", asked)

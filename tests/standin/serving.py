@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
@@ -72,10 +72,11 @@ def registry(port: int = 5100) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def own_registry(folder: Path, **more: object) -> Iterator[str]:
+def own_registry(folder: Path, tls: Mapping[str, str] | None = None, **more: object) -> Iterator[str]:
     """Serve an empty registry on a free port while the block runs, and yield its name ("localhost:PORT").
 
     :param folder: where it keeps everything.
+    :param tls: its ``certificate`` and ``key``, if it is to be in TLS.
     :param more: of docker-registry's configuration: ``auth=…``.
     :raises StandInError: docker-registry is missing or does not come up.
     """
@@ -88,7 +89,7 @@ def own_registry(folder: Path, **more: object) -> Iterator[str]:
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
+        "http": {"addr": f"127.0.0.1:{port}"} | ({"tls": dict(tls)} if tls else {}),
         **more,
     }
     (folder / "config.yml").write_text(json.dumps(config))

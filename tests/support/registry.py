@@ -50,6 +50,7 @@ class FakeRegistry:
     :param largest: bytes of a body; more is 413.
     :param chunked: whether a body of unknown length is taken; else 411.
     :param elsewhere: root of a URL that blobs are to be had from.
+    :param realm: who gives tokens, if it is not itself.
     :param says: a digest that it says of whatever it takes.
     """
 
@@ -72,6 +73,7 @@ class FakeRegistry:
     chunked: bool = True
     elsewhere: str = ""
     says: str = ""
+    realm: str = ""
     tokens: dict[str, set[tuple[str, str]]] = field(factory=dict)
     sessions: dict[str, tuple[int, bytearray]] = field(factory=dict)
     lock: Any = field(factory=threading.RLock)
@@ -233,7 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
         if registry.bearer:
             may = wanted <= registry.tokens.get(sent.removeprefix("Bearer "), set())
             scope = " ".join(sorted(f"{resource}:{action}" for resource, action in wanted))
-            challenge = f'Bearer realm="http://{self.headers["Host"]}/token",service="fake",scope="{scope}"'
+            realm = registry.realm or f"http://{self.headers['Host']}/token"
+            challenge = f'Bearer realm="{realm}",service="fake",scope="{scope}"'
         else:
             may, challenge = sent == _basic(*registry.login or ("", "")), 'Basic realm="fake"'
         if not may:

@@ -37,6 +37,10 @@ def test_importing_loads_nothing():
                   "and n != 'dagger_aml.version']") == set()  # fmt: skip
 
 
+def test_asking_a_registry_loads_no_other_client():
+    assert loaded("import dagger_aml.oci.push, dagger_aml.oci.registry") == set()
+
+
 def test_rendering_loads_no_engine_and_no_terminal(tmp_path):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m": "m", "requirements.txt": "numpy==1\n"})
     assert loaded(_RENDER.format(root=str(root), out=str(tmp_path / "out"))) <= {"asyncio.subprocess"}
