@@ -98,6 +98,28 @@ class PushClient(RegistryClient):
                 self._check_digest(answer, ref, location, digest if isinstance(digest, str) else digest())
                 return
 
+    def copy(
+        self,
+        source: Reference,
+        ref: Reference,
+        digest: str,
+        *,
+        size: int | None = None,
+        sent: Callable[[int], None] = lambda _: None,
+        location: str | None = None,
+    ) -> None:
+        """Put a blob of another registry into a repository as it comes, with the login of each. As :meth:`upload`.
+
+        :param source: who has it. Its errors name it.
+        """
+
+        def stream() -> Iterator[bytes]:
+            with self.blob(source, digest) as file:
+                while data := file.read(_PIECE):
+                    yield data
+
+        self.upload(ref, stream, digest, size=size, sent=sent, location=location)
+
     def put_manifest(
         self, ref: Reference, raw: bytes, media_type: str, *, tag: str | None, location: str | None = None
     ) -> str:

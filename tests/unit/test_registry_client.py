@@ -383,6 +383,29 @@ def test_a_blob_is_sent_as_every_registry_takes_it(
     assert "_state=" in registry.asked[-1].query and "digest=sha256%3A" in registry.asked[-1].query
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [len(BLOB) * 10, None])
+async def test_a_blob_goes_from_registry_to_registry(
+    registry: FakeRegistry, proxy: Faulty, client: PushClient, tmp_path: Path, size: int | None
+) -> None:
+    """Each is sent its own login, and a source that breaks off is named and asked again."""
+    digest, told = registry.put("from", BLOB * 10), list[Event]()
+    registry.login = ("alice", SECRET)
+    proxy.breaks(Fault("GET ", Cut(1_200_000), times=1))
+    with fake_registry() as other:
+        other.login, other.bearer = ("bob", SECRET), True
+        logins = {
+            host: {"auth": base64.b64encode(f"{name}:{SECRET}".encode()).decode()}
+            for host, name in ((proxy.host, "alice"), (other.host, "bob"))
+        }
+        (tmp_path / "config.json").write_text(json.dumps({"auths": logins}))
+        source, ref = at(proxy.host, "from:1"), at(other.host)
+        assert client.has_blob(source, digest)
+        await ask(client, lambda: client.copy(source, ref, digest, size=size), told.append)
+        assert other.blobs["x/y"] == {digest: BLOB * 10}
+    assert len(told) == 1 and f"the registry {proxy.host} cannot be reached" in str(told[0])
+
+
 def test_an_empty_blob(registry: FakeRegistry, client: PushClient) -> None:
     client.upload(at(registry.host), lambda: [], lambda: digest_of(b""))
     client.upload(at(registry.host, "z:1"), lambda: [], digest_of(b""), size=0)
