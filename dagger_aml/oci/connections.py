@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,9 @@ from .wire import Answer, Body, Origin, Request, origin_of, put_head, send_all, 
 _EARLY_ANSWER_SECONDS = 2.0
 """For an answer to a request of which the other side does not take the rest."""
 
+_LONGEST_IDLE_SECONDS = 60.0
+"""For which a connection is kept: what lies between may have forgotten an older one, and not tell."""
+
 
 class Ended(Exception):
     """The connections were closed by another thread."""
@@ -39,12 +43,15 @@ class _Line:
     """A connection, used by one thread at a time.
 
     :param raw: what is shut down to end what waits for it.
+    :param used: whether it has carried an answer before.
+    :param since: when it was last given back, by the monotonic clock.
     """
 
     raw: socket.socket
     sock: Any
     http: http.client.HTTPConnection
     used: bool = False
+    since: float = 0.0
 
     def close(self) -> None:
         self.http.close()
@@ -123,11 +130,14 @@ class Connections:
     def _line(self, origin: Origin) -> _Line:
         with self._lock:
             self._check()
-            idle = self._idle.get(origin)
-            if idle:
+            idle = self._idle.get(origin, [])
+            if idle and time.monotonic() - idle[-1].since < _LONGEST_IDLE_SECONDS:
                 line = idle.pop()
                 self._busy.add(line)
                 return line
+            old, idle[:] = list(idle), []
+        for line in old:
+            line.close()
         return self._connected(*origin)
 
     def _connected(self, scheme: str, host: str, port: int) -> _Line:
@@ -204,7 +214,7 @@ class Connections:
         with self._lock:
             if again and not self.ended:
                 self._busy.discard(line)
-                line.used = True
+                line.used, line.since = True, time.monotonic()
                 self._idle.setdefault(origin, []).append(line)
                 return
         self._drop(line)

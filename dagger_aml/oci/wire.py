@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from ..errors import BuildError
 from ..version import __version__
 
 Origin = tuple[str, str, int]
@@ -155,14 +156,19 @@ def wire(body: bytes | Body) -> Generator[tuple[bytes, int], None, None]:
     """A body as it travels, and how many bytes of it are the body's own; its stream is closed if this is.
 
     Nothing large is copied into its frame: a copy costs as much as sending does.
+
+    :raises BuildError: it has another size than was said, and so its last bytes would be waited for.
     """
     if isinstance(body, bytes):
         if body:
             yield body, len(body)
         return
-    pieces, chunked, before = body.stream(), body.size is None, b""
+    pieces, chunked, before, total = body.stream(), body.size is None, b"", 0
     try:
         for piece in pieces:
+            total += len(piece)
+            if body.size is not None and total > body.size:
+                break
             if piece:
                 if chunked:
                     yield b"%b%X\r\n" % (before, len(piece)), 0
@@ -172,6 +178,8 @@ def wire(body: bytes | Body) -> Generator[tuple[bytes, int], None, None]:
         close = getattr(pieces, "close", None)
         if close:
             close()
+    if body.size not in (None, total):
+        raise BuildError(f"{total} bytes are to be sent instead of {body.size}")
     if chunked:
         yield before + b"0\r\n\r\n", 0
 

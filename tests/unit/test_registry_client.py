@@ -149,6 +149,16 @@ def test_what_is_not_read_to_its_end_ends_its_connection_alone(registry: FakeReg
     assert client.has_blob(ref, digest) and registry.connections == 2
 
 
+def test_a_connection_is_not_kept_for_ever(
+    registry: FakeRegistry, client: PushClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seconds, connections in ((60, 1), (0, 2)):
+        monkeypatch.setattr("dagger_aml.oci.connections._LONGEST_IDLE_SECONDS", seconds)
+        for _ in range(2 if seconds else 1):
+            client.has_blob(at(registry.host), digest_of(BLOB))
+        assert registry.connections == connections
+
+
 def test_a_kept_connection_that_was_closed_is_no_failure(registry: FakeRegistry, proxy: Faulty) -> None:
     proxy.breaks(Fault("HEAD ", Unanswered(), skip=1, times=1))
     with PushClient(SOON) as client:
@@ -468,6 +478,15 @@ def test_what_the_stream_raises_comes_out_as_it_is(registry: FakeRegistry, clien
         client.upload(at(registry.host), stream, lambda: digest_of(BLOB))
     assert ended == [True] and not registry.blobs.get("x/y")
     upload(client, at(registry.host))
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_blob_of_another_size_than_was_said(registry: FakeRegistry, client: PushClient, change: int) -> None:
+    """A file that has changed, say: nobody waits for bytes that do not come."""
+    begun = time.monotonic()
+    with pytest.raises(BuildError, match=f"instead of {len(BLOB) + change}"):
+        client.upload(at(registry.host), lambda: PIECES, digest_of(BLOB), size=len(BLOB) + change)
+    assert time.monotonic() - begun < 0.5 and not registry.blobs.get("x/y")
 
 
 CUTS = [

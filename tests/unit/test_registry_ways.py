@@ -50,7 +50,7 @@ def listening() -> Iterator[int]:
 @pytest.fixture
 def silent() -> Iterator[tuple[str, int]]:
     """An address that takes no more connections, and does not say so."""
-    with socket.create_server(("127.0.0.2", 0), backlog=0) as server, closing(socket.socket()) as first:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, closing(socket.socket()) as first:
         waiting = [socket.socket() for _ in range(8)]
         try:
             first.connect(server.getsockname())
