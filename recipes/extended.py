@@ -5,14 +5,15 @@ image, models and code are copied in; user and command stay the base's own.
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import apt, base, code, env, labels, model, pip
+from dagger_aml.steps import apt, base, code, env, labels, model, packages_files, pip
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
     if project.apt:
         graph = await apt(graph, project.apt)
-    if project.requirements or project.pip:
+    listed = bool(project.requirements or project.pip)
+    if listed and project.packages_as == "installed":
         graph = await pip(
             graph,
             project.requirements,
@@ -29,6 +30,10 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             leave_out=project.other_parts,
             keep=project.kept,
             root=project.root,
+        )
+    if listed and project.packages_as == "files":
+        graph = await packages_files(
+            graph, project.requirements, more=project.pip, root=project.root, check=project.pip_check
         )
     for each in project.models:
         graph = await model(graph, each)

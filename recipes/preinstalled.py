@@ -5,7 +5,7 @@ The folder is made inside the very base image, or is the user's own (``[preinsta
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import base, code, env, labels, model, no_apt, packages, packages_folder
+from dagger_aml.steps import base, code, env, labels, model, no_apt, packages, packages_files, packages_folder
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
@@ -25,6 +25,15 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     if project.preinstalled:
         name = project.preinstalled_name
         graph = await packages_folder(graph, project.preinstalled, name, via=project.via)
+    elif project.packages_as == "files" and (project.requirements or project.pip):
+        graph = await packages_files(
+            graph,
+            project.requirements,
+            more=project.pip,
+            via=project.via,
+            root=project.root,
+            check=project.pip_check,
+        )
     elif project.requirements or project.pip:
         graph = await packages(
             graph,

@@ -135,6 +135,9 @@ class Builder(Protocol):
 
     on_event: OnEvent
 
+    policy: Policy
+    """How long everything is waited for."""
+
     @property
     def capabilities(self) -> Capabilities:
         """What it can, as it was opened."""

@@ -19,6 +19,19 @@ from ..graph.values import FACTS
 
 
 @frozen
+class Distribution:
+    """A package that a base's Python environment has.
+
+    :param name: as its metadata has it.
+    :param requires: its ``Requires-Dist``, as they are written.
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+
+
+@frozen
 class PathFact:
     """One existing path of a base.
 
@@ -54,6 +67,9 @@ class BaseFacts:
     :param environment_uid: owner of that prefix.
     :param interpreter: that environment's program; ``bin/python`` in the prefix unless said.
     :param python: ``3.12``, or None when unknown.
+    :param full_python: ``3.12.4``; empty when unknown.
+    :param glibc: the version of its C library, ``2.35``; empty when unknown, or where that is another library.
+    :param distributions: what that environment has; None when unknown.
     :param pip: whether that environment has pip.
     :param managed: whether it is its system's own, into which pip refuses to install (PEP 668).
     :param server: program of the inference server; empty where there is none, None when unknown.
@@ -86,6 +102,9 @@ class BaseFacts:
     onbuild: tuple[str, ...] | None = ()
     volumes: tuple[str, ...] | None = ()
     paths: Mapping[str, PathFact] = field(factory=dict)
+    full_python: str = field(default="", eq=False)
+    glibc: str = field(default="", eq=False)
+    distributions: tuple[Distribution, ...] | None = field(default=None, eq=False, repr=False)
 
     def literal(self, name: str) -> str | int | bool | None:
         """The value of a fact by the name that :class:`~dagger_aml.graph.values.FromBase` and ``Need`` use.

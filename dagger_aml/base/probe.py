@@ -8,7 +8,7 @@ from attrs import evolve
 
 from .. import contract
 from ..errors import BaseError
-from .facts import BaseFacts, PathFact
+from .facts import BaseFacts, Distribution, PathFact
 
 PROBE = r"""
 set -u
@@ -36,6 +36,27 @@ if not sys.argv[1]:
 print("pip " + ("yes" if importlib.util.find_spec("pip") else "no"))
 of_system = os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
 print("managed " + ("yes" if of_system and sys.prefix == sys.base_prefix else "no"))
+print("full_python %d.%d.%d" % sys.version_info[:3])
+try:
+    library, _, version = os.confstr("CS_GNU_LIBC_VERSION").partition(" ")
+    print("glibc " + (version if library == "glibc" else ""))
+except (AttributeError, OSError, TypeError, ValueError):
+    pass
+print("distributions")
+for place in [path for path in sys.path if os.path.isdir(path)]:
+    for folder in sorted(os.listdir(place)):
+        if not folder.endswith(".dist-info"):
+            continue
+        try:
+            with open(os.path.join(place, folder, "METADATA"), encoding="utf-8", errors="replace") as file:
+                print("distribution")
+                for line in file:
+                    if not line.strip():
+                        break
+                    if line.lower().startswith(("name:", "version:", "requires-dist:")):
+                        print("dist." + line.strip())
+        except OSError:
+            pass
 ' "$env" "$python"; fi
 if [ -n "$python" ] && [ -x "${python%/*}/azmlinfsrv" ]; then echo "server ${python%/*}/azmlinfsrv"
 else echo "server $(command -v azmlinfsrv)"
@@ -76,6 +97,7 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
     paths: dict[str, PathFact] = {}
     found: dict[str, object] = {}
     last: PathFact | None = None
+    known: list[Distribution] | None = None
     for line in output.splitlines():
         word, _, rest = line.partition(" ")
         try:
@@ -94,6 +116,14 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
             elif word in ("dir", "file", "other", "link"):
                 mode, uid, gid, target = rest.split(" ", 3)
                 last = PathFact(word, int(mode, 8), int(uid), int(gid), target)  # type: ignore[arg-type]
+            elif word in ("full_python", "glibc"):
+                found[word] = rest
+            elif word == "distributions":
+                known = []
+            elif word == "distribution" and known is not None:
+                known.append(Distribution("", ""))
+            elif word.startswith("dist.") and known:
+                known[-1] = _told(known[-1], word.removeprefix("dist.").rstrip(":").lower(), rest.strip())
             elif word == "path" and last is not None:
                 paths[rest] = last
         except ValueError:
@@ -106,7 +136,15 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
         )
     if "python" not in found:
         found["environment"] = None
+    found["distributions"] = None if known is None else tuple(each for each in known if each.name and each.version)
     return evolve(config, source="probed", paths=paths, **found)  # type: ignore[arg-type]
+
+
+def _told(known: Distribution, key: str, value: str) -> Distribution:
+    """A package with one more line of its metadata."""
+    if key == "requires-dist":
+        return evolve(known, requires=(*known.requires, value))
+    return evolve(known, name=value) if key == "name" else evolve(known, version=value)
 
 
 def unknown_user(user: str) -> BaseError:

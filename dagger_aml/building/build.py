@@ -15,7 +15,7 @@ from ..graph.stages import based_on
 from ..plan.model import Plan
 from .many import build_all, tell_warnings
 from .outputs import outputs_of
-from .plans import probe
+from .plans import carried, probe
 from .target import BuildTarget, tags_of
 
 if TYPE_CHECKING:
@@ -48,14 +48,15 @@ async def container(
     builder = Engine(client, on_event=on_event, given=base)
     if base is not None:
         graph = based_on(graph, await given_base(base))
-    return await builder.container(await probe(graph, builder))
+    made = await probe(graph, builder)
+    return await builder.container(await carried(made, builder))
 
 
 async def image(graph: Graph, builder: Builder, *, title: str = "") -> tuple[Plan, Image]:
     """Make the image of a graph, publish it nowhere."""
     made = await probe(graph, builder)
     tell_warnings([made], [graph], builder)
-    return made, await builder.image(made, title=title)
+    return made, await builder.image(await carried(made, builder), title=title)
 
 
 async def build(

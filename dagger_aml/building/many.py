@@ -18,7 +18,7 @@ from ..graph.graph import Graph
 from ..plan.keys import runtime_key
 from ..plan.model import Plan
 from .metadata import write_files
-from .plans import probe
+from .plans import carried, probe
 from .target import BuildTarget
 
 
@@ -71,7 +71,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     for planned in plans:
         if len(plans) > 1:
             builder.on_event(Message(f"for {planned.base.platform}"))
-        images.append(await builder.image(planned, title=target.name))
+        images.append(await builder.image(await carried(planned, builder), title=target.name))
     for planned, each in zip(plans, images, strict=True):
         if target.gate:
             await target.gate(planned, each, builder)

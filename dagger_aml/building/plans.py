@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
+from anyio.from_thread import start_blocking_portal
 from attrs import evolve
 
 from ..backends.base import Builder, Format
@@ -12,12 +14,14 @@ from ..backends.dockerfile.render import render
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..check.run import check_plan
+from ..events import OnEvent, ignore
 from ..graph.base import From
 from ..graph.graph import Graph
-from ..graph.stages import bases, pin
+from ..graph.stages import bases, has_wheels, pin
 from ..plan.make import plan
 from ..plan.model import Plan
 from ..plan.resolve import probed_paths
+from ..policy import DEFAULT, Policy
 
 
 def make_plan(graph: Graph, facts: Mapping[From, BaseFacts] | None = None) -> Plan:
@@ -37,7 +41,35 @@ def dockerfile(graph: Graph, *, format: Format = "classic", title: str = "") -> 
 
     :raises BaseError, GraphError: as :func:`make_plan`.
     """
-    return render(make_plan(graph), format=format, title=title)
+    return render(with_files(make_plan(graph)), format=format, title=title)
+
+
+async def carried(plan: Plan, builder: Builder) -> Plan:
+    """A plan as builders carry it out: with a tree on this machine in the place of its wheels.
+
+    :raises ProjectError: a wheel cannot work from a folder, or lacks what it requires.
+    :raises RegistryDenied, TransientError, DaggerAmlError: one cannot be fetched.
+    """
+    if not has_wheels(plan.layers):
+        return plan
+    from ..wheels.trees import with_trees
+
+    return await with_trees(plan, on_event=builder.on_event, policy=builder.policy)
+
+
+def with_files(plan: Plan, *, fetch: bool = False, on_event: OnEvent = ignore, policy: Policy = DEFAULT) -> Plan:
+    """As :func:`carried`, where nothing else is awaited: the wheels that this machine keeps.
+
+    :param fetch: whether others are fetched.
+    :raises UsageError: they are not, and there are others.
+    """
+    if not has_wheels(plan.layers):
+        return plan
+    from ..wheels.trees import with_trees
+
+    work = partial(with_trees, plan, fetch=fetch, on_event=on_event, policy=policy)
+    with start_blocking_portal() as portal:
+        return portal.call(work)
 
 
 async def probe(graph: Graph, builder: Builder) -> Plan:

@@ -10,16 +10,21 @@ from pathlib import Path
 from ..errors import ProjectError
 from ..graph.graph import Built, Source
 from ..graph.source import Local, Text
+from ..graph.wheels import LockedWheels, Wheels
 from .stamps import AGAIN
 from .tree import is_file, unreadable_part
 
 _CHUNK = 1 << 20
 
 
+UNPACKING = 1
+"""Number of the way in which wheels become a tree; raised when the same wheels would give another."""
+
+
 def digest(source: Source) -> str:
     """``sha256:…`` of what a source puts into an image: paths, types, modes, bytes, link targets; no times.
 
-    Reads every byte of a Local source.
+    Reads every byte of a Local source, unless it has a digest of what it was made of.
 
     :raises ProjectError: a file that has gone or changed its size since it was walked.
     """
@@ -28,6 +33,14 @@ def digest(source: Source) -> str:
         total.update(b"file %o " % (0o755 if source.executable else 0o644) + hashlib.sha256(source.data).digest())
     elif isinstance(source, Built):
         raise TypeError("a Built source has no digest of its own; fingerprint its graph")
+    elif isinstance(source, LockedWheels):
+        raise TypeError("wheels have a digest when they are chosen")
+    elif isinstance(source, Wheels):
+        total.update(b"wheels %d %s %d\0" % (UNPACKING, source.python.encode(), source.bytecode))
+        for each in source.wheels:
+            total.update(f"{each.name} {each.file.filename} {each.file.sha256}\0".encode())
+    elif isinstance(source, Local) and source.digest:
+        return source.digest
     elif isinstance(source, Local):
         single = is_file(source)
         for entry in source.entries:

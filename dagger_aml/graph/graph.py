@@ -38,6 +38,7 @@ from .config import Config
 from .mount import Mount, seen_by
 from .source import Empty, Local, Text
 from .values import FromBase, Number, Value
+from .wheels import LockedWheels, Wheels
 
 
 @frozen
@@ -48,7 +49,7 @@ class Built:
     path: str = field(validator=valid_built_path)
 
 
-Source = Local | Text | Empty | Built
+Source = Local | Text | Empty | Built | Wheels | LockedWheels
 
 
 SEEN: Final = "DAGGER_AML_MOUNTS"
@@ -162,6 +163,8 @@ class Copy:
             raise GraphError("a Text source must be copied as a file", location=self.name)
         if isinstance(self.source, Empty) and self.kind != "tree":
             raise GraphError("an Empty source must be copied as a tree", location=self.name)
+        if isinstance(self.source, Wheels | LockedWheels) and self.kind != "tree":
+            raise GraphError("wheels must be copied as a tree", location=self.name)
 
 
 LayerOp = Run | Copy

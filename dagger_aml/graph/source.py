@@ -49,12 +49,14 @@ class Local:
     :param entries: what is taken, sorted by path; a single file has one entry whose path is its own name.
     :param left_out: relative paths of what lies in the folder and is not taken.
     :param partial: only the entries are taken, whatever else lies there.
+    :param digest: ``sha256:…`` of what the tree was made of, which stands for its bytes; empty where these count.
     """
 
     path: str
     entries: tuple[Entry, ...] = field(converter=as_tuple)
     left_out: tuple[str, ...] = field(default=(), converter=as_tuple)
     partial: bool = False
+    digest: str = ""
 
     @property
     def size(self) -> int:

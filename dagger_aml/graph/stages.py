@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 from .base import From
 from .graph import Built, Copy, Graph, LayerOp, Run
 from .source import Local, Text
+from .wheels import Wheels
 
 
 @frozen
@@ -79,6 +80,11 @@ def secret_ids(graph: Graph) -> frozenset[str]:
     """The ids of the secrets that a graph's commands see, those of its stages included."""
     runs = (op.layer for op in walk(graph.layers) if isinstance(op.layer, Run))
     return frozenset(id for run in runs for mount in run.mounts for id in mount.secrets)
+
+
+def has_wheels(layers: Iterable[LayerOp]) -> bool:
+    """Whether something is copied out of wheels, which must be unpacked before."""
+    return any(isinstance(op.layer, Copy) and isinstance(op.layer.source, Wheels) for op in walk(layers))
 
 
 def copied_files(graph: Graph) -> frozenset[str]:

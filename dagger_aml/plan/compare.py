@@ -24,6 +24,7 @@ from ..errors import UsageError
 from ..graph.base import From
 from ..graph.graph import Built, Copy
 from ..graph.source import Local, Text
+from ..graph.wheels import Wheels
 from ..text import human_size
 from .keys import ENCODING, op_keys
 from .label import PLAN_LABEL, OpKey, read_label
@@ -254,7 +255,7 @@ def _size(layer: Any) -> int | None:
     if not isinstance(layer, Copy) or isinstance(layer.source, Built):
         return None
     source = layer.source
-    return source.size if isinstance(source, Local) else len(source.data) if isinstance(source, Text) else 0
+    return source.size if isinstance(source, Local | Wheels) else len(source.data) if isinstance(source, Text) else 0
 
 
 def _says(plan: Plan, earlier: Earlier) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..base.facts import BaseFacts, PathFact, prefixes
 from ..graph.graph import Built, Copy, LayerOp, Run
+from ..graph.wheels import Wheels
 from ..graph.writes import written_paths
 from .links import followed, overlap
 
@@ -32,7 +33,7 @@ def _shared_path(one: Copy, two: Copy, facts: BaseFacts) -> str | None:
     for copy in (one, two):
         made = {path for path, type_ in written_paths(copy) if not (path == copy.dest and _keeps_root(copy, facts))}
         parents = {p for p in prefixes(posixpath.dirname(copy.dest)) if facts.path(p) is None}
-        sets.append((made, parents, f"{copy.dest}/" if isinstance(copy.source, Built) else None))
+        sets.append((made, parents, f"{copy.dest}/" if isinstance(copy.source, Built | Wheels) else None))
     (made_a, parents_a, beneath_a), (made_b, parents_b, beneath_b) = sets
     shared = (made_a & made_b) | (made_a & parents_b) | (parents_a & made_b)
     if beneath_a and beneath_b and overlap(one.dest, two.dest):

@@ -13,6 +13,7 @@ from ..fs.tree import is_file
 from ..graph.base import From
 from ..graph.graph import Built, Copy, LayerOp, Run
 from ..graph.source import Empty, Local
+from ..graph.wheels import Wheels
 from ..graph.writes import written_paths
 from .conflicts import touched_by
 from .links import followed, link_ends, links_of, loops, overlap
@@ -116,7 +117,7 @@ def check_destinations(layers: list[LayerOp], facts: BaseFacts) -> None:
                 )
             seen[path] = type_
         ends |= links
-        if isinstance(layer.source, Built):
+        if isinstance(layer.source, Built | Wheels):
             stages.append(layer.dest)
 
 
@@ -126,10 +127,12 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
     A folder over a link, say, is written through it by one builder, replaces it by another, and is an error to a
     third (docs/builder-cases.md, case 8).
     """
-    if isinstance(copy.source, Built) and (copy.dest == "/" or copy.dest in seen):
+    if isinstance(copy.source, Wheels) and copy.dest in stages:
+        return  # More wheels of the same tree; that no two have one path is seen when they are unpacked.
+    if isinstance(copy.source, Built | Wheels) and (copy.dest == "/" or copy.dest in seen):
         raise GraphError(
-            f"{copy.dest} already exists, and the content that a stage would copy there is not known before "
-            "the build",
+            f"{copy.dest} already exists, and the content that {_comes_from(copy)} would copy there is not known "
+            "before the build",
             location=copy.name,
             hint="Copy it into a new folder. A command in the image can then move it.",
         )
@@ -140,6 +143,10 @@ def _check_stages(copy: Copy, seen: Mapping[str, str], stages: list[str]) -> Non
                 location=copy.name,
                 hint="Copy it elsewhere, or put it into the stage.",
             )
+
+
+def _comes_from(copy: Copy) -> str:
+    return "a stage" if isinstance(copy.source, Built) else "wheels"
 
 
 def _check_setgid(copy: Copy, folder: str, seen: Mapping[str, str], facts: BaseFacts) -> None:

@@ -15,6 +15,7 @@ from ..graph.config import Config
 from ..graph.graph import Built, Copy, Graph, LayerOp, Run
 from ..graph.mount import Mount
 from ..graph.source import Local, Text
+from ..graph.wheels import Wheels
 from ..project.model import Project
 from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
@@ -106,6 +107,7 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
     for number, op in enumerate(plan.ops, 1):
         yield f"  {number}. {op.name}"
         yield f"     {_what(op)}"
+        yield from (f"     {line}" for line in _wheels_text(op.layer, plan.facts))
         if why:
             yield f"     why here: {op.why}"
     for path, names in left_out(plan.layers):
@@ -159,6 +161,20 @@ def _what(op: Op) -> str:
     return f"to {layer.dest}{'/' if layer.kind == 'tree' else ''}, {owner}, {_source_text(layer)}"
 
 
+def _wheels_text(layer: LayerOp, facts: BaseFacts) -> Iterator[str]:
+    """Each wheel that a copy puts into the image, and what of the base it is found before."""
+    if not isinstance(layer, Copy) or not isinstance(layer.source, Wheels):
+        return
+    from .fitting import chosen_for, shadowed
+
+    yield from chosen_for(layer.source, facts)
+    before = shadowed(layer.source, facts.distributions or ())
+    for each in layer.source.wheels:
+        size = f", {human_size(each.file.size)}" if each.file.size is not None else ""
+        there = f", before the base image's {before[each.name]}" if each.name in before else ""
+        yield f"{each.file.filename}{size}{there}"
+
+
 def _mount(mount: Mount) -> str:
     return f"{mount.id} ({', '.join(mount.keys)})" if mount.keys else mount.id
 
@@ -170,7 +186,14 @@ def _source_text(copy: Copy) -> str:
         return f"{files} file{'s' if files != 1 else ''}, {human_size(source.size)}"
     if isinstance(source, Built):
         return "made in a stage: " + ", ".join(layer.name for layer in source.graph.layers)
+    if isinstance(source, Wheels):
+        return f"{_count(source)}{', compiled' if source.bytecode else ''}"
     return f"{len(source.data)} B" if isinstance(source, Text) else "an empty folder"
+
+
+def _count(source: Wheels) -> str:
+    number = len(source.wheels)
+    return f"{number} wheel{'s' if number != 1 else ''}"
 
 
 def op_json(layer: LayerOp, root: Path | None = None) -> dict[str, Any]:
@@ -221,6 +244,13 @@ def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
             "bytes": source.size,
             "digest": digest(source),
             "left_out": list(source.left_out),
+        }
+    if isinstance(source, Wheels):
+        return {
+            "wheels": [{"filename": each.file.filename, "sha256": each.file.sha256} for each in source.wheels],
+            "python": source.python,
+            "bytecode": source.bytecode,
+            "digest": digest(source),
         }
     if isinstance(source, Text):
         return {"text": source.data.decode(), "digest": digest(source)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -15,6 +15,7 @@ from ..graph.config import Config
 from ..graph.graph import Copy, Graph, LayerOp, Run
 from ..graph.stages import stages, walk, with_stage
 from ..graph.values import FromBase
+from ..graph.wheels import LockedWheels
 from ..graph.writes import written_paths
 from ..version import __version__
 from .destinations import check_destinations, check_volumes, freed_of_links, with_workdirs
@@ -77,7 +78,7 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
         elif not _meets(need, is_now):
             raise BaseError(_literal(need.why, known), location=base.pinned, hint=need.hint)
     _check_facts(base, known)
-    layers = [_literal_layer(layer, known, facts) for layer in graph.layers]
+    layers = [_literal_layer(layer, known, facts) for layer in _with_wheels(graph.layers, base, known)]
     layers = with_workdirs(layers, graph.config.workdir, known)
     links = links_of((), known)
     layers = [freed_of_links(layer, links) if isinstance(layer, Copy) else layer for layer in layers]
@@ -92,6 +93,14 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
         labels[BASE_DIGEST_LABEL] = base.digest
     config = evolve(graph.config, env=env, user=user, labels=labels)
     return evolve(graph, layers=layers, config=config, needs=unknown)
+
+
+def _with_wheels(layers: Sequence[LayerOp], base: From, known: BaseFacts) -> Sequence[LayerOp]:
+    if not any(isinstance(each, Copy) and isinstance(each.source, LockedWheels) for each in layers):
+        return layers
+    from .fitting import with_wheels
+
+    return with_wheels(layers, base, known)
 
 
 def _meets(need: Need, is_now: object) -> bool:

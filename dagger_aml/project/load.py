@@ -16,6 +16,7 @@ from ..errors import ProjectError, UsageError, unreadable
 from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
+from ..steps.packages_files import PackagesAs
 from .discover import RESULTS, SCRIPT, not_code
 from .file import looks_like_path, read_project_file
 from .merge import Reading, added, chosen, pairs, said, truth
@@ -72,6 +73,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     used = reached(code_folder, script, python) if code_folder and code_folder.is_dir() else None
     found = models(reading, code_folder, used) if not alone else Models()
     via = chosen(reading, "via", "way")
+    way = _packages_as(reading, recipe)
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
     apt, listed = apt_packages(reading), requirements(reading, beside)
     installer = chosen(reading, "installer", "installer")
@@ -95,6 +97,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         environment_only=alone,
         preinstalled=ready,
         via="pythonpath" if via == "pythonpath" else "start-script",
+        packages_as=way,
         request=part(reading, "request", file.request, ("request.json",)),
         answer=part(reading, "answer", file.answer, ("answer.json",)),
         rtol=_tolerance(reading, "rtol", file.score.rtol, RTOL),
@@ -147,6 +150,22 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
             hint=f"Install the package into {path}, or remove [preinstalled] path.",
         )
     return path
+
+
+def _packages_as(reading: Reading, recipe: str) -> PackagesAs:
+    """Whether packages are installed or copied.
+
+    :raises UsageError: neither, or copied by a recipe that cannot.
+    """
+    if chosen(reading, "packages_as", "way") == "installed":
+        return "installed"
+    if recipe in ("dynamic", "package"):
+        raise UsageError(
+            f"the recipe {recipe} cannot have its packages as files",
+            location=str(reading.origins["packages_as"]),
+            hint="Use the recipe extended or preinstalled.",
+        )
+    return "files"
 
 
 def _ignored(reading: Reading) -> tuple[str, ...]:

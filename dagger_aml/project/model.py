@@ -15,6 +15,7 @@ from ..pysource.reached import Reached
 from ..steps.installer import Installer
 from ..steps.model import Model
 from ..steps.packages import Via
+from ..steps.packages_files import PackagesAs
 from .companions import parts_of
 from .file import FILE_NAME
 from .layout import Layout
@@ -40,6 +41,7 @@ class Project:
     :param layouts: how each of the models lies in the image, and what the code says of it.
     :param preinstalled: a site-packages folder of the user's.
     :param via: how preinstalled packages reach ``sys.path``.
+    :param packages_as: ``files`` where the wheels of a lock are copied and nothing is installed.
     :param request: a sample request, and ``answer`` what it must give; never part of the image.
     :param rtol: how far a number of the answer may lie from the expected one, relative; ``atol`` the same, absolute.
     :param access: how the build's commands reach what they install from.
@@ -72,6 +74,7 @@ class Project:
     layouts: tuple[Layout, ...] = field(default=(), eq=False, repr=False)
     preinstalled: Path | None = None
     via: Via = "start-script"
+    packages_as: PackagesAs = "installed"
     request: Path | None = None
     answer: Path | None = None
     rtol: float = RTOL

@@ -10,6 +10,7 @@ from ..base import catalog
 from ..graph.base import DEFAULT_PLATFORM
 from ..steps.installer import Installer
 from ..steps.packages import Via
+from ..steps.packages_files import PackagesAs
 from ..text import texts
 from .setting import Auto, Setting, setting, settings_of
 
@@ -85,6 +86,19 @@ class Options:
             help="Install packages only: no code, no model and no entry script, as Azure ML mounts them.",
             says="An image of packages alone, without code, models and entry script, which Azure ML mounts.",
             example="true",
+        ),
+    )
+    packages_as: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("packages", "as"),
+            default="installed",
+            choices=get_args(PackagesAs),
+            help="Packages as pip installs them (installed), or as the unpacked wheels of a lock (files).",
+            says="`installed`: a command of the build installs the packages. `files`: the wheels of a lock are "
+            "[copied](packages-as-files.md), and nothing runs.",
+            metavar="WAY",
+            example='"files"',
         ),
     )
     via: str | None = field(

@@ -16,7 +16,7 @@ from .. import toml
 from ..errors import ProjectError
 from ..toml import line_of
 from .files import inside, read_text
-from .model import SECRET, Locked, Requirements, has_password
+from .model import SECRET, Locked, LockedFile, Requirements, has_password
 
 _PYPI = "https://pypi.org/simple"
 
@@ -61,9 +61,10 @@ class Pin:
     :param marker: where it is to be installed; empty for everywhere.
     :param index: the package index that it is from; None for PyPI.
     :param key: of its table in the lock.
-    :param wheels: names of its wheels, for whatever Python and platform.
+    :param files: its wheels, for whatever Python and platform.
     :param source: whether it has a source archive too, or is a file whose name does not tell where it fits.
     :param python: the Pythons that it is for; empty for any.
+    :param version: empty where the lock does not say.
     """
 
     name: str
@@ -72,9 +73,10 @@ class Pin:
     marker: str
     index: str | None
     key: tuple[str | int, ...]
-    wheels: tuple[str, ...] = ()
+    files: tuple[LockedFile, ...] = ()
     source: bool = True
     python: str = ""
+    version: str = ""
 
     @property
     def line(self) -> str:
@@ -168,7 +170,8 @@ def as_requirements(
         hashes=bool(pins) and not bare,
         python=python,
         locked=tuple(
-            Locked(pin.name, pin.marker, pin.wheels, pin.source, pin.python, file.location(*pin.key)) for pin in pins
+            Locked(pin.name, pin.marker, pin.files, pin.source, pin.python, file.location(*pin.key), pin.version)
+            for pin in pins
         ),
         environments=tuple(environments),
     )

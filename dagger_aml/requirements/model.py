@@ -39,22 +39,46 @@ class Listed:
 
 
 @frozen
+class LockedFile:
+    """One wheel of a lock, and where it is.
+
+    :param url: where it is fetched from; empty for a file of the project.
+    :param path: of a file of the project, absolute; empty for what is fetched.
+    :param sha256: in hexadecimal; empty where the lock has none.
+    :param size: bytes; None where the lock does not say.
+    """
+
+    filename: str
+    url: str = ""
+    path: str = ""
+    sha256: str = ""
+    size: int | None = None
+
+
+@frozen
 class Locked:
     """One package of a lock, and the files that it may be installed from.
 
     :param marker: where it is to be installed; empty for everywhere.
-    :param wheels: names of wheels.
+    :param files: its wheels, for whatever Python and platform.
     :param source: whether there is a source archive too, or a file whose name does not tell where it fits.
     :param python: the Pythons that it is for, such as ``>=3.11``; empty for any.
     :param location: ``file:line``, the file by its whole path.
+    :param version: empty where the lock does not say.
     """
 
     name: str
     marker: str
-    wheels: tuple[str, ...]
+    files: tuple[LockedFile, ...]
     source: bool
     python: str
     location: str
+    version: str = ""
+
+    @property
+    def wheels(self) -> tuple[str, ...]:
+        """The names of its wheels."""
+        return tuple(each.filename for each in self.files)
 
 
 @frozen

@@ -21,7 +21,7 @@ from packaging.pylock import (
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from .lock import LockFile, Pin, as_requirements, local_archive, read_toml, usable_hashes
-from .model import Requirements
+from .model import LockedFile, Requirements
 
 _TREE = "Build a wheel from it (pip wheel --no-deps DIR), keep the wheel in the project, and lock the wheel."
 
@@ -58,9 +58,10 @@ def read_pylock(path: Path) -> Requirements:
         if package.archive is not None:
             wanted, found = _archive(file, package.name, package.archive, *key)
             archives += found
-            wheel = _wheel_of(package.archive)
+            wheel = _wheel_of(file, package.archive)
             pin = Pin(package.name, wanted, _hashes(package.archive), marker, None, key)
-            pins.append(evolve(pin, wheels=wheel, source=not wheel, python=str(package.requires_python or "")))
+            python, version = str(package.requires_python or ""), str(package.version or "")
+            pins.append(evolve(pin, files=wheel, source=not wheel, python=python, version=version))
             continue
         if package.vcs is not None or package.directory is not None:
             kind = "a folder" if package.directory else "version control"
@@ -76,21 +77,27 @@ def read_pylock(path: Path) -> Requirements:
                 line, archive = local_archive(file, each.path, *key)
                 archives.append(archive)
                 links.append(posixpath.dirname(line))
-        wanted = f"{package.name}=={_version(package)}"
-        pin = Pin(package.name, wanted, _hashes(*files), marker, package.index, key)
-        wheels = tuple(each.filename for each in package.wheels or ())
+        version = _version(package)
+        pin = Pin(package.name, f"{package.name}=={version}", _hashes(*files), marker, package.index, key)
+        wheels = tuple(_locked(file, each.filename, each) for each in package.wheels or ())
         python = str(package.requires_python or "")
-        pins.append(evolve(pin, wheels=wheels, source=package.sdist is not None, python=python))
+        pins.append(evolve(pin, files=wheels, source=package.sdist is not None, python=python, version=version))
     environments = [str(each) for each in lock.environments or ()]
     python = str(lock.requires_python or "")
     return as_requirements(file, pins, archives, python=python, links=links, environments=environments)
 
 
-def _wheel_of(archive: PackageArchive) -> tuple[str, ...]:
-    """The name of the wheel that a package is taken from; none where it is another archive."""
+def _wheel_of(file: LockFile, archive: PackageArchive) -> tuple[LockedFile, ...]:
+    """The wheel that a package is taken from; none where it is another archive."""
     path = archive.path or unquote(urlsplit(archive.url or "").path)
     name = posixpath.basename(path)
-    return (name,) if name.endswith(".whl") else ()
+    return (_locked(file, name, archive),) if name.endswith(".whl") else ()
+
+
+def _locked(file: LockFile, name: str, found: PackageArchive | PackageWheel) -> LockedFile:
+    path = str(file.path.parent / found.path) if found.path else ""
+    url = "" if path else found.url or ""
+    return LockedFile(name, url, path, found.hashes.get("sha256", "").lower(), found.size)
 
 
 def _archive(file: LockFile, name: str, archive: PackageArchive, *key: str | int) -> tuple[str, list[Path]]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.markers import InvalidMarker, Marker
 
 from .lock import LockFile, Pin, as_requirements, checked_python, local_archive, read_toml, usable_hashes
-from .model import Requirements
+from .model import LockedFile, Requirements
 from .outdated import outdated
 
 _VERSION: Final = 1
@@ -176,31 +176,42 @@ class _Reader:
         files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]
         hashes = usable_hashes([each["hash"] for each in files if "hash" in each])
         if "registry" in source:
-            wheels = tuple(_file_name(each) for each in package.get("wheels", ()))
-            line = f"{name}=={package['version']}"
-            return Pin(name, line, hashes, marker, source["registry"], key, wheels, "sdist" in package)
+            wheels = tuple(self.locked(each) for each in package.get("wheels", ()))
+            version, registry = package["version"], source["registry"]
+            line, other = f"{name}=={version}", "sdist" in package
+            return Pin(name, line, hashes, marker, registry, key, wheels, other, version=version)
         if "url" in source:
             part = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
-            wheels, other = _wheel_or_other(source["url"])
-            return Pin(name, f"{name} @ {source['url']}{part}", hashes, marker, None, key, wheels, other)
+            wheels = self.wheel_of(package, url=source["url"])
+            line, version = f"{name} @ {source['url']}{part}", package.get("version", "")
+            return Pin(name, line, hashes, marker, None, key, wheels, not wheels, version=version)
         if "path" in source and "subdirectory" not in source:
             line, archive = local_archive(self.file, source["path"], *key)
             self.archives.append(archive)
-            return Pin(name, line, hashes, marker, None, key, *_wheel_or_other(source["path"]))
+            wheels, version = self.wheel_of(package, path=source["path"]), package.get("version", "")
+            return Pin(name, line, hashes, marker, None, key, wheels, not wheels, version=version)
         kind = "git" if "git" in source else "a folder"
         raise self.file.error(f"{name} is from {kind}, and its source is not copied into the build", *key, hint=_TREE)
+
+    def wheel_of(self, package: Mapping[str, Any], **place: str) -> tuple[LockedFile, ...]:
+        """The wheel at a URL or path that a package is taken from; none where it is another archive."""
+        if not _file_name(place).endswith(".whl"):
+            return ()
+        said: Mapping[str, Any] = next(iter(package.get("wheels", ())), {})
+        return (self.locked({**said, **place}),)
+
+    def locked(self, wheel: Mapping[str, Any]) -> LockedFile:
+        """A wheel as a lock lists it."""
+        algorithm, _, digest = wheel.get("hash", "").partition(":")
+        path = str(self.file.path.parent / wheel["path"]) if "path" in wheel else ""
+        sha256 = digest.lower() if algorithm == "sha256" else ""
+        return LockedFile(_file_name(wheel), "" if path else wheel.get("url", ""), path, sha256, wheel.get("size"))
 
 
 def _file_name(file: Mapping[str, Any]) -> str:
     """The name of a wheel, which uv writes where its URL or path does not end with it."""
     place = file.get("filename") or file.get("url") or file.get("path") or ""
     return unquote(posixpath.basename(urlsplit(place).path))
-
-
-def _wheel_or_other(place: str) -> tuple[tuple[str, ...], bool]:
-    """A wheel's name by its URL or path, and whether it is another file."""
-    name = _file_name({"url": place})
-    return ((name,), False) if name.endswith(".whl") else ((), True)
 
 
 def _shortest(ways: Condition) -> Condition:

@@ -10,6 +10,7 @@ from .copy import copy
 from .env import env, labels
 from .model import model
 from .packages import packages, packages_folder, startup_packages
+from .packages_files import packages_files
 from .pip import pip
 from .run import run
 
@@ -23,6 +24,7 @@ __all__ = [
     "model",
     "no_apt",
     "packages",
+    "packages_files",
     "packages_folder",
     "pip",
     "run",

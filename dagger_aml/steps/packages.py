@@ -17,6 +17,7 @@ from ..graph.base import Need
 from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
 from ..graph.values import FromBase, Value
+from ..graph.wheels import LockedWheels
 from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.lines import has_coding_line, requirements_text
 from ..requirements.model import Requirements
@@ -116,7 +117,7 @@ async def packages(
     added = tuple(more)
     built = site_packages(graph, requirements, more=added, root=root, installer=installer, check=check)
     step = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
-    return _preinstalled(graph, built, FOLDER, via, step)
+    return in_front(graph, built, FOLDER, via, step)
 
 
 async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via = "start-script") -> Graph:
@@ -140,7 +141,7 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
         graph = graph.need(
             Need("python", version, why, "Create it with the base image's Python: `dagger-aml site-packages`.")
         )
-    return _preinstalled(graph, source, posixpath.normpath(name), via, f"packages {name}")
+    return in_front(graph, source, posixpath.normpath(name), via, f"packages {name}")
 
 
 async def startup_packages(
@@ -183,7 +184,13 @@ def script_folder(graph: Graph) -> str:
     return posixpath.normpath(posixpath.join(contract.APP_ROOT, posixpath.dirname(str(script))))
 
 
-def _preinstalled(graph: Graph, source: Built | Local, name: str, via: Via, shown: str) -> Graph:
+def in_front(graph: Graph, source: Built | Local | LockedWheels, name: str, via: Via, shown: str) -> Graph:
+    """Copy packages beside the entry script, and have them found before the base's.
+
+    :param name: of their folder, relative to the entry script's.
+    :param shown: of the copy.
+    :raises GraphError: another way of adding packages at start is set.
+    """
     dest = f"{script_folder(graph)}/{name}"
     graph = graph.add(Copy(source, dest, "tree", changes="rarely", name=shown))
     if via == "pythonpath":

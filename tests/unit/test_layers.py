@@ -22,6 +22,7 @@ FLOORS = (
     {"steps"},
     {"project"},
     {"plan"},
+    {"wheels"},
     {"backends"},
     {"diff", "doctor", "check"},
     {"building"},

@@ -64,6 +64,7 @@ def test_a_folder_needs_no_file_of_ours(tmp_path):
         "platform": "default",
         "recipe": "default",
         "environment_only": "default",
+        "packages_as": "default",
         "via": "default",
         "installer": "default",
         "no_pip_check": "default",
@@ -196,6 +197,7 @@ _SAID = {
         ["a.py", "b.py", "c.py", "d.py"],
     ),
     "requirements": ("requirements = '{}'\n", lambda p: p.requirements.name, ["a.txt", "b.txt", "c.txt", "d.txt"]),
+    "packages_as": ("[packages]\nas = '{}'\n", lambda p: p.packages_as, ["files", "installed"] * 2),
     "via": ("[preinstalled]\nvia = '{}'\n", lambda p: p.via, ["pythonpath", "start-script"] * 2),
 }
 _WAYS = list(itertools.product([False, True], repeat=3))

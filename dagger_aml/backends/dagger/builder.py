@@ -319,6 +319,8 @@ class Engine:
             mode = 0o755 if source.executable else 0o644
             made = nothing.with_new_file("/f", source.data.decode(), permissions=mode).file("/f")
             return nothing.with_file(copy.dest, made, owner=owner)
+        if not isinstance(source, Local):
+            raise TypeError("wheels are copied as a tree of this machine")
         if is_file(source):
             file, entry = self.client.host().file(source.path, no_cache=True), source.entries[0]
             if entry.mode == entry.disk_mode:

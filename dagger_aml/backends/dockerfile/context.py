@@ -19,6 +19,7 @@ from ...fs.tree import is_file
 from ...graph.graph import Built, Copy
 from ...graph.mount import Mount
 from ...graph.source import Local, Text
+from ...graph.wheels import LockedWheels, Wheels
 from .instructions import EMPTY
 
 
@@ -95,6 +96,8 @@ def fill(folder: Path, copy: Copy) -> None:
         stated.chmod(copy.root.mode)
     if isinstance(source, Built):
         return
+    if isinstance(source, Wheels | LockedWheels):
+        raise TypeError("wheels are copied as a tree of this machine")
     make_folder(root)
     if isinstance(source, Text):
         _write(root / posixpath.basename(copy.dest), source.data, 0o755 if source.executable else 0o644)

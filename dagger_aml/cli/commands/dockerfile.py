@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from ...backends.dockerfile.render import render
-from ..common import read
+from ...building.plans import with_files
+from ..common import policy_of_call, read
 from ..console import tell
 from ..options.build import setting_option, settled
 from ..options.call import force_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
+from ..progress import Progress
 
 
 @click.command(
@@ -55,6 +57,11 @@ def command(
     """
     found, graph = read(project, given)
     plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine)
+    if output is not None and (pin or probe):
+        with Progress() as progress:
+            plan = with_files(plan, fetch=True, on_event=progress.on_event, policy=policy_of_call())
+    elif output is not None:
+        plan = with_files(plan)
     made = render(plan, format="buildkit" if form == "buildkit" else "classic", title=found.name)
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):

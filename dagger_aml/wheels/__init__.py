@@ -1,0 +1,1 @@
+"""Wheels as trees of files: fetched, kept by their digests, unpacked, compiled; nothing of theirs is run."""

@@ -1,0 +1,181 @@
+"""Makes the trees of wheels: looks into the cache, fetches, unpacks, compiles, and lays together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import CapacityLimiter, from_thread, to_thread
+from attrs import frozen
+
+from ..errors import BuildError, DaggerAmlError, ProjectError, UsageError, first_of
+from ..events import Message, OnEvent
+from ..fs.digest import digest
+from ..graph.access import Access
+from ..graph.wheels import Wheel, Wheels
+from ..policy import Policy, retry
+from ..process import run
+from ..text import human_size
+from .cache import Tree, WheelCache, file_sha256
+from .fetch import Fetcher
+from .paths import check_paths
+from .unpack import compile_argv, finish, lay_together, modules, tree_key, unpack
+
+_AT_ONCE = 4
+"""Wheels that are fetched, unpacked or compiled at the same time."""
+
+
+@frozen
+class TreeStore:
+    """What makes trees.
+
+    :param fetch: whether the network may be used.
+    """
+
+    cache: WheelCache
+    access: Access
+    fetch: bool
+    on_event: OnEvent
+    policy: Policy
+
+    async def trees(self, sources: Sequence[Wheels]) -> Mapping[Wheels, Tree]:
+        """A tree of each."""
+        made: dict[Wheels, Tree] = {}
+        single: dict[str, tuple[Wheel, Wheels]] = {}
+        for source in sources:
+            found = await to_thread.run_sync(self.cache.tree, _key(source))
+            if found:
+                made[source] = found
+            else:
+                single.update({tree_key(each, bytecode=source.bytecode): (each, source) for each in source.wheels})
+        trees = await self._single(single)
+        for source in sources:
+            if source not in made:
+                parts = [trees[tree_key(each, bytecode=source.bytecode)] for each in source.wheels]
+                made[source] = parts[0] if len(parts) == 1 else await self._together(source, parts)
+        return made
+
+    async def _single(self, wanted: Mapping[str, tuple[Wheel, Wheels]]) -> Mapping[str, Tree]:
+        made: dict[str, Tree] = {}
+        missing: dict[str, tuple[Wheel, Wheels]] = {}
+        for key, (wheel, source) in wanted.items():
+            found = await to_thread.run_sync(self.cache.tree, key)
+            if found:
+                made[key] = found
+            else:
+                missing[key] = (wheel, source)
+        archives = await self._archives([wheel for wheel, _ in missing.values()])
+        limit = CapacityLimiter(_AT_ONCE)
+
+        async def one(key: str, wheel: Wheel, source: Wheels) -> None:
+            async with limit:
+                made[key] = await self._unpacked(archives[wheel.file.sha256], wheel, source, key)
+
+        await _all([partial(one, key, *each) for key, each in missing.items()])
+        return made
+
+    async def _archives(self, wheels: Sequence[Wheel]) -> Mapping[str, Path]:
+        """The file of each wheel, its digest compared."""
+        found: dict[str, Path] = {}
+        missing: dict[str, Wheel] = {}
+        for wheel in wheels:
+            path = await to_thread.run_sync(self._here, wheel)
+            if path:
+                found[wheel.file.sha256] = path
+            else:
+                missing[wheel.file.sha256] = wheel
+        if not missing:
+            return found
+        if not self.fetch:
+            raise _not_cached(list(missing.values()))
+        size = sum(each.file.size or 0 for each in missing.values())
+        number = len(missing)
+        self.on_event(
+            Message(f"fetching {number} wheel{'s' if number != 1 else ''}{f', {human_size(size)}' if size else ''}")
+        )
+        fetcher = await to_thread.run_sync(Fetcher, self.access, self.policy, from_thread.check_cancelled)
+        limit = CapacityLimiter(_AT_ONCE)
+
+        async def one(wheel: Wheel) -> None:
+            async with limit:
+                found[wheel.file.sha256] = await retry(
+                    lambda: to_thread.run_sync(self._fetched, fetcher, wheel, abandon_on_cancel=True),
+                    self.on_event,
+                    self.policy,
+                )
+
+        await _all([partial(one, each) for each in missing.values()])
+        return found
+
+    def _here(self, wheel: Wheel) -> Path | None:
+        """A wheel of the cache or of the project."""
+        if not wheel.file.path:
+            return self.cache.wheel(wheel.file.sha256)
+        path = Path(wheel.file.path)
+        try:
+            is_now = file_sha256(path)
+        except OSError as error:
+            raise ProjectError(f"cannot be read ({error.strerror})", location=str(path)) from None
+        if is_now != wheel.file.sha256:
+            raise ProjectError(
+                f"has another SHA-256 than the lock says: {is_now}", location=str(path), hint="Lock again."
+            )
+        return path
+
+    def _fetched(self, fetcher: Fetcher, wheel: Wheel) -> Path:
+        with self.cache.work() as work:
+            fetcher.fetch(wheel, work / "wheel")
+            return self.cache.keep_wheel(work / "wheel", wheel.file.sha256)
+
+    async def _unpacked(self, archive: Path, wheel: Wheel, source: Wheels, key: str) -> Tree:
+        with self.cache.work() as work:
+            contents = await to_thread.run_sync(unpack, archive, wheel, work, source.lock)
+            paths = modules(contents) if source.bytecode else ()
+            if paths:
+                done = await run(compile_argv(work / "tree"), stdin="\0".join(paths))
+                if done.code:
+                    text = f"the modules of {wheel.file.filename} cannot be compiled"
+                    raise BuildError(text, output=f"{done.out}\n{done.err}")
+            await to_thread.run_sync(finish, work, contents)
+            return await to_thread.run_sync(self.cache.keep_tree, work, key)
+
+    async def _together(self, source: Wheels, trees: Sequence[Tree]) -> Tree:
+        check_paths([each.manifest for each in trees])
+
+        def make() -> Tree:
+            with self.cache.work() as work:
+                lay_together([(each.path, each.manifest) for each in trees], work)
+                return self.cache.keep_tree(work, _key(source))
+
+        return await to_thread.run_sync(make)
+
+
+def _key(source: Wheels) -> str:
+    """What the tree of a source is kept by."""
+    first = tree_key(source.wheels[0], bytecode=source.bytecode)
+    if len(source.wheels) == 1:
+        return first
+    # Its own digest does not tell by which release of Python the modules were compiled.
+    return f"{digest(source).removeprefix('sha256:')}{first.partition(source.wheels[0].file.sha256)[2]}"
+
+
+async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    """Wait for several at once; the first error that one of them raises ends the others."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            for call in calls:
+                tasks.start_soon(call)
+    except ExceptionGroup as group:
+        raise first_of(group, DaggerAmlError) or group from None
+
+
+def _not_cached(wheels: Sequence[Wheel]) -> UsageError:
+    more = len(wheels) - 1
+    others = f" and {more} other wheel{'s' if more > 1 else ''}" if more else ""
+    return UsageError(
+        f"{wheels[0].file.filename}{others} must be fetched first, and this command uses no network",
+        hint="Add --pin, which fetches them, or run `dagger-aml build` once.",
+    )

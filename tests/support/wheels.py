@@ -1,0 +1,82 @@
+"""Wheels of whatever content, locks that name them, and bases that take them."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from dagger_aml.base.facts import BaseFacts, Distribution
+from dagger_aml.graph.wheels import Wheel, WheelFile
+
+
+@frozen
+class Made:
+    """A wheel that was made."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+
+    def table(self, *, url: str = "", marker: str = "", size: bool = True) -> str:
+        """Its table in a pylock.toml; by its path relative to the folder above its own, unless it has a URL."""
+        place = f'url = "{url}"' if url else f'path = "{self.path.parent.name}/{self.path.name}"'
+        length = f"size = {self.path.stat().st_size}, " if size else ""
+        hashes = f'hashes = {{ sha256 = "{self.sha256}" }}'
+        return (
+            f'[[packages]]\nname = "{self.name}"\nversion = "{self.version}"\n'
+            + (f'marker = "{marker}"\n' if marker else "")
+            + f'wheels = [{{ name = "{self.path.name}", {place}, {length}{hashes} }}]\n'
+        )
+
+    def wheel(self, url: str = "") -> Wheel:
+        """As it stands in a graph."""
+        path = "" if url else str(self.path)
+        return Wheel(self.name, self.version, WheelFile(self.path.name, self.sha256, url, path))
+
+
+def made_wheel(
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    files: Mapping[str, str | bytes] | None = None,
+    *,
+    requires: tuple[str, ...] = (),
+    tag: str = "py3-none-any",
+    modes: Mapping[str, int] | None = None,
+) -> Made:
+    """Make a wheel; without files it has one module.
+
+    :param modes: whole modes of some of the files, type and all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = name.replace("-", "_")
+    path, info = folder / f"{plain}-{version}-{tag}.whl", f"{plain}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    found: dict[str, str | bytes] = {
+        **(files if files is not None else {f"{plain}.py": f"NAME = {name!r}\n"}),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}\nAbout it.\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, text in found.items():
+            member = zipfile.ZipInfo(each, (2026, 1, 2, 3, 4, 6))
+            member.external_attr = (modes or {}).get(each, 0o100644) << 16
+            archive.writestr(member, text)
+    return Made(path, name, version, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def lock_of(*tables: str) -> str:
+    """A pylock.toml."""
+    return "\n".join(('lock-version = "1.0"\ncreated-by = "the test"\n', *tables))
+
+
+def base_with(*distributions: Distribution, python: str = "3.12", **more: str) -> BaseFacts:
+    """What a base says that was asked."""
+    found = {"full_python": f"{python}.4", "glibc": "2.35", **more}
+    return BaseFacts("probed", environment="/env", python=python, distributions=distributions, **found)  # type: ignore[arg-type]
