@@ -10,7 +10,6 @@ from ..base import catalog
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
 from ..requirements.read import read_requirements
-from ..requirements.wheels import locked_wheels
 from .packages import FOLDER, Via, in_front
 from .pip import needing_python
 
@@ -52,6 +51,8 @@ async def packages_files(
     found = read_requirements(Path(requirements), root=root) if requirements else None
     if found is None or not found.titles:
         raise ProjectError("lists no packages", location=str(found.path) if found else None)
+    from ..requirements.wheels import locked_wheels
+
     source = locked_wheels(found, checked=check, python=catalog.python(graph.base) if graph.base else None)
     graph = needing_python(graph, found)
     return in_front(graph, source, FOLDER, via, f"packages of {found.path.name}")

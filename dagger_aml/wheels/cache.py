@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from ..fs.disk_space import not_written
 from ..text import expanded
 from .manifest import FIXED_TIME, Manifest, read_manifest
 
-_CHUNK = 1 << 20
+_LEFT_SECONDS = 24 * 3600
+"""After which a folder that a build works in belongs to none."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -106,6 +108,7 @@ class WheelCache:
         :raises UsageError: the store cannot be written to. :raises DaggerAmlError: its disk is full.
         """
         try:
+            self._sweep()
             folder = Path(tempfile.mkdtemp(prefix="work-", dir=self._folder("")))
         except OSError as error:
             raise not_written(error, str(self.root), self.root) from None
@@ -115,6 +118,13 @@ class WheelCache:
             raise not_written(error, str(self.root), self.root) from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what builds left that were killed."""
+        for left in self.root.glob("work-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
 
     def _folder(self, name: str) -> Path:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -91,5 +91,7 @@ async def test_the_bases_server_keeps_what_it_needs(project: Path, bases: dict[s
     need_programs("buildah")
     flask = made_wheel(project / "wheels", "flask", "99.0")
     make(project, {"pylock.toml": lock_of(flask.table())})
-    with pytest.raises(GraphError, match=r"azureml-inference-server-http .* requires flask.*but the lock has .*99\.0"):
+    with pytest.raises(
+        GraphError, match=r"azureml-inference-server-http .* requires flask.*but the lock has .*99\.0"
+    ):
         await probe(await _graph(project, bases["classic"]), local_builder("buildah"))

@@ -8,8 +8,12 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import anyio
 import pytest
 from attrs import evolve
 
@@ -30,7 +34,14 @@ from dagger_aml.wheels.trees import with_trees
 from tests.support.calls import await_, error_of
 from tests.support.package_index import index
 from tests.support.projects import make, planned
+from tests.support.servers import answering
 from tests.support.wheels import base_with, lock_of, made_wheel
+
+
+class Silent(WSGIRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
 
 OURS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 BASE = From.parse("example.org/base:1")
@@ -321,6 +332,17 @@ def test_a_damaged_tree_is_made_anew(tmp_path, cache):
         assert stat.S_IMODE((root / "one.py").stat().st_mode) == 0o644
 
 
+def test_what_a_killed_build_left_is_removed_after_a_day(tmp_path, cache):
+    made = made_wheel(tmp_path, "one")
+    tree(cache, made.wheel())
+    for name, hours in (("work-old", 25), ("work-new", 1)):
+        make(cache.root / name, {"x": ""})
+        when = time.time() - hours * 3600
+        os.utime(cache.root / name, (when, when))
+    tree(cache, made_wheel(tmp_path, "two").wheel())
+    assert [path.name for path in cache.root.glob("work-*")] == ["work-new"]
+
+
 def test_the_cache_lies_where_the_user_says(tmp_path):
     assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "dagger-aml" / "wheels"
     assert cache_folder({"XDG_CACHE_HOME": "relative"}).parts[-3:] == (".cache", "dagger-aml", "wheels")
@@ -385,6 +407,38 @@ def test_another_file_under_the_same_name_is_refused(tmp_path, cache):
         with pytest.raises(DaggerAmlError, match="another SHA-256"):
             fetched(cache, wheel)
     assert not list(cache.root.glob("files/*")) and not list(cache.root.glob("work-*"))
+
+
+def test_a_cancelled_download_ends_at_once_and_leaves_nothing(tmp_path, cache):
+    """The host sends the beginning of a file and then a little now and then."""
+    begun = threading.Event()
+
+    def app(environ, start):
+        start("200 OK", [("Content-Length", "1000000")])
+        for _ in range(200):
+            begun.set()
+            yield b"x" * 4096
+            time.sleep(0.02)
+
+    server = make_server("127.0.0.1", 0, app, handler_class=Silent)
+    url = f"http://127.0.0.1:{server.server_port}/one.whl"
+    wheel = Wheel("one", "1.0", WheelFile("one-1.0-py3-none-any.whl", "0" * 64, url))
+
+    async def cancelled() -> float:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: with_trees(copied(wheel), cache=cache))
+            while not begun.is_set():
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+            return time.monotonic()
+
+    with answering(server):
+        at = anyio.run(cancelled)
+        assert time.monotonic() - at < 1
+        deadline = time.monotonic() + 10
+        while (left := list(cache.root.glob("work-*"))) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert not left and not list(cache.root.glob("files/*"))
 
 
 # --- what they require, and what the base has -----------------------------------------------------------------------
