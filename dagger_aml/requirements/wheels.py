@@ -13,7 +13,8 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ..errors import ProjectError
-from ..graph.wheels import LockedPackage, LockedWheels, Wheel, WheelFile, Wheels
+from ..graph.wheel_files import LockedPackage, Wheel, WheelFile
+from ..graph.wheels import LockedWheels, Wheels
 from .model import SECRET, Locked, LockedFile, Requirements, has_password
 
 _MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from ..errors import ProjectError
-from ..graph.wheels import Wheel
+from ..graph.wheel_files import Wheel
 from .manifest import Unpacked
 
 _HARMLESS = frozenset({"distutils-precedence.pth"})

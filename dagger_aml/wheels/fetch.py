@@ -22,7 +22,7 @@ from attrs import define, field
 
 from ..errors import DaggerAmlError, RegistryDenied, TransientError
 from ..graph.access import Access
-from ..graph.wheels import Wheel
+from ..graph.wheel_files import Wheel
 from ..network.ca import ca_bundle
 from ..network.pip_conf import netrc, package_sources
 from ..policy import DEFAULT, Policy

@@ -15,7 +15,8 @@ from ..errors import BuildError, DaggerAmlError, ProjectError, UsageError, first
 from ..events import Message, OnEvent
 from ..fs.digest import digest
 from ..graph.access import Access
-from ..graph.wheels import Wheel, Wheels
+from ..graph.wheel_files import Wheel
+from ..graph.wheels import Wheels
 from ..policy import Policy, retry
 from ..process import run
 from ..text import human_size

@@ -15,7 +15,7 @@ from zlib import error as ZlibError
 
 from ..errors import ProjectError
 from ..fs.digest import UNPACKING
-from ..graph.wheels import Wheel
+from ..graph.wheel_files import Wheel
 from .archive import Contents, open_wheel, read_wheel
 from .manifest import FIXED_TIME, Manifest, TreeFile
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from dagger_aml.base.facts import BaseFacts, Distribution
-from dagger_aml.graph.wheels import Wheel, WheelFile
+from dagger_aml.graph.wheel_files import Wheel, WheelFile
 
 
 @frozen

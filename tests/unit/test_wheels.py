@@ -24,7 +24,8 @@ from dagger_aml.events import Message
 from dagger_aml.fs.digest import digest
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.mount import Secret
-from dagger_aml.graph.wheels import LockedWheels, Wheel, WheelFile, Wheels
+from dagger_aml.graph.wheel_files import Wheel, WheelFile
+from dagger_aml.graph.wheels import LockedWheels, Wheels
 from dagger_aml.plan.make import plan
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.wheels import LARGE, MOST_LAYERS, Home, choose, in_layers, locked_wheels
