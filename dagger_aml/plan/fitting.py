@@ -65,7 +65,7 @@ def home_of(base: From, facts: BaseFacts) -> Home:
         raise BaseError(
             "the base image's C library is not glibc, and wheels for it cannot be chosen",
             location=base.pinned,
-            hint='Leave out `as = "files"` in [packages], so that pip installs the packages.',
+            hint="Have pip install the packages: --packages-as installed.",
         )
     major, _, minor = facts.glibc.partition(".")
     glibc = (int(major), int(minor.partition(".")[0])) if major.isdigit() and minor[:1].isdigit() else ASSUMED_GLIBC

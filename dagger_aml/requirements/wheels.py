@@ -125,7 +125,7 @@ def choose(locked: LockedWheels, home: Home) -> tuple[Wheel, ...]:
         raise ProjectError(
             f"which wheels fit {home.platform} is not known",
             location=locked.lock,
-            hint='Use linux/amd64 or linux/arm64, or leave out `as = "files"` in [packages].',
+            hint="Use linux/amd64 or linux/arm64, or have pip install the packages: --packages-as installed.",
         )
     found: dict[str, Wheel] = {}
     for package in locked.packages:
@@ -164,7 +164,7 @@ def _chosen(package: LockedPackage, home: Home) -> Wheel:
         f"{home.glibc[0]}.{home.glibc[1]}: {_what_there_is(package)}",
         location=package.location,
         hint="Lock a version that has such a wheel; or build one (pip wheel --no-deps), keep it in the project and "
-        'lock it; or leave out `as = "files"` in [packages], so that pip installs the packages.',
+        "lock it; or have pip install the packages: --packages-as installed.",
     )
 
 

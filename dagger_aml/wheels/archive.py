@@ -154,7 +154,7 @@ def _check_works(members: dict[str, Member], title: str, location: str) -> None:
             raise ProjectError(
                 f"{title} works by {path}, which Python reads only in its own site-packages",
                 location=location,
-                hint=_INSTALL,
+                hint="Have pip install the packages: --packages-as installed.",
             )
     shadowing = sorted(set(_modules(members)) & sys.stdlib_module_names)
     if shadowing:
@@ -165,7 +165,7 @@ def _check_works(members: dict[str, Member], title: str, location: str) -> None:
         )
 
 
-_INSTALL = 'Or leave out `as = "files"` in [packages], so that pip installs the packages.'
+_INSTALL = "Or have pip install the packages: --packages-as installed."
 
 
 def _modules(members: dict[str, Member]) -> Iterator[str]:

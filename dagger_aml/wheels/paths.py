@@ -29,8 +29,8 @@ def check_paths(manifests: Sequence[Manifest]) -> None:
 def _clash(one: str, two: str, path: str) -> ProjectError:
     return ProjectError(
         f"{one} and {two} both have {path}, and not the same",
-        hint='Lock without one of the two; or leave out `as = "files"` in [packages], so that pip installs the '
-        "packages, the later over the earlier.",
+        hint="Lock without one of the two; or have pip install the packages, the later over the earlier: "
+        "--packages-as installed.",
     )
 
 

@@ -127,7 +127,7 @@ def test_a_package_without_a_wheel_that_fits_is_named(tmp_path, tags, home, word
     error = error_of(choose, locked(tmp_path, table), home)
     assert isinstance(error, ProjectError)
     assert all(word in error.message for word in words), error.message
-    assert error.location == f"{tmp_path / 'pylock.toml'}:4" and "as = " in (error.hint or "")
+    assert error.location == f"{tmp_path / 'pylock.toml'}:4" and "--packages-as installed" in (error.hint or "")
 
 
 def test_markers_are_those_of_the_base_to_its_last_number(tmp_path):
