@@ -73,7 +73,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     used = reached(code_folder, script, python) if code_folder and code_folder.is_dir() else None
     found = models(reading, code_folder, used) if not alone else Models()
     via = chosen(reading, "via", "way")
-    way = _packages_as(reading, recipe)
+    way = _packages_as(reading, recipe, alone=alone)
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
     apt, listed = apt_packages(reading), requirements(reading, beside)
     installer = chosen(reading, "installer", "installer")
@@ -152,10 +152,11 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
     return path
 
 
-def _packages_as(reading: Reading, recipe: str) -> PackagesAs:
+def _packages_as(reading: Reading, recipe: str, *, alone: bool) -> PackagesAs:
     """Whether packages are installed or copied.
 
-    :raises UsageError: neither, or copied by a recipe that cannot.
+    :param alone: whether the image is to have packages alone.
+    :raises UsageError: neither, or copied by a recipe that cannot, or beside code that is not there.
     """
     if chosen(reading, "packages_as", "way") == "installed":
         return "installed"
@@ -164,6 +165,12 @@ def _packages_as(reading: Reading, recipe: str) -> PackagesAs:
             f"the recipe {recipe} cannot have its packages as files",
             location=str(reading.origins["packages_as"]),
             hint="Use the recipe extended or preinstalled.",
+        )
+    if alone:
+        raise UsageError(
+            "packages as files lie beside the code, and an image of packages alone has none",
+            location=str(reading.origins["packages_as"]),
+            hint="Have pip install the packages: --packages-as installed.",
         )
     return "files"
 

@@ -553,6 +553,7 @@ def test_dockerfile_fetches_nothing_unless_it_may(project, cli, tmp_path):
         ({"pip": ("idna==3.10",)}, ["--pip", "in no lock"]),
         ({"recipe": "dynamic"}, ["dynamic", "as files"]),
         ({"recipe": "package"}, ["package", "as files"]),
+        ({"environment_only": True}, ["beside the code", "--packages-as installed"]),
         ({"packages_as": "zip"}, ["no such way"]),
     ],
 )
