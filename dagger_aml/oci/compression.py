@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from .contents import CHUNK, sample
+from .chunks import CHUNK, gathered
+from .contents import sample
 from .entries import Compression, TarEntry
 from .tar_header import tar_size
 
@@ -46,16 +47,14 @@ def gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     The same bytes in the same chunks give the same result on one machine; another processor or another version of the
     library may compress otherwise.
     """
+    return gathered(_compressed(chunks))
+
+
+def _compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     compressor = _compressor()
-    held: list[bytes] = []
-    size = 0
     for chunk in chunks:
-        held.append(compressor.compress(chunk))
-        size += len(held[-1])
-        if size >= CHUNK:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join((*held, compressor.flush()))
+        yield compressor.compress(chunk)
+    yield compressor.flush()
 
 
 class _Compressor(Protocol):

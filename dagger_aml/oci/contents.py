@@ -8,10 +8,8 @@ from pathlib import Path
 from ..errors import ProjectError
 from ..fs.stamps import AGAIN
 from ..fs.tree import unreadable_part
+from .chunks import CHUNK
 from .entries import TarEntry
-
-CHUNK = 1 << 20
-"""Bytes that are read at once."""
 
 
 def pieces(entry: TarEntry) -> Iterator[bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
+from .chunks import ahead, gathered, hashed
 from .compression import gzipped
-from .contents import CHUNK, pieces
+from .contents import pieces
 from .entries import Compression, TarEntry, WrittenLayer
 from .ordered import ordered
 from .tar_header import END, header, padding, tar_size
@@ -27,13 +27,13 @@ def tar_chunks(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> Iterato
     :raises GraphError: no layer can hold these entries: see :func:`~dagger_aml.oci.ordered.ordered`.
     :raises ProjectError: a file has gone, cannot be read, or has not the size that its entry says.
     """
-    return _gathered(_parts(ordered(entries), on_file))
+    return gathered(_parts(ordered(entries), on_file))
 
 
 def measured(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> str:
     """A layer's diff ID, ``sha256:…``, without compressing anything. Raises as :func:`tar_chunks`."""
     total = hashlib.sha256()
-    for chunk in _ahead(tar_chunks(entries, on_file)):
+    for chunk in ahead(tar_chunks(entries, on_file)):
         total.update(chunk)
     return _named(total)
 
@@ -62,13 +62,13 @@ class LayerStream:
         """
         self._written = None
         tar, blob, size = hashlib.sha256(), hashlib.sha256(), 0
-        chunks = _gathered(_parts(self._entries, self._on_file))
+        chunks = gathered(_parts(self._entries, self._on_file))
         if self._compression == "none":
             blob = tar
-            made = _ahead(chunks)
+            made = ahead(chunks)
         else:
-            made = gzipped(_ahead(_hashed(chunks, tar)))
-        for chunk in _hashed(made, blob):
+            made = gzipped(ahead(hashed(chunks, tar)))
+        for chunk in hashed(made, blob):
             size += len(chunk)
             yield chunk
         self._written = WrittenLayer(_named(tar), _named(blob), size, self._compression)
@@ -93,48 +93,10 @@ def _parts(entries: Iterable[TarEntry], on_file: OnFile) -> Iterator[bytes]:
             yield from pieces(entry)
         else:
             total = hashlib.sha256()
-            yield from _hashed(pieces(entry), total)
+            yield from hashed(pieces(entry), total)
             on_file(entry, total.digest())
         yield bytes(padding(entry.size))
     yield END
-
-
-def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, small parts put together; large ones are handed on without a copy."""
-    held: list[bytes] = []
-    size = 0
-    for part in parts:
-        if len(part) >= CHUNK and held:
-            yield b"".join(held)
-            held, size = [], 0
-        if len(part) >= CHUNK:
-            yield part
-            continue
-        held.append(part)
-        size += len(part)
-        if size >= CHUNK:
-            yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)
-
-
-def _hashed(chunks: Iterable[bytes], total: hashlib._Hash) -> Iterator[bytes]:
-    for chunk in chunks:
-        total.update(chunk)
-        yield chunk
-
-
-def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks, the next one made in a thread while its reader works on this one.
-
-    Reading, hashing and compressing all leave Python's lock to others. Whoever stops waits for one chunk at most.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="layer") as pool:
-        coming = pool.submit(next, chunks, None)
-        while (chunk := coming.result()) is not None:
-            coming = pool.submit(next, chunks, None)
-            yield chunk
 
 
 def _named(total: hashlib._Hash) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -107,3 +110,17 @@ def parents(path: str) -> list[TarEntry]:
     while (path := posixpath.dirname(path)) != "/":
         above.insert(0, TarEntry(path, "dir", 0o755, 0, 0))
     return above
+
+
+FOLDER = TarEntry("/m", "dir", 0o755, 0, 0)
+
+
+def file(path: str, data: bytes | Path, **more: Any) -> TarEntry:
+    """A file of a layer, of root's unless said."""
+    size = data.stat().st_size if isinstance(data, Path) else len(data)
+    return TarEntry(path, "file", **{"mode": 0o644, "uid": 0, "gid": 0, "size": size, "content": data, **more})
+
+
+def sha256(data: bytes) -> str:
+    """A digest as registries write it."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,49 @@
+"""Bytes on their way in chunks: put together, hashed, made by a thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+CHUNK = 1 << 20
+"""Bytes of a usual chunk."""
+
+
+def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, small parts put together to chunks; large ones are handed on without a copy."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        if len(part) >= CHUNK and held:
+            yield b"".join(held)
+            held, size = [], 0
+        if len(part) >= CHUNK:
+            yield part
+            continue
+        held.append(part)
+        size += len(part)
+        if size >= CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def hashed(chunks: Iterable[bytes], total: hashlib._Hash) -> Iterator[bytes]:
+    """The same chunks; each has gone into ``total`` when it comes."""
+    for chunk in chunks:
+        total.update(chunk)
+        yield chunk
+
+
+def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, the next one made in a thread while its reader works on this one.
+
+    Reading, hashing and compressing all leave Python's lock to others. Whoever stops waits for one chunk at most.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="layer") as pool:
+        coming = pool.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = pool.submit(next, chunks, None)
+            yield chunk
