@@ -63,12 +63,13 @@ class LayerStream:
         self._written = None
         tar, blob, size = hashlib.sha256(), hashlib.sha256(), 0
         chunks = gathered(_parts(self._entries, self._on_file))
+        # Reading and hashing, compressing, and what the reader does with the blob go on at the same time.
+        made = ahead(hashed(chunks, tar))
         if self._compression == "none":
             blob = tar
-            made = ahead(chunks)
         else:
-            made = gzipped(ahead(hashed(chunks, tar)))
-        for chunk in hashed(made, blob):
+            made = hashed(ahead(gzipped(made)), blob)
+        for chunk in made:
             size += len(chunk)
             yield chunk
         self._written = WrittenLayer(_named(tar), _named(blob), size, self._compression)
