@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -558,6 +559,33 @@ def test_what_is_refused_at_the_first_request_costs_no_byte(
 
     with pytest.raises(kind, match=str(status)):
         client.upload(at(proxy.host), stream, lambda: "")
+
+
+def test_an_answer_in_the_middle_of_a_body_is_heard(client: PushClient) -> None:
+    """Who refuses an upload and hangs up leaves its reason behind, though the rest of the body is in vain."""
+    heads: list[bytes] = []
+
+    def answer() -> None:
+        with server.accept()[0] as sock:
+            for said in (
+                b"202 Accepted\r\nLocation: /there?a=b\r\nContent-Length: 0",
+                b"403 Forbidden\r\nConnection: close\r\nContent-Length: 0",
+            ):
+                heads.append(sock.recv(1 << 16).partition(b" HTTP/")[0])
+                sock.sendall(b"HTTP/1.1 %b\r\n\r\n" % said)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, daemon=True).start()
+        sent: list[int] = []
+        with pytest.raises(RegistryDenied, match="403"):
+            client.upload(
+                at(f"127.0.0.1:{server.getsockname()[1]}"),
+                lambda: (bytes(1 << 20) for _ in range(100)),
+                lambda: "",
+                sent=sent.append,
+            )
+    assert heads == [b"POST /v2/x/y/blobs/uploads/", b"PATCH /there?a=b"]
+    assert not sent or sent[-1] < 100 << 20, "the rest was not sent"
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
