@@ -10,15 +10,24 @@ import pytest
 from dagger_aml import Options, build, load_project
 from dagger_aml.backends.base import Builder
 from dagger_aml.backends.local.find import local_builder
+from dagger_aml.base.facts import BaseFacts
 from dagger_aml.building.graphs import lay_out
 from dagger_aml.building.plans import probe
 from dagger_aml.diff import compare, read_image
-from dagger_aml.errors import GraphError
-from dagger_aml.graph.graph import Graph
+from dagger_aml.errors import DaggerAmlError, GraphError
+from dagger_aml.graph.access import Access
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Copy, Graph
+from dagger_aml.graph.mount import Secret
+from dagger_aml.graph.wheels import Wheels
+from dagger_aml.plan.make import plan
+from dagger_aml.wheels.cache import WheelCache
+from dagger_aml.wheels.trees import with_trees
+from tests.support import package_index
 from tests.support.builders import need_programs
 from tests.support.projects import make
 from tests.support.scoring import score_tar
-from tests.support.wheels import lock_of, made_wheel
+from tests.support.wheels import lock_of, made_wheel, tunnel
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -95,3 +104,32 @@ async def test_the_bases_server_keeps_what_it_needs(project: Path, bases: dict[s
         GraphError, match=r"azureml-inference-server-http .* requires flask.*but the lock has .*99\.0"
     ):
         await probe(await _graph(project, bases["classic"]), local_builder("buildah"))
+
+
+async def test_wheels_come_by_login_certificate_and_proxy(tmp_path: Path) -> None:
+    """An index with a login and a certificate of the company's, asked by a proxy with a login."""
+    need_programs("openssl")
+    address, password = package_index.own_address(), "s3cret/+ password"
+    made = made_wheel(tmp_path / "packages", "corpthing")
+    company = package_index.certificates(tmp_path, address)
+    base = From.parse("example.org/base:1")
+    source = Wheels("3.12", "linux/amd64", [made.wheel("https://nowhere.invalid/one.whl")])
+    netrc = Secret.of("netrc", f'machine {address} login builder password "{password}"\n')
+    with (
+        package_index.index(tmp_path / "packages", password=password, address=address, tls=company) as index,
+        tunnel("me:pass") as (proxy, asked),
+    ):
+        whole = {"index_url": index.url, "ca": company.ca, "https_proxy": proxy, "secrets": (netrc,)}
+        for left_out, words in {"": "", "ca": "certificate is not trusted", "secrets": "refused access"}.items():
+            access = Access(**{name: value for name, value in whole.items() if name != left_out})
+            graph = Graph(base, access=access).add(Copy(source, "/packages"))
+            facts = BaseFacts("probed", environment="/env", python="3.12")
+            work = with_trees(plan(graph, {base: facts}), cache=WheelCache(tmp_path / f"cache{left_out}"))
+            if not left_out:
+                (layer,) = (await work).layers
+                assert isinstance(layer, Copy)
+                assert asked and set(asked) == {index.url.split("/")[2]}
+                continue
+            with pytest.raises(DaggerAmlError, match=words) as caught:
+                await work
+            assert password not in str(caught.value) and "pass@" not in str(caught.value)

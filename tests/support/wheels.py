@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
+import socket
+import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from attrs import frozen
 
 from dagger_aml.base.facts import BaseFacts, Distribution
 from dagger_aml.graph.wheel_files import Wheel, WheelFile
+from tests.support.servers import answering
 
 
 @frozen
@@ -80,3 +86,40 @@ def base_with(*distributions: Distribution, python: str = "3.12", **more: str) -
     """What a base says that was asked."""
     found = {"full_python": f"{python}.4", "glibc": "2.35", **more}
     return BaseFacts("probed", environment="/env", python=python, distributions=distributions, **found)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def tunnel(login: str) -> Iterator[tuple[str, list[str]]]:
+    """A proxy that only makes tunnels, for who has the login: its URL, and the places that were asked of it."""
+    asked: list[str] = []
+    wanted = "Basic " + base64.b64encode(login.encode()).decode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            if self.headers.get("Proxy-Authorization") != wanted:
+                self.send_error(407)
+                return
+            asked.append(self.path)
+            host, _, port = self.path.rpartition(":")
+            with socket.create_connection((host, int(port)), 10) as other:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=_pump, args=(other, self.connection))
+                back.start()
+                _pump(self.connection, other)
+                back.join(10)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    with answering(server):
+        yield f"http://{login}@127.0.0.1:{server.server_port}", asked
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
