@@ -95,15 +95,20 @@ def check_server(source: Wheels, facts: BaseFacts, location: str) -> None:
     :raises GraphError: there is one.
     """
     versions = {canonicalize_name(each.name): each.version for each in source.wheels}
-    needed = needed_by_server(facts)
-    for owner, requirement in unmet(needed, versions, facts, only=versions):
-        raise GraphError(
-            f"{owner.name} {owner.version} of the base image, which the inference server needs, requires "
-            f"{requirement}, but the lock has {requirement.name} {versions[canonicalize_name(requirement.name)]}, "
-            "which would come first",
-            location=location,
-            hint=f"Lock a version that satisfies {requirement}, or build without this check: --no-pip-check.",
-        )
+    found = list(unmet(needed_by_server(facts), versions, facts, only=versions))
+    if not found:
+        return
+    lines = [
+        f"{owner.name} {owner.version} requires {requirement}, but the lock has {requirement.name} "
+        f"{versions[canonicalize_name(requirement.name)]}"
+        for owner, requirement in found
+    ]
+    wanted = " ".join(dict.fromkeys(f"'{each.name}{each.specifier}'" for _, each in found))
+    raise GraphError(
+        f"the inference server of the base image would get other packages than it needs: {'; '.join(lines)}",
+        location=location,
+        hint=f"Lock again together with {wanted}, or build without this check: --no-pip-check.",
+    )
 
 
 def needed_by_server(facts: BaseFacts) -> tuple[Distribution, ...]:

@@ -458,6 +458,7 @@ def test_what_the_server_cannot_live_with_is_refused(tmp_path):
     error = error_of(resolved, tmp_path, facts, flask.table())
     assert isinstance(error, GraphError)
     assert all(word in error.message for word in ("azureml-inference-server-http", "flask<2.4", "flask 3.0"))
+    assert "Lock again together with 'flask<2.4'" in (error.hint or "")
     assert resolved(tmp_path, base_with(FLASK), flask.table()).layers
 
 
