@@ -14,14 +14,18 @@ from typing import IO, Any
 from attrs import evolve
 
 from .. import contract
-from ..oci.layer_index import MOST_KEPT, EntryType, Unanswered
+from ..oci.layer_index import MOST_KEPT, Entry, Unanswered
 from ..oci.layer_tree import LayerTree
 from .facts import BaseFacts, PathFact, of_config
+from .known import KnownFacts, only_in_containers
 from .probe import probe_stdin
 from .python_files import python_facts
 from .users import numbers_of
 
-__all__ = ["Unanswered", "facts_from_layers"]
+__all__ = ["Unanswered", "facts_from_layers", "known_from_layers"]
+
+_MOST_LISTED = 500
+"""Names in a folder that is remembered with all of them."""
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What containers have where the config names none."""
@@ -32,17 +36,11 @@ _KEPT = {"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", contract.START_SCRIP
 
 _PROGRAM = re.compile(r"python[0-9.]*\Z")
 
-_MOUNTED = (
-    *("/proc", "/sys", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/.dockerenv"),
-    *("/run/.containerenv", "/run/secrets"),
-)
-"""Where a container has something that its image has not."""
-
 
 def facts_from_layers(
     config: Mapping[str, Any], layers: Sequence[Callable[[], IO[bytes]]], paths: Iterable[str]
 ) -> BaseFacts:
-    """What is known of a base after its layers were read, the same as a probe of it gives.
+    """The facts of a base after its layers were read, the same as a probe of it gives.
 
     :param config: the ``config`` object of the image's config.
     :param layers: what opens each layer's blob, lowest first, as it is or gzipped. They are read from the topmost
@@ -51,18 +49,33 @@ def facts_from_layers(
     :raises BaseError: the base does not know its own user.
     :raises Unanswered: something cannot be told for certain from files; the probe in a container can tell it.
     """
+    return known_from_layers(config, layers, paths).facts
+
+
+def known_from_layers(
+    config: Mapping[str, Any], layers: Sequence[Callable[[], IO[bytes]]], paths: Iterable[str]
+) -> KnownFacts:
+    """As :func:`facts_from_layers`, with what the same reading settles of other paths."""
+    asked = frozenset(paths)
     tree = LayerTree(layers, _kept_bytes)
     facts = of_config(config)
     uid, gid = numbers_of(facts.user, tree)
-    return evolve(
-        facts,
-        source="probed",
-        uid=uid,
-        gid=gid,
-        **_python(tree, facts),
-        **_start(tree, facts),
-        paths=_paths(tree, paths, facts.volumes or ()),
-    )
+    found = {**_python(tree, facts), **_start(tree, facts)}
+    at = _paths(tree, asked, facts.volumes or ())
+    facts = evolve(facts, source="probed", uid=uid, gid=gid, **found, paths=at)
+    return KnownFacts(facts, asked, _listed(tree, at) if tree.layers_read == len(layers) else {})
+
+
+def _listed(tree: LayerTree, paths: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The folders among some paths, by their real ones, but for those of very many names."""
+    found = {}
+    for path in ("/", *paths):
+        ended = tree.real(path)
+        if ended and ended[1].type == "dir" and ended[0] not in found:
+            names = tree.names(ended[0])
+            if len(names) <= _MOST_LISTED:
+                found[ended[0]] = names
+    return found
 
 
 def _kept_bytes(path: str, size: int) -> int:
@@ -93,6 +106,7 @@ def _python(tree: LayerTree, facts: BaseFacts) -> dict[str, Any]:
     found = tree.real(prefix) if prefix else None
     if found is None:
         raise Unanswered(f"which folder is the prefix of {program} in the base image depends on how it was built")
+    _check_owner(prefix, found[1])
     more = {} if named else {"environment": prefix, "interpreter": program}
     return {
         "environment_uid": found[1].uid,
@@ -149,22 +163,24 @@ def _on_path(tree: LayerTree, facts: BaseFacts, name: str) -> str | None:
 def _paths(tree: LayerTree, paths: Iterable[str], volumes: Iterable[str]) -> dict[str, PathFact]:
     """The facts of those that are there. What cannot be asked in a container is left out here too."""
     found = {}
-    volumes = tuple(posixpath.normpath(each) for each in volumes)
     for path in probe_stdin(paths).splitlines():
         ended = tree.real(path, follow=False)
-        for special in _MOUNTED:
-            if f"{path}/".startswith(f"{special}/") or (ended is None and f"{special}/".startswith(f"{path}/")):
-                raise Unanswered(f"a container has something of its own at {special}")
-        if ended is None and any(f"{volume}/".startswith(f"{path}/") for volume in volumes):
-            raise Unanswered(f"a container has a volume at {path}, but the base image has nothing there")
+        if special := only_in_containers(path, volumes, there=ended is not None):
+            raise Unanswered(f"{path} may be another one in a container of the base image, because of {special}")
         if ended is not None:
-            found[path] = _fact(tree, path, *ended[1])
+            found[path] = _fact(tree, path, ended[1])
     return found
 
 
-def _fact(tree: LayerTree, path: str, type_: EntryType, mode: int, uid: int, gid: int, _: str) -> PathFact:
-    if type_ != "link":
-        return PathFact(type_, mode, uid, gid)
+def _check_owner(path: str | None, entry: Entry) -> None:
+    if not entry.sure:
+        raise Unanswered(f"a layer of the base image lacks {path}, so its owner depends on the builder")
+
+
+def _fact(tree: LayerTree, path: str, entry: Entry) -> PathFact:
+    if entry.type != "link":
+        _check_owner(path, entry)
+        return PathFact(entry.type, entry.mode, entry.uid, entry.gid)
     end = tree.real(path)
     if end and not end[0].isprintable():
         raise Unanswered(f"{path} of the base image is a link to an unprintable path")

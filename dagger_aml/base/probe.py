@@ -13,12 +13,18 @@ from .facts import BaseFacts, Distribution, PathFact
 PROBE = r"""
 set -u
 user=$1; env=$2; start=$3
+look() {
+  getent "$1" "$2" 2>/dev/null && return
+  [ -r "/etc/$1" ] && while IFS=: read -r key x id more; do
+    if [ "$key" = "$2" ] || [ "$id" = "$2" ]; then echo "$key:$x:$id:$more"; break; fi
+  done <"/etc/$1"
+}
 name=${user%%:*}; group=; case $user in *:*) group=${user#*:};; esac
 if [ -z "$name" ]; then uid=0; else uid=$(id -u "$name" 2>/dev/null || echo "$name"); fi
 if [ -n "$group" ]; then
-  gid=$(getent group "$group" 2>/dev/null | cut -d: -f3); gid=${gid:-$group}
+  gid=$(look group "$group" | cut -d: -f3); gid=${gid:-$group}
 else
-  gid=$(getent passwd "$uid" 2>/dev/null | cut -d: -f4); gid=${gid:-$(id -g "$name" 2>/dev/null || echo 0)}
+  gid=$(look passwd "$uid" | cut -d: -f4); gid=${gid:-$(id -g "$name" 2>/dev/null || echo 0)}
 fi
 echo "user $uid $gid"
 python=

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from .chunks import CHUNK, gathered
 from .contents import sample
@@ -55,6 +56,16 @@ def _compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         yield compressor.compress(chunk)
     yield compressor.flush()
+
+
+def gunzipped(stream: IO[bytes]) -> tuple[IO[bytes], type[Exception]]:
+    """A stream without its gzip, by isa-l where it is to be had, and what it raises besides gzip's own errors."""
+    try:
+        from isal import igzip, isal_zlib
+    except ImportError:
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb")), zlib.error
+    opened = igzip.IGzipFile(fileobj=stream, mode="rb")  # type: ignore[no-untyped-call]
+    return cast("IO[bytes]", opened), cast("type[Exception]", isal_zlib.error)
 
 
 class _Compressor(Protocol):

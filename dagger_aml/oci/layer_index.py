@@ -14,6 +14,7 @@ from typing import IO, Literal, NamedTuple, cast
 from attrs import field, frozen
 
 from ..errors import DaggerAmlError
+from .compression import gunzipped
 from .layer import image_path
 
 MOST_KEPT = 64 * 1024
@@ -37,17 +38,25 @@ class Unanswered(DaggerAmlError):
 
 
 class Entry(NamedTuple):
-    """What a layer says of one path. ``target`` is the text of a link."""
+    """What a layer says of one path.
+
+    :param target: the text of a link.
+    :param sure: False of a folder whose mode and owner depend on who unpacks the layers.
+    """
 
     type: EntryType
     mode: int
     uid: int
     gid: int
     target: str = ""
+    sure: bool = True
 
 
 IMPLIED = Entry("dir", 0o755, 0, 0)
-"""A folder that the layer does not list, but something in it; compared by identity."""
+"""A folder that the layer does not list, but something in it; compared by identity, as the next is."""
+
+BARE = Entry("dir", 0o755, 0, 0)
+"""A folder that the layer does not list, and in which it only takes something away."""
 
 Keep = Callable[[str, int], int]
 """How many bytes to keep of a file of this path and size."""
@@ -105,10 +114,12 @@ def read_index(stream: IO[bytes], keep: Keep) -> LayerIndex:
         folder, name = posixpath.split(path)
         if name == _OPAQUE:
             index.emptied.add(folder)
+            _imply(index, folder, BARE)
         elif name.startswith(_WHITEOUT + _WHITEOUT):
             continue  # What aufs keeps for itself.
         elif name.startswith(_WHITEOUT):
             index.removed.setdefault(folder, set()).add(name.removeprefix(_WHITEOUT))
+            _imply(index, folder, BARE)
         elif path != "/":
             index.hard.pop(path, None)
             index.kept.pop(path, None)
@@ -144,14 +155,15 @@ def members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInf
     head = stream.read(len(_ZSTD))
     if head == _ZSTD:
         raise Unanswered("a layer of the image is compressed with zstd, which dagger-aml cannot read")
+    broken: type[Exception] = EOFError
     whole: IO[bytes] = io.BufferedReader(cast("io.RawIOBase", Rejoined(head, stream)), _CHUNK)
     if head[:2] == _GZIP:
-        whole = cast("IO[bytes]", gzip.GzipFile(fileobj=whole))
+        whole, broken = gunzipped(whole)
     try:
         yield from _members(whole)
         while whole.read(_CHUNK):
             pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, broken) as error:
         raise Unanswered(f"a layer of the image cannot be read: {error}") from error
 
 
@@ -184,20 +196,23 @@ def _hard(index: LayerIndex, path: str, target: str) -> Entry:
     :raises Unanswered: it does not.
     """
     entry = index.get(target)
-    if entry is None or entry is IMPLIED:
+    if entry is None or entry is IMPLIED or entry is BARE:
         raise Unanswered(f"a layer of the image has {path} as a hard link to {target}, which is not in the layer")
     index.hard[path] = index.hard.get(target, target)
     return entry
 
 
-def _imply(index: LayerIndex, folder: str) -> dict[str, Entry]:
-    """What the layer has in a folder, which it then has, with those above."""
-    inside = index.folders.get(folder)
-    if inside is None:
-        inside = index.folders[folder] = {}
-        if folder != "/":
-            above, name = posixpath.split(folder)
-            _imply(index, above).setdefault(name, IMPLIED)
+def _imply(index: LayerIndex, folder: str, kind: Entry = IMPLIED) -> dict[str, Entry]:
+    """What the layer has in a folder, which it then has, with those above.
+
+    :param kind: what a folder is that the layer does not list.
+    """
+    inside = index.folders.setdefault(folder, {})
+    if folder != "/":
+        above, name = posixpath.split(folder)
+        known = index.folders.get(above, {}).get(name)
+        if known is None or (known is BARE and kind is IMPLIED):
+            _imply(index, above, kind)[name] = kind
     return inside
 
 

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
-from .layer_index import IMPLIED, Entry, Keep, LayerIndex, Unanswered, read_file, read_index
+from .layer_index import BARE, IMPLIED, Entry, Keep, LayerIndex, Unanswered, read_file, read_index
 
 _MOST_LINKS = 40
 """That Linux follows on the way to one path."""
@@ -115,7 +115,7 @@ class LayerTree:
 
     def _bytes(self, path: str, most: int) -> bytes:
         for number, layer in enumerate(self._indexes()):
-            if layer.get(path) in (None, IMPLIED):
+            if layer.get(path) in (None, IMPLIED, BARE):
                 continue
             path = layer.hard.get(path, path)
             size, data = layer.kept.get(path, (most, b""))
@@ -129,18 +129,21 @@ class LayerTree:
         raise Unanswered(f"{path} of the image cannot be read from its layer")
 
     def _topmost(self, path: str) -> Entry | None:
-        implied = False
+        implied: Entry | None = None
         for layer in self._indexes():
             entry = layer.get(path)
-            if entry is IMPLIED:
-                implied = True
+            if entry is IMPLIED or entry is BARE:
+                implied = entry if implied is not IMPLIED else implied
             elif entry is not None:
                 if entry.type != "dir" and (implied or layer.folders.get(path)):
                     raise Unanswered(f"a layer of the image has something in {path}, which is no folder in another")
-                return entry
+                # Where storage is an overlay, a folder that a layer does not list is root's, whatever it was below.
+                return entry._replace(sure=False) if implied and entry != IMPLIED else entry
             if layer.hides(path):
                 break
-        return IMPLIED if implied else None
+        if implied is BARE:
+            raise Unanswered(f"a layer of the image takes something away from {path}, where nothing is")
+        return implied
 
     def _indexes(self) -> Iterator[LayerIndex]:
         """The layers, topmost first, each read when it is reached."""

@@ -79,9 +79,20 @@ def push_odd(registry: str, **said: Any) -> str:
     tag = "odd-" + hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
     reference = f"{registry}/dagger-aml-test/tiny:{tag}"
     if _digest(reference) is None:
-        programs = [_link(f"bin/{name}", "busybox") for name in _PROGRAMS]
-        usual = [_folder(name, 0o755) for name in ("usr", "dev", "proc", "sys", "run")]
-        usual += [_file(f"etc/{name}", 0o644) for name in ("hosts", "hostname", "resolv.conf", "group")]
-        more = [*programs, *usual, _link("usr/bin", "../bin"), *TREE]
-        tiny.push_tiny(registry, tag, more=more, said=said)
+        tiny.push_tiny(registry, tag, more=_more(), said=said)
     return reference
+
+
+def write_odd(layout: Path, **said: Any) -> None:
+    """Write the base as an OCI layout folder.
+
+    :param said: as of :func:`push_odd`.
+    """
+    tiny.write_tiny(layout, more=_more(), said=said)
+
+
+def _more() -> list[tiny.More]:
+    programs = [_link(f"bin/{name}", "busybox") for name in _PROGRAMS]
+    usual = [_folder(name, 0o755) for name in ("usr", "dev", "proc", "sys", "run")]
+    usual += [_file(f"etc/{name}", 0o644) for name in ("hosts", "hostname", "resolv.conf", "group")]
+    return [*programs, *usual, _link("usr/bin", "../bin"), *TREE]

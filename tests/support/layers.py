@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 from attrs import frozen
+
+from dagger_aml.oci.blobs import REF_NAME
 
 Opener = Callable[[], IO[bytes]]
 
@@ -75,3 +80,41 @@ def layers(*each: Mapping[str, Put], zipped: bool = False) -> list[Opener]:
     """What opens the blobs of some layers, lowest first."""
     tars = [tar_of(entries) for entries in each]
     return [opener(gzip.compress(tar, 1) if zipped else tar) for tar in tars]
+
+
+def put_image(
+    layout: Path,
+    tag: str,
+    entries: Mapping[str, Put] | None = None,
+    env: Mapping[str, str] | None = None,
+    **said: Any,
+) -> None:
+    """Add an image to an OCI layout: its first one with a layer more, and with other values in its config."""
+    blobs = layout / "blobs/sha256"
+    index = json.loads((layout / "index.json").read_bytes())
+    first = index["manifests"][0]
+    manifest = _blob(blobs, first)
+    document = _blob(blobs, manifest["config"])
+    if entries:
+        layer = tar_of(entries)
+        manifest["layers"].append(_put(blobs, gzip.compress(layer, 1), "application/vnd.oci.image.layer.v1.tar+gzip"))
+        document["rootfs"]["diff_ids"].append("sha256:" + hashlib.sha256(layer).hexdigest())
+        document.pop("history", None)
+    config = document["config"] | said
+    changed = dict(pair.partition("=")[::2] for pair in config["Env"]) | dict(env or {})
+    config["Env"] = [f"{name}={value}" for name, value in changed.items()]
+    document["config"] = config
+    manifest["config"] = _put(blobs, json.dumps(document).encode(), manifest["config"]["mediaType"])
+    described = _put(blobs, json.dumps(manifest).encode(), first["mediaType"])
+    index["manifests"].append({**described, "annotations": {REF_NAME: tag}})
+    (layout / "index.json").write_text(json.dumps(index))
+
+
+def _blob(blobs: Path, descriptor: Mapping[str, Any]) -> Any:
+    return json.loads((blobs / descriptor["digest"].removeprefix("sha256:")).read_bytes())
+
+
+def _put(blobs: Path, data: bytes, media: str) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    (blobs / digest).write_bytes(data)
+    return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(data)}

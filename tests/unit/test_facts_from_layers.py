@@ -307,14 +307,21 @@ def test_paths_as_the_probe_tells_them():
 def test_paths_that_only_a_container_has_are_left_to_the_probe():
     system = {"proc": Put(), "etc/hosts": file()}
     for path in ("/proc", "/proc/self", "/etc/hosts", "/etc/resolv.conf", "/dev/null", "/run/secrets/x", "/run"):
-        assert "of its own" in refused(system, paths=(path,))
+        assert "in a container" in refused(system, paths=(path,))
     assert facts(system, paths=("/etc", "/no\nline")).paths == {"/etc": PathFact("dir")}
     volumes = {"/data/a": {}}
-    assert "volume" in refused(paths=("/data",), Volumes=volumes)
+    assert "because of /data/a" in refused(paths=("/data",), Volumes=volumes)
     assert facts({"data": Put(0o700)}, paths=("/data", "/data/b"), Volumes=volumes).paths == {
         "/data": PathFact("dir", 0o700)
     }
     assert "unprintable" in refused({"l": link("x\ny"), "x\ny": file()}, paths=("/l",))
+
+
+def test_an_owner_that_depends_on_the_builder_is_left_to_the_probe():
+    low = {"env": Put(uid=1), "env/old": Put(0o700), "usr": Put(0o711)}
+    assert "lacks /env," in refused(low, {"env/new": file()}, paths=("/env",))
+    assert "lacks /env," in refused(low | python("/env"), {"env/bin/.wh.x": file()}, Env=[PATH, ENV])
+    assert facts(low, {"env/new": file()}, paths=("/env/new", "/env/old")).paths["/env/old"].mode == 0o700
 
 
 def test_the_config_is_told_as_it_is():

@@ -1,0 +1,134 @@
+"""Facts of bases kept on this machine by the digest of the image, so that a known base is neither run nor read.
+
+One small JSON file a base, in ``$XDG_CACHE_HOME/dagger-aml/facts`` (``~/.cache`` unless set). Whoever can write there
+decides what is built on, so the folder is the user's alone. The cache may be lost at any time; whatever is wrong with
+it means only that the base is asked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen, resolve_types
+
+from ..errors import DaggerAmlError
+from ..fs.atomic import replaced_file
+from ..text import expanded
+from .facts import BaseFacts, PathFact
+from .known import KnownFacts
+
+if TYPE_CHECKING:
+    from cattrs import BaseConverter
+
+_SCHEMA = 1
+"""Changes with what the facts mean or how they are found out."""
+
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
+
+_MOST_BYTES = 16 * 1024 * 1024
+
+_MOST_PATHS = 50_000
+"""Of one base; beyond, only what was asked last is kept."""
+
+
+@frozen
+class _Kept:
+    schema: int
+    digest: str
+    known: KnownFacts
+
+
+def cache_folder() -> Path:
+    """Where facts are kept."""
+    top = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification: a relative path is to be ignored.
+    return (Path(top) if top.startswith("/") else expanded("~/.cache")) / "dagger-aml" / "facts"
+
+
+def cached_facts(digest: str, paths: Iterable[str], folder: Path | None = None) -> BaseFacts | None:
+    """The facts of a base as if it were probed for these paths; None where the cache cannot tell all of them.
+
+    :param digest: of the manifest of one platform.
+    :param folder: :func:`cache_folder` unless given.
+    """
+    known = known_facts(digest, folder)
+    return known.for_paths(paths) if known else None
+
+
+def known_facts(digest: str, folder: Path | None = None) -> KnownFacts | None:
+    """All that is kept of a base; None where that is nothing, or cannot be relied on."""
+    path = _path(digest, folder or cache_folder())
+    if path is None or not _is_own(path.parent):
+        return None
+    try:
+        text = path.read_text(encoding="utf-8") if path.stat().st_size <= _MOST_BYTES else ""
+        kept = _converter().structure(json.loads(text), _Kept)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ExceptionGroup):
+        return None
+    # Exactly what would be written: no other keys, no text for a number.
+    if (kept.schema, kept.digest) != (_SCHEMA, digest) or _text(kept) != text:
+        return None
+    return kept.known if kept.known.facts.source == "probed" else None
+
+
+def keep_facts(digest: str, known: KnownFacts, folder: Path | None = None) -> None:
+    """Keep what was found out about a base, together with what is kept of it already.
+
+    Nothing is kept of an image without digest, of facts that are only assumed, or where the folder cannot be written.
+
+    :param digest: of the manifest of one platform.
+    :param folder: :func:`cache_folder` unless given.
+    """
+    folder = folder or cache_folder()
+    path = _path(digest, folder)
+    if path is None or known.facts.source != "probed":
+        return
+    before = known_facts(digest, folder)
+    if before and len(before.asked | known.asked) <= _MOST_PATHS:
+        known = before.merged(known)
+    if known == before:
+        return
+    text = _text(_Kept(_SCHEMA, digest, known))
+    with contextlib.suppress(OSError, DaggerAmlError):
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        if _is_own(folder):
+            with replaced_file(path) as new:
+                new.write_text(text, encoding="utf-8")
+
+
+def _path(digest: str, folder: Path) -> Path | None:
+    match = _DIGEST.match(digest)
+    return folder / f"{match[1]}.json" if match else None
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether nobody else can write there."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    if not hasattr(os, "geteuid"):
+        return True
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _text(kept: _Kept) -> str:
+    # What JSON does not know are sets of paths.
+    return json.dumps(_converter().unstructure(kept), sort_keys=True, default=sorted)
+
+
+def _converter() -> BaseConverter:
+    """The one that writes no code first: a few objects are read, once."""
+    from cattrs import BaseConverter
+
+    converter = BaseConverter()
+    for each in (_Kept, KnownFacts, BaseFacts, PathFact):
+        resolve_types(each)
+    return converter
