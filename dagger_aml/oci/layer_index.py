@@ -22,7 +22,7 @@ MOST_KEPT = 64 * 1024
 
 _MOST_KEPT_OF_A_LAYER = 4 * 1024 * 1024
 
-_CHUNK = 1 << 20
+_CHUNK, _BUFFER = 1 << 20, 1 << 17
 
 EntryType = Literal["dir", "file", "link", "other"]
 
@@ -156,26 +156,27 @@ def members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInf
     if head == _ZSTD:
         raise Unanswered("a layer of the image is compressed with zstd, which dagger-aml cannot read")
     broken: type[Exception] = EOFError
-    whole: IO[bytes] = io.BufferedReader(cast("io.RawIOBase", Rejoined(head, stream)), _CHUNK)
+    whole: IO[bytes] = io.BufferedReader(cast("io.RawIOBase", Rejoined(head, stream)), _BUFFER)
     if head[:2] == _GZIP:
-        whole, broken = gunzipped(whole)
+        opened, broken = gunzipped(whole)
+        whole = io.BufferedReader(cast("io.RawIOBase", opened), _BUFFER)
+    forward = _Forward(whole)
     try:
-        yield from _members(whole)
+        yield from _members(forward)
         while whole.read(_CHUNK):
             pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, broken) as error:
         raise Unanswered(f"a layer of the image cannot be read: {error}") from error
 
 
-def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK, encoding="utf-8") as tar:
-        member, blocks = tar.firstmember, tar.fileobj  # type: ignore[attr-defined]
-        assert blocks is not None
+def _members(stream: _Forward) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:", encoding="utf-8") as tar:
+        member = tar.firstmember  # type: ignore[attr-defined]
         while member is not None:
             tar.members.clear()  # type: ignore[attr-defined]
             yield tar, member
-            blocks.seek(tar.offset)
-            if blocks.tell() != tar.offset:
+            stream.seek(tar.offset)
+            if stream.tell() != tar.offset:
                 raise tarfile.ReadError("unexpected end of data")
             member = None
             with suppress(tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
@@ -214,6 +215,30 @@ def _imply(index: LayerIndex, folder: str, kind: Entry = IMPLIED) -> dict[str, E
         if known is None or (known is BARE and kind is IMPLIED):
             _imply(index, above, kind)[name] = kind
     return inside
+
+
+class _Forward:
+    """A stream that is read once, and in which one goes forward by reading.
+
+    What tarfile has for streams copies its whole buffer for each header.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._at = stream, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._at += len(data)
+        return data
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, to: int) -> int:
+        """Go to a place ahead, or to the end where that comes first."""
+        while self._at < to and self.read(min(to - self._at, _CHUNK)):
+            pass
+        return self._at
 
 
 class Rejoined(io.RawIOBase):

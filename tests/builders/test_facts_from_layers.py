@@ -56,22 +56,17 @@ PIP = {"usr/lib/python3/dist-packages/pip/__init__.py": file()}
 COPIED = {"p/bin/python3": link("python3.11"), "p/bin/python3.11": file(OWN_PYTHON, 0o755)}
 
 CASES: dict[str, tuple[dict[str, Put], dict[str, Any]]] = {
-    "unnamed": ({}, {"env": UNNAMED}),
-    "root": ({}, {"User": ""}),
-    "zero": ({}, {"User": "0"}),
-    "number": ({}, {"User": "1000"}),
-    "no-number": ({}, {"User": "4321"}),
-    "numbers": ({}, {"User": "4321:50"}),
-    "group": ({}, {"User": "dockeruser:www-data"}),
-    "other-user": ({}, {"User": "games"}),
-    "no-passwd": ({"etc/.wh.passwd": file()}, {"User": "12"}),
-    "misnamed": ({}, {"env": named("/nowhere")}),
-    "without-pip": ({}, {"env": SYSTEM}),
-    "managed": ({**PIP, "usr/lib/python3.11/EXTERNALLY-MANAGED": file()}, {"env": SYSTEM}),
-    "usrmerged-path": ({}, {"env": named("/usr")}),
-    "venv": (venv(), {"env": named("/v")}),
-    "venv-with-system": (venv("") | PIP, {"env": named("/v/")}),
-    "venv-on-path": (venv(), {"env": {**UNNAMED, "PATH": "/nowhere:/v/bin:/usr/bin"}}),
+    "unnamed-root": ({}, {"env": UNNAMED, "User": ""}),
+    "misnamed-no-passwd": ({"etc/.wh.passwd": file()}, {"env": named("/nowhere"), "User": "12"}),
+    "without-pip-number": ({}, {"env": SYSTEM, "User": "1000"}),
+    "managed-no-number": (
+        {**PIP, "usr/lib/python3.11/EXTERNALLY-MANAGED": file()},
+        {"env": SYSTEM, "User": "4321"},
+    ),
+    "usr-numbers": ({}, {"env": named("/usr"), "User": "4321:50"}),
+    "venv-group": (venv(), {"env": named("/v"), "User": "dockeruser:www-data"}),
+    "venv-with-system-other-user": (venv("") | PIP, {"env": named("/v/"), "User": "games"}),
+    "venv-on-path-zero": (venv(), {"env": {**UNNAMED, "PATH": "/nowhere:/v/bin:/usr/bin"}, "User": "0"}),
     "venv-behind-link": ({**venv(), "l": link("/v")}, {"env": {**UNNAMED, "PATH": f"/l/bin:{SYSTEM_PATH}"}}),
     "link-to-venv": (
         {**venv(), "l/bin/python": link("/v/bin/python")},
@@ -102,6 +97,7 @@ CASES: dict[str, tuple[dict[str, Put], dict[str, Any]]] = {
     "not-executable": ({"v/bin/python": file("x")}, {"env": named("/v")}),
     "replaced": (
         {
+            **PARENTS,
             **{"var/.wh.log": file(), "var/log": link("../opt"), "var/runit/nginx/.wh..wh..opq": file()},
             **{"var/runit/nginx": Put(0o2770, 5, 6), "var/runit/nginx/x": file("x", 0o4711, 3, 4)},
             **{"opt/hard": hard("var/runit/nginx/x"), "usr/bin/.wh.python3": file(), "tmp": link("var/tmp")},
