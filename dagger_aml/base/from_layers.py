@@ -174,7 +174,7 @@ def _paths(tree: LayerTree, paths: Iterable[str], volumes: Iterable[str]) -> dic
 
 def _check_owner(path: str | None, entry: Entry) -> None:
     if not entry.sure:
-        raise Unanswered(f"a layer of the base image lacks {path}, so its owner depends on the builder")
+        raise Unanswered(f"owner and mode of {path} in the base image depend on who unpacks its layers")
 
 
 def _fact(tree: LayerTree, path: str, entry: Entry) -> PathFact:

@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     """What a layer says of one path.
 
     :param target: the text of a link.
-    :param sure: False of a folder whose mode and owner depend on who unpacks the layers.
+    :param sure: False where mode and owner depend on who unpacks the layers.
     """
 
     type: EntryType
@@ -124,7 +124,7 @@ def read_index(stream: IO[bytes], keep: Keep) -> LayerIndex:
             index.hard.pop(path, None)
             index.kept.pop(path, None)
             if member.islnk():
-                entry = _hard(index, path, image_path(member.linkname))
+                entry = _hard(index, path, member)
             else:
                 entry = _entry(member)
                 wanted = min(keep(path, member.size), left) if entry.type == "file" else 0
@@ -191,14 +191,19 @@ def _entry(member: tarfile.TarInfo) -> Entry:
     return Entry(type_, mode, member.uid, member.gid, member.linkname if type_ == "link" else "")
 
 
-def _hard(index: LayerIndex, path: str, target: str) -> Entry:
+def _hard(index: LayerIndex, path: str, member: tarfile.TarInfo) -> Entry:
     """The entry of a hard link: its target's, which must stand before it in the layer.
 
     :raises Unanswered: it does not.
     """
+    target = image_path(member.linkname)
     entry = index.get(target)
     if entry is None or entry is IMPLIED or entry is BARE:
         raise Unanswered(f"a layer of the image has {path} as a hard link to {target}, which is not in the layer")
+    if (member.mode & 0o7777, member.uid, member.gid) != entry[1:4]:
+        # Some give the file what the link's header says, some do not.
+        folder, name = posixpath.split(target)
+        entry = index.folders[folder][name] = entry._replace(sure=False)
     index.hard[path] = index.hard.get(target, target)
     return entry
 

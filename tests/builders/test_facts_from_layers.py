@@ -100,7 +100,11 @@ CASES: dict[str, tuple[dict[str, Put], dict[str, Any]]] = {
             **PARENTS,
             **{"var/.wh.log": file(), "var/log": link("../opt"), "var/runit/nginx/.wh..wh..opq": file()},
             **{"var/runit/nginx": Put(0o2770, 5, 6), "var/runit/nginx/x": file("x", 0o4711, 3, 4)},
-            **{"opt/hard": hard("var/runit/nginx/x"), "usr/bin/.wh.python3": file(), "tmp": link("var/tmp")},
+            **{
+                "opt/hard": hard("var/runit/nginx/x", 0o4711, 3, 4),
+                "usr/bin/.wh.python3": file(),
+                "tmp": link("var/tmp"),
+            },
             **{"usr/bin/python": link("python3.11"), "new/sub/file": file()},
         },
         {"env": SYSTEM},
@@ -211,7 +215,7 @@ async def test_a_base_of_busybox_with_odd_paths(user: str, place: Path) -> None:
             {"env": {**UNNAMED, "PATH": f"/q/bin:{SYSTEM_PATH}"}},
             "how it was built",
         ),
-        ("bare-parents", {"opt/miniconda/envs/amlenv/new": file()}, {}, "depends on the builder"),
+        ("bare-parents", {"opt/miniconda/envs/amlenv/new": file()}, {}, "depend on who unpacks"),
         ("first-bin", {}, {"env": {**UNNAMED, "PATH": "/bin"}}, "how it was built"),
     ],
 )

@@ -47,9 +47,9 @@ def link(target: str) -> Put:
     return Put(link=target)
 
 
-def hard(target: str) -> Put:
-    """One more name of an earlier file."""
-    return Put(hard=target)
+def hard(target: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Put:
+    """One more name of an earlier file, whose mode and owner it must repeat."""
+    return Put(mode, uid, gid, hard=target)
 
 
 def tar_of(entries: Mapping[str, Put]) -> bytes:

@@ -283,7 +283,7 @@ def test_the_start_script():
 
 def test_paths_as_the_probe_tells_them():
     tree = {
-        **{"d": Put(0o2775, 3, 4), "d/f": file("x", 0o640, 5, 6), "d/h": hard("d/f"), "s": Put(0o1777)},
+        **{"d": Put(0o2775, 3, 4), "d/f": file("x", 0o640, 5, 6), "d/h": hard("d/f", 0o640, 5, 6), "s": Put(0o1777)},
         **{
             "d/fifo": Put(0o600, fifo=True),
             "l": link("d"),
@@ -319,8 +319,8 @@ def test_paths_that_only_a_container_has_are_left_to_the_probe():
 
 def test_an_owner_that_depends_on_the_builder_is_left_to_the_probe():
     low = {"env": Put(uid=1), "env/old": Put(0o700), "usr": Put(0o711)}
-    assert "lacks /env," in refused(low, {"env/new": file()}, paths=("/env",))
-    assert "lacks /env," in refused(low | python("/env"), {"env/bin/.wh.x": file()}, Env=[PATH, ENV])
+    assert "of /env in" in refused(low, {"env/new": file()}, paths=("/env",))
+    assert "of /env in" in refused(low | python("/env"), {"env/bin/.wh.x": file()}, Env=[PATH, ENV])
     assert facts(low, {"env/new": file()}, paths=("/env/new", "/env/old")).paths["/env/old"].mode == 0o700
 
 

@@ -92,9 +92,11 @@ def test_a_parent_that_is_no_folder_below_is_not_guessed_at(below):
 
 
 def test_a_hard_link_is_its_target():
-    tree = tree_of({"f": file("text", 0o640, 1, 2), "a/g": hard("./f"), "a/h": hard("a/g")})
+    tree = tree_of({"f": file("text", 0o640, 1, 2), "a/g": hard("./f", 0o640, 1, 2), "a/h": hard("a/g", 0o640, 1, 2)})
     assert tree.lstat("/a/g") == tree.lstat("/a/h") == ("file", 0o640, 1, 2, "", True)
     assert tree.content("/a/h") == b"text"
+    unlike = tree_of({"f": file("text", 0o600), "g": hard("f", 0o644)})
+    assert not unlike.lstat("/f").sure and not unlike.lstat("/g").sure
     with pytest.raises(Unanswered, match="not in the layer"):
         tree_of({"f": file()}, {"g": hard("f")}).lstat("/g")
 
