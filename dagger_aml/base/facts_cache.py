@@ -21,7 +21,7 @@ from attrs import frozen, resolve_types
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
 from ..text import expanded
-from .facts import BaseFacts, PathFact
+from .facts import BaseFacts, Distribution, PathFact
 from .known import KnownFacts
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def keep_facts(digest: str, known: KnownFacts, folder: Path | None = None) -> No
     before = known_facts(digest, folder)
     if before and len(before.asked | known.asked) <= _MOST_PATHS:
         known = before.merged(known)
-    if known == before:
-        return
     text = _text(_Kept(_SCHEMA, digest, known))
+    if before and text == _text(_Kept(_SCHEMA, digest, before)):
+        return
     with contextlib.suppress(OSError, DaggerAmlError):
         folder.mkdir(0o700, parents=True, exist_ok=True)
         if _is_own(folder):
@@ -129,6 +129,6 @@ def _converter() -> BaseConverter:
     from cattrs import BaseConverter
 
     converter = BaseConverter()
-    for each in (_Kept, KnownFacts, BaseFacts, PathFact):
+    for each in (_Kept, KnownFacts, BaseFacts, PathFact, Distribution):
         resolve_types(each)
     return converter

@@ -42,6 +42,8 @@ def facts_from_layers(
 ) -> BaseFacts:
     """The facts of a base after its layers were read, the same as a probe of it gives.
 
+    But for what only packages as files need: ``full_python``, ``glibc`` and ``distributions`` stay unknown.
+
     :param config: the ``config`` object of the image's config.
     :param layers: what opens each layer's blob, lowest first, as it is or gzipped. They are read from the topmost
         down, each to its end; what a stream raises passes through, so a stream may check its digest or end all.

@@ -64,7 +64,16 @@ class KnownFacts:
         """With what another reading of the same base found out."""
         paths = {**self.facts.paths, **other.facts.paths}
         listed = {**self.listed, **other.listed}
-        return KnownFacts(evolve(other.facts, paths=paths), self.asked | other.asked, listed)
+        facts = evolve(
+            other.facts,
+            paths=paths,
+            full_python=other.facts.full_python or self.facts.full_python,
+            glibc=other.facts.glibc or self.facts.glibc,
+            distributions=self.facts.distributions
+            if other.facts.distributions is None
+            else other.facts.distributions,
+        )
+        return KnownFacts(facts, self.asked | other.asked, listed)
 
     def _fact(self, path: str) -> PathFact | _Unknown | None:
         """What lies at a path, None for nothing."""

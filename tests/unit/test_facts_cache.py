@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve, fields
 
 from dagger_aml.base import facts_cache
-from dagger_aml.base.facts import BaseFacts, PathFact
+from dagger_aml.base.facts import BaseFacts, Distribution, PathFact
 from dagger_aml.base.facts_cache import cache_folder, cached_facts, keep_facts, known_facts
 from dagger_aml.base.from_layers import known_from_layers
 from dagger_aml.base.known import KnownFacts
@@ -25,6 +25,8 @@ FACTS = BaseFacts(
     env={"PATH": "/bin", "X": "é\udcff"},
     cmd=("a", "b"),
     volumes=None,
+    full_python="3.12.4",
+    distributions=(Distribution("idna", "3.10", ("x>=1", "y")), Distribution("z", "1")),
     paths={"/a": PathFact("dir", 0o2755, 1, 2), "/a/l": PathFact("link", 0o777, target="/b")},
 )
 KNOWN = KnownFacts(FACTS, frozenset({"/a", "/a/l", "/a/gone"}), {"/b": frozenset({"c"})})
@@ -106,7 +108,9 @@ def test_what_lower_layers_hold_is_not_claimed_where_they_were_not_read():
 def test_facts_come_back_as_they_were(folder):
     assert cached_facts(DIGEST, ["/a"], folder) is None
     keep_facts(DIGEST, KNOWN, folder)
-    assert known_facts(DIGEST, folder) == KNOWN
+    found = known_facts(DIGEST, folder)
+    assert found == KNOWN and found.facts.full_python == "3.12.4" and found.facts.glibc == ""
+    assert found.facts.distributions == FACTS.distributions
     assert cached_facts(DIGEST, ["/a", "/a/gone", "/b/d"], folder) == evolve(FACTS, paths={"/a": FACTS.paths["/a"]})
     assert cached_facts(DIGEST, [], folder) == evolve(FACTS, paths={})
     assert cached_facts(DIGEST, ["/a", "/b"], folder) is None, "one of them was not asked for"
@@ -118,11 +122,16 @@ def test_facts_come_back_as_they_were(folder):
 
 def test_what_was_known_before_stays(folder):
     keep_facts(DIGEST, KNOWN, folder)
-    more = KnownFacts(evolve(FACTS, paths={"/c": PathFact("file")}), frozenset({"/c", "/d"}))
+    less = evolve(FACTS, paths={"/c": PathFact("file")}, full_python="", distributions=None)
+    more = KnownFacts(less, frozenset({"/c", "/d"}))
     keep_facts(DIGEST, more, folder)
     found = cached_facts(DIGEST, ["/a", "/c", "/d"], folder)
     assert found and set(found.paths) == {"/a", "/c"}
-    assert known_facts(DIGEST, folder) == KNOWN.merged(more)
+    found = known_facts(DIGEST, folder)
+    assert found == KNOWN.merged(more) and found.facts.distributions == FACTS.distributions
+    keep_facts(DIGEST, KnownFacts(evolve(FACTS, glibc="2.36", distributions=None), frozenset()), folder)
+    found = known_facts(DIGEST, folder)
+    assert found.facts.glibc == "2.36" and found.facts.distributions == FACTS.distributions
 
 
 def test_so_many_paths_that_only_the_last_count(folder, monkeypatch):
@@ -228,7 +237,8 @@ def test_where_facts_are_kept(tmp_path, monkeypatch):
 def test_a_new_property_of_bases_needs_a_new_schema():
     """Files that lack it would be taken to have its default: raise ``_SCHEMA`` with this list."""
     names = "source user uid gid workdir environment environment_uid environment_gid interpreter python pip managed"
-    more = "server starts extras env entrypoint cmd onbuild volumes paths"
+    more = "server starts extras env entrypoint cmd onbuild volumes paths full_python glibc distributions"
     assert [each.name for each in fields(BaseFacts)] == f"{names} {more}".split()
+    assert [each.name for each in fields(Distribution)] == ["name", "version", "requires"]
     assert [each.name for each in fields(PathFact)] == ["type", "mode", "uid", "gid", "target"]
     assert facts_cache._SCHEMA == 1
