@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import multiprocessing
+import atexit
+import functools
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import IO
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.support.loaded"])
+from tests.support import loaded
 
 
 def argv(*words: object) -> list[str]:
@@ -42,38 +44,37 @@ def run_bytes(
     Its process is forked from one that has loaded everything: of hundreds of calls each would spend a second on that.
     """
     said = list(map(str, words))
-    told = {**os.environ, **{name: str(value) for name, value in (env or {}).items()}}
-    with tempfile.TemporaryDirectory(prefix="cli-") as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        process = _FORKS.Process(target=_be_it, args=(said, told, str(cwd or Path.cwd()), str(out), str(err)))
-        process.start()
-        process.join(timeout)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired(said, timeout or 0, out.read_bytes(), err.read_bytes())
-        return subprocess.CompletedProcess(said, process.exitcode, out.read_bytes(), err.read_bytes())
+    told = {**os.environb, **{os.fsencode(name): os.fsencode(str(value)) for name, value in (env or {}).items()}}
+    umask = os.umask(0o022)
+    os.umask(umask)
+    asked = loaded.Asked(list(map(os.fsencode, said)), told, [0, 1, 2, loaded.CWD], umask, False)
+    with (
+        open(os.devnull, "rb") as nothing,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        connection.connect(address())
+        folder = os.open(cwd or ".", os.O_RDONLY)
+        try:
+            loaded.send(connection, asked, [nothing.fileno(), out.fileno(), err.fileno(), folder])
+        finally:
+            os.close(folder)
+        connection.settimeout(timeout)
+        try:
+            status = connection.recv(4)
+        except TimeoutError:
+            connection.settimeout(None)
+            connection.sendall(bytes([signal.SIGKILL]))
+            connection.recv(4)
+            raise subprocess.TimeoutExpired(said, timeout or 0, _read(out), _read(err)) from None
+        code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
+        return subprocess.CompletedProcess(said, code, _read(out), _read(err))
 
 
-def _be_it(words: list[str], env: dict[str, str], cwd: str, out: str, err: str) -> NoReturn:
-    """In the forked process: take on what a new one would have, and run the command line."""
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    places = ((os.devnull, os.O_RDONLY), (out, os.O_WRONLY | os.O_CREAT), (err, os.O_WRONLY | os.O_CREAT))
-    for number, (path, flags) in enumerate(places):
-        opened = os.open(path, flags, 0o600)
-        os.dup2(opened, number)
-        os.close(opened)
-    sys.stdin, sys.stdout, sys.stderr = (
-        io.TextIOWrapper(os.fdopen(number, mode), encoding="utf-8", errors=errors, line_buffering=number == 2)
-        for number, (mode, errors) in enumerate((("rb", "strict"), ("wb", "strict"), ("wb", "backslashreplace")))
-    )
-    sys.argv = ["dagger-aml", *words]
-    from dagger_aml.__main__ import main
-
-    main()
-    raise AssertionError
+def _read(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def printed(*words: object) -> str:
@@ -81,3 +82,84 @@ def printed(*words: object) -> str:
     done = run(*words)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@functools.cache
+def shared_program() -> Path:
+    """A :func:`program` for whoever needs no other bases."""
+    return program(Path(address()).parent / "dagger-aml")
+
+
+@functools.cache
+def address() -> str:
+    """Where the process listens of which the others are forked: it is started when it is first asked for."""
+    folder = tempfile.mkdtemp(prefix="dagger-aml-loaded-")
+    path = f"{folder}/socket"
+    reading, writing = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen(64)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.loaded", str(listening.fileno()), str(reading)],
+            pass_fds=(listening.fileno(), reading),
+            stdin=subprocess.DEVNULL,
+            cwd=Path(__file__).parents[2],
+        )
+    os.close(reading)
+
+    def end() -> None:
+        os.close(writing)
+        process.wait()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    return path
+
+
+_CLIENT = """\
+#!{python} -IS
+import _signal, _socket, marshal, posix, sys
+words = sys.argv[1:]
+bases = {bases}
+for index, word in enumerate(words):
+    if index and words[index - 1] == "--base":
+        words[index] = bases.get(word, word)
+files = []
+for number in (0, 1, 2):
+    try:
+        posix.fstat(number)
+    except OSError:
+        continue
+    files.append(number)
+handles = [*files, posix.open(".", posix.O_RDONLY)]
+files.append({cwd})
+umask = posix.umask(0)
+ignores = _signal.getsignal(_signal.SIGINT) == _signal.SIG_IGN
+words = [word.encode("utf-8", "surrogateescape") for word in words]
+asked = marshal.dumps((words, posix.environ, files, umask, ignores))
+connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+connection.connect({address!r})
+sent = b"".join(number.to_bytes(4, sys.byteorder) for number in handles)
+connection.sendmsg([len(asked).to_bytes(4, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, sent)])
+connection.sendall(asked)
+def hand_on(number, frame):
+    connection.sendall(bytes([number]))
+for number in (_signal.SIGTERM, *(() if ignores else (_signal.SIGINT,))):
+    _signal.signal(number, hand_on)
+status = posix.waitstatus_to_exitcode(int.from_bytes(connection.recv(4), "big"))
+if status < 0:
+    _signal.signal(-status, _signal.SIG_DFL)
+    posix.kill(posix.getpid(), -status)
+posix._exit(status)
+"""
+
+
+def program(path: Path, bases: Mapping[str, str] | None = None) -> Path:
+    """Write a ``dagger-aml`` that shells can call: its process, too, is forked from one that has loaded everything.
+
+    :param bases: what it takes in place of these names after ``--base``.
+    """
+    text = _CLIENT.format(python=sys.executable, bases=dict(bases or {}), cwd=loaded.CWD, address=address())
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+    return path

@@ -1,14 +1,172 @@
-"""What the process loads of which the command line's processes are forked (tests/support/cli.py): everything."""
+"""The process of which the tests' command lines are forked (tests/support/cli.py): it has loaded everything.
 
+What asks sends the words, the variables and the open files of a process over a Unix socket, and is told its status.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
 import gc
 import importlib
+import io
+import marshal
+import os
 import pkgutil
+import selectors
+import signal
+import socket
+import sys
+import threading
+from typing import NamedTuple, NoReturn
 
-import dagger  # noqa: F401
+CWD = 3
+"""The number that the current folder has among the files that are sent, beside the standard streams 0, 1 and 2."""
 
-import dagger_aml
 
-for _each in pkgutil.walk_packages(dagger_aml.__path__, "dagger_aml."):
-    if not _each.name.endswith("__main__"):
-        importlib.import_module(_each.name)
-gc.freeze()
+class Asked(NamedTuple):
+    """What a process begins with.
+
+    :param files: the numbers that the open files are to have.
+    :param ignores: whether it ignores SIGINT, as a script's background commands do.
+    """
+
+    words: list[bytes]
+    env: dict[bytes, bytes]
+    files: list[int]
+    umask: int
+    ignores: bool
+
+
+def send(connection: socket.socket, asked: Asked, handles: list[int]) -> None:
+    """Ask for a process; the handles are of the files that it is to have."""
+    data = marshal.dumps(tuple(asked))
+    socket.send_fds(connection, [len(data).to_bytes(4, "big")], handles)
+    connection.sendall(data)
+
+
+def load() -> None:
+    """Import all that a command line may."""
+    import dagger  # noqa: F401
+
+    import dagger_aml
+
+    for each in pkgutil.walk_packages(dagger_aml.__path__, "dagger_aml."):
+        if not each.name.endswith("__main__"):
+            importlib.import_module(each.name)
+    gc.freeze()
+
+
+def serve(listening: socket.socket, alive: int) -> None:
+    """Fork for each that asks, until the other end of ``alive`` is closed."""
+    running: dict[int, socket.socket] = {}
+    rung, bell = socket.socketpair()
+    bell.setblocking(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, with which this ends.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(bell.fileno())
+    with selectors.DefaultSelector() as waiting:
+        for each in (listening, rung, alive):
+            waiting.register(each, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj == alive:
+                    for pid in running:
+                        os.kill(pid, signal.SIGKILL)
+                    return
+                if key.fileobj is listening:
+                    connection = listening.accept()[0]
+                    asked, handles = _received(connection)
+                    if (pid := os.fork()) == 0:
+                        signal.set_wakeup_fd(-1)
+                        waiting.close()
+                        for other in (listening, rung, bell, connection, *running.values()):
+                            other.close()
+                        os.close(alive)
+                        _be_it(asked, handles)
+                    for handle in handles:
+                        os.close(handle)
+                    running[pid] = connection
+                    waiting.register(connection, selectors.EVENT_READ, pid)
+                elif key.fileobj is rung:
+                    rung.recv(1000)
+                    _tell_ended(running, waiting)
+                elif key.data in running:
+                    # A signal to hand on; or whoever asked has gone.
+                    told = running[key.data].recv(1)
+                    os.kill(key.data, told[0] if told else signal.SIGKILL)
+                    if not told:
+                        waiting.unregister(running[key.data])
+
+
+def _tell_ended(running: dict[int, socket.socket], waiting: selectors.BaseSelector) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        connection = running.pop(pid)
+        with contextlib.suppress(KeyError):
+            waiting.unregister(connection)
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(status.to_bytes(4, "big"))
+
+
+def _received(connection: socket.socket) -> tuple[Asked, list[int]]:
+    size, handles, *_ = socket.recv_fds(connection, 4, 4)
+    data = b""
+    while len(data) < int.from_bytes(size, "big"):
+        data += connection.recv(1 << 20)
+    return Asked(*marshal.loads(data)), handles
+
+
+def _be_it(asked: Asked, handles: list[int]) -> NoReturn:
+    """In the forked process: take on what a new one would have, run the command line, and end as Python does."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if asked.ignores else signal.default_int_handler)
+    os.environ.clear()
+    os.environb.update(asked.env)
+    os.umask(asked.umask)
+    # First out of the way of the numbers that they are to have.
+    high = [_moved(handle) for handle in handles]
+    for number in range(3):
+        with contextlib.suppress(OSError):
+            os.close(number)
+    for number, handle in zip(asked.files, high, strict=True):
+        if number == CWD:
+            os.fchdir(handle)
+        else:
+            os.dup2(handle, number)
+        os.close(handle)
+    sys.stdin, sys.stdout, sys.stderr = (
+        io.TextIOWrapper(os.fdopen(number, mode), encoding="utf-8", errors=errors, line_buffering=number == 2)
+        if number in asked.files
+        else None
+        for number, (mode, errors) in enumerate((("rb", "strict"), ("wb", "strict"), ("wb", "backslashreplace")))
+    )
+    sys.argv = ["dagger-aml", *map(os.fsdecode, asked.words)]
+    code: object = 1
+    try:
+        from dagger_aml.__main__ import main
+
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else code is not None)
+
+
+def _moved(handle: int) -> int:
+    moved = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(handle)
+    return moved
+
+
+if __name__ == "__main__":
+    load()
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -21,7 +21,6 @@ lines; a command without output shown is not compared. A line that begins with `
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -31,6 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from tests.support import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -152,7 +153,7 @@ class Session:
         shutil.copytree(ROOT / "examples", folder / "examples", ignore=skipped)
         programs = folder.parent / f"{folder.name}-bin"
         programs.mkdir()
-        _program(programs / "dagger-aml", _SHIM.format(bases=json.dumps(dict(bases or {}))))
+        self._tool = cli.program(programs / "dagger-aml", bases)
         _program(
             programs / "python",
             f"import os, sys\nos.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n",
@@ -180,7 +181,7 @@ class Session:
 
     def printed(self, *argv: str) -> str:
         """What ``dagger-aml ARGV`` prints to standard output."""
-        done = self._call([sys.executable, "-m", "dagger_aml", *argv], stderr=subprocess.DEVNULL)
+        done = self._call([str(self._tool), *argv], stderr=subprocess.DEVNULL)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -211,17 +212,6 @@ class Session:
             encoding="utf-8",
             check=False,
         )
-
-
-_SHIM = """\
-import sys
-from dagger_aml.cli import main
-bases = {bases}
-for index, word in enumerate(sys.argv[1:], 1):
-    if sys.argv[index - 1] == "--base":
-        sys.argv[index] = bases.get(word, word)
-main()
-"""
 
 
 def _program(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from dagger_aml import __version__
-from tests.support.cli import argv
+from tests.support.cli import argv, shared_program
 from tests.support.projects import SCORE, make, snapshot
 
 _MINE = {"dagger-aml.toml": "recipe = './mine.py'\n"}
@@ -49,7 +49,8 @@ def test_the_plan_as_json(cli, root):
 def test_names_that_are_no_text_can_be_shown(root, words):
     (root / "code").joinpath(b"odd-\xff".decode("utf-8", "surrogateescape")).write_text("x")
     (root / "code").joinpath(b"odd-\xfe.pyc".decode("utf-8", "surrogateescape")).write_text("x")
-    done = subprocess.run(argv(words[0], root, *words[1:]), capture_output=True, check=False)
+    tool = argv() if words == ["plan"] else [shared_program()]
+    done = subprocess.run([*tool, words[0], root, *words[1:]], capture_output=True, check=False)
     assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr.decode()
 
 

@@ -28,6 +28,7 @@ from dagger_aml.fs.temporary import temporary_directory
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.graph import Copy
 from dagger_aml.oci.credentials import docker_config
+from tests.support.cli import shared_program
 from tests.support.disks import enlarge, mounted
 from tests.support.projects import SCORE, make, snapshot
 from tests.support.users import as_nobody, linux_root, open_to_all, readable_package
@@ -45,11 +46,20 @@ def project(tmp_path: Path) -> Path:
     return make(tmp_path / "p", {"code/score.py": SCORE, "code/other.txt": "x", "model/m.bin": MODEL})
 
 
-def called(*words: object, cwd: Path | None = None, env: dict[str, str] | None = None, shell: str = '"$@"'):
-    """Call the command line in a process of its own, by a shell's line about ``"$@"``: the finished process."""
-    argv = ["/bin/sh", "-c", shell, "sh", sys.executable, "-m", "dagger_aml", *map(str, words)]
+def called(
+    *words: object,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    shell: str = '"$@"',
+    new: bool = False,
+):
+    """Call the command line in a process of its own, by a shell's line about ``"$@"``: the finished process.
+
+    :param new: in a new Python, rather than in a fork of one, where the fault meets its start too.
+    """
+    tool = [sys.executable, "-m", "dagger_aml"] if new else [str(shared_program())]
     return subprocess.run(
-        argv,
+        ["/bin/sh", "-c", shell, "sh", *tool, *map(str, words)],
         capture_output=True,
         text=True,
         errors="replace",
@@ -338,7 +348,8 @@ def test_a_home_that_cannot_be_written_to(project: Path, tmp_path: Path, home: s
 def test_a_current_folder_that_was_removed(project: Path, tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "gone").mkdir()
     given = [word.format(project=project) for word in words]
-    one_error(called(*given, cwd=tmp_path / "gone", shell='rmdir "$PWD"; "$@"'), 2, "current folder was removed")
+    done = called(*given, cwd=tmp_path / "gone", shell='rmdir "$PWD"; "$@"', new=len(words) == 2)
+    one_error(done, 2, "current folder was removed")
 
 
 # --- streams and letters ------------------------------------------------------------------------------------------
@@ -349,10 +360,10 @@ CLOSED = [">&-", "2>&-", "<&- >&- 2>&-"]
 @needs_shell
 @pytest.mark.parametrize("closed", CLOSED)
 def test_closed_streams(project: Path, tmp_path: Path, closed: str) -> None:
-    out = tmp_path / "out"
-    assert called("plan", project, shell=f'"$@" {closed}').returncode == 0
-    assert called("plan", "nowhere", shell=f'"$@" {closed}').returncode == 2
-    assert called("dockerfile", project, "-o", out, shell=f'"$@" {closed}').returncode == 0
+    out, new = tmp_path / "out", closed == CLOSED[-1]
+    assert called("plan", project, shell=f'"$@" {closed}', new=new).returncode == 0
+    assert called("plan", "nowhere", shell=f'"$@" {closed}', new=new).returncode == 2
+    assert called("dockerfile", project, "-o", out, shell=f'"$@" {closed}', new=new).returncode == 0
     assert "io.dagger-aml.version" in (out / "Dockerfile").read_text() and len(list(out.iterdir())) == 3
 
 
@@ -370,6 +381,38 @@ def test_a_reader_of_the_error_that_has_gone() -> None:
     assert done.stderr == "2\n"
 
 
+EACH = """
+import os, sys
+from dagger_aml.__main__ import main
+from dagger_aml.building import graphs
+from dagger_aml.cli.commands import dockerfile, plan
+number, words = 0, sys.argv[1:]
+while words:
+    end = words.index("")
+    if os.fork() == 0:
+        sys.argv = ["dagger-aml", *words[:end]]
+        for stream, suffix in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{number}.{suffix}", os.O_WRONLY | os.O_CREAT), stream)
+        main()
+    with open(f"{number}.code", "w") as file:
+        file.write(str(os.waitstatus_to_exitcode(os.wait()[1])))
+    number, words = number + 1, words[end + 1 :]
+"""
+"""Runs command lines, after each of which an empty word stands, in forks of one new Python that has loaded them."""
+
+
+def called_in_one(*lines: list[str], cwd: Path, env: dict[str, str]) -> Iterator[subprocess.CompletedProcess[str]]:
+    """Call each line in a fork of one Python that these variables have started; its streams are files in ``cwd``."""
+    words = [word for line in lines for word in (*line, "")]
+    whole = {**os.environ, "PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "", **env}
+    subprocess.run([sys.executable, "-c", EACH, *words], check=True, cwd=cwd, env=whole)
+    for number, line in enumerate(lines):
+        out, err, code = (cwd / f"{number}.{suffix}" for suffix in ("out", "err", "code"))
+        yield subprocess.CompletedProcess(
+            line, int(code.read_text()), out.read_text(errors="replace"), err.read_text(errors="replace")
+        )
+
+
 NAMES = {"code/scöre.py": SCORE, "code/dätei.txt": "x", "model/mödel.bin": "m"}
 TOML = 'name = "prüfung"\n[code]\nentry-script = "scöre.py"\n[env]\nGRUSS = "grüß ✓"\n'
 
@@ -385,23 +428,27 @@ TOML = 'name = "prüfung"\n[code]\nentry-script = "scöre.py"\n[env]\nGRUSS = "g
 )
 def test_letters_that_the_locale_does_not_have(tmp_path: Path, env: dict[str, str]) -> None:
     make(tmp_path / "prü✓", {**NAMES, "dagger-aml.toml": TOML})
-    for words in (["plan", "prü✓", "--why"], ["plan", "prü✓", "--json"], ["dockerfile", "prü✓"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "dagger_aml", *words], capture_output=True, check=False, cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": ROOT, **env},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-    assert 'GRUSS="grüß ✓"'.encode() in done.stdout and b"sc\xc3\xb6re.py" in done.stdout
-    assert called("dockerfile", "prü✓", "-o", "oüt", cwd=tmp_path, env=env).returncode == 0
-    assert (tmp_path / "oüt/Dockerfile").read_bytes() == done.stdout
+    lines = (
+        ["plan", "prü✓", "--why"],
+        ["plan", "prü✓", "--json"],
+        ["dockerfile", "prü✓"],
+        ["dockerfile", "prü✓", "-o", "oüt"],
+        ["plan", "nö ✓"],
+    )
+    *ended, failed = called_in_one(*lines, cwd=tmp_path, env=env)
+    for done in ended:
+        assert done.returncode == 0, done.stderr
+    printed = (tmp_path / "2.out").read_bytes()
+    assert 'GRUSS="grüß ✓"'.encode() in printed and b"sc\xc3\xb6re.py" in printed
+    assert (tmp_path / "oüt/Dockerfile").read_bytes() == printed
     assert (tmp_path / "oüt/context/2/k/dätei.txt").read_text() == "x"
-    one_error(called("plan", "nö ✓", cwd=tmp_path, env=env), 2, "the project folder does not exist")
+    one_error(failed, 2, "the project folder does not exist")
 
 
 def test_a_locale_in_which_names_cannot_be_read(tmp_path: Path) -> None:
     make(tmp_path / "prü✓", {**NAMES, "dagger-aml.toml": TOML})
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = called("dockerfile", "prü✓", "-o", "oüt", cwd=tmp_path, env=env)
+    done = called("dockerfile", "prü✓", "-o", "oüt", cwd=tmp_path, env=env, new=True)
     assert done.returncode in (0, 2) and "Traceback" not in done.stderr
     assert done.returncode == 0 or {each.name for each in tmp_path.iterdir()} == {"prü✓"}
 
@@ -421,9 +468,9 @@ def peak(*words: object) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in kB on Linux alone")
 def test_memory_does_not_grow_with_the_model(project: Path, tmp_path: Path) -> None:
     model, found = project / "model/m.bin", {}
-    for megabytes in (16, 400):
+    for megabytes in (16, 100):
         os.truncate(model, megabytes << 20)
         model.chmod(0o600)  # which is copied, not linked
         found[megabytes] = peak("plan", project, "--json"), peak("dockerfile", project, "-o", tmp_path / "out")
-    for small_, large in zip(found[16], found[400], strict=True):
+    for small_, large in zip(found[16], found[100], strict=True):
         assert large < small_ + 8_000, found

@@ -1,12 +1,18 @@
-"""What tests/support does for a run of pytest-xdist: one count, one version, the lines of all workers."""
+"""What tests/support does: one count, one version, the lines of all workers of pytest-xdist; forked processes."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.cli import run, run_bytes, shared_program
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,15 +56,86 @@ def test_a_report_counts_the_tests_of_all_workers(workers: str, tmp_path: Path) 
         "pytest",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "xdist.plugin",
         "-n",
         workers,
         "--rootdir",
         tmp_path,
         tmp_path,
     ]
-    environment = {"PATH": "", "PYTHONPATH": str(ROOT), "DAGGER_AML_ENGINE_REPORT": str(tmp_path / "report")}
+    environment = {
+        "PATH": "",
+        "PYTHONPATH": str(ROOT),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "DAGGER_AML_ENGINE_REPORT": str(tmp_path / "report"),
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 1 and "1 failed, 4 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
     assert (tmp_path / "report").read_text() == "4 v1\n"
     said = [line for line in done.stdout.splitlines() if line.startswith("told by ")]
     assert len(said) == 6 and len(set(said)) == 6
+
+
+# --- processes that are forked ------------------------------------------------------------------------------------
+
+SLEEPING = """import os, sys
+import anyio
+async def recipe(graph, project):
+    print(os.getpid(), file=sys.stderr, flush=True)
+    await anyio.sleep(600)
+"""
+
+
+TELLING = """import os, sys
+async def recipe(graph, project):
+    print(oct(os.umask(0)), os.getcwd(), os.environ["A"], flush=True)
+    os._exit(7)
+"""
+
+
+@pytest.fixture
+def sleeping(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A program that a shell would have called, and the number of the process that was forked for it."""
+    (tmp_path / "score.py").write_text("def init(): pass\ndef run(data): return data\n")
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
+    words = [shared_program(), "plan", tmp_path, "--recipe", tmp_path / "sleeping.py"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        yield process, int(process.stderr.readline())
+        process.kill()
+
+
+def test_a_signal_is_handed_on_to_what_was_forked(sleeping: tuple[subprocess.Popen[str], int]) -> None:
+    process, _ = sleeping
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143 and "terminated" in process.communicate()[1]
+
+
+def test_what_was_forked_goes_with_whoever_called_it(sleeping: tuple[subprocess.Popen[str], int]) -> None:
+    process, forked = sleeping
+    process.kill()
+    until = time.monotonic() + 30
+    while Path(f"/proc/{forked}").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    with pytest.raises(ProcessLookupError):
+        os.kill(forked, 0)
+
+
+def test_a_forked_process_has_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text("def init(): pass\ndef run(data): return data\n")
+    (tmp_path / "telling.py").write_text(TELLING)
+    script = 'cd "$1"; umask 077; export A=b; "$2" plan --recipe telling.py; echo "$?"; "$2" --version >&-; echo "$?"'
+    done = subprocess.run(["sh", "-c", script, "sh", tmp_path, shared_program()], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines() == [f"0o77 {tmp_path} b", "7", "0"]
+    told = run("plan", "--recipe", "telling.py", env={"A": "c"}, cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (7, f"0o22 {tmp_path} c\n")
+
+
+def test_one_that_takes_too_long_is_killed_and_what_it_said_is_there(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text("def init(): pass\ndef run(data): return data\n")
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
+    with pytest.raises(subprocess.TimeoutExpired) as caught:
+        run_bytes("plan", tmp_path, "--recipe", tmp_path / "sleeping.py", timeout=1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(caught.value.stderr or 0), 0)
