@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "graphs", max_examples=depth.graphs, deadline=None, database=None, derandomize=depth.same_graphs
     )
     settings.register_profile("strings", max_examples=depth.strings, deadline=None, database=None)
-    settings.register_profile("fields", max_examples=min(depth.strings, 500), deadline=None, database=None)
+    settings.register_profile("fields", max_examples=depth.fields, deadline=None, database=None)
     config.pluginmanager.register(Report(config))
     if not hasattr(config, "workerinput"):
         handle, path = tempfile.mkstemp(prefix="dagger-aml-tests-")

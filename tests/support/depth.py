@@ -14,6 +14,9 @@ class Depth:
     :param same_graphs: they are the same ones in every run.
     :param strings: put through the encoder and BuildKit's parser; a twentieth of them, 500 at most, of each field
         into images.
+    :param fields: strings given to each field.
+    :param examples: of each property test of tests/unit that names no number of its own.
+    :param orders: graphs whose order is looked at.
     :param moments: at which a build is stopped.
     :param storms: of connections, in which serving ends.
     :param at_once: processes that build on one engine.
@@ -27,6 +30,9 @@ class Depth:
     graphs: int
     same_graphs: bool
     strings: int
+    fields: int
+    examples: int
+    orders: int
     moments: int
     storms: int
     at_once: int
@@ -41,6 +47,9 @@ DEPTHS = {
         graphs=6,
         same_graphs=True,
         strings=200,
+        fields=60,
+        examples=25,
+        orders=100,
         moments=3,
         storms=1,
         at_once=5,
@@ -53,6 +62,9 @@ DEPTHS = {
         graphs=500,
         same_graphs=False,
         strings=10_000,
+        fields=500,
+        examples=200,
+        orders=2_000,
         moments=10,
         storms=10,
         at_once=10,

@@ -1,4 +1,4 @@
-"""What all fast tests share: the same examples in every run, nothing of the caller's settings."""
+"""What all fast tests share: the same examples in every run but the nightly one, nothing of the caller's settings."""
 
 import os
 import signal
@@ -9,16 +9,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dagger_aml.cli import main
+from tests.support.depth import depth_of
 
-settings.register_profile(
-    "fast",
-    max_examples=60,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("fast")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say how many examples `--depth` has."""
+    depth = depth_of(config)
+    fast = settings(
+        max_examples=depth.examples,
+        deadline=None,
+        database=None,
+        derandomize=depth.same_graphs,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile("fast", fast)
+    settings.register_profile("orders", fast, max_examples=depth.orders)
+    settings.load_profile("fast")
 
 
 @pytest.fixture(autouse=True)

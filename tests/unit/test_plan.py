@@ -523,7 +523,7 @@ def may_swap(one, two, facts: BaseFacts) -> bool:
     return True
 
 
-@settings(max_examples=400)
+@settings(settings.get_profile("orders"))
 @given(_layers)
 def test_the_order_is_a_permutation_in_which_what_conflicts_keeps_its_order(layers):
     ops = schedule(Graph(BASE, layers), FACTS)
@@ -535,7 +535,7 @@ def test_the_order_is_a_permutation_in_which_what_conflicts_keeps_its_order(laye
             assert order.index(i) < order.index(j), (layers[i], layers[j])
 
 
-@settings(max_examples=200)
+@settings(settings.get_profile("orders"))
 @given(_layers)
 def test_runs_keep_their_order_and_barriers_their_sides(layers):
     order = [int(op.name) for op in schedule(Graph(BASE, layers), FACTS)]
@@ -546,7 +546,7 @@ def test_runs_keep_their_order_and_barriers_their_sides(layers):
             assert set(order[: order.index(n)]) == set(range(n))
 
 
-@settings(max_examples=200)
+@settings(settings.get_profile("orders"))
 @given(_layers)
 def test_the_order_is_settled_and_the_parts_may_be_apart(layers):
     graph = Graph(BASE, layers)
@@ -564,7 +564,7 @@ def test_the_order_is_settled_and_the_parts_may_be_apart(layers):
     assert not any(isinstance(layer, Run) for layer in made.file_layers)
 
 
-@settings(max_examples=200)
+@settings(settings.get_profile("orders"))
 @given(_layers)
 def test_what_changes_often_is_late(layers):
     """Without conflicts, what changes often comes last."""
