@@ -6,8 +6,11 @@ Not by its ``xdist_group`` marks: with pytest 9.2, xdist 3.8.0 groups nothing by
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Any
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 TOGETHER = {
     "the bench": ("test_cases", "test_generated", "test_hostile"),
@@ -31,8 +34,45 @@ TOGETHER = {
 GROUPS = {name: group for group, names in TOGETHER.items() for name in names}
 
 
+MOST, SHARE = 16, 64
+"""So many single tests are sent to a worker at once, and no more than this part of those that are left."""
+
+
 class Groups(LoadScopeScheduling):
-    """Sends the tests of one group to one worker, in their order; each other test by itself."""
+    """Sends the tests of one group to one worker, in their order; each other test to whichever is free.
+
+    Of those some go together: a message to a worker takes as long as a small test.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        super().__init__(config, log)
+        self._indices: dict[WorkerController, dict[str, int]] = {}
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """As it is, and a group that is done is forgotten: else all of them are looked through after each test."""
+        super().mark_test_complete(node, item_index, duration)
+        group = self._split_scope(self.registered_collections[node][item_index])
+        if all(self.assigned_work[node][group].values()):
+            del self.assigned_work[node][group]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        most = max(1, min(MOST, len(self.workqueue) // SHARE))
+        sent: list[str] = []
+        while self.workqueue and len(sent) < most:
+            group, tests = next(iter(self.workqueue.items()))
+            alone = group in tests
+            if sent and not alone:
+                break
+            self.assigned_work.setdefault(node, {})[group] = self.workqueue.pop(group)
+            sent += [test for test, done in tests.items() if not done]
+            if not alone:
+                break
+        node.send_runtest_some([self._index_in(node)[test] for test in sent])
+
+    def _index_in(self, node: WorkerController) -> dict[str, int]:
+        if node not in self._indices:
+            self._indices[node] = {test: index for index, test in enumerate(self.registered_collections[node])}
+        return self._indices[node]
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

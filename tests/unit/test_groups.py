@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def test_workers_run_groups_whole(tmp_path):
         "pytest",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "xdist.plugin",
         "-v",
         "-n",
         "2",
@@ -49,8 +52,10 @@ def test_workers_run_groups_whole(tmp_path):
         "--rootdir",
     ]
     done = subprocess.run(
-        [*command, str(tmp_path), str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
-    )
+        [*command, str(tmp_path), str(tmp_path)],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=120,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )  # fmt: skip
     ran = re.findall(r"\[(gw\d)\] \[ *\d+%\] PASSED (\S+)", done.stdout)
     assert len(ran) == 16, done.stdout + done.stderr
     assert len({worker for worker, test in ran if "builders/" in test}) == 1
