@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import GraphError
 from .values import FromBase, Value
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -71,7 +72,7 @@ def check_path(what: str, value: object) -> str:
         than Linux takes.
     """
     text = check_text(what, value, newline=False)
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _CONTROL.search(text):
         raise GraphError(f"{what} holds a control character: {short(text)}")
     if not text.startswith("/"):
         raise GraphError(f"{what} must be absolute: {short(text)}")

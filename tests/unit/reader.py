@@ -23,6 +23,10 @@ _GOES_ON = {
 }
 _ORDINARY = re.compile(rf"""[^\\"'${re.escape(_GO_SPACE)}]+""")
 """Characters that mean themselves in every state, taken together to be quick."""
+_QUOTED = {'"': re.compile(r'(?s)"(?:[^"\\]+|\\.)*+'), "'": re.compile("'[^']*+")}
+"""A quoted part up to its closing quote, a backslash taking the next character along within double ones."""
+_PLAIN_OR_ESCAPED = re.compile(r'(?:[^"$\\]+|\\["$\\]?)*+')
+_ESCAPED = re.compile(r'\\(["$\\])')
 
 JSON_FORM = ("RUN", "CMD", "ENTRYPOINT", "COPY")
 
@@ -88,7 +92,7 @@ def _without_end(line: str, rules: str) -> tuple[str, bool]:
 def _instruction(line: str) -> Instruction:
     name, _, rest = line.strip(_GO_SPACE).partition(" ")
     flags, rest = _flags(rest.strip(_GO_SPACE))
-    if name in ("RUN", "COPY") and any(_HEREDOC.match(word) for word in _raw_words(line)):
+    if name in ("RUN", "COPY") and "<<" in line and any(map(_HEREDOC.match, _raw_words(line))):
         raise Misread(f"a heredoc: {line[:80]}")
     if name in JSON_FORM:
         try:
@@ -148,29 +152,28 @@ def _raw_words(line: str) -> list[str]:
 def _quoted_words(rest: str) -> list[str]:
     """moby's parseWords: white space ends a word unless quoted; a backslash takes the next character along."""
     words: list[str] = []
-    word, quote, position = "", "", 0
+    word, position = "", 0
     while position < len(rest):
-        if ordinary := _ORDINARY.match(rest, position):
-            word += ordinary[0]
-            position = ordinary.end()
-            continue
         char = rest[position]
-        if not quote and char in _GO_SPACE:
+        if run := _ORDINARY.match(rest, position):
+            word += run[0]
+            position = run.end()
+        elif char in _QUOTED and (run := _QUOTED[char].match(rest, position)):
+            word += run[0] + rest[run.end() : run.end() + 1].replace("\\", "")
+            position = run.end() + 1
+        elif char in _GO_SPACE:
             if word:
                 words.append(word)
             word = ""
-        elif char == "\\" and quote != "'":
-            if position + 1 == len(rest):
-                break
-            word += rest[position : position + 2]
             position += 1
-        else:
-            if quote:
-                quote = "" if char == quote else quote
-            elif char in "'\"":
-                quote = char
+        elif char != "\\":
             word += char
-        position += 1
+            position += 1
+        elif position + 1 == len(rest):
+            break
+        else:
+            word += rest[position : position + 2]
+            position += 2
     return [*words, word] if word else words
 
 
@@ -207,22 +210,14 @@ def expand(word: str) -> str:
 def _double_quoted(word: str, position: int) -> tuple[str, int]:
     result = ""
     while position < len(word):
-        if ordinary := _ORDINARY.match(word, position):
-            result += ordinary[0]
-            position = ordinary.end()
+        if (run := _PLAIN_OR_ESCAPED.match(word, position)) and run[0]:
+            result += _ESCAPED.sub(lambda match: match[1], run[0])
+            position = run.end()
             continue
-        char = word[position]
-        if char == '"':
+        if word[position] == '"':
             return result, position + 1
-        if char == "$":
-            text, position = _variable(word, position)
-            result += text
-        elif char == "\\" and word[position + 1 : position + 2] in ('"', "$", "\\"):
-            result += word[position + 1]
-            position += 2
-        else:
-            result += char
-            position += 1
+        text, position = _variable(word, position)
+        result += text
     raise Misread(f"a double quote is not closed: {word[:80]!r}")
 
 

@@ -17,9 +17,9 @@ from dagger_aml.oci.messages import Peer
 pytestmark = pytest.mark.anyio
 
 PEER = Peer("push", "h.example/x:1")
-POLICY = Policy().scaled(1 / 30)
+POLICY = Policy().scaled(1 / 60)
 IDLE = POLICY.manifest_timeout_seconds
-"""Two seconds."""
+"""A second."""
 
 Work = Callable[[News], Awaitable[str]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,23 +47,30 @@ def module_of(path: Path, package: Path) -> tuple[str, ...]:
 def imports_of(path: Path, package: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Lines and modules of the package that a file imports, wherever in it, each as its parts."""
     own = path.relative_to(package).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in import_statements(path.read_bytes()):
         if isinstance(node, ast.ImportFrom):
+            name = node.module or ""
             if node.level:
                 start = own[: len(own) - node.level + 1]
-            elif node.module and node.module.partition(".")[0] == package.name:
-                start, node.module = (), node.module.partition(".")[2]
+            elif name.partition(".")[0] == package.name:
+                start, name = (), name.partition(".")[2]
             else:
                 continue
-            base = (*start, *(node.module.split(".") if node.module else ()))
+            base = (*start, *(name.split(".") if name else ()))
             for alias in node.names:
                 inner = (*base, alias.name)
                 yield node.lineno, inner if exists(inner, package) else base
-        elif isinstance(node, ast.Import):
+        else:
             for alias in node.names:
                 top, _, rest = alias.name.partition(".")
                 if top == package.name and rest:
                     yield node.lineno, tuple(rest.split("."))
+
+
+@functools.cache
+def import_statements(text: bytes) -> list[ast.Import | ast.ImportFrom]:
+    """Those of a file, wherever in it."""
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def exists(module: tuple[str, ...], package: Path) -> bool:

@@ -132,10 +132,14 @@ def _numbered(char: str) -> str:
 
 def _quoted(value: str) -> str:
     """Double quotes, which the builders' word expansion takes off again; adjacent ones read as one value."""
-    text = '"' + re.sub(r'[\\$"]', r"\\\g<0>", value) + '"'
+    text = _in_quotes(value)
     if len(text.encode()) <= LONGEST_LINE:
         return text
-    return _lines(['"' + re.sub(r'[\\$"]', r"\\\g<0>", chunk) + '"' for chunk in _chunks(value)])
+    return _lines([_in_quotes(chunk) for chunk in _chunks(value)])
+
+
+def _in_quotes(text: str) -> str:
+    return '"' + text.replace("\\", r"\\").replace("$", r"\$").replace('"', r"\"") + '"'
 
 
 def _unexpanded(text: str) -> str:
