@@ -16,6 +16,7 @@ from attrs import evolve
 from .. import contract
 from ..oci.layer_index import MOST_KEPT, Entry, Unanswered
 from ..oci.layer_tree import LayerTree
+from . import package_files
 from .facts import BaseFacts, PathFact, of_config
 from .known import KnownFacts, only_in_containers
 from .probe import probe_stdin
@@ -38,7 +39,11 @@ _PROGRAM = re.compile(r"python[0-9.]*\Z")
 
 
 def facts_from_layers(
-    config: Mapping[str, Any], layers: Sequence[Callable[[], IO[bytes]]], paths: Iterable[str]
+    config: Mapping[str, Any],
+    layers: Sequence[Callable[[], IO[bytes]]],
+    paths: Iterable[str],
+    *,
+    packages: bool = False,
 ) -> BaseFacts:
     """The facts of a base after its layers were read, the same as a probe of it gives.
 
@@ -48,21 +53,27 @@ def facts_from_layers(
     :param layers: what opens each layer's blob, lowest first, as it is or gzipped. They are read from the topmost
         down, each to its end; what a stream raises passes through, so a stream may check its digest or end all.
     :param paths: to be asked for, absolute.
+    :param packages: whether to read the C library's version and what the Python has installed too, as packages that
+        are copied as files need it; that takes every layer. The last number of the Python is told by no file.
     :raises BaseError: the base does not know its own user.
     :raises Unanswered: something cannot be told for certain from files; the probe in a container can tell it.
     """
-    return known_from_layers(config, layers, paths).facts
+    return known_from_layers(config, layers, paths, packages=packages).facts
 
 
 def known_from_layers(
-    config: Mapping[str, Any], layers: Sequence[Callable[[], IO[bytes]]], paths: Iterable[str]
+    config: Mapping[str, Any],
+    layers: Sequence[Callable[[], IO[bytes]]],
+    paths: Iterable[str],
+    *,
+    packages: bool = False,
 ) -> KnownFacts:
     """As :func:`facts_from_layers`, with what the same reading settles of other paths."""
     asked = frozenset(paths)
     tree = LayerTree(layers, _kept_bytes)
     facts = of_config(config)
     uid, gid = numbers_of(facts.user, tree)
-    found = {**_python(tree, facts), **_start(tree, facts)}
+    found = {**_python(tree, facts, packages=packages), **_start(tree, facts)}
     at = _paths(tree, asked, facts.volumes or ())
     facts = evolve(facts, source="probed", uid=uid, gid=gid, **found, paths=at)
     return KnownFacts(facts, asked, _listed(tree, at) if tree.layers_read == len(layers) else {})
@@ -84,10 +95,10 @@ def _kept_bytes(path: str, size: int) -> int:
     name = posixpath.basename(path)
     if path in _KEPT or name in ("pyvenv.cfg", "sitecustomize.py") or name.endswith(".pth"):
         return size if size <= MOST_KEPT else 0
-    return 4 if _PROGRAM.match(name) else 0
+    return 4 if _PROGRAM.match(name) else package_files.keeps(path, size)
 
 
-def _python(tree: LayerTree, facts: BaseFacts) -> dict[str, Any]:
+def _python(tree: LayerTree, facts: BaseFacts, *, packages: bool) -> dict[str, Any]:
     """The environment that the config names, else that of the first Python on PATH, and the server beside it."""
     named = facts.environment
     if named and not named.startswith("/"):
@@ -109,7 +120,10 @@ def _python(tree: LayerTree, facts: BaseFacts) -> dict[str, Any]:
     if found is None:
         raise Unanswered(f"which folder is the prefix of {program} in the base image depends on how it was built")
     _check_owner(prefix, found[1])
-    more = {} if named else {"environment": prefix, "interpreter": program}
+    more: dict[str, Any] = {} if named else {"environment": prefix, "interpreter": program}
+    if packages:
+        more |= {"glibc": package_files.glibc(tree)}
+        more |= {"distributions": package_files.distributions(tree, known.sites)}
     return {
         "environment_uid": found[1].uid,
         "environment_gid": found[1].gid,

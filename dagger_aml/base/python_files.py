@@ -29,12 +29,14 @@ class PythonFacts:
     :param version: ``3.12``.
     :param pip: whether it can import pip.
     :param managed: whether pip refuses to install into it.
+    :param sites: the folders of packages that surely are on ``sys.path``.
     """
 
     prefix: str | None
     version: str
     pip: bool
     managed: bool
+    sites: tuple[str, ...] = ()
 
 
 def python_facts(tree: LayerTree, program: str) -> PythonFacts:
@@ -71,6 +73,7 @@ def python_facts(tree: LayerTree, program: str) -> PythonFacts:
         version=version,
         pip=any(_has_pip(tree, prefix, library) for prefix in prefixes) or _may_have_pip(tree, prefixes, library),
         managed=not settings and tree.real(f"{library.folder}/EXTERNALLY-MANAGED") is not None,
+        sites=tuple(site for prefix in prefixes for site in _sites(tree, prefix, library)),
     )
 
 
