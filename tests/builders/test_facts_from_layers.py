@@ -236,3 +236,13 @@ async def test_a_user_that_nobody_knows_is_the_same_error(user: str, place: Path
     with pytest.raises(BaseError) as of_probe:
         await probed(base, ASKED)
     assert str(caught.value) == str(of_probe.value)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+async def test_what_packages_as_files_need_of_a_base(variant: str, place: Path) -> None:
+    base = catalog.base(f"oci-archive:{ensure(variant)}")
+    with layout.opened(base) as (document, layers):
+        found = facts_from_layers(document["config"], layers, (), packages=True)
+    of_probe = await probed(base, ())
+    assert of_probe.full_python.startswith("3.11.") and of_probe.distributions
+    assert (found.glibc, found.distributions) == (of_probe.glibc, of_probe.distributions)
