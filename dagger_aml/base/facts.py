@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import evolve, field, frozen, resolve_types
+from attrs import evolve, field, frozen
 
 from .. import contract
 from ..errors import BaseError
@@ -29,9 +29,6 @@ class Distribution:
     name: str
     version: str
     requires: tuple[str, ...] = ()
-
-
-resolve_types(Distribution)  # For whoever reads facts from a file.
 
 
 @frozen

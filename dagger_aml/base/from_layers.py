@@ -47,7 +47,7 @@ def facts_from_layers(
 ) -> BaseFacts:
     """The facts of a base after its layers were read, the same as a probe of it gives.
 
-    But for what only packages as files need: ``full_python``, ``glibc`` and ``distributions`` stay unknown.
+    But for what only packages as files need: ``full_python`` stays unknown, and the others unless they are asked for.
 
     :param config: the ``config`` object of the image's config.
     :param layers: what opens each layer's blob, lowest first, as it is or gzipped. They are read from the topmost
