@@ -36,7 +36,7 @@ _LARGEST_PAGE = 64_000_000
 """Bytes of an index's page of one package; PyPI's largest has some 10 million."""
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """As urllib's own, but never from https to http. A login is not sent on: urllib drops what is not redirected."""
 
     def redirect_request(
@@ -151,7 +151,7 @@ class Fetcher:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(self._proxies(request.host)),
             urllib.request.HTTPSHandler(context=self._tls),
-            _Redirects(),
+            Redirects(),
         )
         try:
             answer: HTTPResponse = opener.open(request, timeout=self.policy.blob_idle_timeout_seconds)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import csv
+import io
 import marshal
 import os
 import stat
@@ -10,6 +13,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
+from email.message import Message as Headers
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -30,6 +36,7 @@ from dagger_aml.plan.make import plan
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.wheels import LARGE, MOST_LAYERS, Home, choose, in_layers, locked_wheels
 from dagger_aml.wheels.cache import WheelCache, cache_folder
+from dagger_aml.wheels.fetch import Redirects
 from dagger_aml.wheels.manifest import FIXED_TIME
 from dagger_aml.wheels.trees import with_trees
 from tests.support.calls import await_, error_of
@@ -410,6 +417,34 @@ def test_another_file_under_the_same_name_is_refused(tmp_path, cache):
     assert not list(cache.root.glob("files/*")) and not list(cache.root.glob("work-*"))
 
 
+def test_a_login_is_not_sent_on_to_another_host(tmp_path, cache):
+    made = made_wheel(tmp_path, "one")
+    seen: list[tuple[str, str | None]] = []
+
+    def app(environ, start):
+        host = environ["HTTP_HOST"]
+        seen.append((host.partition(":")[0], environ.get("HTTP_AUTHORIZATION")))
+        if host.startswith("127."):
+            start("302 Found", [("Location", f"http://localhost:{server.server_port}/one.whl")])
+            return [b""]
+        start("200 OK", [])
+        return [made.path.read_bytes()]
+
+    server = make_server("127.0.0.1", 0, app, handler_class=Silent)
+    netrc = Secret.of("netrc", "machine 127.0.0.1 login me password secret\n")
+    with answering(server):
+        fetched(cache, made.wheel(f"http://127.0.0.1:{server.server_port}/one.whl"), Access(secrets=(netrc,)))
+    assert [host for host, _ in seen] == ["127.0.0.1", "localhost"]
+    assert seen[0][1] == "Basic " + base64.b64encode(b"me:secret").decode() and seen[1][1] is None
+
+
+def test_no_redirect_leads_away_from_https():
+    request = urllib.request.Request("https://example.org/a")
+    for url, taken in {"https://example.org/b": True, "http://example.org/b": False}.items():
+        with contextlib.nullcontext() if taken else pytest.raises(urllib.error.HTTPError):
+            assert Redirects().redirect_request(request, io.BytesIO(), 302, "Found", Headers(), url)
+
+
 def test_a_cancelled_download_ends_at_once_and_leaves_nothing(tmp_path, cache):
     """The host sends the beginning of a file and then a little now and then."""
     begun = threading.Event()
@@ -480,6 +515,11 @@ def test_what_a_package_requires_is_looked_for_in_folder_and_base(tmp_path, cach
         return
     error = error_of(tree, cache, *wheels, facts=facts)
     assert all(word in str(error) for word in words), str(error)
+
+
+def test_what_the_base_lacked_before_is_no_fault_of_the_locks(tmp_path, cache):
+    facts = base_with(SERVER, Distribution("flask", "3.0"))
+    assert tree(cache, made_wheel(tmp_path, "one").wheel(), facts=facts).is_dir()
 
 
 def test_what_the_server_does_not_need_is_told_and_no_error(tmp_path, cache):
