@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def anyio_backend() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count, and note where it is to be said that an engine was started."""
+    """Begin to count, and note where it is to be said that an engine was started; keep off the user's own cache."""
+    os.environ["DAGGER_AML_CACHE_DIR"] = tempfile.mkdtemp(prefix="dagger-aml-tests-cache-")
     depth = depth_of(config)
     settings.register_profile(
         "graphs", max_examples=depth.graphs, deadline=None, database=None, derandomize=depth.same_graphs
@@ -60,6 +62,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the engine where these tests started it; workers have ended by now."""
+    shutil.rmtree(os.environ["DAGGER_AML_CACHE_DIR"], ignore_errors=True)
     if hasattr(config, "workerinput"):
         return
     note = Path(os.environ.pop(engine.STARTED))

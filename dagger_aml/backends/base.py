@@ -12,7 +12,8 @@ from attrs import field, frozen
 from ..base.facts import BaseFacts
 from ..errors import BaseError, DaggerAmlError
 from ..events import OnEvent
-from ..graph.base import From
+from ..graph.base import DEFAULT_PLATFORM, From
+from ..oci.reference import Reference
 from ..plan.model import Plan
 from ..policy import DEFAULT, Policy
 from .outputs import Export
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 Format = Literal["classic", "buildkit"]
 """Of a Dockerfile: with plain instructions alone, or with what only BuildKit and buildah read."""
+
+
+Layers = Literal["direct", "builder"]
+"""Who makes the layers of what is only files: we ourselves, or the builder."""
 
 
 @frozen
@@ -64,6 +69,8 @@ class Opening:
     :param engine: address of the Dagger engine.
     :param engine_timeout: seconds for getting and starting one; None for as long as usual.
     :param quiet: nobody wants to know how the work goes on.
+    :param layers: who makes the layers of what is only files.
+    :param cache_from: a repository in which what ran is looked for, and ``cache_to``, into which it is pushed.
     :param policy: how long everything is waited for.
     """
 
@@ -74,6 +81,9 @@ class Opening:
     engine_timeout: float | None = None
     quiet: bool = False
     policy: Policy = DEFAULT
+    layers: Layers = "builder"
+    cache_from: str | None = None
+    cache_to: str | None = None
 
 
 class Kind(Protocol):
@@ -105,6 +115,13 @@ class Image(Protocol):
     @property
     def id(self) -> str | None:
         """Digest of the config; None where it is only known once the image is written somewhere."""
+        ...
+
+    async def stage(self, reference: str) -> str | None:
+        """Send it, without moving a tag, to where it is started from before it is published; its reference there.
+
+        None where its builder starts what it holds itself.
+        """
         ...
 
     async def publish(self, reference: str) -> Result:
@@ -154,6 +171,10 @@ class Builder(Protocol):
         """The same builder, what it does told to another callback: for several images at once."""
         ...
 
+    def for_tags(self, tags: Sequence[Reference]) -> Self:
+        """The same builder, told under which tags what it makes will be pushed."""
+        ...
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """The real base's digest (None for one that only a local store has), and its facts.
 
@@ -172,6 +193,15 @@ class Builder(Protocol):
 
     def index(self, images: Sequence[Image]) -> Image:
         """Images of this builder's, for a platform each, as one."""
+        ...
+
+    async def load_tar(self, tar: Path, reference: str) -> str | None:
+        """Put an image that a tar in Docker's form holds into the local image store.
+
+        :param reference: what the tar calls it.
+        :returns: the ID that the store has it by, where it tells.
+        :raises BuildError: the store refuses it.
+        """
         ...
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
@@ -204,8 +234,14 @@ class Runtime(Protocol):
         """
         ...
 
-    async def run_probe(self, image: Image, argv: Sequence[str], *, offline: bool) -> tuple[list[str], int]:
-        """Run a command in an image that its builder made, as the image's user: its output and its exit code."""
+    async def run_probe(
+        self, image: Image | str | Path, argv: Sequence[str], *, offline: bool, platform: str = DEFAULT_PLATFORM
+    ) -> tuple[list[str], int]:
+        """Run a command in an image, as the image's user: its output and its exit code.
+
+        :param image: that its builder made, a reference, or a tar.
+        :param platform: of an image that has to be pulled.
+        """
         ...
 
 

@@ -6,11 +6,13 @@ first is the one that is taken where none is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib import import_module
 
 from ..errors import UsageError
-from .base import Kind
+from ..events import OnEvent
+from .base import Builder, Kind, Opening
 
 _KINDS: Mapping[str, str] = {
     "dagger": "dagger.kind",
@@ -34,6 +36,24 @@ def kind_of(name: str) -> Kind:
         raise unknown(name)
     kind: Kind = import_module(f".{_KINDS[name]}", __package__).KIND
     return kind
+
+
+@asynccontextmanager
+async def opened(name: str, opening: Opening, on_event: OnEvent) -> AsyncIterator[Builder]:
+    """A builder for a block; where its layers are ``direct``, one that opens it only when something must run.
+
+    :raises UsageError: there is none of that name.
+    :raises DaggerAmlError: it is not there, or does not answer.
+    """
+    kind = kind_of(name)
+    if opening.layers == "direct":
+        from .direct.builder import direct
+
+        async with direct(kind, opening, on_event) as ours:
+            yield ours
+        return
+    async with kind.opened(opening, on_event) as builder:
+        yield builder
 
 
 def kinds() -> tuple[Kind, ...]:

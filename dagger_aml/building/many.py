@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import anyio
 from attrs import evolve, frozen
 
-from ..backends.base import Builder
+from ..backends.base import Builder, Image
 from ..backends.result import Result
 from ..errors import DaggerAmlError, EngineGone, first_of
 from ..events import Event, Message, Warned
@@ -65,6 +65,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     :raises BaseError: a platform that the builder's machine cannot run; before anything is built.
     :raises BuildError: a step failed.
     """
+    builder = builder.for_tags(target.tags if target.pushes else ())
     plans = [await probe(each, builder) for each in target.graphs]
     tell_warnings(plans, target.graphs, builder)
     images = []
@@ -74,7 +75,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         images.append(await builder.image(await carried(planned, builder), title=target.name))
     for planned, each in zip(plans, images, strict=True):
         if target.gate:
-            await target.gate(planned, each, builder)
+            await _held(target, planned, each, builder)
     made = images[0] if len(images) == 1 else builder.index(images)
     result = Result(None, made.id)
     for output in target.outputs:
@@ -87,6 +88,22 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         tags=tuple(map(str, target.tags)),
         warnings=ordered((*target.warnings, *(found for each in plans for found in each.warnings))),
     )
+
+
+async def _held(target: BuildTarget, planned: Plan, image: Image, builder: Builder) -> None:
+    """Ask the gate; of an image that is pushed, where its registry has it, and before a tag names it.
+
+    :raises DaggerAmlError: it does not hold.
+    """
+    assert target.gate
+    staged = await image.stage(str(target.tags[0])) if target.pushes else None
+    try:
+        await target.gate(planned, image, builder)
+    except DaggerAmlError as error:
+        if staged:
+            stays = f"No tag was moved. The image stays in the registry without one: {staged}"
+            error.hint = f"{error.hint}\n{stays}" if error.hint else stays
+        raise
 
 
 async def build_all(

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
+from ..backends.builders import opened as opened_builder
 from ..backends.dagger.address import check_address, untested
 from ..building.graphs import lay_out_each, lay_out_first
 from ..errors import UsageError
@@ -83,7 +84,7 @@ async def opened(name: str, progress: Progress, opening: Opening) -> AsyncIterat
     if warning:
         progress.warn(warning)
     opening = evolve(opening, quiet=progress.quiet, policy=policy_of_call())
-    async with kind_of(name).opened(opening, progress.on_event) as builder:
+    async with opened_builder(name, opening, progress.on_event) as builder:
         yield builder
 
 

@@ -32,6 +32,7 @@ _COMMANDS = {
     "diff": "Compare two images from any source.",
     "site-packages": "Make the preinstalled-packages folder inside the base image.",
     "images": "List the prebuilt images that are known.",
+    "cache": "Show or empty the cache of this machine.",
     "doctor": "Show what this machine can build with.",
     "completion": "Print a completion script for your shell.",
 }

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from attrs import frozen
 
-from ..backends.base import Builder, Opening
+from ..backends.base import Builder, Layers, Opening
 from ..backends.builders import BUILDERS, kind_of
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
@@ -88,16 +88,17 @@ def _alone(target: Target, given: dict[str, Any]) -> Target:
 
 @asynccontextmanager
 async def connected(
-    name: str, progress: Progress, target: Target, engine: str | None
+    name: str, progress: Progress, target: Target, engine: str | None, layers: Layers
 ) -> AsyncIterator[Builder | str]:
     """The builder behind ``--with``; a local one by its name where nothing is to be built.
 
     :param engine: the address that ``--engine`` says.
+    :param layers: who makes those of files.
     """
     if target.image and not kind_of(name).capabilities.connects_to_engine:
         yield name
         return
-    async with opened(name, progress, Opening(engine=engine)) as builder:
+    async with opened(name, progress, Opening(engine=engine, layers=layers)) as builder:
         yield builder
 
 

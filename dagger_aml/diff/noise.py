@@ -48,4 +48,10 @@ NOISE: tuple[Noise, ...] = (
         frozenset({"buildah", "podman"}),
         "buildah and podman note their version in each image they build",
     ),
+    Noise(
+        "config label io.dagger-aml.direct",
+        "any",
+        frozenset({"direct"}),
+        "an image written with `--layers direct` tells what lies beneath its files",
+    ),
 )

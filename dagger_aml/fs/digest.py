@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import ProjectError
@@ -21,11 +21,16 @@ UNPACKING = 1
 """Number of the way in which wheels become a tree; raised when the same wheels would give another."""
 
 
-def digest(source: Source) -> str:
+NOTHING: Mapping[str, bytes] = {}
+
+
+def digest(source: Source, known: Mapping[str, bytes] = NOTHING) -> str:
     """``sha256:…`` of what a source puts into an image: paths, types, modes, bytes, link targets; no times.
 
-    Reads every byte of a Local source, unless it has a digest of what it was made of.
+    Reads every byte of a Local source, unless it has a digest of what it was made of, but for files of which the
+    sha256 is known.
 
+    :param known: raw digests by the path on this machine of files that were just read.
     :raises ProjectError: a file that has gone or changed its size since it was walked.
     """
     total = hashlib.sha256()
@@ -49,7 +54,8 @@ def digest(source: Source) -> str:
             if entry.type == "link":
                 total.update(os.fsencode(entry.target) + b"\0")
             elif entry.type == "file":
-                total.update(_file_digest(Path(source.path) / ("" if single else entry.path), entry.size))
+                path = Path(source.path) / ("" if single else entry.path)
+                total.update(known.get(entry.at or str(path)) or _file_digest(path, entry.size))
     return f"sha256:{total.hexdigest()}"
 
 

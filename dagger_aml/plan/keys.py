@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..fs.digest import digest
+from ..fs.digest import NOTHING, digest
 from ..graph.base import From
 from ..graph.graph import Built, Copy, LayerOp, Run
 from .label import PLAN_LABEL, OpKey, write_label
@@ -39,9 +39,12 @@ def runtime_key(plan: Plan) -> str:
     )
 
 
-def op_keys(plan: Plan) -> tuple[OpKey, ...]:
-    """Each step with a digest of what it is made of, what lies beneath apart; reads every byte that is copied."""
-    return tuple(op_key(layer, _sha256(next(_canonical((layer,))))) for layer in plan.layers)
+def op_keys(plan: Plan, known: Mapping[str, bytes] = NOTHING) -> tuple[OpKey, ...]:
+    """Each step with a digest of what it is made of, what lies beneath apart; reads every byte that is copied.
+
+    :param known: digests of files that were just read, as :func:`dagger_aml.fs.digest.digest` takes them.
+    """
+    return tuple(op_key(layer, _sha256(next(_canonical((layer,), known)))) for layer in plan.layers)
 
 
 def op_key(layer: LayerOp, digest: str) -> OpKey:
@@ -54,12 +57,14 @@ def op_key(layer: LayerOp, digest: str) -> OpKey:
     return OpKey(layer.name, "", digest, layer.verb)
 
 
-def labels(plan: Plan) -> dict[str, str]:
+def labels(plan: Plan, known: Mapping[str, bytes] = NOTHING) -> dict[str, str]:
     """The labels that the image gets: those of its config, and what tells of its steps.
 
     The latter is not in the plan's config, since it takes the digest of every byte; one that is there already stays.
+
+    :param known: digests of files that were just read, as :func:`dagger_aml.fs.digest.digest` takes them.
     """
-    text = None if PLAN_LABEL in plan.config.labels else write_label(op_keys(plan), ENCODING)
+    text = None if PLAN_LABEL in plan.config.labels else write_label(op_keys(plan, known), ENCODING)
     return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
 
 
@@ -67,7 +72,7 @@ def _base_key(base: From) -> str:
     return base.digest or (base.archive and base.archive.image_id) or f"unpinned {base.reference}"
 
 
-def _canonical(layers: tuple[LayerOp, ...]) -> Iterator[dict[str, Any]]:
+def _canonical(layers: tuple[LayerOp, ...], known: Mapping[str, bytes] = NOTHING) -> Iterator[dict[str, Any]]:
     for layer in layers:
         if isinstance(layer, Run):
             yield {
@@ -79,7 +84,7 @@ def _canonical(layers: tuple[LayerOp, ...]) -> Iterator[dict[str, Any]]:
             }
         else:
             yield {
-                "copy": _source_key(layer),
+                "copy": _source_key(layer, known),
                 "dest": layer.dest,
                 "kind": layer.kind,
                 "owner": [layer.uid, layer.gid],
@@ -87,17 +92,17 @@ def _canonical(layers: tuple[LayerOp, ...]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _source_key(copy: Copy) -> Any:
+def _source_key(copy: Copy, known: Mapping[str, bytes]) -> Any:
     source = copy.source
     if isinstance(source, Built):
         inner = source.graph
         return {
             "base": _base_key(inner.from_),
             "platform": inner.from_.platform,
-            "layers": list(_canonical(inner.layers)),
+            "layers": list(_canonical(inner.layers, known)),
             "path": source.path,
         }
-    return digest(source)
+    return digest(source, known)
 
 
 def _sha256(value: Any) -> str:

@@ -10,6 +10,7 @@ from ..graph.access import Access
 from ..graph.base import From, Need
 from ..graph.config import Config
 from ..graph.graph import Copy, LayerOp, Run
+from ..graph.stages import stage_of
 from .conflicts import conflict_of
 from .links import links_of
 
@@ -57,12 +58,12 @@ class Plan:
 
     @property
     def engine_part(self) -> tuple[LayerOp, ...]:
-        """All runs, and the copies that may not come after one: what only a builder can make."""
+        """All runs, copies from stages, and copies that may not come after these: what only a builder can make."""
         return tuple(self.layers[index] for index in sorted(self._engine_indices))
 
     @property
     def file_layers(self) -> tuple[Copy, ...]:
-        """The copies that no run reads: files and nothing else, which may all come after the engine part."""
+        """The copies that no run reads: files of this machine and nothing else, which may all come after the rest."""
         engine = self._engine_indices
         return tuple(
             layer for index, layer in enumerate(self.layers) if index not in engine and isinstance(layer, Copy)
@@ -70,13 +71,15 @@ class Plan:
 
     @property
     def _engine_indices(self) -> set[int]:
-        """Runs, and what may not change places with a later one of these, however indirectly."""
+        """Runs, copies from stages, and what may not change places with a later one of these, however indirectly."""
         found: set[int] = set()
         links = links_of(self.layers, self.facts)
         for index in reversed(range(len(self.layers))):
             layer = self.layers[index]
-            if isinstance(layer, Run) or any(
-                conflict_of(layer, self.layers[each], self.facts, links) for each in found
+            if (
+                isinstance(layer, Run)
+                or stage_of(layer)
+                or any(conflict_of(layer, self.layers[each], self.facts, links) for each in found)
             ):
                 found.add(index)
         return found

@@ -34,6 +34,52 @@ class BuildOptions:
             example='"podman"',
         ),
     )
+    layers: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "layers"),
+            default="builder",
+            choices=("direct", "builder"),
+            help="Who writes the layers of copied files: dagger-aml itself (direct), which then needs the builder "
+            "only for what must run, or the builder.",
+            says="Who writes the layers of what is only copied: `direct`, dagger-aml itself, or `builder`. See "
+            "[layers](layers.md).",
+            example='"direct"',
+        ),
+    )
+    cache_from: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "cache-from"),
+            help="With --layers direct: a repository in which what runs is looked for, made by earlier builds.",
+            says='A repository in which `layers = "direct"` looks for what ran in earlier builds. See '
+            "[layers](layers.md#what-ran-runtime-images).",
+            metavar="REPO",
+            example='"registry.example/cache"',
+        ),
+    )
+    cache_to: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "cache-to"),
+            help="With --layers direct: a repository that gets what ran, as a tag rt-… of its own. Who may push "
+            "there decides what later builds contain.",
+            says="A repository that gets what ran, for later builds. Who may push there decides what these contain. "
+            "See [layers](layers.md#what-ran-runtime-images).",
+            metavar="REPO",
+            example='"registry.example/cache"',
+        ),
+    )
+    cache_repo: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "cache-repo"),
+            help="The same as --cache-from and --cache-to of one repository.",
+            says="`cache-from` and `cache-to` of one repository.",
+            metavar="REPO",
+            example='"registry.example/cache"',
+        ),
+    )
     engine: str | None = field(
         default=None,
         metadata=setting(

@@ -14,8 +14,10 @@ from pathlib import Path
 import anyio
 from attrs import define, evolve, field, frozen
 
-from dagger_aml.backends.base import Builder
+from dagger_aml.backends.base import Builder, Opening
 from dagger_aml.backends.base import Image as BuiltImage
+from dagger_aml.backends.direct.builder import DirectBuilder
+from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.backends.local.buildah import Buildah
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.docker import Docker, docker_form
@@ -24,6 +26,7 @@ from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.building.plans import probe
 from dagger_aml.diff import ImageContents, Report, compare, read_image
 from dagger_aml.errors import BuildError, DaggerAmlError
+from dagger_aml.events import ignore
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Graph
 from dagger_aml.graph.stages import pin
@@ -197,7 +200,9 @@ class Bench:
         await run([builder.name, "rmi", "--force", image], env=env)
 
     async def closed(self) -> None:
-        """Leave nothing of buildah's store; its folder cannot be removed while anything in it is mounted."""
+        """Leave no connection, and nothing of buildah's store, whose folder cannot go while anything is mounted."""
+        if isinstance(direct := self.builders.get("direct"), DirectBuilder):
+            direct.close()
         if "buildah" in self.builders:
             env = {"CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
             await run(["buildah", "rm", "--all"], env=env)
@@ -240,7 +245,8 @@ async def opened(engine: Builder, reference: str, folder: Path) -> Bench:
 
     Where a builder's answers about some of them are not what is read, that is an error.
     """
-    base, builders = From.parse(reference), {"dagger": engine, **local_builders(folder)}
+    direct = DirectBuilder(Opened(engine), Opening(layers="direct"), ignore)
+    base, builders = From.parse(reference), {"dagger": engine, "direct": direct, **local_builders(folder)}
     bench = Bench(builders, base, Known(BaseFacts("probed"), None, {}), folder)
     _, plain = await engine.probe(base, [])
     bench.known = Known(plain, None, {})

@@ -11,9 +11,12 @@ from typing import NamedTuple
 import pytest
 
 from dagger_aml import BaseError, Graph, Options, build, load_project, load_recipe
-from dagger_aml.backends.base import Builder
+from dagger_aml.backends.base import Builder, Opening
+from dagger_aml.backends.direct.builder import DirectBuilder
+from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.building.plans import probe
 from dagger_aml.diff import NOISE, ImageContents, Report, compare, read_image
+from dagger_aml.events import ignore
 from dagger_aml.oci.layer import LayerContents
 from tests.support.builders import lacking, need_programs, required
 from tests.support.depth import depth_of
@@ -23,11 +26,12 @@ pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-BUILDERS = ("dagger", "buildah", "docker")
-"""In the order in which images are compared: each with those before it."""
+BUILDERS = ("dagger", "direct", "buildah", "docker")
+"""In the order in which images are compared: each with those before it. Direct has the engine run what must run."""
 
 RUNTIMES: dict[str, tuple[Runtime, ...]] = {
     "dagger": ("docker", "podman"),
+    "direct": ("podman", "docker"),
     "buildah": ("podman",),
     "docker": ("docker",),
 }
@@ -52,9 +56,9 @@ class Case(NamedTuple):
 
 
 COVERING: dict[Case, tuple[str, ...]] = {
-    Case("diabetes", "extended", "classic"): ("dagger", "buildah"),
+    Case("diabetes", "extended", "classic"): ("dagger", "direct", "buildah"),
     Case("diabetes", "dynamic", "classic"): ("buildah",),
-    Case("diabetes", "preinstalled", "curated", "pythonpath"): ("dagger", "docker"),
+    Case("diabetes", "preinstalled", "curated", "pythonpath"): ("dagger", "direct", "docker"),
     Case("diabetes", "package", "classic"): ("docker",),
     Case("churn", "extended", "curated"): ("dagger",),
 }
@@ -97,13 +101,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _marks(*builders: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.engine] if "dagger" in builders else []
+    return [pytest.mark.engine] if {"dagger", "direct"} & set(builders) else []
 
 
 def _builder(name: str, request: pytest.FixtureRequest) -> Builder:
     if name == "dagger":
         engine: Builder = request.getfixturevalue("engine")
         return engine
+    if name == "direct":
+        direct = DirectBuilder(Opened(request.getfixturevalue("engine")), Opening(layers="direct"), ignore)
+        direct.name = name
+        request.addfinalizer(direct.close)
+        return direct
     from dagger_aml.backends.local.find import local_builder
 
     need_programs(name)
@@ -176,7 +185,7 @@ async def test_an_example_scores(case: Case, builder: Builder, shop: Shop, pytes
         for runtime in usable:
             example = EXAMPLES / case.example
             request, network = example / "request.json", case.recipe == "dynamic"
-            if builder.name == "dagger":
+            if builder.name in ("dagger", "direct"):
                 scored = score_tar(tar, request, runtime=runtime, network=network)
             else:
                 image = shop.ids[case, builder.name]

@@ -202,6 +202,9 @@ class _Builder:
         if isinstance(event, Message):
             self.said.append(event.text)
 
+    def for_tags(self, tags: object) -> Any:
+        return self
+
     async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
         self.said.append(f"ask {base.platform}")
         if base.platform == self.cannot:
@@ -223,6 +226,9 @@ class _Builder:
 class _Image:
     builder: _Builder
     id: str
+
+    async def stage(self, reference: str) -> None:
+        """It is started by what holds it."""
 
     async def publish(self, reference: str) -> Result:
         self.builder.said.append(f"push {self.id} {reference}")

@@ -132,7 +132,13 @@ def test_what_flags_add_is_theirs_and_the_rest_the_file_s(tmp_path, name):
     assert [value for value in ours.values() if value != record.flag] == ([f"{FILE_NAME}:1"] if record.key else [])
 
 
-_PLAIN = {"builder": "docker", "engine": "tcp://127.0.0.1:1", "format": "classic", "progress": "json"}
+_PLAIN = {
+    "layers": "direct",
+    "builder": "docker",
+    "engine": "tcp://127.0.0.1:1",
+    "format": "classic",
+    "progress": "json",
+}
 _BY_FLAG = {name: _PLAIN.get(name, "7") for name in BUILD_SETTINGS}
 _BY_VARIABLE = {**_BY_FLAG, "builder": "buildah", "engine": "unix:///run/x", "progress": "quiet"} | {
     name: "5" for name in ("engine_timeout", "ready_timeout", "jobs")

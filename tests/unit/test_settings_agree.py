@@ -24,7 +24,18 @@ from .test_docs import DOCS
 
 CALL_ONLY = {
     *("--against", "--all", "--debug", "--detach", "--dry-run", "--expect", "--force", "--header", "--iidfile"),
-    *("--json", "--load", "--local", "--metadata-file", "--name", "--no-cache", "--no-smoke", "--output", "--pin"),
+    *(
+        "--json",
+        "--keep",
+        "--load",
+        "--local",
+        "--metadata-file",
+        "--name",
+        "--no-cache",
+        "--no-smoke",
+        "--output",
+        "--pin",
+    ),
     *("--probe", "--publish", "--pull", "--push", "--quiet", "--request", "--smoke", "--tag", "--verbose", "--why"),
     *("-c", "-n", "--rtol", "--atol"),
 }

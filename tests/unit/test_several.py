@@ -50,6 +50,9 @@ class Fake:
     def with_events(self, on_event: Any) -> Fake:
         return evolve(self, on_event=on_event)
 
+    def for_tags(self, tags: object) -> Fake:
+        return self
+
     async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
         return "sha256:" + "0" * 64, BaseFacts(source="probed")
 

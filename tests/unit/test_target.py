@@ -85,6 +85,9 @@ class _Builder:
     name: str = "fake"
     on_event: Any = ignore
 
+    def for_tags(self, tags: object) -> Any:
+        return self
+
     async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
         return "sha256:" + "0" * 64, BaseFacts(source="probed")
 

@@ -33,12 +33,14 @@ from ...graph.graph import Built, Copy, Run
 from ...graph.source import Empty, Local, Text
 from ...oci import layout as oci_layout
 from ...oci.messages import Peer
+from ...oci.reference import Reference
 from ...plan.keys import labels
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
 from ..base import Capabilities, Image, Runtime, own_image
 from ..conversation import Conversation, News
 from ..secret_files import SecretFiles, secret_files
+from ..store import image_store, load_tar
 from ..transfers import ReadPosition
 from .capabilities import CAPABILITIES
 from .copies import exact_pattern
@@ -105,6 +107,10 @@ class Engine:
         made = copy.copy(self)
         made.on_event = on_event
         return made
+
+    def for_tags(self, tags: Sequence[Reference]) -> Engine:
+        """Itself: what earlier images tell is of no use to it."""
+        return self
 
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.base.Builder`)."""
@@ -195,6 +201,12 @@ class Engine:
             policy=self.policy,
             gone=self.gone,
         )
+
+    async def load_tar(self, tar: Path, reference: str) -> str | None:
+        """Into docker's store, else podman's; an event says which."""
+        store = await image_store(self.policy)
+        self.on_event(Message(f"loading {reference} into {store}"))
+        return await load_tar(store, tar, reference)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Write one folder of a plan's image to this machine."""

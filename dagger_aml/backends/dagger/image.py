@@ -59,6 +59,9 @@ class DaggerImage:
         self.container = container
         self.variants = list(variants)
 
+    async def stage(self, reference: str) -> None:
+        """The engine starts what it holds."""
+
     async def publish(self, reference: str) -> Result:
         """Push; tried up to three times where that may help. Layers that the registry has are not sent again."""
         self.on_event(Message(f"pushing {reference}"))

@@ -22,6 +22,7 @@ from attrs import frozen
 
 from ...base.python import python_argv
 from ...errors import BuildError, DaggerAmlError, EngineGone
+from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer
 from ...policy import DEFAULT, Policy
 from ...tasks import background_task
@@ -185,9 +186,11 @@ class Services:
                     with contextlib.suppress(dagger.DaggerError):
                         await each.stop(kill=True)
 
-    async def run_probe(self, image: Image, argv: Sequence[str], *, offline: bool) -> tuple[list[str], int]:
+    async def run_probe(
+        self, image: Image | str | Path, argv: Sequence[str], *, offline: bool, platform: str = DEFAULT_PLATFORM
+    ) -> tuple[list[str], int]:
         """Run a command in an image, as its own user; its output and exit code."""
-        container = await self._container(image, "")
+        container = await self._container(image, platform)
         for name, value in (POINTS_NOWHERE if offline else {}).items():
             container = container.with_env_variable(name, value)
         async with translated("smoke"):

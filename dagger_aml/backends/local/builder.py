@@ -85,6 +85,10 @@ class LocalBuilder:
         made.on_event = on_event
         return made
 
+    def for_tags(self, tags: Sequence[Reference]) -> LocalBuilder:
+        """Itself: what earlier images tell is of no use to it."""
+        return self
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull a base, or take the local one where that fails, and ask it.
 
@@ -134,6 +138,15 @@ class LocalBuilder:
         """Images for several platforms as one."""
         ids = [id_ for each in images for id_ in own_image(each, LocalImage, self.name, "index").ids]
         return LocalImage(self.tool, tuple(ids), self.on_event, self.policy)
+
+    async def load_tar(self, tar: Path, reference: str) -> str | None:
+        """Into the program's own store."""
+        self.on_event(Message(f"loading {reference} into {self.name}'s store"))
+        done = await self.tool.load(tar, reference)
+        stored = None if done.code else await self.tool.inspect(reference)
+        if stored is None:
+            raise failed(done, "load", [self.name, "load"])
+        return stored.id
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Build a plan and copy what one folder of it holds into a folder; as the caller's own files."""

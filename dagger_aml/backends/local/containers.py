@@ -15,6 +15,7 @@ import anyio
 from attrs import field, frozen
 
 from ...errors import BuildError, UsageError
+from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer
 from ...policy import DEFAULT
 from ...process import CompletedProcess, run
@@ -81,8 +82,14 @@ class Containers:
                 if not kept:
                     await _remove(self.name, mark)
 
-    async def run_probe(self, image: Image, argv: Sequence[str], *, offline: bool) -> tuple[list[str], int]:
+    async def run_probe(
+        self, image: Image | str | Path, argv: Sequence[str], *, offline: bool, platform: str = DEFAULT_PLATFORM
+    ) -> tuple[list[str], int]:
         """Run a command in an image, as its own user; its output and exit code. Nothing is left of it."""
+        async with self._stored(image, Start(platform=platform)) as stored:
+            return await self._probed(stored, argv, offline=offline)
+
+    async def _probed(self, image: str, argv: Sequence[str], *, offline: bool) -> tuple[list[str], int]:
         mark, (first, *words) = secrets.token_hex(8), argv
         flags = ["--label", f"{LABEL}={mark}", "--entrypoint", first]
         flags += ["--network", "none"] if offline else []
@@ -90,7 +97,7 @@ class Containers:
         try:
             for limits in ((), _LOW_LIMITS):
                 lines.clear()
-                asked = [self.name, "run", *flags, *limits, self._id(image), *words]
+                asked = [self.name, "run", *flags, *limits, image, *words]
                 done = await run(asked, on_line=lines.append)
                 if done.code != 126 or not any("rlimit" in line for line in lines):
                     break

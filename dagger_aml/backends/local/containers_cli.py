@@ -79,6 +79,12 @@ class ContainersCli:
                 await self.shielded("rmi", f"localhost/{called}")  # the name alone, since it has another
         return done
 
+    async def load(self, tar: Path, name: str) -> CompletedProcess:
+        # By a relative name, as a colon in a path would end it.
+        with temporary_directory() as work:
+            done = await self.run("pull", "--quiet", f"docker-archive:{tar.name}", work=work, cwd=tar.parent)
+        return done if done.code else await self.tag(done.out.split()[-1], name)
+
     async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         tls = ["--tls-verify=false"] if build.plain_http else []
         # Its own proxies are not passed on, or those of the machine would reach commands unasked.

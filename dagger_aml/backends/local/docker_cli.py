@@ -51,6 +51,9 @@ class DockerCli:
         ones take no OCI layout."""
         tar = work / "base.tar"
         await to_thread.run_sync(oci_layout.write_tar, base, tar, name)
+        return await self.load(tar, name)
+
+    async def load(self, tar: Path, name: str) -> CompletedProcess:
         return await run([self.name, "load", "--input", str(tar)])
 
     async def inspect(self, reference: str) -> StoredImage | None:

@@ -39,6 +39,9 @@ class LocalImage:
         """``sha256:…``; None of an image for several platforms."""
         return self.ids[0] if len(self.ids) == 1 else None
 
+    async def stage(self, reference: str) -> None:
+        """The program starts what it holds."""
+
     async def publish(self, reference: str) -> Result:
         """Push, tried up to three times where that may help. docker also keeps the name in its store.
 

@@ -106,6 +106,10 @@ class ContainerCli(Protocol):
         """Put a base that lies on this machine into the local store under a name."""
         ...
 
+    async def load(self, tar: Path, name: str) -> CompletedProcess:
+        """Put the image of a tar in Docker's form, which calls it ``name``, into the local store."""
+        ...
+
     async def inspect(self, reference: str) -> StoredImage | None:
         """An image of the local store; None when it is not there."""
         ...

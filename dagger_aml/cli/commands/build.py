@@ -14,7 +14,7 @@ import anyio
 import click
 from attrs import evolve
 
-from ...backends.base import Builder, Format, Opening
+from ...backends.base import Builder, Format, Layers, Opening
 from ...backends.builders import kind_of
 from ...backends.outputs import STDOUT
 from ...backends.result import Result
@@ -31,10 +31,13 @@ from ..common import by_flag, check_engine, no_engine, opened
 from ..console import tell
 from ..gate import Gated, smoke_options
 from ..options.build import (
+    cache_options,
+    cache_places,
     engine_option,
     engine_timeout_option,
     format_option,
     jobs_option,
+    layers_option,
     progress_option,
     settled,
     with_option,
@@ -79,6 +82,8 @@ from ..progress import Progress
     "--push). Repeatable.",
 )
 @with_option
+@layers_option
+@cache_options
 @engine_option
 @format_option
 @click.option("--no-cache", is_flag=True, help="Run every step again.")
@@ -107,6 +112,10 @@ def command(
     no_smoke: bool,
     output: tuple[str, ...],
     builder: str,
+    layers: Layers,
+    cache_from: str | None,
+    cache_to: str | None,
+    cache_repo: str | None,
     engine: str | None,
     form: Format | None,
     no_cache: bool,
@@ -149,11 +158,21 @@ def command(
         raise UsageError(
             "--format works only with builders that use a Dockerfile", hint="Add --with docker, or remove --format."
         )
+    looked_in, put_into = cache_places(layers, cache_from, cache_to, cache_repo)
     opening = partial(
         opened,
         builder,
         progress,
-        opening=Opening(form, no_cache, pull, engine, engine_timeout),
+        opening=Opening(
+            form,
+            no_cache,
+            pull,
+            engine,
+            engine_timeout,
+            layers=layers,
+            cache_from=looked_in,
+            cache_to=put_into,
+        ),
     )
     if len(projects) > 1:
         from ..several import build_several

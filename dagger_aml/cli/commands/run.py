@@ -15,13 +15,14 @@ import anyio
 import click
 from attrs import frozen
 
+from ...backends.base import Layers
 from ...backends.builders import kind_of
 from ...errors import UsageError
 from ...serving.debug import WAITS
 from ..common import check_engine, no_engine
 from ..console import tell
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
-from ..options.build import engine_option, progress_option, ready_option, settled
+from ..options.build import engine_option, layers_option, progress_option, ready_option, settled
 from ..options.call import quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
@@ -53,6 +54,7 @@ PORT = "6789:5001"
     help="Port on this machine (default: 6789, or a free port if 6789 is in use).",
 )
 @with_option
+@layers_option
 @engine_option
 @click.option(
     "--local", is_flag=True, help="Build no image: run the code with the real server in a temporary environment."
@@ -69,6 +71,7 @@ def command(
     target: str,
     publish: str | None,
     builder: str,
+    layers: Layers,
     engine: str | None,
     local: bool,
     debug: str | None,
@@ -110,7 +113,7 @@ def command(
     with Progress(mode, quiet=quiet, verbose=verbose) as progress:
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
-        how = _How(_published(publish), builder, engine, local, detach, name, ready_timeout, attach)
+        how = _How(_published(publish), builder, layers, engine, local, detach, name, ready_timeout, attach)
         anyio.run(_run, found, how, progress, show)
 
 
@@ -119,6 +122,7 @@ class _How:
     """How it is served.
 
     :param by: the builder, whose name ``--with`` says.
+    :param layers: who makes those of files.
     :param engine: address of the Dagger engine, where one is named.
     :param name: of the container, and ``detach``: whether it is left running.
     :param debug: the port for a debugger.
@@ -126,6 +130,7 @@ class _How:
 
     published: Published
     by: str
+    layers: Layers
     engine: str | None
     local: bool
     detach: bool
@@ -160,7 +165,7 @@ async def _served(target: Target, how: _How, progress: Progress, show: _Shown) -
     what = target.graph or target.image
     assert what is not None
     async with (
-        connected(how.by, progress, target, how.engine) as builder,
+        connected(how.by, progress, target, how.engine, how.layers) as builder,
         serve(
             what,
             builder,

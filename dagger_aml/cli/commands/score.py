@@ -18,11 +18,12 @@ import anyio
 import click
 from attrs import frozen
 
+from ...backends.base import Layers
 from ...errors import UsageError
 from ...events import Message
 from ..common import check_engine, no_engine
 from ..console import tell
-from ..options.build import engine_option, progress_option, ready_option, settled
+from ..options.build import engine_option, layers_option, progress_option, ready_option, settled
 from ..options.call import json_option, quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 )
 @json_option()
 @with_option
+@layers_option
 @engine_option
 @ready_option
 @progress_option
@@ -94,6 +96,7 @@ def command(
     headers: tuple[str, ...],
     as_json: bool,
     builder: str,
+    layers: Layers,
     engine: str | None,
     ready_timeout: float,
     mode: str,
@@ -126,7 +129,7 @@ def command(
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
         ok = anyio.run(
-            partial(_score, found, asked, builder, engine, progress, sent, ready_timeout, as_json, verbose)
+            partial(_score, found, asked, builder, engine, layers, progress, sent, ready_timeout, as_json, verbose)
         )
     if not ok:
         sys.exit(1)
@@ -190,8 +193,8 @@ def _tolerance(target: Target, rtol: float | None, atol: float | None) -> Tolera
 
 
 async def _score(
-    target: Target, asked: _Asked, name: str, engine: str | None, progress: Progress, headers: dict[str, str],
-    within: float, as_json: bool, verbose: bool,
+    target: Target, asked: _Asked, name: str, engine: str | None, layers: Layers, progress: Progress,
+    headers: dict[str, str], within: float, as_json: bool, verbose: bool,
 ) -> bool:  # fmt: skip
     from ...serving.http import Http
     from ...serving.places import located
@@ -204,7 +207,7 @@ async def _score(
             base, path = _split(target.url)
             request = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
         else:
-            builder = await stack.enter_async_context(connected(name, progress, target, engine))
+            builder = await stack.enter_async_context(connected(name, progress, target, engine, layers))
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))

@@ -17,6 +17,7 @@ import click
 from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
+from ...oci.reference import Reference
 from ...project.build_settings import BUILD_SETTINGS
 from ...project.build_values import beaten, files_of, resolved
 from ...project.file import ProjectFile
@@ -75,12 +76,45 @@ def _kind(record: Setting, choices: Sequence[str]) -> click.ParamType[Any]:
 
 
 with_option = setting_option("builder", choices=BUILDERS)
+layers_option = setting_option("layers")
 engine_option = setting_option("engine")
 engine_timeout_option = setting_option("engine_timeout")
 ready_option = setting_option("ready_timeout")
 jobs_option = setting_option("jobs")
 format_option = setting_option("format")
 progress_option = setting_option("progress")
+
+
+def cache_options(function: Command) -> Command:
+    """Add ``--cache-from``, ``--cache-to`` and ``--cache-repo``."""
+    for name in ("cache_repo", "cache_to", "cache_from"):
+        function = setting_option(name)(function)
+    return function
+
+
+def cache_places(
+    layers: str, cache_from: str | None, cache_to: str | None, cache_repo: str | None
+) -> tuple[str | None, str | None]:
+    """Where what ran is looked for, and where it goes.
+
+    :raises UsageError: a flag means nothing here, or names no repository.
+    """
+    if layers != "direct":
+        for name in ("cache_from", "cache_to", "cache_repo"):
+            if by_flag(name):
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(
+                    f"{flag} works only with --layers direct", location=flag, hint="Add --layers direct."
+                )
+        return None, None
+    for name, place in (("--cache-from", cache_from), ("--cache-to", cache_to), ("--cache-repo", cache_repo)):
+        if place:
+            found = Reference.parse(place, name)
+            if found.tag or found.digest:
+                raise UsageError(
+                    f"{place} has a tag or a digest", location=name, hint=f"Name a repository: {found.name}"
+                )
+    return cache_from or cache_repo, cache_to or cache_repo
 
 
 def settled(function: Command) -> Command:

@@ -1,0 +1,275 @@
+"""A builder that writes the layers of files itself, and asks another for what must run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from attrs import evolve, field, frozen
+
+from ...base.facts import BaseFacts, PathFact, prefixes
+from ...base.facts_cache import known_facts
+from ...base.known import KnownFacts
+from ...errors import BuildError, DaggerAmlError, UsageError
+from ...events import Message, OnEvent, Warned
+from ...finding import Finding
+from ...fs.cache_folder import cache_folder
+from ...graph.base import From, Given
+from ...graph.config import Config
+from ...graph.graph import Copy
+from ...graph.writes import written_paths
+from ...oci.content_store import ContentStore
+from ...oci.push import PushClient
+from ...oci.reference import Reference
+from ...plan.keys import runtime_key
+from ...plan.model import Plan
+from ..base import Builder, Capabilities, Image, Kind, Opening, Runtime
+from .after import known_after
+from .archive_base import find_archive
+from .beneath import Beneath, find_base
+from .earlier import Earlier, earlier
+from .facts import facts_of
+from .image import DirectImage, DirectIndex
+from .inner import Inner, lazily
+from .layers import MOST_LAYERS, own_layers
+from .note import note_of
+from .runtime import DirectRuntime
+from .runtime_image import AnotherBase, RuntimeImage, in_image, in_store, keep, make, on_runtime, runtime_tag
+from .threads import Calls
+
+
+@frozen
+class _Known:
+    """A base that was found.
+
+    :param digest: what it is pinned to.
+    :param beneath: None where no layer can be put upon it by us; then the other builder does it all.
+    :param why: that is so.
+    :param facts: what its layers, or images on it, told; None where a container was asked.
+    """
+
+    digest: str | None
+    beneath: Beneath | None = field(repr=False)
+    why: str = ""
+    facts: KnownFacts | None = field(default=None, repr=False)
+
+
+class DirectBuilder:
+    """Writes what is only files without any builder; see :class:`~dagger_aml.backends.base.Builder`.
+
+    :param inner: opens the builder that ``--with`` names when something must run.
+    """
+
+    def __init__(self, inner: Inner, opening: Opening, on_event: OnEvent) -> None:
+        self._inner = inner
+        self._opening = opening
+        self.on_event = on_event
+        self.policy = opening.policy
+        self.client = PushClient(opening.policy)
+        self._clients = [self.client]
+        self._store = ContentStore(cache_folder())
+        self._known: dict[From, _Known] = {}
+        self._tags: tuple[Reference, ...] = ()
+        self._images: dict[str, Earlier] = {}
+        self.name = inner.capabilities.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the other can."""
+        return self._inner.capabilities
+
+    def runtime(self) -> Runtime:
+        """What starts images: the other's."""
+        return DirectRuntime(self._inner)
+
+    def with_events(self, on_event: OnEvent) -> Self:
+        """The same, told to another callback; with connections of its own, since what fails ends its own."""
+        made = copy.copy(self)
+        made.on_event = on_event
+        made.client = PushClient(self._opening.policy)
+        self._clients.append(made.client)
+        return made
+
+    def close(self) -> None:
+        """End every connection."""
+        for each in self._clients:
+            each.close()
+
+    def for_tags(self, tags: Sequence[Reference]) -> Self:
+        """The same, told where the image will be pushed to: an earlier one there tells what it knows."""
+        made = copy.copy(self)
+        made._tags = tuple(tags)
+        return made
+
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+        """A base's digest from its registry, and its facts from what is known by that digest, or from its layers.
+
+        Where it is in no registry, or cannot be told from files alone, the other builder is asked.
+
+        :raises RegistryDenied, TransientError, BuildError, BaseError: as the other.
+        """
+        paths = tuple(paths)
+        known = self._known.get(base) or await self._find(base)
+        beneath = known.beneath
+        if beneath is not None:
+            told = await self._told(beneath)
+            facts = await self._calls.call(facts_of, beneath, paths, self._store.root / "facts", told)
+            if facts is not None and (wanted := facts.for_paths(paths)) is not None:
+                note = evolve(beneath.note, facts=facts)
+                known = evolve(known, facts=facts, beneath=evolve(beneath, note=note))
+                self._known |= {base: known, evolve(base, digest=known.digest): known}
+                return known.digest, wanted
+        asked = evolve(base, digest=known.digest) if known.digest else base
+        digest, answered = await (await self._other()).probe(asked, paths)
+        self._known |= {base: known, evolve(base, digest=digest or base.digest): known}
+        return digest, answered
+
+    async def image(self, plan: Plan, *, title: str = "") -> Image:
+        """The image of a plan: what runs made by the other builder, the rest written when it is sent somewhere."""
+        known = self._known.get(plan.base)
+        if known is None or known.beneath is None:
+            why = f": {known.why}" if known and known.why else ""
+            self.on_event(Message(f"{self.name} makes every layer, since the base is not taken from a registry{why}"))
+            return await (await self._other()).image(plan, title=title)
+        blobs = evolve(known.beneath.blobs, client=self.client)
+        beneath, paths = evolve(known.beneath, blobs=blobs), plan.facts.paths
+        if plan.engine_part:
+            try:
+                beneath, paths = await self._ran(plan, known, beneath)
+            except AnotherBase as error:
+                self.on_event(Message(f"{self.name} makes every layer: {error.message}"))
+                return await (await self._other()).image(plan, title=title)
+        own = own_layers(plan, paths, MOST_LAYERS - len(beneath.layers))
+        return DirectImage(plan, beneath, own, self._calls, self._store, self.load_tar, self.on_event, self._images)
+
+    async def _ran(self, plan: Plan, known: _Known, beneath: Beneath) -> tuple[Beneath, Mapping[str, PathFact]]:
+        """The base with what ran on it, and what is then at the paths that copies go to."""
+        key = runtime_key(plan)
+        found = None if self._opening.no_cache else await self._looked_up(key, beneath)
+        if found:
+            self.on_event(Message(f"the commands are not run: what they made {found.age} ago is in {found.found}"))
+        else:
+            found = await make(plan, beneath, await self._other(), self._store)
+        asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
+        listed = known.facts.listed if known.facts else {}
+        on_top = on_runtime(beneath, found)
+        after = await self._calls.call(known_after, found, on_top, plan.facts, listed, asked)
+        if after != found.after:
+            found = evolve(found, after=after)
+            if not found.places:
+                keep(found, beneath, self._store)
+        beneath = on_runtime(beneath, found)
+        if self._opening.cache_to:
+            await self._share(plan, key, beneath, runtime_tag(self._opening.cache_to, key))
+        facts = after.for_paths(asked)
+        return beneath, facts.paths if facts else after.facts.paths
+
+    async def _share(self, plan: Plan, key: str, beneath: Beneath, place: Reference) -> None:
+        """Push what ran, unless it is there; where it is refused that is a warning, since the image can be made."""
+        there = in_image(key, evolve(beneath, layers=beneath.layers[: beneath.base]), await self._earlier(place))
+        if there is not None:
+            return
+        bare = evolve(plan, ops=(), config=Config())
+        # By connections of its own: what fails ends them.
+        calls = Calls(PushClient(self._opening.policy), self.on_event)
+        image = DirectImage(bare, beneath, (), calls, self._store, self.load_tar, self.on_event, self._images)
+        try:
+            await image.publish(str(place))
+        except DaggerAmlError as error:
+            found = Finding(
+                f"what runs could not be pushed for later builds: {error.message}",
+                location=f"--cache-to {self._opening.cache_to}",
+                hint="The image itself is made all the same.",
+            )
+            self.on_event(Warned(found))
+        finally:
+            calls.client.close()
+
+    async def _looked_up(self, key: str, beneath: Beneath) -> RuntimeImage | None:
+        """What ran: in the image that a tag names now, in the repository for it, in the cache of this machine."""
+        places = [*self._tags, *([runtime_tag(self._opening.cache_from, key)] if self._opening.cache_from else [])]
+        for place in places:
+            if found := in_image(key, beneath, await self._earlier(place)):
+                return found
+        return in_store(key, beneath, self._store)
+
+    async def _told(self, beneath: Beneath) -> list[KnownFacts]:
+        """What images under the tags tell of this very base; asked only where this machine does not know it."""
+        if known_facts(beneath.digest, self._store.root / "facts"):
+            return []
+        notes = [note_of(image.config, beneath.base) for tag in self._tags if (image := await self._earlier(tag)).at]
+        return [note.facts for note in notes if note and note.base == beneath.digest and note.facts]
+
+    async def _earlier(self, tag: Reference) -> Earlier:
+        """The image that a tag names now; asked once."""
+        if str(tag) not in self._images:
+            self._images[str(tag)] = await self._calls.call(earlier, tag, self.client, self._store)
+        return self._images[str(tag)]
+
+    def index(self, images: Sequence[Image]) -> Image:
+        """Images for several platforms as one."""
+        ours = tuple(each for each in images if isinstance(each, DirectImage))
+        if len(ours) == len(images):
+            return DirectIndex(ours)
+        if ours or self._inner.opened is None:
+            raise BuildError(
+                "one platform's image is written directly and another's is built, so they cannot become one index",
+                hint="Add --layers builder.",
+            )
+        return self._inner.opened.index(images)
+
+    async def load_tar(self, tar: Path, reference: str) -> str | None:
+        """Into the other builder's store."""
+        return await (await self._other()).load_tar(tar, reference)
+
+    async def folder(self, plan: Plan, path: str, dest: Path) -> None:
+        """By the other builder."""
+        await (await self._other()).folder(plan, path, dest)
+
+    async def _other(self) -> Builder:
+        return (await self._inner.builder()).with_events(self.on_event)
+
+    async def _find(self, base: From) -> _Known:
+        if isinstance(base, Given):
+            return _Known(None, None, "it has no name")
+        if base.archive:
+            return _Known(base.digest, await self._calls.call(find_archive, base, self.client, self._store))
+        named = Reference.parse(base.reference)
+        own_store = self.capabilities.own_store
+        if own_store and named.host == "localhost" and not self._opening.pull:
+            return _Known(None, None, "it may be in the local store alone")
+        self.on_event(Message(f"looking up the base image {base.pinned}"))
+        try:
+            digest, beneath = await self._calls.call(find_base, base, self.client, self._store)
+        except UsageError:
+            raise
+        except DaggerAmlError as error:
+            if own_store and not self._opening.pull:
+                return _Known(None, None, error.message)
+            raise
+        return _Known(digest, beneath)
+
+    @property
+    def _calls(self) -> Calls:
+        return Calls(self.client, self.on_event)
+
+
+def _written(copy: Copy) -> tuple[str, ...]:
+    return tuple(path for path, _ in written_paths(copy))
+
+
+@asynccontextmanager
+async def direct(kind: Kind, opening: Opening, on_event: OnEvent) -> AsyncIterator[DirectBuilder]:
+    """Writes what is only files, for a block.
+
+    :param kind: the builder that is opened when something must run or be started.
+    """
+    async with lazily(kind, opening, on_event) as inner:
+        builder = DirectBuilder(inner, opening, on_event)
+        try:
+            yield builder
+        finally:
+            builder.close()

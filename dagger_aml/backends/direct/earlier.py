@@ -1,0 +1,52 @@
+"""The image that a tag names now: what its repository has, and what it tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from ...errors import DaggerAmlError
+from ...oci.client import RegistryClient
+from ...oci.content_store import ContentStore
+from ...oci.manifest import BlobLayer, layers_of
+from ...oci.reference import Reference
+from .beneath import small_blob
+
+
+@frozen
+class Earlier:
+    """What a repository is known to have, since a tag of it names an image with it.
+
+    :param at: None where there is no such image, or none that can be read.
+    :param config: the image's config document.
+    :param layers: lowest first.
+    :param blobs: digests of all that it is made of.
+    """
+
+    at: Reference | None = None
+    config: Mapping[str, Any] = field(factory=dict, repr=False)
+    layers: tuple[BlobLayer, ...] = ()
+    blobs: frozenset[str] = frozenset()
+
+    @property
+    def by_diff_id(self) -> Mapping[str, BlobLayer]:
+        """Its layers by the digests of their tars."""
+        return {each.diff_id: each for each in self.layers}
+
+
+NONE = Earlier()
+
+
+def earlier(at: Reference, client: RegistryClient, store: ContentStore) -> Earlier:
+    """The image that a tag names now. Whatever is wrong with it, or with asking, only means that it is of no use."""
+    try:
+        manifest = client.manifest(at).document
+        digest = manifest["config"]["digest"]
+        config = json.loads(small_blob(at, digest, client, store))
+        layers = layers_of(manifest, config)
+    except (DaggerAmlError, KeyError, TypeError, ValueError):
+        return NONE
+    return Earlier(at, config, layers, frozenset((digest, *(each.digest for each in layers))))

@@ -1,0 +1,271 @@
+"""Images whose own layers are files of this machine, not written anywhere yet."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from attrs import define, evolve, field
+
+from ...errors import DaggerAmlError, UsageError, first_of
+from ...events import Message, OnEvent, OpDone, OpStarted, Transferred, ignore
+from ...fs.stamps import unchanged
+from ...fs.temporary import temporary_directory
+from ...oci.blobs import digest_of
+from ...oci.content_store import ContentStore
+from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, index_document, manifest_document
+from ...oci.model import Layer
+from ...oci.reference import Reference
+from ...plan.keys import labels
+from ...plan.model import Plan
+from ..outputs import Export, as_export, output_tar
+from ..result import Result, Written
+from ..transfers import growing, looking
+from .beneath import Beneath
+from .config import AddedLayer, config_document
+from .earlier import Earlier, earlier
+from .layers import OwnLayer, Remembered
+from .note import NOTE_LABEL, write_note
+from .push import Sender
+from .tar import TarImage, write_tar
+from .threads import Calls
+
+T = TypeVar("T")
+
+_AT_ONCE = 4
+"""Blobs that are sent to one registry at the same time."""
+
+
+@define(eq=False)
+class DirectImage:
+    """An image of which the layers of files are written when it is sent somewhere; see
+    :class:`~dagger_aml.backends.base.Image`.
+
+    :param beneath: the image that its own layers lie upon.
+    :param own: these, lowest first.
+    :param load_tar: puts a tar into the local store under a name; gives the ID that the store has it by, if it tells.
+    """
+
+    plan: Plan
+    beneath: Beneath
+    own: tuple[OwnLayer, ...]
+    calls: Calls
+    store: ContentStore
+    load_tar: Callable[[Path, str], Awaitable[str | None]]
+    on_event: OnEvent
+    images: Mapping[str, Earlier] = field(factory=dict, repr=False)
+    """What tags name now, as far as it was asked already."""
+    staged: str | None = None
+    """Where it lies by its digest, once it was sent there."""
+    _config: bytes | None = field(default=None, init=False)
+    _raw: dict[str, bytes] = field(factory=dict, init=False, repr=False)
+    """The manifest, by the repositories that have all it names."""
+    _moved: dict[object, int] = field(factory=dict, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    @property
+    def id(self) -> str | None:
+        """Digest of the config; None until its layers were written once."""
+        return digest_of(self._config) if self._config is not None else None
+
+    async def stage(self, reference: str) -> str:
+        """Send all of it, its manifest by digest: it can be started from there, and no tag has moved."""
+        at = Reference.parse(reference)
+        raw, _ = await self.sent(at, tag=None)
+        self.staged = f"{at.name}@{digest_of(raw)}"
+        return self.staged
+
+    async def publish(self, reference: str) -> Result:
+        """Send what the registry lacks, then move the tag.
+
+        :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable, 429 or 5xx.
+        """
+        at = Reference.parse(reference)
+        raw, layers = await self.sent(at, tag=at.tag or "latest")
+        return Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id)
+
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write a tar or a layout; whole or not at all."""
+        return await exported([self], as_export(output), references)
+
+    async def load(self, reference: str) -> Result:
+        """Into the local store, by a tar."""
+        with temporary_directory() as work:
+            tar = work / "image.tar"
+            made = await exported([self], Export(tar, "docker"), (reference,), quiet=True)
+            own = await self.load_tar(tar, reference)
+        return evolve(made, digest=None, image_id=own or made.image_id, tags=(reference,), outputs=())
+
+    @property
+    def platform(self) -> str:
+        """``linux/amd64`` and the like, as the image beneath says it."""
+        config = self.beneath.config
+        return "/".join(str(config[name]) for name in ("os", "architecture", "variant") if config.get(name))
+
+    def for_tar(self) -> TarImage:
+        """What is written of it to a tar."""
+        return TarImage(self.beneath, self.own, self._config_now, self.platform)
+
+    async def sent(self, at: Reference, tag: str | None) -> tuple[bytes, tuple[Layer, ...]]:
+        """Everything that the repository lacks, and then the manifest, under a tag or by its digest alone."""
+        place = at.url
+        if place not in self._raw:
+            self._raw[place] = await self._all_sent(at)
+        raw = self._raw[place]
+        put = functools.partial(self.calls.client.put_manifest, at, raw, MANIFESTS[self.beneath.form], tag=tag)
+        await self.blocking(put)
+        layers = (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
+        return raw, self.told(layers)
+
+    async def _all_sent(self, at: Reference) -> bytes:
+        """Every blob that the repository lacks; the manifest of them."""
+        self.on_event(Message(f"pushing {at}"))
+        with unchanged(self.plan.file_layers):
+            async with self._telling(str(at)):
+                before = self.images.get(str(at))
+                if before is None:
+                    before = await self.blocking(earlier, at, self.calls.client, self.store)
+                sender = Sender(self.calls.client, at, before, Remembered(self.store), self._count)
+                layers = await self._blobs(sender)
+                config = await anyio.to_thread.run_sync(self._config_now)
+                await self.blocking(sender.document, config, digest_of(config))
+        return manifest_document(self.beneath.form, config, layers)
+
+    async def _blobs(self, sender: Sender) -> tuple[BlobLayer, ...]:
+        limit = anyio.CapacityLimiter(_AT_ONCE)
+        total = len(self.plan.layers)
+
+        async def base(layer: BlobLayer) -> None:
+            async with limit:
+                await self.blocking(sender.beneath, self.beneath, layer)
+
+        async def own(layer: OwnLayer) -> None:
+            async with limit:
+                for number in layer.numbers:
+                    self.on_event(OpStarted(self.plan.ops[number - 1].name, number, total))
+                begun = anyio.current_time()
+                _, had = await self.blocking(sender.own, layer)
+                for number in layer.numbers:
+                    seconds = anyio.current_time() - begun
+                    self.on_event(OpDone(self.plan.ops[number - 1].name, number, total, seconds, had))
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                for each in self.own:
+                    tasks.start_soon(own, each)
+                for found in dict.fromkeys(self.beneath.layers):
+                    tasks.start_soon(base, found)
+        except ExceptionGroup as errors:
+            raise first_of(errors, DaggerAmlError) or errors from None
+        return (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
+
+    def _config_now(self) -> bytes:
+        """The config, once every layer of ours was written."""
+        if self._config is None:
+            beneath, files = self.beneath, self.own[0].files if self.own else {}
+            note = write_note(beneath.note, [each.diff_id for each in beneath.layers])
+            added = [
+                *(AddedLayer(each.diff_id, "what runs") for each in beneath.layers[beneath.base :]),
+                *(AddedLayer(each.blob.diff_id, each.name) for each in self.own if each.blob),
+            ]
+            said = {**labels(self.plan, files), NOTE_LABEL: note}
+            self._config = config_document(beneath.config, self.plan, said, added)
+        return self._config
+
+    def told(self, layers: Iterable[BlobLayer]) -> tuple[Layer, ...]:
+        """The layers, each with the copies that it holds."""
+        found = [Layer(each.digest, each.size) for each in layers]
+        for index, each in enumerate(self.own):
+            place = len(found) - len(self.own) + index
+            found[place] = evolve(found[place], op=each.name)
+        return tuple(found)
+
+    def _count(self, what: object, sent: int) -> None:
+        with self._lock:
+            self._moved[what] = sent
+
+    def _sum(self) -> int:
+        with self._lock:
+            return sum(self._moved.values())
+
+    @asynccontextmanager
+    async def _telling(self, name: str) -> AsyncIterator[None]:
+        """Tell how many bytes were sent while a block runs."""
+        self._moved.clear()
+        told = 0
+
+        def look() -> None:
+            nonlocal told
+            now = self._sum()
+            if now > told:
+                told = now
+                self.on_event(Transferred("pushed", name, told))
+
+        self.on_event(Transferred("pushed", name, 0))
+        async with looking(look):
+            yield
+        self.on_event(Transferred("pushed", name, self._sum(), self._sum()))
+
+    async def blocking(self, work: Callable[..., T], *args: object) -> T:
+        """Run what blocks in a thread; tried again where that may help."""
+        return await self.calls.call(work, *args)
+
+
+@define(eq=False)
+class DirectIndex:
+    """Images for several platforms as one; see :class:`~dagger_aml.backends.base.Image`."""
+
+    images: tuple[DirectImage, ...]
+    id: None = None
+
+    async def stage(self, reference: str) -> None:
+        """Each image of it is staged alone."""
+
+    async def publish(self, reference: str) -> Result:
+        """Each image by its digest, then the index under the tag. Raises as :meth:`DirectImage.publish`."""
+        at = Reference.parse(reference)
+        manifests = [((await each.sent(at, tag=None))[0], each.platform) for each in self.images]
+        first = self.images[0]
+        form = first.beneath.form
+        raw = index_document(form, manifests)
+        put = functools.partial(first.calls.client.put_manifest, at, raw, INDEXES[form], tag=at.tag or "latest")
+        await first.blocking(put)
+        return Result(digest_of(raw), None, (reference,))
+
+    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
+        """Write an OCI layout; whole or not at all."""
+        return await exported(self.images, as_export(output), references)
+
+    async def load(self, reference: str) -> Result:
+        """A local store holds one platform."""
+        raise UsageError("a local store can hold only one platform", location="--load")
+
+
+async def exported(
+    images: Sequence[DirectImage], output: Export, references: Sequence[str], *, quiet: bool = False
+) -> Result:
+    """Images written to a tar or a layout.
+
+    :param quiet: tell nobody; the file is a temporary one.
+    """
+    first = images[0]
+    on_event = ignore if quiet else first.on_event
+    on_event(Message(f"writing {output.path}"))
+    form = output.type or first.beneath.form
+    names = [Reference.parse(each) for each in references]
+    with ExitStack() as stack:
+        for each in images:
+            stack.enter_context(unchanged(each.plan.file_layers))
+        new = stack.enter_context(output_tar(output))
+        async with growing(new, str(output.path), on_event):
+            write = functools.partial(write_tar, form=form, docker=output.type != "oci", names=names)
+            made = await first.blocking(write, new, [each.for_tar() for each in images])
+    file = Written(output.path, output.type or "tar", made.digest)
+    layers = first.told(made.layers) if len(images) == 1 else ()
+    return Result(made.digest, made.config, tuple(references), layers, outputs=(file,), config_digest=made.config)

@@ -1,0 +1,155 @@
+"""The layers of an image that we write: what they hold, and what they became."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from ...base.facts import PathFact
+from ...errors import DaggerAmlError, ProjectError
+from ...fs.stamps import AGAIN
+from ...oci.compression import choose_compression
+from ...oci.content_store import ContentStore
+from ...oci.entries import Compression, TarEntry, WrittenLayer
+from ...oci.layer_writer import LayerStream, measured
+from ...oci.manifest import BlobLayer
+from ...plan.model import Plan
+from .entries import layer_entries
+
+MOST_LAYERS = 125
+"""Of an image: docker 20.10 unpacks no more."""
+
+SMALL = 4 * 1024 * 1024
+"""Bytes of files that are made a layer in memory, so that its digest is known before it is sent."""
+
+
+@define(eq=False)
+class OwnLayer:
+    """One layer of ours.
+
+    :param name: of the copies in it.
+    :param numbers: of these in the plan, from 1.
+    :param files: gets the sha256 of each file that was read, by its path on this machine.
+    :param blob: what it became; None until every byte has passed once.
+    """
+
+    name: str
+    entries: tuple[TarEntry, ...] = field(repr=False)
+    numbers: tuple[int, ...]
+    files: MutableMapping[str, bytes] = field(repr=False)
+    blob: BlobLayer | None = None
+    _compression: Compression | None = None
+    _lock: threading.Lock = field(factory=threading.Lock, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(each.size for each in self.entries)
+
+    def stream(self) -> LayerStream:
+        """Its bytes, once more; the files are read anew."""
+        with self._lock:
+            if self._compression is None:
+                self._compression = choose_compression(self.entries)
+        return LayerStream(self.entries, self._compression, self._read)
+
+    def measure(self) -> str:
+        """The digest of its tar; reads every file, and compresses nothing."""
+        return measured(self.entries, self._read)
+
+    def keep(self, written: WrittenLayer) -> BlobLayer:
+        """Note what it became. Raises as :meth:`found`."""
+        return self.found(BlobLayer(written.diff_id, written.digest, written.size, written.compression))
+
+    def found(self, blob: BlobLayer) -> BlobLayer:
+        """Note that a blob which is there already holds the very same tar.
+
+        :raises ProjectError: it became something else before: a file was changed in between.
+        """
+        if self.blob is not None and self.blob.diff_id != blob.diff_id:
+            raise ProjectError("changed while the image was being written", location=self.name, hint=AGAIN)
+        self.blob = blob
+        return blob
+
+    def _read(self, entry: TarEntry, digest: bytes) -> None:
+        if isinstance(entry.content, Path):
+            self.files[str(entry.content)] = digest
+
+
+def own_layers(plan: Plan, beneath: Mapping[str, PathFact], room: int) -> tuple[OwnLayer, ...]:
+    """The layers of a plan's copies that no command reads, one each; the last ones together where there is no room.
+
+    :param beneath: existing paths of the image that they lie upon.
+    :param room: how many layers there may be.
+    :raises GraphError: a folder goes where something else is, or the reverse.
+    :raises DaggerAmlError: there is no room for one.
+    """
+    copies = plan.file_layers
+    if copies and room < 1:
+        raise DaggerAmlError(
+            f"the base has so many layers that an image on it would have more than {MOST_LAYERS}",
+            location=f"base {plan.base.pinned}",
+            hint="Use a base image with fewer layers.",
+        )
+    groups = [copies[index : index + 1] for index in range(len(copies))]
+    if len(groups) > room:
+        groups = [*groups[: room - 1], copies[room - 1 :]]
+    files: dict[str, bytes] = {}
+    known, made = beneath, []
+    for group in groups:
+        entries, known = layer_entries(group, known)
+        numbers = tuple(plan.layers.index(each) + 1 for each in group)
+        made.append(OwnLayer(", ".join(each.name for each in group), entries, numbers, files))
+    return tuple(made)
+
+
+@frozen
+class Remembered:
+    """What layers of unchanged files became, kept on this machine.
+
+    It only tells what is worth asking a registry for: every layer is read and hashed all the same.
+    """
+
+    store: ContentStore
+
+    def seen(self, layer: OwnLayer) -> bool:
+        """Whether files of these sizes and times made a layer before."""
+        return self.store.document("stamps", _stamp(layer.entries)) is not None
+
+    def blob(self, diff_id: str) -> BlobLayer | None:
+        """What a tar of this digest became."""
+        found: Any = self.store.document("layers", diff_id.removeprefix("sha256:"))
+        try:
+            return BlobLayer(diff_id, found["digest"], found["size"], found["packing"])
+        except (TypeError, KeyError):
+            return None
+
+    def note(self, layer: OwnLayer, blob: BlobLayer) -> None:
+        """Keep what a layer became."""
+        name = blob.diff_id.removeprefix("sha256:")
+        kept = {"digest": blob.digest, "size": blob.size, "packing": blob.packing}
+        if self.store.document("layers", name) != kept:
+            self.store.put_document("layers", name, kept)
+        if not self.seen(layer):
+            self.store.put_document("stamps", _stamp(layer.entries), {"diff_id": blob.diff_id})
+
+
+def _stamp(entries: Sequence[TarEntry]) -> str:
+    total = hashlib.sha256()
+    for each in entries:
+        total.update(f"{each.type} {each.mode:o} {each.uid}:{each.gid} {each.size} ".encode())
+        total.update(f"{each.path}\0{each.target}\0".encode("utf-8", "surrogateescape"))
+        if isinstance(each.content, Path):
+            try:
+                info = each.content.stat()
+                total.update(f"{info.st_mtime_ns} {info.st_ino} {info.st_size}".encode())
+            except OSError:
+                total.update(b"gone")
+        else:
+            total.update(each.content)
+    return total.hexdigest()

@@ -1,0 +1,133 @@
+"""What an image tells the next build: facts of its base, and which of its layers are what ran.
+
+It stands in a label of the image, and beside the layers in the cache of this machine. Whoever may push to a
+repository that is read can write one; with a key, a note without that key's mark counts as none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, get_origin
+
+from attrs import evolve, frozen
+
+from ...base.known import KnownFacts
+
+NOTE_LABEL = "io.dagger-aml.direct"
+
+KEY_VARIABLE = "DAGGER_AML_CACHE_KEY"
+
+_SCHEMA = 1
+
+_LONGEST = 32 * 1024
+"""Bytes of a note; a longer one leaves out what is known of paths, which is then read from layers."""
+
+
+@frozen
+class RuntimeNote:
+    """What ran on a base.
+
+    :param key: its runtime key.
+    :param layers: how many of the image's layers, above those of the base, are what ran.
+    :param made: when, seconds since 1970.
+    :param after: what is at paths of the image then.
+    """
+
+    key: str
+    layers: int
+    made: float
+    after: KnownFacts | None = None
+
+
+@frozen
+class Note:
+    """What an image tells of what lies beneath our layers.
+
+    :param base: digest of the base's own manifest.
+    :param facts: of the base.
+    :param runtime: None where nothing ran.
+    """
+
+    base: str
+    facts: KnownFacts | None
+    runtime: RuntimeNote | None = None
+
+
+@frozen
+class _Written:
+    schema: int
+    note: Note
+    mark: str = ""
+
+
+def write_note(note: Note, diff_ids: Sequence[str]) -> str:
+    """The note as text.
+
+    :param diff_ids: of the layers of the base and of what ran, lowest first; the mark is of them too.
+    """
+    runtime = note.runtime
+    if runtime and runtime.after:
+        runtime = evolve(runtime, after=runtime.after.shortened())
+    note = Note(note.base, note.facts and note.facts.shortened(), runtime)
+    if len(_text(note)) > _LONGEST:
+        note = Note(note.base, None, runtime and evolve(runtime, after=None))
+    return json.dumps(_converter().unstructure(_Written(_SCHEMA, note, _mark(note, diff_ids))), sort_keys=True)
+
+
+def read_note(text: object, base: int, diff_ids: Sequence[str]) -> Note | None:
+    """A note; None where there is none, none that can be read, or one without the key's mark.
+
+    :param base: how many layers the base has.
+    :param diff_ids: of the image's layers, lowest first.
+    """
+    from cattrs import BaseValidationError
+
+    if not isinstance(text, str):
+        return None
+    try:
+        written = _converter().structure(json.loads(text), _Written)
+    except (ValueError, RecursionError, BaseValidationError, TypeError):
+        return None
+    note: Note = written.note
+    ran = note.runtime.layers if note.runtime else 0
+    if written.schema != _SCHEMA or not 0 <= ran <= len(diff_ids) - base:
+        return None
+    expected = _mark(note, diff_ids[: base + ran])
+    return note if not expected or hmac.compare_digest(expected, written.mark) else None
+
+
+def note_of(config: Mapping[str, Any], base: int) -> Note | None:
+    """The note of an image by its config document.
+
+    :param base: how many layers the base has that it is held against.
+    """
+    labels = (config.get("config") or {}).get("Labels") or {}
+    return read_note(labels.get(NOTE_LABEL), base, [str(each) for each in config["rootfs"]["diff_ids"]])
+
+
+def _mark(note: Note, diff_ids: Sequence[str]) -> str:
+    """The mark of the key that the environment has, over all of a note and those layers; empty without a key."""
+    key = os.environ.get(KEY_VARIABLE, "")
+    if not key:
+        return ""
+    said = json.dumps([_text(note), list(diff_ids)]).encode()
+    return hmac.new(key.encode(), said, hashlib.sha256).hexdigest()
+
+
+def _text(note: Note) -> str:
+    return json.dumps(_converter().unstructure(note), sort_keys=True)
+
+
+def _converter() -> Any:
+    from cattrs import Converter
+    from cattrs.preconf.json import configure_converter
+
+    converter = Converter(forbid_extra_keys=True, omit_if_default=True)
+    configure_converter(converter)
+    # In one order, as the mark is of the text.
+    converter.register_unstructure_hook_func(lambda kind: str(get_origin(kind)) == str(frozenset), sorted)
+    return converter

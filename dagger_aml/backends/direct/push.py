@@ -1,0 +1,78 @@
+"""Sending an image to a registry: only what it lacks, several blobs at once; no tag moves before all is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from attrs import frozen
+
+from ...oci.manifest import BlobLayer
+from ...oci.push import PushClient
+from ...oci.reference import Reference
+from .beneath import Beneath
+from .earlier import Earlier
+from .layers import SMALL, OwnLayer, Remembered
+
+
+@frozen
+class Sender:
+    """Sends blobs to one repository. Its methods block, and may be called by several threads at once.
+
+    :param moved: told how many bytes of something were sent so far; fewer than before where it starts again.
+    """
+
+    client: PushClient
+    at: Reference
+    earlier: Earlier
+    remembered: Remembered
+    moved: Callable[[object, int], None]
+
+    def beneath(self, image: Beneath, layer: BlobLayer) -> None:
+        """A layer of the image beneath: mounted where its registry is the same, else passed on."""
+        if self._has(layer.digest):
+            return
+        source = image.blobs.places.get(layer.digest)
+        near = source is not None and source.host == self.at.host and source.repository != self.at.repository
+        if near and source and self.client.mount(self.at, layer.digest, source.repository):
+            return
+        self._upload(lambda: image.blobs.passing(layer.digest), layer.digest, layer.size)
+
+    def own(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
+        """A layer of ours, and whether the registry had it."""
+        found = self._small(layer) if layer.size <= SMALL else self._large(layer)
+        self.remembered.note(layer, found[0])
+        return found
+
+    def document(self, raw: bytes, digest: str) -> None:
+        """A config."""
+        if not self._has(digest):
+            self._upload(lambda: [raw], digest, len(raw))
+
+    def _small(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
+        stream = layer.stream()
+        data = b"".join(stream)
+        blob = layer.keep(stream.written)
+        if self._has(blob.digest):
+            return blob, True
+        self._upload(lambda: [data], blob.digest, blob.size)
+        return blob, False
+
+    def _large(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
+        """Hashed first where the registry may have it; else hashed while it is sent."""
+        if layer.blob or self.earlier.layers or self.remembered.seen(layer):
+            diff_id = layer.blob.diff_id if layer.blob else layer.measure()
+            for found in (self.earlier.by_diff_id.get(diff_id), self.remembered.blob(diff_id)):
+                if found and self._has(found.digest):
+                    return layer.found(found), True
+        stream = layer.stream()
+        told = partial(self.moved, layer)
+        digest: Callable[[], str] = lambda: stream.written.digest  # noqa: E731
+        self.client.upload(self.at, lambda: stream, digest, size=stream.size, sent=told)
+        return layer.keep(stream.written), False
+
+    def _has(self, digest: str) -> bool:
+        return digest in self.earlier.blobs or self.client.has_blob(self.at, digest)
+
+    def _upload(self, stream: Callable[[], Iterable[bytes]], digest: str, size: int) -> None:
+        self.client.upload(self.at, stream, digest, size=size, sent=partial(self.moved, digest))

@@ -1,0 +1,78 @@
+"""Starting an image that we wrote: by the builder that ``--with`` names, from its registry or from a tar."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ...fs.temporary import temporary_directory
+from ...graph.base import DEFAULT_PLATFORM
+from ..base import Image, Runtime
+from ..outputs import Export
+from ..runtime import ImageOutput, Start, Started
+from .image import DirectImage
+from .inner import Inner
+
+if TYPE_CHECKING:
+    import dagger
+
+_NAME = "localhost/dagger-aml-direct:latest"
+
+
+@frozen
+class DirectRuntime:
+    """See :class:`~dagger_aml.backends.base.Runtime`."""
+
+    inner: Inner
+
+    @property
+    def name(self) -> str:
+        """The other builder's."""
+        return self.inner.capabilities.name
+
+    @property
+    def offline(self) -> str:
+        """As the other's, once it was needed."""
+        return self.inner.opened.runtime().offline if self.inner.opened else "without network"
+
+    @asynccontextmanager
+    async def serve(
+        self, what: Image | dagger.Container | str | Path, start: Start, output: ImageOutput
+    ) -> AsyncIterator[Started]:
+        """Run an image's own command, as its own user, and stop and remove it afterwards."""
+        async with _placed(what) as place:
+            runtime = await self._runtime()
+            async with runtime.serve(place, start, output) as started:
+                yield started
+
+    async def run_probe(
+        self, image: Image | str | Path, argv: Sequence[str], *, offline: bool, platform: str = DEFAULT_PLATFORM
+    ) -> tuple[list[str], int]:
+        """Run a command in an image, as its own user; its output and exit code."""
+        async with _placed(image) as place:
+            assert isinstance(place, str | Path)
+            runtime = await self._runtime()
+            return await runtime.run_probe(place, argv, offline=offline, platform=platform)
+
+    async def _runtime(self) -> Runtime:
+        return (await self.inner.builder()).runtime()
+
+
+@asynccontextmanager
+async def _placed(
+    what: Image | dagger.Container | str | Path,
+) -> AsyncIterator[Image | dagger.Container | str | Path]:
+    """Where another builder finds an image of ours: in the registry that it was sent to, or in a tar."""
+    if not isinstance(what, DirectImage):
+        yield what
+    elif what.staged:
+        yield what.staged
+    else:
+        with temporary_directory() as work:
+            tar = work / "image.tar"
+            await what.export(Export(tar, "docker"), (_NAME,))
+            yield tar

@@ -1,0 +1,177 @@
+"""Runtime images: the part of a plan that runs, made once by a builder and found again by its runtime key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from attrs import evolve, field, frozen
+
+from ...base.known import KnownFacts
+from ...errors import DaggerAmlError
+from ...fs.temporary import temporary_directory
+from ...graph.config import Config
+from ...oci import layout as oci_layout
+from ...oci.archive import ArchiveFiles, the_image
+from ...oci.compression import gzipped
+from ...oci.content_store import ContentStore
+from ...oci.manifest import BlobLayer
+from ...oci.reference import Reference
+from ...plan.keys import runtime_key
+from ...plan.model import Plan
+from ..base import Builder
+from ..outputs import Export
+from .beneath import Beneath
+from .earlier import Earlier
+from .note import Note, RuntimeNote, note_of, read_note, write_note
+
+_KIND = "runtime"
+
+_CHUNK = 1 << 20
+
+MOST_AGE_SECONDS = 7 * 86400.0
+"""After which what runs is made anew: packages of a list without hashes, and apt's, get newer."""
+
+
+@frozen
+class RuntimeImage:
+    """What a builder made of the part that runs.
+
+    :param key: its runtime key.
+    :param layers: on top of the base's, lowest first.
+    :param made: when, seconds since 1970.
+    :param found: where, for a person; empty of one that was made just now.
+    :param after: what is known of paths once the commands have run.
+    :param places: a repository that has each layer; of the others the store has them.
+    """
+
+    key: str
+    layers: tuple[BlobLayer, ...]
+    made: float
+    found: str = ""
+    after: KnownFacts | None = field(default=None, repr=False)
+    places: Mapping[str, Reference] = field(factory=dict, repr=False)
+
+    @property
+    def age(self) -> str:
+        """How long ago it was made, for a person."""
+        seconds = max(time.time() - self.made, 0)
+        for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+            if seconds >= 2 * size:
+                return f"{seconds / size:.0f} {unit}"
+        return f"{seconds:.0f} seconds"
+
+
+class AnotherBase(DaggerAmlError):
+    """A builder's image does not begin with the layers that the base has in its registry."""
+
+
+def in_image(key: str, beneath: Beneath, image: Earlier) -> RuntimeImage | None:
+    """What ran, if an image of a registry has it on this very base, and it is not too old."""
+    if image.at is None or [each.diff_id for each in image.layers[: beneath.base]] != _diff_ids(beneath):
+        return None
+    note = note_of(image.config, beneath.base)
+    runtime = _fitting(note, key, beneath)
+    if runtime is None:
+        return None
+    layers = image.layers[beneath.base : beneath.base + runtime.layers]
+    places = {each.digest: image.at for each in layers}
+    return RuntimeImage(key, layers, runtime.made, str(image.at), runtime.after, places)
+
+
+def in_store(key: str, beneath: Beneath, store: ContentStore) -> RuntimeImage | None:
+    """What ran, if the cache of this machine holds it whole, on this very base, and it is not too old."""
+    found: Any = store.document(_KIND, _name(key))
+    try:
+        layers = tuple(BlobLayer(*each) for each in found["layers"])
+        note = read_note(found["note"], beneath.base, [*_diff_ids(beneath), *(each.diff_id for each in layers)])
+    except (TypeError, KeyError):
+        return None
+    runtime = _fitting(note, key, beneath)
+    if runtime is None or runtime.layers != len(layers) or not all(store.has(each.digest) for each in layers):
+        return None
+    return RuntimeImage(key, layers, runtime.made, "the cache of this machine", runtime.after)
+
+
+def keep(runtime: RuntimeImage, beneath: Beneath, store: ContentStore) -> None:
+    """Note in the cache of this machine what ran; its layers are there."""
+    note = Note(beneath.digest, None, note_for(runtime))
+    diff_ids = [*_diff_ids(beneath), *(each.diff_id for each in runtime.layers)]
+    layers = [[each.diff_id, each.digest, each.size, each.packing] for each in runtime.layers]
+    store.put_document(_KIND, _name(runtime.key), {"note": write_note(note, diff_ids), "layers": layers})
+
+
+def note_for(runtime: RuntimeImage) -> RuntimeNote:
+    """What an image tells of what ran."""
+    return RuntimeNote(runtime.key, len(runtime.layers), runtime.made, runtime.after)
+
+
+async def make(plan: Plan, beneath: Beneath, builder: Builder, store: ContentStore) -> RuntimeImage:
+    """Have a builder make the part of a plan that runs; its layers come into the cache of this machine.
+
+    :raises AnotherBase: the builder had another base than the registry has.
+    :raises BuildError: a step failed.
+    """
+    part = {id(layer) for layer in plan.engine_part}
+    ops = tuple(op for op in plan.ops if id(op.layer) in part)
+    image = await builder.image(evolve(plan, ops=ops, config=Config()))
+    with temporary_directory() as work:
+        layout = work / "runtime"
+        await image.export(Export(layout, "oci", folder=True))
+        layers = await anyio.to_thread.run_sync(partial(_kept_layers, layout, plan, beneath, store))
+    return RuntimeImage(runtime_key(plan), layers, time.time())
+
+
+def on_runtime(beneath: Beneath, runtime: RuntimeImage) -> Beneath:
+    """What lies beneath our layers then."""
+    return evolve(
+        beneath,
+        layers=(*beneath.layers, *runtime.layers),
+        blobs=evolve(beneath.blobs, places={**beneath.blobs.places, **runtime.places}),
+        note=evolve(beneath.note, runtime=note_for(runtime)),
+    )
+
+
+def _fitting(note: Note | None, key: str, beneath: Beneath) -> RuntimeNote | None:
+    """What a note tells of what ran, if that is what is wanted."""
+    runtime = note.runtime if note and note.base == beneath.digest else None
+    if runtime is None or runtime.key != key or not 0 <= time.time() - runtime.made <= MOST_AGE_SECONDS:
+        return None
+    return runtime
+
+
+def _diff_ids(beneath: Beneath) -> list[str]:
+    return [each.diff_id for each in beneath.layers[: beneath.base]]
+
+
+def _kept_layers(layout: Path, plan: Plan, beneath: Beneath, store: ContentStore) -> tuple[BlobLayer, ...]:
+    """The layers of a layout above the base's, kept in the store, gzipped."""
+    found = oci_layout.base(f"oci:{layout}", plan.base.platform, Path())
+    with the_image(found) as (files, image):
+        diff_ids = [str(each) for each in image.details["rootfs"]["diff_ids"]]
+        if diff_ids[: beneath.base] != _diff_ids(beneath):
+            raise AnotherBase("the builder has another base image than the registry", location=plan.base.pinned)
+        names = list(zip(image.layers, diff_ids, strict=True))[beneath.base :]
+        return tuple(_kept(files, name, diff_id, store) for name, diff_id in names)
+
+
+def _kept(files: ArchiveFiles, name: str, diff_id: str, store: ContentStore) -> BlobLayer:
+    with files.open(name) as stream:
+        plain = stream.read(2) != b"\x1f\x8b"
+        stream.seek(0)
+        chunks: Iterator[bytes] = iter(partial(stream.read, _CHUNK), b"")
+        digest, size = store.put(gzipped(chunks) if plain else chunks)
+    return BlobLayer(diff_id, digest, size, "gzip")
+
+
+def runtime_tag(repository: str, key: str) -> Reference:
+    """The tag under which what ran is kept in a repository."""
+    return Reference.parse(f"{repository}:rt-{_name(key)}")
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("sha256:")

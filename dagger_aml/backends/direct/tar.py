@@ -1,0 +1,138 @@
+"""Images as a tar that docker, podman and skopeo take: their blobs, OCI's index, and Docker's list."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+from attrs import field, frozen
+
+from ...oci.blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, add, blob_name, digest_of
+from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
+from ...oci.reference import Reference
+from .beneath import Beneath
+from .layers import OwnLayer
+
+_BLOCK = tarfile.BLOCKSIZE
+
+
+@frozen
+class TarImage:
+    """One image to be written.
+
+    :param config: gives its config once every layer of ours was written.
+    :param platform: ``linux/amd64`` and the like.
+    """
+
+    beneath: Beneath
+    own: Sequence[OwnLayer]
+    config: Callable[[], bytes] = field(repr=False)
+    platform: str
+
+
+@frozen
+class TarWritten:
+    """What was written.
+
+    :param digest: of the manifest, or of the index of several.
+    :param config: digest of the config; None of several.
+    """
+
+    digest: str
+    config: str | None
+    layers: tuple[BlobLayer, ...]
+
+
+def write_tar(
+    path: Path, images: Sequence[TarImage], *, form: Form, docker: bool, names: Sequence[Reference]
+) -> TarWritten:
+    """Write a tar, a little in memory at a time; several images as one index.
+
+    :param docker: whether it has Docker's list too, of the one image; ``docker load`` of 20.10 reads no other.
+    :param names: what the image is called in it.
+    """
+    with path.open("w+b") as file:
+        seen: set[str] = set()
+        layers = [_layers(file, each, seen) for each in images]
+        configs = [each.config() for each in images]
+        manifests = [manifest_document(form, *pair) for pair in zip(configs, layers, strict=True)]
+        top, media = manifests[0], MANIFESTS[form]
+        if len(images) > 1:
+            pairs = [(raw, each.platform) for raw, each in zip(manifests, images, strict=True)]
+            top, media = index_document(form, pairs), INDEXES[form]
+        documents = dict.fromkeys((*configs, *manifests, top))
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for raw in documents:
+                add(tar, blob_name(digest_of(raw)), raw)
+            if docker:
+                add(tar, "manifest.json", _docker_list(configs[0], layers[0], names))
+            add(tar, "index.json", _index(top, media, names))
+            add(tar, "oci-layout", LAYOUT)
+    one = len(images) == 1
+    return TarWritten(digest_of(top), digest_of(configs[0]) if one else None, layers[0] if one else ())
+
+
+def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer, ...]:
+    for each in image.beneath.layers:
+        if each.digest not in seen:
+            file.write(_header(each.digest, each.size))
+            _write(file, image.beneath.blobs.chunks(each.digest))
+            file.write(_padding(each.size))
+            seen.add(each.digest)
+    return (*image.beneath.layers, *(_streamed(file, layer, seen) for layer in image.own))
+
+
+def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str]) -> BlobLayer:
+    """A layer of ours; its name and size are put in front of it when they are known."""
+    start = file.tell()
+    file.write(bytes(_BLOCK))
+    stream = layer.stream()
+    _write(file, stream)
+    blob = layer.keep(stream.written)
+    if blob.digest in seen:
+        file.seek(start)
+        file.truncate()
+        return blob
+    seen.add(blob.digest)
+    file.write(_padding(blob.size))
+    end = file.tell()
+    file.seek(start)
+    file.write(_header(blob.digest, blob.size))
+    file.seek(end)
+    return blob
+
+
+def _write(file: IO[bytes], chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
+        file.write(chunk)
+
+
+def _header(digest: str, size: int) -> bytes:
+    member = tarfile.TarInfo(blob_name(digest))
+    member.size = size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % _BLOCK)
+
+
+def _docker_list(config: bytes, layers: Sequence[BlobLayer], names: Sequence[Reference]) -> bytes:
+    image = {
+        "Config": blob_name(digest_of(config)),
+        "RepoTags": [each.canonical for each in names] or None,
+        "Layers": [blob_name(each.digest) for each in layers],
+    }
+    return json.dumps([image]).encode()
+
+
+def _index(top: bytes, media: str, names: Sequence[Reference]) -> bytes:
+    described = {"mediaType": media, "digest": digest_of(top), "size": len(top)}
+    named = [
+        {**described, "annotations": {CONTAINERD_NAME: each.canonical, REF_NAME: each.tag or "latest"}}
+        for each in names
+    ]
+    return json.dumps({"schemaVersion": 2, "manifests": named or [described]}).encode()

@@ -1,0 +1,223 @@
+"""Blobs and small documents kept by their digests on this machine, for builds that come later.
+
+Whatever is read is held against its digest; what is damaged is taken out and counts as missing. The folder is its
+user's alone, and all in it can be made or fetched again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from attrs import frozen
+
+from ..fs.cache_folder import private_folder
+
+DEFAULT_LIMIT = 10_000_000_000
+"""Bytes that the blobs may take."""
+
+_CHUNK = 1 << 20
+
+KINDS = ("runtime", "stamps", "layers", "facts")
+"""Of documents: what ran, what files became which layer, what layers became, and facts of bases."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+
+
+class Damaged(Exception):
+    """A kept blob that is not what its digest says; it is gone now."""
+
+
+@frozen
+class Kept:
+    """Something in the store.
+
+    :param name: ``sha256:…`` of a blob, ``KIND/NAME`` of a document.
+    :param size: bytes.
+    :param used: when it was last read or written, seconds since 1970.
+    """
+
+    name: str
+    size: int
+    used: float
+
+
+@frozen
+class ContentStore:
+    """A folder of blobs and documents.
+
+    :param root: made, for this user alone, when something is first kept.
+    :param limit: bytes that blobs may take; the longest unused go first, when something is kept.
+    """
+
+    root: Path
+    limit: int = DEFAULT_LIMIT
+
+    def has(self, digest: str) -> bool:
+        """Whether a blob is kept, damaged or not."""
+        return self._blob(digest).is_file()
+
+    @contextlib.contextmanager
+    def open(self, digest: str) -> Iterator[IO[bytes]]:
+        """A kept blob, to be read to its end.
+
+        :raises KeyError: there is none. :raises Damaged: it is not what its digest says, told at its end.
+        """
+        path = self._blob(digest)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise KeyError(digest) from None
+        with file:
+            _touch(path)
+            yield cast("IO[bytes]", _Checked(file, digest, path))
+
+    def add(self, digest: str, chunks: Iterable[bytes]) -> int:
+        """Keep a blob, whole or not at all; returns its bytes.
+
+        :raises Damaged: the chunks are not what the digest says.
+        :raises OSError: it cannot be written.
+        """
+        return self._added(chunks, digest)[1]
+
+    def put(self, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Keep a blob, whole or not at all; returns its digest and its bytes.
+
+        :raises OSError: it cannot be written.
+        """
+        return self._added(chunks, None)
+
+    def _added(self, chunks: Iterable[bytes], expected: str | None) -> tuple[str, int]:
+        folder = self._folder("blobs/sha256")
+        total, size = hashlib.sha256(), 0
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for chunk in chunks:
+                    total.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+            digest = f"sha256:{total.hexdigest()}"
+            if expected not in (None, digest):
+                raise Damaged(expected)
+            os.replace(name, self._blob(digest))  # noqa: PTH105
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108
+            raise
+        self.prune(keep={digest})
+        return digest, size
+
+    def document(self, kind: str, name: str) -> Any:
+        """A kept document, of JSON; None where there is none, or none that can be read."""
+        path = self._document(kind, name)
+        try:
+            found = json.loads(path.read_bytes())
+            _touch(path)
+        except (OSError, ValueError):
+            return None
+        return found
+
+    def put_document(self, kind: str, name: str, document: Any) -> None:
+        """Keep a document, whole or not at all; that it cannot be kept is no error."""
+        with contextlib.suppress(OSError):
+            folder = self._folder(kind)
+            handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(json.dumps(document, sort_keys=True).encode())
+            os.replace(new, self._document(kind, name))  # noqa: PTH105
+
+    def drop_document(self, kind: str, name: str) -> None:
+        """Forget a document."""
+        self._document(kind, name).unlink(missing_ok=True)
+
+    def blobs(self) -> tuple[Kept, ...]:
+        """The kept blobs, the longest unused first."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for each in os.scandir(self.root / "blobs/sha256"):
+                with contextlib.suppress(FileNotFoundError):
+                    info = each.stat()
+                    if not each.name.startswith("."):
+                        found.append(Kept(f"sha256:{each.name}", info.st_size, info.st_mtime))
+                    elif time.time() - info.st_mtime > 86400:
+                        os.unlink(each.path)  # noqa: PTH108 - left by a process that was killed
+        return tuple(sorted(found, key=lambda kept: (kept.used, kept.name)))
+
+    def prune(self, limit: int | None = None, *, keep: Iterable[str] = ()) -> tuple[Kept, ...]:
+        """Remove the longest unused blobs until the rest takes no more than a limit; returns what went.
+
+        :param limit: bytes; the store's own unless given.
+        :param keep: digests that stay, whatever their age.
+        """
+        kept, stay, gone = self.blobs(), frozenset(keep), []
+        over = sum(each.size for each in kept) - (self.limit if limit is None else limit)
+        for each in kept:
+            if over <= 0:
+                break
+            if each.name not in stay:
+                self._blob(each.name).unlink(missing_ok=True)
+                gone.append(each)
+                over -= each.size
+        return tuple(gone)
+
+    def forget(self) -> None:
+        """Remove every document."""
+        with contextlib.suppress(FileNotFoundError):
+            for kind in os.scandir(self.root):
+                if kind.is_dir(follow_symlinks=False) and kind.name in KINDS:
+                    for each in os.scandir(kind.path):
+                        os.unlink(each.path)  # noqa: PTH108
+
+    def _blob(self, digest: str) -> Path:
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            raise ValueError(digest)
+        return self.root / "blobs/sha256" / digest[7:]
+
+    def _document(self, kind: str, name: str) -> Path:
+        if not _NAME.match(kind) or not _NAME.match(name):
+            raise ValueError(f"{kind}/{name}")
+        return self.root / kind / f"{name}.json"
+
+    def _folder(self, name: str) -> Path:
+        private_folder(self.root)
+        folder = self.root / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+
+class _Checked:
+    """A blob that is hashed while it is read, and held against its digest at its end."""
+
+    def __init__(self, file: IO[bytes], digest: str, path: Path) -> None:
+        self._file, self._digest, self._path = file, digest, path
+        self._total = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._total.update(data)
+        if not data or size < 0:
+            self._check()
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(_CHUNK):
+            yield chunk
+
+    def _check(self) -> None:
+        if f"sha256:{self._total.hexdigest()}" != self._digest:
+            self._path.unlink(missing_ok=True)
+            raise Damaged(self._digest)
+
+
+def _touch(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(path)

@@ -1,0 +1,104 @@
+"""Blobs kept by digest: whole or not at all, checked when read, the longest unused first to go."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from dagger_aml.errors import UsageError
+from dagger_aml.fs.cache_folder import cache_folder, private_folder
+from dagger_aml.oci.content_store import ContentStore, Damaged
+
+
+def digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def read(store: ContentStore, name: str) -> bytes:
+    with store.open(name) as file:
+        return b"".join(iter(lambda: file.read(3), b""))
+
+
+def test_a_blob_comes_back_and_nothing_else_is_left(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path / "cache")
+    assert store.add(digest(b"abcdef"), [b"abc", b"def"]) == 6
+    assert read(store, digest(b"abcdef")) == b"abcdef"
+    assert store.put([b"xy"]) == (digest(b"xy"), 2)
+    assert sorted(each.size for each in store.blobs()) == [2, 6]
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+    assert len(list((tmp_path / "cache/blobs/sha256").iterdir())) == 2
+
+
+def test_what_is_not_its_digest_is_not_kept(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path)
+    with pytest.raises(Damaged):
+        store.add(digest(b"a"), [b"b"])
+
+    def broken():
+        yield b"a"
+        raise OSError("cut")
+
+    with pytest.raises(OSError, match="cut"):
+        store.put(broken())
+    assert list((tmp_path / "blobs/sha256").iterdir()) == []
+    with pytest.raises(KeyError), store.open(digest(b"a")):
+        pass
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"X" + data[1:], lambda data: data + b"X"])
+def test_a_damaged_blob_is_told_at_its_end_and_taken_out(tmp_path: Path, damage) -> None:
+    store = ContentStore(tmp_path)
+    name, _ = store.put([b"some bytes"])
+    path = tmp_path / "blobs/sha256" / name[7:]
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(Damaged):
+        read(store, name)
+    assert not store.has(name)
+
+
+def test_the_longest_unused_go_first(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path, limit=25)
+    names = []
+    for number in range(3):
+        name, _ = store.put([b"%d" % number * 10])
+        os.utime(tmp_path / "blobs/sha256" / name[7:], (number, number))
+        names.append(name)
+    store.prune()
+    assert [store.has(each) for each in names] == [False, True, True]
+    read(store, names[1])
+    assert [each.name for each in store.prune(10)] == [names[2]]
+    assert store.prune(0, keep=[names[1]]) == () and store.has(names[1])
+
+
+def test_documents_are_read_back_and_damaged_ones_count_as_missing(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path)
+    assert store.document("runtime", "a") is None
+    store.put_document("runtime", "a", {"b": [1]})
+    assert store.document("runtime", "a") == {"b": [1]}
+    (tmp_path / "runtime/a.json").write_text("{")
+    assert store.document("runtime", "a") is None
+    store.drop_document("runtime", "a")
+    for kind, name in (("..", "a"), ("runtime", "../x"), ("runtime", ""), ("a/b", "c")):
+        with pytest.raises(ValueError):
+            store.document(kind, name)
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("DAGGER_AML_CACHE_DIR")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "dagger-aml"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder() == tmp_path / "home/.cache/dagger-aml"
+
+
+def test_a_folder_that_others_may_enter_is_shut(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+    assert private_folder(tmp_path / "open").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made"):
+        private_folder(tmp_path / "file/x")

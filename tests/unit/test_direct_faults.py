@@ -1,0 +1,166 @@
+"""A registry that breaks while an image is written directly: its tag names the old image or the new one, whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dagger_aml.building.many import build_all
+from dagger_aml.building.outputs import Registry
+from dagger_aml.building.target import BuildTarget, tags_of
+from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TransientError
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Copy, Graph
+from tests.support.direct import code, direct_builder, put_base
+from tests.support.faulty import Answer, Cut, Fault, Faulty, Unanswered, faulty
+from tests.support.registry import FakeRegistry, digest_of, fake_registry
+
+pytestmark = pytest.mark.anyio
+
+LARGE = "0123456789abcdef" * 400_000
+"""6.4 MB: sent while it is read, its digest not known before."""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with fake_registry() as found:
+        yield found
+
+
+@pytest.fixture
+def proxy(registry: FakeRegistry) -> Iterator[Faulty]:
+    """The registry behind what breaks it."""
+    with faulty(registry.host) as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    code(tmp_path / "p/code", **{"score.py": "x = 1\n"})
+    code(tmp_path / "p/model", **{"w.bin": LARGE})
+    return tmp_path / "p"
+
+
+def graph(base: From, folder: Path) -> Graph:
+    return Graph(base, [
+        Copy(local(folder / "model"), "/var/app/models/m", name="model"),
+        Copy(local(folder / "code"), "/var/app", uid=1000, gid=1001, changes="often", name="code"),
+    ])  # fmt: skip
+
+
+async def pushed(base: From, folder: Path, host: str) -> str | None:
+    builder = direct_builder()
+    try:
+        target = BuildTarget((graph(base, folder),), "p", tags_of([f"{host}/app:1"]), (Registry(),))
+        return (await build_all([target], builder))[0].digest
+    finally:
+        builder.close()
+
+
+def named(registry: FakeRegistry) -> str | None:
+    """The digest of what the tag names, all of which the registry has."""
+    found = registry.manifests.get("app", {}).get("1")
+    if found is None:
+        return None
+    manifest = json.loads(found[0])
+    for each in (manifest["config"], *manifest["layers"]):
+        assert digest_of(registry.blobs["app"][each["digest"]]) == each["digest"]
+    return digest_of(found[0])
+
+
+POINTS = {
+    "the base's tag": r"HEAD /v2/base/manifests/1",
+    "the base's manifest": r"GET /v2/base/manifests/sha256",
+    "a blob of the base": r"GET /v2/base/blobs/",
+    "the image that the tag names": r"GET /v2/app/manifests/1",
+    "whether a blob is there": r"HEAD /v2/app/blobs/",
+    "a mount": r"POST /v2/app/blobs/uploads/\?mount",
+    "the begin of an upload": r"POST /v2/app/blobs/uploads/$",
+    "a part of a large blob": r"PATCH /v2/app/blobs/uploads/",
+    "the end of an upload": r"PUT /v2/app/blobs/uploads/",
+    "the manifest": r"PUT /v2/app/manifests/",
+}
+
+BREAKS = {"cut": Cut(), "no answer": Unanswered(), "503": Answer(503), "429": Answer(429, {"Retry-After": "0"})}
+
+
+ONCE = [
+    *((point, how) for point in POINTS for how in ("cut", "503")),
+    *((point, how) for point in ("a part of a large blob", "the end of an upload", "the manifest")
+      for how in ("no answer", "429")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("point", "how"), ONCE, ids=lambda each: each)
+async def test_what_breaks_once_is_tried_again(
+    registry: FakeRegistry, proxy: Faulty, folder: Path, point: str, how: str
+) -> None:
+    put_base(registry)
+    proxy.breaks(Fault(POINTS[point], BREAKS[how], times=1))
+    digest = await pushed(From.parse(f"{proxy.host}/base:1"), folder, proxy.host)
+    assert digest == named(registry) and len(proxy.met) == 1
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_stays_broken_ends_with_the_old_image(
+    registry: FakeRegistry, proxy: Faulty, folder: Path, point: str
+) -> None:
+    put_base(registry)
+    base = From.parse(f"{proxy.host}/base:1")
+    old = await pushed(base, folder, proxy.host)
+    (folder / "code/score.py").write_text("x = 2\n")
+    (folder / "model/w.bin").write_text(LARGE[1:] + "x")
+    for path in sorted((folder.parent / "cache").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    proxy.breaks(Fault(POINTS[point], Answer(503)))
+    if point in ("the image that the tag names", "a mount"):
+        # It can be done without.
+        await pushed(base, folder, proxy.host)
+        assert named(registry) != old
+        return
+    with pytest.raises(TransientError) as caught:
+        await pushed(base, folder, proxy.host)
+    assert caught.value.exit_code == 75 and named(registry) == old
+    proxy.breaks()
+    assert await pushed(base, folder, proxy.host) == named(registry) != old
+
+
+@pytest.mark.parametrize("status", [401, 403, 413, 400])
+async def test_what_is_refused_is_said_and_moves_no_tag(
+    registry: FakeRegistry, proxy: Faulty, folder: Path, status: int
+) -> None:
+    put_base(registry)
+    base = From.parse(f"{proxy.host}/base:1")
+    old = await pushed(base, folder, proxy.host)
+    (folder / "code/score.py").write_text("x = 2\n")
+    proxy.breaks(Fault(r"(POST|PATCH|PUT) /v2/app/", Answer(status)))
+    with pytest.raises(RegistryDenied if status in (401, 403) else BuildError):
+        await pushed(base, folder, proxy.host)
+    assert named(registry) == old
+
+
+async def test_whatever_the_last_request_is_the_tag_is_old_or_new(
+    registry: FakeRegistry, proxy: Faulty, folder: Path
+) -> None:
+    put_base(registry)
+    base = From.parse(f"{proxy.host}/base:1")
+    old, seen = await pushed(base, folder, proxy.host), []
+    for number in range(100):
+        (folder / "code/score.py").write_text(f"x = {number}\n")
+        proxy.breaks(Fault("", Answer(503), skip=number))
+        try:
+            seen.append(await pushed(base, folder, proxy.host))
+            break
+        except DaggerAmlError:
+            assert named(registry) == old, f"after {number} requests"
+    assert seen == [named(registry)] and number > 5
