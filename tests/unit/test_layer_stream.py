@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import re
 import sys
 import threading
 import tracemalloc
@@ -84,7 +85,7 @@ def _longer(path: Path) -> None:
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-@pytest.mark.parametrize(("change", "said"), [(_shorter, "then 3145728"), (_longer, "then more")])
+@pytest.mark.parametrize(("change", "said"), [(_shorter, "then [0-9]+"), (_longer, "then more")])
 def test_a_file_whose_size_changes_while_it_is_read_ends_the_layer(
     tmp_path: Path, change: Callable[[Path], None], said: str, compression: Compression
 ) -> None:
@@ -96,7 +97,8 @@ def test_a_file_whose_size_changes_while_it_is_read_ends_the_layer(
     change(path)
     error = error_of(b"".join, chunks)
     assert isinstance(error, ProjectError)
-    assert str(error).startswith(f"{path}: changed while it was being read (8388608 bytes, {said})\n")
+    # How far a shorter one was read depends on the thread ahead.
+    assert re.match(rf"{path}: changed while it was being read \(8388608 bytes, {said}\)\n", str(error))
     assert "Run the same command again" in str(error)
     with pytest.raises(RuntimeError):
         _ = stream.written
