@@ -1,4 +1,7 @@
-"""`task demo`: the example planned, its Dockerfile written and, where something can build, built, run and scored.
+"""`task demo`: the example planned, its Dockerfile written, and then its image built, run and scored.
+
+Where neither an engine nor docker, podman or buildah is there, the image is written directly, its packages as files,
+and the answer is that of the inference server in a throw-away environment.
 
 The last line is `demo: scored …`, or `demo: NOT scored: <why>`. Exit code 1 only where a builder and a base are there
 and the example was still not scored.
@@ -12,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +45,9 @@ from dagger_aml.project.model import Project
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "diabetes"
 LOCAL = ("docker", "podman", "buildah")
+
+LOCK = Path(__file__).parent / "pylock.demo.toml"
+"""The example's packages, each wheel by its digest."""
 
 
 class NotScored(Exception):
@@ -89,6 +96,10 @@ async def _build_and_score(scratch: Path) -> str:
     from dagger_aml.backends.local.find import local_builder
 
     name = await _local()
+    if name is None:
+        _say("nothing to build with: the image is written directly, its packages as files")
+        with _base() as base:
+            return await _written_directly(base, scratch, progress)
     with _base() as base:
         return await _with_local(local_builder(name, on_event=progress.on_event), base, scratch)
 
@@ -119,13 +130,42 @@ async def _with_local(builder: Builder, base: str | None, scratch: Path) -> str:
     return _checked(scored.json, f"by {builder.name}, run by {runtime}, ready in {scored.seconds_to_ready:.1f} s")
 
 
-async def _local() -> str:
+async def _written_directly(base: str | None, scratch: Path, progress: Progress) -> str:
+    """A tar and a layout of the image, which nothing here can start; and what the server answers without it."""
+    from dagger_aml import Export
+    from dagger_aml.backends.base import Opening
+    from dagger_aml.backends.builders import opened
+    from dagger_aml.backends.runtime import Published
+    from dagger_aml.serving.local import locally
+    from dagger_aml.serving.log import Log
+    from dagger_aml.serving.places import located
+    from dagger_aml.serving.serve import ready
+
+    options = Options(base=base, requirements=str(LOCK), packages_as="files")
+    graph = await load_recipe("extended")(Graph(), load_project(EXAMPLE, options))
+    async with opened("dagger", Opening(layers="direct"), progress.on_event) as builder:
+        outputs = [Export(scratch / "diabetes.tar"), Export(scratch / "layout", "oci", folder=True)]
+        made = await build(graph, builder, tags=["dagger-aml-demo:1"], output=outputs)
+    _say(
+        f"wrote image {made.config_digest}, {sum(each.size for each in made.layers) / 1e6:.0f} MB, as tar and layout"
+    )
+    project, plain = await _read(base)
+    log, begun = Log(None), time.monotonic()
+    serving = locally(project, plain, log, published=Published(), on_event=progress.on_event)
+    async with serving as (endpoint, _):
+        await ready(endpoint, begun, 300, located(plain.layers))
+        body = (EXAMPLE / "request.json").read_bytes()
+        scored = await endpoint.request("POST", "/score", body, content_type="application/json")
+    return _checked(scored.json, "by the inference server, image written directly")
+
+
+async def _local() -> str | None:
     if await docker_answers():
         return "docker"
     for name in LOCAL[1:]:
         if shutil.which(name):
             return name
-    raise NotScored("no Dagger engine, docker, podman or buildah to build with")
+    return None
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from tests.builders.test_wheels import SCORE
 from tests.standin.tiny import push_tiny
 from tests.support.builders import need_programs
 from tests.support.cli import run
+from tests.support.depth import depth_of
 from tests.support.projects import make, small
 from tests.support.scoring import score_image
 from tests.support.users import NOBODY, linux_root, open_to_all, readable_package
@@ -24,6 +25,8 @@ pytestmark = [pytest.mark.builders]
 
 LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 """For podman under a root that may not raise them."""
+
+ROOT = Path(__file__).parents[2]
 
 RUNS = """
 from dagger_aml import Graph, Project
@@ -85,6 +88,28 @@ def test_without_rights_and_without_a_program(tmp_path: Path, bases: dict[str, s
     scored = score_image(reference, folder / "request.json", runtime="podman")
     assert scored.status == 200, scored.logs
     assert scored.json == ["2.0", 3, True, "/var/azureml-app/python-packages"]
+
+
+@linux_root
+@readable_package
+def test_the_demo_with_nothing(tmp_path: Path, bases: dict[str, str], pytestconfig: pytest.Config) -> None:
+    """No engine, no builder, no rights: `./taskw demo` writes the image, and the server's own program answers."""
+    if not depth_of(pytestconfig).every_example:
+        pytest.skip("only with --depth nightly: it installs scikit-learn and the server (a minute)")
+    home = tmp_path / "home"
+    home.mkdir()
+    open_to_all(home)
+    home.chmod(0o777)
+    env = {"HOME": str(home), "PATH": "/nonexistent", "TMPDIR": str(home), "DAGGER_AML_BASE": bases["classic"]}
+    index = {name: value for name, value in os.environ.items() if name in ("PIP_INDEX_URL", "SSL_CERT_FILE")}
+    done = subprocess.run(
+        [python_for_all(), "-m", "tools.demo"], env={**env, **index, "PYTHONPATH": ":".join(filter(None, sys.path))},
+        cwd=ROOT, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("demo: scored examples/diabetes by the inference server, image written directly"), (
+        done.stdout
+    )
 
 
 def test_several_platforms_become_one_index(tmp_path: Path, host: str) -> None:
