@@ -175,6 +175,10 @@ class Builder(Protocol):
         """The same builder, told under which tags what it makes will be pushed."""
         ...
 
+    def for_packages(self) -> Self:
+        """The same builder, told that what a base's Python has installed is asked too: packages as files need it."""
+        ...
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """The real base's digest (None for one that only a local store has), and its facts.
 

@@ -61,10 +61,10 @@ class KnownFacts:
         return evolve(self.facts, paths=found)
 
     def shortened(self) -> KnownFacts:
-        """The same without what the listed folders tell anyway: of thousands of new files, nothing."""
+        """The same without packages, and without what listed folders tell anyway: of new files, nothing."""
         bare = KnownFacts(self.facts, frozenset(self.facts.paths), self.listed)
         asked = (path for path in self.asked if path in self.facts.paths or bare._fact(path) is not None)
-        return evolve(self, asked=frozenset(asked))
+        return evolve(self, facts=evolve(self.facts, distributions=None), asked=frozenset(asked))
 
     def merged(self, other: KnownFacts) -> KnownFacts:
         """With what another reading of the same base found out."""

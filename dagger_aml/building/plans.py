@@ -16,8 +16,9 @@ from ..base.facts import BaseFacts
 from ..check.run import check_plan
 from ..events import OnEvent, ignore
 from ..graph.base import From
-from ..graph.graph import Graph
-from ..graph.stages import bases, has_wheels, pin
+from ..graph.graph import Copy, Graph
+from ..graph.stages import bases, has_wheels, pin, walk
+from ..graph.wheels import LockedWheels
 from ..plan.make import plan
 from ..plan.model import Plan
 from ..plan.resolve import probed_paths
@@ -77,6 +78,8 @@ async def probe(graph: Graph, builder: Builder) -> Plan:
     facts: dict[From, BaseFacts] = {}
     digests: dict[From, str | None] = {}
     paths = probed_paths(graph)
+    if any(isinstance(op.layer, Copy) and isinstance(op.layer.source, LockedWheels) for op in walk(graph.layers)):
+        builder = builder.for_packages()
     for base in bases(graph):
         digests[base], facts[base] = await builder.probe(base, paths)
         linked = {path for path, fact in facts[base].paths.items() if fact.type == "link" and fact.target}

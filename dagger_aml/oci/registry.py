@@ -63,7 +63,7 @@ async def image_config(
         get = partial(_get, client, location=location, on_event=on_event, timeout_seconds=timeout_seconds)
         manifest = (await get(at)).document
         if "manifests" in manifest:
-            manifest = (await get(evolve(at, digest=_variant(manifest, platform, location)))).document
+            manifest = (await get(evolve(at, digest=variant(manifest, platform, location)))).document
         try:
             blob = manifest["config"]["digest"]
         except (KeyError, TypeError):
@@ -93,10 +93,10 @@ async def platform_digest(
     at, location = evolve(Reference.parse(reference), digest=digest), f"base {reference}"
     with RegistryClient(policy) as client:
         found = await _get(client, at, location, on_event, timeout_seconds)
-    return _variant(found.document, platform, location) if "manifests" in found.document else found.digest
+    return variant(found.document, platform, location) if "manifests" in found.document else found.digest
 
 
-def _variant(index: Mapping[str, Any], platform: str, location: str) -> str:
+def variant(index: Mapping[str, Any], platform: str, location: str) -> str:
     """The digest that an index has for a platform."""
     for each in index["manifests"]:
         has = each.get("platform", {})
@@ -136,8 +136,8 @@ async def download(
         manifest = await _get(client, at, location, on_event)
         (blobs / manifest.digest[7:]).write_bytes(manifest.raw)
         if "manifests" in manifest.document:
-            variant = _variant(manifest.document, platform, location)
-            manifest = await _get(client, evolve(at, digest=variant), location, on_event)
+            own = variant(manifest.document, platform, location)
+            manifest = await _get(client, evolve(at, digest=own), location, on_event)
             (blobs / manifest.digest[7:]).write_bytes(manifest.raw)
         document = manifest.document
         for digest in dict.fromkeys(each["digest"] for each in (document["config"], *document["layers"])):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph, Run
 from dagger_aml.graph.source import Text
+from dagger_aml.oci import layout as oci_layout
 from dagger_aml.oci.image import read_image
 from dagger_aml.oci.layer import Node, read_layer
+from dagger_aml.oci.manifest import INDEXES, index_document
+from dagger_aml.oci.registry import download
 from tests.support.direct import Runner, blobs_of, code, direct_builder, put_base
 from tests.support.layers import Put, file
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
@@ -214,6 +218,43 @@ async def test_a_tar_and_a_layout_hold_the_image_that_is_pushed(
     builder.close()
 
 
+@pytest.mark.parametrize("kind", ["oci", "oci-archive", "docker-archive"])
+async def test_a_base_that_lies_on_this_machine(
+    registry: FakeRegistry, folder: Path, tmp_path: Path, kind: str
+) -> None:
+    named = put_base(registry)
+    (tmp_path / "layout").mkdir()
+    await download(named.reference, "linux/amd64", tmp_path / "layout")
+    base = oci_layout.base(f"oci:{tmp_path / 'layout'}", "linux/amd64", tmp_path)
+    if kind == "docker-archive":
+        oci_layout.write_tar(base, tmp_path / "base.tar", "example.org/base:1")
+    else:
+        with tarfile.open(tmp_path / "base.tar", "w") as tar:
+            tar.add(tmp_path / "layout", ".")
+    if kind != "oci":
+        base = oci_layout.base(f"{kind}:{tmp_path / 'base.tar'}", "linux/amd64", tmp_path)
+    registry.asked.clear()
+    await pushed(graph(base, folder), f"{registry.host}/app:1")
+    assert not any("/v2/base/" in each for each in registry.requests()), "the base's registry is not asked"
+    _, layers = image_in(registry, "app", "1")
+    assert layers[:2] == blobs_of()
+    await pushed(graph(named, folder), f"{registry.host}/other:1")
+    assert image_in(registry, "other", "1")[1] == layers
+
+
+async def test_a_base_on_this_machine_that_is_damaged_moves_no_tag(
+    registry: FakeRegistry, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "layout").mkdir()
+    await download(put_base(registry).reference, "linux/amd64", tmp_path / "layout")
+    base = oci_layout.base(f"oci:{tmp_path / 'layout'}", "linux/amd64", tmp_path)
+    layer = tmp_path / "layout/blobs/sha256" / digest_of(blobs_of()[0])[7:]
+    layer.write_bytes(layer.read_bytes()[:-9] + b"x" * 9)
+    with pytest.raises(DaggerAmlError):
+        await pushed(graph(base, folder), f"{registry.host}/app:1")
+    assert not registry.manifests.get("app")
+
+
 RAN = {"opt": Put(), "opt/lib": file("made by a command"), "var/app": Put(0o700, 5, 5)}
 
 
@@ -323,6 +364,30 @@ async def test_what_ran_is_shared_where_that_is_asked_for_and_only_there(
     await pushed(running(base, folder), f"{registry.host}/new:1", direct_builder(runner, cache_from=cache))
     assert len(runner.plans) == 1
     assert image_in(registry, "new", "1")[1] == image_in(registry, "app", "1")[1]
+
+
+async def test_no_cache_replaces_what_was_shared(registry: FakeRegistry, folder: Path) -> None:
+    base, runner, cache = put_base(registry), Runner(blobs_of(), RAN), f"{registry.host}/cache"
+    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner, cache_to=cache))
+    runner.ran = {**RAN, "opt/newer": file("2")}
+    again = direct_builder(runner, cache_to=cache, no_cache=True)
+    await pushed(running(base, folder), f"{registry.host}/app:1", again)
+    await pushed(running(base, folder), f"{registry.host}/new:1", direct_builder(runner, cache_from=cache))
+    assert len(runner.plans) == 2 and "/opt/newer" in changes_of(image_in(registry, "new", "1")[1][2])
+
+
+async def test_what_ran_is_found_in_the_index_that_a_tag_names(
+    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
+    await pushed(running(base, folder), tag, direct_builder(runner))
+    manifests = registry.manifests["app"]
+    raw = index_document("oci", [(manifests["1"][0], "linux/amd64")])
+    manifests[digest_of(manifests["1"][0])] = manifests["1"]
+    manifests["1"] = (raw, INDEXES["oci"])
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
+    await pushed(running(base, folder), tag, direct_builder(runner))
+    assert len(runner.plans) == 1
 
 
 async def test_a_cache_that_refuses_is_a_warning(registry: FakeRegistry, folder: Path) -> None:

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 import dagger_aml
+from tests.support.direct import put_base
 from tests.support.projects import SCORE, make
+from tests.support.registry import fake_registry
 
 HEAVY = ("dagger", "rich", "gql", "httpx", "pydantic", "yaml", "asyncio.subprocess")
 
@@ -68,3 +70,20 @@ def test_every_public_name_is_there():
     assert sorted(dagger_aml.__all__) == dir(dagger_aml)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = dagger_aml.nonsense
+
+
+def test_a_direct_push_loads_no_engine_and_no_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m": "m"})
+    with fake_registry() as registry:
+        base = put_base(registry)
+        words = ["build", str(root), "--base", base.reference, "-t", f"{registry.host}/app:1", "--push", "--no-smoke"]
+        program = f"""
+import contextlib, io
+from dagger_aml.cli.main import cli
+with contextlib.redirect_stdout(io.StringIO()):
+    cli.main({[*words, "--layers", "direct", "--quiet"]!r}, standalone_mode=False)
+"""
+        assert loaded(program) <= {"asyncio.subprocess"}
+        assert "1" in registry.manifests["app"]

@@ -112,6 +112,10 @@ class Engine:
         """Itself: what earlier images tell is of no use to it."""
         return self
 
+    def for_packages(self) -> Engine:
+        """Itself: it always asks."""
+        return self
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.base.Builder`)."""
         self.on_event(Message(f"probing the base image {base.pinned}"))

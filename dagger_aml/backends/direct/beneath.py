@@ -15,6 +15,7 @@ from ...oci.content_store import ContentStore, Damaged
 from ...oci.layer import ImageError
 from ...oci.manifest import BlobLayer, Form, form_of, layers_of
 from ...oci.reference import Reference
+from ...oci.registry import variant
 from .note import Note
 
 _CHUNK = 1 << 20
@@ -97,7 +98,7 @@ def find_base(base: From, client: RegistryClient, store: ContentStore) -> tuple[
     document = _manifest(evolve(named, tag=None, digest=digest), client, store)
     own = digest
     if "manifests" in document:
-        own = _variant(document, base)
+        own = variant(document, base.platform, f"base {base.pinned}")
         document = _manifest(evolve(named, tag=None, digest=own), client, store)
     try:
         described = document["config"]
@@ -109,15 +110,6 @@ def find_base(base: From, client: RegistryClient, store: ContentStore) -> tuple[
     at = evolve(named, tag=None, digest=own)
     blobs = Blobs(client, store, {each.digest: at for each in layers})
     return digest, Beneath(own, form_of(document), config, layers, len(layers), blobs, Note(own, None))
-
-
-def _variant(index: Mapping[str, Any], base: From) -> str:
-    """The digest that an index has for a platform."""
-    for each in index["manifests"]:
-        has = each.get("platform") or {}
-        if [has.get("os"), has.get("architecture")] == base.platform.split("/")[:2]:
-            return str(each["digest"])
-    raise BuildError(f"the image has no variant for {base.platform}", location=f"base {base.pinned}")
 
 
 def _manifest(at: Reference, client: RegistryClient, store: ContentStore) -> Mapping[str, Any]:

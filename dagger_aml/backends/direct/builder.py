@@ -73,7 +73,8 @@ class DirectBuilder:
         self._store = ContentStore(cache_folder())
         self._known: dict[From, _Known] = {}
         self._tags: tuple[Reference, ...] = ()
-        self._images: dict[str, Earlier] = {}
+        self._images: dict[tuple[str, str], Earlier] = {}
+        self._packages = False
         self.name = inner.capabilities.name
 
     @property
@@ -104,6 +105,12 @@ class DirectBuilder:
         made._tags = tuple(tags)
         return made
 
+    def for_packages(self) -> Self:
+        """The same, which takes no facts of a base that leave out what its Python has installed."""
+        made = copy.copy(self)
+        made._packages = True
+        return made
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """A base's digest from its registry, and its facts from what is known by that digest, or from its layers.
 
@@ -115,8 +122,8 @@ class DirectBuilder:
         known = self._known.get(base) or await self._find(base)
         beneath = known.beneath
         if beneath is not None:
-            told = await self._told(beneath)
-            facts = await self._calls.call(facts_of, beneath, paths, self._store.root / "facts", told)
+            told = await self._told(beneath, base.platform)
+            facts = await self._calls.call(facts_of, beneath, paths, self._store.root / "facts", told, self._packages)
             if facts is not None and (wanted := facts.for_paths(paths)) is not None:
                 note = evolve(beneath.note, facts=facts)
                 known = evolve(known, facts=facts, beneath=evolve(beneath, note=note))
@@ -148,7 +155,7 @@ class DirectBuilder:
     async def _ran(self, plan: Plan, known: _Known, beneath: Beneath) -> tuple[Beneath, Mapping[str, PathFact]]:
         """The base with what ran on it, and what is then at the paths that copies go to."""
         key = runtime_key(plan)
-        found = None if self._opening.no_cache else await self._looked_up(key, beneath)
+        found = None if self._opening.no_cache else await self._looked_up(key, plan.base.platform, beneath)
         if found:
             self.on_event(Message(f"the commands are not run: what they made {found.age} ago is in {found.found}"))
         else:
@@ -169,15 +176,16 @@ class DirectBuilder:
 
     async def _share(self, plan: Plan, key: str, beneath: Beneath, place: Reference) -> None:
         """Push what ran, unless it is there; where it is refused that is a warning, since the image can be made."""
-        there = in_image(key, evolve(beneath, layers=beneath.layers[: beneath.base]), await self._earlier(place))
-        if there is not None:
-            return
+        if not self._opening.no_cache:
+            image = await self._earlier(place, plan.base.platform)
+            if in_image(key, evolve(beneath, layers=beneath.layers[: beneath.base]), image):
+                return
         bare = evolve(plan, ops=(), config=Config())
         # By connections of its own: what fails ends them.
         calls = Calls(PushClient(self._opening.policy), self.on_event)
-        image = DirectImage(bare, beneath, (), calls, self._store, self.load_tar, self.on_event, self._images)
+        shared = DirectImage(bare, beneath, (), calls, self._store, self.load_tar, self.on_event, self._images)
         try:
-            await image.publish(str(place))
+            await shared.publish(str(place))
         except DaggerAmlError as error:
             found = Finding(
                 f"what runs could not be pushed for later builds: {error.message}",
@@ -188,26 +196,28 @@ class DirectBuilder:
         finally:
             calls.client.close()
 
-    async def _looked_up(self, key: str, beneath: Beneath) -> RuntimeImage | None:
+    async def _looked_up(self, key: str, platform: str, beneath: Beneath) -> RuntimeImage | None:
         """What ran: in the image that a tag names now, in the repository for it, in the cache of this machine."""
         places = [*self._tags, *([runtime_tag(self._opening.cache_from, key)] if self._opening.cache_from else [])]
         for place in places:
-            if found := in_image(key, beneath, await self._earlier(place)):
+            if found := in_image(key, beneath, await self._earlier(place, platform)):
                 return found
         return in_store(key, beneath, self._store)
 
-    async def _told(self, beneath: Beneath) -> list[KnownFacts]:
+    async def _told(self, beneath: Beneath, platform: str) -> list[KnownFacts]:
         """What images under the tags tell of this very base; asked only where this machine does not know it."""
         if known_facts(beneath.digest, self._store.root / "facts"):
             return []
-        notes = [note_of(image.config, beneath.base) for tag in self._tags if (image := await self._earlier(tag)).at]
+        images = [await self._earlier(tag, platform) for tag in self._tags]
+        notes = [note_of(image.config, beneath.base) for image in images if image.at]
         return [note.facts for note in notes if note and note.base == beneath.digest and note.facts]
 
-    async def _earlier(self, tag: Reference) -> Earlier:
-        """The image that a tag names now; asked once."""
-        if str(tag) not in self._images:
-            self._images[str(tag)] = await self._calls.call(earlier, tag, self.client, self._store)
-        return self._images[str(tag)]
+    async def _earlier(self, tag: Reference, platform: str) -> Earlier:
+        """The image that a tag names now for a platform; asked once."""
+        asked = str(tag), platform
+        if asked not in self._images:
+            self._images[asked] = await self._calls.call(earlier, tag, platform, self.client, self._store)
+        return self._images[asked]
 
     def index(self, images: Sequence[Image]) -> Image:
         """Images for several platforms as one."""

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ...errors import DaggerAmlError
 from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer, layers_of
 from ...oci.reference import Reference
+from ...oci.registry import variant
 from .beneath import small_blob
 
 
@@ -40,10 +41,16 @@ class Earlier:
 NONE = Earlier()
 
 
-def earlier(at: Reference, client: RegistryClient, store: ContentStore) -> Earlier:
-    """The image that a tag names now. Whatever is wrong with it, or with asking, only means that it is of no use."""
+def earlier(at: Reference, platform: str, client: RegistryClient, store: ContentStore) -> Earlier:
+    """The image that a tag names now. Whatever is wrong with it, or with asking, only means that it is of no use.
+
+    :param platform: of the image, where the tag names an index.
+    """
     try:
         manifest = client.manifest(at).document
+        if "manifests" in manifest:
+            digest = variant(manifest, platform, f"image {at}")
+            manifest = client.manifest(evolve(at, tag=None, digest=digest)).document
         digest = manifest["config"]["digest"]
         config = json.loads(small_blob(at, digest, client, store))
         layers = layers_of(manifest, config)

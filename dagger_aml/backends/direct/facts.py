@@ -18,7 +18,9 @@ from ...oci.manifest import BlobLayer
 from .beneath import Beneath
 
 
-def facts_of(beneath: Beneath, paths: Sequence[str], folder: Path, told: Iterable[KnownFacts]) -> KnownFacts | None:
+def facts_of(
+    beneath: Beneath, paths: Sequence[str], folder: Path, told: Iterable[KnownFacts], packages: bool
+) -> KnownFacts | None:
     """The facts of a base; None where only a container can tell them.
 
     They are looked for in the cache of this machine, then in what earlier images tell, then in the base's layers.
@@ -26,17 +28,18 @@ def facts_of(beneath: Beneath, paths: Sequence[str], folder: Path, told: Iterabl
     :param paths: to be asked for.
     :param folder: of the cache.
     :param told: what images on this very base tell.
+    :param packages: whether what its Python has installed must be known.
     :raises BaseError: the base does not know its own user.
     """
     cached = known_facts(beneath.digest, folder)
     for known in (*([cached] if cached else []), *told):
-        if known.for_paths(paths) is not None:
+        if known.for_paths(paths) is not None and (known.facts.distributions is not None or not packages):
             if known is not cached:
                 keep_facts(beneath.digest, known, folder)
             return known
     layers = [partial(opened, beneath, each) for each in beneath.layers]
     try:
-        found = known_from_layers(beneath.config.get("config") or {}, layers, paths)
+        found = known_from_layers(beneath.config.get("config") or {}, layers, paths, packages=packages)
     except (Unanswered, ImageError):
         return None
     keep_facts(beneath.digest, found, folder)

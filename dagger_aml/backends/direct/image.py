@@ -59,8 +59,8 @@ class DirectImage:
     store: ContentStore
     load_tar: Callable[[Path, str], Awaitable[str | None]]
     on_event: OnEvent
-    images: Mapping[str, Earlier] = field(factory=dict, repr=False)
-    """What tags name now, as far as it was asked already."""
+    images: Mapping[tuple[str, str], Earlier] = field(factory=dict, repr=False)
+    """What tags name now, for each platform, as far as it was asked already."""
     staged: str | None = None
     """Where it lies by its digest, once it was sent there."""
     _config: bytes | None = field(default=None, init=False)
@@ -128,9 +128,10 @@ class DirectImage:
         self.on_event(Message(f"pushing {at}"))
         with unchanged(self.plan.file_layers):
             async with self._telling(str(at)):
-                before = self.images.get(str(at))
+                before = self.images.get((str(at), self.plan.base.platform))
                 if before is None:
-                    before = await self.blocking(earlier, at, self.calls.client, self.store)
+                    platform = self.plan.base.platform
+                    before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
                 sender = Sender(self.calls.client, at, before, Remembered(self.store), self._count)
                 layers = await self._blobs(sender)
                 config = await anyio.to_thread.run_sync(self._config_now)

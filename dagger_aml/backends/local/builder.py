@@ -89,6 +89,10 @@ class LocalBuilder:
         """Itself: what earlier images tell is of no use to it."""
         return self
 
+    def for_packages(self) -> LocalBuilder:
+        """Itself: it always asks."""
+        return self
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull a base, or take the local one where that fails, and ask it.
 
