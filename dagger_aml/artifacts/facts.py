@@ -26,7 +26,8 @@ _KNOWN = SUFFIXES | _TORCH | {".skops", ".keras", ".json", ".xgb", ".bst"}
 _FILES = 64
 """Files of one model that are looked at, the first by name."""
 
-_SKLEARN = re.compile(r'"_sklearn_version"[^{]*\{[^{}]*?"content":\s*"\\"([\w.+!-]+)\\""')
+_SKLEARN = r'"_sklearn_version"[^{]*\{[^{}]*?"content":\s*"\\"([\w.+!-]+)\\""'
+"""In the schema of a skops file; compiled where there is one, for that takes longer than reading most files."""
 
 _XGBOOST = re.compile(rb'"version"\s*:\s*\[(\d+),\s*(\d+),\s*(\d+)\]')
 
@@ -115,7 +116,7 @@ def _skops(path: Path) -> Artifact:
     text = _of_zip(path, "schema.json").decode("utf-8", "replace")
     modules = dict.fromkeys(re.findall(r'"__module__":\s*"([A-Za-z_][\w.]*)"', text))
     main = re.findall(r'"__class__":\s*"(\w+)",\s*"__module__":\s*"__main__"', text)
-    found = _SKLEARN.search(text)
+    found = re.search(_SKLEARN, text)
     versions = {"scikit-learn": found[1]} if found else {}
     return Artifact(path, tuple(each for each in modules if each != "__main__"), tuple(dict.fromkeys(main)), versions)
 

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
 from attrs import field, frozen
 
-from ..base.facts import BaseFacts
 from ..errors import BaseError, DaggerAmlError
-from ..events import OnEvent
-from ..graph.base import DEFAULT_PLATFORM, From
-from ..oci.reference import Reference
-from ..plan.model import Plan
+from ..graph.base import DEFAULT_PLATFORM
 from ..policy import DEFAULT, Policy
-from .outputs import Export
-from .result import Result
-from .runtime import ImageOutput, Start, Started
 
 if TYPE_CHECKING:
+    # What planning does not need, and would load for these names alone.
     import dagger
+
+    from ..base.facts import BaseFacts
+    from ..events import OnEvent
+    from ..graph.base import From
+    from ..oci.reference import Reference
+    from ..plan.model import Plan
+    from .outputs import Export
+    from .result import Result
+    from .runtime import ImageOutput, Start, Started
 
 Format = Literal["classic", "buildkit"]
 """Of a Dockerfile: with plain instructions alone, or with what only BuildKit and buildah read."""

@@ -7,7 +7,6 @@ whatever its host and tag are, so that a company's mirror of an image is known t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -158,6 +157,8 @@ def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = N
     plain = text.removeprefix("curated/")
     if "/" not in plain and ":" not in plain and "@" not in plain:
         names = [image.name for image in IMAGES]
+        import difflib
+
         near = difflib.get_close_matches(text, names, 3, 0.5)
         if near or plain.endswith("-inference") or plain != text:
             raise UsageError(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
-from anyio.from_thread import start_blocking_portal
 from attrs import evolve
 
 from ..backends.base import Builder, Format
-from ..backends.dockerfile.context import Dockerfile
-from ..backends.dockerfile.render import render
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..check.run import check_plan
@@ -23,6 +21,9 @@ from ..plan.make import plan
 from ..plan.model import Plan
 from ..plan.resolve import probed_paths
 from ..policy import DEFAULT, Policy
+
+if TYPE_CHECKING:
+    from ..backends.dockerfile.context import Dockerfile
 
 
 def make_plan(graph: Graph, facts: Mapping[From, BaseFacts] | None = None) -> Plan:
@@ -42,6 +43,8 @@ def dockerfile(graph: Graph, *, format: Format = "classic", title: str = "") -> 
 
     :raises BaseError, GraphError: as :func:`make_plan`.
     """
+    from ..backends.dockerfile.render import render
+
     return render(with_files(make_plan(graph)), format=format, title=title)
 
 
@@ -66,6 +69,8 @@ def with_files(plan: Plan, *, fetch: bool = False, on_event: OnEvent = ignore, p
     """
     if not has_wheels(plan.layers):
         return plan
+    from anyio.from_thread import start_blocking_portal
+
     from ..wheels.trees import with_trees
 
     work = partial(with_trees, plan, fetch=fetch, on_event=on_event, policy=policy)

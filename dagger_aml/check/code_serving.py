@@ -17,7 +17,7 @@ from ..project.model import Project
 from ..project.recipe import recipe_names
 from ..pysource import entry_script
 from ..pysource.batch import batch_sign
-from ..pysource.newer import Python
+from ..pysource.pythons import Python
 from ..pysource.source import Source
 from ..pysource.versions import version_of
 from .rule import rule

@@ -8,7 +8,7 @@ than the one before: of the project, of the graph that its recipe laid out, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +24,7 @@ from ..project.missing import Wanted, wanted
 from ..project.model import Project
 from ..pysource.entry_points import EntryPoint, entry_points
 from ..pysource.needed import Elsewhere, elsewhere
-from ..pysource.newer import Python
+from ..pysource.pythons import Python
 from ..pysource.reached import Reached
 from ..pysource.source import Source, read_source
 from ..pysource.versions import version_of
@@ -169,6 +169,7 @@ class Facts:
         return made
 
     @classmethod
+    @cache
     def names(cls) -> frozenset[str]:
         """The facts that a rule may take of this kind."""
         found = {each.name for each in fields(cls)}

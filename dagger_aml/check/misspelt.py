@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from .. import contract
 
 _PREFIXES = ("AZUREML_INFERENCE_SERVER_", "AZUREML_", "AML_", "AZURE_ML_", "GUNICORN_", "")
@@ -30,5 +28,7 @@ def meant(name: str) -> str | None:
             return f"{prefix}{bare}"
     if not upper.startswith(_LIKE):
         return None
+    import difflib
+
     near = difflib.get_close_matches(name, sorted(contract.VARIABLES), 1, 0.85)
     return near[0] if near else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 from attrs import frozen
@@ -81,5 +80,6 @@ def _check_id(id: str, module: str) -> None:
     if id in RULES or id in RETIRED:
         raise ValueError(f"{id} is taken")
     group = next((digit for name, digit in GROUPS.items() if module.startswith(name)), None)
-    if not re.fullmatch(rf"AML{group}\d\d", id):
+    digits = id.removeprefix(f"AML{group}")
+    if len(digits) != 2 or not digits.isdecimal():
         raise ValueError(f"{id} does not fit {module}, whose ids are AML{group}00 to AML{group}99")

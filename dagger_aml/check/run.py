@@ -6,7 +6,6 @@ once the base's facts are there. Each rule runs once, when the last of its facts
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 
@@ -141,6 +140,8 @@ def _passed(found: Findings) -> Findings:
 def _check_known(id: str, location: str | None) -> None:
     known = rules()
     if id not in known:
+        import difflib
+
         near = difflib.get_close_matches(id.upper().replace("O", "0").replace("I", "1"), known, 1, 0.5)
         raise UsageError(
             f"no rule is called {id!r}",

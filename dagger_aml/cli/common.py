@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 import click
@@ -22,7 +22,9 @@ from ..policy import DEFAULT, Policy
 from ..project.load import load_project
 from ..project.model import Project
 from ..project.settings import Options
-from .progress import Progress
+
+if TYPE_CHECKING:
+    from .progress import Progress
 
 BEATEN = "dagger_aml.beaten"
 """Where a call keeps the settings of a build of which a variable holds in place of a file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -17,7 +17,9 @@ from ..graph.stages import bases, pin
 from ..plan.model import Plan
 from .common import by_flag, check_engine, no_engine, opened, policy_of_call
 from .options.build import engine_option, setting_option
-from .progress import Progress
+
+if TYPE_CHECKING:
+    from .progress import Progress
 
 Command = Callable[..., Any]
 
@@ -51,13 +53,15 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
     engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe uses a builder")
     if builder and not probe and by_flag("builder"):
         raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
+    if not probe and not pin:
+        return make_plan(graph)
+    from .progress import Progress
+
     if probe:
         with Progress() as progress:
             return anyio.run(_probed, graph, builder or DEFAULT, engine, progress)
-    if pin:
-        with Progress() as progress:
-            graph = anyio.run(_pinned, graph, progress)
-    return make_plan(graph)
+    with Progress() as progress:
+        return make_plan(anyio.run(_pinned, graph, progress))
 
 
 async def _probed(graph: Graph, name: str, engine: str | None, progress: Progress) -> Plan:

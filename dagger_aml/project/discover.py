@@ -15,7 +15,7 @@ from attrs import frozen
 from ..errors import ProjectError
 from ..fs.tree import ALWAYS_LEFT_OUT, ENVIRONMENT, MARKER
 from ..pysource import entry_script
-from ..pysource.newer import Python
+from ..pysource.pythons import Python
 from ..pysource.reached import Reached, reached
 from .companions import grouped
 from .file import FILE_NAME

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -105,6 +104,8 @@ def check_secrets(access: Access, mounted: Collection[str]) -> None:
 
     for secret in access.secrets:
         if secret.id not in mounted and secret.id not in SECRET_IDS:
+            import difflib
+
             near = difflib.get_close_matches(secret.id, SECRET_IDS, 1)
             known = "; ".join(f"{id}: {holds}" for id, holds in SECRET_IDS.items())
             raise UsageError(

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ProjectError, UsageError
 from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative
-from ..pysource.newer import Python
+from ..pysource.pythons import Python
 from ..pysource.reached import Reached
 from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements

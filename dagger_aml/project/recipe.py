@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import inspect
 import sys
@@ -68,6 +67,8 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
             ) from error
         return _checked(found, point.value)
     known = (*recipe_names(), *sorted(point.name for point in installed))
+    import difflib
+
     near = difflib.get_close_matches(name, known, 2, 0.4)
     raise UsageError(
         f"no recipe is called {name!r}",

@@ -297,7 +297,7 @@ class Options:
     )
     ignore: tuple[str, ...] = field(
         default=(),
-        converter=tuple,
+        converter=texts,
         metadata=setting(
             variable="DAGGER_AML_IGNORE",
             key=("check", "ignore"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Mapping
@@ -54,6 +53,8 @@ def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: 
                 hint=f"Set it with {refused.flag} or ${refused.variable}.",
             )
         if key not in known:
+            import difflib
+
             near = difflib.get_close_matches(key, known, 1, 0.5)
             table = ".".join(str(part) for part in within)
             raise ProjectError(

@@ -15,7 +15,7 @@ from attrs import frozen
 from .. import contract
 from ..fs.lookup import is_file, is_folder
 from .bindings import Binding
-from .newer import Python
+from .pythons import Python
 from .source import Source, read_source
 
 TRANSPARENT = frozenset({"input_schema", "output_schema", "rawhttp"})

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import ProjectError, unreadable
 from ..fs.lookup import is_file
-from .newer import Python
+from .pythons import Python
 from .source import parsed, read_source
 from .texts import LONGEST_NAME
 

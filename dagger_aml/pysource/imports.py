@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from attrs import frozen
 
 from ..errors import ProjectError
-from .newer import Python
+from .pythons import Python
 from .source import Imported, read_source
 from .texts import LONGEST_PATH
 from .versions import Problem

@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ..fs.lookup import is_file, is_folder
-from .newer import Python
+from .pythons import Python
 from .reached import files_of, is_module_name, names_of
 from .source import Imported, Source, read_source
 

@@ -13,11 +13,7 @@ from collections.abc import Iterator
 
 from attrs import Factory, define, frozen
 
-Python = tuple[int, int]
-"""A Python's version, ``(3, 12)``."""
-
-KNOWN: Python = (3, 14)
-"""The newest Python whose syntax is known here."""
+from .pythons import KNOWN, Python
 
 _STRING = re.compile(r"([A-Za-z]{0,2})('''|\"\"\"|'|\")")
 _WORD = re.compile(r"[^\W\d]\w*")

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from ..fs.lookup import is_file, is_folder
 from .loaded import loaded_with
 from .model_paths import ModelPath
-from .newer import Python
+from .pythons import Python
 from .source import Imported, Source, read_source
 from .unregistered import Relative, relative_imports
 from .versions import Problem

@@ -28,7 +28,7 @@ from attrs import field, frozen
 from .. import contract
 from .bindings import Scope, scope_of
 from .model_paths import ModelPath, model_paths
-from .newer import Python
+from .pythons import Python
 from .texts import every_node, paths_in
 from .versions import Problem, parse
 

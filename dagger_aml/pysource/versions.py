@@ -13,7 +13,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from .newer import KNOWN, NoPythonError, Python, rewritten
+from .pythons import KNOWN, Python
 
 OURS: Python = sys.version_info[:2]
 
@@ -81,6 +81,8 @@ def _failed(
             return tree, Problem(f"Python {_shown(python)} cannot parse it: {error.msg}", line, "older")
     shown = _shown(OURS if python is None else python)
     if python is None or python > OURS:
+        from .newer import rewritten
+
         try:
             text = rewritten(_decoded(data), KNOWN if python is None else python)
             tree = _parse(text.text, name, OURS)
@@ -115,6 +117,8 @@ def _decoded(data: bytes) -> str:
 def _unseen(tree: ast.Module, data: bytes, python: Python) -> Iterator[Problem]:
     """What is newer than a Python, and what ``feature_version`` does not look at."""
     if python < (3, 12) <= OURS and _FSTRING.search(data):
+        from .newer import NoPythonError, rewritten
+
         try:
             used = rewritten(_decoded(data), (3, 12)).used
         except (NoPythonError, SyntaxError, ValueError):
