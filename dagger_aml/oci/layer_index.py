@@ -8,7 +8,7 @@ import posixpath
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, Literal, NamedTuple, cast
 
 from attrs import field, frozen
@@ -58,8 +58,11 @@ IMPLIED = Entry("dir", 0o755, 0, 0)
 BARE = Entry("dir", 0o755, 0, 0)
 """A folder that the layer does not list, and in which it only takes something away."""
 
-Keep = Callable[[str, int], int]
-"""How many bytes to keep of a file of this path and size."""
+Read = Callable[[IO[bytes]], bytes | None]
+"""Reads of a file what is to be kept of it; None where that is too much, or the file another than expected."""
+
+Keep = Callable[[str, int], "int | Read"]
+"""How many bytes to keep of a file of this path and size, or what reads it."""
 
 
 @frozen(eq=False)
@@ -71,6 +74,7 @@ class LayerIndex:
     :param emptied: folders of which nothing below is seen.
     :param hard: hard links, and the path that each is another name of.
     :param kept: size and first bytes of some files.
+    :param told: of some files, what a function of its caller read in them.
     """
 
     folders: dict[str, dict[str, Entry]] = field(factory=dict, repr=False)
@@ -78,6 +82,7 @@ class LayerIndex:
     emptied: set[str] = field(factory=set, repr=False)
     hard: dict[str, str] = field(factory=dict, repr=False)
     kept: dict[str, tuple[int, bytes]] = field(factory=dict, repr=False)
+    told: dict[str, bytes] = field(factory=dict, repr=False)
 
     def get(self, path: str) -> Entry | None:
         """What it says of a path other than ``/``."""
@@ -123,16 +128,30 @@ def read_index(stream: IO[bytes], keep: Keep) -> LayerIndex:
         elif path != "/":
             index.hard.pop(path, None)
             index.kept.pop(path, None)
+            index.told.pop(path, None)
             if member.islnk():
                 entry = _hard(index, path, member)
             else:
                 entry = _entry(member)
-                wanted = min(keep(path, member.size), left) if entry.type == "file" else 0
+                wanted = keep(path, member.size) if entry.type == "file" else 0
                 if wanted and (file := tar.extractfile(member)):
-                    index.kept[path] = (member.size, file.read(wanted))
-                    left -= wanted
+                    left -= _take(index, path, file, member.size, wanted, left)
             _imply(index, folder)[name] = known.setdefault(entry, entry)
     return index
+
+
+def _take(index: LayerIndex, path: str, file: IO[bytes], size: int, wanted: int | Read, left: int) -> int:
+    """Keep what is wanted of a file, no more than so many bytes; returns how many it was."""
+    with _whole():
+        if isinstance(wanted, int):
+            data = file.read(min(wanted, left))
+            index.kept[path] = (size, data)
+            return len(data)
+        read = wanted(file)
+    if read is None or len(read) > left:
+        return 0
+    index.told[path] = read
+    return len(read)
 
 
 def read_file(stream: IO[bytes], path: str, most: int) -> bytes | None:
@@ -143,7 +162,8 @@ def read_file(stream: IO[bytes], path: str, most: int) -> bytes | None:
     found = None
     for tar, member in members(stream):
         if member.isreg() and image_path(member.name) == path and (file := tar.extractfile(member)):
-            found = file.read(most)
+            with _whole():
+                found = file.read(most)
     return found
 
 
@@ -155,18 +175,33 @@ def members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInf
     head = stream.read(len(_ZSTD))
     if head == _ZSTD:
         raise Unanswered("a layer of the image is compressed with zstd, which dagger-aml cannot read")
-    broken: type[Exception] = EOFError
+    broken: tuple[type[Exception], ...] = (EOFError, zlib.error, gzip.BadGzipFile)
     whole: IO[bytes] = io.BufferedReader(cast("io.RawIOBase", Rejoined(head, stream)), _BUFFER)
     if head[:2] == _GZIP:
-        opened, broken = gunzipped(whole)
+        opened, own = gunzipped(whole)
+        broken = (*broken, own)
         whole = io.BufferedReader(cast("io.RawIOBase", opened), _BUFFER)
-    forward = _Forward(whole)
-    try:
+    forward = _Forward(whole, broken)
+    with _whole():
         yield from _members(forward)
-        while whole.read(_CHUNK):
-            pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, broken) as error:
-        raise Unanswered(f"a layer of the image cannot be read: {error}") from error
+    while forward.read(_CHUNK):
+        pass
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Around what reads a tar.
+
+    :raises Unanswered: it is damaged.
+    """
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> Unanswered:
+    return Unanswered(f"a layer of the image cannot be read: {error}")
 
 
 def _members(stream: _Forward) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -228,13 +263,23 @@ class _Forward:
     What tarfile has for streams copies its whole buffer for each header.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._at = stream, 0
+    def __init__(self, stream: IO[bytes], broken: tuple[type[Exception], ...]) -> None:
+        self._stream, self._at, self._broken = stream, 0, broken
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+        """The next bytes.
+
+        :raises Unanswered: what they are compressed with is broken.
+        """
+        try:
+            data = self._stream.read(size)
+        except self._broken as error:
+            raise _damaged(error) from error
         self._at += len(data)
         return data
+
+    def seekable(self) -> bool:
+        return False
 
     def tell(self) -> int:
         return self._at

@@ -24,7 +24,8 @@ class LayerTree:
 
     :param layers: what opens each, lowest first. Each stream is read to its end, so that one that holds its bytes
         against a digest can.
-    :param keep: which bytes of files are kept in the first place; of others the layer is opened again.
+    :param keep: which bytes of files are kept in the first place, or what reads some of them; of others the layer is
+        opened again.
     """
 
     def __init__(self, layers: Sequence[Callable[[], IO[bytes]]], keep: Keep) -> None:
@@ -108,6 +109,22 @@ class LayerTree:
         if len(data) > _MOST_READ:
             raise Unanswered(f"{path} of the image is larger than {_MOST_READ:,} bytes")
         return data
+
+    def told(self, path: str) -> bytes | None:
+        """What was read of a file while its layer was, by what ``keep`` named; None where there is no file.
+
+        :raises Unanswered: that told nothing.
+        """
+        found = self.real(path)
+        if found is None or found[1].type != "file":
+            return None
+        for layer in self._indexes():
+            if layer.get(found[0]) not in (None, IMPLIED, BARE):
+                read = layer.told.get(layer.hard.get(found[0], found[0]))
+                if read is not None:
+                    return read
+                break
+        raise Unanswered(f"{path} of the image is larger than what is looked at")
 
     def head(self, path: str, size: int) -> bytes:
         """The first bytes of the file at a path that is no link."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tracemalloc
+from typing import IO, Any
 
 import pytest
 from hypothesis import given, settings
@@ -138,6 +139,27 @@ def test_a_link_may_lead_into_a_lower_layer_and_is_read_again_there():
     assert kept.head("/big", 4) == b"xxxx" and kept.content("/big") == b"x" * 100
 
 
+def test_what_is_read_of_files_while_their_layer_is():
+    def keep(path: str, size: int) -> Any:
+        return {"read": lambda file: file.read().upper(), "not": lambda file: None}.get(path.split("/")[-1], 0)
+
+    low = {
+        "a/read": file("low"),
+        "a/hard": hard("a/read"),
+        "to": link("a/hard"),
+        "not": file("x"),
+        "b/read": file("x"),
+    }
+    tree = LayerTree(layers(low, {"b": Put(), "b/read": file("b" * 5_000_000), "a": Put()}), keep)
+    assert tree.told("/a/read") == tree.told("/to") == b"LOW"
+    assert tree.told("/gone") is None is tree.told("/a")
+    for path in ("/not", "/b/read"):
+        with pytest.raises(Unanswered, match="larger than what is looked at"):
+            tree.told(path)
+    again = LayerTree(layers(low, {"a/read": file("new"), "a/.wh.hard": file()}), keep)
+    assert again.told("/a/read") == b"NEW" and again.told("/to") is None
+
+
 # --- blobs --------------------------------------------------------------------------------------------------------
 
 
@@ -181,19 +203,37 @@ def test_each_blob_is_read_to_its_end_once_and_no_lower_than_needed():
         lambda tar: b"\x28\xb5\x2f\xfd" + tar,
         lambda tar: tar[:1000],
         lambda tar: tar[:1600],
+        lambda tar: tar[:514],
+        lambda tar: gzip.compress(tar[:514])[:-9],
         lambda tar: tar[:1024] + b"x" * 512 + tar[1536:],
         lambda tar: gzip.compress(tar)[:-12],
         lambda tar: gzip.compress(tar)[:-8] + b"\0" * 8,
         lambda tar: b"",
         lambda tar: b"no tar" * 200,
     ],
-    ids=["zstd", "cut in a file", "cut in a header", "no header", "cut gzip", "wrong sum", "empty", "no tar"],
+    ids=[
+        "zstd",
+        "cut after a file",
+        "cut in a header",
+        "cut in a file",
+        "gzip cut in a file",
+        "no header",
+        "cut gzip",
+        "wrong sum",
+        "empty",
+        "no tar",
+    ],
 )
 def test_a_damaged_blob_answers_nothing(damage):
     tar = tar_of({"a": file("text"), "b": file("text")})
     assert set(read_index(io.BytesIO(tar), keep_all).folders["/"]) == {"a", "b"}
-    with pytest.raises(Unanswered, match="a layer of the image"):
-        read_index(io.BytesIO(damage(tar)), keep_all)
+
+    def whole(opened: IO[bytes]) -> bytes:
+        return opened.read()
+
+    for keep in (keep_all, lambda path, size: whole):
+        with pytest.raises(Unanswered, match="a layer of the image"):
+            read_index(io.BytesIO(damage(tar)), keep)
 
 
 def test_what_the_stream_raises_passes_through():
