@@ -8,7 +8,8 @@ from attrs import evolve
 
 from .. import contract
 from ..errors import BaseError
-from .facts import BaseFacts, Distribution, PathFact
+from .distributions import distribution_of
+from .facts import BaseFacts, PathFact
 
 PROBE = r"""
 set -u
@@ -57,7 +58,7 @@ for place in [path for path in sys.path if os.path.isdir(path)]:
             with open(os.path.join(place, folder, "METADATA"), encoding="utf-8", errors="replace") as file:
                 print("distribution")
                 for line in file:
-                    if not line.strip():
+                    if not line.rstrip("\n"):
                         break
                     if line.lower().startswith(("name:", "version:", "requires-dist:")):
                         print("dist." + line.strip())
@@ -103,7 +104,7 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
     paths: dict[str, PathFact] = {}
     found: dict[str, object] = {}
     last: PathFact | None = None
-    known: list[Distribution] | None = None
+    told: list[list[str]] | None = None
     for line in output.splitlines():
         word, _, rest = line.partition(" ")
         try:
@@ -125,11 +126,11 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
             elif word in ("full_python", "glibc"):
                 found[word] = rest
             elif word == "distributions":
-                known = []
-            elif word == "distribution" and known is not None:
-                known.append(Distribution("", ""))
-            elif word.startswith("dist.") and known:
-                known[-1] = _told(known[-1], word.removeprefix("dist.").rstrip(":").lower(), rest.strip())
+                told = []
+            elif word == "distribution" and told is not None:
+                told.append([])
+            elif word.startswith("dist.") and told:
+                told[-1].append(line.removeprefix("dist."))
             elif word == "path" and last is not None:
                 paths[rest] = last
         except ValueError:
@@ -142,15 +143,9 @@ def from_probe(output: str, config: BaseFacts) -> BaseFacts:
         )
     if "python" not in found:
         found["environment"] = None
-    found["distributions"] = None if known is None else tuple(each for each in known if each.name and each.version)
+    if told is not None:
+        found["distributions"] = tuple(each for lines in told if (each := distribution_of(lines)))
     return evolve(config, source="probed", paths=paths, **found)  # type: ignore[arg-type]
-
-
-def _told(known: Distribution, key: str, value: str) -> Distribution:
-    """A package with one more line of its metadata."""
-    if key == "requires-dist":
-        return evolve(known, requires=(*known.requires, value))
-    return evolve(known, name=value) if key == "name" else evolve(known, version=value)
 
 
 def unknown_user(user: str) -> BaseError:
