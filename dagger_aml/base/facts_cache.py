@@ -27,7 +27,7 @@ from .known import KnownFacts
 if TYPE_CHECKING:
     from cattrs import BaseConverter
 
-_SCHEMA = 1
+_SCHEMA = 2
 """Changes with what the facts mean or how they are found out."""
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
@@ -52,14 +52,17 @@ def cache_folder() -> Path:
     return (Path(top) if top.startswith("/") else expanded("~/.cache")) / "dagger-aml" / "facts"
 
 
-def cached_facts(digest: str, paths: Iterable[str], folder: Path | None = None) -> BaseFacts | None:
+def cached_facts(
+    digest: str, paths: Iterable[str], folder: Path | None = None, *, packages: bool = False
+) -> BaseFacts | None:
     """The facts of a base as if it were probed for these paths; None where the cache cannot tell all of them.
 
     :param digest: of the manifest of one platform.
     :param folder: :func:`cache_folder` unless given.
+    :param packages: as of :meth:`~dagger_aml.base.known.KnownFacts.for_paths`.
     """
     known = known_facts(digest, folder)
-    return known.for_paths(paths) if known else None
+    return known.for_paths(paths, packages=packages) if known else None
 
 
 def known_facts(digest: str, folder: Path | None = None) -> KnownFacts | None:

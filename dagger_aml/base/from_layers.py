@@ -14,14 +14,16 @@ from typing import IO, Any
 from attrs import evolve
 
 from .. import contract
-from ..oci.layer_index import MOST_KEPT, Entry, Unanswered
+from ..oci.layer_index import MOST_KEPT, Entry, Read, Unanswered
 from ..oci.layer_tree import LayerTree
-from . import package_files
+from .distributions import lines_of_metadata
 from .facts import BaseFacts, PathFact, of_config
+from .installed import distributions_of
 from .known import KnownFacts, only_in_containers
 from .probe import probe_stdin
 from .python_files import python_facts
 from .users import numbers_of
+from .versions import DPKG_STATUS, PROGRAM_HEAD, is_libc, pythons_of_dpkg, version_of_libc, versions_of
 
 __all__ = ["Unanswered", "facts_from_layers", "known_from_layers"]
 
@@ -35,6 +37,8 @@ _EXECUTABLE = 0o111
 
 _KEPT = {"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", contract.START_SCRIPT}
 
+_KEPT_NAMES = {"pyvenv.cfg", "sitecustomize.py", "patchlevel.h"}
+
 _PROGRAM = re.compile(r"python[0-9.]*\Z")
 
 
@@ -47,14 +51,13 @@ def facts_from_layers(
 ) -> BaseFacts:
     """The facts of a base after its layers were read, the same as a probe of it gives.
 
-    But for what only packages as files need: ``full_python`` stays unknown, and the others unless they are asked for.
-
     :param config: the ``config`` object of the image's config.
     :param layers: what opens each layer's blob, lowest first, as it is or gzipped. They are read from the topmost
         down, each to its end; what a stream raises passes through, so a stream may check its digest or end all.
     :param paths: to be asked for, absolute.
-    :param packages: whether to read the C library's version and what the Python has installed too, as packages that
-        are copied as files need it; that takes every layer. The last number of the Python is told by no file.
+    :param packages: whether to tell ``full_python``, ``glibc`` and ``distributions`` too, which only packages as
+        files need; that takes every layer. What files leave a doubt about stays unknown:
+        :attr:`~dagger_aml.base.known.KnownFacts.tells_packages`.
     :raises BaseError: the base does not know its own user.
     :raises Unanswered: something cannot be told for certain from files; the probe in a container can tell it.
     """
@@ -70,7 +73,7 @@ def known_from_layers(
 ) -> KnownFacts:
     """As :func:`facts_from_layers`, with what the same reading settles of other paths."""
     asked = frozenset(paths)
-    tree = LayerTree(layers, _kept_bytes)
+    tree = LayerTree(layers, _kept)
     facts = of_config(config)
     uid, gid = numbers_of(facts.user, tree)
     found = {**_python(tree, facts, packages=packages), **_start(tree, facts)}
@@ -91,11 +94,19 @@ def _listed(tree: LayerTree, paths: Iterable[str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def _kept_bytes(path: str, size: int) -> int:
-    name = posixpath.basename(path)
-    if path in _KEPT or name in ("pyvenv.cfg", "sitecustomize.py") or name.endswith(".pth"):
+def _kept(path: str, size: int) -> int | Read:
+    folder, name = posixpath.split(path)
+    if name == "METADATA":
+        return lines_of_metadata if folder.endswith(".dist-info") else 0
+    if path in _KEPT or name in _KEPT_NAMES or name.endswith(".pth"):
         return size if size <= MOST_KEPT else 0
-    return 4 if _PROGRAM.match(name) else package_files.keeps(path, size)
+    if name == "site.py" and _PROGRAM.match(posixpath.basename(folder)):
+        return size if size <= MOST_KEPT else 0
+    if path == DPKG_STATUS:
+        return pythons_of_dpkg
+    if is_libc(name):
+        return version_of_libc
+    return PROGRAM_HEAD if _PROGRAM.match(name) else 0
 
 
 def _python(tree: LayerTree, facts: BaseFacts, *, packages: bool) -> dict[str, Any]:
@@ -122,8 +133,8 @@ def _python(tree: LayerTree, facts: BaseFacts, *, packages: bool) -> dict[str, A
     _check_owner(prefix, found[1])
     more: dict[str, Any] = {} if named else {"environment": prefix, "interpreter": program}
     if packages:
-        more |= {"glibc": package_files.glibc(tree)}
-        more |= {"distributions": package_files.distributions(tree, known.sites)}
+        more["full_python"], more["glibc"] = versions_of(tree, program, known)
+        more["distributions"] = distributions_of(tree, program, known)
     return {
         "environment_uid": found[1].uid,
         "environment_gid": found[1].gid,

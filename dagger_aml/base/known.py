@@ -47,8 +47,19 @@ class KnownFacts:
     asked: frozenset[str]
     listed: Mapping[str, frozenset[str]] = field(factory=dict)
 
-    def for_paths(self, paths: Iterable[str]) -> BaseFacts | None:
-        """The facts as if just these paths were asked for; None where one of them is not settled."""
+    @property
+    def tells_packages(self) -> bool:
+        """Whether all is known that packages as files are held against; of a base without Python that is nothing."""
+        facts = self.facts
+        return facts.environment is None or (bool(facts.full_python) and facts.distributions is not None)
+
+    def for_paths(self, paths: Iterable[str], *, packages: bool = False) -> BaseFacts | None:
+        """The facts as if just these paths were asked for; None where one of them is not settled.
+
+        :param packages: whether what packages as files are held against must be known too.
+        """
+        if packages and not self.tells_packages:
+            return None
         found = {}
         for path in paths:
             fact = self._fact(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import evolve, frozen
 
@@ -15,10 +15,27 @@ _NAME = re.compile(r"python(?:(\d)(?:\.(\d+))?)?\Z")
 
 _LIBRARY = re.compile(r"python(\d\.\d+)\Z")
 
-_HARMLESS_PTH = {"distutils-precedence.pth"}
-"""Files of code in site-packages that bring no pip."""
+HARMLESS_PTH = {"distutils-precedence.pth", "_virtualenv.pth"}
+"""Files of code in site-packages that bring no packages: setuptools' and virtualenv's."""
 
 _LIBS = ("lib", "lib64")
+
+
+@frozen
+class Library:
+    """A standard library.
+
+    :param prefix: what it lies below.
+    :param folder: itself.
+    :param only_so_called: whether no other text names the same prefix.
+    :param doubtful: whether the interpreter may find another one, or none.
+    """
+
+    prefix: str
+    folder: str
+    version: str
+    only_so_called: bool = True
+    doubtful: bool = False
 
 
 @frozen
@@ -29,14 +46,20 @@ class PythonFacts:
     :param version: ``3.12``.
     :param pip: whether it can import pip.
     :param managed: whether pip refuses to install into it.
-    :param sites: the folders of packages that surely are on ``sys.path``.
+    :param library: its standard library.
+    :param own: the prefix of its own packages.
+    :param prefixes: of all its packages, the first first.
+    :param settings: what its ``pyvenv.cfg`` says; None where it has none.
     """
 
     prefix: str | None
     version: str
     pip: bool
     managed: bool
-    sites: tuple[str, ...] = ()
+    library: Library
+    own: str
+    prefixes: tuple[str, ...]
+    settings: Mapping[str, str] | None
 
 
 def python_facts(tree: LayerTree, program: str) -> PythonFacts:
@@ -73,25 +96,11 @@ def python_facts(tree: LayerTree, program: str) -> PythonFacts:
         version=version,
         pip=any(_has_pip(tree, prefix, library) for prefix in prefixes) or _may_have_pip(tree, prefixes, library),
         managed=not settings and tree.real(f"{library.folder}/EXTERNALLY-MANAGED") is not None,
-        sites=tuple(site for prefix in prefixes for site in _sites(tree, prefix, library)),
+        library=library,
+        own=own,
+        prefixes=tuple(prefixes),
+        settings=settings,
     )
-
-
-@frozen
-class _Library:
-    """A standard library.
-
-    :param prefix: what it lies below.
-    :param folder: itself.
-    :param only_so_called: whether no other text names the same prefix.
-    :param doubtful: whether the interpreter may find another one, or none.
-    """
-
-    prefix: str
-    folder: str
-    version: str
-    only_so_called: bool = True
-    doubtful: bool = False
 
 
 def _venv(tree: LayerTree, program: str) -> dict[str, str] | None:
@@ -128,7 +137,7 @@ def _after_links(tree: LayerTree, program: str) -> str:
     return posixpath.dirname(program)
 
 
-def _standard_library(tree: LayerTree, starts: list[str], version: str | None) -> _Library:
+def _standard_library(tree: LayerTree, starts: list[str], version: str | None) -> Library:
     """The first one above a folder, as Python looks for it; ``/`` itself is not looked into.
 
     :raises Unanswered: there is none, or it cannot be told of which of several.
@@ -143,15 +152,15 @@ def _standard_library(tree: LayerTree, starts: list[str], version: str | None) -
     return evolve(found[0], only_so_called=len(prefixes) == 1, doubtful=len(real) > 1 or len(found) < len(starts))
 
 
-def _above(tree: LayerTree, start: str, version: str | None) -> _Library | None:
+def _above(tree: LayerTree, start: str, version: str | None) -> Library | None:
     prefix = posixpath.normpath(start)
     while prefix != "/":
-        found: dict[object, _Library] = {}
+        found: dict[object, Library] = {}
         for lib in _LIBS:
             for each in [version] if version else _versions(tree, f"{prefix}/{lib}"):
                 folder = f"{prefix}/{lib}/python{each}"
                 if tree.is_file(f"{folder}/os.py"):
-                    found.setdefault(tree.real(folder), _Library(prefix, folder, each))
+                    found.setdefault(tree.real(folder), Library(prefix, folder, each))
         if len(found) > 1:
             raise Unanswered(f"{prefix} of the base image has several standard libraries of Python")
         if found:
@@ -164,7 +173,7 @@ def _versions(tree: LayerTree, lib: str) -> list[str]:
     return [match[1] for name in sorted(tree.names(lib)) if (match := _LIBRARY.match(name))]
 
 
-def _has_pip(tree: LayerTree, prefix: str, library: _Library) -> bool:
+def _has_pip(tree: LayerTree, prefix: str, library: Library) -> bool:
     """Whether pip lies in what surely is on ``sys.path``."""
     return any(_pip_in(tree, folder) for folder in _sites(tree, prefix, library))
 
@@ -174,21 +183,21 @@ def _pip_in(tree: LayerTree, folder: str) -> bool:
     return (found is not None and found[1].type == "dir") or tree.is_file(f"{folder}/pip.py")
 
 
-def _may_have_pip(tree: LayerTree, prefixes: list[str], library: _Library) -> bool:
+def _may_have_pip(tree: LayerTree, prefixes: list[str], library: Library) -> bool:
     """False, where nothing else can bring pip.
 
     :raises Unanswered: something may.
     """
     on_path = [site for prefix in prefixes for site in _sites(tree, prefix, library)]
     for prefix in prefixes:
-        for site in _every_site(prefix, library.version):
+        for site in every_site(prefix, library.version):
             if _pip_in(tree, site):
                 raise Unanswered(
                     f"whether Python takes pip from {site} in the base image depends on how it was built"
                 )
     for site in on_path:
         for name in sorted(tree.names(site)):
-            if name.endswith(".pth") and name not in _HARMLESS_PTH and _adds(tree, site, name):
+            if name.endswith(".pth") and name not in HARMLESS_PTH and _adds(tree, site, name):
                 raise Unanswered(f"{site}/{name} of the base image changes where Python looks for packages")
     for folder in (*on_path, library.folder):
         if b"path" in (tree.content(f"{folder}/sitecustomize.py") or b""):
@@ -198,15 +207,15 @@ def _may_have_pip(tree: LayerTree, prefixes: list[str], library: _Library) -> bo
     return False
 
 
-def _sites(tree: LayerTree, prefix: str, library: _Library) -> list[str]:
+def _sites(tree: LayerTree, prefix: str, library: Library) -> list[str]:
     """The folders for packages that are surely on ``sys.path``. Debian's own Python has others, below ``/usr``."""
     if prefix == "/usr" and tree.real("/usr/lib/python3/dist-packages"):
-        return [site for site in _every_site(prefix, library.version) if site.endswith("dist-packages")]
+        return [site for site in every_site(prefix, library.version) if site.endswith("dist-packages")]
     libs = _LIBS if posixpath.basename(posixpath.dirname(library.folder)) == "lib64" else _LIBS[:1]
     return [f"{prefix}/{lib}/python{library.version}/site-packages" for lib in libs]
 
 
-def _every_site(prefix: str, version: str) -> Iterator[str]:
+def every_site(prefix: str, version: str) -> Iterator[str]:
     yield f"{prefix}/local/lib/python{version}/dist-packages"
     yield f"{prefix}/lib/python3/dist-packages"
     for top in (prefix, f"{prefix}/local"):

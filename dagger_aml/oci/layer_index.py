@@ -61,7 +61,7 @@ BARE = Entry("dir", 0o755, 0, 0)
 Read = Callable[[IO[bytes]], bytes | None]
 """Reads of a file what is to be kept of it; None where that is too much, or the file another than expected."""
 
-Keep = Callable[[str, int], "int | Read"]
+Keep = Callable[[str, int], int | Read]
 """How many bytes to keep of a file of this path and size, or what reads it."""
 
 

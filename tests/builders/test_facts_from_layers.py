@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.base import catalog
-from dagger_aml.base.facts import BaseFacts, prefixes
+from dagger_aml.base.facts import BaseFacts, Distribution, prefixes
 from dagger_aml.base.from_layers import Unanswered, facts_from_layers
+from dagger_aml.base.known import KnownFacts
 from dagger_aml.errors import BaseError
 from dagger_aml.graph.base import From
 from dagger_aml.oci import layout
@@ -20,7 +22,7 @@ from tests.standin import VARIANTS, StandInError, ensure
 from tests.standin.odd import TREE, write_odd
 from tests.standin.tools import TOOLS
 from tests.support.builders import Need
-from tests.support.layers import Put, file, hard, link, put_image
+from tests.support.layers import Put, file, hard, link, package, put_image
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -54,6 +56,21 @@ PARENTS = {
 }
 PIP = {"usr/lib/python3/dist-packages/pip/__init__.py": file()}
 COPIED = {"p/bin/python3": link("python3.11"), "p/bin/python3.11": file(OWN_PYTHON, 0o755)}
+
+DEBIANS, LOCAL = "usr/lib/python3/dist-packages", "usr/local/lib/python3.11/dist-packages"
+ENV_SITE, V_SITE = "opt/miniconda/envs/amlenv/lib/python3.11/site-packages", "v/lib/python3.11/site-packages"
+LICENSE = "License: first\n        \n         second\nRequires-Dist:without-space\nname-of: no key\n"
+OF_SYSTEM = {
+    **package(DEBIANS, "zlib-like", "2.0", 'a>=1; extra == "x"', "b", more=LICENSE),
+    **package(LOCAL, "local", "1.0+x", more="summary: small\r\nREQUIRES-DIST:  c (>=2)  \r\n"),
+    **package(LOCAL, "other-name", more="Name: Later\n"),
+    f"{DEBIANS}/none.dist-info": Put(),
+    f"{DEBIANS}/folder.dist-info/METADATA": Put(),
+    f"{DEBIANS}/nameless.dist-info/METADATA": file("Version: 1\n\n"),
+    f"{DEBIANS}/linked.dist-info": link("../../../local/lib/python3.11/dist-packages/local-1.0+x.dist-info"),
+    f"{DEBIANS}/binary.dist-info/METADATA": file(b"Name: bin\xff\nVersion: 1\rRequires-Dist: cr\n\r\nVersion: 9\n"),
+}
+NAMESPACE = "import sys, types, os;p = os.path.join(sys._getframe(1).f_locals['sitedir'], 'ns')\n"
 
 CASES: dict[str, tuple[dict[str, Put], dict[str, Any]]] = {
     "unnamed-root": ({}, {"env": UNNAMED, "User": ""}),
@@ -95,6 +112,47 @@ CASES: dict[str, tuple[dict[str, Put], dict[str, Any]]] = {
         {"env": {"PATH": SYSTEM_PATH}},
     ),
     "not-executable": ({"v/bin/python": file("x")}, {"env": named("/v")}),
+    "debians-packages": (
+        {
+            **PIP,
+            **OF_SYSTEM,
+            f"{LOCAL}/x.pth": file("# x\n\n/no\n.\n"),
+        },
+        {"env": SYSTEM},
+    ),
+    "venv-with-packages-of-both": (
+        {
+            **{
+                **venv(""),
+                **PIP,
+                **OF_SYSTEM,
+                **package(V_SITE, "own", "3", "local"),
+                **package(V_SITE, "local", "0.1"),
+            },
+            **{
+                f"{V_SITE}/ns-1-nspkg.pth": file(NAMESPACE),
+                f"{V_SITE}/a.pth": file("other\n"),
+                f"{V_SITE}/other": Put(),
+            },
+            **{"v/lib64": link("lib"), "v/local/lib/python3.11/dist-packages": Put()},
+            **package("v/lib/python3/dist-packages", "odd-place"),
+        },
+        {"env": named("/v")},
+    ),
+    "venv-with-its-own-packages": (
+        {**venv(), **OF_SYSTEM, **package(V_SITE, "Own.Name", "3")},
+        {"env": {**UNNAMED, "PATH": f"/v/bin:{SYSTEM_PATH}"}},
+    ),
+    "changed-packages": (
+        {
+            **PARENTS,
+            f"{ENV_SITE}/.wh.idna": file(),
+            **package(ENV_SITE, "zipp", "99", "new>=1"),
+            **package(ENV_SITE, "Added", "0"),
+        },
+        {},
+    ),
+    "without-packages": ({**PARENTS, f"{ENV_SITE}/.wh..wh..opq": file(), f"{ENV_SITE}/pip": Put()}, {}),
     "replaced": (
         {
             **PARENTS,
@@ -111,6 +169,9 @@ CASES: dict[str, tuple[dict[str, Put], dict[str, Any]]] = {
     ),
 }
 """What is done to the classic stand-in base: a layer more, and other values in its config."""
+
+UNTOLD = {"relocated"}
+"""Of these no file tells the whole version of the Python."""
 
 PATHS = (
     *(
@@ -166,7 +227,16 @@ async def probed(base: From, paths: tuple[str, ...]) -> BaseFacts:
 
 def read(base: From, paths: tuple[str, ...]) -> BaseFacts:
     with layout.opened(base) as (document, layers):
-        return facts_from_layers(document["config"], layers, paths)
+        return facts_from_layers(document["config"], layers, paths, packages=True)
+
+
+def tells(of: BaseFacts) -> bool:
+    return KnownFacts(of, frozenset()).tells_packages
+
+
+def of_packages(facts: BaseFacts) -> tuple[str, str, tuple[Distribution, ...] | None]:
+    """What does not count for whether facts are equal."""
+    return facts.full_python, facts.glibc, facts.distributions
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -179,13 +249,19 @@ async def test_the_stand_in_bases(variant: str, place: Path) -> None:
     assert len(asked) > 300
     found = read(base, asked)
     assert found.python == "3.11" and found.pip and found.starts
-    assert found == await probed(base, asked)
+    answer = await probed(base, asked)
+    assert found == answer
+    assert of_packages(found) == of_packages(answer)
+    assert tells(found) and len(found.distributions or ()) > 30
 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_odd_bases(name: str, place: Path) -> None:
     base = made(place, name, *CASES[name])
-    assert read(base, ASKED) == await probed(base, ASKED)
+    found, answer = read(base, ASKED), await probed(base, ASKED)
+    assert found == answer
+    assert of_packages(found) == of_packages(evolve(answer, full_python="") if name in UNTOLD else answer)
+    assert tells(answer) and tells(found) == (name not in UNTOLD)
 
 
 @pytest.mark.parametrize("user", ["dockeruser", "1000", "1000:50"])
@@ -236,13 +312,3 @@ async def test_a_user_that_nobody_knows_is_the_same_error(user: str, place: Path
     with pytest.raises(BaseError) as of_probe:
         await probed(base, ASKED)
     assert str(caught.value) == str(of_probe.value)
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-async def test_what_packages_as_files_need_of_a_base(variant: str, place: Path) -> None:
-    base = catalog.base(f"oci-archive:{ensure(variant)}")
-    with layout.opened(base) as (document, layers):
-        found = facts_from_layers(document["config"], layers, (), packages=True)
-    of_probe = await probed(base, ())
-    assert of_probe.full_python.startswith("3.11.") and of_probe.distributions
-    assert (found.glibc, found.distributions) == (of_probe.glibc, of_probe.distributions)

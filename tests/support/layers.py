@@ -52,6 +52,16 @@ def hard(target: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Put:
     return Put(mode, uid, gid, hard=target)
 
 
+def package(site: str, name: str, version: str = "1", *requires: str, more: str = "") -> dict[str, Put]:
+    """The metadata of an installed package, in a folder for packages.
+
+    :param more: lines between its name and what it requires.
+    """
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}{needs}\nName: of the description\n"
+    return {f"{site.lstrip('/')}/{name}-{version}.dist-info/METADATA": file(text)}
+
+
 def tar_of(entries: Mapping[str, Put]) -> bytes:
     """A layer's tar; whiteouts are entries of their names."""
     made = io.BytesIO()

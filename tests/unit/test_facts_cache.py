@@ -113,11 +113,19 @@ def test_facts_come_back_as_they_were(folder):
     assert found.facts.distributions == FACTS.distributions
     assert cached_facts(DIGEST, ["/a", "/a/gone", "/b/d"], folder) == evolve(FACTS, paths={"/a": FACTS.paths["/a"]})
     assert cached_facts(DIGEST, [], folder) == evolve(FACTS, paths={})
+    assert cached_facts(DIGEST, [], folder, packages=True).distributions == FACTS.distributions
     assert cached_facts(DIGEST, ["/a", "/b"], folder) is None, "one of them was not asked for"
     assert cached_facts(OTHER, ["/a"], folder) is None
     (kept,) = folder.iterdir()
     assert kept.name == "ab" * 32 + ".json"
     assert folder.stat().st_mode & 0o777 == 0o700 == folder.parent.stat().st_mode & 0o700
+
+
+def test_facts_without_packages_are_asked_again_for_these(folder):
+    keep_facts(DIGEST, evolve(KNOWN, facts=evolve(FACTS, distributions=None)), folder)
+    assert cached_facts(DIGEST, ["/a"], folder) and cached_facts(DIGEST, ["/a"], folder, packages=True) is None
+    keep_facts(DIGEST, KNOWN, folder)
+    assert cached_facts(DIGEST, ["/a"], folder, packages=True).distributions == FACTS.distributions
 
 
 def test_what_was_known_before_stays(folder):
@@ -241,4 +249,4 @@ def test_a_new_property_of_bases_needs_a_new_schema():
     assert [each.name for each in fields(BaseFacts)] == f"{names} {more}".split()
     assert [each.name for each in fields(Distribution)] == ["name", "version", "requires"]
     assert [each.name for each in fields(PathFact)] == ["type", "mode", "uid", "gid", "target"]
-    assert facts_cache._SCHEMA == 1
+    assert facts_cache._SCHEMA == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from dagger_aml.base.facts import BaseFacts, Distribution, PathFact
+from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.base.from_layers import Unanswered, facts_from_layers
 from dagger_aml.errors import BaseError
 from tests.support.layers import Put, file, hard, layers, link, program
@@ -342,29 +342,3 @@ def test_no_layer_is_read_that_is_not_needed():
     assert found.environment_uid == 7 and found.pip and tuple(found.paths) == ("/var/x",)
     with pytest.raises(AssertionError, match="lowest layer is opened"):
         facts_from_layers({}, [broken, *layers(SYSTEM)], ())
-
-
-def test_what_packages_as_files_need_of_a_base():
-    site = "env/lib/python3.12/site-packages"
-    said = "Metadata-Version: 2.1\nName: Flask\nVersion: 2.3\nRequires-Dist: werkzeug>=2\n\nRequires-Dist: no\n"
-    lower = {
-        "usr/bin/ldd": file("#!/bin/bash\n    echo 'ldd (Debian GLIBC 2.36-9+deb12u4) 2.36'\n"),
-        **python("/env"),
-        f"{site}/flask-2.3.dist-info/METADATA": file(said),
-        f"{site}/gone-1.dist-info/METADATA": file(said.replace("Flask", "gone")),
-        f"{site}/bare-1.dist-info/RECORD": file(),
-    }
-    upper = {f"{site}/.wh.gone-1.dist-info": file()}
-    config = {"Env": [PATH, ENV]}
-    found = facts_from_layers(config, layers(SYSTEM, lower, upper), (), packages=True)
-    assert found.glibc == "2.36" and found.full_python == ""
-    assert found.distributions == (Distribution("Flask", "2.3", ("werkzeug>=2",)),)
-    without = facts_from_layers(config, layers(SYSTEM, lower, upper), ())
-    assert (without.glibc, without.distributions) == ("", None)
-
-
-def test_what_a_package_requires_is_unknown_where_its_metadata_is_too_long():
-    long = "Name: a\nVersion: 1\n" + "License: x\n" * 10_000
-    more = {"env/lib/python3.12/site-packages/a-1.dist-info/METADATA": file(long)}
-    found = facts_from_layers({"Env": [PATH, ENV]}, layers(SYSTEM, {**python("/env"), **more}), (), packages=True)
-    assert found.distributions is None and found.glibc == ""
