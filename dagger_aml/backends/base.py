@@ -49,6 +49,8 @@ class Capabilities:
     :param serves: whether it starts images itself; else :meth:`Kind.check_serves` tells of what does.
     :param leaves_containers: whether what it serves is a container of this machine, which may have a name and be left
         running; else a service, whose tunnel listens on every address of this machine and ends with the session.
+    :param keeps_base: whether the base's layers are in its images as they are in the base; else it writes tars of its
+        own of the same files, one a layer.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Capabilities:
     one_at_a_time: bool
     serves: bool
     leaves_containers: bool
+    keeps_base: bool = True
 
 
 @frozen

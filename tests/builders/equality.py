@@ -17,6 +17,7 @@ from attrs import define, evolve, field, frozen
 from dagger_aml.backends.base import Builder, Opening
 from dagger_aml.backends.base import Image as BuiltImage
 from dagger_aml.backends.direct.builder import DirectBuilder
+from dagger_aml.backends.direct.image import DirectImage
 from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.backends.local.buildah import Buildah
 from dagger_aml.backends.local.builder import LocalBuilder
@@ -184,6 +185,7 @@ class Bench:
         tar, builder = self.folder / f"{self.made}-{name}.tar", self.builders[name]
         try:
             image = await self._built(builder, plan)
+            assert name != "direct" or isinstance(image, DirectImage), "left to the engine"
             await image.export(tar)
             read = await asyncio.to_thread(read_image, tar, known=self.layers)
         except DaggerAmlError as error:

@@ -429,6 +429,17 @@ async def test_a_base_that_the_builder_has_otherwise_is_left_to_it(registry: Fak
     assert any("another base image" in each.text for each in events if hasattr(each, "text"))
 
 
+async def test_a_builder_that_writes_the_bases_layers_anew_is_taken_at_its_word(
+    registry: FakeRegistry, folder: Path
+) -> None:
+    """As a Dagger engine does: other tars of the same files, one a layer, and then one for each command."""
+    base = put_base(registry)
+    runner = Runner([b"one", b"two"], RAN)
+    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
+    _, layers = image_in(registry, "app", "1")
+    assert layers[:2] == blobs_of() and "/opt/lib" in changes_of(layers[2])
+
+
 async def test_small_texts_and_nothing_at_all(registry: FakeRegistry) -> None:
     base = put_base(registry)
     await pushed(Graph(base), f"{registry.host}/app:1")

@@ -14,4 +14,5 @@ CAPABILITIES = Capabilities(
     one_at_a_time=False,
     serves=True,
     leaves_containers=False,
+    keeps_base=False,
 )

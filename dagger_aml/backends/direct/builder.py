@@ -124,7 +124,7 @@ class DirectBuilder:
         if beneath is not None:
             told = await self._told(beneath, base.platform)
             facts = await self._calls.call(facts_of, beneath, paths, self._store.root / "facts", told, self._packages)
-            if facts is not None and (wanted := facts.for_paths(paths)) is not None:
+            if facts is not None and (wanted := facts.for_paths(paths, packages=self._packages)) is not None:
                 note = evolve(beneath.note, facts=facts)
                 known = evolve(known, facts=facts, beneath=evolve(beneath, note=note))
                 self._known |= {base: known, evolve(base, digest=known.digest): known}

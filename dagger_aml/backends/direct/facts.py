@@ -33,16 +33,18 @@ def facts_of(
     """
     cached = known_facts(beneath.digest, folder)
     for known in (*([cached] if cached else []), *told):
-        if known.for_paths(paths) is not None and (known.facts.distributions is not None or not packages):
+        if known.for_paths(paths, packages=packages) is not None:
             if known is not cached:
                 keep_facts(beneath.digest, known, folder)
             return known
     layers = [partial(opened, beneath, each) for each in beneath.layers]
     try:
-        found = known_from_layers(beneath.config.get("config") or {}, layers, paths, packages=packages)
+        found = known_from_layers(beneath.config.get("config") or {}, layers, paths, packages=True)
     except (Unanswered, ImageError):
         return None
     keep_facts(beneath.digest, found, folder)
+    if packages and not found.tells_packages:
+        return None
     return found
 
 

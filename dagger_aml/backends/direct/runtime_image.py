@@ -122,7 +122,8 @@ async def make(plan: Plan, beneath: Beneath, builder: Builder, store: ContentSto
     with temporary_directory() as work:
         layout = work / "runtime"
         await image.export(Export(layout, "oci", folder=True))
-        layers = await anyio.to_thread.run_sync(partial(_kept_layers, layout, plan, beneath, store))
+        rewritten = 0 if builder.capabilities.keeps_base else len(ops)
+        layers = await anyio.to_thread.run_sync(partial(_kept_layers, layout, plan, beneath, store, rewritten))
     return RuntimeImage(runtime_key(plan), layers, time.time())
 
 
@@ -148,12 +149,19 @@ def _diff_ids(beneath: Beneath) -> list[str]:
     return [each.diff_id for each in beneath.layers[: beneath.base]]
 
 
-def _kept_layers(layout: Path, plan: Plan, beneath: Beneath, store: ContentStore) -> tuple[BlobLayer, ...]:
-    """The layers of a layout above the base's, kept in the store, gzipped."""
+def _kept_layers(
+    layout: Path, plan: Plan, beneath: Beneath, store: ContentStore, rewritten: int
+) -> tuple[BlobLayer, ...]:
+    """The layers of a layout above the base's, kept in the store, gzipped.
+
+    :param rewritten: by a builder that writes the base's layers anew: how many layers it has above as many of these.
+        It took the base by its digest, so that the files are the same.
+    """
     found = oci_layout.base(f"oci:{layout}", plan.base.platform, Path())
     with the_image(found) as (files, image):
         diff_ids = [str(each) for each in image.details["rootfs"]["diff_ids"]]
-        if diff_ids[: beneath.base] != _diff_ids(beneath):
+        kept = diff_ids[: beneath.base] == _diff_ids(beneath)
+        if not kept and not (rewritten and plan.base.digest and len(diff_ids) == beneath.base + rewritten):
             raise AnotherBase("the builder has another base image than the registry", location=plan.base.pinned)
         names = list(zip(image.layers, diff_ids, strict=True))[beneath.base :]
         return tuple(_kept(files, name, diff_id, store) for name, diff_id in names)
