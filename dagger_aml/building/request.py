@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from ..backends.base import Layers
 from ..backends.outputs import STDOUT, Export
 from ..errors import DaggerAmlError
 from ..graph.graph import Graph
@@ -22,6 +23,7 @@ class BuildRequest:
     """What is asked for, for one project or for each of several.
 
     :param builder: its name.
+    :param layers: who makes the layers of files.
     :param smoke: as ``--smoke`` says, and ``no_smoke``.
     """
 
@@ -32,6 +34,7 @@ class BuildRequest:
     iidfile: str | None = None
     smoke: str | None = None
     no_smoke: bool = False
+    layers: Layers = "builder"
 
     @classmethod
     def of(

@@ -29,7 +29,9 @@ def checked(target: BuildTarget, project: Project, request: BuildRequest) -> Bui
 
     :raises DaggerAmlError: it cannot be made.
     """
-    target.check(kind_of(request.builder).capabilities)
+    capabilities = kind_of(request.builder).capabilities
+    # An index of images that we write is pushed by ourselves.
+    target.check(evolve(capabilities, pushes_index=True) if request.layers == "direct" else capabilities)
     warnings = [warning for graph in target.graphs for warning in graph.warnings]
     check = gate(
         project,

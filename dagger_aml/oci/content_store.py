@@ -65,6 +65,23 @@ class ContentStore:
         """Whether a blob is kept, damaged or not."""
         return self._blob(digest).is_file()
 
+    def size(self, digest: str) -> int | None:
+        """Bytes of a kept blob; None where there is none."""
+        try:
+            return self._blob(digest).stat().st_size
+        except OSError:
+            return None
+
+    def is_whole(self, digest: str) -> bool:
+        """Whether a blob is kept and is what its digest says; a damaged one is removed. Reads all of it."""
+        try:
+            with self.open(digest) as file:
+                while file.read(_CHUNK):
+                    pass
+        except (KeyError, Damaged, OSError):
+            return False
+        return True
+
     @contextlib.contextmanager
     def open(self, digest: str) -> Iterator[IO[bytes]]:
         """A kept blob, to be read to its end.
@@ -120,9 +137,12 @@ class ContentStore:
         """A kept document, of JSON; None where there is none, or none that can be read."""
         path = self._document(kind, name)
         try:
-            found = json.loads(path.read_bytes())
+            kept = json.loads(path.read_bytes())
+            found = kept["document"]
+            if kept["sha256"] != _sum(found):
+                return None
             _touch(path)
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         return found
 
@@ -132,7 +152,7 @@ class ContentStore:
             folder = self._folder(kind)
             handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
             with os.fdopen(handle, "wb") as file:
-                file.write(json.dumps(document, sort_keys=True).encode())
+                file.write(json.dumps({"sha256": _sum(document), "document": document}).encode())
             os.replace(new, self._document(kind, name))  # noqa: PTH105
 
     def drop_document(self, kind: str, name: str) -> None:
@@ -142,13 +162,13 @@ class ContentStore:
     def blobs(self) -> tuple[Kept, ...]:
         """The kept blobs, the longest unused first."""
         found = []
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             for each in os.scandir(self.root / "blobs/sha256"):
                 with contextlib.suppress(FileNotFoundError):
                     info = each.stat()
-                    if not each.name.startswith("."):
+                    if re.fullmatch("[0-9a-f]{64}", each.name):
                         found.append(Kept(f"sha256:{each.name}", info.st_size, info.st_mtime))
-                    elif time.time() - info.st_mtime > 86400:
+                    elif each.name.startswith(".new-") and time.time() - info.st_mtime > 86400:
                         os.unlink(each.path)  # noqa: PTH108 - left by a process that was killed
         return tuple(sorted(found, key=lambda kept: (kept.used, kept.name)))
 
@@ -161,7 +181,7 @@ class ContentStore:
         kept, stay, gone = self.blobs(), frozenset(keep), []
         over = sum(each.size for each in kept) - (self.limit if limit is None else limit)
         for each in kept:
-            if over <= 0:
+            if over <= 0 and limit != 0:
                 break
             if each.name not in stay:
                 self._blob(each.name).unlink(missing_ok=True)
@@ -192,6 +212,11 @@ class ContentStore:
         folder = self.root / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+
+def _sum(document: Any) -> str:
+    """By which a damaged document is told."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 class _Checked:

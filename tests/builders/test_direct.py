@@ -115,7 +115,7 @@ def test_the_demo_with_nothing(tmp_path: Path, bases: dict[str, str], pytestconf
 def test_several_platforms_become_one_index(tmp_path: Path, host: str) -> None:
     base = push_tiny(host, "platforms")
     folder, reference = small(tmp_path / "p"), f"{host}/direct/platforms:1"
-    words = ["--platform", "linux/amd64,linux/arm64", "--layers", "direct", "-t", reference]
+    words = ["--platform", "linux/amd64,linux/arm64", "--layers", "direct", "--with", "docker", "-t", reference]
     done = run("build", folder, "--base", base, *words, "--push", "-o", f"type=oci,dest={tmp_path / 'both.tar'}")
     assert done.returncode == 0, done.stderr
     index = skopeo(reference, "--raw")

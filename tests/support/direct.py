@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
-from dagger_aml.backends.base import Opening
+from dagger_aml.backends.base import Capabilities, Opening
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.backends.direct.inner import Opened
@@ -98,7 +98,7 @@ class RunImage:
             return {"digest": f"sha256:{name}", "size": len(data), "mediaType": "x"}
 
         tar = tar_of(self.ran)
-        layers = [*self.base, gzip.compress(tar) if self.zipped else tar]
+        layers = [*self.base, gzip.compress(tar, mtime=0) if self.zipped else tar]
         tars = [gzip.decompress(each) if each[:2] == b"\x1f\x8b" else each for each in layers]
         diff_ids = [f"sha256:{hashlib.sha256(each).hexdigest()}" for each in tars]
         config = {**PLATFORM, "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
@@ -120,7 +120,7 @@ class Runner:
     zipped: bool = True
     plans: list[Plan] = field(factory=list)
     name: str = "runner"
-    capabilities = CAPABILITIES
+    capabilities: Capabilities = CAPABILITIES
 
     def with_events(self, on_event: object) -> Runner:
         """Itself."""

@@ -2,19 +2,22 @@
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.backends.outputs import Export
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Registry
 from dagger_aml.building.plans import probe
 from dagger_aml.building.target import BuildTarget, tags_of
-from dagger_aml.errors import BuildError, DaggerAmlError, ProjectError
+from dagger_aml.errors import BaseError, BuildError, DaggerAmlError, ProjectError
 from dagger_aml.events import Warned
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
@@ -298,6 +301,18 @@ async def test_what_ran_is_found_again_in_the_cache(registry: FakeRegistry, fold
     assert len(runner.plans) == 2
 
 
+def _no_object(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
+    return []
+
+
+def _a_text(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
+    return "x"
+
+
+def _empty_key(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGGER_AML_CACHE_KEY", "")
+
+
 def _other_key(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     note["note"]["runtime"]["key"] = "sha256:" + "0" * 64
 
@@ -325,7 +340,7 @@ def _wrongly_marked(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_other_key, _other_base, _old, _more_layers, _unmarked, _wrongly_marked, None],
+    [_other_key, _other_base, _old, _more_layers, _unmarked, _wrongly_marked, _empty_key, _no_object, _a_text, None],
     ids=lambda each: each and each.__name__,
 )
 async def test_what_does_not_fit_is_made_anew(
@@ -340,7 +355,7 @@ async def test_what_does_not_fit_is_made_anew(
     labels = config["config"]["Labels"]
     note = json.loads(labels["io.dagger-aml.direct"])
     if change:
-        change(note, monkeypatch)
+        note = change(note, monkeypatch) if change in (_no_object, _a_text) else change(note, monkeypatch) or note
     labels["io.dagger-aml.direct"] = json.dumps(note)
     raw = json.dumps(config).encode()
     manifest["config"] |= {"digest": registry.put("app", raw), "size": len(raw)}
@@ -399,6 +414,56 @@ async def test_a_cache_that_refuses_is_a_warning(registry: FakeRegistry, folder:
     (warned,) = (each.finding for each in events if isinstance(each, Warned))
     assert "could not be pushed for later builds" in warned.message and warned.location.startswith("--cache-to")
     assert digest_of(registry.manifests["app"]["1"][0]) == result.digest
+
+
+@pytest.mark.parametrize("place", ["size", "packing", "diff_id", "more", "no object", "deep"])
+async def test_a_damaged_note_of_the_cache_is_not_taken(
+    registry: FakeRegistry, folder: Path, cache: Path, place: str
+) -> None:
+    base, runner = put_base(registry), Runner(blobs_of(), RAN)
+    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
+    (path,) = (cache / "runtime").iterdir()
+    kept = json.loads(path.read_text())
+    layer = kept["document"]["layers"][0]
+    change = {"size": (2, layer[2] + 1), "packing": (3, "none"), "diff_id": (0, "sha256:" + "0" * 64)}
+    if place in change:
+        layer[change[place][0]] = change[place][1]
+    elif place == "more":
+        layer.append(1)
+    text = {"no object": "[]", "deep": "[" * 100_000}.get(place) or json.dumps(kept)
+    path.write_text(text)
+    await pushed(running(base, folder), f"{registry.host}/app:2", direct_builder(runner))
+    assert len(runner.plans) == 2
+    assert image_in(registry, "app", "1")[1] == image_in(registry, "app", "2")[1]
+
+
+@pytest.mark.parametrize("how", ["damaged", "removed", "not writable"])
+async def test_a_tar_is_written_whatever_became_of_the_cache(
+    registry: FakeRegistry, folder: Path, cache: Path, tmp_path: Path, how: str
+) -> None:
+    base, builder = put_base(registry), direct_builder()
+    plan = await probe(graph(base, folder), builder)
+    image = await builder.image(plan)
+    await image.export(tmp_path / "1.tar")
+    for blob in (cache / "blobs/sha256").iterdir():
+        blob.write_bytes(b"")
+    if how != "damaged":
+        shutil.rmtree(cache)
+    if how == "not writable":
+        cache.write_text("a file")
+    await image.export(tmp_path / "2.tar")
+    assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()
+    builder.close()
+
+
+async def test_a_platform_that_the_base_lacks_is_said_by_us(registry: FakeRegistry, folder: Path) -> None:
+    base = put_base(registry)
+    raw = index_document("oci", [(registry.manifests["base"]["1"][0], "linux/arm64")])
+    registry.manifests["base"]["1"] = registry.manifests["base"][digest_of(raw)] = (raw, INDEXES["oci"])
+    runner = Runner()
+    runner.capabilities = evolve(CAPABILITIES, own_store=True)
+    with pytest.raises(BaseError, match="no variant for linux/amd64"):
+        await pushed(graph(base, folder), f"{registry.host}/app:1", direct_builder(runner))
 
 
 async def test_with_a_key_what_it_marked_is_taken(

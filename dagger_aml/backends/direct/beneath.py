@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from ...errors import BaseError, BuildError
+from ...errors import BaseError, BuildError, UsageError
 from ...graph.base import From
 from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore, Damaged
@@ -37,14 +38,21 @@ class Blobs:
 
         :raises BuildError: there is none, or it is not what its digest says.
         """
-        if not self.store.has(digest):
-            self.store.add(digest, self._fetched(digest))
+        if not self.store.is_whole(digest):
+            try:
+                self.store.add(digest, self._fetched(digest))
+            except Damaged:
+                raise BuildError(f"the registry sent content that does not match {digest}", location="base") from None
+            except (OSError, UsageError):
+                # The cache cannot be written, which is no reason not to write the image.
+                yield from self._held(digest)
+                return
         try:
             with self.store.open(digest) as file:
                 yield from iter(lambda: file.read(_CHUNK), b"")
-        except Damaged:
+        except (Damaged, KeyError):
             raise BuildError(
-                "a blob in the cache is damaged, and was removed",
+                "a blob of the cache was changed or removed while it was read",
                 location=str(self.store.root),
                 hint="Run the same command again.",
             ) from None
@@ -53,9 +61,20 @@ class Blobs:
         """A blob's bytes for a registry, which holds them against the digest itself; nothing is kept."""
         return self.chunks(digest) if self.store.has(digest) else self._fetched(digest)
 
+    def _held(self, digest: str) -> Iterator[bytes]:
+        """A blob of a registry, held against its digest at the end."""
+        total = hashlib.sha256()
+        for chunk in self._fetched(digest):
+            total.update(chunk)
+            yield chunk
+        if f"sha256:{total.hexdigest()}" != digest:
+            raise BuildError(f"the registry sent content that does not match {digest}", location="base")
+
     def _fetched(self, digest: str) -> Iterator[bytes]:
         if digest not in self.places:
-            raise BuildError(f"the cache has no blob {digest} any more", hint="Run the same command again.")
+            raise BuildError(
+                "what ran is not in the cache any more, or is damaged", hint="Run the same command again."
+            )
         with self.client.blob(self.places[digest], digest) as file:
             yield from iter(lambda: file.read(_CHUNK), b"")
 
@@ -98,13 +117,16 @@ def find_base(base: From, client: RegistryClient, store: ContentStore) -> tuple[
     document = _manifest(evolve(named, tag=None, digest=digest), client, store)
     own = digest
     if "manifests" in document:
-        own = variant(document, base.platform, f"base {base.pinned}")
+        try:
+            own = variant(document, base.platform, f"base {base.pinned}")
+        except BuildError as error:
+            raise BaseError(error.message, location=error.location) from None
         document = _manifest(evolve(named, tag=None, digest=own), client, store)
     try:
         described = document["config"]
         config = json.loads(small_blob(evolve(named, tag=None, digest=own), described["digest"], client, store))
         layers = layers_of(document, config)
-    except (KeyError, TypeError, ValueError, ImageError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ImageError) as error:
         why = error.message if isinstance(error, ImageError) else "it is not an image"
         raise BaseError(f"the base cannot be used: {why}", location=f"base {base.pinned}") from None
     at = evolve(named, tag=None, digest=own)

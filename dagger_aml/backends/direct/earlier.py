@@ -54,6 +54,6 @@ def earlier(at: Reference, platform: str, client: RegistryClient, store: Content
         digest = manifest["config"]["digest"]
         config = json.loads(small_blob(at, digest, client, store))
         layers = layers_of(manifest, config)
-    except (DaggerAmlError, KeyError, TypeError, ValueError):
+    except (DaggerAmlError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return NONE
     return Earlier(at, config, layers, frozenset((digest, *(each.digest for each in layers))))

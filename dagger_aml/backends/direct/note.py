@@ -90,14 +90,17 @@ def read_note(text: object, base: int, diff_ids: Sequence[str]) -> Note | None:
         return None
     try:
         written = _converter().structure(json.loads(text), _Written)
-    except (ValueError, RecursionError, BaseValidationError, TypeError):
+    except (ValueError, RecursionError, BaseValidationError, TypeError, AttributeError):
         return None
     note: Note = written.note
     ran = note.runtime.layers if note.runtime else 0
     if written.schema != _SCHEMA or not 0 <= ran <= len(diff_ids) - base:
         return None
+    if KEY_VARIABLE not in os.environ:
+        return note
+    # An empty key, as CI gives it to whom it does not trust, marks nothing and takes nothing.
     expected = _mark(note, diff_ids[: base + ran])
-    return note if not expected or hmac.compare_digest(expected, written.mark) else None
+    return note if expected and hmac.compare_digest(expected, written.mark) else None
 
 
 def note_of(config: Mapping[str, Any], base: int) -> Note | None:

@@ -88,11 +88,13 @@ def in_store(key: str, beneath: Beneath, store: ContentStore) -> RuntimeImage | 
     found: Any = store.document(_KIND, _name(key))
     try:
         layers = tuple(BlobLayer(*each) for each in found["layers"])
+        if not all(store.size(each.digest) == each.size for each in layers):
+            return None
         note = read_note(found["note"], beneath.base, [*_diff_ids(beneath), *(each.diff_id for each in layers)])
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, ValueError):
         return None
     runtime = _fitting(note, key, beneath)
-    if runtime is None or runtime.layers != len(layers) or not all(store.has(each.digest) for each in layers):
+    if runtime is None or runtime.layers != len(layers):
         return None
     return RuntimeImage(key, layers, runtime.made, "the cache of this machine", runtime.after)
 

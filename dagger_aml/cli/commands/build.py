@@ -153,6 +153,7 @@ def command(
         smoke=smoke,
         no_smoke=no_smoke,
     )
+    request = evolve(request, layers=layers)
     engine = check_engine(engine, no_engine(builder))
     if form and not kind_of(builder).capabilities.forms and by_flag("form"):
         raise UsageError(
@@ -190,7 +191,8 @@ def command(
     progress.finish(result)
     digest = result.digest or result.image_id
     if not target.outputs:
-        stays = "no output was requested, so the image stays in the builder; add --push, --load or -o FILE.tar"
+        where = "no image was written" if layers == "direct" else "the image stays in the builder"
+        stays = f"no output was requested, so {where}; add --push, --load or -o FILE.tar"
         progress.warn(stays)
         if quiet and not digest:
             tell(stays)
