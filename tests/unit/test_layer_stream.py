@@ -21,7 +21,7 @@ from dagger_aml.oci.entries import Compression, TarEntry
 from dagger_aml.oci.layer_writer import LayerStream, measured, tar_chunks
 from tests.support.calls import error_of
 from tests.support.tars import FOLDER, file, sha256
-from tests.support.users import as_nobody, linux_root
+from tests.support.users import as_nobody, linux_root, open_to_all
 
 MIB = 1 << 20
 
@@ -126,8 +126,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "w"
     path.write_bytes(b"123")
     path.chmod(0)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     assert as_nobody(lambda: str(error_of(measured, [file("/w", path)]))).startswith(f"{path}: cannot be read")
 
 
