@@ -4,12 +4,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from dagger_aml.cli import main
+from dagger_aml.fs.cache_folder import VARIABLE as CACHE
 from tests.support.depth import depth_of
+from tests.support.faulty import Faulty, faulty
+from tests.support.registry import FakeRegistry, fake_registry
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,10 +33,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tool's own variables, and the machine's proxies, are part of no test that does not set them."""
+    """The tool's own variables, and the machine's proxies, are part of no test that does not set them.
+
+    But for the cache of these tests, without which it would be the user's own.
+    """
     for name in list(os.environ):
-        if name.startswith("DAGGER_AML_") or name.lower().endswith("_proxy"):
+        if (name.startswith("DAGGER_AML_") and name != CACHE) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeRegistry]:
+    """A registry in this process, and no logins."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with fake_registry() as found:
+        yield found
+
+
+@pytest.fixture
+def proxy(registry: FakeRegistry) -> Iterator[Faulty]:
+    """That registry behind what breaks it."""
+    with faulty(registry.host) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)

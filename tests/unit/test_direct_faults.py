@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,8 @@ from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph
 from tests.support.direct import code, direct_builder, put_base
-from tests.support.faulty import Answer, Cut, Fault, Faulty, Unanswered, faulty
-from tests.support.registry import FakeRegistry, digest_of, fake_registry
+from tests.support.faulty import Answer, Cut, Fault, Faulty, Unanswered
+from tests.support.registry import FakeRegistry, digest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -29,19 +28,6 @@ LARGE = "0123456789abcdef" * 400_000
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-
-
-@pytest.fixture
-def registry() -> Iterator[FakeRegistry]:
-    with fake_registry() as found:
-        yield found
-
-
-@pytest.fixture
-def proxy(registry: FakeRegistry) -> Iterator[Faulty]:
-    """The registry behind what breaks it."""
-    with faulty(registry.host) as found:
-        yield found
 
 
 @pytest.fixture

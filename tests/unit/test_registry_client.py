@@ -30,7 +30,6 @@ from tests.support.faulty import (
     Trickle,
     Unanswered,
     closed_port,
-    faulty,
 )
 from tests.support.registry import SECRET, FakeRegistry, digest_of, fake_registry
 
@@ -45,20 +44,6 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOB = bytes(range(256)) * 800
 PIECES = [BLOB[:1000], b"", BLOB[1000:150_000], BLOB[150_000:]]
 UPLOAD = r"(PATCH|PUT) /v2/.*/blobs/uploads/"
-
-
-@pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeRegistry]:
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with fake_registry() as found:
-        yield found
-
-
-@pytest.fixture
-def proxy(registry: FakeRegistry) -> Iterator[Faulty]:
-    """The registry behind what breaks it."""
-    with faulty(registry.host) as found:
-        yield found
 
 
 @pytest.fixture
