@@ -20,7 +20,7 @@ from attrs import frozen, resolve_types
 
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
-from ..text import expanded
+from ..fs.cache_folder import xdg_folder
 from .facts import BaseFacts, Distribution, PathFact
 from .known import KnownFacts
 
@@ -47,9 +47,7 @@ class _Kept:
 
 def cache_folder() -> Path:
     """Where facts are kept."""
-    top = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification: a relative path is to be ignored.
-    return (Path(top) if top.startswith("/") else expanded("~/.cache")) / "dagger-aml" / "facts"
+    return xdg_folder() / "facts"
 
 
 def cached_facts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import UsageError
@@ -24,8 +25,13 @@ def cache_folder() -> Path:
         return expanded("~/Library/Caches") / "dagger-aml"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or expanded("~/AppData/Local")) / "dagger-aml" / "cache"
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(xdg) if xdg.startswith("/") else expanded("~/.cache")) / "dagger-aml"
+    return xdg_folder()
+
+
+def xdg_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """``dagger-aml`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``; the specification has a relative path ignored."""
+    said = environ.get("XDG_CACHE_HOME", "")
+    return (Path(said) if said.startswith("/") else expanded("~/.cache")) / "dagger-aml"
 
 
 def private_folder(path: Path) -> Path:

@@ -18,20 +18,41 @@ PYTHONS: Final = tuple(f"3.{minor}" for minor in range(8, 17))
 """Those that bases may have."""
 
 
-_MACHINES: Final = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+MACHINES: Final = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
 
 _LAST_GLIBC: Final = 60
 """How new a base's C library may be is not known; a wheel for a newer one than there is can only be told by pip."""
 
 
-_PATCHES: Final = (0, 99)
+PATCHES: Final = (0, 99)
 """A base's Python is known without its last number: what holds for one of these may hold."""
 
 
 def is_known(platform: str) -> bool:
     """Whether it is known here what wheels and markers of a platform say."""
-    return platform in _MACHINES
+    return platform in MACHINES
+
+
+def marker_environment(python: str, full: str, platform: str) -> dict[str, str]:
+    """The variables of markers on a base.
+
+    :param python: such as ``3.12``, and :param full: to its last number.
+    :param platform: one that :func:`is_known`.
+    """
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": full,
+        "os_name": "posix",
+        "platform_machine": MACHINES[platform],
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": full,
+        "python_version": python,
+        "sys_platform": "linux",
+    }
 
 
 @frozen
@@ -47,21 +68,8 @@ class Target:
 
     def environments(self) -> Iterator[dict[str, str]]:
         """The variables of markers there, once for each last number that its Python may have."""
-        for patch in _PATCHES:
-            full = f"{self.python}.{patch}"
-            yield {
-                "implementation_name": "cpython",
-                "implementation_version": full,
-                "os_name": "posix",
-                "platform_machine": _MACHINES[self.platform],
-                "platform_python_implementation": "CPython",
-                "platform_release": "",
-                "platform_system": "Linux",
-                "platform_version": "",
-                "python_full_version": full,
-                "python_version": self.python,
-                "sys_platform": "linux",
-            }
+        for patch in PATCHES:
+            yield marker_environment(self.python, f"{self.python}.{patch}", self.platform)
 
     def meets(self, marker: str) -> bool:
         """Whether a marker holds there, or may; an empty one does."""
@@ -69,7 +77,7 @@ class Target:
 
     def allowed(self, pythons: str) -> bool:
         """Whether its Python, or one with another last number, is in a range."""
-        return not pythons or any(SpecifierSet(pythons).contains(f"{self.python}.{patch}") for patch in _PATCHES)
+        return not pythons or any(SpecifierSet(pythons).contains(f"{self.python}.{patch}") for patch in PATCHES)
 
     def takes(self, wheel: str) -> bool:
         """Whether pip there takes a wheel of this name; a name that is none of a wheel's is left to pip."""
@@ -81,7 +89,7 @@ class Target:
 
 @lru_cache
 def _tags(target: Target) -> frozenset[Tag]:
-    machine = _MACHINES[target.platform]
+    machine = MACHINES[target.platform]
     glibc = ("manylinux1", "manylinux2010", "manylinux2014", *(f"manylinux_2_{n}" for n in range(5, _LAST_GLIBC)))
     musl = [f"musllinux_1_{n}" for n in range(1, 10)]
     platforms = [f"{each}_{machine}" for each in ("linux", *glibc, *musl)]
@@ -128,7 +136,7 @@ def fitting_pythons(found: Requirements, platform: str) -> tuple[tuple[str, ...]
 
     All of them for a platform that is not known here, and for what is no lock.
     """
-    if platform not in _MACHINES or not (found.environments or found.locked):
+    if platform not in MACHINES or not (found.environments or found.locked):
         return PYTHONS, None
     misfits = {python: misfit(found, Target(python, platform)) for python in PYTHONS}
     why = [each for each in misfits.values() if each is not None]

@@ -16,14 +16,10 @@ from ..errors import ProjectError
 from ..graph.wheel_files import LockedPackage, Wheel, WheelFile
 from ..graph.wheels import LockedWheels, Wheels
 from .model import SECRET, Locked, LockedFile, Requirements, has_password
-
-_MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+from .targets import MACHINES, PATCHES, marker_environment
 
 ASSUMED_GLIBC = (2, 31)
 """Of a base that was not asked: that of Ubuntu 20.04, the oldest that the catalog's images are made of."""
-
-_PATCHES = (0, 99)
-"""Of a Python that is known without its last number: what holds for one of these may hold."""
 
 
 @frozen
@@ -44,7 +40,7 @@ class Home:
     @property
     def versions(self) -> tuple[str, ...]:
         """What its Python may be, to the last number."""
-        return (self.full_python,) if self.full_python else tuple(f"{self.python}.{each}" for each in _PATCHES)
+        return (self.full_python,) if self.full_python else tuple(f"{self.python}.{each}" for each in PATCHES)
 
     def meets(self, marker: str) -> bool:
         """Whether a marker holds there, or may; an empty one does."""
@@ -56,20 +52,7 @@ class Home:
 
     def _environments(self) -> Iterator[dict[str, str]]:
         for full in self.versions:
-            yield {
-                "implementation_name": "cpython",
-                "implementation_version": full,
-                "os_name": "posix",
-                "platform_machine": _MACHINES[self.platform],
-                "platform_python_implementation": "CPython",
-                "platform_release": "",
-                "platform_system": "Linux",
-                "platform_version": "",
-                "python_full_version": full,
-                "python_version": self.python,
-                "sys_platform": "linux",
-                "extra": "",
-            }
+            yield {**marker_environment(self.python, full, self.platform), "extra": ""}
 
 
 def locked_wheels(found: Requirements, *, checked: bool = True, python: str | None = None) -> LockedWheels:
@@ -121,7 +104,7 @@ def choose(locked: LockedWheels, home: Home) -> tuple[Wheel, ...]:
 
     :raises ProjectError: a package has no wheel that fits there.
     """
-    if home.platform not in _MACHINES:
+    if home.platform not in MACHINES:
         raise ProjectError(
             f"which wheels fit {home.platform} is not known",
             location=locked.lock,
@@ -178,7 +161,7 @@ def _what_there_is(package: LockedPackage) -> str:
 @lru_cache
 def _ranks(python: str, platform: str, glibc: tuple[int, int]) -> dict[Tag, int]:
     """What fits, the best first, as the base's own pip would rank it."""
-    machine, version = _MACHINES[platform], [int(part) for part in python.split(".")]
+    machine, version = MACHINES[platform], [int(part) for part in python.split(".")]
     platforms = list(_platforms(machine, glibc))
     interpreter = f"cp{version[0]}{version[1]}"
     tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]

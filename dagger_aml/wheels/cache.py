@@ -15,8 +15,8 @@ from pathlib import Path
 from attrs import frozen
 
 from ..errors import DaggerAmlError, UsageError
+from ..fs.cache_folder import xdg_folder
 from ..fs.disk_space import not_written
-from ..text import expanded
 from .manifest import FIXED_TIME, Manifest, read_manifest
 
 _LEFT_SECONDS = 24 * 3600
@@ -25,8 +25,7 @@ _LEFT_SECONDS = 24 * 3600
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """``$XDG_CACHE_HOME/dagger-aml/wheels``, else ``~/.cache/dagger-aml/wheels``."""
-    said = environ.get("XDG_CACHE_HOME", "")
-    return (Path(said) if said.startswith("/") else expanded("~/.cache")) / "dagger-aml" / "wheels"
+    return xdg_folder(environ) / "wheels"
 
 
 @frozen
