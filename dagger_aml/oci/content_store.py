@@ -155,10 +155,6 @@ class ContentStore:
                 file.write(json.dumps({"sha256": _sum(document), "document": document}).encode())
             os.replace(new, self._document(kind, name))  # noqa: PTH105
 
-    def drop_document(self, kind: str, name: str) -> None:
-        """Forget a document."""
-        self._document(kind, name).unlink(missing_ok=True)
-
     def blobs(self) -> tuple[Kept, ...]:
         """The kept blobs, the longest unused first."""
         found = []
@@ -232,10 +228,6 @@ class _Checked:
         if not data or size < 0:
             self._check()
         return data
-
-    def __iter__(self) -> Iterator[bytes]:
-        while chunk := self.read(_CHUNK):
-            yield chunk
 
     def _check(self) -> None:
         if f"sha256:{self._total.hexdigest()}" != self._digest:

@@ -122,8 +122,11 @@ class DirectBuilder:
         known = self._known.get(base) or await self._find(base)
         beneath = known.beneath
         if beneath is not None:
-            told = await self._told(beneath, base.platform)
-            facts = await self._calls.call(facts_of, beneath, paths, self._store.root / "facts", told, self._packages)
+            folder = self._store.root / "facts"
+            cached = known_facts(beneath.digest, folder)
+            # Images are asked only where this machine does not know the base.
+            told = [] if cached else await self._told(beneath, base.platform)
+            facts = await self._calls.call(facts_of, beneath, paths, folder, cached, told, self._packages)
             if facts is not None and (wanted := facts.for_paths(paths, packages=self._packages)) is not None:
                 note = evolve(beneath.note, facts=facts)
                 known = evolve(known, facts=facts, beneath=evolve(beneath, note=note))
@@ -159,7 +162,7 @@ class DirectBuilder:
         if found:
             self.on_event(Message(f"the commands are not run: what they made {found.age} ago is in {found.found}"))
         else:
-            found = await make(plan, beneath, await self._other(), self._store)
+            found = await make(plan, key, beneath, await self._other(), self._store)
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
         listed = known.facts.listed if known.facts else {}
         on_top = on_runtime(beneath, found)
@@ -205,9 +208,7 @@ class DirectBuilder:
         return in_store(key, beneath, self._store)
 
     async def _told(self, beneath: Beneath, platform: str) -> list[KnownFacts]:
-        """What images under the tags tell of this very base; asked only where this machine does not know it."""
-        if known_facts(beneath.digest, self._store.root / "facts"):
-            return []
+        """What images under the tags tell of this very base."""
         images = [await self._earlier(tag, platform) for tag in self._tags]
         notes = [note_of(image.config, beneath.base) for image in images if image.at]
         return [note.facts for note in notes if note and note.base == beneath.digest and note.facts]

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
-from ...base.facts_cache import keep_facts, known_facts
+from ...base.facts_cache import keep_facts
 from ...base.from_layers import Unanswered, known_from_layers
 from ...base.known import KnownFacts
 from ...errors import BuildError
@@ -19,19 +19,23 @@ from .beneath import Beneath
 
 
 def facts_of(
-    beneath: Beneath, paths: Sequence[str], folder: Path, told: Iterable[KnownFacts], packages: bool
+    beneath: Beneath,
+    paths: Sequence[str],
+    folder: Path,
+    cached: KnownFacts | None,
+    told: Iterable[KnownFacts],
+    packages: bool,
 ) -> KnownFacts | None:
     """The facts of a base; None where only a container can tell them.
 
     They are looked for in the cache of this machine, then in what earlier images tell, then in the base's layers.
 
     :param paths: to be asked for.
-    :param folder: of the cache.
+    :param folder: of the cache, and ``cached``: what it has of the base.
     :param told: what images on this very base tell.
     :param packages: whether what its Python has installed must be known.
     :raises BaseError: the base does not know its own user.
     """
-    cached = known_facts(beneath.digest, folder)
     for known in (*([cached] if cached else []), *told):
         if known.for_paths(paths, packages=packages) is not None:
             if known is not cached:

@@ -6,6 +6,7 @@ repository that is read can write one; with a key, a note without that key's mar
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
@@ -125,6 +126,7 @@ def _text(note: Note) -> str:
     return json.dumps(_converter().unstructure(note), sort_keys=True)
 
 
+@functools.cache
 def _converter() -> Any:
     from cattrs import Converter
     from cattrs.preconf.json import configure_converter

@@ -21,7 +21,6 @@ from ...oci.compression import gzipped
 from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer
 from ...oci.reference import Reference
-from ...plan.keys import runtime_key
 from ...plan.model import Plan
 from ..base import Builder
 from ..outputs import Export
@@ -112,9 +111,10 @@ def note_for(runtime: RuntimeImage) -> RuntimeNote:
     return RuntimeNote(runtime.key, len(runtime.layers), runtime.made, runtime.after)
 
 
-async def make(plan: Plan, beneath: Beneath, builder: Builder, store: ContentStore) -> RuntimeImage:
+async def make(plan: Plan, key: str, beneath: Beneath, builder: Builder, store: ContentStore) -> RuntimeImage:
     """Have a builder make the part of a plan that runs; its layers come into the cache of this machine.
 
+    :param key: the plan's runtime key.
     :raises AnotherBase: the builder had another base than the registry has.
     :raises BuildError: a step failed.
     """
@@ -126,7 +126,7 @@ async def make(plan: Plan, beneath: Beneath, builder: Builder, store: ContentSto
         await image.export(Export(layout, "oci", folder=True))
         rewritten = 0 if builder.capabilities.keeps_base else len(ops)
         layers = await anyio.to_thread.run_sync(partial(_kept_layers, layout, plan, beneath, store, rewritten))
-    return RuntimeImage(runtime_key(plan), layers, time.time())
+    return RuntimeImage(key, layers, time.time())
 
 
 def on_runtime(beneath: Beneath, runtime: RuntimeImage) -> Beneath:
