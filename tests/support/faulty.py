@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
@@ -72,17 +72,22 @@ class Hang:
     """Never answer; until the proxy ends."""
 
 
+Action = Answer | Cut | Unanswered | Slow | Trickle | Hang
+"""What is done to a request."""
+
+
 @frozen
 class Fault:
     """What is done to some requests.
 
     :param on: a pattern that begins ``METHOD /path``.
+    :param do: or a function that decides by the requests so far, this one the last of them; None lets it through.
     :param times: how many requests it meets; all unless given.
     :param skip: how many it lets by first.
     """
 
     on: str
-    do: Answer | Cut | Unanswered | Slow | Trickle | Hang
+    do: Action | Callable[[Sequence[str]], Action | None]
     times: int = 1_000_000
     skip: int = 0
 
@@ -111,16 +116,17 @@ class Faulty:
             self.faults = list(faults)
             self._seen, self.asked, self.met = {}, [], []
 
-    def fault(self, request: str) -> Fault | None:
-        """The first fault for a request."""
+    def fault(self, request: str) -> Action | None:
+        """What the first fault for a request does to it."""
         with self._lock:
             self.asked.append(request)
             for number, each in enumerate(self.faults):
                 if re.match(each.on, request):
                     seen = self._seen[number] = self._seen.get(number, 0) + 1
-                    if each.skip < seen <= each.skip + each.times:
+                    do = each.do(tuple(self.asked)) if callable(each.do) else each.do
+                    if do and each.skip < seen <= each.skip + each.times:
                         self.met.append(request)
-                        return each
+                        return do
             return None
 
     def digest(self, name: str) -> str | None:
@@ -172,8 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: Faulty
 
     def _handle(self) -> None:
-        fault = self.proxy.fault(f"{self.command} {self.path}")
-        do = fault.do if fault else None
+        do = self.proxy.fault(f"{self.command} {self.path}")
         if isinstance(do, Hang):
             self.proxy._over.wait()
             self.close_connection = True
