@@ -77,6 +77,7 @@ class Opening:
     :param quiet: nobody wants to know how the work goes on.
     :param layers: who makes the layers of what is only files.
     :param cache_from: a repository in which what ran is looked for, and ``cache_to``, into which it is pushed.
+    :param max_age_days: for which what ran is taken; None for as long as the commands allow.
     :param policy: how long everything is waited for.
     """
 
@@ -90,6 +91,7 @@ class Opening:
     layers: Layers = "builder"
     cache_from: str | None = None
     cache_to: str | None = None
+    max_age_days: float | None = None
 
 
 class Kind(Protocol):
@@ -183,6 +185,10 @@ class Builder(Protocol):
 
     def for_packages(self) -> Self:
         """The same builder, told that what a base's Python has installed is asked too: packages as files need it."""
+        ...
+
+    def afresh(self) -> Self:
+        """The same builder, which runs every command again, whatever it remembers."""
         ...
 
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:

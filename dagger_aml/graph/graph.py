@@ -68,6 +68,7 @@ class Run:
     :param mounts: files that it sees and that no layer holds; owned by ``user``, which is numeric then.
     :param name: shown for it, such as ``apt libgomp1``.
     :param verb: the step that added it, such as ``apt``; nothing is told from the name.
+    :param ages: whether it may make something newer when it runs later, as what installs packages without hashes.
     """
 
     argv: tuple[Value, ...] = field(converter=as_tuple, validator=valid_argv)
@@ -78,6 +79,7 @@ class Run:
     mounts: tuple[Mount, ...] = field(default=(), converter=as_tuple)
     name: str = field(default="run", eq=False)
     verb: str = field(default="run", eq=False)
+    ages: bool = field(default=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         for mount in self.mounts:

@@ -80,6 +80,20 @@ class BuildOptions:
             example='"registry.example/cache"',
         ),
     )
+    max_age: float | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "max-age"),
+            type=float | None,
+            least=0,
+            help="With --layers direct: for how many days what ran is used again (default: 7 where apt or a "
+            "requirement without a hash is in it, else no limit).",
+            says="For how many days what ran is used again. See [layers](layers.md#what-ran-runtime-images).",
+            metavar="DAYS",
+            example="30",
+            unsaid="`7` where apt or a requirement without a hash is in it, else no limit",
+        ),
+    )
     engine: str | None = field(
         default=None,
         metadata=setting(

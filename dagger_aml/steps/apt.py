@@ -60,6 +60,7 @@ async def apt(graph: Graph, packages: Iterable[str]) -> Graph:
         mounts=apt_mounts(graph.access),
         name=f"apt {' '.join(names)}",
         verb="apt",
+        ages=True,
     )
     return graph.add(run)
 

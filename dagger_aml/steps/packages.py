@@ -25,7 +25,7 @@ from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
 from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
-from .pip import HAS_PIP, as_text, needing_python, title, wanted
+from .pip import HAS_PIP, ages, as_text, needing_python, title, wanted
 from .pip_check import checked
 from .server_names import PYTHONPATH, code_first
 
@@ -83,7 +83,7 @@ def site_packages(
         argv = checked(argv, _TARGET)
     shown = f"{installer} {title(found, added)} into {_TARGET}"
     stage = stage.add(
-        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, name=shown, verb="packages"),
+        Run(argv, env=made.env, workdir=workdir, mounts=made.mounts, name=shown, verb="packages", ages=ages(found)),
         Run((PYTHON, "-c", _COMPILE, _TARGET), env=PIP_ENV, name="compile", verb="packages"),
     )
     return Built(stage, _TARGET)

@@ -96,8 +96,14 @@ async def pip(
         mounts=made.mounts,
         name=f"{installer} {title(found, added)}",
         verb="pip",
+        ages=ages(found),
     )
     return graph.add(run)
+
+
+def ages(requirements: Requirements | None) -> bool:
+    """Whether installing a list later may install something newer, since not all that it takes has a hash."""
+    return requirements is None or not requirements.hashes
 
 
 def count(names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ async def run(
     touches: Iterable[Value] | None = None,
     mounts: Iterable[Mount] = (),
     name: str | None = None,
+    ages: bool = False,
 ) -> Graph:
     """Run a command in the image. Reads and writes what the command does.
 
@@ -31,8 +32,9 @@ async def run(
         None means anything, and then nothing is ever moved past it.
     :param mounts: files that it sees and that no layer holds, such as ``secret_mount(graph.access, "mine")``.
     :param name: shown for it; the command's first sixty characters unless given.
+    :param ages: whether it may make something newer when it runs later, so that what it made is kept for a few days.
     :raises GraphError: a word that no image can hold, a relative program.
     """
     made = Run(argv, user, env or {}, workdir, touches, tuple(mounts))
     shown = name or "run " + " ".join(str(word).split("\n")[0] for word in made.argv)[:60]
-    return graph.add(evolve(made, name=shown))
+    return graph.add(evolve(made, name=shown, ages=ages))

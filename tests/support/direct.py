@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from dagger_aml.backends.base import Capabilities, Opening
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
@@ -119,16 +119,24 @@ class Runner:
     ran: Mapping[str, Put] = field(factory=dict)
     zipped: bool = True
     plans: list[Plan] = field(factory=list)
+    fresh: list[bool] = field(factory=list)
+    """For each plan whether it was to run again, whatever is remembered."""
     name: str = "runner"
     capabilities: Capabilities = CAPABILITIES
+    again: bool = False
 
     def with_events(self, on_event: object) -> Runner:
         """Itself."""
         return self
 
+    def afresh(self) -> Runner:
+        """The same, which notes it."""
+        return evolve(self, again=True)
+
     async def image(self, plan: Plan, *, title: str = "") -> RunImage:
         """What ran."""
         self.plans.append(plan)
+        self.fresh.append(self.again)
         return RunImage(self.base, self.ran, self.zipped)
 
 

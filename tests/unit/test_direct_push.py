@@ -1,35 +1,24 @@
 """Images written directly and pushed: what is sent, what is not, and what a registry has then."""
 
-import io
-import json
 import shutil
 import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
-from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.backends.outputs import Export
-from dagger_aml.building.many import build_all
-from dagger_aml.building.outputs import Registry
 from dagger_aml.building.plans import probe
-from dagger_aml.building.target import BuildTarget, tags_of
 from dagger_aml.errors import BaseError, BuildError, DaggerAmlError, ProjectError
-from dagger_aml.events import Warned
-from dagger_aml.fs.tree import local
-from dagger_aml.graph.base import From
-from dagger_aml.graph.graph import Copy, Graph, Run
+from dagger_aml.graph.graph import Copy, Graph
 from dagger_aml.graph.source import Text
 from dagger_aml.oci import layout as oci_layout
 from dagger_aml.oci.image import read_image
-from dagger_aml.oci.layer import Node, read_layer
 from dagger_aml.oci.manifest import INDEXES, index_document
 from dagger_aml.oci.registry import download
-from tests.support.direct import Runner, blobs_of, code, direct_builder, put_base
-from tests.support.layers import Put, file
+from tests.support.direct import Runner, blobs_of, direct_builder, put_base
+from tests.support.direct_push import changes_of, graph, image_in, project, pushed, sent
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
 pytestmark = pytest.mark.anyio
@@ -43,48 +32,9 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def graph(base: From, folder: Path) -> Graph:
-    """A model and code."""
-    copies = [
-        Copy(local(folder / "model"), "/var/app/models/m", name="model"),
-        Copy(local(folder / "code"), "/var/app", uid=1000, gid=1001, changes="often", name="code"),
-    ]
-    return Graph(base, copies).configure(env={"A": "1"}, user="me")
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    code(tmp_path / "p/code", **{"score.py": "x = 1\n", "util.py": "y = 2\n"})
-    code(tmp_path / "p/model", **{"w.bin": "weights"})
-    return tmp_path / "p"
-
-
-async def pushed(graph: Graph, tag: str, builder: DirectBuilder | None = None, gate=None):
-    """Build and push; the result."""
-    builder = builder or direct_builder()
-    target = BuildTarget((graph,), "p", tags_of([tag]), (Registry(),), gate)
-    try:
-        (result,) = await build_all([target], builder)
-    finally:
-        builder.close()
-    return result
-
-
-def sent(registry: FakeRegistry) -> list[str]:
-    """The requests that put something there, and forget them."""
-    found = [each for each in registry.requests() if each.split()[0] in ("PUT", "POST", "PATCH")]
-    registry.asked.clear()
-    return found
-
-
-def image_in(registry: FakeRegistry, repository: str, tag: str):
-    """Config and layers of what a tag names: each layer's entries."""
-    manifest = json.loads(registry.manifests[repository][tag][0])
-    held = registry.blobs[repository]
-    layers = [held[each["digest"]] for each in manifest["layers"]]
-    for each, blob in zip(manifest["layers"], layers, strict=True):
-        assert each["size"] == len(blob)
-    return json.loads(held[manifest["config"]["digest"]]), layers
+    return project(tmp_path / "p")
 
 
 async def test_what_a_registry_has_then(registry: FakeRegistry, folder: Path) -> None:
@@ -107,11 +57,6 @@ async def test_what_a_registry_has_then(registry: FakeRegistry, folder: Path) ->
     }
     assert result.digest and result.config_digest == result.image_id and len(result.layers) == 4
     assert [each.op for each in result.layers] == ["", "", "model", "code"]
-
-
-def changes_of(blob: bytes) -> Mapping[str, Node | str]:
-    """What a layer puts there."""
-    return dict(read_layer(io.BytesIO(blob))[0].added)
 
 
 async def test_only_what_is_new_is_sent(registry: FakeRegistry, folder: Path) -> None:
@@ -252,185 +197,6 @@ async def test_a_base_on_this_machine_that_is_damaged_moves_no_tag(
     assert not registry.manifests.get("app")
 
 
-RAN = {"opt": Put(), "opt/lib": file("made by a command"), "var/app": Put(0o700, 5, 5)}
-
-
-def running(base: From, folder: Path) -> Graph:
-    """The same with a command before."""
-    inner = graph(base, folder)
-    return Graph(base, (Run(["/bin/make"], touches=["/opt"]), *inner.layers), inner.config)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-async def test_what_ran_is_found_again_in_the_image_that_the_tag_names(
-    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, zipped: bool
-) -> None:
-    base, tag = put_base(registry), f"{registry.host}/app:1"
-    runner = Runner(blobs_of(), RAN, zipped)
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    (plan,) = runner.plans
-    assert [each.name for each in plan.layers] == ["run"] and not plan.config.env
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
-    (folder / "code/score.py").write_text("x = 2\n")
-    registry.asked.clear()
-    events: list = []
-    await pushed(running(base, folder), tag, direct_builder(runner, events))
-    assert len(runner.plans) == 1
-    assert any("the commands are not run" in each.text for each in events if hasattr(each, "text"))
-    _, layers = image_in(registry, "app", "1")
-    assert "/opt/lib" in changes_of(layers[2])
-    # The owner and mode that the command left, not the base's.
-    kept = changes_of(layers[4])["/var/app"]
-    assert not isinstance(kept, str) and (kept.mode, kept.uid, kept.gid) == (0o700, 5, 5)
-    # Neither what ran nor the base was read.
-    assert f"GET /v2/app/blobs/{digest_of(layers[2])}" not in registry.requests()
-
-
-async def test_what_ran_is_found_again_in_the_cache(registry: FakeRegistry, folder: Path) -> None:
-    base, runner = put_base(registry), Runner(blobs_of(), RAN)
-    for tag in ("1", "2"):
-        await pushed(running(base, folder), f"{registry.host}/app:{tag}", direct_builder(runner))
-    assert len(runner.plans) == 1 and image_in(registry, "app", "1")[1] == image_in(registry, "app", "2")[1]
-    await pushed(running(base, folder), f"{registry.host}/app:3", direct_builder(runner, no_cache=True))
-    assert len(runner.plans) == 2
-
-
-def _no_object(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
-    return []
-
-
-def _a_text(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
-    return "x"
-
-
-def _empty_key(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAGGER_AML_CACHE_KEY", "")
-
-
-def _other_key(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    note["note"]["runtime"]["key"] = "sha256:" + "0" * 64
-
-
-def _other_base(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    note["note"]["base"] = "sha256:" + "0" * 64
-
-
-def _old(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    note["note"]["runtime"]["made"] -= 8 * 86400
-
-
-def _more_layers(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    note["note"]["runtime"]["layers"] = 9
-
-
-def _unmarked(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAGGER_AML_CACHE_KEY", "secret")
-
-
-def _wrongly_marked(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAGGER_AML_CACHE_KEY", "secret")
-    note["mark"] = "0" * 64
-
-
-@pytest.mark.parametrize(
-    "change",
-    [_other_key, _other_base, _old, _more_layers, _unmarked, _wrongly_marked, _empty_key, _no_object, _a_text, None],
-    ids=lambda each: each and each.__name__,
-)
-async def test_what_does_not_fit_is_made_anew(
-    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change
-) -> None:
-    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
-    manifest = json.loads(registry.manifests["app"]["1"][0])
-    held = registry.blobs["app"]
-    config = json.loads(held[manifest["config"]["digest"]])
-    labels = config["config"]["Labels"]
-    note = json.loads(labels["io.dagger-aml.direct"])
-    if change:
-        note = change(note, monkeypatch) if change in (_no_object, _a_text) else change(note, monkeypatch) or note
-    labels["io.dagger-aml.direct"] = json.dumps(note)
-    raw = json.dumps(config).encode()
-    manifest["config"] |= {"digest": registry.put("app", raw), "size": len(raw)}
-    registry.manifests["app"]["1"] = (json.dumps(manifest).encode(), registry.manifests["app"]["1"][1])
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    assert len(runner.plans) == (2 if change else 1)
-
-
-async def test_what_ran_is_shared_where_that_is_asked_for_and_only_there(
-    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    base, runner, cache = put_base(registry), Runner(blobs_of(), RAN), f"{registry.host}/cache"
-    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
-    assert set(registry.manifests) <= {"base", "app", "cache"} and not registry.manifests.get("cache")
-    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner, cache_to=cache))
-    (tag,) = (each for each in registry.manifests["cache"] if not each.startswith("sha256:"))
-    assert tag.startswith("rt-") and len(tag) == 3 + 64
-    config, layers = image_in(registry, "cache", tag)
-    assert len(layers) == 3 and config["config"]["Env"] == ["PATH=/bin"]
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
-    await pushed(running(base, folder), f"{registry.host}/new:1", direct_builder(runner, cache_from=cache))
-    assert len(runner.plans) == 1
-    assert image_in(registry, "new", "1")[1] == image_in(registry, "app", "1")[1]
-
-
-async def test_no_cache_replaces_what_was_shared(registry: FakeRegistry, folder: Path) -> None:
-    base, runner, cache = put_base(registry), Runner(blobs_of(), RAN), f"{registry.host}/cache"
-    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner, cache_to=cache))
-    runner.ran = {**RAN, "opt/newer": file("2")}
-    again = direct_builder(runner, cache_to=cache, no_cache=True)
-    await pushed(running(base, folder), f"{registry.host}/app:1", again)
-    await pushed(running(base, folder), f"{registry.host}/new:1", direct_builder(runner, cache_from=cache))
-    assert len(runner.plans) == 2 and "/opt/newer" in changes_of(image_in(registry, "new", "1")[1][2])
-
-
-async def test_what_ran_is_found_in_the_index_that_a_tag_names(
-    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    manifests = registry.manifests["app"]
-    raw = index_document("oci", [(manifests["1"][0], "linux/amd64")])
-    manifests[digest_of(manifests["1"][0])] = manifests["1"]
-    manifests["1"] = (raw, INDEXES["oci"])
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    assert len(runner.plans) == 1
-
-
-async def test_a_cache_that_refuses_is_a_warning(registry: FakeRegistry, folder: Path) -> None:
-    with fake_registry() as other:
-        other.login, events = ("u", "p"), []
-        base, runner = put_base(registry), Runner(blobs_of(), RAN)
-        builder = direct_builder(runner, events, cache_to=f"{other.host}/cache")
-        result = await pushed(running(base, folder), f"{registry.host}/app:1", builder)
-    (warned,) = (each.finding for each in events if isinstance(each, Warned))
-    assert "could not be pushed for later builds" in warned.message and warned.location.startswith("--cache-to")
-    assert digest_of(registry.manifests["app"]["1"][0]) == result.digest
-
-
-@pytest.mark.parametrize("place", ["size", "packing", "diff_id", "more", "no object", "deep"])
-async def test_a_damaged_note_of_the_cache_is_not_taken(
-    registry: FakeRegistry, folder: Path, cache: Path, place: str
-) -> None:
-    base, runner = put_base(registry), Runner(blobs_of(), RAN)
-    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
-    (path,) = (cache / "runtime").iterdir()
-    kept = json.loads(path.read_text())
-    layer = kept["document"]["layers"][0]
-    change = {"size": (2, layer[2] + 1), "packing": (3, "none"), "diff_id": (0, "sha256:" + "0" * 64)}
-    if place in change:
-        layer[change[place][0]] = change[place][1]
-    elif place == "more":
-        layer.append(1)
-    text = {"no object": "[]", "deep": "[" * 100_000}.get(place) or json.dumps(kept)
-    path.write_text(text)
-    await pushed(running(base, folder), f"{registry.host}/app:2", direct_builder(runner))
-    assert len(runner.plans) == 2
-    assert image_in(registry, "app", "1")[1] == image_in(registry, "app", "2")[1]
-
-
 @pytest.mark.parametrize("how", ["damaged", "removed", "not writable"])
 async def test_a_tar_is_written_whatever_became_of_the_cache(
     registry: FakeRegistry, folder: Path, cache: Path, tmp_path: Path, how: str
@@ -458,45 +224,6 @@ async def test_a_platform_that_the_base_lacks_is_said_by_us(registry: FakeRegist
     runner.capabilities = evolve(CAPABILITIES, own_store=True)
     with pytest.raises(BaseError, match="no variant for linux/amd64"):
         await pushed(graph(base, folder), f"{registry.host}/app:1", direct_builder(runner))
-
-
-async def test_with_a_key_what_it_marked_is_taken(
-    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DAGGER_AML_CACHE_KEY", "secret")
-    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
-    await pushed(running(base, folder), tag, direct_builder(runner))
-    assert len(runner.plans) == 1
-
-
-async def test_a_command_that_makes_a_destination_a_link_is_an_error(registry: FakeRegistry, folder: Path) -> None:
-    base = put_base(registry)
-    runner = Runner(blobs_of(), {"var": Put(), "var/app": Put(link="/tmp")})
-    with pytest.raises(DaggerAmlError, match="/var/app is a link once the commands of the image have run"):
-        await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
-    assert not registry.manifests.get("app")
-
-
-async def test_a_base_that_the_builder_has_otherwise_is_left_to_it(registry: FakeRegistry, folder: Path) -> None:
-    base, events = put_base(registry), []
-    runner = Runner([b"another layer"], RAN)
-    with pytest.raises(AttributeError):  # The runner's images cannot be pushed.
-        await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner, events))
-    assert [len(plan.layers) for plan in runner.plans] == [1, 3]
-    assert any("another base image" in each.text for each in events if hasattr(each, "text"))
-
-
-async def test_a_builder_that_writes_the_bases_layers_anew_is_taken_at_its_word(
-    registry: FakeRegistry, folder: Path
-) -> None:
-    """As a Dagger engine does: other tars of the same files, one a layer, and then one for each command."""
-    base = put_base(registry)
-    runner = Runner([b"one", b"two"], RAN)
-    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
-    _, layers = image_in(registry, "app", "1")
-    assert layers[:2] == blobs_of() and "/opt/lib" in changes_of(layers[2])
 
 
 async def test_small_texts_and_nothing_at_all(registry: FakeRegistry) -> None:

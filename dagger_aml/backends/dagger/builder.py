@@ -91,7 +91,7 @@ class Engine:
         self.version = version
         self.on_event = on_event
         self._imported: dict[From, dagger.Container] = {}
-        self._fresh = f"DAGGER_AML_BUILD={uuid.uuid4().hex}" if no_cache else None
+        self._fresh = _another_time() if no_cache else None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -115,6 +115,12 @@ class Engine:
     def for_packages(self) -> Engine:
         """Itself: it always asks."""
         return self
+
+    def afresh(self) -> Engine:
+        """The same session, in which every command runs again."""
+        made = copy.copy(self)
+        made._fresh = _another_time()
+        return made
 
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull the base and ask it (see :class:`~dagger_aml.backends.base.Builder`)."""
@@ -383,6 +389,11 @@ class Engine:
                 made = made.with_new_directory(folder, permissions=0o755)
             made = await made.sync()
         return made
+
+
+def _another_time() -> str:
+    """A variable by which an engine remembers none of the commands that it stands before."""
+    return f"DAGGER_AML_BUILD={uuid.uuid4().hex}"
 
 
 def _probe(container: dagger.Container, known: BaseFacts, paths: Iterable[str]) -> dagger.Container:

@@ -28,6 +28,7 @@ from ...plan.keys import runtime_key
 from ...plan.model import Plan
 from ..base import Builder, Capabilities, Image, Kind, Opening, Runtime
 from .after import known_after
+from .age import age_text, most_seconds
 from .archive_base import find_archive
 from .beneath import Beneath, find_base
 from .earlier import Earlier, earlier
@@ -75,6 +76,7 @@ class DirectBuilder:
         self._tags: tuple[Reference, ...] = ()
         self._images: dict[tuple[str, str], Earlier] = {}
         self._packages = False
+        self._afresh = False
         self.name = inner.capabilities.name
 
     @property
@@ -109,6 +111,12 @@ class DirectBuilder:
         """The same, which takes no facts of a base that leave out what its Python has installed."""
         made = copy.copy(self)
         made._packages = True
+        return made
+
+    def afresh(self) -> Self:
+        """The same, which takes nothing that ran before."""
+        made = copy.copy(self)
+        made._afresh = True
         return made
 
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
@@ -158,11 +166,16 @@ class DirectBuilder:
     async def _ran(self, plan: Plan, known: _Known, beneath: Beneath) -> tuple[Beneath, Mapping[str, PathFact]]:
         """The base with what ran on it, and what is then at the paths that copies go to."""
         key = runtime_key(plan)
-        found = None if self._opening.no_cache else await self._looked_up(key, plan.base.platform, beneath)
+        anew = self._afresh or self._opening.no_cache
+        found = None if anew else await self._looked_up(key, plan.base.platform, beneath)
+        most = most_seconds(self._opening.max_age_days, plan.engine_part)
+        old = found is not None and found.age_seconds > most
         if found:
-            self.on_event(Message(f"the commands are not run: what they made {found.age} ago is in {found.found}"))
-        else:
-            found = await make(plan, key, beneath, await self._other(), self._store)
+            self.on_event(Message(_of_age(found, most)))
+        if found is None or old:
+            other = await self._other()
+            # What is too old it may remember.
+            found = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
         listed = known.facts.listed if known.facts else {}
         on_top = on_runtime(beneath, found)
@@ -173,16 +186,16 @@ class DirectBuilder:
                 keep(found, beneath, self._store)
         beneath = on_runtime(beneath, found)
         if self._opening.cache_to:
-            await self._share(plan, key, beneath, runtime_tag(self._opening.cache_to, key))
+            await self._share(plan, found, beneath, runtime_tag(self._opening.cache_to, key))
         facts = after.for_paths(asked)
         return beneath, facts.paths if facts else after.facts.paths
 
-    async def _share(self, plan: Plan, key: str, beneath: Beneath, place: Reference) -> None:
-        """Push what ran, unless it is there; where it is refused that is a warning, since the image can be made."""
-        if not self._opening.no_cache:
-            image = await self._earlier(place, plan.base.platform)
-            if in_image(key, evolve(beneath, layers=beneath.layers[: beneath.base]), image):
-                return
+    async def _share(self, plan: Plan, ran: RuntimeImage, beneath: Beneath, place: Reference) -> None:
+        """Push what ran, unless that or later is there; that it is refused is a warning: the image can be made."""
+        image = await self._earlier(place, plan.base.platform)
+        there = in_image(ran.key, evolve(beneath, layers=beneath.layers[: beneath.base]), image)
+        if there and there.made >= ran.made:
+            return
         bare = evolve(plan, ops=(), config=Config())
         # By connections of its own: what fails ends them.
         calls = Calls(PushClient(self._opening.policy), self.on_event)
@@ -200,12 +213,17 @@ class DirectBuilder:
             calls.client.close()
 
     async def _looked_up(self, key: str, platform: str, beneath: Beneath) -> RuntimeImage | None:
-        """What ran: in the image that a tag names now, in the repository for it, in the cache of this machine."""
+        """What ran, the latest of what is found: in the cache of this machine, and in an image of a registry.
+
+        Of these the first that has it counts: those that the tags name now, then that in the repository for it. So
+        what ``--no-cache`` made is taken before what a tag still has from an earlier time.
+        """
+        kept = in_store(key, beneath, self._store)
         places = [*self._tags, *([runtime_tag(self._opening.cache_from, key)] if self._opening.cache_from else [])]
         for place in places:
             if found := in_image(key, beneath, await self._earlier(place, platform)):
-                return found
-        return in_store(key, beneath, self._store)
+                return kept if kept and kept.made > found.made else found
+        return kept
 
     async def _told(self, beneath: Beneath, platform: str) -> list[KnownFacts]:
         """What images under the tags tell of this very base."""
@@ -266,6 +284,17 @@ class DirectBuilder:
     @property
     def _calls(self) -> Calls:
         return Calls(self.client, self.on_event)
+
+
+def _of_age(found: RuntimeImage, most: float) -> str:
+    """What is told of what ran before.
+
+    :param most: seconds for which it is taken.
+    """
+    age = age_text(found.age_seconds)
+    if found.age_seconds <= most:
+        return f"the commands are not run: what they made {age} ago is in {found.found}"
+    return f"the commands run again: what they made {age} ago is in {found.found}, and too old after {age_text(most)}"
 
 
 def _written(copy: Copy) -> tuple[str, ...]:

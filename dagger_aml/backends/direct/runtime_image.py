@@ -32,9 +32,6 @@ _KIND = "runtime"
 
 _CHUNK = 1 << 20
 
-MOST_AGE_SECONDS = 7 * 86400.0
-"""After which what runs is made anew: packages of a list without hashes, and apt's, get newer."""
-
 
 @frozen
 class RuntimeImage:
@@ -56,13 +53,9 @@ class RuntimeImage:
     places: Mapping[str, Reference] = field(factory=dict, repr=False)
 
     @property
-    def age(self) -> str:
-        """How long ago it was made, for a person."""
-        seconds = max(time.time() - self.made, 0)
-        for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-            if seconds >= 2 * size:
-                return f"{seconds / size:.0f} {unit}"
-        return f"{seconds:.0f} seconds"
+    def age_seconds(self) -> float:
+        """How long ago it was made."""
+        return max(time.time() - self.made, 0)
 
 
 class AnotherBase(DaggerAmlError):
@@ -70,7 +63,7 @@ class AnotherBase(DaggerAmlError):
 
 
 def in_image(key: str, beneath: Beneath, image: Earlier) -> RuntimeImage | None:
-    """What ran, if an image of a registry has it on this very base, and it is not too old."""
+    """What ran, if an image of a registry has it on this very base."""
     if image.at is None or [each.diff_id for each in image.layers[: beneath.base]] != _diff_ids(beneath):
         return None
     note = note_of(image.config, beneath.base)
@@ -83,7 +76,7 @@ def in_image(key: str, beneath: Beneath, image: Earlier) -> RuntimeImage | None:
 
 
 def in_store(key: str, beneath: Beneath, store: ContentStore) -> RuntimeImage | None:
-    """What ran, if the cache of this machine holds it whole, on this very base, and it is not too old."""
+    """What ran, if the cache of this machine holds it whole, on this very base."""
     found: Any = store.document(_KIND, _name(key))
     try:
         layers = tuple(BlobLayer(*each) for each in found["layers"])
@@ -142,7 +135,7 @@ def on_runtime(beneath: Beneath, runtime: RuntimeImage) -> Beneath:
 def _fitting(note: Note | None, key: str, beneath: Beneath) -> RuntimeNote | None:
     """What a note tells of what ran, if that is what is wanted."""
     runtime = note.runtime if note and note.base == beneath.digest else None
-    if runtime is None or runtime.key != key or not 0 <= time.time() - runtime.made <= MOST_AGE_SECONDS:
+    if runtime is None or runtime.key != key or runtime.made > time.time():
         return None
     return runtime
 

@@ -93,6 +93,12 @@ class LocalBuilder:
         """Itself: it always asks."""
         return self
 
+    def afresh(self) -> LocalBuilder:
+        """The same program and the bases that it has found; every step runs again."""
+        made = copy.copy(self)
+        made.no_cache = True
+        return made
+
     async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
         """Pull a base, or take the local one where that fails, and ask it.
 

@@ -116,6 +116,7 @@ def command(
     cache_from: str | None,
     cache_to: str | None,
     cache_repo: str | None,
+    max_age: float | None,
     engine: str | None,
     form: Format | None,
     no_cache: bool,
@@ -173,6 +174,7 @@ def command(
             layers=layers,
             cache_from=looked_in,
             cache_to=put_into,
+            max_age_days=max_age,
         ),
     )
     if len(projects) > 1:

@@ -86,8 +86,8 @@ progress_option = setting_option("progress")
 
 
 def cache_options(function: Command) -> Command:
-    """Add ``--cache-from``, ``--cache-to`` and ``--cache-repo``."""
-    for name in ("cache_repo", "cache_to", "cache_from"):
+    """Add ``--cache-from``, ``--cache-to``, ``--cache-repo`` and ``--max-age``."""
+    for name in ("max_age", "cache_repo", "cache_to", "cache_from"):
         function = setting_option(name)(function)
     return function
 
@@ -100,7 +100,7 @@ def cache_places(
     :raises UsageError: a flag means nothing here, or names no repository.
     """
     if layers != "direct":
-        for name in ("cache_from", "cache_to", "cache_repo"):
+        for name in ("cache_from", "cache_to", "cache_repo", "max_age"):
             if by_flag(name):
                 flag = f"--{name.replace('_', '-')}"
                 raise UsageError(

@@ -1,0 +1,172 @@
+"""How long what ran is taken, which of several counts, and that a builder does not give what it remembers."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from dagger_aml.backends.dagger.builder import Engine
+from dagger_aml.backends.direct.age import DAY_SECONDS, age_text, most_seconds
+from dagger_aml.backends.local.builder import LocalBuilder
+from dagger_aml.backends.local.docker import Docker
+from dagger_aml.events import Event, Message
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Built, Copy, Graph, Run
+from dagger_aml.steps import apt, pip, run
+from dagger_aml.steps.packages import site_packages
+from tests.support.direct import Runner, blobs_of, direct_builder, put_base
+from tests.support.direct_push import RAN, changes_of, image_in, project, pushed, running
+from tests.support.layers import file
+from tests.support.registry import FakeRegistry
+
+pytestmark = pytest.mark.anyio
+
+HASHED = f"idna==3.10 --hash=sha256:{'0' * 64}\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A cache of the test's own, and no logins."""
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return project(tmp_path / "p")
+
+
+class Clock:
+    """What time.time() says where ages are told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000_000_000.0
+        monkeypatch.setattr("dagger_aml.backends.direct.runtime_image.time.time", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def texts(events: list[Event]) -> str:
+    return "\n".join(each.text for each in events if isinstance(each, Message))
+
+
+@pytest.mark.parametrize(
+    ("ages", "said", "days", "again"),
+    [
+        (True, None, 6.9, False),
+        (True, None, 7.1, True),
+        (False, None, 4000, False),
+        (True, 30.0, 29, False),
+        (True, 30.0, 31, True),
+        (False, 0.5, 0.4, False),
+        (False, 0.5, 0.6, True),
+        (False, 0.0, 0.001, True),
+    ],
+)
+async def test_what_ran_is_taken_for_as_long_as_is_said(
+    registry: FakeRegistry, folder: Path, clock: Clock, ages: bool, said: float | None, days: float, again: bool
+) -> None:
+    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
+    laid_out = running(base, folder, ages=ages)
+    await pushed(laid_out, tag, direct_builder(runner, max_age_days=said))
+    clock.now += days * DAY_SECONDS
+    events: list[Event] = []
+    await pushed(laid_out, tag, direct_builder(runner, events, max_age_days=said))
+    assert len(runner.plans) == 1 + again
+    age = age_text(days * DAY_SECONDS)
+    if again:
+        assert f"the commands run again: what they made {age} ago is in {tag}, and too old after" in texts(events)
+    else:
+        assert f"what they made {age} ago is in {tag}" in texts(events)
+
+
+async def test_what_is_too_old_is_not_had_from_a_builder_that_remembers_it(
+    registry: FakeRegistry, folder: Path, clock: Clock
+) -> None:
+    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
+    await pushed(running(base, folder), tag, direct_builder(runner))
+    clock.now += 8 * DAY_SECONDS
+    await pushed(running(base, folder), tag, direct_builder(runner))
+    assert runner.fresh == [False, True]
+    # What it made then counts from then on.
+    await pushed(running(base, folder), tag, direct_builder(runner))
+    assert runner.fresh == [False, True]
+
+
+@pytest.mark.parametrize("later", ["the same tag", "another tag", "no tag"])
+async def test_after_no_cache_a_plain_build_gives_what_it_made(
+    registry: FakeRegistry, folder: Path, clock: Clock, later: str
+) -> None:
+    base, runner = put_base(registry), Runner(blobs_of(), RAN)
+    old = await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
+    clock.now += 60
+    runner.ran = {**RAN, "opt/newer": file("2")}
+    tag = f"{registry.host}/app:{1 if later == 'the same tag' else 2}"
+    anew = await pushed(running(base, folder), tag, direct_builder(runner, no_cache=True))
+    clock.now += 60
+    plain = await pushed(
+        running(base, folder), f"{registry.host}/app:{3 if later == 'no tag' else 1}", direct_builder(runner)
+    )
+    assert len(runner.plans) == 2
+    assert old.digest != anew.digest == plain.digest
+    assert "/opt/newer" in changes_of(image_in(registry, "app", "1" if later != "no tag" else "3")[1][2])
+
+
+async def test_of_two_machines_the_later_counts(
+    registry: FakeRegistry, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One has in its cache what the other has made anew since, and pushed."""
+    base, runner = put_base(registry), Runner(blobs_of(), RAN)
+    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
+    clock.now += 60
+    runner.ran = {**RAN, "opt/newer": file("2")}
+    with monkeypatch.context() as other:
+        other.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "other"))
+        anew = await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner, no_cache=True))
+    plain = await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
+    assert plain.digest == anew.digest and len(runner.plans) == 2
+
+
+async def test_what_a_clock_ahead_made_is_not_taken(registry: FakeRegistry, folder: Path, clock: Clock) -> None:
+    base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
+    await pushed(running(base, folder, ages=False), tag, direct_builder(runner))
+    clock.now -= 60
+    await pushed(running(base, folder, ages=False), tag, direct_builder(runner))
+    assert len(runner.plans) == 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "more", "ages"), [("idna==3.10\n", (), True), (HASHED, (), False), (None, ("idna==3.10",), True)]
+)
+async def test_what_gets_newer_is_what_has_no_hash(
+    tmp_path: Path, listed: str | None, more: tuple[str, ...], ages: bool
+) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(listed or "")
+    base = Graph(From.parse("b:1"))
+    made = await pip(base, path if listed else None, more=more)
+    assert [each.ages for each in made.layers if isinstance(each, Run)] == [ages]
+    stage = Copy(site_packages(base, path if listed else None, more=more), "/a")
+    assert most_seconds(None, made.layers) == most_seconds(None, [stage]) == (7 * DAY_SECONDS if ages else math.inf)
+
+
+async def test_what_gets_newer_is_what_apt_installs_and_what_is_said_to() -> None:
+    base = Graph(From.parse("b:1"))
+    assert most_seconds(None, (await apt(base, ["curl"])).layers) == 7 * DAY_SECONDS
+    own = await run(base, ["/bin/make"])
+    assert most_seconds(None, own.layers) == math.inf
+    assert most_seconds(None, (await run(base, ["/bin/make"], ages=True)).layers) == 7 * DAY_SECONDS
+    inner = Graph(From.parse("b:1"), [Copy(Built(await apt(base, ["curl"]), "/x"), "/x")])
+    assert most_seconds(None, [Copy(Built(inner, "/x"), "/x")]) == 7 * DAY_SECONDS
+    assert most_seconds(0, own.layers) == 0
+
+
+def test_builders_are_made_to_run_again() -> None:
+    builder = LocalBuilder(Docker("classic"))
+    assert builder.afresh().no_cache and not builder.no_cache
+    engine = Engine(None)  # type: ignore[arg-type]
+    words = [made._command(Run(["/bin/true"])) for made in (engine, engine.afresh(), engine.afresh())]
+    assert words[0] == ["/bin/true"] and words[1] != words[2]
