@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..backends.base import Builder, Format
 from ..base import catalog
-from ..base.facts import BaseFacts
+from ..base.facts import BaseFacts, prefixes
 from ..check.run import check_plan
 from ..events import OnEvent, ignore
 from ..graph.base import From
@@ -89,11 +89,13 @@ async def probe(graph: Graph, builder: Builder) -> Plan:
         digests[base], facts[base] = await builder.probe(base, paths)
         linked = {path for path, fact in facts[base].paths.items() if fact.type == "link" and fact.target}
         if linked:
+            # Each folder above where a link leads is beneath the copy, too.
             more = {
-                facts[base].paths[link].target + each[len(link) :]
+                above
                 for link in linked
                 for each in paths
                 if each == link or each.startswith(link + "/")
+                for above in prefixes(facts[base].paths[link].target + each[len(link) :])
             }
             _, facts[base] = await builder.probe(base, sorted({*paths, *more}))
     pinned = {evolve(base, digest=digests[base] or base.digest): known for base, known in facts.items()}

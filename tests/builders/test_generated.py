@@ -21,7 +21,7 @@ from dagger_aml import DaggerAmlError
 from dagger_aml.diff import NOISE, ImageContents, compare
 from dagger_aml.plan.label import PLAN_LABEL
 from tests.builders.equality import Bench, unscheduled
-from tests.support.graphs import CopyOp, RunOp, Sketch, sketches
+from tests.support.graphs import CopyOp, Item, RunOp, Sketch, sketches
 from tests.support.report import SAID
 
 pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.anyio]
@@ -65,9 +65,30 @@ THROUGH_A_LINK = Sketch(
 """A command that names by a link what a copy before it writes; found by 470 graphs."""
 
 
+NO_TEXT = Sketch(
+    (
+        CopyOp(
+            "/base/plain",
+            {
+                "\udcff\udcfe": Item("dir", mode=0o700),
+                "\udcff\udcfe/in/\udcff": Item("file", "x", 0o700),
+                "\udcff\udcfe/in/a": Item("file", "y", 0o600),
+                "ab": Item("file", "z", 0o600),
+            },
+        ),
+    ),
+)
+"""Names that are not UTF-8, of folders and files whose modes are set right; found by 500 graphs."""
+
+ABOVE_A_LINK = Sketch((CopyOp("/base/plain", {}), CopyOp("/base/twice", {})))
+"""A copy to a link that leads below a folder with an owner of its own; found by 500 graphs in direct's images."""
+
+
 @settings(settings.get_profile("graphs"))
 @given(sketch=sketches())
 @example(THROUGH_A_LINK)
+@example(NO_TEXT)
+@example(ABOVE_A_LINK)
 async def test_a_graph_is_equal_or_refused(bench: Bench, tally: Tally, sketch: Sketch) -> None:
     """On the engine, buildah, docker and its BuildKit; and in the order laid out as in the scheduled one."""
     tally.drawn += 1

@@ -17,8 +17,9 @@ from dagger_aml.oci import layout as oci_layout
 from dagger_aml.oci.image import read_image
 from dagger_aml.oci.manifest import INDEXES, index_document
 from dagger_aml.oci.registry import download
-from tests.support.direct import Runner, blobs_of, direct_builder, put_base
+from tests.support.direct import LAYERS, Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import changes_of, graph, image_in, project, pushed, sent
+from tests.support.layers import Put
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
 pytestmark = pytest.mark.anyio
@@ -232,3 +233,17 @@ async def test_small_texts_and_nothing_at_all(registry: FakeRegistry) -> None:
     assert image_in(registry, "app", "1")[1] == blobs_of()
     await pushed(Graph(base, [Copy(Text(b"t"), "/t", "file")]), f"{registry.host}/app:2")
     assert len(image_in(registry, "app", "2")[1]) == 3
+
+
+async def test_folders_above_where_a_link_leads_stay_as_they_are(registry: FakeRegistry, folder: Path) -> None:
+    made = {
+        "deep": Put(0o711, 5, 6),
+        "deep/er": Put(0o700, 7, 8),
+        "way": Put(link="/deep/er"),
+    }
+    base = put_base(registry, LAYERS[0], made)
+    copies = [Copy(Text(b"t"), "/way/text", "file")]
+    await pushed(Graph(base, copies), f"{registry.host}/app:1")
+    said = changes_of(image_in(registry, "app", "1")[1][2])
+    owners = {path: (node.mode, node.uid, node.gid) for path, node in said.items() if not isinstance(node, str)}
+    assert owners == {"/deep": (0o711, 5, 6), "/deep/er": (0o700, 7, 8), "/deep/er/text": (0o644, 0, 0)}

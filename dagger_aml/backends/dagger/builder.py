@@ -43,7 +43,7 @@ from ..secret_files import SecretFiles, secret_files
 from ..store import image_store, load_tar
 from ..transfers import ReadPosition
 from .capabilities import CAPABILITIES
-from .copies import exact_pattern
+from .copies import check_told_apart, exact_pattern, is_text
 from .errors import engine_gone, meaning, translated
 from .image import DaggerImage
 from .probe import probe_answer, triggers_of
@@ -365,11 +365,13 @@ class Engine:
                 file = self.client.host().file(each.at, no_cache=True)
                 tree = tree.with_file(each.path, file, permissions=each.mode)
             return tree
+        wrong = [each for each in source.entries if each.type != "link" and each.disk_mode != each.mode]
+        if wrong or source.partial or source.left_out:
+            check_told_apart((*(each.path for each in source.entries), *source.left_out), source.path)
         only = [exact_pattern(each.path) for each in source.entries if each.type != "dir"] if source.partial else []
         found = self.client.host().directory(
             source.path, include=only, exclude=[exact_pattern(name) for name in source.left_out], no_cache=True
         )
-        wrong = [each for each in source.entries if each.type != "link" and each.disk_mode != each.mode]
         if not wrong:
             return found
         tree = self.client.directory().with_directory("/", found, permissions=0o644)
@@ -378,12 +380,18 @@ class Engine:
         ]
         if executable:
             tree = tree.with_directory("/", found, include=executable, permissions=0o755)
-        return tree.with_directory("/", await self._folders(source))
+        return tree.with_directory("/", await self._folders(source, found))
 
-    async def _folders(self, source: Local) -> dagger.Directory:
-        """A tree of the source's folders alone, each 0755; laid over another it sets their modes."""
+    async def _folders(self, source: Local, found: dagger.Directory) -> dagger.Directory:
+        """A tree of the source's folders alone, each 0755; laid over another it sets their modes.
+
+        :param found: the source in the engine, from which folders are taken whose names are no text.
+        """
         made = self.client.directory()
         folders = [each.path for each in source.entries if each.type == "dir"]
+        for pattern in [exact_pattern(each) for each in folders if not is_text(each)]:
+            made = made.with_directory("/", found, include=[pattern], exclude=[f"{pattern}/*"], permissions=0o755)
+        folders = [each for each in folders if is_text(each)]
         for begin in range(0, len(folders), _CHUNK):
             for folder in folders[begin : begin + _CHUNK]:
                 made = made.with_new_directory(folder, permissions=0o755)
