@@ -86,7 +86,7 @@ def main() -> None:
         }
         for builder in [each for each in given.builders or ["dagger"] if each != "none"]:
             commands[f"build -o tar --with {builder}"] = [
-                "build", *own, "-t", "memory:1", "-o", str(work / "x.tar"), "--with", builder,
+                "build", *own, "-t", "memory:1", "-o", str(work / "x.tar"), "--with", builder, "--layers", "builder",
             ]  # fmt: skip
         print(f"{'command':28} {'model':>8}  {'ours':>8}  largest of the others")
         for name, words in commands.items():

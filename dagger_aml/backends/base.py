@@ -88,7 +88,7 @@ class Opening:
     engine_timeout: float | None = None
     quiet: bool = False
     policy: Policy = DEFAULT
-    layers: Layers = "builder"
+    layers: Layers = "direct"
     cache_from: str | None = None
     cache_to: str | None = None
     max_age_days: float | None = None

@@ -34,7 +34,7 @@ class BuildRequest:
     iidfile: str | None = None
     smoke: str | None = None
     no_smoke: bool = False
-    layers: Layers = "builder"
+    layers: Layers = "direct"
 
     @classmethod
     def of(

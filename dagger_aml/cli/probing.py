@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from ..backends.base import Opening
+from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import make_plan, probe
 from ..errors import UsageError
@@ -45,9 +45,10 @@ def probe_options(function: Command) -> Command:
     return function
 
 
-def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine: str | None) -> Plan:
+def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine: str | None, layers: Layers) -> Plan:
     """The plan of a graph, on what is assumed of its bases or, with ``probe``, on what they answer.
 
+    :param layers: who is asked: what files tell, or the builder.
     :raises UsageError: a builder is named and nothing is asked of it.
     """
     engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe uses a builder")
@@ -59,13 +60,13 @@ def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine
 
     if probe:
         with Progress() as progress:
-            return anyio.run(_probed, graph, builder or DEFAULT, engine, progress)
+            return anyio.run(_probed, graph, builder or DEFAULT, Opening(engine=engine, layers=layers), progress)
     with Progress() as progress:
         return make_plan(anyio.run(_pinned, graph, progress))
 
 
-async def _probed(graph: Graph, name: str, engine: str | None, progress: Progress) -> Plan:
-    async with opened(name, progress, Opening(engine=engine)) as builder:
+async def _probed(graph: Graph, name: str, opening: Opening, progress: Progress) -> Plan:
+    async with opened(name, progress, opening) as builder:
         return await probe(graph, builder)
 
 

@@ -57,7 +57,8 @@ def build_several(
                 f"building one project at a time: {request.builder}'s store does not support parallel builds"
             )
         if not request.outputs:
-            progress.warn("no output was requested, so the images stay in the builder; add --push or --load")
+            where = "no image is written" if request.layers == "direct" else "the images stay in the builder"
+            progress.warn(f"no output was requested, so {where}; add --push or --load")
         try:
             anyio.run(_build_all, targets, opening, progress, at_once, outcomes)
         finally:

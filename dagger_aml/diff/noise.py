@@ -52,6 +52,6 @@ NOISE: tuple[Noise, ...] = (
         "config label io.dagger-aml.direct",
         "any",
         frozenset({"direct"}),
-        "an image written with `--layers direct` tells what lies beneath its files",
+        "an image that dagger-aml writes itself tells what lies beneath its files",
     ),
 )

@@ -38,21 +38,21 @@ class BuildOptions:
         default=None,
         metadata=setting(
             key=("build", "layers"),
-            default="builder",
+            default="direct",
             choices=("direct", "builder"),
             help="Who writes the layers of copied files: dagger-aml itself (direct), which then needs the builder "
-            "only for what must run, or the builder.",
+            "only for commands that must run and for the smoke test; or the builder.",
             says="Who writes the layers of what is only copied: `direct`, dagger-aml itself, or `builder`. See "
             "[layers](layers.md).",
-            example='"direct"',
+            example='"builder"',
         ),
     )
     cache_from: str | None = field(
         default=None,
         metadata=setting(
             key=("build", "cache-from"),
-            help="With --layers direct: a repository in which what runs is looked for, made by earlier builds.",
-            says='A repository in which `layers = "direct"` looks for what ran in earlier builds. See '
+            help="A repository in which what runs is looked for, made by earlier builds. Not with --layers builder.",
+            says="A repository in which what ran in earlier builds is looked for. See "
             "[layers](layers.md#what-ran-runtime-images).",
             metavar="REPO",
             example='"registry.example/cache"',
@@ -62,8 +62,8 @@ class BuildOptions:
         default=None,
         metadata=setting(
             key=("build", "cache-to"),
-            help="With --layers direct: a repository that gets what ran, as a tag rt-… of its own. Who may push "
-            "there decides what later builds contain.",
+            help="A repository that gets what ran, as a tag rt-… of its own. Who may push there decides what later "
+            "builds contain. Not with --layers builder.",
             says="A repository that gets what ran, for later builds. Who may push there decides what these contain. "
             "See [layers](layers.md#what-ran-runtime-images).",
             metavar="REPO",
@@ -86,8 +86,8 @@ class BuildOptions:
             key=("build", "max-age"),
             type=float | None,
             least=0,
-            help="With --layers direct: for how many days what ran is used again (default: 7 where apt or a "
-            "requirement without a hash is in it, else no limit).",
+            help="For how many days what ran is used again (default: 7 where apt or a requirement without a hash is "
+            "in it, else no limit). Not with --layers builder.",
             says="For how many days what ran is used again. See [layers](layers.md#what-ran-runtime-images).",
             metavar="DAYS",
             example="30",

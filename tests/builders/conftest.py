@@ -43,6 +43,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         need_programs("dagger")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def layers_of_the_builder(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests of builders are about images that these make; a module marked ``by_default`` says nothing of it."""
+    if request.node.get_closest_marker("by_default"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGGER_AML_LAYERS", "builder")
+        yield
+
+
 @pytest.fixture(scope="session")
 def need() -> Need:
     """`need("docker", "buildah")` skips the test, or fails it where they are required, when one cannot be used."""

@@ -21,7 +21,7 @@ from tests.support.scoring import score_image
 from tests.support.users import NOBODY, linux_root, open_to_all, readable_package
 from tests.support.wheels import lock_of, made_wheel
 
-pytestmark = [pytest.mark.builders]
+pytestmark = [pytest.mark.builders, pytest.mark.by_default]
 
 LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 """For podman under a root that may not raise them."""
@@ -77,7 +77,7 @@ def test_without_rights_and_without_a_program(tmp_path: Path, bases: dict[str, s
     host = bases["classic"].partition("/")[0]
     reference = f"{host}/direct/nobody:1"
 
-    words = ["build", str(folder), "--base", bases["classic"], "--layers", "direct", "-t", reference, "--push"]
+    words = ["build", str(folder), "--base", bases["classic"], "-t", reference, "--push"]
     built = subprocess.run(
         [python_for_all(), "-m", "dagger_aml", *words, "--no-smoke"],
         env={"HOME": str(home), "PATH": "/nonexistent", "PYTHONPATH": ":".join(filter(None, sys.path))},
@@ -115,7 +115,7 @@ def test_the_demo_with_nothing(tmp_path: Path, bases: dict[str, str], pytestconf
 def test_several_platforms_become_one_index(tmp_path: Path, host: str) -> None:
     base = push_tiny(host, "platforms")
     folder, reference = small(tmp_path / "p"), f"{host}/direct/platforms:1"
-    words = ["--platform", "linux/amd64,linux/arm64", "--layers", "direct", "--with", "docker", "-t", reference]
+    words = ["--platform", "linux/amd64,linux/arm64", "--with", "docker", "-t", reference]
     done = run("build", folder, "--base", base, *words, "--push", "-o", f"type=oci,dest={tmp_path / 'both.tar'}")
     assert done.returncode == 0, done.stderr
     index = skopeo(reference, "--raw")
@@ -135,7 +135,7 @@ def test_it_is_loaded_into_the_builders_store(tmp_path: Path, tiny: str, builder
     need_programs(builder)
     (tmp_path / "mine.py").write_text(RUNS)
     folder, name = small(tmp_path / "p"), f"localhost/dagger-aml-test/direct-{builder}:1"
-    words = ["--base", tiny, "--recipe", tmp_path / "mine.py", "--layers", "direct", "--with", builder, "-t", name]
+    words = ["--base", tiny, "--recipe", tmp_path / "mine.py", "--with", builder, "-t", name]
     iid = tmp_path / "iid"
     done = run("build", folder, *words, "--load", "--iidfile", iid)
     assert done.returncode == 0, done.stderr
@@ -162,7 +162,7 @@ def test_the_gate_is_asked_of_the_very_object(tmp_path: Path, bases: dict[str, s
     reference = f"{host}/direct/gate-{holds}:1".lower()
     score = "def init():\n    pass\n\n\ndef run(raw):\n    return [1]\n"
     folder = make(tmp_path / "p", {"score.py": score, "request.json": "{}", "answer.json": "[1]" if holds else "[2]"})
-    words = ["--base", bases["curated"], "--layers", "direct", "--with", "podman", "-t", reference, "--push"]
+    words = ["--base", bases["curated"], "--with", "podman", "-t", reference, "--push"]
     done = run("build", folder, *words)
     tags = subprocess.run(
         ["skopeo", "inspect", "--tls-verify=false", f"docker://{reference}"], capture_output=True, check=False

@@ -21,7 +21,7 @@ from tests.support import package_index
 from tests.support.depth import depth_of
 from tests.support.markdown import PAGES, Block, Session, blocks
 
-pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.usefixtures("engine")]
+pytestmark = [pytest.mark.builders, pytest.mark.engine, pytest.mark.by_default, pytest.mark.usefixtures("engine")]
 
 WITH_BUILDERS = [page for page in PAGES if any("builder" in block.words for block in blocks(page))]
 PORT = 6789

@@ -133,6 +133,9 @@ class Runner:
         """The same, which notes it."""
         return evolve(self, again=True)
 
+    def runtime(self) -> None:
+        """Nothing: no test here starts an image."""
+
     async def image(self, plan: Plan, *, title: str = "") -> RunImage:
         """What ran."""
         self.plans.append(plan)

@@ -50,8 +50,8 @@ def test_wrong_use(store: ContentStore, words: tuple[str, ...], says: str) -> No
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    (("--cache-to", "r.example/c"), "--cache-to works only with --layers direct"),
-    (("--layers", "direct", "--cache-from", "r.example/c:1"), "r.example/c:1 has a tag or a digest"),
+    (("--layers", "builder", "--cache-to", "r.example/c"), "--cache-to does not work with --layers builder"),
+    (("--cache-from", "r.example/c:1"), "r.example/c:1 has a tag or a digest"),
 ])  # fmt: skip
 def test_wrong_places_for_what_ran(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     (tmp_path / "score.py").write_text("def init():\n    pass\n\n\ndef run(raw):\n    return raw\n")

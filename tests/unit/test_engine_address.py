@@ -104,6 +104,7 @@ def test_a_closed_port_is_told_at_once(project: Path, cli: Any, monkeypatch: pyt
     """Neither a session nor another engine is tried in its place."""
     monkeypatch.setenv(SESSION_PORT, "1")
     monkeypatch.setenv(RUNNER_HOST, "unix:///nowhere")
+    monkeypatch.setenv("DAGGER_AML_LAYERS", "builder")
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
     begun = time.monotonic()
@@ -156,6 +157,7 @@ def test_other_schemes_are_said_to_be_untested(
     project: Path, cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CLI_BIN, str(tmp_path / "no-dagger"))
+    monkeypatch.setenv("DAGGER_AML_LAYERS", "builder")
     code, _, err = cli("plan", project, "--probe", "--engine", "ssh://me@host")
     assert code == 1 and err.count("dagger-aml is not tested with ssh:// engines") == 1
     assert "the engine at ssh://***@host: the Dagger CLI" in err

@@ -83,7 +83,7 @@ def test_a_direct_push_loads_no_engine_and_no_terminal(tmp_path, monkeypatch):
 import contextlib, io
 from dagger_aml.cli.main import cli
 with contextlib.redirect_stdout(io.StringIO()):
-    cli.main({[*words, "--layers", "direct", "--quiet"]!r}, standalone_mode=False)
+    cli.main({[*words, "--quiet"]!r}, standalone_mode=False)
 """
         assert loaded(program) <= {"asyncio.subprocess"}
         assert "1" in registry.manifests["app"]

@@ -405,6 +405,8 @@ def test_quiet_without_an_output_prints_the_id_or_says_why_there_is_none(cli, fa
     project(folders, "a"), project(folders, "b", "unnamed")
     assert cli("build", "a", "--quiet") == (0, "a\n", "")
     code, out, err = cli("build", "b", "--quiet")
+    assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so no image was written")
+    code, out, err = cli("build", "b", "--quiet", "--layers", "builder")
     assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so the image stays")
     _, out, err = cli("build", "b", "--quiet", "-o", "b.tar")
     assert "no output was requested" not in err

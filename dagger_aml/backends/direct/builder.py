@@ -19,7 +19,7 @@ from ...finding import Finding
 from ...fs.cache_folder import cache_folder
 from ...graph.base import From, Given
 from ...graph.config import Config
-from ...graph.graph import Copy
+from ...graph.graph import Copy, Run
 from ...graph.writes import written_paths
 from ...oci.content_store import ContentStore
 from ...oci.push import PushClient
@@ -35,7 +35,7 @@ from .earlier import Earlier, earlier
 from .facts import facts_of
 from .image import DirectImage, DirectIndex
 from .inner import Inner, lazily
-from .layers import MOST_LAYERS, own_layers
+from .layers import MOST_LAYERS, OwnLayer, own_layers
 from .note import note_of
 from .runtime import DirectRuntime
 from .runtime_image import AnotherBase, RuntimeImage, in_image, in_store, keep, make, on_runtime, runtime_tag
@@ -161,7 +161,20 @@ class DirectBuilder:
                 self.on_event(Message(f"{self.name} makes every layer: {error.message}"))
                 return await (await self._other()).image(plan, title=title)
         own = own_layers(plan, paths, MOST_LAYERS - len(beneath.layers))
-        return DirectImage(plan, beneath, own, self._calls, self._store, self.load_tar, self.on_event, self._images)
+        return self._image(plan, beneath, own, self._calls)
+
+    def _image(self, plan: Plan, beneath: Beneath, own: tuple[OwnLayer, ...], calls: Calls) -> DirectImage:
+        return DirectImage(
+            plan, beneath, own, calls, self._store, self.load_tar, self.on_event, self._starts, self._images
+        )
+
+    async def _starts(self) -> Runtime:
+        """What starts images, opened now."""
+        try:
+            return (await self._other()).runtime()
+        except DaggerAmlError as error:
+            error.hint = _lines(error.hint, "To publish the image without starting it, add --no-smoke.")
+            raise
 
     async def _ran(self, plan: Plan, known: _Known, beneath: Beneath) -> tuple[Beneath, Mapping[str, PathFact]]:
         """The base with what ran on it, and what is then at the paths that copies go to."""
@@ -173,7 +186,7 @@ class DirectBuilder:
         if found:
             self.on_event(Message(_of_age(found, most)))
         if found is None or old:
-            other = await self._other()
+            other = await self._runs(plan)
             # What is too old it may remember.
             found = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
@@ -190,6 +203,17 @@ class DirectBuilder:
         facts = after.for_paths(asked)
         return beneath, facts.paths if facts else after.facts.paths
 
+    async def _runs(self, plan: Plan) -> Builder:
+        """What runs the commands of a plan; where it is not there the error says what it is needed for."""
+        try:
+            return await self._other()
+        except DaggerAmlError as error:
+            runs = [each for each in plan.engine_part if isinstance(each, Run)]
+            files = "; packages as files need none" if all(each.verb == "pip" for each in runs) else ""
+            needed = ", ".join(each.name for each in runs) or "stages"
+            error.hint = _lines(f"A builder is needed to run: {needed}{files}.", error.hint)
+            raise
+
     async def _share(self, plan: Plan, ran: RuntimeImage, beneath: Beneath, place: Reference) -> None:
         """Push what ran, unless that or later is there; that it is refused is a warning: the image can be made."""
         image = await self._earlier(place, plan.base.platform)
@@ -199,7 +223,7 @@ class DirectBuilder:
         bare = evolve(plan, ops=(), config=Config())
         # By connections of its own: what fails ends them.
         calls = Calls(PushClient(self._opening.policy), self.on_event)
-        shared = DirectImage(bare, beneath, (), calls, self._store, self.load_tar, self.on_event, self._images)
+        shared = self._image(bare, beneath, (), calls)
         try:
             await shared.publish(str(place))
         except DaggerAmlError as error:
@@ -295,6 +319,10 @@ def _of_age(found: RuntimeImage, most: float) -> str:
     if found.age_seconds <= most:
         return f"the commands are not run: what they made {age} ago is in {found.found}"
     return f"the commands run again: what they made {age} ago is in {found.found}, and too old after {age_text(most)}"
+
+
+def _lines(*texts: str | None) -> str:
+    return "\n".join(text for text in texts if text)
 
 
 def _written(copy: Copy) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class DirectImage:
     :param beneath: the image that its own layers lie upon.
     :param own: these, lowest first.
     :param load_tar: puts a tar into the local store under a name; gives the ID that the store has it by, if it tells.
+    :param starts: awaited before all is sent somewhere to be started from: it raises where nothing can start it.
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class DirectImage:
     store: ContentStore
     load_tar: Callable[[Path, str], Awaitable[str | None]]
     on_event: OnEvent
+    starts: Callable[[], Awaitable[object]]
     images: Mapping[tuple[str, str], Earlier] = field(factory=dict, repr=False)
     """What tags name now, for each platform, as far as it was asked already."""
     staged: str | None = None
@@ -75,7 +77,11 @@ class DirectImage:
         return digest_of(self._config) if self._config is not None else None
 
     async def stage(self, reference: str) -> str:
-        """Send all of it, its manifest by digest: it can be started from there, and no tag has moved."""
+        """Send all of it, its manifest by digest: it can be started from there, and no tag has moved.
+
+        :raises DaggerAmlError: nothing here can start it; then nothing is sent.
+        """
+        await self.starts()
         at = Reference.parse(reference)
         raw, _ = await self.sent(at, tag=None)
         self.staged = f"{at.name}@{digest_of(raw)}"

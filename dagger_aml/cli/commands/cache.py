@@ -22,7 +22,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 @click.option("--keep", metavar="SIZE", help="With prune: keep the latest used blobs, up to so much, such as 5GB.")
 @json_option()
 def command(action: str, keep: str | None, as_json: bool) -> None:
-    """List what `--layers direct` keeps on this machine, or remove it. All of it can be made or fetched again.
+    """List what builds keep on this machine, or remove it. All of it can be made or fetched again.
 
     \b
     dagger-aml cache ls

@@ -150,7 +150,7 @@ class _Side:
             from ...building.build import build
 
             assert self.builder
-            async with opened(self.builder, progress, Opening(engine=engine)) as builder:
+            async with opened(self.builder, progress, Opening(engine=engine, layers="builder")) as builder:
                 await build(self.graph, builder, output=tar)
         elif has := self.builder or self.store:
             from ...backends.local.find import local_builder

@@ -12,7 +12,7 @@ from ...backends.dockerfile.render import render
 from ...building.plans import with_files
 from ..common import policy_of_call, read
 from ..console import tell
-from ..options.build import setting_option, settled
+from ..options.build import layers_of, setting_option, settled
 from ..options.call import force_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
@@ -56,7 +56,7 @@ def command(
     dagger-aml dockerfile examples/diabetes -o imagefiles
     """
     found, graph = read(project, given)
-    plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine)
+    plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine, layers=layers_of(project))
     if output is not None and (pin or probe):
         with Progress() as progress:
             plan = with_files(plan, fetch=True, on_event=progress.on_event, policy=policy_of_call())

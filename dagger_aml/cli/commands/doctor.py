@@ -71,7 +71,11 @@ def _show(found: Diagnosis, engine: str | None) -> None:
             click.echo(f"  {_EMPTY[area]}")
     click.echo()
     if not found.working:
-        click.echo("No builder works; `dagger-aml dockerfile PROJECT -o imagefiles` needs none.")
+        click.echo(
+            "No builder works. `build` needs one to run pip, apt and other commands, and for the smoke test; a "
+            "project whose packages are copied as files needs none with --no-smoke. "
+            "`dagger-aml dockerfile PROJECT -o imagefiles` needs none either."
+        )
     elif DEFAULT in found.working:
         taking = f"`build --engine {redact_url(engine)}` uses that engine" if engine else f"`build` uses {DEFAULT}"
         click.echo(f"Working: {', '.join(found.working)}. {taking}; --with selects another builder.")

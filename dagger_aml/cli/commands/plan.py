@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from ...backends.base import Layers
 from ...backends.builders import BUILDERS, kind_of
 from ...plan.model import Plan
 from ...plan.render import plan_json, plan_text
 from ..common import by_flag, read
-from ..options.build import settled
+from ..options.build import layers_option, settled
 from ..options.call import json_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     "its name: in a local store, if one has it; with --with: in that builder's store).",
 )
 @probe_options
+@layers_option
 @settled
 def command(
     project: str,
@@ -45,6 +47,7 @@ def command(
     probe: bool,
     builder: str | None,
     engine: str | None,
+    layers: Layers,
     **given: Any,
 ) -> None:
     """Show what PROJECT's recipe would do: the steps in their order, and what the image will say.
@@ -59,7 +62,7 @@ def command(
     """
     found, graph = read(project, given)
     asks = builder if probe or not against else None
-    made = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine)
+    made = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine, layers=layers)
     held = _held(made, against, builder if by_flag("builder") else None) if against else None
     if as_json:
         data = plan_json(made, found) | ({"against": held.as_json()} if held else {})

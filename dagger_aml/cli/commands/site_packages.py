@@ -61,5 +61,5 @@ async def _make(
         Graph(project.base), project.requirements, more=project.pip, root=project.root, check=project.pip_check
     )
     with replaced_folder(output, force=force) as new:
-        async with opened(name, progress, Opening(engine=engine)) as builder:
+        async with opened(name, progress, Opening(engine=engine, layers="builder")) as builder:
             await builder.folder(await probe(built.graph, builder), built.path, new)

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from ...backends.base import Layers
 from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
@@ -104,7 +105,9 @@ def cache_places(
             if by_flag(name):
                 flag = f"--{name.replace('_', '-')}"
                 raise UsageError(
-                    f"{flag} works only with --layers direct", location=flag, hint="Add --layers direct."
+                    f"{flag} does not work with --layers builder",
+                    location=flag,
+                    hint=f"Remove {flag}, or add --layers direct.",
                 )
         return None, None
     for name, place in (("--cache-from", cache_from), ("--cache-to", cache_to), ("--cache-repo", cache_repo)):
@@ -147,6 +150,17 @@ def builder_of(folder: str) -> str:
     record = BUILD_SETTINGS["builder"]
     found = resolved(record, None, files_of([folder]), Stated(record.default, DEFAULT))
     return str(_converted(click.Choice(BUILDERS), found, None, click.get_current_context()))
+
+
+def layers_of(folder: str) -> Layers:
+    """Who makes the layers of a project's files, where a command has no flag for that.
+
+    :raises UsageError: a variable or its file says something else than there is.
+    """
+    record = BUILD_SETTINGS["layers"]
+    found = resolved(record, None, files_of([folder]), Stated(record.default, DEFAULT))
+    made: Layers = _converted(click.Choice(record.choices), found, None, click.get_current_context())
+    return made
 
 
 def _folders(given: Mapping[str, Any]) -> Sequence[str]:

@@ -86,7 +86,8 @@ def _said(wanted: Wanted) -> list[str]:
 def dagger_aml(wanted: Wanted, reference: str, _: Path) -> set[str]:
     """`dagger-aml build` on the engine."""
     tool = [sys.executable, "-m", "dagger_aml", "build", *_said(wanted)]
-    printed = _run(*tool, "--tag", reference, "--push", "--with", "dagger", "--progress", "json")[1]
+    flags = ("--push", "--with", "dagger", "--layers", "builder", "--progress", "json")
+    printed = _run(*tool, "--tag", reference, *flags)[1]
     events = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     done = [each for each in events if each["event"] == "op_done"]
     unknown = [each["name"] for each in done if each["cached"] is None]

@@ -1,0 +1,110 @@
+"""What a user gets who says nothing of --layers: no builder where nothing runs, and what is said without one."""
+
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+
+from dagger_aml.backends.base import Capabilities, Opening
+from dagger_aml.backends.dagger.capabilities import CAPABILITIES
+from dagger_aml.backends.direct.builder import DirectBuilder
+from dagger_aml.building.many import build_all
+from dagger_aml.building.outputs import Registry
+from dagger_aml.building.target import BuildTarget, tags_of
+from dagger_aml.errors import EngineNotFound
+from dagger_aml.events import ignore
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Copy, Graph, Run
+from dagger_aml.graph.source import Text
+from dagger_aml.plan.model import Plan
+from dagger_aml.project.build_settings import BUILD_SETTINGS
+from tests.support.direct import SOON, put_base
+from tests.support.projects import SCORE, make
+from tests.support.registry import FakeRegistry
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of the test's own."""
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@define
+class Nowhere:
+    """A builder that is not there."""
+
+    capabilities: Capabilities = CAPABILITIES
+    opened: None = None
+    asked: int = field(default=0)
+
+    async def builder(self) -> None:
+        """Never."""
+        self.asked += 1
+        raise EngineNotFound("no engine", hint="Start one.")
+
+
+def graph(base: From, *runs: Run) -> Graph:
+    """Code, and commands."""
+    return Graph(base, [*runs, Copy(Text(b"x = 1\n"), "/var/app/score.py", kind="file", name="code")])
+
+
+async def pushed(graph: Graph, tag: str, gate=None) -> Nowhere:
+    """Build and push without any builder."""
+    inner = Nowhere()
+    builder = DirectBuilder(inner, Opening(policy=SOON), ignore)  # type: ignore[arg-type]
+    try:
+        await build_all([BuildTarget((graph,), "p", tags_of([tag]), (Registry(),), gate)], builder)
+    finally:
+        builder.close()
+    return inner
+
+
+def test_flag_variable_file_and_library_have_one_default() -> None:
+    assert BUILD_SETTINGS["layers"].default == Opening().layers == "direct"
+
+
+async def test_where_nothing_runs_no_builder_is_asked_for(registry: FakeRegistry) -> None:
+    inner = await pushed(graph(put_base(registry)), f"{registry.host}/app:1")
+    assert inner.asked == 0 and "1" in registry.manifests["app"]
+
+
+async def test_what_a_missing_builder_is_needed_for_is_said(registry: FakeRegistry) -> None:
+    base, tag = put_base(registry), f"{registry.host}/app:1"
+    pip, mark = Run(["/bin/sh"], user="me", verb="pip", name="pip a.txt"), Run(["/bin/sh"], user="me", name="mark")
+    for runs, says in (([pip], "pip a.txt; packages as files need none"), ([pip, mark], "pip a.txt, mark")):
+        with pytest.raises(EngineNotFound) as caught:
+            await pushed(graph(base, *runs), tag)
+        assert caught.value.hint == f"A builder is needed to run: {says}.\nStart one."
+
+
+async def test_nothing_is_sent_to_be_started_where_nothing_starts_it(registry: FakeRegistry) -> None:
+    base = put_base(registry)
+
+    async def gate(plan: Plan, image: object, builder: object) -> None:
+        raise AssertionError("it is asked of no image")
+
+    registry.asked.clear()
+    with pytest.raises(EngineNotFound) as caught:
+        await pushed(graph(base), f"{registry.host}/app:1", gate)
+    assert caught.value.hint == "Start one.\nTo publish the image without starting it, add --no-smoke."
+    assert not [each for each in registry.requests() if each.split()[0] in ("PUT", "POST", "PATCH")]
+
+
+@pytest.mark.parametrize("command", ["plan", "dockerfile"])
+def test_a_base_is_probed_from_its_layers_without_a_builder(cli, registry, tmp_path, monkeypatch, command) -> None:
+    """As `build` does; and by the builder, which is not there, where that is to make everything."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    root = make(tmp_path / "p", {"code/score.py": SCORE})
+    (tmp_path / "mine.py").write_text(
+        "from dagger_aml.steps import base, code\n\n\n"
+        "async def recipe(graph, project):\n"
+        "    return await code(await base(graph, project.base), project.code)\n"
+    )
+    words = [command, root, "--base", put_base(registry).reference, "--recipe", tmp_path / "mine.py", "--probe"]
+    status, out, err = cli(*words)
+    assert status == 0 and "1000:1001" in out, err
+    monkeypatch.setenv("DAGGER_AML_LAYERS", "builder")
+    status, _, err = cli(*words, "--with", "buildah")
+    assert status == 1 and "buildah is not installed" in err
