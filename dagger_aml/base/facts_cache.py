@@ -1,8 +1,8 @@
 """Facts of bases kept on this machine by the digest of the image, so that a known base is neither run nor read.
 
-One small JSON file a base, in ``$XDG_CACHE_HOME/dagger-aml/facts`` (``~/.cache`` unless set). Whoever can write there
-decides what is built on, so the folder is the user's alone. The cache may be lost at any time; whatever is wrong with
-it means only that the base is asked again.
+One small JSON file a base, in ``facts`` of the folder of all that is kept (:mod:`dagger_aml.fs.cache_folder`).
+Whoever can write there decides what is built on, so the folder is the user's alone. The cache may be lost at any
+time; whatever is wrong with it means only that the base is asked again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from attrs import frozen, resolve_types
 
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
-from ..fs.cache_folder import xdg_folder
+from ..fs.cache_folder import cache_folder
 from .facts import BaseFacts, Distribution, PathFact
 from .known import KnownFacts
 
@@ -45,9 +45,9 @@ class _Kept:
     known: KnownFacts
 
 
-def cache_folder() -> Path:
+def facts_folder() -> Path:
     """Where facts are kept."""
-    return xdg_folder() / "facts"
+    return cache_folder() / "facts"
 
 
 def cached_facts(
@@ -56,7 +56,7 @@ def cached_facts(
     """The facts of a base as if it were probed for these paths; None where the cache cannot tell all of them.
 
     :param digest: of the manifest of one platform.
-    :param folder: :func:`cache_folder` unless given.
+    :param folder: :func:`facts_folder` unless given.
     :param packages: as of :meth:`~dagger_aml.base.known.KnownFacts.for_paths`.
     """
     known = known_facts(digest, folder)
@@ -65,7 +65,7 @@ def cached_facts(
 
 def known_facts(digest: str, folder: Path | None = None) -> KnownFacts | None:
     """All that is kept of a base; None where that is nothing, or cannot be relied on."""
-    path = _path(digest, folder or cache_folder())
+    path = _path(digest, folder or facts_folder())
     if path is None or not _is_own(path.parent):
         return None
     try:
@@ -85,9 +85,9 @@ def keep_facts(digest: str, known: KnownFacts, folder: Path | None = None) -> No
     Nothing is kept of an image without digest, of facts that are only assumed, or where the folder cannot be written.
 
     :param digest: of the manifest of one platform.
-    :param folder: :func:`cache_folder` unless given.
+    :param folder: :func:`facts_folder` unless given.
     """
-    folder = folder or cache_folder()
+    folder = folder or facts_folder()
     path = _path(digest, folder)
     if path is None or known.facts.source != "probed":
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import UsageError
@@ -25,12 +24,8 @@ def cache_folder() -> Path:
         return expanded("~/Library/Caches") / "dagger-aml"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or expanded("~/AppData/Local")) / "dagger-aml" / "cache"
-    return xdg_folder()
-
-
-def xdg_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """``dagger-aml`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``; the specification has a relative path ignored."""
-    said = environ.get("XDG_CACHE_HOME", "")
+    # The specification has a relative path ignored.
+    said = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(said) if said.startswith("/") else expanded("~/.cache")) / "dagger-aml"
 
 

@@ -94,7 +94,7 @@ class ContentStore:
         except FileNotFoundError:
             raise KeyError(digest) from None
         with file:
-            _touch(path)
+            touch(path)
             yield cast("IO[bytes]", _Checked(file, digest, path))
 
     def add(self, digest: str, chunks: Iterable[bytes]) -> int:
@@ -141,7 +141,7 @@ class ContentStore:
             found = kept["document"]
             if kept["sha256"] != _sum(found):
                 return None
-            _touch(path)
+            touch(path)
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         return found
@@ -180,10 +180,14 @@ class ContentStore:
             if over <= 0 and limit != 0:
                 break
             if each.name not in stay:
-                self._blob(each.name).unlink(missing_ok=True)
+                self.remove(each)
                 gone.append(each)
                 over -= each.size
         return tuple(gone)
+
+    def remove(self, kept: Kept) -> None:
+        """Remove a blob."""
+        self._blob(kept.name).unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove every document."""
@@ -235,6 +239,7 @@ class _Checked:
             raise Damaged(self._digest)
 
 
-def _touch(path: Path) -> None:
+def touch(path: Path) -> None:
+    """Note that something kept was used now."""
     with contextlib.suppress(OSError):
         os.utime(path)

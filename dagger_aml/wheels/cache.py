@@ -5,27 +5,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 
 from ..errors import DaggerAmlError, UsageError
-from ..fs.cache_folder import xdg_folder
+from ..fs.cache_folder import VARIABLE, cache_folder
 from ..fs.disk_space import not_written
+from ..oci.content_store import Kept, touch
 from .manifest import FIXED_TIME, Manifest, read_manifest
 
 _LEFT_SECONDS = 24 * 3600
 """After which a folder that a build works in belongs to none."""
 
 
-def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """``$XDG_CACHE_HOME/dagger-aml/wheels``, else ``~/.cache/dagger-aml/wheels``."""
-    return xdg_folder(environ) / "wheels"
+_KEY = re.compile(r"[0-9A-Za-z._-]+\Z")
 
 
 @frozen
@@ -53,14 +53,15 @@ class WheelCache:
 
     @classmethod
     def of_user(cls) -> WheelCache:
-        """That of whoever runs this."""
-        return cls(cache_folder())
+        """That of whoever runs this, in the folder of all that dagger-aml keeps."""
+        return cls(cache_folder() / "wheels")
 
     def wheel(self, sha256: str) -> Path | None:
         """A wheel that is there; a damaged one is removed, and is not."""
         path = self.root / "files" / f"{sha256}.whl"
         try:
             if file_sha256(path) == sha256:
+                touch(path)
                 return path
             path.unlink()
         except OSError:
@@ -80,7 +81,10 @@ class WheelCache:
         if manifest is None:
             return None
         path = folder / "tree"
-        return Tree(path, manifest) if _untouched(path, manifest) else None
+        if not _untouched(path, manifest):
+            return None
+        touch(folder / "manifest.json")
+        return Tree(path, manifest)
 
     def keep_tree(self, work: Path, key: str) -> Tree:
         """Take a folder from :meth:`work`, with ``manifest.json`` and ``tree``, into the store."""
@@ -99,6 +103,29 @@ class WheelCache:
         if found is None:
             raise DaggerAmlError("cannot keep unpacked wheels in it", location=str(self.root))
         return found
+
+    def kept(self) -> tuple[Kept, ...]:
+        """The wheels and the trees, by their paths below the store, the longest unused first."""
+        found = []
+        for kind, inside in (("files", ""), ("trees", "manifest.json")):
+            with contextlib.suppress(OSError):
+                for each in os.scandir(self.root / kind):
+                    with contextlib.suppress(OSError):
+                        info = os.stat(os.path.join(each.path, inside) if inside else each.path)  # noqa: PTH116, PTH118
+                        size = _tree_size(Path(each.path)) if inside else info.st_size
+                        found.append(Kept(f"{kind}/{each.name}", size, info.st_mtime))
+        return tuple(sorted(found, key=lambda kept: (kept.used, kept.name)))
+
+    def remove(self, kept: Kept) -> None:
+        """Remove a wheel or a tree; a build that copies it just now fails, and says so."""
+        kind, _, name = kept.name.partition("/")
+        if kind not in ("files", "trees") or not _KEY.match(name):
+            raise ValueError(kept.name)
+        path = self.root / kind / name
+        if kind == "trees":
+            _set_aside(path)
+        else:
+            path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Path]:
@@ -132,7 +159,7 @@ class WheelCache:
             raise UsageError(
                 "the folder of kept wheels is not this user's alone",
                 location=str(self.root),
-                hint=f"chmod 700 {self.root}, or set XDG_CACHE_HOME to a folder of this user's.",
+                hint=f"chmod 700 {self.root}, or set {VARIABLE} to a folder of this user's.",
             )
         folder = self.root / name if name else self.root
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -162,8 +189,14 @@ def _untouched(root: Path, manifest: Manifest) -> bool:
     return names == len(manifest.files)
 
 
+def _tree_size(folder: Path) -> int:
+    """Bytes of a tree's files."""
+    manifest = read_manifest(folder / "manifest.json")
+    return sum(each.size for each in manifest.files) if manifest else 0
+
+
 def _set_aside(folder: Path) -> None:
-    """Take a damaged tree out of the way."""
+    """Take a tree out of the way, in one step, and remove it."""
     with contextlib.suppress(OSError):
         aside = Path(tempfile.mkdtemp(prefix="work-", dir=folder.parent.parent))
         folder.rename(aside / "old")

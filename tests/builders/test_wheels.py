@@ -46,7 +46,7 @@ def run(data):
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with four wheels, one of which is a layer of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
     folder = tmp_path / "p" / "wheels"
     big = "X = 1\n" + "".join(f"# {number:0100d}\n" for number in range(200_000))
     made = [

@@ -1,11 +1,16 @@
 """``dagger-aml cache``: what is kept, and removing it."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from dagger_aml.oci.content_store import ContentStore
+from dagger_aml.wheels.cache import WheelCache
+from dagger_aml.wheels.manifest import FIXED_TIME, Manifest, TreeFile
 from tests.support.cli import run
 
 
@@ -31,6 +36,53 @@ def test_what_is_kept_is_listed_and_removed(store: ContentStore) -> None:
     assert store.document("runtime", "x") == {}
     assert json.loads(run("cache", "prune", "--json").stdout)["freed"] == 3000
     assert store.blobs() == () and store.document("runtime", "x") is None
+
+
+@pytest.fixture
+def wheels(store: ContentStore) -> WheelCache:
+    """In the same cache a wheel and a tree, the wheel the longest unused of all."""
+    made = WheelCache.of_user()
+    assert made.root == store.root / "wheels"
+    data = b"c" * 4000
+    sha256 = hashlib.sha256(data).hexdigest()
+    with made.work() as work:
+        (work / "wheel").write_bytes(data)
+        os.utime(made.keep_wheel(work / "wheel", sha256), (1, 1))
+    with made.work() as work:
+        module = work / "tree/a.py"
+        module.parent.mkdir()
+        module.write_bytes(b"d" * 8000)
+        module.chmod(0o644)
+        os.utime(module, (FIXED_TIME, FIXED_TIME))
+        Manifest((), (TreeFile("a.py", 0o644, 8000, hashlib.sha256(module.read_bytes()).hexdigest()),)).write(
+            work / "manifest.json"
+        )
+        made.keep_tree(work, "key")
+    return made
+
+
+def test_wheels_are_kept_and_go_with_the_rest(store: ContentStore, wheels: WheelCache) -> None:
+    said = run("cache", "ls").stdout
+    assert "trees/key     8.0 kB  last used" in said
+    assert f"2 wheels and unpacked wheels, 12.0 kB, in {wheels.root}\n2 blobs, 3.0 kB of" in said
+    assert [each["size"] for each in json.loads(run("cache", "ls", "--json").stdout)["wheels"]] == [4000, 8000]
+    assert "removed 0 blobs and 1 wheels, 4.0 kB" in run("cache", "prune", "--keep", "12kB").stdout
+    assert wheels.tree("key") and len(store.blobs()) == 2
+    assert "removed 2 blobs and 1 wheels, 11.0 kB" in run("cache", "prune").stdout
+    assert wheels.kept() == () and store.blobs() == ()
+    assert [path.name for path in wheels.root.iterdir() if path.name.startswith("work-")] == []
+
+
+def test_what_is_used_goes_last(store: ContentStore, wheels: WheelCache) -> None:
+    (wheel,) = (each for each in wheels.kept() if each.name.startswith("files/"))
+    assert wheel.used == 1 and wheels.wheel(wheel.name[len("files/") : -len(".whl")])
+    os.utime(wheels.root / "trees/key/manifest.json", (2, 2))
+    assert [each.name for each in wheels.kept()] == ["trees/key", wheel.name]
+    assert wheels.tree("key")
+    assert [each.name for each in wheels.kept()] == [wheel.name, "trees/key"]
+    for name in ("../blobs", "trees/../files", "blobs/x", "files/"):
+        with pytest.raises(ValueError):
+            wheels.remove(evolve(wheel, name=name))
 
 
 def test_nothing_kept_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

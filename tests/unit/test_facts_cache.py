@@ -11,7 +11,7 @@ from attrs import evolve, fields
 
 from dagger_aml.base import facts_cache
 from dagger_aml.base.facts import BaseFacts, Distribution, PathFact
-from dagger_aml.base.facts_cache import cache_folder, cached_facts, keep_facts, known_facts
+from dagger_aml.base.facts_cache import cached_facts, facts_folder, keep_facts, known_facts
 from dagger_aml.base.from_layers import known_from_layers
 from dagger_aml.base.known import KnownFacts
 from tests.support.layers import Put, file, layers, link
@@ -230,14 +230,17 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
 
 
 def test_where_facts_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "mine"))
+    assert facts_folder() == tmp_path / "mine/facts"
+    monkeypatch.delenv("DAGGER_AML_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "dagger-aml/facts"
+    assert facts_folder() == tmp_path / "dagger-aml/facts"
     keep_facts(DIGEST, KNOWN)
     assert cached_facts(DIGEST, ["/a"])
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for value in ("", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert cache_folder() == tmp_path / "home/.cache/dagger-aml/facts"
+        assert facts_folder() == tmp_path / "home/.cache/dagger-aml/facts"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cached_facts(DIGEST, ["/a"]) is None
 

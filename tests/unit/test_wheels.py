@@ -35,7 +35,7 @@ from dagger_aml.graph.wheels import LockedWheels, Wheels
 from dagger_aml.plan.make import plan
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.wheels import LARGE, MOST_LAYERS, Home, choose, in_layers, locked_wheels
-from dagger_aml.wheels.cache import WheelCache, cache_folder
+from dagger_aml.wheels.cache import WheelCache
 from dagger_aml.wheels.fetch import Redirects
 from dagger_aml.wheels.manifest import FIXED_TIME
 from dagger_aml.wheels.trees import with_trees
@@ -351,9 +351,9 @@ def test_what_a_killed_build_left_is_removed_after_a_day(tmp_path, cache):
     assert [path.name for path in cache.root.glob("work-*")] == ["work-new"]
 
 
-def test_the_cache_lies_where_the_user_says(tmp_path):
-    assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "dagger-aml" / "wheels"
-    assert cache_folder({"XDG_CACHE_HOME": "relative"}).parts[-3:] == (".cache", "dagger-aml", "wheels")
+def test_the_cache_lies_with_all_that_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path))
+    assert WheelCache.of_user().root == tmp_path / "wheels"
 
 
 def test_a_wheel_of_the_project_that_changed_is_refused(tmp_path, cache):
@@ -552,7 +552,7 @@ def test_the_digest_is_of_the_wheels_and_is_the_trees_too(tmp_path, cache):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "kept"))
     one, two = made_wheel(tmp_path / "p/wheels", "one"), made_wheel(tmp_path / "p/wheels", "two", requires=("one",))
     files = {
         "pylock.toml": lock_of(one.table(), two.table()),
