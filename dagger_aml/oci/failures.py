@@ -22,6 +22,10 @@ _BUSY = (429, 500, 502, 503, 504)
 _LONGEST_SAID = 64 * 1024
 
 
+class RefusedType(BuildError):
+    """A registry takes no manifest of this media type."""
+
+
 def broken(error: Exception, at: Reference, location: str) -> DaggerAmlError:
     """The error for a request that got no answer, or none that can be read.
 
@@ -99,7 +103,7 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str) -> None
     """Whether a registry has taken a part of a push.
 
     :param what: the part, for messages.
-    :raises RegistryDenied, BuildError: it has not.
+    :raises RegistryDenied, BuildError: it has not. :raises RefusedType: for its media type.
     :raises TransientError: it has forgotten the upload that this was a part of.
     """
     status = answer.status
@@ -109,6 +113,8 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str) -> None
         raise denied_by(status, location, at.host)
     code = _code(answer)
     said = f"it answered {status}{f' ({code})' if code else ''}"
+    if status == 415:
+        raise RefusedType(f"{at.host} did not take {what}: {said}", location=location)
     if code == "BLOB_UPLOAD_UNKNOWN" or status == 416:
         raise TransientError(
             f"the registry {at.host} has lost the upload of {what}: {said}", location=location, hint=LATER

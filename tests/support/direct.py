@@ -18,7 +18,7 @@ from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.backends.outputs import Export
 from dagger_aml.events import Event
 from dagger_aml.graph.base import From
-from dagger_aml.oci.manifest import BlobLayer, manifest_document
+from dagger_aml.oci.manifest import MANIFESTS, BlobLayer, Form, manifest_document
 from dagger_aml.plan.model import Plan
 from dagger_aml.policy import Policy
 from tests.support.layers import Put, file, program, tar_of
@@ -55,7 +55,9 @@ def zipped(entries: Mapping[str, Put]) -> tuple[bytes, str]:
     return gzip.compress(tar, 1, mtime=0), f"sha256:{hashlib.sha256(tar).hexdigest()}"
 
 
-def put_base(registry: FakeRegistry, *layers: Mapping[str, Put], repository: str = "base") -> From:
+def put_base(
+    registry: FakeRegistry, *layers: Mapping[str, Put], repository: str = "base", form: Form = "oci"
+) -> From:
     """An image in a registry; the two of :data:`LAYERS` unless others are given."""
     blobs, diff_ids = zip(*map(zipped, layers or LAYERS), strict=True)
     config = json.dumps(
@@ -72,10 +74,10 @@ def put_base(registry: FakeRegistry, *layers: Mapping[str, Put], repository: str
         BlobLayer(diff_id, registry.put(repository, blob), len(blob), "gzip")
         for blob, diff_id in zip(blobs, diff_ids, strict=True)
     ]
-    manifest = manifest_document("oci", config, made)
+    manifest = manifest_document(form, config, made)
     digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
     for name in ("1", digest):
-        registry.manifests.setdefault(repository, {})[name] = (manifest, OCI_MANIFEST)
+        registry.manifests.setdefault(repository, {})[name] = (manifest, MANIFESTS[form])
     return From.parse(f"{registry.host}/{repository}:1")
 
 

@@ -48,6 +48,7 @@ class FakeRegistry:
     :param mounts: the status that a mount is answered with where it could be done.
     :param mounted: whether it then is.
     :param largest: bytes of a body; more is 413.
+    :param refuses: part of a media type, in a manifest's header or in itself, that it does not take (415).
     :param chunked: whether a body of unknown length is taken; else 411.
     :param elsewhere: root of a URL that blobs are to be had from.
     :param realm: who gives tokens, if it is not itself.
@@ -70,6 +71,7 @@ class FakeRegistry:
     mounts: int = 201
     mounted: bool = True
     largest: int | None = None
+    refuses: str = ""
     chunked: bool = True
     elsewhere: str = ""
     says: str = ""
@@ -171,7 +173,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "PUT":
             blobs = self.registry.blobs.get(repository, {})
             document = json.loads(data)
-            if any(each["digest"] not in blobs for each in (document["config"], *document["layers"])):
+            if self.registry.refuses and self.registry.refuses in f"{self.headers['Content-Type']} {data.decode()}":
+                self._answer(415, code="MANIFEST_INVALID")
+                return
+            named = [each["digest"] for each in document.get("manifests", ())]
+            blobs_of = [document["config"], *document["layers"]] if "config" in document else []
+            if any(each["digest"] not in blobs for each in blobs_of) or not held.keys() >= set(named):
                 self._answer(400, code="MANIFEST_BLOB_UNKNOWN")
                 return
             digest = digest_of(data)

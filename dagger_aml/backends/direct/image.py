@@ -19,7 +19,8 @@ from ...fs.stamps import unchanged
 from ...fs.temporary import temporary_directory
 from ...oci.blobs import digest_of
 from ...oci.content_store import ContentStore
-from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, index_document, manifest_document
+from ...oci.failures import RefusedType
+from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.model import Layer
 from ...oci.reference import Reference
 from ...plan.keys import labels
@@ -68,6 +69,8 @@ class DirectImage:
     _config: bytes | None = field(default=None, init=False)
     _raw: dict[str, bytes] = field(factory=dict, init=False, repr=False)
     """The manifest, by the repositories that have all it names."""
+    _oci: set[str] = field(factory=set, init=False, repr=False)
+    """Repositories that refuse a manifest in Docker's form, and so get OCI's."""
     _moved: dict[object, int] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
@@ -123,11 +126,31 @@ class DirectImage:
         place = at.url
         if place not in self._raw:
             self._raw[place] = await self._all_sent(at)
-        raw = self._raw[place]
-        put = functools.partial(self.calls.client.put_manifest, at, raw, MANIFESTS[self.beneath.form], tag=tag)
-        await self.blocking(put)
-        layers = (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
-        return raw, self.told(layers)
+        try:
+            await self._put_manifest(at, tag)
+        except RefusedType:
+            if self.form_at(at) == "oci":
+                raise
+            self.on_event(Message(f"{at.host} takes no image in Docker's form, so it gets OCI's"))
+            self._oci.add(place)
+            self._raw[place] = manifest_document("oci", self._config_now(), self._layers)
+            await self._put_manifest(at, tag)
+        return self._raw[place], self.told(self._layers)
+
+    def form_at(self, at: Reference) -> Form:
+        """Whose media types its manifest has in a repository."""
+        return "oci" if at.url in self._oci else self.beneath.form
+
+    async def _put_manifest(self, at: Reference, tag: str | None) -> None:
+        media_type = MANIFESTS[self.form_at(at)]
+        await self.blocking(
+            functools.partial(self.calls.client.put_manifest, at, self._raw[at.url], media_type, tag=tag)
+        )
+
+    @property
+    def _layers(self) -> tuple[BlobLayer, ...]:
+        """All, once those of ours were written."""
+        return (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
 
     async def _all_sent(self, at: Reference) -> bytes:
         """Every blob that the repository lacks; the manifest of them."""
@@ -170,7 +193,7 @@ class DirectImage:
                     tasks.start_soon(base, found)
         except ExceptionGroup as errors:
             raise first_of(errors, DaggerAmlError) or errors from None
-        return (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
+        return self._layers
 
     def _config_now(self) -> bytes:
         """The config, once every layer of ours was written."""
@@ -239,7 +262,7 @@ class DirectIndex:
         at = Reference.parse(reference)
         manifests = [((await each.sent(at, tag=None))[0], each.platform) for each in self.images]
         first = self.images[0]
-        form = first.beneath.form
+        form = first.form_at(at)
         raw = index_document(form, manifests)
         put = functools.partial(first.calls.client.put_manifest, at, raw, INDEXES[form], tag=at.tag or "latest")
         await first.blocking(put)
