@@ -24,6 +24,9 @@ from ..fs.cache_folder import private_folder
 DEFAULT_LIMIT = 10_000_000_000
 """Bytes that the blobs may take."""
 
+_MOST_DOCUMENTS = 500
+"""Of one kind; the longest unused go first."""
+
 _CHUNK = 1 << 20
 
 KINDS = ("runtime", "stamps", "layers", "facts")
@@ -154,6 +157,25 @@ class ContentStore:
             with os.fdopen(handle, "wb") as file:
                 file.write(json.dumps({"sha256": _sum(document), "document": document}).encode())
             os.replace(new, self._document(kind, name))  # noqa: PTH105
+            self._few(folder)
+
+    def drop_document(self, kind: str, name: str) -> None:
+        """Keep a document no longer."""
+        with contextlib.suppress(OSError):
+            self._document(kind, name).unlink()
+
+    @staticmethod
+    def _few(folder: Path) -> None:
+        """Remove the longest unused documents of a kind, where there are many."""
+        names = os.listdir(folder)  # noqa: PTH208 - no Path of each
+        if len(names) <= _MOST_DOCUMENTS:
+            return
+        used: list[tuple[float, str]] = []
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                used.append(((folder / name).stat().st_mtime, name))
+        for _, name in sorted(used)[:-_MOST_DOCUMENTS]:
+            (folder / name).unlink(missing_ok=True)
 
     def blobs(self) -> tuple[Kept, ...]:
         """The kept blobs, the longest unused first."""

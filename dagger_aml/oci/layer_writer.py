@@ -12,6 +12,9 @@ from .entries import Compression, TarEntry, WrittenLayer
 from .ordered import ordered
 from .tar_header import END, header, padding, tar_size
 
+FORMAT = 1
+"""Number of the tar's form; raised when the same entries would give other bytes, since digests of layers are kept."""
+
 OnFile = Callable[[TarEntry, bytes], None]
 """Gets a file and the 32 bytes of its sha256."""
 

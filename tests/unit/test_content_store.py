@@ -8,6 +8,7 @@ import pytest
 
 from dagger_aml.errors import UsageError
 from dagger_aml.fs.cache_folder import cache_folder, private_folder
+from dagger_aml.oci import content_store
 from dagger_aml.oci.content_store import ContentStore, Damaged
 
 
@@ -81,6 +82,19 @@ def test_documents_are_read_back_and_damaged_ones_count_as_missing(tmp_path: Pat
     for kind, name in (("..", "a"), ("runtime", "../x"), ("runtime", ""), ("a/b", "c")):
         with pytest.raises(ValueError):
             store.document(kind, name)
+
+
+def test_of_documents_the_longest_unused_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(content_store, "_MOST_DOCUMENTS", 2)
+    store = ContentStore(tmp_path)
+    for age, name in enumerate("abc"):
+        store.put_document("stamps", name, name)
+        if name != "c":
+            os.utime(tmp_path / f"stamps/{name}.json", (1000 - age, 1000 - age))
+    assert [each for each in "abc" if store.document("stamps", each)] == ["a", "c"]
+    store.drop_document("stamps", "a")
+    store.drop_document("stamps", "b")
+    assert [each for each in "abc" if store.document("stamps", each)] == ["c"]
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -165,8 +165,9 @@ class DirectBuilder:
 
     def _image(self, plan: Plan, beneath: Beneath, own: tuple[OwnLayer, ...], calls: Calls) -> DirectImage:
         return DirectImage(
-            plan, beneath, own, calls, self._store, self.load_tar, self.on_event, self._starts, self._images
-        )
+            plan, beneath, own, calls, self._store, self.load_tar, self.on_event, self._starts, self._images,
+            fresh=self._opening.no_cache,
+        )  # fmt: skip
 
     async def _starts(self) -> Runtime:
         """What starts images, opened now."""

@@ -31,9 +31,10 @@ from ..transfers import growing, looking
 from .beneath import Beneath
 from .config import AddedLayer, config_document
 from .earlier import Earlier, earlier
-from .layers import OwnLayer, Remembered
+from .layers import OwnLayer
 from .note import NOTE_LABEL, write_note
 from .push import Sender
+from .remembered import Remembered
 from .tar import TarImage, write_tar
 from .threads import Calls
 
@@ -66,6 +67,8 @@ class DirectImage:
     """What tags name now, for each platform, as far as it was asked already."""
     staged: str | None = None
     """Where it lies by its digest, once it was sent there."""
+    fresh: bool = False
+    """Whether its files are hashed though they lie as they did when that was done before."""
     _config: bytes | None = field(default=None, init=False)
     _raw: dict[str, bytes] = field(factory=dict, init=False, repr=False)
     """The manifest, by the repositories that have all it names."""
@@ -117,6 +120,11 @@ class DirectImage:
         config = self.beneath.config
         return "/".join(str(config[name]) for name in ("os", "architecture", "variant") if config.get(name))
 
+    @property
+    def remembered(self) -> Remembered:
+        """What layers became in earlier builds."""
+        return Remembered(self.store, self.fresh)
+
     def for_tar(self) -> TarImage:
         """What is written of it to a tar."""
         return TarImage(self.beneath, self.own, self._config_now, self.platform)
@@ -161,7 +169,7 @@ class DirectImage:
                 if before is None:
                     platform = self.plan.base.platform
                     before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
-                sender = Sender(self.calls.client, at, before, Remembered(self.store), self._count)
+                sender = Sender(self.calls.client, at, before, self.remembered, self._count)
                 layers = await self._blobs(sender)
                 config = await anyio.to_thread.run_sync(self._config_now)
                 await self.blocking(sender.document, config, digest_of(config))

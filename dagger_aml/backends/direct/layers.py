@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ...base.facts import PathFact
 from ...errors import DaggerAmlError, ProjectError
 from ...fs.stamps import AGAIN
 from ...oci.compression import choose_compression
-from ...oci.content_store import ContentStore
 from ...oci.entries import Compression, TarEntry, WrittenLayer
 from ...oci.layer_writer import LayerStream, measured
 from ...oci.manifest import BlobLayer
@@ -72,9 +69,13 @@ class OwnLayer:
         :raises ProjectError: it became something else before: a file was changed in between.
         """
         if self.blob is not None and self.blob.diff_id != blob.diff_id:
-            raise ProjectError("changed while the image was being written", location=self.name, hint=AGAIN)
+            raise self.changed()
         self.blob = blob
         return blob
+
+    def changed(self) -> ProjectError:
+        """What is raised where its files were not the same all the time."""
+        return ProjectError("changed while the image was being written", location=self.name, hint=AGAIN)
 
     def _read(self, entry: TarEntry, digest: bytes) -> None:
         if isinstance(entry.content, Path):
@@ -106,50 +107,3 @@ def own_layers(plan: Plan, beneath: Mapping[str, PathFact], room: int) -> tuple[
         numbers = tuple(plan.layers.index(each) + 1 for each in group)
         made.append(OwnLayer(", ".join(each.name for each in group), entries, numbers, files))
     return tuple(made)
-
-
-@frozen
-class Remembered:
-    """What layers of unchanged files became, kept on this machine.
-
-    It only tells what is worth asking a registry for: every layer is read and hashed all the same.
-    """
-
-    store: ContentStore
-
-    def seen(self, layer: OwnLayer) -> bool:
-        """Whether files of these sizes and times made a layer before."""
-        return self.store.document("stamps", _stamp(layer.entries)) is not None
-
-    def blob(self, diff_id: str) -> BlobLayer | None:
-        """What a tar of this digest became."""
-        found: Any = self.store.document("layers", diff_id.removeprefix("sha256:"))
-        try:
-            return BlobLayer(diff_id, found["digest"], found["size"], found["packing"])
-        except (TypeError, KeyError):
-            return None
-
-    def note(self, layer: OwnLayer, blob: BlobLayer) -> None:
-        """Keep what a layer became."""
-        name = blob.diff_id.removeprefix("sha256:")
-        kept = {"digest": blob.digest, "size": blob.size, "packing": blob.packing}
-        if self.store.document("layers", name) != kept:
-            self.store.put_document("layers", name, kept)
-        if not self.seen(layer):
-            self.store.put_document("stamps", _stamp(layer.entries), {"diff_id": blob.diff_id})
-
-
-def _stamp(entries: Sequence[TarEntry]) -> str:
-    total = hashlib.sha256()
-    for each in entries:
-        total.update(f"{each.type} {each.mode:o} {each.uid}:{each.gid} {each.size} ".encode())
-        total.update(f"{each.path}\0{each.target}\0".encode("utf-8", "surrogateescape"))
-        if isinstance(each.content, Path):
-            try:
-                info = each.content.stat()
-                total.update(f"{info.st_mtime_ns} {info.st_ino} {info.st_size}".encode())
-            except OSError:
-                total.update(b"gone")
-        else:
-            total.update(each.content)
-    return total.hexdigest()

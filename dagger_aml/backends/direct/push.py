@@ -12,7 +12,8 @@ from ...oci.push import PushClient
 from ...oci.reference import Reference
 from .beneath import Beneath
 from .earlier import Earlier
-from .layers import SMALL, OwnLayer, Remembered
+from .layers import SMALL, OwnLayer
+from .remembered import Mark, Remembered
 
 
 @frozen
@@ -40,8 +41,11 @@ class Sender:
 
     def own(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
         """A layer of ours, and whether the registry had it."""
-        found = self._small(layer) if layer.size <= SMALL else self._large(layer)
-        self.remembered.note(layer, found[0])
+        if layer.size <= SMALL:
+            return self._small(layer)
+        mark = self.remembered.mark(layer)
+        found = self._large(layer, mark)
+        self.remembered.note(layer, found[0], mark)
         return found
 
     def document(self, raw: bytes, digest: str) -> None:
@@ -58,10 +62,14 @@ class Sender:
         self._upload(lambda: [data], blob.digest, blob.size)
         return blob, False
 
-    def _large(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
-        """Hashed first where the registry may have it; else hashed while it is sent."""
-        if layer.blob or self.earlier.layers or self.remembered.seen(layer):
-            diff_id = layer.blob.diff_id if layer.blob else layer.measure()
+    def _large(self, layer: OwnLayer, mark: Mark) -> tuple[BlobLayer, bool]:
+        """Looked for by its digest where the registry may have it; else hashed while it is sent.
+
+        :raises ProjectError: what is sent is not what its files were known to become.
+        """
+        known = None if layer.blob else self.remembered.diff_id(layer, mark)
+        if layer.blob or known or self.earlier.layers or self.remembered.seen(mark):
+            diff_id = layer.blob.diff_id if layer.blob else known or layer.measure()
             for found in (self.earlier.by_diff_id.get(diff_id), self.remembered.blob(diff_id)):
                 if found and self._has(found.digest):
                     return layer.found(found), True
@@ -69,6 +77,9 @@ class Sender:
         told = partial(self.moved, layer)
         digest: Callable[[], str] = lambda: stream.written.digest  # noqa: E731
         self.client.upload(self.at, lambda: stream, digest, size=stream.size, sent=told)
+        if known and stream.written.diff_id != known:
+            self.remembered.forget(mark)
+            raise layer.changed()
         return layer.keep(stream.written), False
 
     def _has(self, digest: str) -> bool:

@@ -1,0 +1,127 @@
+"""What layers of unchanged files became, kept on this machine, so that a model is not hashed at each push.
+
+Files count as unchanged while device, number, size, and both times of each are what they were when they were hashed:
+the time of the last change of a file's own record cannot be set back. A file changed twice within one tick of a clock
+keeps its times, so digests are kept only of files that lay still for a while before they were read, as git's index
+has it ("racily clean").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from ...oci.content_store import ContentStore
+from ...oci.entries import TarEntry
+from ...oci.layer_writer import FORMAT
+from ...oci.manifest import BlobLayer
+from .layers import OwnLayer
+
+_STILL_NS = 2_000_000_000
+"""For which a file must not have been changed before it is read: FAT's times have two seconds."""
+
+_CHANGE_TIMES = sys.platform != "win32"
+"""Whether files have a time that nobody can set back; on Windows that field is when they were made."""
+
+
+@frozen
+class Mark:
+    """What tells the files of a layer, as they were at one moment.
+
+    :param name: digest of the layer's entries, and of what tells that a file of them changed.
+    :param still: whether nothing had changed for a while.
+    """
+
+    name: str
+    still: bool
+
+
+@frozen
+class Remembered:
+    """What layers became.
+
+    :param fresh: whether digests of files that are kept are not taken, as with ``--no-cache``.
+    """
+
+    store: ContentStore = field(repr=False)
+    fresh: bool = False
+
+    def mark(self, layer: OwnLayer) -> Mark:
+        """What tells the files of a layer as they are now; taken before they are read."""
+        now, newest, total = time.time_ns(), 0, hashlib.sha256(b"%d" % FORMAT)
+        for each in layer.entries:
+            total.update(f"{each.type} {each.mode:o} {each.uid}:{each.gid} {each.size} ".encode())
+            total.update(f"{each.path}\0{each.target}\0".encode("utf-8", "surrogateescape"))
+            if not isinstance(each.content, Path):
+                total.update(each.content)
+                continue
+            try:
+                info = os.stat(each.content)  # noqa: PTH116 - for each of thousands
+            except OSError:
+                return Mark("gone", still=False)
+            times = info.st_mtime_ns, info.st_ctime_ns
+            newest = max(newest, *times)
+            total.update(b"%d %d %d %d %d" % (info.st_dev, info.st_ino, info.st_size, *times))
+        return Mark(total.hexdigest(), _CHANGE_TIMES and newest < now - _STILL_NS)
+
+    def seen(self, mark: Mark) -> bool:
+        """Whether these files made a layer before."""
+        return self.store.document("stamps", mark.name) is not None
+
+    def diff_id(self, layer: OwnLayer, mark: Mark) -> str | None:
+        """The digest of a layer's tar where its files were hashed before; the layer is then told those of the files.
+
+        None where they were not, or what is kept cannot be read.
+        """
+        kept: Any = None if self.fresh else self.store.document("stamps", mark.name)
+        try:
+            digests = [bytes.fromhex(each) for each in kept["files"]]
+            files, diff_id = list(_read(layer.entries)), kept["diff_id"]
+        except (TypeError, KeyError, ValueError):
+            return None
+        if len(digests) != len(files) or not isinstance(diff_id, str) or any(len(each) != 32 for each in digests):
+            return None
+        layer.files.update(zip(files, digests, strict=True))
+        return diff_id
+
+    def blob(self, diff_id: str) -> BlobLayer | None:
+        """What a tar of this digest became."""
+        found: Any = self.store.document("layers", diff_id.removeprefix("sha256:"))
+        try:
+            return BlobLayer(diff_id, found["digest"], found["size"], found["packing"])
+        except (TypeError, KeyError):
+            return None
+
+    def note(self, layer: OwnLayer, blob: BlobLayer, mark: Mark) -> None:
+        """Keep what a layer became.
+
+        :param mark: of before it was read.
+        """
+        name = blob.diff_id.removeprefix("sha256:")
+        kept = {"digest": blob.digest, "size": blob.size, "packing": blob.packing}
+        if self.store.document("layers", name) != kept:
+            self.store.put_document("layers", name, kept)
+        if self.mark(layer).name != mark.name:
+            return
+        stamp: dict[str, Any] = {"diff_id": blob.diff_id}
+        digests = [layer.files.get(each) for each in _read(layer.entries)]
+        if mark.still and all(digests):
+            stamp["files"] = [each.hex() for each in digests if each]
+        if self.store.document("stamps", mark.name) != stamp:
+            self.store.put_document("stamps", mark.name, stamp)
+
+    def forget(self, mark: Mark) -> None:
+        """Take back what files became: it was not so."""
+        self.store.drop_document("stamps", mark.name)
+
+
+def _read(entries: Sequence[TarEntry]) -> Iterator[str]:
+    """The paths of the files of this machine that entries hold."""
+    return (str(each.content) for each in entries if each.type == "file" and isinstance(each.content, Path))
