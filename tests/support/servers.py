@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import threading
 from collections.abc import Iterator
-from socketserver import BaseServer
+from socketserver import TCPServer
 
 
 @contextlib.contextmanager
-def answering(server: BaseServer) -> Iterator[None]:
-    """Answer in a thread while the block runs."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+def answering(server: TCPServer) -> Iterator[None]:
+    """Answer in a thread while the block runs, and wait for nothing.
+
+    An answer in two parts would stand still for 40 ms between them (Nagle's algorithm), and ``serve_forever`` sees
+    only now and then that it shall end.
+    """
+    server.RequestHandlerClass.disable_nagle_algorithm = True  # type: ignore[attr-defined]
+    server.timeout = 0
+    woken, wake = socket.socketpair()
+
+    def serve() -> None:
+        with selectors.DefaultSelector() as waiting:
+            for each in (server, woken):
+                waiting.register(each, selectors.EVENT_READ)
+            while not any(key.fileobj is woken for key, _ in waiting.select()):
+                server.handle_request()
+
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with woken, wake:
+        try:
+            yield
+        finally:
+            wake.send(b"x")
+            thread.join(5)
+            server.server_close()
 
 
 @contextlib.contextmanager
