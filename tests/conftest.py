@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
         handle, path = tempfile.mkstemp(prefix="dagger-aml-tests-")
         os.close(handle)
         os.environ[engine.STARTED] = path
+        if sys.platform != "win32":
+            from tests.support.cli import address
+
+            address()  # So that workers have it from here, and share what the tests' command lines are forked of.
 
 
 def pytest_collection_finish() -> None:

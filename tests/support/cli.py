@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -90,26 +92,40 @@ def shared_program() -> Path:
     return program(Path(address()).parent / "dagger-aml")
 
 
+AT = "TESTS_LOADED_AT"
+"""The variable that tells workers of pytest-xdist where the process that started them listens."""
+
+
 @functools.cache
 def address() -> str:
-    """Where the process listens of which the others are forked: it is started when it is first asked for."""
+    """Where is listened for whoever wants a process; the one that they are forked of starts when the first asks."""
+    if told := os.environ.get(AT):
+        return told
     folder = tempfile.mkdtemp(prefix="dagger-aml-loaded-")
-    path = f"{folder}/socket"
+    path = os.environ[AT] = f"{folder}/socket"
     reading, writing = os.pipe()
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen(64)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.loaded", str(listening.fileno()), str(reading)],
-            pass_fds=(listening.fileno(), reading),
-            stdin=subprocess.DEVNULL,
-            cwd=Path(__file__).parents[2],
-        )
-    os.close(reading)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(64)
+
+    def serve() -> None:
+        with listening:
+            if listening in select.select([listening, reading], [], [])[0]:
+                subprocess.run(
+                    [sys.executable, "-m", "tests.support.loaded", str(listening.fileno()), str(reading)],
+                    check=False,
+                    pass_fds=(listening.fileno(), reading),
+                    stdin=subprocess.DEVNULL,
+                    cwd=Path(__file__).parents[2],
+                )
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
 
     def end() -> None:
         os.close(writing)
-        process.wait()
+        thread.join()
+        os.close(reading)
         shutil.rmtree(folder)
 
     atexit.register(end)
