@@ -187,7 +187,7 @@ elif words[0] == "build":
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a script")
 def test_another_builder_is_a_file_and_a_line(tmp_path):
     """A fake nerdctl on PATH builds, by a copy of the package with one file and one line more."""
-    shutil.copytree(PACKAGE, tmp_path / "dagger_aml", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, tmp_path / "dagger_aml", ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copytree(PACKAGE.parent / "recipes", tmp_path / "recipes")
     backends = tmp_path / "dagger_aml" / "backends"
     (backends / "local" / "nerdctl.py").write_text(NERDCTL)

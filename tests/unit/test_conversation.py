@@ -17,9 +17,9 @@ from dagger_aml.oci.messages import Peer
 pytestmark = pytest.mark.anyio
 
 PEER = Peer("push", "h.example/x:1")
-POLICY = Policy().scaled(1 / 60)
+POLICY = Policy().scaled(1 / 100)
 IDLE = POLICY.manifest_timeout_seconds
-"""A second."""
+"""0.6 s."""
 
 Work = Callable[[News], Awaitable[str]]
 
@@ -93,11 +93,11 @@ async def test_an_idle_timeout_begins_anew_with_each_byte_that_moves() -> None:
     async def work(news: News) -> str:
         moved = found.talk.moving(news)
         for done in range(6):
-            await anyio.sleep(0.3)
+            await anyio.sleep(IDLE * 0.3)
             moved(Transferred("pushed", "x", done))
         return "done"
 
-    assert await found.call(work, 0.9) == "done"
+    assert await found.call(work, IDLE * 0.9) == "done"
     assert len(found.told) == 6
 
 

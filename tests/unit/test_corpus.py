@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,16 @@ def test_a_case_is_told_what_it_must_be(case: corpus.Case, tmp_path: Path):
     assert corpus.run(case, root).why_wrong(case) is None
 
 
+@functools.cache
+def _texts() -> dict[str, str]:
+    """The files of tests, by name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")}
+
+
 @pytest.mark.parametrize("id", rules())
 def test_a_rule_fires_in_two_cases_or_in_a_test_of_its_own(id: str):
     fires = [case.name for case in CASES if id in case.expect]
-    tests = [path.name for path in Path(__file__).parent.glob("test_*.py") if id in path.read_text(encoding="utf-8")]
+    tests = [name for name, text in _texts().items() if id in text]
     assert len(fires) >= 2 or tests, f"{id} fires nowhere"
 
 

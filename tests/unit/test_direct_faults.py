@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml.backends.direct.layers import SMALL
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Registry
 from dagger_aml.building.target import BuildTarget, tags_of
@@ -20,8 +21,8 @@ from tests.support.registry import FakeRegistry, digest_of
 
 pytestmark = pytest.mark.anyio
 
-LARGE = "0123456789abcdef" * 400_000
-"""6.4 MB: sent while it is read, its digest not known before."""
+LARGE = "0123456789abcdef" * (SMALL // 16 + 1000)
+"""So much that it is sent while it is read, its digest not known before."""
 
 
 @pytest.fixture(autouse=True)

@@ -465,7 +465,7 @@ def test_a_push_is_tried_again() -> None:
         "busy; retrying in 0 s (3 of 3)",
     ]
     with pytest.raises(TransientError):
-        await_(retry(failing(3), events.append, policy))
+        await_(retry(failing(3), events.append, policy.scaled(0.1)))
     assert len(tries) == 3
     for enough in (TransientError("busy", after=None), TransientError("busy", after=31), BuildError("refused")):
         with pytest.raises(type(enough)):

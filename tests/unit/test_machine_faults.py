@@ -394,23 +394,34 @@ while words:
         for stream, suffix in ((1, "out"), (2, "err")):
             os.dup2(os.open(f"{number}.{suffix}", os.O_WRONLY | os.O_CREAT), stream)
         main()
+    _, status, usage = os.wait4(-1, 0)
     with open(f"{number}.code", "w") as file:
-        file.write(str(os.waitstatus_to_exitcode(os.wait()[1])))
+        print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, file=file)
     number, words = number + 1, words[end + 1 :]
 """
 """Runs command lines, after each of which an empty word stands, in forks of one new Python that has loaded them."""
 
 
-def called_in_one(*lines: list[str], cwd: Path, env: dict[str, str]) -> Iterator[subprocess.CompletedProcess[str]]:
+class Ended(subprocess.CompletedProcess[str]):
+    """A finished process.
+
+    :param peak: the largest memory of it, and of its children, in kB.
+    """
+
+    peak: int
+
+
+def called_in_one(*lines: list[object], cwd: Path, env: dict[str, str]) -> Iterator[Ended]:
     """Call each line in a fork of one Python that these variables have started; its streams are files in ``cwd``."""
-    words = [word for line in lines for word in (*line, "")]
+    words = [str(word) for line in lines for word in (*line, "")]
     whole = {**os.environ, "PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "", **env}
     subprocess.run([sys.executable, "-c", EACH, *words], check=True, cwd=cwd, env=whole)
     for number, line in enumerate(lines):
         out, err, code = (cwd / f"{number}.{suffix}" for suffix in ("out", "err", "code"))
-        yield subprocess.CompletedProcess(
-            line, int(code.read_text()), out.read_text(errors="replace"), err.read_text(errors="replace")
-        )
+        status, peak = map(int, code.read_text().split())
+        done = Ended(line, status, out.read_text(errors="replace"), err.read_text(errors="replace"))
+        done.peak = peak
+        yield done
 
 
 NAMES = {"code/scöre.py": SCORE, "code/dätei.txt": "x", "model/mödel.bin": "m"}
@@ -456,21 +467,15 @@ def test_a_locale_in_which_names_cannot_be_read(tmp_path: Path) -> None:
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
-def peak(*words: object) -> int:
-    """The largest memory of the command line in kB, its children's included."""
-    process = subprocess.Popen([sys.executable, "-m", "dagger_aml", *map(str, words)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in kB on Linux alone")
-def test_memory_does_not_grow_with_the_model(project: Path, tmp_path: Path) -> None:
-    model, found = project / "model/m.bin", {}
+def test_memory_does_not_grow_with_the_model(tmp_path: Path) -> None:
+    lines: list[list[object]] = []
     for megabytes in (16, 100):
-        os.truncate(model, megabytes << 20)
-        model.chmod(0o600)  # which is copied, not linked
-        found[megabytes] = peak("plan", project, "--json"), peak("dockerfile", project, "-o", tmp_path / "out")
-    for small_, large in zip(found[16], found[100], strict=True):
-        assert large < small_ + 8_000, found
+        project = make(tmp_path / f"p{megabytes}", {"code/score.py": SCORE, "model/m.bin": ""})
+        os.truncate(project / "model/m.bin", megabytes << 20)
+        (project / "model/m.bin").chmod(0o600)  # which is copied, not linked
+        lines += [["plan", project, "--json"], ["dockerfile", project, "-o", tmp_path / f"out{megabytes}"]]
+    ended = list(called_in_one(*lines, cwd=tmp_path, env={}))
+    assert [done.returncode for done in ended] == [0] * 4, [done.stderr for done in ended]
+    for small_, large in zip(ended[:2], ended[2:], strict=True):
+        assert large.peak < small_.peak + 8_000, (small_.peak, large.peak)
