@@ -3,6 +3,6 @@
 import os
 import sys
 
-# What is compiled is kept, whatever the machine's settings say: else each of some hundred processes compiles all of it.
+# What is compiled is kept, whatever this machine says: else some hundred processes compile all that they load.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
