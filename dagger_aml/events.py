@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from attrs import frozen
-
+from .data import frozen
 from .finding import Finding
 
 __all__ = ["Event", "Message", "OnEvent", "OpDone", "OpStarted", "Output", "Transferred", "Warned", "ignore"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
+
+from .data import frozen
 
 Severity = Literal["error", "warning", "info"]
 """``error`` stops before anything is built; ``warning`` and ``info`` are told, and the work goes on."""

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import anyio
-from attrs import evolve, fields, frozen
+from attrs import evolve, fields
 
+from .data import frozen
 from .errors import TransientError
 from .events import Message, OnEvent
 

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
-from attrs import frozen
 
+from .data import frozen
 from .errors import DaggerAmlError
 from .policy import DEFAULT
 

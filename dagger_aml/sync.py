@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from attrs import frozen
 
 from .backends.base import Builder as AsyncBuilder
 from .backends.base import Format
@@ -32,6 +31,7 @@ from .building.build import Outputs, build, image
 from .building.graphs import lay_out as _lay_out
 from .building.graphs import lay_out_each as _lay_out_each
 from .building.plans import probe
+from .data import frozen
 from .events import OnEvent, ignore
 from .graph.base import DEFAULT_PLATFORM
 from .graph.graph import Graph

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from .mlmodel import MLMODEL, read_mlmodel
 from .pickle import SUFFIXES, Pickled, read_opcodes, read_pickle
 

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
+
+from ..data import frozen
 
 MLMODEL = "MLmodel"
 

@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import ProjectError
 
 LONGEST = 256 << 20

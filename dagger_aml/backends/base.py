@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import BaseError, DaggerAmlError
 from ..graph.base import DEFAULT_PLATFORM
 from ..policy import DEFAULT, Policy

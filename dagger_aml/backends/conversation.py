@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import anyio
-from attrs import frozen
 
+from ..data import frozen
 from ..errors import BuildError, DaggerAmlError, EngineGone, TransientError
 from ..events import Event, Message, OnEvent, Transferred, ignore
 from ..oci.messages import Peer

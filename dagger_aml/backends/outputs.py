@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import UsageError
 from ..fs.atomic import beside_path, replaced_file, umask_of
 from ..oci.docker_archive import unpack_layout

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..finding import Finding
 from ..oci.model import Layer
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import anyio
-from attrs import field, frozen
+from attrs import field
 
 from .. import contract
+from ..data import frozen
 from ..errors import UsageError
 from ..graph.base import DEFAULT_PLATFORM
 from ..process import CompletedProcess

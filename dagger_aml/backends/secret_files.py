@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from attrs import define, field
+from attrs import field
 
+from ..data import define
 from ..graph.access import Access
 from ..graph.mount import Mount
 from ..text import redact

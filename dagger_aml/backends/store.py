@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import anyio
-from attrs import frozen
 
+from ..data import frozen
 from ..errors import BuildError, DaggerAmlError
 from ..policy import DEFAULT, Policy
 

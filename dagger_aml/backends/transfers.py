@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import anyio
-from attrs import define, field
+from attrs import field
 
+from ..data import define
 from ..events import OnEvent, Transferred
 from ..tasks import background_task
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from .. import contract
+from ..data import frozen
 from ..errors import UsageError
 from ..graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ..graph.checks import parse_reference

@@ -11,9 +11,10 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from .. import contract
+from ..data import frozen
 from ..errors import BaseError
 from ..graph.values import FACTS
 

@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen, resolve_types
+from attrs import resolve_types
 
+from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
 from ..fs.cache_folder import cache_folder

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from ..data import frozen
 from .facts import BaseFacts, PathFact
 
 _MOST_LINKS = 40

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..data import frozen
 from ..oci.layer_index import Unanswered
 from ..oci.layer_tree import LayerTree
 

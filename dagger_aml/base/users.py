@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
-
+from ..data import frozen
 from ..oci.layer_index import Unanswered
 from ..oci.layer_tree import LayerTree
 from .probe import unknown_user

@@ -7,10 +7,11 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import Literal, Protocol
 
 import anyio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..backends.base import Builder, Image
 from ..backends.result import Result
+from ..data import frozen
 from ..errors import DaggerAmlError, EngineGone, first_of
 from ..events import Event, Message, Warned
 from ..finding import Finding, ordered

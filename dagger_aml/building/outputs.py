@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from attrs import frozen
-
 from ..backends.base import Capabilities, Image
 from ..backends.outputs import Export, check_platforms, parse_export
 from ..backends.result import Result
+from ..data import frozen
 from ..errors import UsageError
 from ..oci.reference import Reference
 

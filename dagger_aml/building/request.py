@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..backends.base import Layers
 from ..backends.outputs import STDOUT, Export
+from ..data import frozen
 from ..errors import DaggerAmlError
 from ..graph.graph import Graph
 from ..oci.reference import Reference

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from ..backends.base import Builder, Capabilities, Image
 from ..backends.outputs import Export, check_file
+from ..data import frozen
 from ..errors import UsageError
 from ..finding import Finding, as_findings
 from ..graph.graph import Graph

@@ -7,8 +7,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..finding import Finding
 from ..project.model import Project
 from ..pysource.batch import CONTEXT

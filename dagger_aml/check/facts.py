@@ -12,10 +12,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import fields, frozen
+from attrs import fields
 
 from ..base import catalog
 from ..base.facts import BaseFacts
+from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.lookup import is_file
 from ..graph.graph import Graph

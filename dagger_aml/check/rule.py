@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from attrs import frozen
-
+from ..data import frozen
 from ..finding import Finding, Severity
 from .facts import Facts, GraphFacts, PlanFacts
 

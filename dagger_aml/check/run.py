@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..data import frozen
 from ..errors import FindingsError, UsageError, unreadable
 from ..finding import Finding, ordered
 from ..graph.graph import Graph

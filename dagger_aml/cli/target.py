@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import frozen
 
 from ..backends.base import Builder, Layers, Opening
 from ..backends.builders import BUILDERS, kind_of
+from ..data import frozen
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
 from ..oci.reference import Reference

@@ -12,8 +12,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from attrs import frozen
-
+from ..data import frozen
 from ..oci.image import ImageContents, Made
 from ..plan.keys import ENCODING
 from ..plan.label import OpKey, read_label

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from attrs import field, fields, frozen
+from attrs import field, fields
 
+from ..data import frozen
 from ..oci.image import ImageContents
 from ..oci.layer import Node
 from ..plan.label import PLAN_LABEL

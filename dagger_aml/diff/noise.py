@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from fnmatch import translate
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
+
+from ..data import frozen
 
 LONGEST = 15
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 from attrs.converters import optional
 
+from ..data import frozen
 from ..text import redact_urls
 
 State = Literal["ok", "warning", "missing"]

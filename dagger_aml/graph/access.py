@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field
 
+from ..data import frozen
 from ..errors import UsageError
 from .mount import Secret
 

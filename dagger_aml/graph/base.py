@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import GraphError
 from .checks import DIGEST, check_platform, parse_reference, short
 from .values import Value, valid_fact

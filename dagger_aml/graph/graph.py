@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from ..data import frozen
 from ..errors import GraphError
 from ..finding import Finding, as_findings
 from .access import Access

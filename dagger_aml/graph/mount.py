@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import UsageError
 from ..text import expanded
 from .checks import as_tuple

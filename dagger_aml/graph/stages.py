@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..data import frozen
 from .base import From
 from .graph import Built, Copy, Graph, LayerOp, Run
 from .source import Local, Text

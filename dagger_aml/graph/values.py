@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import GraphError
 
 FACTS = frozenset(

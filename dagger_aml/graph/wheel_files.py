@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import GraphError
 from .checks import as_tuple, short
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import anyio
-from attrs import evolve, frozen
+from attrs import evolve
 from packaging.utils import canonicalize_name
 
 from .. import contract
 from ..artifacts import mlmodel
 from ..artifacts.pickle import SUFFIXES, Pickled, model_files, read_pickle
 from ..base import catalog
+from ..data import frozen
 from ..errors import ProjectError
 from ..graph.graph import Copy
 from ..graph.source import Local

@@ -12,8 +12,9 @@ from functools import cached_property
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from attrs import define, frozen
 from packaging.utils import canonicalize_name
+
+from ..data import define, frozen
 
 _NO_MODULE = re.compile(r".*\.(dist-info|egg-info|data|libs|pth)\Z|__pycache__\Z|\.\.\Z|__editable__.*")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ..artifacts.pickle import Pickled
+from ..data import frozen
 from ..pysource.imports import STANDARD, Code, Import
 from ..requirements.import_names import packages_of
 from ..version import __version__

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import UsageError
 
 _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import BaseError, GraphError, UsageError
 from ..graph.base import Archive, From
 from ..graph.checks import parse_reference

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from .blobs import blob_name, digest_of
 from .exchange import Exchange
 from .failures import check_found, no_registry, other_content

@@ -14,8 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import define
-
+from ..data import define
 from ..network.ca import tls_context
 from ..network.dial import dial, tunnel
 from ..network.proxy import proxy_of

@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from attrs import frozen
-
+from ..data import frozen
 from ..fs.cache_folder import private_folder
 
 DEFAULT_LIMIT = 10_000_000_000

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
+
+from ..data import frozen
 
 Compression = Literal["none", "gzip"]
 """Of a layer's blob. Both are read by every tool; zstd is not (docker 20.10)."""

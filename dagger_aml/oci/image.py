@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..graph.base import DEFAULT_PLATFORM, From
 from . import layout as oci_layout
 from .blobs import ImageFiles

@@ -10,8 +10,7 @@ import tarfile
 from collections.abc import Iterable
 from typing import IO, cast
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import UsageError
 
 CAPABILITY = "security.capability"

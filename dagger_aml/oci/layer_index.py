@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Literal, NamedTuple, cast
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import DaggerAmlError
 from .compression import gunzipped
 from .layer import image_path

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from attrs import frozen
-
+from ..data import frozen
 from .blobs import digest_of
 from .layer import ImageError
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TransientError
 from .reference import Reference
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
-
+from ..data import frozen
 from ..graph.checks import parse_reference
 
 

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 
-from attrs import define, field, frozen
+from attrs import field
 
+from ..data import define, frozen
 from .credentials import credentials
 from .reference import Reference
 

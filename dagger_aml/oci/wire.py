@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import BuildError
 from ..version import __version__
 

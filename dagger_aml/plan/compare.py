@@ -18,8 +18,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import UsageError
 from ..graph.base import From
 from ..graph.graph import Built, Copy

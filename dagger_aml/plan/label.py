@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
+
+from ..data import frozen
 
 PLAN_LABEL = "io.dagger-aml.plan"
 

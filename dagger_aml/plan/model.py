@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
 from ..base.facts import BaseFacts
+from ..data import frozen
 from ..finding import Finding
 from ..graph.access import Access
 from ..graph.base import From, Need

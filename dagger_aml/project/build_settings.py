@@ -12,8 +12,9 @@ and the number of jobs choose nothing but patience.
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..policy import DEFAULT
 from .setting import setting, settings_of
 

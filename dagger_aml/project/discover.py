@@ -10,8 +10,7 @@ from fnmatch import fnmatchcase, translate
 from functools import cache
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import ProjectError
 from ..fs.tree import ALWAYS_LEFT_OUT, ENVIRONMENT, MARKER
 from ..pysource import entry_script

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from .. import toml
+from ..data import frozen
 from ..errors import ProjectError, unreadable
 from ..graph.base import ARCHIVES
 from ..toml import line_of

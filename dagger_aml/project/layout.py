@@ -12,9 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from .. import contract
+from ..data import frozen
 from ..fs.lookup import is_there
 from ..pysource.model_paths import ModelPath
 from ..pysource.reached import Reached

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..errors import UsageError
 from ..graph.checks import check_text
 from ..graph.graph import Graph

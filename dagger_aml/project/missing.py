@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from attrs import frozen
 from packaging.requirements import InvalidRequirement, Requirement
 
 from .. import contract
 from ..base import catalog
+from ..data import frozen
 from ..fs.tree import ALWAYS_LEFT_OUT
 from ..pysource.needed import Elsewhere, Needed
 from ..requirements.brings import Brought, brought_by

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
+from ..data import frozen
 from ..errors import ProjectError
 from ..graph.access import Access
 from ..graph.base import From

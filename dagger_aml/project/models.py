@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ..data import frozen
 from ..errors import ProjectError
 from ..pysource.reached import Reached
 from ..steps.model import Model

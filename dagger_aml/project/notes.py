@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import define, field
+from attrs import field
 
+from ..data import define
 from .origin import Stated
 
 

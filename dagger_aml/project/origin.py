@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import GraphError, UsageError
 
 

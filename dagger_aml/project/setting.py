@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from attrs import evolve, fields, frozen
+from attrs import evolve, fields
 
+from ..data import frozen
 from .origin import Origin, Rank, Stated
 
 Scope = Literal["project", "build"]

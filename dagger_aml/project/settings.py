@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import get_args
 
-from attrs import field, frozen
+from attrs import field
 
 from ..base import catalog
+from ..data import frozen
 from ..graph.base import DEFAULT_PLATFORM
 from ..steps.installer import Installer
 from ..steps.packages import Via

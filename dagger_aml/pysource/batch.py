@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from attrs import frozen
+from ..data import frozen
 
 _DRIVER = "azureml_user"
 """The package that only batch runs have (SDK v1's ParallelRunStep, SDK v2's parallel jobs)."""

@@ -10,7 +10,9 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
+
+from ..data import frozen
 
 Kind = Literal["function", "async", "generator", "class", "constant", "import", "other"]
 """``class`` is one without bases and decorators, whose objects are nothing special."""

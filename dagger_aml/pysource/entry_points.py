@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from attrs import frozen
-
 from .. import contract
+from ..data import frozen
 from ..fs.lookup import is_file, is_folder
 from .bindings import Binding
 from .pythons import Python

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import ProjectError
 from .pythons import Python
 from .source import Imported, read_source

@@ -11,9 +11,8 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, product
 
-from attrs import frozen
-
 from .. import contract
+from ..data import frozen
 
 _MOST = 16
 """Values that are followed of one expression."""

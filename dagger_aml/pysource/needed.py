@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..fs.lookup import is_file, is_folder
 from .pythons import Python
 from .reached import files_of, is_module_name, names_of

@@ -11,8 +11,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from attrs import Factory, define, frozen
+from attrs import Factory
 
+from ..data import define, frozen
 from .pythons import KNOWN, Python
 
 _STRING = re.compile(r"([A-Za-z]{0,2})('''|\"\"\"|'|\")")

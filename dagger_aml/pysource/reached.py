@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
+from ..data import frozen
 from ..fs.lookup import is_file, is_folder
 from .loaded import loaded_with
 from .model_paths import ModelPath

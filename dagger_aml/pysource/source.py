@@ -23,9 +23,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from .. import contract
+from ..data import frozen
 from .bindings import Scope, scope_of
 from .model_paths import ModelPath, model_paths
 from .pythons import Python

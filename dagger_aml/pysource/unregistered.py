@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from attrs import frozen
-
+from ..data import frozen
 from .bindings import truth_of
 from .source import Source
 

@@ -11,8 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Literal
 
-from attrs import frozen
-
+from ..data import frozen
 from .pythons import KNOWN, Python
 
 OURS: Python = sys.version_info[:2]

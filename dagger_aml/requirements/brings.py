@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from attrs import frozen
 from packaging.utils import canonicalize_name
+
+from ..data import frozen
 
 
 @frozen

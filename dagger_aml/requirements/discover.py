@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import ProjectError
 from .read import is_pylock
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import ProjectError
 from .files import decoded, read_bytes
 

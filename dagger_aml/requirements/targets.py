@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from attrs import frozen
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from ..data import frozen
 from .model import Locked, Requirements
 
 PYTHONS: Final = tuple(f"3.{minor}" for minor in range(8, 17))

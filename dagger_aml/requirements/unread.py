@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import frozen
+from ..data import frozen
 
 _OF_DEVELOPERS = re.compile(
     r"(^|[-_.])(dev|devel|develop|development|test|tests|testing|doc|docs|lint|ci|build|train|training|notebook|"

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from attrs import frozen
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from ..data import frozen
 from ..errors import ProjectError
 from ..graph.wheel_files import LockedPackage, Wheel, WheelFile
 from ..graph.wheels import LockedWheels, Wheels

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from attrs import define, frozen
+from ..data import define, frozen
 
 _LONGEST = 120
 

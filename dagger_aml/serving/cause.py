@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
+from ..data import frozen
 from .log import Reader
 
 LONGEST = 14

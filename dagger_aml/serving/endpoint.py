@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 import anyio
-from attrs import define, field
+from attrs import field
 
+from ..data import define
 from .http import JSON_TYPE, Ask, Scored, as_body
 from .log import Log
 

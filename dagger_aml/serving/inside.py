@@ -6,9 +6,8 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import frozen
-
 from ..base.python import python_argv
+from ..data import frozen
 from ..process import CompletedProcess
 from .http import JSON_TYPE, Scored, of_server
 

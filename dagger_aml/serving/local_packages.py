@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 
-from attrs import frozen
-
 from ..backends.secret_files import secret_files
 from ..base import catalog
+from ..data import frozen
 from ..events import Message, OnEvent
 from ..graph.graph import Graph, Run
 from ..process import run

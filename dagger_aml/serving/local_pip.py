@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from ..backends.secret_files import SecretFiles
+from ..data import frozen
 from ..errors import BuildError
 from ..events import Message, OnEvent, Output
 from ..graph.access import Access

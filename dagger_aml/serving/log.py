@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Literal
 
 import anyio
-from attrs import frozen
+
+from ..data import frozen
 
 _RECORD = re.compile(
     r"\d{4}-\d\d-\d\d (?P<time>\d\d:\d\d:\d\d),\d+ (?P<level>[A-Z]) \[\d+\] (?P<logger>\S+) - (?P<text>.*)"

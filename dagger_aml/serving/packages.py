@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
-
 from ..backends.base import Builder, Image
+from ..data import frozen
 from ..project.model import Project
 from .cause import Cause
 from .explained import for_library

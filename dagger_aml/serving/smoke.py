@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from .. import contract
 from ..backends.base import Builder, Image
 from ..base import catalog
 from ..base.python import python_argv
+from ..data import frozen
 from ..errors import DaggerAmlError, ProjectError, TransientError
 from ..events import Message
 from ..graph.graph import Graph

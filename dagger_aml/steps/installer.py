@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from attrs import frozen
-
+from ..data import frozen
 from ..graph.access import Access
 from ..graph.mount import Mount
 from ..graph.values import FromBase, Value

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from .. import contract
+from ..data import frozen
 from ..errors import GraphError, ProjectError
 from ..fs.tree import check_pulled, is_file, local, some_files
 from ..graph.graph import Copy, Graph

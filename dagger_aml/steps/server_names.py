@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from .. import contract
+from ..data import frozen
 from ..graph.graph import Copy, Graph
 from ..graph.source import Local
 from ..graph.values import FromBase, Value

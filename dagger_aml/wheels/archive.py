@@ -12,10 +12,10 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from ..data import frozen
 from ..errors import ProjectError
 from ..graph.wheel_files import Wheel
 from .manifest import Unpacked

@@ -13,8 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
+from ..data import frozen
 from ..errors import DaggerAmlError, UsageError
 from ..fs.cache_folder import VARIABLE, cache_folder
 from ..fs.disk_space import not_written

@@ -18,8 +18,9 @@ from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 
-from attrs import define, field
+from attrs import field
 
+from ..data import define
 from ..errors import DaggerAmlError, RegistryDenied, TransientError
 from ..graph.access import Access
 from ..graph.wheel_files import Wheel

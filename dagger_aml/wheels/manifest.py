@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import asdict, field, frozen
+from attrs import asdict, field
+
+from ..data import frozen
 
 FIXED_TIME: Final = 315532800
 """1980-01-01: of every file of a tree, so that a layer of it is the same wherever it was unpacked."""

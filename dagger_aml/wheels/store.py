@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 from anyio import CapacityLimiter, from_thread, to_thread
-from attrs import frozen
 
+from ..data import frozen
 from ..errors import BuildError, DaggerAmlError, ProjectError, UsageError, first_of
 from ..events import Message, OnEvent
 from ..fs.digest import digest

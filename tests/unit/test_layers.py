@@ -15,7 +15,7 @@ import dagger_aml
 PACKAGE = Path(dagger_aml.__file__).parent
 
 FLOORS = (
-    {"errors", "events", "finding", "contract", "text", "toml", "process", "tasks", "version", "policy"},
+    {"data", "errors", "events", "finding", "contract", "text", "toml", "process", "tasks", "version", "policy"},
     {"graph"},
     {"requirements", "network", "fs"},
     {"oci", "pysource", "artifacts"},

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from attrs import evolve, frozen
+from attrs import evolve
 
+from ...data import frozen
 from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import Message, OnEvent, ignore
 from ...policy import DEFAULT, Policy

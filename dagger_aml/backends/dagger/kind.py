@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from attrs import frozen
-
+from ...data import frozen
 from ...events import OnEvent, ignore
 from ..base import Builder, Capabilities, Opening
 from .capabilities import CAPABILITIES

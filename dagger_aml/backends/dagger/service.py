@@ -18,9 +18,9 @@ from pathlib import Path
 import anyio
 import dagger
 import httpx
-from attrs import frozen
 
 from ...base.python import python_argv
+from ...data import frozen
 from ...errors import BuildError, DaggerAmlError, EngineGone
 from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 
+from ...data import define, frozen
 from ...events import Event, OnEvent, OpDone, OpStarted, Transferred
 from ...policy import DEFAULT, Policy
 from ..transfers import looking

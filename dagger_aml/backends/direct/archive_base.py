@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import IO
 
-from attrs import frozen
-
+from ...data import frozen
 from ...errors import BaseError
 from ...graph.base import From
 from ...oci.archive import ArchiveFiles, the_image

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from ...data import frozen
 from ...errors import BaseError, BuildError, UsageError
 from ...graph.base import From
 from ...oci.client import RegistryClient

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ...base.facts import BaseFacts, PathFact, prefixes
 from ...base.facts_cache import known_facts
 from ...base.known import KnownFacts
+from ...data import frozen
 from ...errors import BuildError, DaggerAmlError, UsageError
 from ...events import Message, OnEvent, Warned
 from ...finding import Finding

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
-
+from ...data import frozen
 from ...plan.model import Plan
 
 _OF_ONE_BUILD = ("id", "parent", "container", "container_config", "docker_version", "throwaway", "author")

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from ...data import frozen
 from ...errors import DaggerAmlError
 from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import anyio
 import anyio.to_thread
-from attrs import define, evolve, field
+from attrs import evolve, field
 
+from ...data import define
 from ...errors import DaggerAmlError, UsageError, first_of
 from ...events import Message, OnEvent, OpDone, OpStarted, Transferred, ignore
 from ...fs.stamps import unchanged

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
-from attrs import frozen
 
+from ...data import frozen
 from ...events import OnEvent
 from ..base import Builder, Capabilities, Kind, Opening
 

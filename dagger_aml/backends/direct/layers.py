@@ -6,9 +6,10 @@ import threading
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from attrs import define, field
+from attrs import field
 
 from ...base.facts import PathFact
+from ...data import define
 from ...errors import DaggerAmlError, ProjectError
 from ...fs.stamps import AGAIN
 from ...oci.compression import choose_compression

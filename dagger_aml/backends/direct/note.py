@@ -14,9 +14,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, get_origin
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ...base.known import KnownFacts
+from ...data import frozen
 
 NOTE_LABEL = "io.dagger-aml.direct"
 

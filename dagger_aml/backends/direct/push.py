@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from attrs import frozen
-
+from ...data import frozen
 from ...oci.manifest import BlobLayer
 from ...oci.push import PushClient
 from ...oci.reference import Reference

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...oci.content_store import ContentStore
 from ...oci.entries import TarEntry
 from ...oci.layer_writer import FORMAT

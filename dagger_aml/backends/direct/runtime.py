@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from ...data import frozen
 from ...fs.temporary import temporary_directory
 from ...graph.base import DEFAULT_PLATFORM
 from ..base import Image, Runtime

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from ...base.known import KnownFacts
+from ...data import frozen
 from ...errors import DaggerAmlError
 from ...fs.temporary import temporary_directory
 from ...graph.config import Config

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...oci.blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, add, blob_name, digest_of
 from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.reference import Reference

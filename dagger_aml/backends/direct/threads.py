@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from attrs import frozen
-
+from ...data import frozen
 from ...events import OnEvent
 from ...oci.asking import ask
 from ...oci.push import PushClient

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...errors import ProjectError, UsageError, unreadable
 from ...fs.atomic import make_folder, replaced_folder
 from ...fs.stamps import AGAIN, Stamps, check_stamps, stamps

@@ -11,8 +11,9 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
+from ...data import frozen
 from ...graph.graph import Built, Copy, Graph, LayerOp, Run
 from ...graph.mount import Mount, mount_ids
 from ...plan.keys import labels

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...errors import UsageError
 from ...events import OnEvent
 from ...graph.checks import parse_reference

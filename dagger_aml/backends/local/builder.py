@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 
 from ...base.facts import BaseFacts, of_config
 from ...base.probe import from_probe, probe_argv, probe_stdin
+from ...data import define, frozen
 from ...errors import BaseError, BuildError, DaggerAmlError, UsageError
 from ...events import Message, OnEvent, ignore
 from ...fs.temporary import temporary_directory

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...errors import BuildError, UsageError
 from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer

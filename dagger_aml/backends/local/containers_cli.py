@@ -15,8 +15,9 @@ from typing import ClassVar
 
 import anyio
 from anyio import to_thread
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...fs.temporary import temporary_directory
 from ...graph.base import From
 from ...oci import layout as oci_layout

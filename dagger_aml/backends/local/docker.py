@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
+from ...data import frozen
 from ...errors import DaggerAmlError, UsageError
 from ...events import Message, OnEvent
 from ...policy import Policy

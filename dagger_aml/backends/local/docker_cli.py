@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import anyio
 from anyio import to_thread
-from attrs import frozen
 
+from ...data import frozen
 from ...graph.base import From
 from ...oci import layout as oci_layout
 from ...oci.docker_archive import name_in_tar

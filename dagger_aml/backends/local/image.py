@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
-from attrs import frozen
 
+from ...data import frozen
 from ...events import Message, OnEvent, ignore
 from ...fs.temporary import temporary_directory
 from ...oci.docker_archive import name_in_tar, read_tar, write_layout

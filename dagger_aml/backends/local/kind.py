@@ -6,8 +6,9 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...errors import DaggerAmlError
 from ...events import OnEvent, ignore
 from ...policy import DEFAULT, Policy

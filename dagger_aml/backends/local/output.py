@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TypeVar
 
-from attrs import define, field, frozen
+from attrs import field
 
+from ...data import define, frozen
 from ...errors import BuildError
 from ...events import Message, OnEvent, OpDone, OpStarted, Output
 from ...plan.model import Plan

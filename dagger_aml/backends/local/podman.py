@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...events import OnEvent
 from ...policy import Policy
 from ...process import CompletedProcess

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import field
 
+from ...data import frozen
 from ...errors import BuildError, DaggerAmlError, TransientError
 from ...events import Message, OnEvent
 from ...fs.disk_space import says_full, temporary_folder

@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from attrs import frozen
-
+from ...data import frozen
 from ...errors import DaggerAmlError, UsageError
 from ...oci.reference import Reference
 from ...policy import DEFAULT, Policy

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ...backends.base import Opening
 from ...backends.builders import BUILDERS, kind_of
+from ...data import frozen
 from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.graph import Graph

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-from attrs import frozen
 
 from ...backends.base import Layers
 from ...backends.builders import kind_of
+from ...data import frozen
 from ...errors import UsageError
 from ...serving.debug import WAITS
 from ..common import check_engine, no_engine

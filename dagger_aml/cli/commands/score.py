@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import anyio
 import click
-from attrs import frozen
 
 from ...backends.base import Layers
+from ...data import frozen
 from ...errors import UsageError
 from ...events import Message
 from ..common import check_engine, no_engine
