@@ -8,7 +8,6 @@ behind the first array only the byte patterns of names are looked for.
 from __future__ import annotations
 
 import io
-import pickletools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +97,8 @@ def read_opcodes(data: bytes, *, longest: int = LONGEST, most: int = MOST, cut: 
 
     :param cut: whether more bytes follow.
     """
+    import pickletools
+
     stream = io.BytesIO(data)
     reader = _Reader()
     unread = f"longer than {longest >> 20} MB, so only the first {longest >> 20} MB were inspected" if cut else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Literal
 
 from ..data import frozen
 from ..errors import UsageError
-from ..fs.atomic import beside_path, replaced_file, umask_of
-from ..oci.docker_archive import unpack_layout
 
 STDOUT = Path("/dev/stdout")
 """What ``-o -`` means; the command line alone writes there."""
@@ -105,7 +102,7 @@ def parse_export(text: str) -> Export | Literal["push", "load"]:
 
     :raises UsageError: an unknown type or attribute, a missing ``dest``; with what there is instead.
     """
-    fields = next(csv.reader([text]), []) if "type=" in text else []
+    fields = _fields(text) if "type=" in text else []
     if not any(each.strip().startswith("type=") for each in fields):
         if not text:
             raise UsageError("is empty", location="-o", hint=f"Write {_KINDS}.")
@@ -119,6 +116,12 @@ def parse_export(text: str) -> Export | Literal["push", "load"]:
             )
         said[key] = value
     return _read(said, f"-o {text}")
+
+
+def _fields(text: str) -> list[str]:
+    import csv
+
+    return next(csv.reader([text]), [])
 
 
 def _read(said: dict[str, str], location: str) -> Export | Literal["push", "load"]:
@@ -154,6 +157,9 @@ def output_tar(output: Export) -> Iterator[Path]:
 
     :raises UsageError: it cannot be written. :raises DaggerAmlError: its disk is full.
     """
+    from ..fs.atomic import beside_path, replaced_file, umask_of
+    from ..oci.docker_archive import unpack_layout
+
     if not output.folder:
         with replaced_file(output.path) as tar:
             yield tar

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING
 
 from ..artifacts.facts import Artifact
 from ..base.facts import BaseFacts
@@ -15,6 +12,9 @@ from ..finding import Finding
 from ..project.model import Project
 from ..requirements.model import Requirements
 from .rule import rule
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 
 @rule("AML415", "warning")
@@ -98,6 +98,8 @@ def made_with_another_version(
 
     Silent: where only the last number differs, where the list allows the version, or does not name the package.
     """
+    from packaging.utils import canonicalize_name
+
     taken = project.at(requirements.path)
     for each in artifacts:
         for name, made in each.versions.items():
@@ -184,6 +186,8 @@ def _has(folder: Path, top: str) -> bool:
 
 def _excludes(listed: SpecifierSet, made: str) -> bool:
     """Whether no version that is listed has the first two numbers of the one with which the model was made."""
+    from packaging.version import InvalidVersion, Version
+
     try:
         version = Version(made)
     except InvalidVersion:
@@ -199,6 +203,8 @@ def _excludes(listed: SpecifierSet, made: str) -> bool:
 
 def _below_2(listed: SpecifierSet) -> bool:
     """Whether a list allows no numpy from 2 on, whose pickles name ``numpy._core``, which numpy 1 has not."""
+    from packaging.version import InvalidVersion, Version
+
     for each in listed:
         try:
             major = Version(each.version.removesuffix(".*")).major

@@ -5,7 +5,8 @@ is listed in noise.py and nowhere else.
 """
 
 from ..oci.image import ImageContents, image_of, read_image
-from ..oci.layer import ImageError, Node
+from ..oci.layer import Node
+from ..oci.model import ImageError
 from .compare import Difference, Report, compare
 from .noise import NOISE, Noise
 

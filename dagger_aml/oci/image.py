@@ -14,7 +14,8 @@ from ..data import frozen
 from ..graph.base import DEFAULT_PLATFORM, From
 from . import layout as oci_layout
 from .blobs import ImageFiles
-from .layer import ImageError, LayerContents, Node, flatten, read_layer
+from .layer import LayerContents, Node, flatten, read_layer
+from .model import ImageError
 
 
 @frozen

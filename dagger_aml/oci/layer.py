@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import IO, cast
 
 from ..data import frozen
-from ..errors import UsageError
+from .model import ImageError
 
 CAPABILITY = "security.capability"
 
@@ -32,10 +32,6 @@ _TYPES = {
     tarfile.BLKTYPE: "block",
     tarfile.FIFOTYPE: "fifo",
 }
-
-
-class ImageError(UsageError):
-    """What should be an image cannot be read as one."""
 
 
 @frozen(eq=False)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..data import frozen
 from .blobs import digest_of
-from .layer import ImageError
+from .model import ImageError
 
 Form = Literal["oci", "docker"]
 """Whose media types a manifest has. podman and buildah refuse an image that mixes them."""

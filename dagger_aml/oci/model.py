@@ -1,10 +1,15 @@
-"""A layer as it travels."""
+"""A layer as it travels, and what is raised of an image that is none."""
 
 from __future__ import annotations
 
 from attrs import field
 
 from ..data import frozen
+from ..errors import UsageError
+
+
+class ImageError(UsageError):
+    """What should be an image cannot be read as one."""
 
 
 @frozen

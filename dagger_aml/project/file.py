@@ -9,15 +9,12 @@ from typing import Any
 
 from attrs import field
 
-from .. import toml
 from ..data import frozen
 from ..errors import ProjectError, unreadable
 from ..graph.base import ARCHIVES
-from ..toml import line_of
 from .origin import DEFAULT, Origin, Rank, Stated
 from .setting import Setting
-from .structure import PYPROJECT, converter, structure
-from .tables import PATHS, Tables, field_name
+from .tables import PATHS, PYPROJECT, Tables, field_name
 
 FILE_NAME = "dagger-aml.toml"
 
@@ -75,6 +72,8 @@ class _File:
     shown: str
 
     def origin(self, *key: str | int) -> Origin:
+        from ..toml import line_of
+
         return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)))
 
     def location(self, *key: str | int) -> str:
@@ -115,6 +114,8 @@ def read_project_file(root: Path) -> ProjectFile:
             before = merged.get(key)
             both = isinstance(value, dict) and isinstance(before, dict)
             merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]
+    from .structure import converter
+
     return ProjectFile(converter().structure(merged, Tables), files)
 
 
@@ -128,6 +129,8 @@ def _read(path: Path, shown: str) -> _File | None:
         if table is None:
             return None
         data, prefix = table, PYPROJECT
+    from .structure import structure
+
     return _File(path, data, structure(data, shown, text, prefix), text, prefix, shown)
 
 
@@ -184,6 +187,8 @@ def looks_like_path(recipe: str) -> bool:
 
 
 def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
+    from .. import toml
+
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return text, toml.read(text)

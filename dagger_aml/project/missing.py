@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from .. import contract
 from ..base import catalog
 from ..data import frozen
@@ -161,6 +159,8 @@ def _listed(requirements: Requirements | None) -> list[tuple[str | None, str]]:
 
 
 def _name(text: str) -> str | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         return Requirement(text).name
     except InvalidRequirement:
@@ -168,6 +168,8 @@ def _name(text: str) -> str | None:
 
 
 def _has_extras(text: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         return bool(Requirement(text).extras)
     except InvalidRequirement:

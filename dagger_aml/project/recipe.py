@@ -38,6 +38,11 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in recipe_folder().glob("*.py") if not path.stem.startswith("_")))
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a name is that of a built-in recipe."""
+    return name.isidentifier() and not name.startswith("_") and (recipe_folder() / f"{name}.py").is_file()
+
+
 def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
     """Find and load a recipe.
 

@@ -14,10 +14,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from ..errors import ProjectError
 from ..toml import line_of
 from .setting import Auto
-from .tables import REFUSED, TABLES, ModelTable, Tables, key_name
-
-PYPROJECT = ("tool", "dagger-aml")
-"""The table of a pyproject.toml that is a project file."""
+from .tables import PYPROJECT, REFUSED, TABLES, ModelTable, Tables, key_name
 
 
 def structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Any:

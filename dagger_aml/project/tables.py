@@ -6,11 +6,14 @@ import keyword
 from typing import Any
 
 import attrs
-from attrs import make_class
 
+from ..data import frozen
 from .build_settings import BUILD_SETTINGS
 from .setting import Auto, Setting
 from .settings import FILE_KEYS, MORE_FILE_KEYS, PROJECT_SETTINGS
+
+PYPROJECT = ("tool", "dagger-aml")
+"""The table of a pyproject.toml that is a project file."""
 
 ARRAYS = frozenset({"models"})
 """Tables of which the file may have several: ``[[models]]``."""
@@ -37,27 +40,29 @@ def key_name(field: str) -> str:
     return field.rstrip("_").replace("_", "-")
 
 
-def _field(record: Setting) -> Any:
+def _field(record: Setting) -> tuple[Any, Any]:
+    """The type and the attrs field of a key."""
     unsaid: Any = (
         record.default if record.type in (str, bool, Auto) else () if record.type == tuple[str, ...] else None
     )
     metadata = {"setting": record}
     if record.required:
-        return attrs.field(type=record.type, metadata=metadata)
+        return record.type, attrs.field(metadata=metadata)
     if record.type == dict[str, str]:
-        return attrs.field(factory=dict, type=record.type, metadata=metadata)
-    return attrs.field(default=unsaid, type=record.type, metadata=metadata)
+        return record.type, attrs.field(factory=dict, metadata=metadata)
+    return record.type, attrs.field(default=unsaid, metadata=metadata)
 
 
-def _class(name: str, doc: str, body: dict[str, Any]) -> type[Any]:
-    made = make_class(name, body, frozen=True, class_body={"__doc__": doc, "__module__": __name__})
-    return made
+def _class(name: str, doc: str, body: dict[str, tuple[Any, Any]]) -> type[Any]:
+    types = {each: type_ for each, (type_, _) in body.items()}
+    fields = {each: field for each, (_, field) in body.items()}
+    return frozen(type(name, (), {"__doc__": doc, "__module__": __name__, "__annotations__": types, **fields}))
 
 
 def _made() -> tuple[dict[str, type[Any]], type[Any]]:
     """The class of each table within the file by its name, and that of the whole file."""
-    inner: dict[str, dict[str, Any]] = {}
-    top: dict[str, Any] = {}
+    inner: dict[str, dict[str, tuple[Any, Any]]] = {}
+    top: dict[str, tuple[Any, Any]] = {}
     for record in KEYS:
         body = top if len(record.key) == 1 else inner.setdefault(record.key[0], {})
         body[field_name(record.key[-1])] = _field(record)
@@ -67,9 +72,9 @@ def _made() -> tuple[dict[str, type[Any]], type[Any]]:
         tables[name] = made = _class(f"{name.removesuffix('s').capitalize()}Table", header, body)
         if name in ARRAYS:
             several: Any = tuple[made, ...] | None  # type: ignore[valid-type]
-            top[name] = attrs.field(default=None, type=several)
+            top[name] = several, attrs.field(default=None)
         else:
-            top[name] = attrs.field(factory=made, type=made)
+            top[name] = made, attrs.field(factory=made)
     return tables, _class("Tables", "The whole file; every key is optional.", top)
 
 

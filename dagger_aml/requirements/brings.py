@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from ..data import frozen
 
 
@@ -89,6 +87,8 @@ def brought_by(names: Iterable[str]) -> Brought:
 
     :param names: of packages, written in any way.
     """
+    from packaging.utils import canonicalize_name
+
     known = table().packages
     waiting: list[str] = [canonicalize_name(name) for name in names]
     seen: dict[str, None] = {}

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
 from ..errors import ProjectError
 from .model import Listed
 
@@ -136,6 +132,8 @@ def entry(text: str, folder: Path, location: str, *, hashed: bool = False) -> tu
         return Listed(text, location, name, marker=marker, hashed=hashed), path
     if said.startswith((".", "/")):
         raise FileURL(text, location)
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         wanted = Requirement(said)
     except InvalidRequirement as error:
@@ -152,6 +150,8 @@ def _marker(text: str, location: str) -> tuple[str, str]:
     said, _, marker = text.partition("; " if _is_url(text) else ";")
     marker = marker.strip()
     if marker:
+        from packaging.markers import InvalidMarker, Marker
+
         try:
             Marker(marker)
         except InvalidMarker as error:
@@ -187,6 +187,8 @@ def _name_of_url(url: str, text: str, location: str) -> str | None:
 def _name_of_archive(file: str) -> str | None:
     """The package of a wheel or source archive; None where the name of the file does not tell."""
     if file.lower().endswith(".whl"):
+        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
         try:
             return str(parse_wheel_filename(file)[0])
         except InvalidWheelFilename:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from ..errors import ProjectError
 from ..graph.access import Access
 from .entries import is_archive
@@ -77,12 +74,16 @@ def _pinned(listed: Listed) -> bool:
         return False
     if listed.url or is_archive(listed.text.partition(";")[0].partition("[")[0].strip()):
         return True
+    from packaging.requirements import Requirement
+
     operators = [(each.operator, each.version) for each in Requirement(listed.text).specifier]
     return len(operators) == 1 and operators[0][0] in ("==", "===") and not operators[0][1].endswith(".*")
 
 
 def _check_hashes(found: Requirements) -> None:
     """pip counts hashes by a package's name, those in constraints files too. A marker may keep a package out."""
+    from packaging.utils import canonicalize_name
+
     hashed = {canonicalize_name(each.name) for each in found.listed if each.hashed and each.name}
     for each in found.listed:
         if each.constraint or each.marker:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import evolve
-from packaging.requirements import InvalidRequirement, Requirement
 
 from ..errors import ProjectError, UsageError
 from .entries import FileURL, check_fetched, entry, is_archive
@@ -43,6 +42,8 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
     """
     found: list[str] = []
     for text in more:
+        from packaging.requirements import InvalidRequirement, Requirement
+
         if has_password(str(text)):
             raise UsageError(
                 "a URL with a password or token in it would stay in the image", location="--pip", hint=SECRET

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
-
-from packaging.markers import Marker
-from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from typing import TYPE_CHECKING, Final
 
 from ..data import frozen
 from .model import Locked, Requirements
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 PYTHONS: Final = tuple(f"3.{minor}" for minor in range(8, 17))
 """Those that bases may have."""
@@ -73,14 +71,20 @@ class Target:
 
     def meets(self, marker: str) -> bool:
         """Whether a marker holds there, or may; an empty one does."""
+        from packaging.markers import Marker
+
         return not marker or any(Marker(marker).evaluate(dict(each)) for each in self.environments())
 
     def allowed(self, pythons: str) -> bool:
         """Whether its Python, or one with another last number, is in a range."""
+        from packaging.specifiers import SpecifierSet
+
         return not pythons or any(SpecifierSet(pythons).contains(f"{self.python}.{patch}") for patch in PATCHES)
 
     def takes(self, wheel: str) -> bool:
         """Whether pip there takes a wheel of this name; a name that is none of a wheel's is left to pip."""
+        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
         try:
             return not _tags(self).isdisjoint(parse_wheel_filename(wheel)[3])
         except InvalidWheelFilename:
@@ -89,6 +93,8 @@ class Target:
 
 @lru_cache
 def _tags(target: Target) -> frozenset[Tag]:
+    from packaging.tags import compatible_tags, cpython_tags
+
     machine = MACHINES[target.platform]
     glibc = ("manylinux1", "manylinux2010", "manylinux2014", *(f"manylinux_2_{n}" for n in range(5, _LAST_GLIBC)))
     musl = [f"musllinux_1_{n}" for n in range(1, 10)]

@@ -25,10 +25,14 @@ dockerfile(anyio.run(load_recipe(project.recipe), Graph(), project)).save({out!r
 """
 
 
-def loaded(program: str) -> set[str]:
+UNASKED = ("cattrs", "tomllib", "packaging", "csv", "pickletools")
+"""What no command needs for a project of code and a model, without a file of its own and a list of packages."""
+
+
+def loaded(program: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
     """The heavy modules that a program loads."""
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}\n{_PRINT}", ",".join(HEAVY)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", f"{program}\n{_PRINT}", ",".join(heavy)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
@@ -64,6 +68,42 @@ sys.argv = ["x", names]
     assert loaded(program) <= {"asyncio.subprocess"}
 
 
+_PLAN = """
+import contextlib, io
+from dagger_aml.cli.main import cli
+with contextlib.redirect_stdout(io.StringIO()):
+    cli.main({words!r}, standalone_mode=False)
+"""
+
+LOOP = ("asyncio", "ssl")
+
+
+@pytest.mark.parametrize("recipe", ["extended", "dynamic", "package"])
+def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path, recipe):
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m"})
+    program = _PLAN.format(words=["plan", str(root), "--recipe", recipe])
+    assert loaded(program, (*HEAVY, *UNASKED, *LOOP, "logging", "subprocess")) == set()
+
+
+@pytest.mark.parametrize("recipe", ["extended", "preinstalled", "dynamic"])
+def test_nor_does_one_that_installs(tmp_path, recipe):
+    apt = {"apt.txt": "jq\n"} if recipe == "extended" else {}
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "requirements.txt": "numpy==1\n", **apt})
+    words = ["plan", str(root), "--recipe", recipe, "--pip", "pandas", "--platform", "linux/amd64,linux/arm64"]
+    assert loaded(_PLAN.format(words=words), (*HEAVY, *LOOP)) == set()
+
+
+def test_a_recipe_of_the_users_has_one(tmp_path):
+    mine = (
+        "import anyio\nfrom dagger_aml.steps import base\n\n\nasync def recipe(graph, project):\n"
+        "    await anyio.sleep(0)\n    return await base(graph, project.base)\n"
+    )
+    root = make(
+        tmp_path / "p", {"code/score.py": SCORE, "mine.py": mine, "dagger-aml.toml": 'recipe = "./mine.py"\n'}
+    )
+    assert loaded(_PLAN.format(words=["plan", str(root)]), LOOP) == set(LOOP)
+
+
 def test_every_public_name_is_there():
     for name in dagger_aml.__all__:
         assert getattr(dagger_aml, name) is not None
@@ -86,4 +126,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     cli.main({[*words, "--quiet"]!r}, standalone_mode=False)
 """
         assert loaded(program) <= {"asyncio.subprocess"}
+        # Now the base is known, and nothing is read of its layers.
+        unasked = {*UNASKED, "tarfile", "dagger_aml.base.from_layers", "dagger_aml.oci.layer"} - {"cattrs"}
+        assert loaded(program, tuple(unasked)) == set()
         assert "1" in registry.manifests["app"]

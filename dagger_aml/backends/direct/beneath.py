@@ -14,8 +14,8 @@ from ...errors import BaseError, BuildError, UsageError
 from ...graph.base import From
 from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore, Damaged
-from ...oci.layer import ImageError
 from ...oci.manifest import BlobLayer, Form, form_of, layers_of
+from ...oci.model import ImageError
 from ...oci.reference import Reference
 from ...oci.registry import variant
 from .note import Note

@@ -28,9 +28,7 @@ from ...oci.reference import Reference
 from ...plan.keys import runtime_key
 from ...plan.model import Plan
 from ..base import Builder, Capabilities, Image, Kind, Opening, Runtime
-from .after import known_after
 from .age import age_text, most_seconds
-from .archive_base import find_archive
 from .beneath import Beneath, find_base
 from .earlier import Earlier, earlier
 from .facts import facts_of
@@ -38,7 +36,6 @@ from .image import DirectImage, DirectIndex
 from .inner import Inner, lazily
 from .layers import MOST_LAYERS, OwnLayer, own_layers
 from .note import note_of
-from .runtime import DirectRuntime
 from .runtime_image import AnotherBase, RuntimeImage, in_image, in_store, keep, make, on_runtime, runtime_tag
 from .threads import Calls
 
@@ -87,6 +84,8 @@ class DirectBuilder:
 
     def runtime(self) -> Runtime:
         """What starts images: the other's."""
+        from .runtime import DirectRuntime
+
         return DirectRuntime(self._inner)
 
     def with_events(self, on_event: OnEvent) -> Self:
@@ -193,6 +192,8 @@ class DirectBuilder:
             found = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
         listed = known.facts.listed if known.facts else {}
+        from .after import known_after
+
         on_top = on_runtime(beneath, found)
         after = await self._calls.call(known_after, found, on_top, plan.facts, listed, asked)
         if after != found.after:
@@ -291,6 +292,8 @@ class DirectBuilder:
         if isinstance(base, Given):
             return _Known(None, None, "it has no name")
         if base.archive:
+            from .archive_base import find_archive
+
             return _Known(base.digest, await self._calls.call(find_archive, base, self.client, self._store))
         named = Reference.parse(base.reference)
         own_store = self.capabilities.own_store

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from ...base.facts_cache import keep_facts
-from ...base.from_layers import Unanswered, known_from_layers
 from ...base.known import KnownFacts
 from ...errors import BuildError
-from ...oci.layer import ImageError
 from ...oci.manifest import BlobLayer
+from ...oci.model import ImageError
 from .beneath import Beneath
 
 
@@ -41,6 +40,8 @@ def facts_of(
             if known is not cached:
                 keep_facts(beneath.digest, known, folder)
             return known
+    from ...base.from_layers import Unanswered, known_from_layers
+
     layers = [partial(opened, beneath, each) for each in beneath.layers]
     try:
         found = known_from_layers(beneath.config.get("config") or {}, layers, paths, packages=True)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -36,8 +36,10 @@ from .layers import OwnLayer
 from .note import NOTE_LABEL, write_note
 from .push import Sender
 from .remembered import Remembered
-from .tar import TarImage, write_tar
 from .threads import Calls
+
+if TYPE_CHECKING:
+    from .tar import TarImage
 
 T = TypeVar("T")
 
@@ -128,6 +130,8 @@ class DirectImage:
 
     def for_tar(self) -> TarImage:
         """What is written of it to a tar."""
+        from .tar import TarImage
+
         return TarImage(self.beneath, self.own, self._config_now, self.platform)
 
     async def sent(self, at: Reference, tag: str | None) -> tuple[bytes, tuple[Layer, ...]]:
@@ -293,6 +297,8 @@ async def exported(
 
     :param quiet: tell nobody; the file is a temporary one.
     """
+    from .tar import write_tar
+
     first = images[0]
     on_event = ignore if quiet else first.on_event
     on_event(Message(f"writing {output.path}"))

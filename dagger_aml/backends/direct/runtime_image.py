@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from attrs import evolve, field
@@ -16,8 +16,6 @@ from ...data import frozen
 from ...errors import DaggerAmlError
 from ...fs.temporary import temporary_directory
 from ...graph.config import Config
-from ...oci import layout as oci_layout
-from ...oci.archive import ArchiveFiles, the_image
 from ...oci.compression import gzipped
 from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer
@@ -28,6 +26,9 @@ from ..outputs import Export
 from .beneath import Beneath
 from .earlier import Earlier
 from .note import Note, RuntimeNote, note_of, read_note, write_note
+
+if TYPE_CHECKING:
+    from ...oci.archive import ArchiveFiles
 
 _KIND = "runtime"
 
@@ -153,6 +154,9 @@ def _kept_layers(
     :param rewritten: by a builder that writes the base's layers anew: how many layers it has above as many of these.
         It took the base by its digest, so that the files are the same.
     """
+    from ...oci import layout as oci_layout
+    from ...oci.archive import the_image
+
     found = oci_layout.base(f"oci:{layout}", plan.base.platform, Path())
     with the_image(found) as (files, image):
         diff_ids = [str(each) for each in image.details["rootfs"]["diff_ids"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -24,7 +23,6 @@ from ...building.outputs import Output, of_export
 from ...building.request import BuildRequest
 from ...building.target import BuildTarget
 from ...errors import UsageError
-from ...fs.temporary import temporary_directory
 from ...text import human_size
 from ..build_target import checked, read_build
 from ..common import by_flag, check_engine, no_engine, opened
@@ -221,6 +219,10 @@ def _streamed(outputs: Sequence[Output]) -> Iterator[tuple[tuple[Output, ...], P
             location="-o -",
             hint="Send it to a file or a program: … | docker load",
         )
+    import shutil
+
+    from ...fs.temporary import temporary_directory
+
     with temporary_directory() as work:
         tar = work / "image.tar"
         yield tuple(_into(tar, each) if each in asked else each for each in outputs), tar
