@@ -10,6 +10,7 @@ from typing import IO, Any
 from attrs import field
 
 from ..data import frozen
+from ..errors import BuildError
 from .blobs import blob_name, digest_of
 from .exchange import Exchange
 from .failures import check_found, no_registry, other_content
@@ -97,6 +98,12 @@ class RegistryClient(Exchange):
         """
         location = location or f"image {ref}"
         with self._asked("GET", ref, _blob(ref, digest, location), location) as answer:
+            if answer.status == 404:
+                raise BuildError(
+                    f"{ref.host} lacks a part of an image of {ref.repository}: {digest}",
+                    location=location,
+                    hint="Push that image again. If it is one that dagger-aml pushed, add --no-cache.",
+                )
             check_found(answer, ref, location)
             yield answer.stream()
 

@@ -78,11 +78,13 @@ class Exchange:
         try:
             login = self._tokens.known(at, scopes, token)
             answer = self._followed(at, request, login, home, location)
-            # Who was redirected to answers for itself: it is no place for a login.
-            if answer.status == 401 and origin_of(answer.url) == home:
+            new = False
+            # Who was redirected to answers for itself: it is no place for a login. Of several tokens that are held
+            # all may have ended, so each is refused once.
+            while answer.status == 401 and origin_of(answer.url) == home and not new:
                 answer.close()
                 wanted = answer.headers.get_all("WWW-Authenticate") or []
-                login = self._tokens.anew(at, scopes, wanted, login, token)
+                login, new = self._tokens.anew(at, scopes, wanted, login, token)
                 answer = self._followed(at, request, login, home, location)
         except NoToken:
             raise no_registry(at, location) from None

@@ -19,11 +19,17 @@ from .reference import Reference
 from .wire import Answer, origin_of
 
 _BUSY = (429, 500, 502, 503, 504)
+_LACKS = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID")
+
 _LONGEST_SAID = 64 * 1024
 
 
 class RefusedType(BuildError):
     """A registry takes no manifest of this media type."""
+
+
+class MissingBlob(BuildError):
+    """A registry takes no manifest since it lacks something that this names, or says nothing better."""
 
 
 def broken(error: Exception, at: Reference, location: str) -> DaggerAmlError:
@@ -103,7 +109,8 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str) -> None
     """Whether a registry has taken a part of a push.
 
     :param what: the part, for messages.
-    :raises RegistryDenied, BuildError: it has not. :raises RefusedType: for its media type.
+    :raises RegistryDenied, BuildError: it has not.
+    :raises RefusedType: for its media type. :raises MissingBlob: for what it lacks.
     :raises TransientError: it has forgotten the upload that this was a part of.
     """
     status = answer.status
@@ -115,6 +122,8 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str) -> None
     said = f"it answered {status}{f' ({code})' if code else ''}"
     if status == 415:
         raise RefusedType(f"{at.host} did not take {what}: {said}", location=location)
+    if code in _LACKS:
+        raise MissingBlob(f"{at.host} did not take {what}: {said}", location=location)
     if code == "BLOB_UPLOAD_UNKNOWN" or status == 416:
         raise TransientError(
             f"the registry {at.host} has lost the upload of {what}: {said}", location=location, hint=LATER

@@ -101,8 +101,10 @@ class Tokens:
         with host.lock:
             return self._given(host, at, scopes, ask)
 
-    def anew(self, at: Reference, scopes: Scopes, headers: Iterable[str], refused: str, ask: AskToken) -> str:
-        """The same after a 401.
+    def anew(
+        self, at: Reference, scopes: Scopes, headers: Iterable[str], refused: str, ask: AskToken
+    ) -> tuple[str, bool]:
+        """The same after a 401, and whether it was made just now.
 
         :param headers: its WWW-Authenticate; there may be none.
         :param refused: what was sent as Authorization. Nobody is given it again.
@@ -110,14 +112,16 @@ class Tokens:
         """
         host = self._host(at)
         with host.lock:
-            found = _challenge(headers)
-            if found.realm or host.challenge is None:
-                host.challenge = found
+            wanted = _challenge(headers)
+            if wanted.realm or host.challenge is None:
+                host.challenge = wanted
             if refused:
                 host.held = [each for each in host.held if each.value != refused]
                 host.login = None
             # Another thread may have been given one while this one was refused.
-            return self._given(host, at, scopes, ask)
+            before = {each.value for each in host.held}
+            found = self._given(host, at, scopes, ask)
+            return found, found not in before
 
     def _host(self, at: Reference) -> _Host:
         return self._hosts.setdefault(at.host, _Host())

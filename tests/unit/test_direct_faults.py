@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph
 from tests.support.direct import code, direct_builder, put_base
 from tests.support.faulty import Answer, Cut, Fault, Faulty, Unanswered
-from tests.support.registry import FakeRegistry, digest_of
+from tests.support.registry import SECRET, FakeRegistry, digest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +154,48 @@ async def test_whatever_the_last_request_is_the_tag_is_old_or_new(
         except DaggerAmlError:
             assert named(registry) == old, f"after {number} requests"
     assert seen == [named(registry)] and number > 5
+
+
+@pytest.mark.parametrize("number", range(10))
+async def test_a_token_taken_back_at_any_request_is_asked_for_anew(
+    registry: FakeRegistry, proxy: Faulty, folder: Path, number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """401 in the middle: of the ten begins of an upload, parts, ends and questions that a push makes."""
+    put_base(registry)
+    registry.login, registry.bearer, registry.realm = ("me", SECRET), True, f"http://{registry.host}/token"
+    auth = base64.b64encode(f"me:{SECRET}".encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {proxy.host: {"auth": auth}}}))
+    seen = []
+
+    def revoke(asked: Sequence[str]) -> None:
+        seen.append(asked[-1])
+        if len(seen) == number + 1:
+            registry.revoke()
+
+    proxy.breaks(Fault(r"\w+ /v2/app/", revoke))
+    digest = await pushed(From.parse(f"{proxy.host}/base:1"), folder, proxy.host)
+    assert digest == named(registry) and len(seen) > 10
+    assert sum(each.path == "/token" for each in registry.asked) >= 2
+
+
+async def test_a_blob_that_is_too_much_for_one_request_goes_in_parts(
+    registry: FakeRegistry, proxy: Faulty, folder: Path
+) -> None:
+    put_base(registry)
+    registry.largest = 5 << 20
+    (folder / "model/w.bin").write_bytes(os.urandom(7 << 20))
+    digest = await pushed(From.parse(f"{proxy.host}/base:1"), folder, proxy.host)
+    assert digest == named(registry)
+    parts = [each.body for each in registry.asked if each.method == "PATCH" and each.body <= 5 << 20]
+    assert len(parts) >= 2 and sum(parts) >= 7 << 20
+
+
+async def test_a_registry_that_asks_to_wait_for_long_is_not_asked_again(
+    registry: FakeRegistry, proxy: Faulty, folder: Path
+) -> None:
+    put_base(registry)
+    proxy.breaks(Fault(r"PUT /v2/app/blobs/uploads/", Answer(429, {"Retry-After": "3600"})))
+    with pytest.raises(TransientError, match=r"asks to slow down.*3600 s") as caught:
+        await pushed(From.parse(f"{proxy.host}/base:1"), folder, proxy.host)
+    assert caught.value.exit_code == 75 and named(registry) is None
+    assert len(proxy.met) <= 4, "once for each of what is sent at the same time"

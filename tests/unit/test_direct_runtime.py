@@ -10,6 +10,7 @@ from dagger_aml.events import Warned
 from dagger_aml.oci.manifest import INDEXES, index_document
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import RAN, changes_of, image_in, project, pushed, running
+from tests.support.faulty import Answer, Fault, Faulty
 from tests.support.layers import Put, file
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
@@ -165,6 +166,21 @@ async def test_what_ran_is_found_in_the_index_that_a_tag_names(
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
     await pushed(running(base, folder), tag, direct_builder(runner))
     assert len(runner.plans) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 409, 400, 500])
+async def test_a_cache_whose_tags_cannot_be_written_is_a_warning(
+    registry: FakeRegistry, proxy: Faulty, folder: Path, status: int
+) -> None:
+    """As where tags are immutable, or a token is for reading: registries say it in as many ways."""
+    proxy.breaks(Fault(r"PUT /v2/cache/manifests/", Answer(status)))
+    events: list = []
+    base, runner = put_base(registry), Runner(blobs_of(), RAN)
+    builder = direct_builder(runner, events, cache_to=f"{proxy.host}/cache", cache_from=f"{proxy.host}/cache")
+    result = await pushed(running(base, folder), f"{registry.host}/app:1", builder)
+    (warned,) = (each.finding for each in events if isinstance(each, Warned))
+    assert "could not be pushed for later builds" in warned.message and proxy.met
+    assert digest_of(registry.manifests["app"]["1"][0]) == result.digest and not registry.manifests["cache"]
 
 
 async def test_a_cache_that_refuses_is_a_warning(registry: FakeRegistry, folder: Path) -> None:

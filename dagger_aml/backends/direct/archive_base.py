@@ -53,9 +53,9 @@ class ArchiveBlobs(Blobs):
                 hint="Write the image again.",
             )
 
-    def passing(self, digest: str) -> Iterator[bytes]:
+    def passing(self, digest: str, size: int | None = None) -> Iterator[bytes]:
         """As :meth:`chunks`."""
-        return self.chunks(digest) if digest in self.names else super().passing(digest)
+        return self.chunks(digest) if digest in self.names else super().passing(digest, size)
 
 
 def find_archive(base: From, client: PushClient, store: ContentStore) -> Beneath:

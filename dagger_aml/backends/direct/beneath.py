@@ -58,9 +58,20 @@ class Blobs:
                 hint="Run the same command again.",
             ) from None
 
-    def passing(self, digest: str) -> Iterator[bytes]:
-        """A blob's bytes for a registry, which holds them against the digest itself; nothing is kept."""
-        return self.chunks(digest) if self.store.has(digest) else self._fetched(digest)
+    def passing(self, digest: str, size: int | None = None) -> Iterator[bytes]:
+        """A blob's bytes for whoever holds them against the digest itself, as registries do; nothing is kept.
+
+        :param size: that they must have.
+        :raises BuildError: there is none, or it has another size.
+        """
+        sent = 0
+        for chunk in self.chunks(digest) if self.store.has(digest) else self._fetched(digest):
+            sent += len(chunk)
+            if size is not None and sent > size:
+                break
+            yield chunk
+        if size not in (None, sent):
+            raise BuildError(f"the registry sent content that does not match {digest}", location="base")
 
     def _held(self, digest: str) -> Iterator[bytes]:
         """A blob of a registry, held against its digest at the end."""

@@ -255,7 +255,7 @@ class DirectBuilder:
     async def _told(self, beneath: Beneath, platform: str) -> list[KnownFacts]:
         """What images under the tags tell of this very base."""
         images = [await self._earlier(tag, platform) for tag in self._tags]
-        notes = [note_of(image.config, beneath.base) for image in images if image.at]
+        notes = [note_of(image.config, image.layers, beneath.base) for image in images if image.at]
         return [note.facts for note in notes if note and note.base == beneath.digest and note.facts]
 
     async def _earlier(self, tag: Reference, platform: str) -> Earlier:

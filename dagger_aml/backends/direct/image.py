@@ -20,7 +20,7 @@ from ...fs.stamps import unchanged
 from ...fs.temporary import temporary_directory
 from ...oci.blobs import digest_of
 from ...oci.content_store import ContentStore
-from ...oci.failures import RefusedType
+from ...oci.failures import MissingBlob, RefusedType
 from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.model import Layer
 from ...oci.reference import Reference
@@ -31,7 +31,7 @@ from ..result import Result, Written
 from ..transfers import growing, looking
 from .beneath import Beneath
 from .config import AddedLayer, config_document
-from .earlier import Earlier, earlier
+from .earlier import NONE, Earlier, earlier
 from .layers import OwnLayer
 from .note import NOTE_LABEL, write_note
 from .push import Sender
@@ -139,15 +139,23 @@ class DirectImage:
         place = at.url
         if place not in self._raw:
             self._raw[place] = await self._all_sent(at)
-        try:
-            await self._put_manifest(at, tag)
-        except RefusedType:
-            if self.form_at(at) == "oci":
-                raise
-            self.on_event(Message(f"{at.host} takes no image in Docker's form, so it gets OCI's"))
-            self._oci.add(place)
-            self._raw[place] = manifest_document("oci", self._config_now(), self._layers)
-            await self._put_manifest(at, tag)
+        asked = False
+        while True:
+            try:
+                await self._put_manifest(at, tag)
+                break
+            except MissingBlob:
+                if asked:
+                    raise
+                # What a tag named, or was sent before, was removed meanwhile: each blob is asked for.
+                asked = True
+                self._raw[place] = await self._all_sent(at, NONE)
+            except RefusedType:
+                if self.form_at(at) == "oci":
+                    raise
+                self.on_event(Message(f"{at.host} takes no image in Docker's form, so it gets OCI's"))
+                self._oci.add(place)
+                self._raw[place] = manifest_document("oci", self._config_now(), self._layers)
         return self._raw[place], self.told(self._layers)
 
     def form_at(self, at: Reference) -> Form:
@@ -165,12 +173,15 @@ class DirectImage:
         """All, once those of ours were written."""
         return (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
 
-    async def _all_sent(self, at: Reference) -> bytes:
-        """Every blob that the repository lacks; the manifest of them."""
+    async def _all_sent(self, at: Reference, before: Earlier | None = None) -> bytes:
+        """Every blob that the repository lacks; the manifest of them.
+
+        :param before: what the repository is taken to have; what the tag names unless given.
+        """
         self.on_event(Message(f"pushing {at}"))
         with unchanged(self.plan.file_layers):
             async with self._telling(str(at)):
-                before = self.images.get((str(at), self.plan.base.platform))
+                before = before or self.images.get((str(at), self.plan.base.platform))
                 if before is None:
                     platform = self.plan.base.platform
                     before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
@@ -178,7 +189,7 @@ class DirectImage:
                 layers = await self._blobs(sender)
                 config = await anyio.to_thread.run_sync(self._config_now)
                 await self.blocking(sender.document, config, digest_of(config))
-        return manifest_document(self.beneath.form, config, layers)
+        return manifest_document(self.form_at(at), config, layers)
 
     async def _blobs(self, sender: Sender) -> tuple[BlobLayer, ...]:
         limit = anyio.CapacityLimiter(_AT_ONCE)
@@ -212,7 +223,7 @@ class DirectImage:
         """The config, once every layer of ours was written."""
         if self._config is None:
             beneath, files = self.beneath, self.own[0].files if self.own else {}
-            note = write_note(beneath.note, [each.diff_id for each in beneath.layers])
+            note = write_note(beneath.note, beneath.layers, beneath.base)
             added = [
                 *(AddedLayer(each.diff_id, "what runs") for each in beneath.layers[beneath.base :]),
                 *(AddedLayer(each.blob.diff_id, each.name) for each in self.own if each.blob),

@@ -18,6 +18,7 @@ from attrs import evolve
 
 from ...base.known import KnownFacts
 from ...data import frozen
+from ...oci.manifest import BlobLayer
 
 NOTE_LABEL = "io.dagger-aml.direct"
 
@@ -66,10 +67,11 @@ class _Written:
     mark: str = ""
 
 
-def write_note(note: Note, diff_ids: Sequence[str]) -> str:
+def write_note(note: Note, layers: Sequence[BlobLayer], base: int) -> str:
     """The note as text.
 
-    :param diff_ids: of the layers of the base and of what ran, lowest first; the mark is of them too.
+    :param layers: of the base and of what ran, lowest first; the mark is of them too.
+    :param base: how many of them are the base's.
     """
     runtime = note.runtime
     if runtime and runtime.after:
@@ -77,14 +79,14 @@ def write_note(note: Note, diff_ids: Sequence[str]) -> str:
     note = Note(note.base, note.facts and note.facts.shortened(), runtime)
     if len(_text(note)) > _LONGEST:
         note = Note(note.base, None, runtime and evolve(runtime, after=None))
-    return json.dumps(_converter().unstructure(_Written(_SCHEMA, note, _mark(note, diff_ids))), sort_keys=True)
+    return json.dumps(_converter().unstructure(_Written(_SCHEMA, note, _mark(note, layers, base))), sort_keys=True)
 
 
-def read_note(text: object, base: int, diff_ids: Sequence[str]) -> Note | None:
+def read_note(text: object, layers: Sequence[BlobLayer], base: int) -> Note | None:
     """A note; None where there is none, none that can be read, or one without the key's mark.
 
+    :param layers: the image's, lowest first.
     :param base: how many layers the base has.
-    :param diff_ids: of the image's layers, lowest first.
     """
     from cattrs import BaseValidationError
 
@@ -96,31 +98,35 @@ def read_note(text: object, base: int, diff_ids: Sequence[str]) -> Note | None:
         return None
     note: Note = written.note
     ran = note.runtime.layers if note.runtime else 0
-    if written.schema != _SCHEMA or not 0 <= ran <= len(diff_ids) - base:
+    if written.schema != _SCHEMA or not 0 <= ran <= len(layers) - base:
         return None
     if KEY_VARIABLE not in os.environ:
         return note
     # An empty key, as CI gives it to whom it does not trust, marks nothing and takes nothing.
-    expected = _mark(note, diff_ids[: base + ran])
+    expected = _mark(note, layers[: base + ran], base)
     return note if expected and hmac.compare_digest(expected, written.mark) else None
 
 
-def note_of(config: Mapping[str, Any], base: int) -> Note | None:
+def note_of(config: Mapping[str, Any], layers: Sequence[BlobLayer], base: int) -> Note | None:
     """The note of an image by its config document.
 
+    :param layers: the image's, lowest first.
     :param base: how many layers the base has that it is held against.
     """
     labels = (config.get("config") or {}).get("Labels") or {}
-    return read_note(labels.get(NOTE_LABEL), base, [str(each) for each in config["rootfs"]["diff_ids"]])
+    return read_note(labels.get(NOTE_LABEL), layers, base)
 
 
-def _mark(note: Note, diff_ids: Sequence[str]) -> str:
-    """The mark of the key that the environment has, over all of a note and those layers; empty without a key."""
+def _mark(note: Note, layers: Sequence[BlobLayer], base: int) -> str:
+    """The mark of the key that the environment has, over all of a note and those layers; empty without a key.
+
+    Of what ran the blobs count too: no config holds them, and a manifest of somebody else's could name others.
+    """
     key = os.environ.get(KEY_VARIABLE, "")
     if not key:
         return ""
-    said = json.dumps([_text(note), list(diff_ids)]).encode()
-    return hmac.new(key.encode(), said, hashlib.sha256).hexdigest()
+    said = json.dumps([_text(note), [each.diff_id for each in layers], [each.digest for each in layers[base:]]])
+    return hmac.new(key.encode(), said.encode(), hashlib.sha256).hexdigest()
 
 
 def _text(note: Note) -> str:

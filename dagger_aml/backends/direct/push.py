@@ -36,7 +36,7 @@ class Sender:
         near = source is not None and source.host == self.at.host and source.repository != self.at.repository
         if near and source and self.client.mount(self.at, layer.digest, source.repository):
             return
-        self._upload(lambda: image.blobs.passing(layer.digest), layer.digest, layer.size)
+        self._upload(lambda: image.blobs.passing(layer.digest, layer.size), layer.digest, layer.size)
 
     def own(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
         """A layer of ours, and whether the registry had it."""

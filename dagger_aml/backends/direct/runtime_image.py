@@ -14,6 +14,7 @@ from attrs import evolve, field
 from ...base.known import KnownFacts
 from ...data import frozen
 from ...errors import DaggerAmlError
+from ...fs.disk_space import not_written
 from ...fs.temporary import temporary_directory
 from ...graph.config import Config
 from ...oci.compression import gzipped
@@ -68,7 +69,7 @@ def in_image(key: str, beneath: Beneath, image: Earlier) -> RuntimeImage | None:
     """What ran, if an image of a registry has it on this very base."""
     if image.at is None or [each.diff_id for each in image.layers[: beneath.base]] != _diff_ids(beneath):
         return None
-    note = note_of(image.config, beneath.base)
+    note = note_of(image.config, image.layers, beneath.base)
     runtime = _fitting(note, key, beneath)
     if runtime is None:
         return None
@@ -84,7 +85,7 @@ def in_store(key: str, beneath: Beneath, store: ContentStore) -> RuntimeImage | 
         layers = tuple(BlobLayer(*each) for each in found["layers"])
         if not all(store.size(each.digest) == each.size for each in layers):
             return None
-        note = read_note(found["note"], beneath.base, [*_diff_ids(beneath), *(each.diff_id for each in layers)])
+        note = read_note(found["note"], (*_base_layers(beneath), *layers), beneath.base)
     except (TypeError, KeyError, ValueError):
         return None
     runtime = _fitting(note, key, beneath)
@@ -96,9 +97,9 @@ def in_store(key: str, beneath: Beneath, store: ContentStore) -> RuntimeImage | 
 def keep(runtime: RuntimeImage, beneath: Beneath, store: ContentStore) -> None:
     """Note in the cache of this machine what ran; its layers are there."""
     note = Note(beneath.digest, None, note_for(runtime))
-    diff_ids = [*_diff_ids(beneath), *(each.diff_id for each in runtime.layers)]
+    text = write_note(note, (*_base_layers(beneath), *runtime.layers), beneath.base)
     layers = [[each.diff_id, each.digest, each.size, each.packing] for each in runtime.layers]
-    store.put_document(_KIND, _name(runtime.key), {"note": write_note(note, diff_ids), "layers": layers})
+    store.put_document(_KIND, _name(runtime.key), {"note": text, "layers": layers})
 
 
 def note_for(runtime: RuntimeImage) -> RuntimeNote:
@@ -142,8 +143,12 @@ def _fitting(note: Note | None, key: str, beneath: Beneath) -> RuntimeNote | Non
     return runtime
 
 
+def _base_layers(beneath: Beneath) -> tuple[BlobLayer, ...]:
+    return beneath.layers[: beneath.base]
+
+
 def _diff_ids(beneath: Beneath) -> list[str]:
-    return [each.diff_id for each in beneath.layers[: beneath.base]]
+    return [each.diff_id for each in _base_layers(beneath)]
 
 
 def _kept_layers(
@@ -172,7 +177,10 @@ def _kept(files: ArchiveFiles, name: str, diff_id: str, store: ContentStore) -> 
         plain = stream.read(2) != b"\x1f\x8b"
         stream.seek(0)
         chunks: Iterator[bytes] = iter(partial(stream.read, _CHUNK), b"")
-        digest, size = store.put(gzipped(chunks) if plain else chunks)
+        try:
+            digest, size = store.put(gzipped(chunks) if plain else chunks)
+        except OSError as error:
+            raise not_written(error, str(store.root), store.root) from None
     return BlobLayer(diff_id, digest, size, "gzip")
 
 

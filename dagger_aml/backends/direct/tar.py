@@ -11,6 +11,7 @@ from typing import IO
 from attrs import field
 
 from ...data import frozen
+from ...errors import BuildError
 from ...oci.blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, add, blob_name, digest_of
 from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.reference import Reference
@@ -80,7 +81,10 @@ def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer
     for each in image.beneath.layers:
         if each.digest not in seen:
             file.write(_header(each.digest, each.size))
+            start = file.tell()
             _write(file, image.beneath.blobs.chunks(each.digest))
+            if file.tell() - start != each.size:
+                raise BuildError(f"the layer {each.digest} has another size than its manifest says", location="base")
             file.write(_padding(each.size))
             seen.add(each.digest)
     return (*image.beneath.layers, *(_streamed(file, layer, seen) for layer in image.own))
