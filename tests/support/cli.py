@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import select
@@ -13,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
+
+from attrs import define
 
 from tests.support import loaded
 
@@ -45,6 +48,53 @@ def run_bytes(
 
     Its process is forked from one that has loaded everything: of hundreds of calls each would spend a second on that.
     """
+    with started(*words, env=env, cwd=cwd) as made:
+        try:
+            code = made.wait(timeout)
+        except TimeoutError:
+            made.signal(signal.SIGKILL)
+            made.wait()
+            raise subprocess.TimeoutExpired(made.words, timeout or 0, _read(made.out), _read(made.err)) from None
+        return subprocess.CompletedProcess(made.words, code, _read(made.out), _read(made.err))
+
+
+@define
+class Started:
+    """A call of the command line that goes on, in a process of its own.
+
+    :param out: gets what it prints.
+    """
+
+    words: list[str]
+    out: IO[bytes]
+    err: IO[bytes]
+    _connection: socket.socket
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._connection.sendall(bytes([number]))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, that of a signal below zero.
+
+        :param timeout: seconds.
+        :raises TimeoutError: it goes on.
+        """
+        self._connection.settimeout(timeout)
+        try:
+            status = self._connection.recv(4)
+        finally:
+            self._connection.settimeout(None)
+        return os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
+
+    def printed(self) -> str:
+        """What it has printed on standard error so far."""
+        return _read(self.err).decode()
+
+
+@contextlib.contextmanager
+def started(*words: object, env: Mapping[str, object] | None = None, cwd: Path | None = None) -> Iterator[Started]:
+    """Start it with nothing on its standard input; it ends with the block."""
     said = list(map(str, words))
     told = {**os.environb, **{os.fsencode(name): os.fsencode(str(value)) for name, value in (env or {}).items()}}
     umask = os.umask(0o022)
@@ -62,16 +112,7 @@ def run_bytes(
             loaded.send(connection, asked, [nothing.fileno(), out.fileno(), err.fileno(), folder])
         finally:
             os.close(folder)
-        connection.settimeout(timeout)
-        try:
-            status = connection.recv(4)
-        except TimeoutError:
-            connection.settimeout(None)
-            connection.sendall(bytes([signal.SIGKILL]))
-            connection.recv(4)
-            raise subprocess.TimeoutExpired(said, timeout or 0, _read(out), _read(err)) from None
-        code = os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
-        return subprocess.CompletedProcess(said, code, _read(out), _read(err))
+        yield Started(said, out, err, connection)
 
 
 def _read(file: IO[bytes]) -> bytes:
