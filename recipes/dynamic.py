@@ -23,6 +23,6 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             root=project.root,
         )
     if project.requirements or project.pip:
-        graph = await startup_packages(graph, project.requirements, more=project.pip)
+        graph = await startup_packages(graph, project.requirements, more=project.pip, conda=project.conda)
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

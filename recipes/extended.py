@@ -21,6 +21,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             root=project.root,
             installer=project.installer,
             check=project.pip_check,
+            conda=project.conda,
         )
     if project.code:
         graph = await code(
@@ -33,7 +34,12 @@ async def recipe(graph: Graph, project: Project) -> Graph:
         )
     if listed and project.packages_as == "files":
         graph = await packages_files(
-            graph, project.requirements, more=project.pip, root=project.root, check=project.pip_check
+            graph,
+            project.requirements,
+            more=project.pip,
+            root=project.root,
+            check=project.pip_check,
+            conda=project.conda,
         )
     for each in project.models:
         graph = await model(graph, each)

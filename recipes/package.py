@@ -19,6 +19,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             root=project.root,
             installer=project.installer,
             check=project.pip_check,
+            conda=project.conda,
         )
     for each in project.models:
         graph = await model(graph, each)

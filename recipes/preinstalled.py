@@ -33,6 +33,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             via=project.via,
             root=project.root,
             check=project.pip_check,
+            conda=project.conda,
         )
     elif project.requirements or project.pip:
         graph = await packages(
@@ -43,6 +44,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             root=project.root,
             installer=project.installer,
             check=project.pip_check,
+            conda=project.conda,
         )
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

@@ -126,7 +126,7 @@ class Facts:
         from ..requirements.read import read_requirements
 
         try:
-            return read_requirements(self.project.requirements, root=self.project.root)
+            return read_requirements(self.project.requirements, root=self.project.root, conda=self.project.conda)
         except (DaggerAmlError, OSError):
             return None
 

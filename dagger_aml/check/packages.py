@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..contract import EXTRA_REQUIREMENTS
 from ..finding import Finding
@@ -42,22 +43,28 @@ def list_left(project: Project) -> Iterator[Finding]:
 def conda_file(project: Project) -> Iterator[Finding]:
     """A conda file is not read.
 
-    Azure ML's inference images install packages with pip. What only a conda file lists will be missing.
+    One file says which packages are installed, and a [conda file](conda.md) does where there is no requirements.txt,
+    lock or pyproject.toml that lists some. Of several in folders beside the code none is taken.
 
     Bad `folder`:
 
-        score.py  environment.yml
+        score.py  requirements.txt  environment.yml
 
     Good `folder`:
 
         score.py  requirements.txt
 
-    Silent: conda files inside a model folder, and in folders that are never code.
+    Silent: the conda file that is read, those inside a model folder, and those in folders that are never code.
     """
     listed = project.requirements
-    hint = f"{listed.name} is read." if listed else "List its packages in requirements.txt."
     for path in discover.conda_files(project.root, project.code):
-        yield Finding("the conda file is not read", location=project.at(path), hint=hint)
+        if path != listed:
+            shown, hint = project.at(path), "List its packages in requirements.txt."
+            if listed:
+                hint = f"{listed.name} is read."
+            elif _is_conda(path):
+                hint = f"To use it: --requirements {shown}."
+            yield Finding("the conda file is not read", location=shown, hint=hint)
 
 
 @rule("AML303", "warning")
@@ -160,3 +167,9 @@ def not_checked(project: Project) -> Iterator[Finding]:
             location=project.origins.get("no_pip_check"),
             hint="`dagger-aml build --smoke` shows whether the image serves.",
         )
+
+
+def _is_conda(path: Path) -> bool:
+    from ..requirements.conda_yaml import is_conda
+
+    return is_conda(path)

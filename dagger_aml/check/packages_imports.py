@@ -20,8 +20,8 @@ _MOST = 8
 def list_unread(project: Project) -> Iterator[Finding]:
     """A file lists packages, and nothing is read that does.
 
-    Packages are installed from requirements.txt, pylock.toml, uv.lock or the dependencies of pyproject.toml. What
-    another tool's file lists, or one of another name, will be missing in the image.
+    Packages are installed from requirements.txt, pylock.toml, uv.lock, the dependencies of pyproject.toml or a
+    [conda file](conda.md). What another tool's file lists, or one of another name, will be missing in the image.
 
     Bad `folder`:
 
@@ -209,7 +209,7 @@ def _included(project: Project) -> Iterable[Path]:
     if project.requirements is None:
         return ()
     try:
-        return read_requirements(project.requirements, root=project.root).files
+        return read_requirements(project.requirements, root=project.root, conda=project.conda).files
     except (DaggerAmlError, OSError):
         return ()
 

@@ -25,6 +25,7 @@ MODULES = (
     "entry_script_contract",
     "variables",
     "packages",
+    "packages_conda",
     "packages_imports",
     "packages_lists",
     "models",

@@ -25,7 +25,7 @@ from ..project.recipe import load_recipe, run_recipe
 from ..project.settings import Options
 from ..pysource.imports import Code, read_code
 from ..pysource.versions import version_of
-from ..requirements.read import read_requirements
+from ..requirements.read import is_yaml, read_requirements
 from .installed import Installed, here
 from .pins import Pins, Requirement, make_pins
 from .toml import project_file_text
@@ -88,17 +88,32 @@ def make_draft(folder: str | os.PathLike[str], options: Options, *, installed: I
     requirements = pins.file_text(installed.python)
     files: dict[str, str] = {}
     kept: list[str] = []
+    listed = _of_conda(project)
     if project.requirements:
         kept.append(shown(project.requirements, project))
+        if listed:
+            files[REQUIREMENTS] = listed
     elif requirements:
         files[REQUIREMENTS] = requirements
     declared = read_project_file(project.root).paths
     if declared:
         kept.append(FILE_NAME if declared[0].name == FILE_NAME else f"[tool.dagger-aml] of {declared[0].name}")
     else:
-        files[FILE_NAME] = project_file_text(project, options, next(iter([*kept, *files]), None))
+        files[FILE_NAME] = project_file_text(project, options, next(iter([*files, *kept]), None))
     unknown = tuple(_not_known(project, installed, models, code))
     return Draft(project, files, tuple(kept), pins, installed, unknown, _unnamed(project, pins))
+
+
+def _of_conda(project: Project) -> str | None:
+    """A conda file as requirements.txt; None without such a file, where there is a requirements.txt too, and where
+    what it names by paths lies beside it elsewhere."""
+    if project.requirements is None or not is_yaml(project.requirements.name):
+        return None
+    found = read_requirements(project.requirements, root=project.root, conda=project.conda)
+    beside = project.requirements.parent.resolve() == project.root
+    if (len(found.files) > 1 and not beside) or (project.root / REQUIREMENTS).exists():
+        return None
+    return "".join(f"{line}\n" for line in found.indexes) + (found.text or "")
 
 
 def _with_own_list(project: Project) -> Project:
@@ -138,9 +153,10 @@ def _pickles(project: Project, code: Iterable[Path]) -> Iterator[tuple[str, Pick
 
 def _unnamed(project: Project, pins: Pins) -> tuple[Requirement, ...]:
     """What a requirements file of the user's does not name; of a lock, which is complete, nothing is said."""
-    if not project.requirements or project.requirements.suffix != ".txt":
+    if not project.requirements or not project.requirements.name.endswith((".txt", ".yml", ".yaml")):
         return ()
-    named = {canonicalize_name(name) for name in read_requirements(project.requirements, root=project.root).names}
+    listed = read_requirements(project.requirements, root=project.root, conda=project.conda)
+    named = {canonicalize_name(name) for name in listed.names}
     return tuple(each for each in pins.needed if canonicalize_name(each.package) not in named)
 
 

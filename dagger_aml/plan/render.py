@@ -19,6 +19,7 @@ from ..graph.wheels import Wheels
 from ..project.model import Project
 from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
+from .conda import conda_json, conda_text
 from .keys import SCHEMA, op_keys, runtime_key
 from .model import Op, Plan
 
@@ -49,6 +50,8 @@ def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
     }
     if project:
         found["project"] = {"name": project.name, "recipe": project.recipe, "origins": dict(project.origins)}
+        if (lines := conda_json(project)) is not None:
+            found["project"]["packages"] = lines
     return found
 
 
@@ -112,6 +115,7 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
             yield f"     why here: {op.why}"
     for path, names in left_out(plan.layers):
         yield f"  left out of {_relative(path, project.root)}: {', '.join(names)}"
+    yield from conda_text(project)
     yield ""
     yield "Image config:"
     for name, value in plan.config.env.items():

@@ -17,8 +17,10 @@ from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
+from .conda import conda_settings
 from .discover import RESULTS, SCRIPT, not_code
 from .file import looks_like_path, read_project_file
+from .file_keys import ATOL, RTOL
 from .merge import Reading, added, chosen, pairs, said, truth
 from .model import Project, plain_name
 from .models import Models, models
@@ -26,7 +28,7 @@ from .network import read_access
 from .origin import Origin, Rank
 from .parts import apt_packages, code, declared, environment_only, excluded, part, places_of_code, requirements
 from .setting import typed
-from .settings import ATOL, PROJECT_SETTINGS, RTOL, Options
+from .settings import PROJECT_SETTINGS, Options
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What may be part of a tag or a file's name, and what Python's own versions are made of."""
@@ -87,6 +89,7 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
         recipe=recipe,
         apt=apt,
         requirements=listed,
+        conda=conda_settings(reading, base),
         pip=added(reading, "pip"),
         env=pairs(reading, "env", file.env, "env"),
         labels=pairs(reading, "labels", file.labels, "label"),

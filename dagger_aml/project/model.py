@@ -13,15 +13,16 @@ from ..errors import ProjectError
 from ..graph.access import Access
 from ..graph.base import From
 from ..pysource.reached import Reached
+from ..requirements.conda_twins import CondaSettings
 from ..steps.installer import Installer
 from ..steps.model import Model
 from ..steps.packages import Via
 from ..steps.packages_files import PackagesAs
 from .companions import parts_of
 from .file import FILE_NAME
+from .file_keys import ATOL, RTOL
 from .layout import Layout
 from .notes import Notes
-from .settings import ATOL, RTOL
 
 
 @frozen
@@ -33,7 +34,8 @@ class Project:
     :param platforms: all of them; `build` makes an index of several.
     :param recipe: a recipe's name, or the path of a recipe file.
     :param apt: Debian packages.
-    :param requirements: what pip installs: a requirements file, a lock file, or ``pyproject.toml``.
+    :param requirements: what pip installs: a requirements file, a lock file, ``pyproject.toml`` or a conda file.
+    :param conda: how it is read, if it is a conda file.
     :param pip: requirements to install beside it.
     :param environment_only: whether the image is to have packages alone; then there is neither code nor model here.
     :param code: the code folder; None where there is none.
@@ -65,6 +67,7 @@ class Project:
     recipe: str = "extended"
     apt: tuple[str, ...] = ()
     requirements: Path | None = None
+    conda: CondaSettings = field(factory=CondaSettings)
     pip: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
     labels: Mapping[str, str] = field(factory=dict)

@@ -13,6 +13,7 @@ from ..pysource.pythons import Python
 from ..pysource.reached import Reached
 from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
+from ..requirements.read import is_yaml
 from . import discover as conventions
 from .file import FILE_NAME, looks_like_path
 from .merge import Reading, added, stated, truth
@@ -183,7 +184,29 @@ def requirements(reading: Reading, code: Sequence[Path]) -> Path | None:
     folders = [reading.root, *(each for each in code if each.is_dir())]
     found = find_requirements(folders, root=reading.root)
     if found is None:
-        return None
+        below = _conda_below(reading, folders)
+        if below:
+            reading.origins["requirements"] = FOUND
+        return below
     reading.origins["requirements"] = FOUND
     reading.notes.lists_left = found.others
     return found.path
+
+
+def _conda_below(reading: Reading, looked_at: Sequence[Path]) -> Path | None:
+    """The conda file in another folder of the project, such as ``environment/conda.yaml``, if it is the only one that
+    lists what serves."""
+    there = [
+        path
+        for folder in conventions.folders(reading.root)
+        if folder not in looked_at and not conventions.model_kind(folder)
+        for path in sorted(folder.iterdir())
+        if is_yaml(path.name)
+    ]
+    if not there:
+        return None
+    from ..requirements.conda_yaml import is_conda
+    from ..requirements.unread import is_for_developers
+
+    found = [path for path in there if not any(map(is_for_developers, (path, path.parent))) and is_conda(path)]
+    return found[0] if len(found) == 1 else None

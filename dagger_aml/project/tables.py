@@ -9,8 +9,9 @@ import attrs
 
 from ..data import frozen
 from .build_settings import BUILD_SETTINGS
+from .file_keys import FILE_KEYS, MORE_FILE_KEYS
 from .setting import Auto, Setting
-from .settings import FILE_KEYS, MORE_FILE_KEYS, PROJECT_SETTINGS
+from .settings import PROJECT_SETTINGS
 
 PYPROJECT = ("tool", "dagger-aml")
 """The table of a pyproject.toml that is a project file."""

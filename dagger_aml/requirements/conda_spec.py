@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import frozen
 from packaging.version import InvalidVersion, Version
+
+from ..data import frozen
 
 _SPEC = re.compile(r"(?:[^\s\[\]=<>!~]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>.*)\Z", re.DOTALL)
 

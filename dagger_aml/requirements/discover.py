@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..data import frozen
 from ..errors import ProjectError
-from .read import is_pylock
+from .read import is_pylock, is_yaml
 
 ORDER = ("requirements.txt", "pylock.toml", "uv.lock", "pyproject.toml")
-"""What is taken, the first that is there; ``pylock.NAME.toml`` ranks as ``pylock.toml``."""
+"""What is taken, the first that is there; ``pylock.NAME.toml`` ranks as ``pylock.toml``. Conda files rank last."""
 
 
 @frozen
@@ -26,9 +26,11 @@ class FoundRequirements:
 
 
 def find_requirements(places: Sequence[Path], *, root: Path) -> FoundRequirements | None:
-    """Look in some folders for a file that lists Python packages: requirements.txt, else a lock, else pyproject.toml.
+    """Look in some folders for a file that lists Python packages: requirements.txt, else a lock, else pyproject.toml,
+    else a conda file.
 
-    Looks at names; of the files only a pyproject.toml is read, to see whether it names packages at all.
+    Looks at names; of the files only a pyproject.toml is read, to see whether it names packages at all, and YAML
+    where nothing else is there.
 
     :param places: the folders, each looked at once.
     :param root: the project; errors show paths relative to it.
@@ -41,6 +43,9 @@ def find_requirements(places: Sequence[Path], *, root: Path) -> FoundRequirement
             if kind in ORDER and _names_packages(path):
                 ranks[ORDER.index(kind)].append(path)
     found = [path for rank in ranks for path in rank]
+    if not found:
+        ranks = _conda_files(places)
+        found = [path for rank in ranks[:1] for path in rank]
     if not found:
         return None
     first = next(rank for rank in ranks if rank)
@@ -64,3 +69,19 @@ def _names_packages(path: Path) -> bool:
     from .pyproject import has_dependencies
 
     return has_dependencies(path)
+
+
+def _conda_files(places: Sequence[Path]) -> list[list[Path]]:
+    """The conda files of some folders: those of one name together, usual names first; none whose name says that it is
+    for tests, training or the like."""
+    there = [path for place in dict.fromkeys(places) for path in sorted(place.iterdir()) if is_yaml(path.name)]
+    if not there:
+        return []
+    from .conda_yaml import NAMES, is_conda
+    from .unread import is_for_developers
+
+    names: dict[str, list[Path]] = {}
+    for path in there:
+        if not path.with_name("MLmodel").is_file() and not is_for_developers(path) and is_conda(path):
+            names.setdefault(path.name if path.name in NAMES else "", []).append(path)
+    return [names[name] for name in (*NAMES, "") if name in names]

@@ -102,15 +102,55 @@ class Option:
 
 
 @frozen
+class Translated:
+    """A line of a conda file, and what pip is told in its place.
+
+    :param written: as the file has it.
+    :param location: ``file:line``, the file by its whole path.
+    :param to: the requirement; empty where the line is left out.
+    :param why: why it is left out, or what is to be known of the translation; half a sentence, or empty.
+    """
+
+    written: str
+    location: str
+    to: str = ""
+    why: str = ""
+
+
+@frozen
+class CondaLines:
+    """What a conda file says beside its packages.
+
+    :param lines: conda's packages; those of the ``pip:`` part are not among them.
+    :param python: the Pythons that it names, such as ``==3.10.*``; empty where it names none.
+    :param of_base: whether its packages are installed for the base's Python, whatever that is.
+    :param cpu_index: whether PyTorch is taken from its index for the CPU.
+    :param variables: the names of those that conda would set, and nobody does here.
+    """
+
+    lines: tuple[Translated, ...]
+    python: str
+    of_base: bool
+    cpu_index: bool
+    variables: tuple[str, ...]
+
+    @property
+    def shown_python(self) -> str:
+        """``3.10`` for ``==3.10.*``; a range as it is."""
+        only = self.python.removeprefix("==").removesuffix(".*")
+        return only if self.python.startswith("==") and "," not in only else self.python
+
+
+@frozen
 class Requirements:
     """What a project wants of pip, and all the files on this machine that it names.
 
-    :param path: the file that was read: a requirements file, a lock, or ``pyproject.toml``.
+    :param path: the file that was read: a requirements file, a lock, ``pyproject.toml`` or a conda file.
     :param names: the packages that it and the files it includes list, in order; constraints not among them, nor
         those whose names nobody can tell.
     :param files: the file itself, files that it includes, wheels and source archives.
-    :param text: what goes into the image in the file's place: pip's lines, made from a lock or ``pyproject.toml``;
-        None for a requirements file, which goes as it is.
+    :param text: what goes into the image in the file's place: pip's lines, made from a lock, ``pyproject.toml`` or a
+        conda file; None for a requirements file, which goes as it is.
     :param indexes: option lines, to stand above ``text``, for the package indexes that the lock was made with.
     :param hashes: whether pip will take only what has a hash in the file.
     :param python: the Python versions that the file is for, such as ``>=3.10``; empty for any.
@@ -118,6 +158,7 @@ class Requirements:
     :param options: what a requirements file says to pip beside packages.
     :param locked: the packages of a lock.
     :param environments: markers, of which one must hold where the lock is used; none where it is for anywhere.
+    :param conda: what a conda file says besides; None of any other.
     """
 
     path: Path
@@ -131,6 +172,7 @@ class Requirements:
     options: tuple[Option, ...] = ()
     locked: tuple[Locked, ...] = ()
     environments: tuple[str, ...] = ()
+    conda: CondaLines | None = None
 
     @property
     def titles(self) -> tuple[str, ...]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .model import Requirements
 from .requirements_txt import read_requirements_txt
 
+if TYPE_CHECKING:
+    from .conda_twins import CondaSettings
 
-def read_requirements(path: Path, *, root: Path | None = None) -> Requirements:
-    """Read a requirements file, ``pylock.toml`` (or ``pylock.NAME.toml``), ``uv.lock`` or ``pyproject.toml``.
+
+def read_requirements(path: Path, *, root: Path | None = None, conda: CondaSettings | None = None) -> Requirements:
+    """Read a requirements file, ``pylock.toml`` (or ``pylock.NAME.toml``), ``uv.lock``, ``pyproject.toml`` or a conda
+    environment file (``.yml`` or ``.yaml``).
 
     Of a requirements file all is read that ``-r``, ``-c`` and ``--find-links`` name, and the archives that it lists.
     As pip has it, an included file is relative to the file that includes it, and an archive to the folder in which
     pip runs, which is this file's own.
 
     :param root: the project; nothing outside it is taken. The file's own folder unless given.
+    :param conda: how a conda file is read.
     :raises ProjectError: missing, unreadable, not UTF-8, a line that is not a requirement, a file that is missing or
         lies outside, an editable install, what of a lock cannot travel; each with file:line.
     """
@@ -32,7 +38,16 @@ def read_requirements(path: Path, *, root: Path | None = None) -> Requirements:
         from .pylock import read_pylock
 
         return read_pylock(path)
+    if is_yaml(path.name):
+        from .conda import read_conda
+
+        return read_conda(path, (root or path.parent).resolve(), conda)
     return read_requirements_txt(path, (root or path.parent).resolve())
+
+
+def is_yaml(name: str) -> bool:
+    """Whether a file of this name can only be a conda environment file, of all that lists packages."""
+    return name.lower().endswith((".yml", ".yaml"))
 
 
 def is_pylock(name: str) -> bool:

@@ -97,6 +97,34 @@ def read_requirements_txt(path: Path, root: Path) -> Requirements:
     """
     reader = _Reader(path, root)
     reader.read(path, constraint=False)
+    return _found(reader, path)
+
+
+def read_pip_lines(path: Path, lines: Iterable[tuple[int, str]], root: Path) -> Requirements:
+    """Read what another file lists as a requirements file would.
+
+    :param path: the file, whose folder pip runs in and paths are relative to.
+    :param lines: each text, of one line or more, with the number of its first line in that file.
+    :param root: nothing outside it is taken.
+    :raises ProjectError: as :func:`read_requirements_txt`.
+    """
+    reader = _Reader(path, root)
+    reader.travels(path)
+    for first, text in lines:
+        reader.lines(
+            path,
+            ((first + number - 1, line) for number, line in logical_lines(text)),
+            constraint=False,
+            within=(path.resolve(),),
+        )
+    return _found(reader, path)
+
+
+def _found(reader: _Reader, path: Path) -> Requirements:
+    """All that a reader has collected.
+
+    :raises ProjectError: packages are taken from files of another machine.
+    """
     reader.check()
     return Requirements(
         path,
@@ -130,7 +158,13 @@ class _Reader:
             return
         self.done.add((within[-1], constraint))
         self.travels(path)
-        for number, text in logical_lines(requirements_text(path)):
+        self.lines(path, logical_lines(requirements_text(path)), constraint=constraint, within=within)
+
+    def lines(
+        self, path: Path, lines: Iterable[tuple[int, str]], *, constraint: bool, within: tuple[Path, ...]
+    ) -> None:
+        """Read lines of a file, each with its number; ``constraint`` and ``within`` as of :meth:`read`."""
+        for number, text in lines:
             location = f"{path}:{number}"
             for name in variables(text)[:1]:
                 raise ProjectError(

@@ -82,13 +82,14 @@ def _list(path: Path, root: Path, *, in_requirements: bool) -> Iterator[UnreadLi
             yield UnreadList(
                 path,
                 f"Lock it: uv pip compile {shown} -o requirements.txt (or pip-compile)",
-                for_developers=_is_for_developers(path),
+                for_developers=is_for_developers(path),
             )
     elif _TEXT.fullmatch(name) or (in_requirements and name.endswith(".txt")):
-        yield UnreadList(path, f"To use it: --requirements {shown}", for_developers=_is_for_developers(path))
+        yield UnreadList(path, f"To use it: --requirements {shown}", for_developers=is_for_developers(path))
 
 
-def _is_for_developers(path: Path) -> bool:
+def is_for_developers(path: Path) -> bool:
+    """Whether a file's name says that it is for tests, training or the like."""
     return _OF_DEVELOPERS.search(path.stem.lower()) is not None
 
 

@@ -22,9 +22,11 @@ from ..graph.graph import Graph, Run
 from ..process import run
 from ..project.model import Project
 from ..project.recipe import recipe_names
+from ..requirements.entries import is_archive
+from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
-from ..steps.pip import as_text
+from ..steps.pip import as_text, beside_files
 from .local_pip import LocalPip, says_sources
 
 SERVER = "azureml-inference-server-http"
@@ -114,14 +116,30 @@ def wanted(project: Project, graph: Graph, place: Place) -> Wanted:
     """What pip is told of a project's packages: its requirements file, or the lines that stand for a lock."""
     if not project.requirements:
         return Wanted(added := check_added(project.pip), place.root, ", ".join(added))
-    found = read_requirements(project.requirements, root=project.root)
+    found = read_requirements(project.requirements, root=project.root, conda=project.conda)
     file = found.path.resolve()
     if found.text is not None:
         file = place.root / "requirements.txt"
+        if not all(is_archive(each.name) for each in found.files[1:]):
+            file = _beside_copies(found, place.root / "listed")
         file.write_text(as_text(graph, found), encoding="utf-8")
     added = check_added(project.pip, found)
     title = " and ".join(filter(None, [found.path.name, ", ".join(added)]))
     return Wanted(("--requirement", str(file), *added), found.path.parent.resolve(), title)
+
+
+def _beside_copies(found: Requirements, folder: Path) -> Path:
+    """Copy the files that the text made of a list names by paths relative to its own.
+
+    :returns: where the text is to lie.
+    """
+    root, name = beside_files(found)
+    for other in found.files[1:]:
+        copy = folder / (other.parent.resolve() / other.name).relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(other, copy)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    return folder / name
 
 
 def left_out(project: Project, graph: Graph) -> Iterator[str]:

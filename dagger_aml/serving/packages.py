@@ -75,7 +75,9 @@ def required(project: Project) -> tuple[str, ...]:
     from ..requirements.read import read_requirements
     from ..requirements.requirements_txt import check_added
 
-    listed = read_requirements(project.requirements, root=project.root).names if project.requirements else ()
+    listed: tuple[str, ...] = ()
+    if project.requirements:
+        listed = read_requirements(project.requirements, root=project.root, conda=project.conda).names
     added = (Requirement(text).name for text in check_added(project.pip))
     return tuple(dict.fromkeys((*listed, *added, SERVER)))
 

@@ -15,8 +15,8 @@ from ..events import Message
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..policy import DEFAULT
+from ..project.file_keys import ATOL, RTOL
 from ..project.model import Project
-from ..project.settings import ATOL, RTOL
 from .answer import Comparison, Tolerance, compare_text
 from .causes import Cause, why_not_imported, why_not_scored
 from .endpoint import Endpoint

@@ -18,6 +18,7 @@ from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
 from ..graph.values import FromBase, Value
 from ..graph.wheels import LockedWheels
+from ..requirements.conda_twins import CondaSettings
 from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.lines import has_coding_line, requirements_text
 from ..requirements.model import Requirements
@@ -55,6 +56,7 @@ def site_packages(
     root: Path | None = None,
     installer: Installer = "pip",
     check: bool = True,
+    conda: CondaSettings | None = None,
 ) -> Built:
     """A stage on a graph's own base in which a requirements file is installed, complete, into a folder of its own.
 
@@ -62,14 +64,15 @@ def site_packages(
     nothing from elsewhere. Fails where ``pip check`` then finds, in the folder and the base together, what it did not
     find in the base alone, if the inference server needs a package that complains. Needs the network.
 
-    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param requirements: a requirements file, pylock.toml, uv.lock, pyproject.toml or a conda file.
     :param more: requirements to install beside those of the file.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :param check: whether ``pip check`` is asked, before and after.
+    :param conda: how a conda file is read.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
-    found = read_requirements(Path(requirements), root=root) if requirements else None
+    found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
     added = check_added(more, found)
     if not added and not (found and found.titles):
         raise ProjectError("lists no packages to preinstall", location=str(found.path) if found else None)
@@ -98,24 +101,26 @@ async def packages(
     root: Path | None = None,
     installer: Installer = "pip",
     check: bool = True,
+    conda: CondaSettings | None = None,
 ) -> Graph:
     """Preinstall a requirements file into a folder beside the entry script; the base's environment stays as it is.
 
     The packages are installed inside the very base image, in a stage, and copied to ``python-packages`` as root's.
     Needs the network when it is built, none when it starts. Call it after ``code``.
 
-    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param requirements: a requirements file, pylock.toml, uv.lock, pyproject.toml or a conda file.
     :param more: requirements to install beside those of the file.
     :param via: ``start-script`` sets ``AZUREML_EXTRA_PYTHON_LIB_PATH``, which the base's start script must honour;
         ``pythonpath`` sets ``PYTHONPATH`` and works on any base.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :param check: whether ``pip check`` is asked, before and after.
+    :param conda: how a conda file is read.
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     :raises GraphError: another way of adding packages at start is set.
     """
     added = tuple(more)
-    built = site_packages(graph, requirements, more=added, root=root, installer=installer, check=check)
+    built = site_packages(graph, requirements, more=added, root=root, installer=installer, check=check, conda=conda)
     step = f"packages of {Path(requirements).name}" if requirements else f"packages {', '.join(added)}"
     return in_front(graph, built, FOLDER, via, step)
 
@@ -145,7 +150,11 @@ async def packages_folder(graph: Graph, path: str | Path, name: str, *, via: Via
 
 
 async def startup_packages(
-    graph: Graph, requirements: str | Path | None = None, *, more: Iterable[str] = ()
+    graph: Graph,
+    requirements: str | Path | None = None,
+    *,
+    more: Iterable[str] = (),
+    conda: CondaSettings | None = None,
 ) -> Graph:
     """Have the image's start script install a requirements file each time the container starts.
 
@@ -153,13 +162,14 @@ async def startup_packages(
     ``AZUREML_EXTRA_REQUIREMENTS_TXT`` names it; what stands for a lock or pyproject.toml, and a file to which
     packages are added, goes as ``requirements.txt``. Needs the network at every start. Call it after ``code``.
 
-    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param requirements: a requirements file, pylock.toml, uv.lock, pyproject.toml or a conda file.
     :param more: requirements to install beside those of the file.
+    :param conda: how a conda file is read.
     :raises ProjectError: the file is missing, unreadable or not a requirements file.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     :raises GraphError: another file of that name lies there, or another way of adding packages is set.
     """
-    found = read_requirements(Path(requirements)) if requirements else None
+    found = read_requirements(Path(requirements), conda=conda) if requirements else None
     added = check_added(more, found)
     if found is None and not added:
         return graph

@@ -9,6 +9,7 @@ from typing import Literal
 from ..base import catalog
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
+from ..requirements.conda_twins import CondaSettings
 from ..requirements.read import read_requirements
 from .packages import FOLDER, Via, in_front
 from .pip import needing_python
@@ -24,6 +25,7 @@ async def packages_files(
     via: Via = "pythonpath",
     root: Path | None = None,
     check: bool = True,
+    conda: CondaSettings | None = None,
 ) -> Graph:
     """Copy the wheels of a lock, unpacked, into a folder beside the entry script, as root's; nothing runs.
 
@@ -37,6 +39,7 @@ async def packages_files(
     :param via: how the folder is found, as of ``packages``.
     :param root: the project, outside of which no file may lie; the lock's own folder unless given.
     :param check: whether what the packages require is looked for, in the folder and the base.
+    :param conda: how a conda file is read, which is refused then: it is no lock.
     :raises ProjectError: the file is missing, no lock, empty, or has a package without a wheel.
     :raises UsageError: something of ``more``.
     :raises GraphError: another way of adding packages at start is set.
@@ -48,7 +51,7 @@ async def packages_files(
             location="--pip",
             hint="Add it to the list that the lock is made of, and lock again.",
         )
-    found = read_requirements(Path(requirements), root=root) if requirements else None
+    found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
     if found is None or not found.titles:
         raise ProjectError("lists no packages", location=str(found.path) if found else None)
     from ..requirements.wheels import locked_wheels

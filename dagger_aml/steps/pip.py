@@ -14,6 +14,8 @@ from ..graph.base import Given, Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Text
 from ..graph.values import FromBase
+from ..requirements.conda_twins import CondaSettings
+from ..requirements.entries import is_archive
 from ..requirements.installable import check_installable, needs_best_match
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
@@ -58,6 +60,7 @@ async def pip(
     root: Path | None = None,
     installer: Installer = "pip",
     check: bool = True,
+    conda: CondaSettings | None = None,
 ) -> Graph:
     """Install what a file lists into the environment that runs the server, as its owner, and look at ``pip check``.
 
@@ -68,16 +71,17 @@ async def pip(
     base lacks already is no fault of this step. Needs the network when it is built.
     The how-to's bare ``pip install`` would put packages into the user's home on curated images.
 
-    :param requirements: a requirements file, pylock.toml, uv.lock or pyproject.toml.
+    :param requirements: a requirements file, pylock.toml, uv.lock, pyproject.toml or a conda file.
     :param more: requirements to install beside those of the file, such as ``idna==3.10``.
     :param root: the project, outside of which no included file may lie; the file's own folder unless given.
     :param installer: ``uv`` has a pinned uv install the packages, of which nothing stays; the graph's ``access`` says
         which indexes and secrets either sees.
     :param check: whether ``pip check`` is asked, before and after.
+    :param conda: how a conda file is read.
     :raises ProjectError: a file is missing, unreadable or not a requirements file, with file:line.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
-    found = read_requirements(Path(requirements), root=root) if requirements else None
+    found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
     added = check_added(more, found)
     if not added and not (found and found.titles):
         return graph
@@ -139,8 +143,15 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
     """
     name = requirements.path.name
     if requirements.python:
-        why = f"{name} is for Python {requirements.python}, but the base image has another version"
+        wanted = requirements.conda.shown_python if requirements.conda else requirements.python
+        why = f"{name} is for Python {wanted}, but the base image has another version"
         hint = f"Use a base image with that Python version, or change {name}."
+        if requirements.conda:
+            hint = (
+                'Install its packages for the base image\'s Python instead: --python base, or python = "base" in '
+                "dagger-aml.toml; versions that it pins may not exist for that Python. Or use a base image with "
+                f"Python {wanted} that has the server: docs/bases.md has a recipe for one."
+            )
         graph = graph.need(Need("python", requirements.python, why, hint))
     if graph.base is None or isinstance(graph.base, Given) or not requirements.locked:
         return graph
@@ -201,14 +212,29 @@ def as_text(graph: Graph, requirements: Requirements) -> str:
 
 
 def _place_text(graph: Graph, requirements: Requirements, name: str) -> tuple[Graph, str, str]:
-    """Copy the text made of a lock, into the folder of the archives that it names if it names any."""
+    """Copy the text made of a lock, into the folder of the files that it names if it names any."""
     source = Text(as_text(graph, requirements).encode())
     shown = f"copy {requirements.path.name} as requirements.txt"
-    archives = requirements.files[1:]
-    if not archives:
+    others = requirements.files[1:]
+    if not others:
         dest = f"{SHARE}/{name}.txt"
         return graph.add(Copy(source, dest, "file", changes="often", name=shown)), dest, "/"
-    folder, dest = f"{SHARE}/{name}", f"{SHARE}/{name}/requirements.txt"
-    files = some_files(requirements.path.parent, archives, location="pip")
-    graph = graph.add(Copy(files, folder, changes="often", name=f"copy the archives of {requirements.path.name}"))
-    return graph.add(Copy(source, dest, "file", changes="often", name=shown)), dest, folder
+    root, made = beside_files(requirements)
+    folder, dest = f"{SHARE}/{name}", f"{SHARE}/{name}/{made}"
+    files = some_files(root, others, location="pip")
+    what = "the archives" if all(is_archive(each.name) for each in others) else "the files"
+    graph = graph.add(Copy(files, folder, changes="often", name=f"copy {what} of {requirements.path.name}"))
+    return graph.add(Copy(source, dest, "file", changes="often", name=shown)), dest, posixpath.dirname(dest)
+
+
+def beside_files(requirements: Requirements) -> tuple[Path, str]:
+    """Where the text made of a list lies so that it finds the files which it names: the folder that holds all of
+    them, and the text's own path there, which is none of theirs."""
+    folder = requirements.path.parent.resolve()
+    taken = {each.parent.resolve() / each.name for each in requirements.files[1:]}
+    root = Path(os.path.commonpath([folder, *(each.parent for each in taken)]))
+    name, number = "requirements.txt", 1
+    while folder / name in taken:
+        number += 1
+        name = f"requirements-{number}.txt"
+    return root, (folder.relative_to(root) / name).as_posix()

@@ -579,7 +579,6 @@ AZURE_SAMPLE = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/blue-deployment/1"},
     _ROWS,
     _ANSWER,
-    warnings=("environment/conda.yaml: the conda file is not read [AML302]",),
 )
 
 TWO_SCRIPTS = Folder(

@@ -48,7 +48,8 @@ def test_asking_a_registry_loads_no_other_client():
 
 
 def test_rendering_loads_no_engine_and_no_terminal(tmp_path):
-    root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m": "m", "requirements.txt": "numpy==1\n"})
+    files = {"code/score.py": SCORE, "model/m": "m", "requirements.txt": "numpy==1\n", "environment.yml": "x: 1\n"}
+    root = make(tmp_path / "p", files)
     assert loaded(_RENDER.format(root=str(root), out=str(tmp_path / "out"))) <= {"asyncio.subprocess"}
 
 

@@ -15,8 +15,9 @@ from dagger_aml.cli.options.build import SettingOption
 from dagger_aml.cli.several import AT_ONCE
 from dagger_aml.policy import Policy
 from dagger_aml.project.build_settings import BUILD_SETTINGS, BuildOptions
+from dagger_aml.project.file_keys import FILE_KEYS
 from dagger_aml.project.setting import spellings
-from dagger_aml.project.settings import FILE_KEYS, PROJECT_SETTINGS
+from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.project.tables import KEYS, REFUSED, TABLES, Tables, field_name
 from tools import reference
 

@@ -179,7 +179,7 @@ def _tolerance(target: Target, rtol: float | None, atol: float | None) -> Tolera
 
     :raises UsageError: it is no number that can be compared with.
     """
-    from ...project.settings import ATOL, RTOL
+    from ...project.file_keys import ATOL, RTOL
     from ...serving.answer import Tolerance
 
     for flag, value in (("--rtol", rtol), ("--atol", atol)):

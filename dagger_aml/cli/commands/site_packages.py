@@ -27,7 +27,7 @@ from ..progress import Progress
 
 
 @click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base image.")
-@partial(project_options, only=("base", "platform", "requirements", "pip", "no_pip_check"))
+@partial(project_options, only=("base", "platform", "requirements", "python", "pip", "no_pip_check"))
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
 @with_option
 @engine_option
@@ -58,7 +58,12 @@ async def _make(
     project: Project, output: Path, name: str, engine: str | None, force: bool, progress: Progress
 ) -> None:
     built = site_packages(
-        Graph(project.base), project.requirements, more=project.pip, root=project.root, check=project.pip_check
+        Graph(project.base),
+        project.requirements,
+        more=project.pip,
+        root=project.root,
+        check=project.pip_check,
+        conda=project.conda,
     )
     with replaced_folder(output, force=force) as new:
         async with opened(name, progress, Opening(engine=engine, layers="builder")) as builder:

@@ -1,0 +1,109 @@
+"""Rules about a conda file that lists the packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..base.facts import BaseFacts
+from ..finding import Finding
+from ..project.model import Project
+from ..requirements.model import Requirements
+from .rule import rule
+
+
+@rule("AML340", "warning")
+def python_of_the_base(project: Project, requirements: Requirements, base: BaseFacts) -> Iterator[Finding]:
+    """A conda file names another Python than the base's, and its packages are installed for the base's.
+
+    That is so where `python = "base"` or `--python base` says it, and where the file pins no version of a package, so
+    that pip finds some for any Python.
+
+    Bad `conda.yaml`:
+
+        dependencies:
+          - python=3.8
+          - pip:
+              - joblib
+
+    Good `conda.yaml`:
+
+        dependencies:
+          - python=3.12
+          - pip:
+              - joblib==1.5.2
+
+    Silent: where the file names the base's Python, or none.
+    """
+    conda = requirements.conda
+    if conda is None or not conda.of_base or not conda.python or (base.python and _is_for(conda.python, base.python)):
+        return
+    there = f"the base image's Python {base.python}" if base.python else "the base image's Python"
+    yield Finding(
+        f"it names Python {conda.shown_python}, and its packages are installed for {there}",
+        location=project.at(requirements.path),
+        hint="A model saved with other versions of its packages may not load: pin those that it was saved with.",
+    )
+
+
+@rule("AML341", "warning")
+def conda_variables(project: Project, requirements: Requirements) -> Iterator[Finding]:
+    """The variables of a conda file are not set in the image.
+
+    conda sets them where it activates an environment, and the image has no conda environment of yours.
+
+    Bad `conda.yaml`:
+
+        variables:
+          OMP_NUM_THREADS: "1"
+
+    Good `dagger-aml.toml`:
+
+        [env]
+        OMP_NUM_THREADS = "1"
+
+    Silent: variables that the project file or `--env` sets.
+    """
+    names = [name for name in requirements.conda.variables if name not in project.env] if requirements.conda else []
+    if names:
+        yield Finding(
+            f"its variables are not set in the image: {', '.join(names)}",
+            location=project.at(requirements.path),
+            hint="Set them below [env] in dagger-aml.toml, or by --env NAME=VALUE.",
+        )
+
+
+@rule("AML342", "info")
+def torch_for_cpu(project: Project, requirements: Requirements) -> Iterator[Finding]:
+    """PyTorch of a conda file is taken from PyTorch's index for the CPU.
+
+    On a machine without a GPU conda installs PyTorch without CUDA. The packages of PyPI would bring 2.5 GB of it to a
+    base that has none.
+
+    Bad `conda.yaml`:
+
+        dependencies:
+          - pytorch=2.5.1
+
+    Good `requirements.txt`:
+
+        --extra-index-url https://download.pytorch.org/whl/cpu
+        torch==2.5.1+cpu
+
+    Silent: PyTorch in the `pip:` part, which is taken as it is written; a base for GPUs; an index that you name, or
+    whose secret you give, which counts in the place of this one.
+    """
+    if requirements.conda and requirements.conda.cpu_index:
+        said = project.access.index_url or project.access.secret("pip")
+        if not said:
+            yield Finding(
+                "PyTorch comes from its index for the CPU, without CUDA",
+                location=project.at(requirements.path),
+                hint="For a GPU, use a base image with CUDA: `dagger-aml images`.",
+            )
+
+
+def _is_for(versions: str, python: str) -> bool:
+    """Whether a range has some release of a Python such as ``3.12``."""
+    from packaging.specifiers import SpecifierSet
+
+    return any(SpecifierSet(versions).contains(f"{python}.{patch}") for patch in range(100))

@@ -1,0 +1,60 @@
+"""What the packages of a conda file became, as the plan shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import DaggerAmlError
+from ..project.model import Project
+from ..requirements.model import Requirements
+from ..requirements.read import is_yaml
+
+
+def conda_text(project: Project) -> Iterator[str]:
+    """A section of the plan: each line of the file's conda part, and what pip is told in its place."""
+    found = _read(project)
+    if found is None or found.conda is None:
+        return
+    yield ""
+    yield f"Packages of {project.at(found.path)}, which pip installs from PyPI:"
+    if found.conda.python:
+        of_base = ", but the base image's is used" if found.conda.of_base else ""
+        yield f"  Python {found.conda.shown_python}{of_base}"
+    for each in found.conda.lines:
+        why = f" ({each.why})" if each.to and each.why else ""
+        yield f"  {each.written} is {each.to}{why}" if each.to else f"  {each.written} is left out: {each.why}"
+    by_pip = len([each for each in found.listed if not each.constraint]) - sum(
+        bool(each.to) for each in found.conda.lines
+    )
+    if by_pip:
+        yield f"  the pip part, as it is written: {by_pip} package{'s' if by_pip != 1 else ''}"
+    yield from (f"  {line}" for line in found.indexes)
+
+
+def conda_json(project: Project) -> list[dict[str, Any]] | None:
+    """The same as plain data; None where no conda file is read."""
+    found = _read(project)
+    if found is None or found.conda is None:
+        return None
+    return [
+        {
+            "conda": each.written,
+            "pip": each.to or None,
+            "why": each.why,
+            "line": int(each.location.rpartition(":")[2]),
+        }
+        for each in found.conda.lines
+    ]
+
+
+def _read(project: Project) -> Requirements | None:
+    """The project's conda file, read; None where it has none that can be."""
+    if project.requirements is None or not is_yaml(project.requirements.name):
+        return None
+    from ..requirements.conda import read_conda
+
+    try:
+        return read_conda(project.requirements, project.root.resolve(), project.conda)
+    except (DaggerAmlError, OSError):
+        return None

@@ -1,0 +1,166 @@
+"""The text of a conda environment file: what it lists, each with its line; and whether a file is one at all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import frozen
+from ..errors import ProjectError
+from .files import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = (
+    *("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.yml", "env.yaml", "myenv.yml"),
+    *("myenv.yaml", "conda_dependencies.yml", "conda_dependencies.yaml", "conda_env.yml", "conda_env.yaml"),
+)
+"""What such files are called most, those that are taken first before the others."""
+
+
+_MOST_CHARACTERS, _DEEPEST = 100_000, 16
+
+
+_LISTS = re.compile(
+    r"""^["']?dependencies["']?[ \t]*:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*[ \t]*-[ \t]""", re.MULTILINE
+)
+
+
+_OWN = re.compile(r"""^(?:channels[ \t]*:|[ \t]*-[ \t]+["']?(?:python\b|pip["']?[ \t]*(?::|$)))""", re.MULTILINE)
+
+
+_OF_MLFLOW = re.compile(r"^build_dependencies[ \t]*:", re.MULTILINE)
+"""MLflow's python_env.yaml has a list of pip's lines under the same name."""
+
+
+@frozen
+class Entry:
+    """A line of a list, and where it begins."""
+
+    text: str
+    line: int
+
+
+@frozen
+class CondaFile:
+    """What an environment file says.
+
+    :param dependencies: conda's packages.
+    :param pip: the lines of its ``pip:`` parts, as a requirements file has them.
+    :param variables: names of the variables that conda sets where the environment is activated.
+    """
+
+    dependencies: tuple[Entry, ...] = ()
+    pip: tuple[Entry, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+def is_conda(path: Path) -> bool:
+    """Whether a file is an environment file by what it says, whatever its name is: it has a list ``dependencies``
+    and either a name that is usual for them, or channels, python or pip among them. No YAML is read for that."""
+    if path.suffix not in (".yml", ".yaml"):
+        return False
+    try:
+        if path.stat().st_size > 4 * _MOST_CHARACTERS:
+            return False
+        text = read_text(path).replace("\r\n", "\n")
+    except (OSError, ProjectError):
+        return False
+    return (
+        bool(_LISTS.search(text)) and not _OF_MLFLOW.search(text) and (path.name in NAMES or bool(_OWN.search(text)))
+    )
+
+
+def read_conda_file(path: Path) -> CondaFile:
+    """Read an environment file.
+
+    :raises ProjectError: missing, unreadable, no YAML, or none of conda's, with the line.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Ends at once where lists lie in lists, of which PyYAML reads each level slower than the one before."""
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise ProjectError("is nested too deep", location=str(path))
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    text = read_text(path)
+    if len(text) > _MOST_CHARACTERS:
+        raise ProjectError(f"is longer than {_MOST_CHARACTERS} characters", location=str(path))
+    try:
+        root = yaml.compose(text, Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ProjectError(f"is not YAML: {error.problem}", location=f"{path}{line}") from None
+    except yaml.YAMLError as error:
+        raise ProjectError(f"is not YAML: {error}", location=str(path)) from None
+    return _Reader(path).file(root)
+
+
+class _Reader:
+    """Takes apart the nodes of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, root: Any) -> CondaFile:
+        keys = dict(self.mapping(root, "the file")) if root is not None else {}
+        if "dependencies" not in keys:
+            raise ProjectError(
+                "is no conda environment file: it has no list `dependencies`",
+                location=str(self.path),
+                hint="Name the conda file itself; it lists packages under `dependencies:`.",
+            )
+        conda: list[Entry] = []
+        pip: list[Entry] = []
+        for item in self.sequence(keys["dependencies"], "dependencies"):
+            if item.id != "mapping":
+                conda.append(self.text(item))
+                continue
+            for name, value in self.mapping(item, "dependencies"):
+                if name != "pip":
+                    raise self.error(item, f"{name!r} is not known here: only `pip:` has a list of its own")
+                pip += map(self.text, self.sequence(value, "pip"))
+        variables = [name for name, _ in self.mapping(keys["variables"], "variables")] if "variables" in keys else []
+        return CondaFile(tuple(conda), tuple(pip), tuple(variables))
+
+    def mapping(self, node: Any, what: str) -> Iterator[tuple[str, Any]]:
+        """The keys of a mapping, each once, and their values."""
+        if node.id != "mapping":
+            raise self.error(node, f"{what} must be a mapping of names to values")
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise self.error(key, f"the key {name!r} stands here twice")
+            seen.add(name)
+            yield name, value
+
+    def sequence(self, node: Any, what: str) -> list[Any]:
+        """The items of a list; none where nothing stands behind the key."""
+        if node.id == "scalar" and node.tag == "tag:yaml.org,2002:null":
+            return []
+        if node.id != "sequence":
+            raise self.error(node, f"`{what}` must be a list, one package a line, each behind a dash")
+        items: list[Any] = node.value
+        return items
+
+    def text(self, node: Any) -> Entry:
+        """An item that is text, as YAML reads it."""
+        if node.id != "scalar" or node.tag != "tag:yaml.org,2002:str" or not node.value.strip():
+            shown = f": {node.value!r}" if node.id == "scalar" and node.value else ""
+            raise self.error(node, f"not a package{shown}")
+        # A text of several lines begins behind its mark.
+        return Entry(node.value, node.start_mark.line + (2 if node.style in ("|", ">") else 1))
+
+    def error(self, node: Any, message: str) -> ProjectError:
+        return ProjectError(message, location=f"{self.path}:{node.start_mark.line + 1}")
