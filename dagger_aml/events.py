@@ -8,7 +8,18 @@ from typing import Literal
 from .data import frozen
 from .finding import Finding
 
-__all__ = ["Event", "Message", "OnEvent", "OpDone", "OpStarted", "Output", "Transferred", "Warned", "ignore"]
+__all__ = [
+    "Event",
+    "Message",
+    "OnEvent",
+    "OpDone",
+    "OpStarted",
+    "Output",
+    "RanBefore",
+    "Transferred",
+    "Warned",
+    "ignore",
+]
 
 
 @frozen
@@ -56,6 +67,24 @@ class Transferred:
 
 
 @frozen
+class RanBefore:
+    """What the commands of an image made was found, as they ran before.
+
+    :param place: where, for a person: an image, or the cache of this machine.
+    :param made: when they ran, seconds since 1970.
+    :param age_seconds: how long ago that was.
+    :param taken: whether it is used; where it is too old they run again.
+    :param limit_seconds: for how long it is used; None without end.
+    """
+
+    place: str
+    made: float
+    age_seconds: float
+    taken: bool
+    limit_seconds: float | None = None
+
+
+@frozen
 class Message:
     """Something worth a line: which builder is used, what is being pulled, exported or pushed."""
 
@@ -76,7 +105,7 @@ class Output:
     text: str
 
 
-Event = OpStarted | OpDone | Transferred | Message | Warned | Output
+Event = OpStarted | OpDone | RanBefore | Transferred | Message | Warned | Output
 OnEvent = Callable[[Event], None]
 
 

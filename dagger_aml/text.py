@@ -18,6 +18,14 @@ def human_size(number: int) -> str:
     return f"{amount:.1f} GB"
 
 
+def age_text(seconds: float) -> str:
+    """How long something takes or took, as people say it: ``3 days``."""
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def texts(value: str | Iterable[str]) -> tuple[str, ...]:
     """Texts as a tuple; one alone is one, not its letters."""
     return (value,) if isinstance(value, str) else tuple(value)

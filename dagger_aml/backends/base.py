@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..events import OnEvent
     from ..graph.base import From
     from ..oci.reference import Reference
+    from ..plan.making import Making
     from ..plan.model import Plan
     from .outputs import Export
     from .result import Result
@@ -52,6 +53,7 @@ class Capabilities:
         running; else a service, whose tunnel listens on every address of this machine and ends with the session.
     :param keeps_base: whether the base's layers are in its images as they are in the base; else it writes tars of its
         own of the same files, one a layer.
+    :param offline: how it takes the network from what it starts, for a person.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Capabilities:
     serves: bool
     leaves_containers: bool
     keeps_base: bool = True
+    offline: str = field(default="without network", repr=False)
 
 
 @frozen
@@ -199,6 +202,10 @@ class Builder(Protocol):
         :raises BuildError: there is no such image.
         :raises BaseError: it cannot be asked.
         """
+        ...
+
+    async def makings(self, plan: Plan) -> tuple[Making, ...]:
+        """How the layer of each of a plan's ops would be made now, as far as can be told without making one."""
         ...
 
     async def image(self, plan: Plan, *, title: str = "") -> Image:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..data import frozen
 from ..finding import Finding
 from ..oci.model import Layer
+from ..plan.making import Making
 
 
 @frozen
@@ -33,6 +34,7 @@ class Result:
     :param config_digest: of the config, as the manifest says it. None of an index, and where nobody tells it.
     :param tags: references that it was pushed, exported or loaded under.
     :param layers: base first.
+    :param makings: how the layer of each op came to be; of an index, of each platform in turn.
     :param outputs: the files and folders written, in the order in which they were asked for.
     :param base: reference and digest of the base it was made on; of an index, each once, with commas.
     :param runtime_key: of what ran (:func:`dagger_aml.runtime_key`); of an index, one a platform, with commas.
@@ -48,6 +50,7 @@ class Result:
     runtime_key: str = ""
     warnings: tuple[Finding, ...] = ()
     config_digest: str | None = None
+    makings: tuple[Making, ...] = ()
 
     @property
     def output(self) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,15 @@ from typing import Any
 from attrs import evolve
 
 from ..errors import UsageError
+from ..fs.cache_folder import cache_folder
 from ..graph.base import ARCHIVES
+from ..graph.stages import stages
+from ..oci.content_store import ContentStore
 from ..oci.reference import Reference
 from ..plan.compare import Earlier, of_image, of_json
+from ..plan.keys import runtime_key
+from ..plan.making import Making, makings
+from ..plan.model import Plan
 
 
 async def read_earlier(text: str, platform: str, store: str | None = None) -> Earlier:
@@ -35,6 +43,29 @@ async def read_earlier(text: str, platform: str, store: str | None = None) -> Ea
     where, config = await _config(text, path, platform, store)
     earlier = of_image(text, platform, config)
     return evolve(earlier, name=f"{text} in {where}'s store") if where else earlier
+
+
+def makings_after(plan: Plan, earlier: Earlier, max_age_days: float | None) -> tuple[Making, ...]:
+    """How a plan's layers would be made where an image has been built, as far as the image and this machine tell.
+
+    The base is taken for what it was then, unless the plan has it pinned; nothing is asked of a registry.
+
+    :param max_age_days: for how long what ran is taken; None for as long as is usual.
+    """
+    from ..backends.direct.age import most_seconds
+    from ..backends.direct.note import KEY_VARIABLE
+    from ..backends.direct.runtime_image import ran_in
+
+    base = plan.base
+    if base.digest is None and base.reference == earlier.base and not any(stages(plan.layers)):
+        base = evolve(base, digest=earlier.digest)
+    if not plan.engine_part or base.digest is None or KEY_VARIABLE in os.environ:
+        # With a key only an image whose layers are at hand can be held against it.
+        return makings(plan)
+    ran = ran_in(earlier.name, earlier.labels, runtime_key(evolve(plan, base=base)), ContentStore(cache_folder()))
+    if ran is None or time.time() - ran.made > most_seconds(max_age_days, plan.engine_part):
+        return makings(plan, "runs")
+    return makings(plan, "found", ran.place, ran.made)
 
 
 async def _config(text: str, path: Path, platform: str, store: str | None) -> tuple[str, Mapping[str, Any]]:

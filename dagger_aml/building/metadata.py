@@ -19,6 +19,7 @@ def metadata(result: Result) -> dict[str, Any]:
         "image.name": ",".join(result.tags),
         "dagger-aml.base": result.base,
         "dagger-aml.runtime_key": result.runtime_key,
+        "dagger-aml.made": [each.as_json() for each in result.makings],
         "dagger-aml.outputs": [
             {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}
             for each in result.outputs

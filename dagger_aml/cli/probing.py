@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
+from attrs import evolve, frozen
 
-from ..backends.base import Layers, Opening
+from ..backends.base import Opening
 from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import make_plan, probe
 from ..errors import UsageError
+from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
+from ..oci.reference import Reference
+from ..plan.making import Making
 from ..plan.model import Plan
 from .common import by_flag, check_engine, no_engine, opened, policy_of_call
 from .options.build import engine_option, setting_option
@@ -45,29 +50,59 @@ def probe_options(function: Command) -> Command:
     return function
 
 
-def planned(graph: Graph, *, pin: bool, probe: bool, builder: str | None, engine: str | None, layers: Layers) -> Plan:
+@frozen
+class Planned:
+    """A plan, and how its layers would be made; nothing of that where no base was asked."""
+
+    plan: Plan
+    makings: tuple[Making, ...] = ()
+
+
+def planned(
+    graph: Graph,
+    *,
+    pin: bool,
+    probe: bool,
+    builder: str | None,
+    engine: str | None,
+    opening: Opening,
+    image: str | None = None,
+) -> Planned:
     """The plan of a graph, on what is assumed of its bases or, with ``probe``, on what they answer.
 
-    :param layers: who is asked: what files tell, or the builder.
+    :param opening: of what is asked.
+    :param image: what it is held against: if it is one of a registry, what ran may be in it.
     :raises UsageError: a builder is named and nothing is asked of it.
     """
     engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe uses a builder")
     if builder and not probe and by_flag("builder"):
         raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
     if not probe and not pin:
-        return make_plan(graph)
+        return Planned(make_plan(graph))
     from .progress import Progress
 
     if probe:
         with Progress() as progress:
-            return anyio.run(_probed, graph, builder or DEFAULT, Opening(engine=engine, layers=layers), progress)
+            opening = evolve(opening, engine=engine)
+            return anyio.run(_probed, graph, builder or DEFAULT, opening, _tags(image), progress)
     with Progress() as progress:
-        return make_plan(anyio.run(_pinned, graph, progress))
+        return Planned(make_plan(anyio.run(_pinned, graph, progress)))
 
 
-async def _probed(graph: Graph, name: str, opening: Opening, progress: Progress) -> Plan:
+async def _probed(
+    graph: Graph, name: str, opening: Opening, tags: tuple[Reference, ...], progress: Progress
+) -> Planned:
     async with opened(name, progress, opening) as builder:
-        return await probe(graph, builder)
+        builder = builder.for_tags(tags)
+        plan = await probe(graph, builder)
+        return Planned(plan, await builder.makings(plan))
+
+
+def _tags(image: str | None) -> tuple[Reference, ...]:
+    """The reference of an image that may be in a registry."""
+    if not image or Path(image).exists() or image.partition(":")[0] in ARCHIVES or image[0] in "./~":
+        return ()
+    return (Reference.parse(image, "--against"),)
 
 
 async def _pinned(graph: Graph, progress: Progress) -> Graph:

@@ -49,6 +49,7 @@ class Earlier:
     :param says: values of its config, by kind and name such as ``("env", "A")``.
     :param complete: whether ``says`` has nothing of the base's own.
     :param details: of each op, as ``plan --json`` has them; empty where only a label tells.
+    :param labels: of the image; none of a plan.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Earlier:
     says: Mapping[tuple[str, str], str] = field(repr=False)
     complete: bool
     details: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    labels: Mapping[str, str] = field(factory=dict, repr=False)
 
 
 @frozen
@@ -315,7 +317,7 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
         **{(key.lower(), ""): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
     }
     base, digest = labels.get(BASE_NAME_LABEL, ""), labels.get(BASE_DIGEST_LABEL)
-    return Earlier(name, base, digest, platform, ops, says, complete=False)
+    return Earlier(name, base, digest, platform, ops, says, complete=False, labels=labels)
 
 
 def of_json(name: str, path: Path) -> Earlier:

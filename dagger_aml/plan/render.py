@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
 from .conda import conda_json, conda_text
 from .keys import SCHEMA, op_keys, runtime_key
+from .making import Making
 from .model import Op, Plan
 
 
-def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
+def plan_json(plan: Plan, project: Project | None = None, how: Sequence[Making] = ()) -> dict[str, Any]:
     """The plan as plain data for ``json.dumps``; reads every local byte for the digests.
 
     Local paths are relative to the project where they lie in it.
+
+    :param how: the layer of each op would be made, in the order of the ops.
     """
     root = project.root if project else None
     found: dict[str, Any] = {
@@ -45,6 +48,7 @@ def plan_json(plan: Plan, project: Project | None = None) -> dict[str, Any]:
             for op, key in zip(plan.ops, op_keys(plan), strict=True)
         ],
         "config": config_json(plan.config),
+        **({"made": [each.as_json() for each in how]} if how else {}),
         "warnings": [each.as_json() for each in plan.warnings],
         "silenced": [each.as_json() for each in plan.silenced],
     }
@@ -90,15 +94,16 @@ def facts_json(facts: BaseFacts) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: Plan, project: Project, *, why: bool = False) -> str:
+def plan_text(plan: Plan, project: Project, *, why: bool = False, how: Sequence[Making] = ()) -> str:
     """The plan as a person reads it.
 
     :param why: add the reason of each step's place, and where each value of the project is from.
+    :param how: the layer of each op would be made; of one that the builder makes like all else nothing is said.
     """
-    return "\n".join(_lines(plan, project, why)) + "\n"
+    return "\n".join(_lines(plan, project, why, how)) + "\n"
 
 
-def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
+def _lines(plan: Plan, project: Project, why: bool, how: Sequence[Making]) -> Iterator[str]:
     location = _archive(plan.base, project.root)
     base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {location}" if location else "")
     yield f"{project.name}: recipe {project.recipe} on {base}"
@@ -111,6 +116,8 @@ def _lines(plan: Plan, project: Project, why: bool) -> Iterator[str]:
         yield f"  {number}. {op.name}"
         yield f"     {_what(op)}"
         yield from (f"     {line}" for line in _wheels_text(op.layer, plan.facts))
+        if how and how[number - 1].way != "builder":
+            yield f"     {how[number - 1].text()}"
         if why:
             yield f"     why here: {op.why}"
     for path, names in left_out(plan.layers):

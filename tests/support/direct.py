@@ -16,7 +16,7 @@ from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.backends.outputs import Export
-from dagger_aml.events import Event
+from dagger_aml.events import Event, Message, OnEvent, Transferred, ignore
 from dagger_aml.graph.base import From
 from dagger_aml.oci.manifest import MANIFESTS, BlobLayer, Form, manifest_document
 from dagger_aml.plan.model import Plan
@@ -88,9 +88,12 @@ class RunImage:
     base: Sequence[bytes]
     ran: Mapping[str, Put]
     zipped: bool
+    on_event: OnEvent = ignore
 
     async def export(self, output: Export, references: Sequence[str] = ()) -> None:
-        """Write a layout."""
+        """Write a layout, and tell of it."""
+        self.on_event(Message(f"writing {output.path}"))
+        self.on_event(Transferred("written", str(output.path), 1, 1))
         blobs = output.path / "blobs/sha256"
         blobs.mkdir(parents=True)
 
@@ -126,9 +129,11 @@ class Runner:
     name: str = "runner"
     capabilities: Capabilities = CAPABILITIES
     again: bool = False
+    on_event: OnEvent = ignore
 
-    def with_events(self, on_event: object) -> Runner:
+    def with_events(self, on_event: OnEvent) -> Runner:
         """Itself."""
+        self.on_event = on_event
         return self
 
     def afresh(self) -> Runner:
@@ -142,7 +147,7 @@ class Runner:
         """What ran."""
         self.plans.append(plan)
         self.fresh.append(self.again)
-        return RunImage(self.base, self.ran, self.zipped)
+        return RunImage(self.base, self.ran, self.zipped, self.on_event)
 
 
 def blobs_of(*layers: Mapping[str, Put]) -> list[bytes]:

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from dagger_aml.backends.dagger.builder import Engine
-from dagger_aml.backends.direct.age import DAY_SECONDS, age_text, most_seconds
+from dagger_aml.backends.direct.age import DAY_SECONDS, most_seconds
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.docker import Docker
-from dagger_aml.events import Event, Message
+from dagger_aml.cli.progress.words import ran_before
+from dagger_aml.events import Event, Message, RanBefore
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph, Run
 from dagger_aml.steps import apt, pip, run
 from dagger_aml.steps.packages import site_packages
+from dagger_aml.text import age_text
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import RAN, changes_of, image_in, project, pushed, running
 from tests.support.layers import file
@@ -50,7 +52,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def texts(events: list[Event]) -> str:
-    return "\n".join(each.text for each in events if isinstance(each, Message))
+    said = {Message: lambda each: each.text, RanBefore: ran_before}
+    return "\n".join(said[type(each)](each) for each in events if type(each) in said)
 
 
 @pytest.mark.parametrize(

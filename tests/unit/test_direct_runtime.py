@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml.cli.progress.words import ran_before
 from dagger_aml.errors import DaggerAmlError
-from dagger_aml.events import Warned
+from dagger_aml.events import RanBefore, Warned
 from dagger_aml.oci.manifest import INDEXES, index_document
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import RAN, changes_of, image_in, project, pushed, running
@@ -45,7 +46,8 @@ async def test_what_ran_is_found_again_in_the_image_that_the_tag_names(
     events: list = []
     await pushed(running(base, folder), tag, direct_builder(runner, events))
     assert len(runner.plans) == 1
-    assert any("the commands are not run" in each.text for each in events if hasattr(each, "text"))
+    (before,) = (each for each in events if isinstance(each, RanBefore))
+    assert before.taken and before.place == tag and "the commands are not run" in ran_before(before)
     _, layers = image_in(registry, "app", "1")
     assert "/opt/lib" in changes_of(layers[2])
     # The owner and mode that the command left, not the base's.

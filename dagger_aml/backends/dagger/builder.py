@@ -35,6 +35,7 @@ from ...oci import layout as oci_layout
 from ...oci.messages import Peer
 from ...oci.reference import Reference
 from ...plan.keys import labels
+from ...plan.making import Making, makings
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
 from ..base import Capabilities, Image, Runtime, own_image
@@ -191,6 +192,10 @@ class Engine:
             onbuild=onbuild,
             volumes=volumes,
         )
+
+    async def makings(self, plan: Plan) -> tuple[Making, ...]:
+        """By this builder, all of them."""
+        return makings(plan, "builder")
 
     async def image(self, plan: Plan, *, title: str = "") -> DaggerImage:
         """Execute a plan, step by step."""

@@ -15,4 +15,5 @@ CAPABILITIES = Capabilities(
     serves=True,
     leaves_containers=False,
     keeps_base=False,
+    offline="with a package index and proxies that do not work (a Dagger engine cannot disable the network)",
 )

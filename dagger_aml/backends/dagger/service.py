@@ -28,6 +28,7 @@ from ...policy import DEFAULT, Policy
 from ...tasks import background_task
 from ..base import Image, own_image
 from ..runtime import ImageOutput, Start, Started, port_taken
+from .capabilities import CAPABILITIES
 from .errors import translated
 from .image import DaggerImage
 
@@ -125,7 +126,7 @@ class Services:
     @property
     def offline(self) -> str:
         """See :data:`POINTS_NOWHERE`."""
-        return "with a package index and proxies that do not work (a Dagger engine cannot disable the network)"
+        return CAPABILITIES.offline
 
     @asynccontextmanager
     async def serve(

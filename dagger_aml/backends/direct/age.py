@@ -1,4 +1,4 @@
-"""How old what ran may be, and how that is said."""
+"""How old what ran may be."""
 
 from __future__ import annotations
 
@@ -21,14 +21,6 @@ def most_seconds(said_days: float | None, layers: Iterable[LayerOp]) -> float:
     if said_days is not None:
         return said_days * DAY_SECONDS
     return USUAL_DAYS * DAY_SECONDS if _ages(layers) else math.inf
-
-
-def age_text(seconds: float) -> str:
-    """``3 days``, for a person."""
-    for unit, size in (("days", DAY_SECONDS), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def _ages(layers: Iterable[LayerOp]) -> bool:

@@ -141,6 +141,9 @@ def find_base(base: From, client: RegistryClient, store: ContentStore) -> tuple[
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ImageError) as error:
         why = error.message if isinstance(error, ImageError) else "it is not an image"
         raise BaseError(f"the base cannot be used: {why}", location=f"base {base.pinned}") from None
+    has = [config.get(name) for name in ("os", "architecture")]
+    if all(has) and has != base.platform.split("/")[:2]:
+        raise BaseError(f"the image is for {'/'.join(has)}, not for {base.platform}", location=f"base {base.pinned}")
     at = evolve(named, tag=None, digest=own)
     blobs = Blobs(client, store, {each.digest: at for each in layers})
     return digest, Beneath(own, form_of(document), config, layers, len(layers), blobs, Note(own, None))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+import anyio
 from attrs import evolve, field
 
 from ...base.facts import BaseFacts, PathFact, prefixes
@@ -15,7 +17,7 @@ from ...base.facts_cache import known_facts
 from ...base.known import KnownFacts
 from ...data import frozen
 from ...errors import BuildError, DaggerAmlError, UsageError
-from ...events import Message, OnEvent, Warned
+from ...events import Message, OnEvent, RanBefore, Warned
 from ...finding import Finding
 from ...fs.cache_folder import cache_folder
 from ...graph.base import From, Given
@@ -26,9 +28,10 @@ from ...oci.content_store import ContentStore
 from ...oci.push import PushClient
 from ...oci.reference import Reference
 from ...plan.keys import runtime_key
+from ...plan.making import Making, makings
 from ...plan.model import Plan
 from ..base import Builder, Capabilities, Image, Kind, Opening, Runtime
-from .age import age_text, most_seconds
+from .age import most_seconds
 from .beneath import Beneath, find_base
 from .earlier import Earlier, earlier
 from .facts import facts_of
@@ -37,6 +40,7 @@ from .inner import Inner, lazily
 from .layers import MOST_LAYERS, OwnLayer, own_layers
 from .note import note_of
 from .runtime_image import AnotherBase, RuntimeImage, in_image, in_store, keep, make, on_runtime, runtime_tag
+from .telling import HOW_TO_KEEP, add_hint, said_once, why_not_taken
 from .threads import Calls
 
 
@@ -73,6 +77,8 @@ class DirectBuilder:
         self._known: dict[From, _Known] = {}
         self._tags: tuple[Reference, ...] = ()
         self._images: dict[tuple[str, str], Earlier] = {}
+        self._made: dict[str, RuntimeImage] = {}
+        self._turns: dict[str, anyio.Lock] = {}
         self._packages = False
         self._afresh = False
         self.name = inner.capabilities.name
@@ -153,43 +159,58 @@ class DirectBuilder:
             self.on_event(Message(f"{self.name} makes every layer, since the base is not taken from a registry{why}"))
             return await (await self._other()).image(plan, title=title)
         blobs = evolve(known.beneath.blobs, client=self.client)
-        beneath, paths = evolve(known.beneath, blobs=blobs), plan.facts.paths
+        beneath, paths, ran = evolve(known.beneath, blobs=blobs), plan.facts.paths, None
         if plan.engine_part:
             try:
-                beneath, paths = await self._ran(plan, known, beneath)
+                beneath, paths, ran = await self._ran(plan, known, beneath)
             except AnotherBase as error:
                 self.on_event(Message(f"{self.name} makes every layer: {error.message}"))
                 return await (await self._other()).image(plan, title=title)
         own = own_layers(plan, paths, MOST_LAYERS - len(beneath.layers))
-        return self._image(plan, beneath, own, self._calls)
+        return self._image(plan, beneath, own, self._calls, _makings(plan, ran))
 
-    def _image(self, plan: Plan, beneath: Beneath, own: tuple[OwnLayer, ...], calls: Calls) -> DirectImage:
+    def _image(
+        self, plan: Plan, beneath: Beneath, own: tuple[OwnLayer, ...], calls: Calls, made: tuple[Making, ...]
+    ) -> DirectImage:
+        calls = evolve(calls, on_event=said_once(calls.on_event))
         return DirectImage(
-            plan, beneath, own, calls, self._store, self.load_tar, self.on_event, self._starts, self._images,
+            plan, beneath, own, calls, self._store, self.load_tar, self.on_event, self._starts, made, self._images,
             fresh=self._opening.no_cache,
         )  # fmt: skip
+
+    async def makings(self, plan: Plan) -> tuple[Making, ...]:
+        """How each layer would be made, as far as that can be told without making one."""
+        known = self._known.get(plan.base) or await self._find(plan.base)
+        if known.beneath is None:
+            return makings(plan, "builder")
+        if not plan.engine_part:
+            return makings(plan)
+        key, found = runtime_key(plan), None
+        if not (self._afresh or self._opening.no_cache):
+            found = await self._looked_up(key, plan.base.platform, known.beneath)
+        if found and self._before(found, plan).taken:
+            return _makings(plan, found)
+        return makings(plan, "runs")
 
     async def _starts(self) -> Runtime:
         """What starts images, opened now."""
         try:
             return (await self._other()).runtime()
         except DaggerAmlError as error:
-            error.hint = _lines(error.hint, "To publish the image without starting it, add --no-smoke.")
+            add_hint(error, after="To publish the image without starting it, add --no-smoke.")
             raise
 
-    async def _ran(self, plan: Plan, known: _Known, beneath: Beneath) -> tuple[Beneath, Mapping[str, PathFact]]:
-        """The base with what ran on it, and what is then at the paths that copies go to."""
+    async def _ran(
+        self, plan: Plan, known: _Known, beneath: Beneath
+    ) -> tuple[Beneath, Mapping[str, PathFact], RuntimeImage]:
+        """The base with what ran on it, what is then at the paths that copies go to, and where that is from."""
         key = runtime_key(plan)
-        anew = self._afresh or self._opening.no_cache
-        found = None if anew else await self._looked_up(key, plan.base.platform, beneath)
-        most = most_seconds(self._opening.max_age_days, plan.engine_part)
-        old = found is not None and found.age_seconds > most
-        if found:
-            self.on_event(Message(_of_age(found, most)))
-        if found is None or old:
-            other = await self._runs(plan)
-            # What is too old it may remember.
-            found = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
+        # Of several builds that need the same to run, one has it run, at the same time and with no_cache too.
+        async with self._turns.setdefault(key, anyio.Lock()):
+            made = None if self._afresh else self._made.get(key)
+            if made is None or not self._before(made, plan).taken:
+                made = self._made[key] = await self._found_or_made(plan, key, beneath)
+        found = made
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
         listed = known.facts.listed if known.facts else {}
         from .after import known_after
@@ -204,7 +225,30 @@ class DirectBuilder:
         if self._opening.cache_to:
             await self._share(plan, found, beneath, runtime_tag(self._opening.cache_to, key))
         facts = after.for_paths(asked)
-        return beneath, facts.paths if facts else after.facts.paths
+        return beneath, facts.paths if facts else after.facts.paths, found
+
+    async def _found_or_made(self, plan: Plan, key: str, beneath: Beneath) -> RuntimeImage:
+        anew = self._afresh or self._opening.no_cache
+        found = None if anew else await self._looked_up(key, plan.base.platform, beneath)
+        old = False
+        if found:
+            before = self._before(found, plan)
+            self.on_event(before)
+            if before.taken:
+                return found
+            old = True
+        other = await self._runs(plan)
+        # What is too old it may remember.
+        made = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
+        named = [await self._earlier(tag, plan.base.platform) for tag in self._tags]
+        if named and not self._opening.cache_to and not any(each.at for each in named):
+            self.on_event(Message(HOW_TO_KEEP))
+        return made
+
+    def _before(self, found: RuntimeImage, plan: Plan) -> RanBefore:
+        """What ran before, and whether it is young enough to be taken."""
+        limit, age = most_seconds(self._opening.max_age_days, plan.engine_part), found.age_seconds
+        return RanBefore(found.found, found.made, age, age <= limit, None if limit == math.inf else limit)
 
     async def _runs(self, plan: Plan) -> Builder:
         """What runs the commands of a plan; where it is not there the error says what it is needed for."""
@@ -214,7 +258,7 @@ class DirectBuilder:
             runs = [each for each in plan.engine_part if isinstance(each, Run)]
             files = "; packages as files need none" if all(each.verb == "pip" for each in runs) else ""
             needed = ", ".join(each.name for each in runs) or "stages"
-            error.hint = _lines(f"A builder is needed to run: {needed}{files}.", error.hint)
+            add_hint(error, before=f"A builder is needed to run: {needed}{files}.")
             raise
 
     async def _share(self, plan: Plan, ran: RuntimeImage, beneath: Beneath, place: Reference) -> None:
@@ -226,7 +270,7 @@ class DirectBuilder:
         bare = evolve(plan, ops=(), config=Config())
         # By connections of its own: what fails ends them.
         calls = Calls(PushClient(self._opening.policy), self.on_event)
-        shared = self._image(bare, beneath, (), calls)
+        shared = self._image(bare, beneath, (), calls, ())
         try:
             await shared.publish(str(place))
         except DaggerAmlError as error:
@@ -245,11 +289,15 @@ class DirectBuilder:
         Of these the first that has it counts: those that the tags name now, then that in the repository for it. So
         what ``--no-cache`` made is taken before what a tag still has from an earlier time.
         """
-        kept = in_store(key, beneath, self._store)
+        kept, why = in_store(key, beneath, self._store), []
         places = [*self._tags, *([runtime_tag(self._opening.cache_from, key)] if self._opening.cache_from else [])]
         for place in places:
-            if found := in_image(key, beneath, await self._earlier(place, platform)):
+            image = await self._earlier(place, platform)
+            if found := in_image(key, beneath, image):
                 return kept if kept and kept.made > found.made else found
+            why.append(why_not_taken(key, beneath, image))
+        for text in filter(None, why if kept is None else ()):
+            self.on_event(Message(text))
         return kept
 
     async def _told(self, beneath: Beneath, platform: str) -> list[KnownFacts]:
@@ -315,19 +363,14 @@ class DirectBuilder:
         return Calls(self.client, self.on_event)
 
 
-def _of_age(found: RuntimeImage, most: float) -> str:
-    """What is told of what ran before.
+def _makings(plan: Plan, ran: RuntimeImage | None) -> tuple[Making, ...]:
+    """How the layers came to be, or would.
 
-    :param most: seconds for which it is taken.
+    :param ran: what ran, found or made; None where nothing does.
     """
-    age = age_text(found.age_seconds)
-    if found.age_seconds <= most:
-        return f"the commands are not run: what they made {age} ago is in {found.found}"
-    return f"the commands run again: what they made {age} ago is in {found.found}, and too old after {age_text(most)}"
-
-
-def _lines(*texts: str | None) -> str:
-    return "\n".join(text for text in texts if text)
+    if ran is None:
+        return makings(plan)
+    return makings(plan, "found", ran.found, ran.made) if ran.found else makings(plan, "runs", made=ran.made)
 
 
 def _written(copy: Copy) -> tuple[str, ...]:

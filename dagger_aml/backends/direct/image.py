@@ -25,6 +25,7 @@ from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document,
 from ...oci.model import Layer
 from ...oci.reference import Reference
 from ...plan.keys import labels
+from ...plan.making import Making
 from ...plan.model import Plan
 from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
@@ -66,6 +67,8 @@ class DirectImage:
     load_tar: Callable[[Path, str], Awaitable[str | None]]
     on_event: OnEvent
     starts: Callable[[], Awaitable[object]]
+    makings: tuple[Making, ...] = field(default=(), repr=False)
+    """How the layer of each op came to be."""
     images: Mapping[tuple[str, str], Earlier] = field(factory=dict, repr=False)
     """What tags name now, for each platform, as far as it was asked already."""
     staged: str | None = None
@@ -102,8 +105,10 @@ class DirectImage:
         :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable, 429 or 5xx.
         """
         at = Reference.parse(reference)
+        if at.url in self._raw:
+            self.on_event(Message(f"tagging {at}"))
         raw, layers = await self.sent(at, tag=at.tag or "latest")
-        return Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id)
+        return Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id, makings=self.makings)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write a tar or a layout; whole or not at all."""
@@ -136,9 +141,9 @@ class DirectImage:
 
     async def sent(self, at: Reference, tag: str | None) -> tuple[bytes, tuple[Layer, ...]]:
         """Everything that the repository lacks, and then the manifest, under a tag or by its digest alone."""
-        place = at.url
+        place, name = at.url, str(at) if tag else at.name
         if place not in self._raw:
-            self._raw[place] = await self._all_sent(at)
+            self._raw[place] = await self._all_sent(at, name)
         asked = False
         while True:
             try:
@@ -149,7 +154,7 @@ class DirectImage:
                     raise
                 # What a tag named, or was sent before, was removed meanwhile: each blob is asked for.
                 asked = True
-                self._raw[place] = await self._all_sent(at, NONE)
+                self._raw[place] = await self._all_sent(at, name, NONE)
             except RefusedType:
                 if self.form_at(at) == "oci":
                     raise
@@ -173,14 +178,15 @@ class DirectImage:
         """All, once those of ours were written."""
         return (*self.beneath.layers, *(each.blob for each in self.own if each.blob))
 
-    async def _all_sent(self, at: Reference, before: Earlier | None = None) -> bytes:
+    async def _all_sent(self, at: Reference, name: str, before: Earlier | None = None) -> bytes:
         """Every blob that the repository lacks; the manifest of them.
 
+        :param name: what is told to be pushed: no tag, where it does not get one yet.
         :param before: what the repository is taken to have; what the tag names unless given.
         """
-        self.on_event(Message(f"pushing {at}"))
+        self.on_event(Message(f"pushing {name}"))
         with unchanged(self.plan.file_layers):
-            async with self._telling(str(at)):
+            async with self._telling(name):
                 before = before or self.images.get((str(at), self.plan.base.platform))
                 if before is None:
                     platform = self.plan.base.platform
@@ -235,6 +241,12 @@ class DirectImage:
     def told(self, layers: Iterable[BlobLayer]) -> tuple[Layer, ...]:
         """The layers, each with the copies that it holds."""
         found = [Layer(each.digest, each.size) for each in layers]
+        ran = [each.op for each in self.makings if each.way in ("found", "runs")]
+        above = len(found) - len(self.own) - self.beneath.base
+        for index in range(above):
+            name = ran[index] if len(ran) == above else ", ".join(ran) if above == 1 else "what runs"
+            place = self.beneath.base + index
+            found[place] = evolve(found[place], op=name)
         for index, each in enumerate(self.own):
             place = len(found) - len(self.own) + index
             found[place] = evolve(found[place], op=each.name)
@@ -286,11 +298,13 @@ class DirectIndex:
         at = Reference.parse(reference)
         manifests = [((await each.sent(at, tag=None))[0], each.platform) for each in self.images]
         first = self.images[0]
+        first.on_event(Message(f"tagging {at}"))
         form = first.form_at(at)
         raw = index_document(form, manifests)
         put = functools.partial(first.calls.client.put_manifest, at, raw, INDEXES[form], tag=at.tag or "latest")
         await first.blocking(put)
-        return Result(digest_of(raw), None, (reference,))
+        made = tuple(making for each in self.images for making in each.makings)
+        return Result(digest_of(raw), None, (reference,), makings=made)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write an OCI layout; whole or not at all."""
@@ -324,4 +338,7 @@ async def exported(
             made = await first.blocking(write, new, [each.for_tar() for each in images])
     file = Written(output.path, output.type or "tar", made.digest)
     layers = first.told(made.layers) if len(images) == 1 else ()
-    return Result(made.digest, made.config, tuple(references), layers, outputs=(file,), config_digest=made.config)
+    how = tuple(making for each in images for making in each.makings)
+    return Result(
+        made.digest, made.config, tuple(references), layers, outputs=(file,), config_digest=made.config, makings=how
+    )

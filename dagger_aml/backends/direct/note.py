@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, get_origin
+from typing import Any, Literal, get_origin
 
 from attrs import evolve
 
@@ -23,6 +23,9 @@ from ...oci.manifest import BlobLayer
 NOTE_LABEL = "io.dagger-aml.direct"
 
 KEY_VARIABLE = "DAGGER_AML_CACHE_KEY"
+
+Mark = Literal["right", "wrong", "missing", "no key"]
+"""How the mark of a note stands to the key; ``no key``: it is set, but empty."""
 
 _SCHEMA = 1
 
@@ -88,23 +91,53 @@ def read_note(text: object, layers: Sequence[BlobLayer], base: int) -> Note | No
     :param layers: the image's, lowest first.
     :param base: how many layers the base has.
     """
+    written = _read(text)
+    return written.note if written and _checked(written, layers, base) == "right" else None
+
+
+def _read(text: object) -> _Written | None:
     from cattrs import BaseValidationError
 
     if not isinstance(text, str):
         return None
     try:
-        written = _converter().structure(json.loads(text), _Written)
+        written: _Written = _converter().structure(json.loads(text), _Written)
     except (ValueError, RecursionError, BaseValidationError, TypeError, AttributeError):
         return None
-    note: Note = written.note
+    return written if written.schema == _SCHEMA else None
+
+
+def _checked(written: _Written, layers: Sequence[BlobLayer], base: int) -> Mark | None:
+    """How a note stands to the key that the environment has; None where it is of other layers than there are."""
+    note = written.note
     ran = note.runtime.layers if note.runtime else 0
-    if written.schema != _SCHEMA or not 0 <= ran <= len(layers) - base:
+    if not 0 <= ran <= len(layers) - base:
         return None
     if KEY_VARIABLE not in os.environ:
-        return note
+        return "right"
     # An empty key, as CI gives it to whom it does not trust, marks nothing and takes nothing.
     expected = _mark(note, layers[: base + ran], base)
-    return note if expected and hmac.compare_digest(expected, written.mark) else None
+    if not expected:
+        return "no key"
+    if not written.mark:
+        return "missing"
+    return "right" if hmac.compare_digest(expected.encode(), written.mark.encode()) else "wrong"
+
+
+def plain_note(config: Mapping[str, Any]) -> Note | None:
+    """The note of an image, whatever its mark: to tell people of it, and for nothing else."""
+    written = _read(_label(config))
+    return written.note if written else None
+
+
+def mark_of(config: Mapping[str, Any], layers: Sequence[BlobLayer], base: int) -> Mark:
+    """How the mark of an image's note stands to the key; ``right`` too where no key is set, or there is no note.
+
+    :param layers: the image's, lowest first.
+    :param base: how many layers the base has that it is held against.
+    """
+    written = _read(_label(config))
+    return (written and _checked(written, layers, base)) or "right"
 
 
 def note_of(config: Mapping[str, Any], layers: Sequence[BlobLayer], base: int) -> Note | None:
@@ -113,8 +146,11 @@ def note_of(config: Mapping[str, Any], layers: Sequence[BlobLayer], base: int) -
     :param layers: the image's, lowest first.
     :param base: how many layers the base has that it is held against.
     """
-    labels = (config.get("config") or {}).get("Labels") or {}
-    return read_note(labels.get(NOTE_LABEL), layers, base)
+    return read_note(_label(config), layers, base)
+
+
+def _label(config: Mapping[str, Any]) -> object:
+    return ((config.get("config") or {}).get("Labels") or {}).get(NOTE_LABEL)
 
 
 def _mark(note: Note, layers: Sequence[BlobLayer], base: int) -> str:

@@ -13,7 +13,7 @@ from ...graph.base import DEFAULT_PLATFORM
 from ..base import Image, Runtime
 from ..outputs import Export
 from ..runtime import ImageOutput, Start, Started
-from .image import DirectImage
+from .image import DirectImage, exported
 from .inner import Inner
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class DirectRuntime:
 
     @property
     def offline(self) -> str:
-        """As the other's, once it was needed."""
-        return self.inner.opened.runtime().offline if self.inner.opened else "without network"
+        """As the other's."""
+        return self.inner.capabilities.offline
 
     @asynccontextmanager
     async def serve(
@@ -73,5 +73,5 @@ async def _placed(
     else:
         with temporary_directory() as work:
             tar = work / "image.tar"
-            await what.export(Export(tar, "docker"), (_NAME,))
+            await exported([what], Export(tar, "docker"), (_NAME,), quiet=True)
             yield tar

@@ -26,7 +26,8 @@ from ..base import Builder
 from ..outputs import Export
 from .beneath import Beneath
 from .earlier import Earlier
-from .note import Note, RuntimeNote, note_of, read_note, write_note
+from .note import NOTE_LABEL, Note, RuntimeNote, note_of, plain_note, read_note, write_note
+from .telling import WhatRan
 
 if TYPE_CHECKING:
     from ...oci.archive import ArchiveFiles
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _KIND = "runtime"
 
 _CHUNK = 1 << 20
+
+_CACHE = "the cache of this machine"
 
 
 @frozen
@@ -91,7 +94,35 @@ def in_store(key: str, beneath: Beneath, store: ContentStore) -> RuntimeImage | 
     runtime = _fitting(note, key, beneath)
     if runtime is None or runtime.layers != len(layers):
         return None
-    return RuntimeImage(key, layers, runtime.made, "the cache of this machine", runtime.after)
+    return RuntimeImage(key, layers, runtime.made, _CACHE, runtime.after)
+
+
+@frozen
+class RanSomewhere:
+    """What ran with a runtime key, as notes tell that nobody has held against their layers.
+
+    :param place: an image, or the cache of this machine, for a person.
+    :param made: when, seconds since 1970.
+    """
+
+    place: str
+    made: float
+
+
+def ran_in(name: str, labels: Mapping[str, str], key: str, store: ContentStore) -> RanSomewhere | None:
+    """Where a runtime key ran, as an image's labels and the cache of this machine tell; the later of both.
+
+    :param name: what to call the image.
+    """
+    there = plain_note({"config": {"Labels": labels}})
+    kept: Any = store.document(_KIND, _name(key))
+    notes = [(name, there), (_CACHE, plain_note({"config": {"Labels": {NOTE_LABEL: (kept or {}).get("note")}}}))]
+    found = [
+        RanSomewhere(place, each.runtime.made)
+        for place, each in notes
+        if each and each.runtime and each.runtime.key == key
+    ]
+    return max(found, key=lambda each: each.made, default=None)
 
 
 def keep(runtime: RuntimeImage, beneath: Beneath, store: ContentStore) -> None:
@@ -116,7 +147,10 @@ async def make(plan: Plan, key: str, beneath: Beneath, builder: Builder, store: 
     """
     part = {id(layer) for layer in plan.engine_part}
     ops = tuple(op for op in plan.ops if id(op.layer) in part)
+    told = WhatRan(builder.on_event)
+    builder = builder.with_events(told)
     image = await builder.image(evolve(plan, ops=ops, config=Config()))
+    told.handed_over = True
     with temporary_directory() as work:
         layout = work / "runtime"
         await image.export(Export(layout, "oci", folder=True))

@@ -28,6 +28,7 @@ from ...oci.messages import Peer
 from ...oci.reference import Reference
 from ...oci.registry import image_config, platform_digest, resolve_digest
 from ...plan.keys import labels
+from ...plan.making import Making, makings
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
 from ...process import CompletedProcess
@@ -122,6 +123,10 @@ class LocalBuilder:
         if done.code:
             raise self._not_probed(base, done)
         return found.digest, from_probe(done.out, facts)
+
+    async def makings(self, plan: Plan) -> tuple[Making, ...]:
+        """By this builder, all of them."""
+        return makings(plan, "builder")
 
     async def image(self, plan: Plan, *, title: str = "") -> LocalImage:
         """Build a plan's Dockerfile; the image is kept in the program's store, under its ID alone.

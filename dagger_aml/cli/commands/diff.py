@@ -22,7 +22,7 @@ from ...graph.graph import Graph
 from ...oci.reference import Reference
 from ..common import check_engine, opened, policy_of_call, read
 from ..console import tell
-from ..options.build import builder_of, engine_option, settled
+from ..options.build import engine_option, settled, value_of
 from ..options.call import json_option, quiet_option
 from ..options.project import project_options
 from ..progress import Progress
@@ -194,7 +194,7 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
 
         return _Side(text, None, platform, archive=found_in(path, platform))
     if path.is_dir():
-        return _Side(text, name or builder_of(text), platform, graph=read(text, given)[1])
+        return _Side(text, name or value_of("builder", text), platform, graph=read(text, given)[1])
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
         raise UsageError("there is no such folder or file", location=text)
     if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):

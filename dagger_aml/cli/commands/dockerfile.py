@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from ...backends.base import Opening
 from ...backends.dockerfile.render import render
 from ...building.plans import with_files
 from ..common import policy_of_call, read
 from ..console import tell
-from ..options.build import layers_of, setting_option, settled
+from ..options.build import setting_option, settled, value_of
 from ..options.call import force_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
@@ -56,7 +57,8 @@ def command(
     dagger-aml dockerfile examples/diabetes -o imagefiles
     """
     found, graph = read(project, given)
-    plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine, layers=layers_of(project))
+    opening = Opening(layers=value_of("layers", project))
+    plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine, opening=opening).plan
     if output is not None and (pin or probe):
         with Progress() as progress:
             plan = with_files(plan, fetch=True, on_event=progress.on_event, policy=policy_of_call())

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from ...backends.base import Layers
+from ...backends.base import Layers, Opening
 from ...backends.builders import BUILDERS, kind_of
+from ...plan.making import Making, makings
 from ...plan.model import Plan
 from ...plan.render import plan_json, plan_text
 from ..common import by_flag, read
-from ..options.build import layers_option, settled
+from ..options.build import layers_option, settled, value_of
 from ..options.call import json_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
 
 if TYPE_CHECKING:
-    from ...plan.compare import Comparison
+    from ...plan.compare import Comparison, Earlier
 
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
@@ -62,15 +63,21 @@ def command(
     """
     found, graph = read(project, given)
     asks = builder if probe or not against else None
-    made = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine, layers=layers)
-    held = _held(made, against, builder if by_flag("builder") else None) if against else None
+    how_opened = Opening(
+        layers=layers, cache_from=value_of("cache_from", project) or value_of("cache_repo", project),
+        max_age_days=value_of("max_age", project),
+    )  # fmt: skip
+    asked = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine, opening=how_opened, image=against)
+    made = asked.plan
+    earlier = _earlier(made, against, builder if by_flag("builder") else None) if against else None
+    held = _held(made, earlier) if earlier else None
+    how = asked.makings or _makings(made, earlier, how_opened)
     if as_json:
-        data = plan_json(made, found) | ({"against": held.as_json()} if held else {})
+        data = plan_json(made, found, how) | ({"against": held.as_json()} if held else {})
         click.echo(json.dumps(data, indent=2))
     else:
-        click.echo(
-            plan_text(made, found, why=why) + (f"\n{held.text(_with_dockerfiles())}" if held else ""), nl=False
-        )
+        text = plan_text(made, found, why=why, how=how)
+        click.echo(text + (f"\n{held.text(_with_dockerfiles())}" if held else ""), nl=False)
 
 
 def _with_dockerfiles() -> str:
@@ -78,9 +85,27 @@ def _with_dockerfiles() -> str:
     return ", ".join(name for name in BUILDERS if kind_of(name).capabilities.forms)
 
 
-def _held(made: Plan, earlier: str, builder: str | None) -> Comparison:
+def _earlier(made: Plan, text: str, builder: str | None) -> Earlier:
     from ...building.earlier import read_earlier
-    from ...plan.compare import against
 
     store = builder if builder and kind_of(builder).capabilities.own_store else None
-    return against(made, anyio.run(read_earlier, earlier, made.base.platform, store))
+    return anyio.run(read_earlier, text, made.base.platform, store)
+
+
+def _held(made: Plan, earlier: Earlier) -> Comparison:
+    from ...plan.compare import against
+
+    return against(made, earlier)
+
+
+def _makings(made: Plan, earlier: Earlier | None, opening: Opening) -> tuple[Making, ...]:
+    """How the layers would be made, as far as is known without asking a base."""
+    if opening.layers == "builder":
+        return makings(made, "builder")
+    if earlier is None or not earlier.labels:
+        return makings(made)
+    from ...building.earlier import makings_after
+
+    how = makings_after(made, earlier, opening.max_age_days)
+    # It may be in a repository for what ran, which is not asked.
+    return makings(made) if opening.cache_from and any(each.way == "runs" for each in how) else how

@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 
-from ...backends.base import Layers
 from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
@@ -142,25 +141,18 @@ def settled(function: Command) -> Command:
     return with_settings
 
 
-def builder_of(folder: str) -> str:
-    """What builds a project where no flag says it.
+def value_of(name: str, folder: str) -> Any:
+    """The value of a setting for a project where the command has no flag for it.
 
-    :raises UsageError: a variable or its file names a builder that there is not.
+    :param name: of the setting's field.
+    :raises UsageError: a variable or the project's file says something that it cannot be.
     """
-    record = BUILD_SETTINGS["builder"]
+    record = BUILD_SETTINGS[name]
     found = resolved(record, None, files_of([folder]), Stated(record.default, DEFAULT))
-    return str(_converted(click.Choice(BUILDERS), found, None, click.get_current_context()))
-
-
-def layers_of(folder: str) -> Layers:
-    """Who makes the layers of a project's files, where a command has no flag for that.
-
-    :raises UsageError: a variable or its file says something else than there is.
-    """
-    record = BUILD_SETTINGS["layers"]
-    found = resolved(record, None, files_of([folder]), Stated(record.default, DEFAULT))
-    made: Layers = _converted(click.Choice(record.choices), found, None, click.get_current_context())
-    return made
+    if found.value is None:
+        return None
+    choices = BUILDERS if name == "builder" else ()
+    return _converted(_kind(record, choices), found, None, click.get_current_context())
 
 
 def _folders(given: Mapping[str, Any]) -> Sequence[str]:

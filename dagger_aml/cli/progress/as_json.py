@@ -10,13 +10,14 @@ from attrs import asdict
 
 from ...backends.result import Result
 from ...errors import DaggerAmlError
-from ...events import Event, Message, OpDone, OpStarted, Output, Transferred, Warned
+from ...events import Event, Message, OpDone, OpStarted, Output, RanBefore, Transferred, Warned
 from ...finding import Finding
 from .view import View
 
 _NAMES = {
     OpStarted: "op_started",
     OpDone: "op_done",
+    RanBefore: "ran_before",
     Transferred: "transferred",
     Message: "message",
     Warned: "warning",
@@ -59,6 +60,7 @@ class Json:
             tags=list(result.tags),
             layers=[asdict(each) for each in result.layers],
             ops=[asdict(each) for each in ops],
+            made=[each.as_json() for each in result.makings],
             outputs=[{"path": str(each.path), "type": each.type, "digest": each.digest} for each in result.outputs],
         )
 

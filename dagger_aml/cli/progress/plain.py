@@ -9,11 +9,11 @@ import click
 
 from ...backends.result import Result
 from ...errors import DaggerAmlError
-from ...events import Event, Message, OpDone, OpStarted, Output, Transferred
+from ...events import Event, Message, OpDone, OpStarted, Output, RanBefore, Transferred
 from ...finding import Finding
 from ..console import printable
 from .view import View
-from .words import is_over, moved, summary, took
+from .words import is_over, moved, ran_before, summary, took
 
 _SELDOM = 5.0
 """Seconds between two lines about one transfer where nobody watches."""
@@ -40,6 +40,8 @@ class Plain:
             self.transferred(event)
         elif isinstance(event, Message):
             self.line(event.text)
+        elif isinstance(event, RanBefore):
+            self.line(ran_before(event))
         elif isinstance(event, Output):
             self.line(f"  | {event.text}")
 
