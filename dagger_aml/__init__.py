@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     # `as`: the form in which type checkers take an imported name for a public one.
     from .backends.base import Builder as Builder
     from .backends.base import Image as Image
+    from .backends.builders import open_builder as open_builder
     from .backends.dagger.builder import Engine as Engine
     from .backends.dagger.connect import connect as connect
     from .backends.dockerfile.context import Dockerfile as Dockerfile
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from .network.mounts import secret_mount as secret_mount
     from .oci.model import Layer as Layer
     from .plan.keys import runtime_key as runtime_key
+    from .plan.making import Making as Making
     from .plan.model import Plan as Plan
     from .policy import Policy as Policy
     from .project.load import load_project as load_project
@@ -99,6 +101,7 @@ _WHERE = {
         "Builder",
         "Image",
     ),
+    "backends.builders": ("open_builder",),
     "backends.dagger.builder": ("Engine",),
     "backends.dagger.connect": ("connect",),
     "backends.dockerfile.context": ("Dockerfile",),
@@ -160,6 +163,7 @@ _WHERE = {
     "network.mounts": ("secret_mount",),
     "oci.model": ("Layer",),
     "plan.keys": ("runtime_key",),
+    "plan.making": ("Making",),
     "plan.model": ("Plan",),
     "policy": ("Policy",),
     "project.load": ("load_project",),

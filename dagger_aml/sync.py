@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from .backends.base import Builder as AsyncBuilder
-from .backends.base import Format
+from .backends.base import Format, Layers
 from .backends.base import Image as AsyncImage
 from .backends.outputs import Export
 from .backends.result import Result
@@ -35,6 +35,7 @@ from .data import frozen
 from .events import OnEvent, ignore
 from .graph.base import DEFAULT_PLATFORM
 from .graph.graph import Graph
+from .plan.making import Making
 from .plan.model import Plan
 from .policy import DEFAULT, Policy
 from .project.model import Project
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from .serving.log import Line
     from .serving.places import Locate
 
-__all__ = ["Builder", "Endpoint", "Image", "connect", "lay_out", "lay_out_each", "local_builder"]
+__all__ = ["Builder", "Endpoint", "Image", "connect", "lay_out", "lay_out_each", "local_builder", "open_builder"]
 
 T = TypeVar("T")
 
@@ -118,6 +119,10 @@ class Builder:
     def probe(self, graph: Graph) -> Plan:
         """Ask the real bases, pin them, and plan on what they answered; see :func:`dagger_aml.probe`."""
         return _call(self._portal, partial(probe, graph, self.builder))
+
+    def makings(self, plan: Plan) -> tuple[Making, ...]:
+        """How the layer of each of a plan's ops would be made now."""
+        return _call(self._portal, partial(self.builder.makings, plan))
 
     def build(
         self,
@@ -243,6 +248,46 @@ def local_builder(
 
     with start_blocking_portal() as portal:
         builder = local_builder(name, format=format, no_cache=no_cache, pull=pull, on_event=on_event, policy=policy)
+        yield Builder(builder, portal)
+
+
+@contextmanager
+def open_builder(
+    name: str = "dagger",
+    *,
+    layers: Layers = "direct",
+    format: Format | None = None,
+    no_cache: bool = False,
+    pull: bool = False,
+    engine: str | None = None,
+    engine_timeout: float | None = None,
+    cache_from: str | None = None,
+    cache_to: str | None = None,
+    max_age_days: float | None = None,
+    on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
+) -> Iterator[Builder]:
+    """What ``build --with NAME`` builds by; see :func:`dagger_aml.open_builder`, which raises the same.
+
+    :param on_event: called in the event loop's thread.
+    """
+    from .backends.builders import open_builder
+
+    opening = open_builder(
+        name,
+        layers=layers,
+        format=format,
+        no_cache=no_cache,
+        pull=pull,
+        engine=engine,
+        engine_timeout=engine_timeout,
+        cache_from=cache_from,
+        cache_to=cache_to,
+        max_age_days=max_age_days,
+        on_event=on_event,
+        policy=policy,
+    )
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(opening) as builder:
         yield Builder(builder, portal)
 
 

@@ -30,7 +30,7 @@ def checked(target: BuildTarget, project: Project, request: BuildRequest) -> Bui
     :raises DaggerAmlError: it cannot be made.
     """
     capabilities = kind_of(request.builder).capabilities
-    # An index of images that we write is pushed by ourselves.
+    # An index of images that we write is pushed by ourselves, as the builder says once it is open.
     target.check(evolve(capabilities, pushes_index=True) if request.layers == "direct" else capabilities)
     warnings = [warning for graph in target.graphs for warning in graph.warnings]
     check = gate(

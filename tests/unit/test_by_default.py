@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
+from dagger_aml import sync
 from dagger_aml.backends.base import Capabilities, Opening
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Registry
 from dagger_aml.building.target import BuildTarget, tags_of
-from dagger_aml.errors import EngineNotFound
+from dagger_aml.errors import BaseError, DaggerAmlError, EngineNotFound, UsageError
 from dagger_aml.events import ignore
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph, Run
@@ -108,3 +109,26 @@ def test_a_base_is_probed_from_its_layers_without_a_builder(cli, registry, tmp_p
     monkeypatch.setenv("DAGGER_AML_LAYERS", "builder")
     status, _, err = cli(*words, "--with", "buildah")
     assert status == 1 and "buildah is not installed" in err
+
+
+def test_a_program_gets_what_the_command_builds_by(
+    registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a builder as far as nothing runs, and without async."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    base = put_base(registry)
+    with sync.open_builder("buildah", policy=SOON) as builder:
+        result = builder.build(graph(base), tags=[f"{registry.host}/app:1"], push=True)
+        assert [each.way for each in result.makings] == ["written"]
+        plan = builder.probe(graph(base, Run(["/bin/sh"], name="mark")))
+        assert [each.way for each in builder.makings(plan)] == ["runs", "written"]
+        platforms = [graph(evolve(base, platform=each)) for each in ("linux/amd64", "linux/arm64")]
+        with pytest.raises(BaseError, match="linux/arm64"):
+            builder.build(platforms, tags=[f"{registry.host}/app:1"], push=True)
+    with (
+        pytest.raises(DaggerAmlError, match="buildah is not installed"),
+        sync.open_builder(layers="builder", name="buildah"),
+    ):
+        pass
+    with pytest.raises(UsageError, match="has a tag or a digest"), sync.open_builder(cache_to="r.example/c:1"):
+        pass

@@ -104,6 +104,7 @@ def _parameters(function, *, without):
         (sync.Image.load, dagger_aml.Image.load),
         (sync.connect, dagger_aml.connect),
         (sync.local_builder, dagger_aml.local_builder),
+        (sync.open_builder, dagger_aml.open_builder),
         (sync.lay_out, dagger_aml.lay_out),
         (sync.lay_out_each, dagger_aml.lay_out_each),
     ],

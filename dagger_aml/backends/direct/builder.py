@@ -85,8 +85,8 @@ class DirectBuilder:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the other can."""
-        return self._inner.capabilities
+        """What the other can; an index is pushed without it."""
+        return evolve(self._inner.capabilities, pushes_index=True)
 
     def runtime(self) -> Runtime:
         """What starts images: the other's."""

@@ -14,10 +14,9 @@ from typing import Any
 
 import click
 
-from ...backends.builders import BUILDERS
+from ...backends.builders import BUILDERS, repository
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
-from ...oci.reference import Reference
 from ...project.build_settings import BUILD_SETTINGS
 from ...project.build_values import beaten, files_of, resolved
 from ...project.file import ProjectFile
@@ -110,12 +109,7 @@ def cache_places(
                 )
         return None, None
     for name, place in (("--cache-from", cache_from), ("--cache-to", cache_to), ("--cache-repo", cache_repo)):
-        if place:
-            found = Reference.parse(place, name)
-            if found.tag or found.digest:
-                raise UsageError(
-                    f"{place} has a tag or a digest", location=name, hint=f"Name a repository: {found.name}"
-                )
+        repository(place, name)
     return cache_from or cache_repo, cache_to or cache_repo
 
 
