@@ -63,21 +63,29 @@ def command(
     """
     found, graph = read(project, given)
     asks = builder if probe or not against else None
-    how_opened = Opening(
-        layers=layers, cache_from=value_of("cache_from", project) or value_of("cache_repo", project),
-        max_age_days=value_of("max_age", project),
-    )  # fmt: skip
-    asked = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine, opening=how_opened, image=against)
+    opening = _opening(project, layers, looks=probe or against is not None)
+    asked = planned(graph, pin=pin, probe=probe, builder=asks, engine=engine, opening=opening, image=against)
     made = asked.plan
     earlier = _earlier(made, against, builder if by_flag("builder") else None) if against else None
     held = _held(made, earlier) if earlier else None
-    how = asked.makings or _makings(made, earlier, how_opened)
+    how = asked.makings or _makings(made, earlier, opening)
     if as_json:
         data = plan_json(made, found, how) | ({"against": held.as_json()} if held else {})
         click.echo(json.dumps(data, indent=2))
     else:
         text = plan_text(made, found, why=why, how=how)
         click.echo(text + (f"\n{held.text(_with_dockerfiles())}" if held else ""), nl=False)
+
+
+def _opening(folder: str, layers: Layers, *, looks: bool) -> Opening:
+    """How what is asked is opened.
+
+    :param looks: whether it is looked for what ran.
+    """
+    if not looks:
+        return Opening(layers=layers)
+    place = value_of("cache_from", folder) or value_of("cache_repo", folder)
+    return Opening(layers=layers, cache_from=place, max_age_days=value_of("max_age", folder))
 
 
 def _with_dockerfiles() -> str:
