@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..backends.base import Opening
 from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import make_plan, probe
+from ..data import frozen
 from ..errors import UsageError
 from ..graph.base import ARCHIVES
 from ..graph.graph import Graph

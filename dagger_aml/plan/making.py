@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-from attrs import frozen
-
+from ..data import frozen
 from ..text import age_text
 from .model import Plan
 
@@ -33,6 +31,8 @@ class Making:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, the time in UTC."""
+        from datetime import UTC, datetime
+
         found: dict[str, Any] = {"op": self.op, "way": self.way}
         if self.place:
             found["place"] = self.place
