@@ -24,6 +24,9 @@ _TORCH = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 
 _KNOWN = SUFFIXES | _TORCH | {".skops", ".keras", ".json", ".xgb", ".bst"}
 
+_ZIP = b"PK\x03\x04"
+"""How an archive begins that torch takes."""
+
 _FILES = 64
 """Files of one model that are looked at, the first by name."""
 
@@ -101,6 +104,9 @@ def _read(path: Path) -> Artifact | None:
 
 def _torch(path: Path) -> Artifact | None:
     """What ``torch.save`` wrote: an archive with a pickle, which names the classes of a whole model."""
+    with path.open("rb") as file:
+        if file.read(4) != _ZIP:
+            return None
     data = _of_zip(path, "/data.pkl")
     return _pickled(path, read_opcodes(data, longest=MOST, most=_OPCODES, cut=len(data) == MOST))
 

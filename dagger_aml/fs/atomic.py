@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -52,6 +50,9 @@ def _sibling(name: str, parent: Path, refused: Callable[[OSError], Exception]) -
     :param name: what the temporary folder's name begins with, behind a dot.
     :param refused: makes the error to raise of what the system refuses, here or in the block.
     """
+    import shutil
+    import tempfile
+
     folder = None
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))

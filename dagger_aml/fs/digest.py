@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,6 +32,8 @@ def digest(source: Source, known: Mapping[str, bytes] = NOTHING) -> str:
     :param known: raw digests by the path on this machine of files that were just read.
     :raises ProjectError: a file that has gone or changed its size since it was walked.
     """
+    import hashlib
+
     total = hashlib.sha256()
     if isinstance(source, Text):
         total.update(b"file %o " % (0o755 if source.executable else 0o644) + hashlib.sha256(source.data).digest())
@@ -60,6 +61,8 @@ def digest(source: Source, known: Mapping[str, bytes] = NOTHING) -> str:
 
 
 def _file_digest(path: Path, size: int) -> bytes:
+    import hashlib
+
     total, seen = hashlib.sha256(), 0
     try:
         with path.open("rb") as file:

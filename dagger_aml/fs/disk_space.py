@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
 
 from ..errors import BuildError, DaggerAmlError, UsageError
@@ -75,6 +74,8 @@ def temporary_folder() -> Path:
 
 
 def _free(place: Path) -> str:
+    import shutil
+
     try:
         return f"{shutil.disk_usage(place).free / 1e6:,.1f} MB in {place}"
     except OSError as error:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,9 @@ def temporary_directory() -> Iterator[Path]:
 
     :raises DaggerAmlError: it cannot be made, or its disk is full.
     """
+    import shutil
+    import tempfile
+
     parent = temporary_folder()
     try:
         folder = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=parent)).resolve()

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -115,6 +114,8 @@ class ContentStore:
         return self._added(chunks, None)
 
     def _added(self, chunks: Iterable[bytes], expected: str | None) -> tuple[str, int]:
+        import tempfile
+
         folder = self._folder("blobs/sha256")
         total, size = hashlib.sha256(), 0
         handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
@@ -150,6 +151,8 @@ class ContentStore:
 
     def put_document(self, kind: str, name: str, document: Any) -> None:
         """Keep a document, whole or not at all; that it cannot be kept is no error."""
+        import tempfile
+
         with contextlib.suppress(OSError):
             folder = self._folder(kind)
             handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")

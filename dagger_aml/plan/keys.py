@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -106,4 +105,6 @@ def _source_key(copy: Copy, known: Mapping[str, bytes]) -> Any:
 
 
 def _sha256(value: Any) -> str:
+    import hashlib
+
     return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

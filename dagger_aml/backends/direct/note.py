@@ -172,10 +172,8 @@ def _text(note: Note) -> str:
 @functools.cache
 def _converter() -> Any:
     from cattrs import Converter
-    from cattrs.preconf.json import configure_converter
 
     converter = Converter(forbid_extra_keys=True, omit_if_default=True)
-    configure_converter(converter)
     # In one order, as the mark is of the text.
     converter.register_unstructure_hook_func(lambda kind: str(get_origin(kind)) == str(frozenset), sorted)
     return converter
