@@ -113,8 +113,8 @@ async def test_what_stays_broken_ends_with_the_old_image(
     for path in sorted((folder.parent / "cache").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     proxy.breaks(Fault(POINTS[point], Answer(503)))
-    if point in ("the image that the tag names", "a mount"):
-        # It can be done without.
+    if point in ("the image that the tag names", "a mount", "whether a blob is there"):
+        # It can be done without; of what little the tag's image lacks nothing is asked.
         await pushed(base, folder, proxy.host)
         assert named(registry) != old
         return
@@ -123,6 +123,16 @@ async def test_what_stays_broken_ends_with_the_old_image(
     assert caught.value.exit_code == 75 and named(registry) == old
     proxy.breaks()
     assert await pushed(base, folder, proxy.host) == named(registry) != old
+
+
+async def test_where_it_is_never_told_whether_a_blob_is_there_no_tag_appears(
+    registry: FakeRegistry, proxy: Faulty, folder: Path
+) -> None:
+    put_base(registry)
+    proxy.breaks(Fault(POINTS["whether a blob is there"], Answer(503)))
+    with pytest.raises(TransientError):
+        await pushed(From.parse(f"{proxy.host}/base:1"), folder, proxy.host)
+    assert named(registry) is None
 
 
 @pytest.mark.parametrize("status", [401, 403, 413, 400])

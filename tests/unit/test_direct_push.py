@@ -74,6 +74,18 @@ async def test_only_what_is_new_is_sent(registry: FakeRegistry, folder: Path) ->
     )
 
 
+async def test_of_what_little_changed_nothing_is_asked(registry: FakeRegistry, folder: Path) -> None:
+    base, tag = put_base(registry), f"{registry.host}/app:1"
+    await pushed(graph(base, folder), tag)
+    registry.asked.clear()
+    (folder / "code/score.py").write_text("x = 2\n")
+    await pushed(graph(base, folder), tag)
+    # Neither the config that was sent last, nor whether anything is there.
+    looked = ["HEAD /v2/base/manifests/1", "GET /v2/app/manifests/1"]
+    sent = ["POST /v2/app/blobs/", "PUT /v2/app/blobs/"] * 2
+    assert sorted(registry.requests()) == sorted([*looked, *sent, "PUT /v2/app/manifests/1"])
+
+
 async def test_layers_of_the_base_are_mounted(registry: FakeRegistry, folder: Path) -> None:
     await pushed(graph(put_base(registry), folder), f"{registry.host}/app:1")
     mounts = [each.query for each in registry.asked if "mount=" in each.query]

@@ -155,7 +155,7 @@ def _manifest(at: Reference, client: RegistryClient, store: ContentStore) -> Map
     raw = _kept(at.digest, store)
     if raw is None:
         raw = client.manifest(at).raw
-        _keep(at.digest, raw, store)
+        keep_small(at.digest, raw, store)
     found: Mapping[str, Any] = json.loads(raw)
     return found
 
@@ -165,7 +165,7 @@ def small_blob(at: Reference, digest: str, client: RegistryClient, store: Conten
     raw = _kept(digest, store)
     if raw is None:
         raw = client.verified_blob(at, digest)
-        _keep(digest, raw, store)
+        keep_small(digest, raw, store)
     return raw
 
 
@@ -177,7 +177,8 @@ def _kept(digest: str, store: ContentStore) -> bytes | None:
         return None
 
 
-def _keep(digest: str, raw: bytes, store: ContentStore) -> None:
+def keep_small(digest: str, raw: bytes, store: ContentStore) -> None:
+    """Keep a small blob; that it cannot be kept is no error."""
     try:
         store.add(digest, [raw])
     except OSError:

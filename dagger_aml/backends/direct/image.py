@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,7 +30,7 @@ from ...plan.model import Plan
 from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
 from ..transfers import growing, looking
-from .beneath import Beneath
+from .beneath import Beneath, keep_small
 from .config import AddedLayer, config_document
 from .earlier import NONE, Earlier, earlier
 from .layers import OwnLayer
@@ -195,6 +195,9 @@ class DirectImage:
                 layers = await self._blobs(sender)
                 config = await anyio.to_thread.run_sync(self._config_now)
                 await self.blocking(sender.document, config, digest_of(config))
+                # The next build reads it, to know what the tag's image is made of.
+                with suppress(UsageError):
+                    await anyio.to_thread.run_sync(keep_small, digest_of(config), config, self.store)
         return manifest_document(self.form_at(at), config, layers)
 
     async def _blobs(self, sender: Sender) -> tuple[BlobLayer, ...]:

@@ -14,6 +14,9 @@ from .earlier import Earlier
 from .layers import SMALL, OwnLayer
 from .remembered import Mark, Remembered
 
+_LITTLE = 64 * 1024
+"""Bytes of a blob that are sent as fast as it is asked whether they are there."""
+
 
 @frozen
 class Sender:
@@ -30,11 +33,13 @@ class Sender:
 
     def beneath(self, image: Beneath, layer: BlobLayer) -> None:
         """A layer of the image beneath: mounted where its registry is the same, else passed on."""
-        if self._has(layer.digest):
+        if layer.digest in self.earlier.blobs:
             return
         source = image.blobs.places.get(layer.digest)
         near = source is not None and source.host == self.at.host and source.repository != self.at.repository
         if near and source and self.client.mount(self.at, layer.digest, source.repository):
+            return
+        if self.client.has_blob(self.at, layer.digest):
             return
         self._upload(lambda: image.blobs.passing(layer.digest, layer.size), layer.digest, layer.size)
 
@@ -49,14 +54,16 @@ class Sender:
 
     def document(self, raw: bytes, digest: str) -> None:
         """A config."""
-        if not self._has(digest):
+        if digest not in self.earlier.blobs:
             self._upload(lambda: [raw], digest, len(raw))
 
     def _small(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
         stream = layer.stream()
         data = b"".join(stream)
         blob = layer.keep(stream.written)
-        if self._has(blob.digest):
+        # What the image of this tag lacks is new but for a change taken back: to send little is no more than to ask.
+        asked = blob.digest in self.earlier.blobs or blob.size > _LITTLE or not self.earlier.blobs
+        if asked and self._has(blob.digest):
             return blob, True
         self._upload(lambda: [data], blob.digest, blob.size)
         return blob, False
