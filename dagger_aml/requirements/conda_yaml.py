@@ -102,7 +102,7 @@ def read_conda_file(path: Path) -> CondaFile:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ProjectError(f"is not YAML: {error.problem}", location=f"{path}{line}") from None
     except yaml.YAMLError as error:
-        raise ProjectError(f"is not YAML: {error}", location=str(path)) from None
+        raise ProjectError(f"is not YAML: {str(error).splitlines()[0]}", location=str(path)) from None
     return _Reader(path).file(root)
 
 

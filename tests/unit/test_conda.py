@@ -114,6 +114,8 @@ def test_files_of_the_pip_part_are_relative_to_the_conda_file(tmp_path):
         ("name: x\n", None, "it has no list `dependencies`", ""),
         ("- numpy\n", 1, "the file must be a mapping", ""),
         ("a: [\0]", None, "NUL", ""),
+        ("a: \1", None, "is not YAML: unacceptable character #x0001: special characters are not allowed", ""),
+        ("dependencies: &a\n  - *a\n", 1, "not a package", ""),
         ("dependencies: !!python/name:os.system\n", 1, "`dependencies` must be a list", ""),
     ],
     ids=short,
