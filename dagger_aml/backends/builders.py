@@ -52,7 +52,7 @@ async def opened(name: str, opening: Opening, on_event: OnEvent) -> AsyncIterato
     if opening.layers == "direct":
         from .direct.builder import direct
 
-        async with direct(kind, opening, on_event) as ours:
+        async with direct(kind, opening, on_event, kind_of) as ours:
             yield ours
         return
     async with kind.opened(opening, on_event) as builder:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from attrs import evolve, field
@@ -38,10 +38,14 @@ from .facts import facts_of
 from .image import DirectImage, DirectIndex
 from .inner import Inner, lazily
 from .layers import MOST_LAYERS, OwnLayer, own_layers
+from .local_store import LocalStore
 from .note import note_of
 from .runtime_image import AnotherBase, RuntimeImage, in_image, in_store, keep, make, on_runtime, runtime_tag
 from .telling import HOW_TO_KEEP, add_hint, said_once, why_not_taken
 from .threads import Calls
+
+if TYPE_CHECKING:
+    from ..local.program import ContainerCli
 
 
 @frozen
@@ -64,10 +68,14 @@ class DirectBuilder:
     """Writes what is only files without any builder; see :class:`~dagger_aml.backends.base.Builder`.
 
     :param inner: opens the builder that ``--with`` names when something must run.
+    :param kinds: gives a kind of builder by its name; where it is None, images are loaded as tars alone.
     """
 
-    def __init__(self, inner: Inner, opening: Opening, on_event: OnEvent) -> None:
+    def __init__(
+        self, inner: Inner, opening: Opening, on_event: OnEvent, kinds: Callable[[str], Kind] | None = None
+    ) -> None:
         self._inner = inner
+        self._kinds = kinds
         self._opening = opening
         self.on_event = on_event
         self.policy = opening.policy
@@ -174,7 +182,7 @@ class DirectBuilder:
     ) -> DirectImage:
         calls = evolve(calls, on_event=said_once(calls.on_event))
         return DirectImage(
-            plan, beneath, own, calls, self._store, self.load_tar, self.on_event, self._starts, made, self._images,
+            plan, beneath, own, calls, self._store, self._local, self.on_event, self._starts, made, self._images,
             fresh=self._opening.no_cache,
         )  # fmt: skip
 
@@ -326,8 +334,29 @@ class DirectBuilder:
         return self._inner.opened.index(images)
 
     async def load_tar(self, tar: Path, reference: str) -> str | None:
-        """Into the other builder's store."""
-        return await (await self._other()).load_tar(tar, reference)
+        """Into the other builder's store; where it has none, into docker's or podman's, and it is not opened."""
+        if self.capabilities.own_store:
+            return await (await self._other()).load_tar(tar, reference)
+        from ..store import image_store, load_tar
+
+        store = await image_store(self.policy)
+        self.on_event(Message(f"loading {reference} into {store}"))
+        return await load_tar(store, tar, reference)
+
+    @property
+    def _local(self) -> LocalStore:
+        return LocalStore(self._store_cli, self.load_tar, self.policy)
+
+    async def _store_cli(self) -> ContainerCli | None:
+        """What drives the store that images are loaded into; the other builder need not be opened for it."""
+        if self._kinds is None:
+            return None
+        from ..local.kind import LocalKind
+        from ..store import image_store
+
+        name = self.name if self.capabilities.own_store else await image_store(self.policy)
+        kind = self._kinds(name)
+        return kind.store() if isinstance(kind, LocalKind) and kind.store else None
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """By the other builder."""
@@ -378,13 +407,16 @@ def _written(copy: Copy) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def direct(kind: Kind, opening: Opening, on_event: OnEvent) -> AsyncIterator[DirectBuilder]:
+async def direct(
+    kind: Kind, opening: Opening, on_event: OnEvent, kinds: Callable[[str], Kind] | None = None
+) -> AsyncIterator[DirectBuilder]:
     """Writes what is only files, for a block.
 
     :param kind: the builder that is opened when something must run or be started.
+    :param kinds: gives each by its name.
     """
     async with lazily(kind, opening, on_event) as inner:
-        builder = DirectBuilder(inner, opening, on_event)
+        builder = DirectBuilder(inner, opening, on_event, kinds)
         try:
             yield builder
         finally:

@@ -17,7 +17,6 @@ from ...data import define
 from ...errors import DaggerAmlError, UsageError, first_of
 from ...events import Message, OnEvent, OpDone, OpStarted, Transferred, ignore
 from ...fs.stamps import unchanged
-from ...fs.temporary import temporary_directory
 from ...oci.blobs import digest_of
 from ...oci.content_store import ContentStore
 from ...oci.failures import MissingBlob, RefusedType
@@ -34,6 +33,7 @@ from .beneath import Beneath, keep_small
 from .config import AddedLayer, config_document
 from .earlier import NONE, Earlier, earlier
 from .layers import OwnLayer
+from .local_store import LocalStore
 from .note import NOTE_LABEL, write_note
 from .push import Sender
 from .remembered import Remembered
@@ -55,7 +55,7 @@ class DirectImage:
 
     :param beneath: the image that its own layers lie upon.
     :param own: these, lowest first.
-    :param load_tar: puts a tar into the local store under a name; gives the ID that the store has it by, if it tells.
+    :param local: the store that it is loaded into.
     :param starts: awaited before all is sent somewhere to be started from: it raises where nothing can start it.
     """
 
@@ -64,7 +64,7 @@ class DirectImage:
     own: tuple[OwnLayer, ...]
     calls: Calls
     store: ContentStore
-    load_tar: Callable[[Path, str], Awaitable[str | None]]
+    local: LocalStore
     on_event: OnEvent
     starts: Callable[[], Awaitable[object]]
     makings: tuple[Making, ...] = field(default=(), repr=False)
@@ -75,6 +75,8 @@ class DirectImage:
     """Where it lies by its digest, once it was sent there."""
     fresh: bool = False
     """Whether its files are hashed though they lie as they did when that was done before."""
+    placed: str | None = None
+    """What the local store calls it, once it was put there to be started."""
     _config: bytes | None = field(default=None, init=False)
     _raw: dict[str, bytes] = field(factory=dict, init=False, repr=False)
     """The manifest, by the repositories that have all it names."""
@@ -110,17 +112,29 @@ class DirectImage:
         raw, layers = await self.sent(at, tag=at.tag or "latest")
         return Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id, makings=self.makings)
 
-    async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
-        """Write a tar or a layout; whole or not at all."""
-        return await exported([self], as_export(output), references)
+    async def export(
+        self, output: Export | Path | str, references: Sequence[str] = (), *, quiet: bool = False
+    ) -> Result:
+        """Write a tar or a layout; whole or not at all.
+
+        :param quiet: tell nobody; the file is a temporary one.
+        """
+        return await exported([self], as_export(output), references, quiet=quiet)
 
     async def load(self, reference: str) -> Result:
-        """Into the local store, by a tar."""
-        with temporary_directory() as work:
-            tar = work / "image.tar"
-            made = await exported([self], Export(tar, "docker"), (reference,), quiet=True)
-            own = await self.load_tar(tar, reference)
-        return evolve(made, digest=None, image_id=own or made.image_id, tags=(reference,), outputs=())
+        """Into the local store: what that lacks, or all of it as a tar."""
+        from .loading import load
+
+        return await load(self, reference)
+
+    async def place(self) -> str | None:
+        """Put it into the local store to be started there, under a name that the project's next one gets; its ID.
+
+        None where that store cannot pull from here.
+        """
+        from .loading import place
+
+        return await place(self)
 
     @property
     def platform(self) -> str:
@@ -137,7 +151,7 @@ class DirectImage:
         """What is written of it to a tar."""
         from .tar import TarImage
 
-        return TarImage(self.beneath, self.own, self._config_now, self.platform)
+        return TarImage(self.beneath, self.own, self.config_now, self.platform)
 
     async def sent(self, at: Reference, tag: str | None) -> tuple[bytes, tuple[Layer, ...]]:
         """Everything that the repository lacks, and then the manifest, under a tag or by its digest alone."""
@@ -160,7 +174,7 @@ class DirectImage:
                     raise
                 self.on_event(Message(f"{at.host} takes no image in Docker's form, so it gets OCI's"))
                 self._oci.add(place)
-                self._raw[place] = manifest_document("oci", self._config_now(), self._layers)
+                self._raw[place] = manifest_document("oci", self.config_now(), self._layers)
         return self._raw[place], self.told(self._layers)
 
     def form_at(self, at: Reference) -> Form:
@@ -193,7 +207,7 @@ class DirectImage:
                     before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
                 sender = Sender(self.calls.client, at, before, self.remembered, self._count)
                 layers = await self._blobs(sender)
-                config = await anyio.to_thread.run_sync(self._config_now)
+                config = await anyio.to_thread.run_sync(self.config_now)
                 await self.blocking(sender.document, config, digest_of(config))
                 # The next build reads it, to know what the tag's image is made of.
                 with suppress(UsageError):
@@ -228,7 +242,7 @@ class DirectImage:
             raise first_of(errors, DaggerAmlError) or errors from None
         return self._layers
 
-    def _config_now(self) -> bytes:
+    def config_now(self) -> bytes:
         """The config, once every layer of ours was written."""
         if self._config is None:
             beneath, files = self.beneath, self.own[0].files if self.own else {}

@@ -1,4 +1,4 @@
-"""Starting an image that we wrote: by the builder that ``--with`` names, from its registry or from a tar."""
+"""Starting an image that we wrote: by the builder that ``--with`` names, from its registry, its store or a tar."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DirectRuntime:
         self, what: Image | dagger.Container | str | Path, start: Start, output: ImageOutput
     ) -> AsyncIterator[Started]:
         """Run an image's own command, as its own user, and stop and remove it afterwards."""
-        async with _placed(what) as place:
+        async with self._placed(what) as place:
             runtime = await self._runtime()
             async with runtime.serve(place, start, output) as started:
                 yield started
@@ -52,7 +52,7 @@ class DirectRuntime:
         self, image: Image | str | Path, argv: Sequence[str], *, offline: bool, platform: str = DEFAULT_PLATFORM
     ) -> tuple[list[str], int]:
         """Run a command in an image, as its own user; its output and exit code."""
-        async with _placed(image) as place:
+        async with self._placed(image) as place:
             assert isinstance(place, str | Path)
             runtime = await self._runtime()
             return await runtime.run_probe(place, argv, offline=offline, platform=platform)
@@ -60,18 +60,19 @@ class DirectRuntime:
     async def _runtime(self) -> Runtime:
         return (await self.inner.builder()).runtime()
 
-
-@asynccontextmanager
-async def _placed(
-    what: Image | dagger.Container | str | Path,
-) -> AsyncIterator[Image | dagger.Container | str | Path]:
-    """Where another builder finds an image of ours: in the registry that it was sent to, or in a tar."""
-    if not isinstance(what, DirectImage):
-        yield what
-    elif what.staged:
-        yield what.staged
-    else:
-        with temporary_directory() as work:
-            tar = work / "image.tar"
-            await exported([what], Export(tar, "docker"), (_NAME,), quiet=True)
-            yield tar
+    @asynccontextmanager
+    async def _placed(
+        self, what: Image | dagger.Container | str | Path
+    ) -> AsyncIterator[Image | dagger.Container | str | Path]:
+        """Where the other builder finds an image of ours: where it was sent to, in its own store, or in a tar."""
+        if not isinstance(what, DirectImage):
+            yield what
+        elif what.staged:
+            yield what.staged
+        elif self.inner.capabilities.own_store and (placed := await what.place()):
+            yield placed
+        else:
+            with temporary_directory() as work:
+                tar = work / "image.tar"
+                await exported([what], Export(tar, "docker"), (_NAME,), quiet=True)
+                yield tar

@@ -127,4 +127,4 @@ def _move(source: Path, dest: Path) -> None:
         shutil.move(each, dest / each.name)
 
 
-KIND = LocalKind(CAPABILITIES, _found, _runtime)
+KIND = LocalKind(CAPABILITIES, _found, _runtime, Buildah)

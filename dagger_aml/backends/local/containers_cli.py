@@ -21,9 +21,11 @@ from ...data import frozen
 from ...fs.temporary import temporary_directory
 from ...graph.base import From
 from ...oci import layout as oci_layout
+from ...oci.offer import Served, login_file
 from ...process import CompletedProcess
 from ...process import run as process_run
 from ..base import Format
+from .endpoint import podman_elsewhere
 from .program import (
     Build,
     OnLine,
@@ -85,6 +87,38 @@ class ContainersCli:
         with temporary_directory() as work:
             done = await self.run("pull", "--quiet", f"docker-archive:{tar.name}", work=work, cwd=tar.parent)
         return done if done.code else await self.tag(done.out.split()[-1], name)
+
+    def elsewhere(self) -> str | None:
+        return podman_elsewhere()
+
+    def served_as(self, served: Served) -> str:
+        # Newer ones take no digest's name from an image again.
+        return served.by_tag
+
+    def loaded_as(self, reference: str) -> tuple[str, ...]:
+        # A tar is loaded under both: as docker means a name, and as these commands do.
+        return names(reference)
+
+    async def pull_served(self, served: Served, platform: str) -> CompletedProcess:
+        with temporary_directory() as work:
+            logins = work / "logins.json"
+            logins.write_bytes(login_file(served))
+            flags = [
+                "--quiet",
+                *self._always,
+                "--platform",
+                platform,
+                "--tls-verify=false",
+                "--authfile",
+                str(logins),
+            ]
+            done = await self.run("pull", *flags, served.by_tag, work=work)
+        if not done.code and not served.config.endswith(f":{(done.out.split() or [''])[-1]}"):
+            return CompletedProcess(1, done.out, "another image was pulled than the one that was offered")
+        return done
+
+    async def untag(self, reference: str) -> CompletedProcess:
+        return await self.run("rmi", reference)
 
     async def build(self, build: Build, on_line: Callable[[str], None]) -> CompletedProcess:
         tls = ["--tls-verify=false"] if build.plain_http else []

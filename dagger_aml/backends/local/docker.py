@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ...data import frozen
@@ -104,4 +105,4 @@ def _runtime() -> Runtime:
     return Containers(CAPABILITIES.name, KIND.tool)
 
 
-KIND = LocalKind(CAPABILITIES, _found, _runtime)
+KIND = LocalKind(CAPABILITIES, _found, _runtime, partial(Docker, "classic"))

@@ -11,11 +11,15 @@ import anyio
 from anyio import to_thread
 
 from ...data import frozen
+from ...fs.temporary import temporary_directory
 from ...graph.base import From
 from ...oci import layout as oci_layout
+from ...oci.credentials import docker_config
 from ...oci.docker_archive import name_in_tar
+from ...oci.offer import Served, login_file
 from ...process import CompletedProcess, run
 from ..base import Format
+from .endpoint import docker_elsewhere
 from .program import Build, OnLine, StoredImage, first_json, found_image, random_name
 
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
@@ -55,6 +59,26 @@ class DockerCli:
 
     async def load(self, tar: Path, name: str) -> CompletedProcess:
         return await run([self.name, "load", "--input", str(tar)])
+
+    def elsewhere(self) -> str | None:
+        return docker_elsewhere()
+
+    def served_as(self, served: Served) -> str:
+        return served.by_digest
+
+    def loaded_as(self, reference: str) -> tuple[str, ...]:
+        return (reference,)
+
+    async def pull_served(self, served: Served, platform: str) -> CompletedProcess:
+        # A login is only taken from a folder of settings, in which contexts lie too.
+        with temporary_directory() as work:
+            settings = work / "docker"
+            await to_thread.run_sync(_settings, served, docker_config(), settings)
+            command = [self.name, "pull", "--quiet", "--platform", platform, served.by_digest]
+            return await run(command, env={"DOCKER_CONFIG": str(settings), "DOCKER_AUTH_CONFIG": None})
+
+    async def untag(self, reference: str) -> CompletedProcess:
+        return await run([self.name, "rmi", reference])
 
     async def inspect(self, reference: str) -> StoredImage | None:
         done = await run([self.name, "image", "inspect", reference])
@@ -114,3 +138,14 @@ class DockerCli:
     async def _remove(self, container: str) -> None:
         with anyio.CancelScope(shield=True):
             await run([self.name, "rm", "--force", "--volumes", container])
+
+
+def _settings(served: Served, config: Path, new: Path) -> None:
+    """Make a folder of docker's settings that is the user's, but for its logins."""
+    new.mkdir()
+    before = config.read_bytes() if config.is_file() else None
+    if config.parent.is_dir():
+        for each in config.parent.iterdir():
+            if each.name != config.name:
+                (new / each.name).symlink_to(each.absolute())
+    (new / config.name).write_bytes(login_file(served, before))

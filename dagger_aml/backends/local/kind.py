@@ -24,11 +24,14 @@ class LocalKind:
     :param find: gives its driver, for a form of Dockerfile or the best that it can, and tells what a person should
         know of that. Raises where it does not answer in the policy's time.
     :param runtime: gives what starts its images; raises where there is none.
+    :param store: gives its driver for what concerns its store alone, and asks nobody whether it answers; None where
+        that cannot pull from this process.
     """
 
     capabilities: Capabilities
     find: Callable[[Format | None, OnEvent, Policy], ContainerCli] = field(repr=False)
     runtime: Callable[[], Runtime] = field(repr=False)
+    store: Callable[[], ContainerCli] | None = field(default=None, repr=False)
 
     def tool(
         self, format: Format | None = None, on_event: OnEvent = ignore, policy: Policy = DEFAULT

@@ -98,4 +98,4 @@ def _runtime() -> Runtime:
     return Containers(CAPABILITIES.name, KIND.tool)
 
 
-KIND = LocalKind(CAPABILITIES, _found, _runtime)
+KIND = LocalKind(CAPABILITIES, _found, _runtime, Podman)

@@ -19,6 +19,7 @@ from ...events import Message, OnEvent
 from ...fs.disk_space import says_full, temporary_folder
 from ...graph.base import From
 from ...oci.messages import Peer, said_by_registry
+from ...oci.offer import Served
 from ...oci.reference import Reference
 from ...policy import DEFAULT, Policy
 from ...process import CompletedProcess
@@ -109,6 +110,27 @@ class ContainerCli(Protocol):
 
     async def load(self, tar: Path, name: str) -> CompletedProcess:
         """Put the image of a tar in Docker's form, which calls it ``name``, into the local store."""
+        ...
+
+    def elsewhere(self) -> str | None:
+        """Why its store cannot pull from a port of this machine, in one sentence without a full stop; None where it
+        may be able to, as far as is known without asking it."""
+        ...
+
+    def served_as(self, served: Served) -> str:
+        """The reference by which it pulls what this process serves."""
+        ...
+
+    def loaded_as(self, reference: str) -> tuple[str, ...]:
+        """What an image is called once it was loaded under a name."""
+        ...
+
+    async def pull_served(self, served: Served, platform: str) -> CompletedProcess:
+        """Get what this process serves; no login of the user's is sent."""
+        ...
+
+    async def untag(self, reference: str) -> CompletedProcess:
+        """Take a name from an image of the local store; an image that has no other goes."""
         ...
 
     async def inspect(self, reference: str) -> StoredImage | None:

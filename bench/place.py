@@ -1,0 +1,84 @@
+"""Where one way of a benchmark works: a project of its own, a name and a cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from attrs import frozen
+
+SCORE = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
+
+_CHUNK = 1 << 20
+
+
+@frozen
+class Place:
+    """Where one way works: a project of its own, a repository and a cache.
+
+    :param base: of the image.
+    """
+
+    folder: Path
+    base: str
+    tag: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment, with a cache of its own and docker's BuildKit."""
+        return {**os.environ, "DAGGER_AML_CACHE_DIR": str(self.folder / "cache"), "DOCKER_BUILDKIT": "1"}
+
+    def ours(self, *words: str) -> None:
+        """Build by dagger-aml."""
+        self.run(sys.executable, "-m", "dagger_aml", "build", self.project, "--base", self.base, "-t", self.tag,
+                 "--no-smoke", "--quiet", *words)  # fmt: skip
+
+    def dockerfile(self) -> None:
+        """Write the Dockerfile and its context, to ``files``."""
+        self.run(sys.executable, "-m", "dagger_aml", "dockerfile", self.project, "--base", self.base, "-o",
+                 self.folder / "files", "--force", "--pin", "--format", "buildkit")  # fmt: skip
+
+    def docker(self) -> None:
+        """Build and push by docker."""
+        self.dockerfile()
+        docker = os.environ.get("BENCH_DOCKER", "docker")
+        self.run(docker, "build", "--quiet", "-t", self.tag, self.folder / "files")
+        self.run(docker, "push", "--quiet", self.tag)
+
+    @property
+    def project(self) -> Path:
+        """The project's folder."""
+        return self.folder / "project"
+
+    def write(self, model: int) -> None:
+        """Make the project, with a model of so many random bytes."""
+        (self.project / "code").mkdir(parents=True)
+        (self.project / "model").mkdir()
+        (self.project / "code/score.py").write_text(SCORE)
+        self.new_model(model)
+
+    def new_model(self, model: int) -> None:
+        """Another model."""
+        with (self.project / "model/weights.bin").open("wb") as file:
+            for start in range(0, model, _CHUNK):
+                file.write(os.urandom(min(_CHUNK, model - start)))
+
+    def new_code(self) -> None:
+        """Other code."""
+        (self.project / "code/score.py").write_text(f"{SCORE}# {time.time_ns()}\n")
+
+    def forget(self) -> None:
+        """Be a machine that has nothing but the registry, as far as files of ours go."""
+        shutil.rmtree(self.folder / "cache", ignore_errors=True)
+
+    def run(self, *words: object) -> None:
+        """Run a program; the benchmark ends where it fails."""
+        done = subprocess.run(
+            [str(each) for each in words], env=self.env, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"bench: {words}\n{done.stderr}")
