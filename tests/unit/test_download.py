@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -44,7 +45,15 @@ class Shelf:
 
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shelf]:
-    """A registry with one image for two platforms, `x/y:1`."""
+    """A registry with one image for two platforms, `x/y:1`; no logins."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
+    with shelf_in_use() as found:
+        yield found
+
+
+@contextlib.contextmanager
+def shelf_in_use() -> Iterator[Shelf]:
+    """That registry."""
     found = Shelf()
 
     class Handler(BaseHTTPRequestHandler):
@@ -69,7 +78,6 @@ def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shelf]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
     layers = [found.put(gzip.compress(BASE), "layer.v1.tar+gzip")] * 2
     images = []
     for platform in ("amd64", "arm64"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from attrs import frozen
 
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TransientError, UsageError
 from dagger_aml.events import Event, Message
@@ -17,7 +20,7 @@ from dagger_aml.oci.registry import download, image_config, manifest_layers
 from dagger_aml.policy import Policy, retry
 from tests.support.faulty import PULL_BLOB, PULL_MANIFEST, Answer, Cut, Fault, Faulty, Hang, Slow, closed_port, faulty
 
-from .test_download import Shelf, shelf
+from .test_download import Shelf, shelf, shelf_in_use
 
 pytestmark = pytest.mark.anyio
 
@@ -35,20 +38,32 @@ SOON = Policy(
 )
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """By no proxy of the machine's."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.fixture
-def proxy(shelf: Shelf) -> Iterator[Faulty]:
-    """A registry with one image, `x/y:1`, behind what breaks it."""
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By none in each test."""
+    without_proxies(monkeypatch)
+
+
+@contextlib.contextmanager
+def before(shelf: Shelf) -> Iterator[Faulty]:
+    """What breaks a registry, before it."""
     with faulty(shelf.host) as found:
         # The registry names itself in what it asks for: it must be by the name that it is asked by.
         shelf.host = found.host
+        yield found
+
+
+@pytest.fixture
+def proxy(shelf: Shelf) -> Iterator[Faulty]:
+    """A registry with one image, `x/y:1`, behind what breaks it."""
+    with before(shelf) as found:
         yield found
 
 
@@ -108,32 +123,88 @@ async def test_broken_for_good(
     assert proxy.host in str(caught.value) and len(proxy.met) == tries
 
 
-async def test_it_waits_as_long_as_it_is_asked_to(proxy: Faulty) -> None:
-    proxy.breaks(Fault(PULL_MANIFEST, Answer(429, {"Retry-After": "1"}), times=1))
-    begun = time.monotonic()
-    assert (await asked(proxy.host))["User"]
-    assert time.monotonic() - begun >= 1
-
-
 THIRTIETH = Policy().scaled(1 / 30)
 """A registry's seconds, and so an answer has half of one and 30 of `Retry-After` are one."""
 
 
-@pytest.mark.parametrize("question", ["config", "layers"])
-async def test_one_that_asks_twice_to_wait_is_asked_a_third_time(shelf: Shelf, proxy: Faulty, question: str) -> None:
-    """Each try has its own time, so that three may take longer than one may, the pauses not counted."""
+@frozen
+class Waited:
+    """A conversation with a registry that asked to wait.
+
+    :param answer: what it said in the end. :param seconds: how long all took. :param times: that it asked to wait.
+    """
+
+    answer: Any
+    seconds: float
+    times: int
+    events: list[Event]
+
+
+Question = Callable[[Shelf, str, list[Event]], Awaitable[Any]]
+"""Asks a registry, which has this name; what is told of it is listed."""
+
+
+async def _once(shelf: Shelf, host: str, events: list[Event]) -> Any:
+    return await asked(host, events)
+
+
+async def _config(shelf: Shelf, host: str, events: list[Event]) -> Any:
     digest = json.loads(shelf.held["manifests/1"])["manifests"][0]["digest"]
-    reference, told = f"{proxy.host}/x/y:1", list[Event]()
     within = THIRTIETH.lookup_timeout_seconds
-    proxy.breaks(Fault(PULL_MANIFEST, Answer(429, {"Retry-After": "1"}, after=0.2), times=2))
+    reference = f"{host}/x/y:1"
+    return await image_config(reference, digest, "linux/amd64", events.append, THIRTIETH, timeout_seconds=within)
+
+
+async def _layers(shelf: Shelf, host: str, events: list[Event]) -> Any:
+    digest = json.loads(shelf.held["manifests/1"])["manifests"][0]["digest"]
+    return await manifest_layers(f"{host}/x/y:1", digest, events.append, THIRTIETH)
+
+
+@pytest.fixture(scope="module")
+def waited(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Waited]:
+    """Each with a registry of its own, all at once: they only wait."""
+    found: dict[str, Waited] = {}
+
+    async def talk(name: str, question: Question, shelf: Shelf, proxy: Faulty) -> None:
+        events, begun = list[Event](), time.monotonic()
+        answer = await question(shelf, proxy.host, events)
+        found[name] = Waited(answer, time.monotonic() - begun, len(proxy.met), events)
+
+    async def talks() -> None:
+        once = Fault(PULL_MANIFEST, Answer(429, {"Retry-After": "1"}), times=1)
+        twice = Fault(PULL_MANIFEST, Answer(429, {"Retry-After": "1"}, after=0.2), times=2)
+        asking = [("once", _once, once), ("config", _config, twice), ("layers", _layers, twice)]
+        with contextlib.ExitStack() as ended:
+            shelves = [ended.enter_context(shelf_in_use()) for _ in asking]
+            proxies = [ended.enter_context(before(shelf)) for shelf in shelves]
+            async with anyio.create_task_group() as tasks:
+                for (name, question, fault), shelf, proxy in zip(asking, shelves, proxies, strict=True):
+                    proxy.breaks(fault)
+                    tasks.start_soon(talk, name, question, shelf, proxy)
+
+    with pytest.MonkeyPatch.context() as patch:
+        without_proxies(patch)
+        patch.setenv("DOCKER_CONFIG", str(tmp_path_factory.mktemp("none")))
+        anyio.run(talks)
+    return found
+
+
+def test_it_waits_as_long_as_it_is_asked_to(waited: Mapping[str, Waited]) -> None:
+    assert waited["once"].answer["User"] and waited["once"].times == 1
+    assert waited["once"].seconds >= 1
+
+
+@pytest.mark.parametrize("question", ["config", "layers"])
+def test_one_that_asks_twice_to_wait_is_asked_a_third_time(waited: Mapping[str, Waited], question: str) -> None:
+    """Each try has its own time, so that three may take longer than one may, the pauses not counted."""
+    found = waited[question]
     if question == "config":
-        config = await image_config(reference, digest, "linux/amd64", told.append, THIRTIETH, timeout_seconds=within)
-        assert config["User"]
+        assert found.answer["User"]
     else:
-        image_id, layers = await manifest_layers(reference, digest, told.append, THIRTIETH)
+        image_id, layers = found.answer
         assert image_id and len(layers) == 2
-    assert len(proxy.met) == 2
-    assert [event.text.rpartition("(429), ")[2] for event in told if isinstance(event, Message)] == [
+    assert found.times == 2
+    assert [event.text.rpartition("(429), ")[2] for event in found.events if isinstance(event, Message)] == [
         f"and asks to wait 1 s; retrying in 1 s ({number} of 3)" for number in (2, 3)
     ]
 
