@@ -13,6 +13,9 @@ from hypothesis import settings
 from tests.support import engine
 from tests.support.depth import DEPTHS, depth_of
 from tests.support.report import Report
+from tests.support.scheduler import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,14 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="ci",
         help="how many examples, graphs, strings, moments and files of one kind: docs/testing.md (ci)",
     )
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep what shares something on one worker."""
-    from tests.support.groups import Groups
-
-    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ Not by its ``xdist_group`` marks: with pytest 9.2, xdist 3.8.0 groups nothing by
 
 from __future__ import annotations
 
+import functools
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -78,6 +79,7 @@ class Groups(LoadScopeScheduling):
         return group_of(nodeid)
 
 
+@functools.cache
 def group_of(nodeid: str) -> str:
     """The group of a test: the file's of tests/builders, alone or together with others; else the test itself."""
     path = PurePosixPath(nodeid.partition("::")[0])

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+import tests.conftest
+import tests.support.scheduler
 from tests.support.groups import TOGETHER, group_of
 from tests.support.markdown import ROOT
 
@@ -25,7 +27,7 @@ def test_the_files_of_groups_are_there():
     assert all((ROOT / "tests/builders" / f"{name}.py").is_file() for name in names)
 
 
-def test_workers_run_groups_whole(tmp_path):
+def test_workers_run_groups_whole(tmp_path, request):
     pytest.importorskip("xdist")
     for name in ("test_serve", "test_docs"):
         (tmp_path / f"builders/{name}.py").parent.mkdir(exist_ok=True)
@@ -35,7 +37,10 @@ def test_workers_run_groups_whole(tmp_path):
     (tmp_path / "test_free.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_b(n): pass\n"
     )
-    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler  # noqa: F401\n")
+    hook = "pytest_xdist_make_scheduler"
+    assert request.config.pluginmanager.hasplugin(tests.conftest.__file__)
+    assert getattr(tests.conftest, hook) is getattr(tests.support.scheduler, hook)
+    (tmp_path / "conftest.py").write_text(f"from tests.support.scheduler import {hook}  # noqa: F401\n")
     command = [
         sys.executable,
         "-m",

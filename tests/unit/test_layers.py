@@ -70,7 +70,14 @@ def imports_of(path: Path, package: Path) -> Iterator[tuple[int, tuple[str, ...]
 @functools.cache
 def import_statements(text: bytes) -> list[ast.Import | ast.ImportFrom]:
     """Those of a file, wherever in it."""
-    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    found, left = [], list[ast.AST](ast.parse(text).body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node)
+        # No expression has one.
+        left += [each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr)]
+    return sorted(found, key=lambda node: node.lineno)
 
 
 def exists(module: tuple[str, ...], package: Path) -> bool:
