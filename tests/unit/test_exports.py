@@ -441,7 +441,7 @@ def test_only_the_parts_of_a_layout_are_unpacked(tmp_path: Path) -> None:
 
 def test_a_push_is_tried_again() -> None:
     events: list[Event] = []
-    policy, tries = Policy(retry_pauses_seconds=(0.6, 0.04)), list[float]()
+    policy, tries = Policy(retry_pauses_seconds=(0.51, 0.04)), list[float]()
 
     def failing(times: int, error: Exception | None = None) -> Any:
         tries.clear()
@@ -459,7 +459,7 @@ def test_a_push_is_tried_again() -> None:
 
     assert await_(retry(failing(2), events.append, policy)) == "done"
     first, second = pauses()
-    assert first >= 0.6 and 0.04 <= second < 0.6
+    assert first >= 0.51 and 0.04 <= second < 0.51
     assert [event.text for event in events if isinstance(event, Message)] == [
         "busy; retrying in 1 s (2 of 3)",
         "busy; retrying in 0 s (3 of 3)",

@@ -421,7 +421,9 @@ def test_a_recipe_file_is_named_as_seen_from_the_project(tmp_path, installed, mo
 @pytest.mark.parametrize(
     "there", [(), ("dagger-aml.toml",), ("requirements.txt",), ("dagger-aml.toml", "requirements.txt")]
 )
-def test_nothing_is_overwritten(cli, tmp_path, there):
+def test_nothing_is_overwritten(cli, tmp_path, monkeypatch, there):
+    environment(tmp_path / "venv/lib/python3.10/site-packages", {"click 8.1.8": "click/__init__.py"})
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "venv"))
     root = make(tmp_path / "p", {"score.py": f"import click\n{SCORE}", **dict.fromkeys(there, "# mine\n")})
     before = snapshot(root)
     code, out, _ = cli("init", root)

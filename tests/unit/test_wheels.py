@@ -450,10 +450,10 @@ def test_a_cancelled_download_ends_at_once_and_leaves_nothing(tmp_path, cache):
     begun = threading.Event()
 
     def app(environ, start):
-        start("200 OK", [("Content-Length", "1000000")])
+        start("200 OK", [("Content-Length", "10000000")])
         for _ in range(200):
             begun.set()
-            yield b"x" * 4096
+            yield b"x" * 16384
             time.sleep(0.02)
 
     server = make_server("127.0.0.1", 0, app, handler_class=Silent)
