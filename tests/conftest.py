@@ -12,10 +12,10 @@ from hypothesis import settings
 
 from tests.support import engine
 from tests.support.depth import DEPTHS, depth_of
-from tests.support.report import Report
+from tests.support.report import Report, pytest_runtest_protocol
 from tests.support.scheduler import pytest_xdist_make_scheduler
 
-__all__ = ["pytest_xdist_make_scheduler"]
+__all__ = ["pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

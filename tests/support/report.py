@@ -7,12 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 ENGINE_VERSION = pytest.StashKey[str]()
 """Where the fixture that connects to an engine notes its version."""
 
 SAID = pytest.StashKey[list[str]]()
 """Lines to print when all tests are through."""
+
+
+SHORT = 0.01
+"""Seconds of a setup or a teardown of which nobody asks how long it took."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """In a worker, run a test as ever, and send no reports that say nothing: they cost as much as a small test."""
+    if not hasattr(item.config, "workerinput"):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed or report.sections or report.duration >= SHORT:
+            item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 class Report:
