@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml.oci.image import read_image
 from tests.builders.test_wheels import SCORE
 from tests.standin.tiny import push_tiny
 from tests.support.builders import need_programs
@@ -153,6 +154,38 @@ def test_it_is_loaded_into_the_builders_store(tmp_path: Path, tiny: str, builder
             assert ran.stdout.decode().startswith("ran\n700\n") and "def run" in ran.stdout.decode()
     finally:
         subprocess.run([builder, "rmi", "--force", name], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("builder", ["dagger", "docker"])
+def test_what_is_too_old_is_made_anew_though_the_builder_remembers_it(
+    tmp_path: Path, tiny: str, builder: str
+) -> None:
+    need_programs(builder)
+    text = RUNS.replace("echo ran >/opt/mark", "cat /proc/sys/kernel/random/uuid >/opt/mark")
+    (tmp_path / "mine.py").write_text(text)
+    folder, env = small(tmp_path / "p"), {"DAGGER_AML_CACHE_DIR": tmp_path / "cache"}
+    words = [
+        "build",
+        folder,
+        "--base",
+        tiny,
+        "--recipe",
+        tmp_path / "mine.py",
+        "--layers",
+        "direct",
+        "--with",
+        builder,
+    ]
+
+    def mark(*more: str) -> str:
+        done = run(*words, "-o", tmp_path / "image.tar", *more, env=env)
+        assert done.returncode == 0, done.stderr
+        assert ("the commands run again" in done.stderr) == bool(more)
+        return read_image(tmp_path / "image.tar").files["/opt/mark"].sha256
+
+    first, kept = mark(), mark()
+    anew = mark("--max-age", "0")
+    assert first == kept != anew == mark()
 
 
 @pytest.mark.parametrize("holds", [True, False])
