@@ -13,12 +13,15 @@ from attrs import field
 from ...data import frozen
 from ...errors import BuildError
 from ...oci.blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, add, blob_name, digest_of
+from ...oci.content_store import Damaged
 from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.reference import Reference
-from .beneath import Beneath
+from .beneath import Beneath, Blobs
 from .layers import OwnLayer
 
 _BLOCK = tarfile.BLOCKSIZE
+
+_CHUNK = 1 << 20
 
 
 @frozen
@@ -88,6 +91,18 @@ def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer
             file.write(_padding(each.size))
             seen.add(each.digest)
     return (*image.beneath.layers, *(_streamed(file, layer, seen) for layer in image.own))
+
+
+def _write_beneath(file: IO[bytes], blobs: Blobs, digest: str) -> None:
+    """A blob of the image beneath: as the store keeps it, held against its digest on the way; else from elsewhere."""
+    start = file.tell()
+    try:
+        with blobs.store.open(digest) as kept:
+            _write(file, iter(lambda: kept.read(_CHUNK), b""))
+    except (Damaged, KeyError, OSError):
+        file.seek(start)
+        file.truncate()
+        _write(file, blobs.chunks(digest))
 
 
 def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str]) -> BlobLayer:
