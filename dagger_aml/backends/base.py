@@ -129,6 +129,11 @@ class Image(Protocol):
         """Digest of the config; None where it is only known once the image is written somewhere."""
         ...
 
+    @property
+    def makings(self) -> tuple[Making, ...]:
+        """How the layer of each op came to be; none where its builder made all."""
+        ...
+
     async def stage(self, reference: str) -> str | None:
         """Send it, without moving a tag, to where it is started from before it is published; its reference there.
 

@@ -87,15 +87,14 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         result,
         base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
         runtime_key=",".join(map(runtime_key, plans)),
-        makings=result.makings or _by_builder(plans, target),
+        makings=tuple(each for plan, image in zip(plans, images, strict=True) for each in _makings(plan, image)),
         tags=tuple(map(str, target.tags)),
         warnings=ordered((*target.warnings, *(found for each in plans for found in each.warnings))),
     )
 
 
-def _by_builder(plans: Sequence[Plan], target: BuildTarget) -> tuple[Making, ...]:
-    """What is told of images that a builder made, once they are somewhere."""
-    return tuple(each for plan in plans for each in makings(plan, "builder")) if target.outputs else ()
+def _makings(plan: Plan, image: Image) -> tuple[Making, ...]:
+    return image.makings or makings(plan, "builder")
 
 
 async def _held(target: BuildTarget, planned: Plan, image: Image, builder: Builder) -> None:
@@ -187,6 +186,5 @@ def _merged(new: Result, old: Result) -> Result:
         image_id=next((each for each in ids if each != config), ids[0] if ids else None),
         config_digest=config,
         layers=new.layers or old.layers,
-        makings=new.makings or old.makings,
         outputs=(*old.outputs, *new.outputs),
     )

@@ -34,6 +34,7 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
 from dagger_aml.oci.docker_archive import name_in_tar, read_tar, unpack_layout, write_layout
+from dagger_aml.plan.making import Making
 from dagger_aml.plan.model import Plan
 from dagger_aml.policy import Policy, retry
 from tests.support.calls import await_
@@ -226,6 +227,7 @@ class _Builder:
 class _Image:
     builder: _Builder
     id: str
+    makings: tuple[Making, ...] = ()
 
     async def stage(self, reference: str) -> None:
         """It is started by what holds it."""

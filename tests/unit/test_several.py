@@ -30,6 +30,7 @@ from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
 from dagger_aml.events import Event, Message, OpDone, OpStarted, Transferred, ignore
 from dagger_aml.graph.base import From
+from dagger_aml.plan.making import Making
 from dagger_aml.plan.model import Plan
 from dagger_aml.project.model import Project
 from tests.support.calls import error_of
@@ -85,6 +86,7 @@ class Fake:
 class _Image:
     builder: Fake
     id: str | None
+    makings: tuple[Making, ...] = ()
 
     async def publish(self, reference: str) -> Result:
         return Result(f"sha256:{self.id}", f"sha256:config-{self.id}", (reference,))

@@ -96,6 +96,7 @@ class _Builder:
         return self
 
     id: str = ""
+    makings: tuple[()] = ()
 
 
 @frozen

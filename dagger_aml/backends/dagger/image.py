@@ -39,6 +39,7 @@ class DaggerImage:
     """
 
     id = None
+    makings = ()
 
     def __init__(
         self,

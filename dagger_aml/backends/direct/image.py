@@ -307,6 +307,11 @@ class DirectIndex:
     images: tuple[DirectImage, ...]
     id: None = None
 
+    @property
+    def makings(self) -> tuple[Making, ...]:
+        """Of each of its images."""
+        return tuple(making for each in self.images for making in each.makings)
+
     async def stage(self, reference: str) -> None:
         """Each image of it is staged alone."""
 
@@ -320,8 +325,7 @@ class DirectIndex:
         raw = index_document(form, manifests)
         put = functools.partial(first.calls.client.put_manifest, at, raw, INDEXES[form], tag=at.tag or "latest")
         await first.blocking(put)
-        made = tuple(making for each in self.images for making in each.makings)
-        return Result(digest_of(raw), None, (reference,), makings=made)
+        return Result(digest_of(raw), None, (reference,), makings=self.makings)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write an OCI layout; whole or not at all."""

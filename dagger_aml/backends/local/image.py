@@ -14,6 +14,7 @@ from ...fs.temporary import temporary_directory
 from ...oci.docker_archive import name_in_tar, read_tar, write_layout
 from ...oci.messages import Peer
 from ...oci.registry import manifest_layers
+from ...plan.making import Making
 from ...policy import DEFAULT, Policy
 from ..conversation import Conversation, News
 from ..outputs import Export, as_export, output_tar
@@ -38,6 +39,11 @@ class LocalImage:
     def id(self) -> str | None:
         """``sha256:…``; None of an image for several platforms."""
         return self.ids[0] if len(self.ids) == 1 else None
+
+    @property
+    def makings(self) -> tuple[Making, ...]:
+        """None: the program made all."""
+        return ()
 
     async def stage(self, reference: str) -> None:
         """The program starts what it holds."""
