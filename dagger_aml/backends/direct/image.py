@@ -125,7 +125,7 @@ class DirectImage:
         """Into the local store: what that lacks, or all of it as a tar."""
         from .loading import load
 
-        return await load(self, reference)
+        return evolve(await load(self, reference), makings=self.makings)
 
     async def place(self) -> str | None:
         """Put it into the local store to be started there, under a name that the project's next one gets; its ID.
