@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +19,7 @@ from attrs import resolve_types
 from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
-from ..fs.cache_folder import cache_folder
+from ..fs.cache_folder import cache_folder, is_own
 from .facts import BaseFacts, Distribution, PathFact
 from .known import KnownFacts
 
@@ -67,7 +65,7 @@ def cached_facts(
 def known_facts(digest: str, folder: Path | None = None) -> KnownFacts | None:
     """All that is kept of a base; None where that is nothing, or cannot be relied on."""
     path = _path(digest, folder or facts_folder())
-    if path is None or not _is_own(path.parent):
+    if path is None or not is_own(path.parent):
         return None
     try:
         text = path.read_text(encoding="utf-8") if path.stat().st_size <= _MOST_BYTES else ""
@@ -100,7 +98,7 @@ def keep_facts(digest: str, known: KnownFacts, folder: Path | None = None) -> No
         return
     with contextlib.suppress(OSError, DaggerAmlError):
         folder.mkdir(0o700, parents=True, exist_ok=True)
-        if _is_own(folder):
+        if is_own(folder):
             with replaced_file(path) as new:
                 new.write_text(text, encoding="utf-8")
 
@@ -108,17 +106,6 @@ def keep_facts(digest: str, known: KnownFacts, folder: Path | None = None) -> No
 def _path(digest: str, folder: Path) -> Path | None:
     match = _DIGEST.match(digest)
     return folder / f"{match[1]}.json" if match else None
-
-
-def _is_own(folder: Path) -> bool:
-    """Whether nobody else can write there."""
-    try:
-        found = folder.stat()
-    except OSError:
-        return False
-    if not hasattr(os, "geteuid"):
-        return True
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _text(kept: _Kept) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -52,3 +53,14 @@ def private_folder(path: Path) -> Path:
     if info.st_mode & 0o077:
         path.chmod(0o700)
     return path
+
+
+def is_own(folder: Path) -> bool:
+    """Whether nobody else can write there."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    if not hasattr(os, "geteuid"):
+        return True
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

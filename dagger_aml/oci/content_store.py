@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ..data import frozen
-from ..fs.cache_folder import private_folder
+from ..fs.cache_folder import is_own, private_folder
 
 DEFAULT_LIMIT = 10_000_000_000
 """Bytes that the blobs may take."""
@@ -137,8 +137,10 @@ class ContentStore:
         return digest, size
 
     def document(self, kind: str, name: str) -> Any:
-        """A kept document, of JSON; None where there is none, or none that can be read."""
+        """A kept document, of JSON; None where there is none, none that can be read, or others can write there."""
         path = self._document(kind, name)
+        if not is_own(path.parent):
+            return None
         try:
             kept = json.loads(path.read_bytes())
             found = kept["document"]

@@ -84,6 +84,18 @@ def test_documents_are_read_back_and_damaged_ones_count_as_missing(tmp_path: Pat
             store.document(kind, name)
 
 
+def test_documents_that_others_can_write_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ContentStore(tmp_path)
+    store.put_document("stamps", "a", 1)
+    (tmp_path / "stamps").chmod(0o770)
+    assert store.document("stamps", "a") is None
+    (tmp_path / "stamps").chmod(0o700)
+    assert store.document("stamps", "a") == 1
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    assert store.document("stamps", "a") is None
+
+
 def test_of_documents_the_longest_unused_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(content_store, "_MOST_DOCUMENTS", 2)
     store = ContentStore(tmp_path)
