@@ -1,7 +1,8 @@
 """Pushes with `--layers direct` beside `--layers builder` and docker: `task bench:direct` prints a table in Markdown.
 
 Every case is done by every way in turn, so that what else the machine does meets all alike; the figures are medians.
-Docker builds the Dockerfile that `dagger-aml dockerfile` writes, which is made anew each time and counted.
+Docker builds the Dockerfile that `dagger-aml dockerfile` writes, which lies there before the time begins. `crane
+append` puts a layer that lies there as a tar on the image that the first push made: what transport alone can take.
 """
 
 from __future__ import annotations
@@ -18,23 +19,19 @@ from pathlib import Path
 from bench.loads import here, measure
 from bench.machine import machine
 from bench.place import Place
+from bench.ways import CODE, USUAL, WAYS, nothing
 from tests.standin import StandInError, push, registry
 from tests.support.reuse.changes import size
-
-WAYS: Mapping[str, Callable[[Place], None]] = {
-    "direct": lambda place: place.ours("--push", "--layers", "direct"),
-    "builder (Dagger)": lambda place: place.ours("--push", "--layers", "builder"),
-    "docker": lambda place: place.docker(),
-}
 
 
 def cases(model: int) -> Mapping[str, Callable[[Place], None]]:
     """What is changed before each push."""
     return {
-        "nothing changed": lambda place: None,
-        "code changed": lambda place: place.new_code(),
+        "nothing changed": nothing,
+        CODE: Place.new_code,
         "code changed, nothing kept on this machine": lambda place: (place.new_code(), place.forget())[0],
         "model changed": lambda place: place.new_model(model),
+        "requirements changed": Place.new_requirement,
     }
 
 
@@ -43,10 +40,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.direct", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model-size", type=size, default=size("200MB"), metavar="SIZE", help="of the model (200MB)")
     parser.add_argument("--times", type=int, default=7, metavar="N", help="of each (7)")
-    parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")
+    parser.add_argument("--way", action="append", choices=WAYS, help="only these (direct, builder, docker)")
     parser.add_argument("--load", action="store_true", help="into stores of this machine and a tar, not a registry")
     words = parser.parse_args()
-    on, chosen = machine(), words.way or list(WAYS)
+    on, chosen = machine(), words.way or list(USUAL)
     seconds: dict[tuple[str, str], list[float]] = {}
     try:
         with tempfile.TemporaryDirectory(prefix="dagger-aml-bench-") as folder, registry() as host:
@@ -62,13 +59,17 @@ def main() -> None:
                       for number, way in enumerate(chosen)}  # fmt: skip
             for way, place in places.items():
                 place.write(words.model_size)
-                WAYS[way](place)
+                WAYS[way].prepare(place)
+                (WAYS[way].first or WAYS[way].push)(place)
             for name, change in cases(words.model_size).items():
                 for _ in range(words.times):
                     for way, place in places.items():
+                        if WAYS[way].only not in (None, name):
+                            continue
                         change(place)
+                        WAYS[way].prepare(place)
                         begun = time.perf_counter()
-                        WAYS[way](place)
+                        WAYS[way].push(place)
                         seconds.setdefault((name, way), []).append(time.perf_counter() - begun)
                         print(f"{name} - {way}: {seconds[name, way][-1]:.2f} s", file=sys.stderr)
     except StandInError as error:
@@ -76,7 +77,8 @@ def main() -> None:
     print("| case | " + " | ".join(chosen) + " |")
     print("|---" * (len(chosen) + 1) + "|")
     for name in cases(0):
-        print(f"| {name} | " + " | ".join(f"{statistics.median(seconds[name, way]):.2f} s" for way in chosen) + " |")
+        cells = (f"{statistics.median(took):.2f} s" if (took := seconds.get((name, way))) else "" for way in chosen)
+        print(f"| {name} | " + " | ".join(cells) + " |")
     print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
           f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from attrs import frozen
 SCORE = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 
 _CHUNK = 1 << 20
+
+_SETS = itertools.product(range(2, 11), ("1.1.0", "1.1.1", "2.0.0", "2.1.0"))
 
 
 @frozen
@@ -43,11 +46,16 @@ class Place:
                  self.folder / "files", "--force", "--pin", "--format", "buildkit")  # fmt: skip
 
     def docker(self) -> None:
-        """Build and push by docker."""
-        self.dockerfile()
+        """Build and push by docker what ``dockerfile`` wrote."""
         docker = os.environ.get("BENCH_DOCKER", "docker")
         self.run(docker, "build", "--quiet", "-t", self.tag, self.folder / "files")
         self.run(docker, "push", "--quiet", self.tag)
+
+    def buildx(self) -> None:
+        """Build and push by buildx what ``dockerfile`` wrote, in one command."""
+        docker = os.environ.get("BENCH_DOCKER", "docker")
+        self.run(docker, "buildx", "build", "--quiet", "--push", "--provenance=false", "-t", self.tag,
+                 self.folder / "files")  # fmt: skip
 
     @property
     def project(self) -> Path:
@@ -70,6 +78,11 @@ class Place:
     def new_code(self) -> None:
         """Other code."""
         (self.project / "code/score.py").write_text(f"{SCORE}# {time.time_ns()}\n")
+
+    def new_requirement(self) -> None:
+        """Small packages that no way has installed yet: docker and buildx share a store, and others an engine."""
+        one, other = next(_SETS)
+        (self.project / "requirements.txt").write_text(f"idna==3.{one}\niniconfig=={other}\n")
 
     def forget(self) -> None:
         """Be a machine that has nothing but the registry, as far as files of ours go."""
