@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def project(tmp_path: Path) -> Path:
     (made / "code" / "score.py").write_text(
         "import corpthing\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    return corpthing.SAYS\n"
     )
-    (made / "requirements.txt").write_text("corpthing==1.0\n")
+    # No builder may remember it from another run whose index happened to have the same port.
+    (made / "requirements.txt").write_text(f"# {uuid.uuid4()}\ncorpthing==1.0\n")
     return made
 
 
