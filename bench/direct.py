@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench import several
 from bench.loads import here, measure
 from bench.machine import machine
 from bench.place import Place
@@ -42,12 +43,16 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=7, metavar="N", help="of each (7)")
     parser.add_argument("--way", action="append", choices=WAYS, help="only these (direct, builder, docker)")
     parser.add_argument("--load", action="store_true", help="into stores of this machine and a tar, not a registry")
+    parser.add_argument("--projects", type=int, metavar="N", help="so many small projects, their code changed")
     words = parser.parse_args()
     on, chosen = machine(), words.way or list(USUAL)
     seconds: dict[tuple[str, str], list[float]] = {}
     try:
         with tempfile.TemporaryDirectory(prefix="dagger-aml-bench-") as folder, registry() as host:
             base = push("classic", host)
+            if words.projects:
+                several.measure(Path(folder), base, host, words.projects, words.times)
+                return
             if words.load:
                 place = Place(Path(folder), base, "localhost/bench/direct-load:1")
                 place.write(words.model_size)
