@@ -23,13 +23,7 @@ from tests.support.direct import SOON, put_base
 from tests.support.projects import SCORE, make
 from tests.support.registry import FakeRegistry
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cache of the test's own."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 
 @define

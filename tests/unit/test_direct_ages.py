@@ -17,25 +17,13 @@ from dagger_aml.steps import apt, pip, run
 from dagger_aml.steps.packages import site_packages
 from dagger_aml.text import age_text
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import RAN, changes_of, image_in, project, pushed, running
+from tests.support.direct_push import RAN, changes_of, image_in, pushed, running
 from tests.support.layers import file
 from tests.support.registry import FakeRegistry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 HASHED = f"idna==3.10 --hash=sha256:{'0' * 64}\n"
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own, and no logins."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
 
 
 class Clock:

@@ -10,7 +10,7 @@ from dagger_aml.building.plans import probe
 from dagger_aml.errors import DaggerAmlError
 from dagger_aml.oci.content_store import ContentStore
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import graph, image_in, project, pushed, running
+from tests.support.direct_push import graph, image_in, pushed, running
 from tests.support.disks import enlarge, mounted
 from tests.support.layers import Put, file
 from tests.support.registry import FakeRegistry
@@ -19,18 +19,6 @@ pytestmark = pytest.mark.anyio
 
 LARGE = random.Random(1).randbytes(1_000_000).hex()
 """1 MB that does not become small."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
-
-
-@pytest.fixture
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def filled(place: Path) -> None:

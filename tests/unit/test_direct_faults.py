@@ -22,16 +22,10 @@ from tests.support.direct import code, direct_builder, put_base
 from tests.support.faulty import Answer, Cut, Fault, Faulty, Unanswered
 from tests.support.registry import SECRET, FakeRegistry, digest_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 LARGE = "0123456789abcdef" * (SMALL // 16 + 1000)
 """So much that it is sent while it is read, its digest not known before."""
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
 
 
 @pytest.fixture

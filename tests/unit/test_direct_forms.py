@@ -15,22 +15,12 @@ from dagger_aml.errors import BuildError
 from dagger_aml.events import Message
 from dagger_aml.oci.manifest import INDEXES, MANIFESTS, index_document
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import RAN, graph, project, pushed, running, sent
+from tests.support.direct_push import RAN, graph, pushed, running, sent
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 SCHEMA2 = "vnd.docker.distribution"
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
 
 
 def types_of(manifest: Mapping[str, Any]) -> set[str]:

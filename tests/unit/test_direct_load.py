@@ -33,17 +33,9 @@ from tests.support.direct import SOON, Runner, code, put_base
 from tests.support.local_store import FakeStore
 from tests.support.registry import FakeRegistry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 OWN_STORE: Capabilities = evolve(CAPABILITIES, name="docker", own_store=True)
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own, and no logins."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    return tmp_path / "cache"
 
 
 @pytest.fixture

@@ -15,29 +15,17 @@ from dagger_aml.building.target import tags_of
 from dagger_aml.errors import DaggerAmlError
 from dagger_aml.oci.content_store import ContentStore
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base, zipped
-from tests.support.direct_push import RAN, changes_of, graph, image_in, project, pushed, running
+from tests.support.direct_push import RAN, changes_of, graph, image_in, pushed, running
 from tests.support.layers import file
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 LABEL = "io.dagger-aml.direct"
 
 KEY = "DAGGER_AML_CACHE_KEY"
 
 FOREIGN = {**RAN, "opt/lib": file("somebody else's")}
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
 
 
 class Pushed:

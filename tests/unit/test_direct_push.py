@@ -18,24 +18,11 @@ from dagger_aml.oci.image import read_image
 from dagger_aml.oci.manifest import INDEXES, index_document
 from dagger_aml.oci.registry import download
 from tests.support.direct import LAYERS, Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import changes_of, graph, image_in, project, pushed, sent
+from tests.support.direct_push import changes_of, graph, image_in, pushed, sent
 from tests.support.layers import Put
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own, and no logins."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 
 async def test_what_a_registry_has_then(registry: FakeRegistry, folder: Path) -> None:

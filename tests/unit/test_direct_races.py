@@ -16,22 +16,10 @@ from tests.support.direct_push import RAN, changes_of, graph, image_in, project,
 from tests.support.faulty import Fault, Faulty
 from tests.support.registry import FakeRegistry, digest_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 LARGE = "0123456789abcdef" * 400_000
 """6.4 MB: read while it is sent."""
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
 
 
 class AtRequest:

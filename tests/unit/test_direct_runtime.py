@@ -10,25 +10,12 @@ from dagger_aml.errors import DaggerAmlError
 from dagger_aml.events import RanBefore, Warned
 from dagger_aml.oci.manifest import INDEXES, index_document
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import RAN, changes_of, image_in, project, pushed, running
+from tests.support.direct_push import RAN, changes_of, image_in, pushed, running
 from tests.support.faulty import Answer, Fault, Faulty
 from tests.support.layers import Put, file
 from tests.support.registry import FakeRegistry, digest_of, fake_registry
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own, and no logins."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 
 @pytest.mark.parametrize("zipped", [True, False])

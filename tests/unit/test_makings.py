@@ -21,11 +21,11 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Graph, Run
 from dagger_aml.plan.making import Making
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import RAN, project, pushed, running
+from tests.support.direct_push import RAN, pushed, running
 from tests.support.projects import SCORE, make
 from tests.support.registry import FakeRegistry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
 
 RECIPE = """
 from dagger_aml.steps import base, code, run
@@ -34,17 +34,6 @@ async def recipe(graph, project):
     graph = await run(await base(graph, project.base), ["/bin/sh", "-c", "true"], name="mark")
     return await code(graph, project.code)
 """
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cache of the test's own."""
-    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return project(tmp_path / "p")
 
 
 def texts(events: list[Event]) -> list[str]:
