@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
@@ -93,15 +93,26 @@ def own_registry(folder: Path, tls: Mapping[str, str] | None = None, **more: obj
         **more,
     }
     (folder / "config.yml").write_text(json.dumps(config))
+    with registry_process([program, "serve", str(folder / "config.yml")], folder, port) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def registry_process(words: Sequence[str], folder: Path, port: int) -> Iterator[str]:
+    """Run a registry's program while the block runs, and yield its name (``localhost:PORT``).
+
+    :param words: the program and its arguments, by which it listens on the port.
+    :param folder: where its log is written.
+    :raises StandInError: it does not come up.
+    """
     with (folder / "log").open("wb") as log_file:
-        process = subprocess.Popen(
-            [program, "serve", folder / "config.yml"], stdout=log_file, stderr=log_file, env=_environment()
-        )
+        process = subprocess.Popen(words, stdout=log_file, stderr=log_file, env=_environment())
     try:
         give_up = time.monotonic() + 20
         while not _answers(port):
             if process.poll() is not None or time.monotonic() > give_up:
-                raise StandInError(f"docker-registry did not come up: {(folder / 'log').read_text()[-2000:]}")
+                name = Path(words[0]).name
+                raise StandInError(f"{name} did not come up: {(folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
         yield f"localhost:{port}"
     finally:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import socket
-import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.standin.serving import registry_process
 from tests.support.builders import need_programs
 
 MAKES = {
@@ -60,24 +58,8 @@ def serving(program: str, folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     (folder / "data").mkdir(parents=True)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "OTEL_"))}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([found, *_WORDS[program](folder, port)], stdout=log, stderr=log, env=env)
-    try:
-        give_up = time.monotonic() + 30
-        while not _answers(port):
-            assert process.poll() is None and time.monotonic() < give_up, (folder / "log").read_text()[-2000:]
-            time.sleep(0.02)
-        yield f"localhost:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+    with registry_process([found, *_WORDS[program](folder, port)], folder, port) as host:
+        yield host
 
 
 def _written(folder: Path, config: Mapping[str, Any]) -> str:
