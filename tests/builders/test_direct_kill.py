@@ -15,22 +15,14 @@ import pytest
 from dagger_aml.oci.content_store import ContentStore
 from tests.support.cli import Started, run, started
 from tests.support.direct import put_base
+from tests.support.direct_push import named
 from tests.support.faulty import Fault, Faulty, faulty
 from tests.support.projects import small
-from tests.support.registry import FakeRegistry, digest_of, fake_registry
+from tests.support.registry import fake_registry
 
 pytestmark = [pytest.mark.builders]
 
 MOMENTS = 10
-
-
-def named(registry: FakeRegistry) -> str:
-    """The digest of what the tag names, all of which is there and right."""
-    raw = registry.manifests["app"]["1"][0]
-    manifest = json.loads(raw)
-    for each in (manifest["config"], *manifest["layers"]):
-        assert digest_of(registry.blobs["app"][each["digest"]]) == each["digest"]
-    return digest_of(raw)
 
 
 def check_cache(folder: Path) -> None:

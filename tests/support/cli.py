@@ -79,12 +79,15 @@ class Started:
 
         :param timeout: seconds.
         :raises TimeoutError: it goes on.
+        :raises EOFError: nobody can tell how it ended.
         """
         self._connection.settimeout(timeout)
         try:
             status = self._connection.recv(4)
         finally:
             self._connection.settimeout(None)
+        if not status:
+            raise EOFError("what it was forked of has ended")
         return os.waitstatus_to_exitcode(int.from_bytes(status, "big"))
 
     def printed(self) -> str:
@@ -203,7 +206,8 @@ def hand_on(number, frame):
     connection.sendall(bytes([number]))
 for number in (_signal.SIGTERM, *(() if ignores else (_signal.SIGINT,))):
     _signal.signal(number, hand_on)
-status = posix.waitstatus_to_exitcode(int.from_bytes(connection.recv(4), "big"))
+answer = connection.recv(4)
+status = posix.waitstatus_to_exitcode(int.from_bytes(answer, "big")) if answer else 70
 if status < 0:
     _signal.signal(-status, _signal.SIG_DFL)
     posix.kill(posix.getpid(), -status)
@@ -217,6 +221,8 @@ def program(path: Path, bases: Mapping[str, str] | None = None) -> Path:
     :param bases: what it takes in place of these names after ``--base``.
     """
     text = _CLIENT.format(python=sys.executable, bases=dict(bases or {}), cwd=loaded.CWD, address=address())
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o755)
-    return path
+    # Whole at once: another worker may be calling the one that is there.
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    new.chmod(0o755)
+    return new.replace(path)

@@ -19,7 +19,7 @@ from dagger_aml.graph.graph import Copy, Graph, Run
 from dagger_aml.oci.layer import Node, read_layer
 from tests.support.direct import code, direct_builder
 from tests.support.layers import Put, file
-from tests.support.registry import FakeRegistry
+from tests.support.registry import FakeRegistry, digest_of
 
 
 def project(folder: Path) -> Path:
@@ -64,6 +64,19 @@ def image_in(registry: FakeRegistry, repository: str, tag: str) -> tuple[dict[st
     for each, blob in zip(manifest["layers"], layers, strict=True):
         assert each["size"] == len(blob)
     return json.loads(held[manifest["config"]["digest"]]), layers
+
+
+def named(registry: FakeRegistry) -> str | None:
+    """The digest of what ``app:1`` names, all of which is there and right; None where it names nothing."""
+    if "1" not in registry.manifests.get("app", {}):
+        return None
+    config, layers = image_in(registry, "app", "1")
+    assert len(layers) == len(config["rootfs"]["diff_ids"])
+    raw = registry.manifests["app"]["1"][0]
+    manifest = json.loads(raw)
+    for each in (manifest["config"], *manifest["layers"]):
+        assert digest_of(registry.blobs["app"][each["digest"]]) == each["digest"]
+    return digest_of(raw)
 
 
 def changes_of(blob: bytes) -> Mapping[str, Node | str]:

@@ -123,8 +123,9 @@ class Faulty:
             for number, each in enumerate(self.faults):
                 if re.match(each.on, request):
                     seen = self._seen[number] = self._seen.get(number, 0) + 1
-                    do = each.do(tuple(self.asked)) if callable(each.do) else each.do
-                    if do and each.skip < seen <= each.skip + each.times:
+                    if not each.skip < seen <= each.skip + each.times:
+                        continue
+                    if do := each.do(tuple(self.asked)) if callable(each.do) else each.do:
                         self.met.append(request)
                         return do
             return None

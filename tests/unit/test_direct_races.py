@@ -12,7 +12,7 @@ import pytest
 from dagger_aml.errors import BuildError, DaggerAmlError, ProjectError
 from dagger_aml.oci.content_store import ContentStore
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
-from tests.support.direct_push import RAN, changes_of, graph, image_in, project, pushed, running
+from tests.support.direct_push import RAN, changes_of, graph, image_in, named, project, pushed, running
 from tests.support.faulty import Fault, Faulty
 from tests.support.registry import FakeRegistry, digest_of
 
@@ -26,20 +26,13 @@ class AtRequest:
     """Does something when such a request comes for the first time, and lets it through."""
 
     def __init__(self, proxy: Faulty, on: str, do: Callable[[], object]) -> None:
-        self._do, self._once, self.done = do, threading.Lock(), threading.Event()
-        proxy.breaks(Fault(on, self._decide))
+        self.done = threading.Event()
 
-    def _decide(self, _asked: Sequence[str]) -> None:
-        if self._once.acquire(blocking=False):
-            self._do()
+        def now(_asked: Sequence[str]) -> None:
+            do()
             self.done.set()
 
-
-def whole(registry: FakeRegistry, tag: str = "1") -> str:
-    """The digest of what a tag names, all of which is there."""
-    config, layers = image_in(registry, "app", tag)
-    assert len(layers) == len(config["rootfs"]["diff_ids"])
-    return digest_of(registry.manifests["app"][tag][0])
+        proxy.breaks(Fault(on, now, times=1))
 
 
 async def test_two_writers_of_one_tag_leave_one_of_two_images(
@@ -60,7 +53,7 @@ async def test_two_writers_of_one_tag_leave_one_of_two_images(
         async with anyio.create_task_group() as tasks:
             for number in range(2):
                 tasks.start_soon(one, number)
-        assert whole(registry) in made and len(set(made)) == 2
+        assert named(registry) in made and len(set(made)) == 2
         store = ContentStore(cache)
         assert store.blobs() and all(store.is_whole(each.name) for each in store.blobs())
 
@@ -100,9 +93,9 @@ async def test_a_file_that_changes_while_it_is_on_its_way_moves_no_tag(
     with pytest.raises(ProjectError, match=says) as caught:
         await pushed(laid_out, tag)
     assert changed.done.wait(10)
-    assert caught.value.location == str(model) and whole(registry) == old.digest
+    assert caught.value.location == str(model) and named(registry) == old.digest
     model.write_text(LARGE)
-    assert (await pushed(graph(base, folder), tag)).digest == whole(registry)
+    assert (await pushed(graph(base, folder), tag)).digest == named(registry)
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -126,17 +119,18 @@ async def test_what_a_tag_names_is_deleted_while_it_is_used(
             registry.manifests["app"].clear()
             registry.blobs["app"].clear()
 
-    AtRequest(proxy, r"(POST|PUT|HEAD) /v2/app/", delete)
+    deleted = AtRequest(proxy, r"(POST|PUT|HEAD) /v2/app/", delete)
     if cached:
         made = await pushed(running(base, folder), tag, direct_builder(runner))
-        assert whole(registry) == made.digest and len(runner.plans) == 1
+        assert named(registry) == made.digest and len(runner.plans) == 1
     else:
         with pytest.raises(BuildError, match=r"lacks a part of an image of app: sha256:") as caught:
             await pushed(running(base, folder), tag, direct_builder(runner))
         assert "--no-cache" in (caught.value.hint or "") and not registry.manifests["app"]
         # The next build finds nothing, and makes it.
         made = await pushed(running(base, folder), tag, direct_builder(runner))
-        assert whole(registry) == made.digest and len(runner.plans) == 2
+        assert named(registry) == made.digest and len(runner.plans) == 2
+    assert deleted.done.is_set()
     assert "/opt/lib" in changes_of(image_in(registry, "app", "1")[1][2])
 
 
@@ -154,7 +148,7 @@ async def test_what_ran_is_gone_though_its_tag_names_it(
             await pushed(running(base, folder), tag, direct_builder(runner))
         assert digest_of(registry.manifests["app"]["1"][0]) == old.digest
     await pushed(running(base, folder), tag, direct_builder(runner, no_cache=True))
-    assert whole(registry) and len(runner.plans) == 2
+    assert named(registry) and len(runner.plans) == 2
 
 
 async def test_the_cache_is_pruned_while_it_is_used(
@@ -168,10 +162,10 @@ async def test_the_cache_is_pruned_while_it_is_used(
         store.prune(0)
         store.forget()
 
-    AtRequest(proxy, r"POST /v2/app/", prune)
+    pruned = AtRequest(proxy, r"POST /v2/app/", prune)
     with pytest.raises(BuildError, match="what ran is not in the cache any more") as caught:
         await pushed(running(base, folder), f"{proxy.host}/app:1", direct_builder(runner))
     assert caught.value.hint == "Run the same command again."
     assert not registry.manifests.get("app")
     await pushed(running(base, folder), f"{proxy.host}/app:1", direct_builder(runner))
-    assert whole(registry) and len(runner.plans) == 2
+    assert pruned.done.is_set() and named(registry) and len(runner.plans) == 2
