@@ -57,8 +57,9 @@ def conda_file(project: Project) -> Iterator[Finding]:
     Silent: the conda file that is read, those inside a model folder, and those in folders that are never code.
     """
     listed = project.requirements
+    taken = listed.resolve() if listed else None
     for path in discover.conda_files(project.root, project.code):
-        if path != listed:
+        if path.resolve() != taken:
             shown, hint = project.at(path), "List its packages in requirements.txt."
             if listed:
                 hint = f"{listed.name} is read."

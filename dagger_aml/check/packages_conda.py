@@ -92,14 +92,12 @@ def torch_for_cpu(project: Project, requirements: Requirements) -> Iterator[Find
     Silent: PyTorch in the `pip:` part, which is taken as it is written; a base for GPUs; an index that you name, or
     whose secret you give, which counts in the place of this one.
     """
-    if requirements.conda and requirements.conda.cpu_index:
-        said = project.access.index_url or project.access.secret("pip")
-        if not said:
-            yield Finding(
-                "PyTorch comes from its index for the CPU, without CUDA",
-                location=project.at(requirements.path),
-                hint="For a GPU, use a base image with CUDA: `dagger-aml images`.",
-            )
+    if requirements.conda and requirements.conda.cpu_index and not project.access.says_index:
+        yield Finding(
+            "PyTorch comes from its index for the CPU, without CUDA",
+            location=project.at(requirements.path),
+            hint="For a GPU, use a base image with CUDA: `dagger-aml images`.",
+        )
 
 
 def _is_for(versions: str, python: str) -> bool:

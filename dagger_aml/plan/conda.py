@@ -29,7 +29,8 @@ def conda_text(project: Project) -> Iterator[str]:
     )
     if by_pip:
         yield f"  the pip part, as it is written: {by_pip} package{'s' if by_pip != 1 else ''}"
-    yield from (f"  {line}" for line in found.indexes)
+    if not project.access.says_index:
+        yield from (f"  {line}" for line in found.indexes)
 
 
 def conda_json(project: Project) -> list[dict[str, Any]] | None:

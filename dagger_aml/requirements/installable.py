@@ -55,9 +55,7 @@ def needs_best_match(found: Requirements, access: Access) -> bool:
 def has_several_indexes(found: Requirements, access: Access) -> bool:
     """Whether packages come from more than one index, as far as it is said in the open."""
     words = {option.word for option in found.options if not option.ignored}
-    # An index that the user says takes the place of a lock's.
-    said = access.index_url is not None or access.secret("pip") is not None
-    extra = not said and any(line.startswith("--extra-index-url") for line in found.indexes)
+    extra = not access.says_index and any(line.startswith("--extra-index-url") for line in found.indexes)
     return extra or "--extra-index-url" in words or bool(access.extra_index_urls)
 
 

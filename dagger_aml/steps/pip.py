@@ -206,8 +206,7 @@ def as_text(graph: Graph, requirements: Requirements) -> str:
     An index that the user has said, which may need credentials, counts in the place of the lock's: pip would let the
     lines win.
     """
-    said = graph.access.index_url or any(secret.id == "pip" for secret in graph.access.secrets)
-    lines = () if said else requirements.indexes
+    lines = () if graph.access.says_index else requirements.indexes
     return "".join(f"{line}\n" for line in lines) + (requirements.text or "")
 
 

@@ -22,6 +22,7 @@ from dagger_aml.requirements.model import Requirements
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.serving.local_packages import Place, wanted
 from tests.support.calls import await_, error_of, short
+from tests.support.cli import printed
 from tests.support.projects import SCORE, laid_out, make, planned
 
 HASH = f"--hash=sha256:{'a' * 64}"
@@ -183,6 +184,15 @@ def test_pytorch_on_a_base_for_cpus_comes_from_the_index_for_cpus(tmp_path):
     assert index not in text(base="curated/minimal-py312-cuda12.4-inference")
     assert index not in text(index_url="https://pypi.example/simple")
     assert planned(root, index_url="https://pypi.example/simple").warnings == ()
+    assert index in printed("plan", root) and index not in printed(
+        "plan", root, "--index-url", "https://pypi.example/simple"
+    )
+
+
+def test_a_conda_file_that_is_named_by_a_roundabout_path_is_read(tmp_path):
+    root = make(tmp_path, {"score.py": SCORE, "conda.yaml": conda("python=3.12", pip=("idna==3.10",))})
+    said = printed("plan", root, "--requirements", f"../{root.name}/conda.yaml")
+    assert "Packages of" in said and "AML302" not in said
 
 
 # --- which file is taken --------------------------------------------------------------------------------------------
