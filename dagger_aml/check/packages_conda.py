@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..base.facts import BaseFacts
 from ..finding import Finding
 from ..project.model import Project
+from ..requirements.installable import says_index
 from ..requirements.model import Requirements
 from .rule import rule
 
@@ -92,7 +93,7 @@ def torch_for_cpu(project: Project, requirements: Requirements) -> Iterator[Find
     Silent: PyTorch in the `pip:` part, which is taken as it is written; a base for GPUs; an index that you name, or
     whose secret you give, which counts in the place of this one.
     """
-    if requirements.conda and requirements.conda.cpu_index and not project.access.says_index:
+    if requirements.conda and requirements.conda.cpu_index and not says_index(project.access):
         yield Finding(
             "PyTorch comes from its index for the CPU, without CUDA",
             location=project.at(requirements.path),

@@ -109,11 +109,6 @@ class Access:
         return next((secret for secret in self.secrets if secret.id == id), None)
 
     @property
-    def says_index(self) -> bool:
-        """Whether the user names an index, which counts in the place of those that a list names."""
-        return self.index_url is not None or self.secret("pip") is not None
-
-    @property
     def proxies(self) -> dict[str, str]:
         """Variables of every command, in both the spellings that programs read."""
         said = {"http_proxy": self.http_proxy, "https_proxy": self.https_proxy, "no_proxy": self.no_proxy}

@@ -115,8 +115,9 @@ class Tokens:
             wanted = _challenge(headers)
             if wanted.realm or host.challenge is None:
                 host.challenge = wanted
+            # Of a registry that gave none, an empty one is held: it must go too, or it counts as given meanwhile.
+            host.held = [each for each in host.held if each.value != refused]
             if refused:
-                host.held = [each for each in host.held if each.value != refused]
                 host.login = None
             # Another thread may have been given one while this one was refused.
             before = {each.value for each in host.held}

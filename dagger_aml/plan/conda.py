@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import DaggerAmlError
 from ..project.model import Project
+from ..requirements.installable import says_index
 from ..requirements.model import Requirements
 from ..requirements.read import is_yaml
 
@@ -29,7 +30,7 @@ def conda_text(project: Project) -> Iterator[str]:
     )
     if by_pip:
         yield f"  the pip part, as it is written: {by_pip} package{'s' if by_pip != 1 else ''}"
-    if not project.access.says_index:
+    if not says_index(project.access):
         yield from (f"  {line}" for line in found.indexes)
 
 

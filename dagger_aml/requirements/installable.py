@@ -52,10 +52,15 @@ def needs_best_match(found: Requirements, access: Access) -> bool:
     return (has_several_indexes(found, access) or access.secret("pip") is not None) and _all_pinned(found)
 
 
+def says_index(access: Access) -> bool:
+    """Whether the user names an index, which counts in the place of those that a list names."""
+    return access.index_url is not None or access.secret("pip") is not None
+
+
 def has_several_indexes(found: Requirements, access: Access) -> bool:
     """Whether packages come from more than one index, as far as it is said in the open."""
     words = {option.word for option in found.options if not option.ignored}
-    extra = not access.says_index and any(line.startswith("--extra-index-url") for line in found.indexes)
+    extra = not says_index(access) and any(line.startswith("--extra-index-url") for line in found.indexes)
     return extra or "--extra-index-url" in words or bool(access.extra_index_urls)
 
 

@@ -16,7 +16,7 @@ from ..graph.source import Text
 from ..graph.values import FromBase
 from ..requirements.conda_twins import CondaSettings
 from ..requirements.entries import is_archive
-from ..requirements.installable import check_installable, needs_best_match
+from ..requirements.installable import check_installable, needs_best_match, says_index
 from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
@@ -206,7 +206,7 @@ def as_text(graph: Graph, requirements: Requirements) -> str:
     An index that the user has said, which may need credentials, counts in the place of the lock's: pip would let the
     lines win.
     """
-    lines = () if graph.access.says_index else requirements.indexes
+    lines = () if says_index(graph.access) else requirements.indexes
     return "".join(f"{line}\n" for line in lines) + (requirements.text or "")
 
 

@@ -58,8 +58,10 @@ def ready(layer: OwnLayer, remembered: Remembered) -> ReadyLayer:
         stream = layer.stream()
         data = b"".join(stream)
         return ReadyLayer(layer, layer.keep(stream.written), data, partial(remembered.forget, mark))
-    blob = layer.blob or _known(layer, remembered, mark) or _made(layer)
-    remembered.note(layer, blob, mark)
+    before = layer.blob
+    blob = before or _known(layer, remembered, mark) or _made(layer)
+    if before is None:
+        remembered.note(layer, blob, mark)
     return ReadyLayer(layer, blob, None, partial(remembered.forget, mark))
 
 

@@ -47,9 +47,11 @@ class Sender:
         """A layer of ours, and whether the registry had it."""
         if layer.size <= SMALL:
             return self._small(layer)
-        mark = self.remembered.mark(layer)
+        before, mark = layer.blob, self.remembered.mark(layer)
         found = self._large(layer, mark)
-        self.remembered.note(layer, found[0], mark)
+        if before is None:
+            # Else its files were read before the mark was taken, and may have been changed in between.
+            self.remembered.note(layer, found[0], mark)
         return found
 
     def document(self, raw: bytes, digest: str) -> None:
