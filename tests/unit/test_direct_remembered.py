@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from dagger_aml.backends.direct import push, remembered
+from dagger_aml.backends.direct import offer, push, remembered
 from dagger_aml.backends.direct.layers import OwnLayer
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Registry
+from dagger_aml.building.plans import probe
 from dagger_aml.building.target import BuildTarget, tags_of
 from dagger_aml.errors import ProjectError
 from dagger_aml.fs.tree import local
@@ -164,3 +165,21 @@ async def test_the_same_file_by_another_name_is_another_layer(
     (model / "a.bin").rename(model / "c.bin")
     await pushed(base, model, tag)
     assert measured == ["model"]
+
+
+async def test_what_was_read_before_it_was_changed_is_not_noted_of_the_changed_file(
+    registry: FakeRegistry, base: From, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store, a tar and a registry may each want the same layer, some time apart."""
+    monkeypatch.setattr(offer, "SMALL", 0)
+    graph = Graph(base, [Copy(local(model), "/var/app/models/m", name="model")])
+    builder = direct_builder()
+    try:
+        image = await builder.image(await probe(graph, builder))
+        (layer,) = image.own
+        offer.ready(layer, image.remembered)
+        (model / "a.bin").write_text("WEIGHTS")
+        offer.ready(layer, image.remembered)
+    finally:
+        builder.close()
+    assert image.remembered.diff_id(layer, image.remembered.mark(layer)) is None
