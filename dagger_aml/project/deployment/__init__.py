@@ -1,0 +1,1 @@
+"""Azure ML's deployment files (CLI v2), read into frozen records."""
