@@ -30,6 +30,19 @@ ENTRY_SCRIPT: Final = "AZUREML_ENTRY_SCRIPT"
 SOURCE_DIRECTORY: Final = "AZUREML_SOURCE_DIRECTORY"
 """A folder below APP_ROOT that the server puts on ``sys.path``; ``Model.package()`` sets it."""
 
+WRITABLE: Final = (
+    *("/run", "/tmp", "/var/lib/nginx", "/var/log/nginx"),
+    *("/var/runit/gunicorn/supervise", "/var/runit/nginx/supervise"),
+)
+"""Folders that runit, nginx and the server write in while they serve. With an empty, writable one at each, an image
+serves with its root read-only, as any user (run on stand-ins; docs/azureml-images.md, 2.10)."""
+
+WRITABLE_HOME: Final = "/tmp"
+"""What HOME is where the user is arbitrary: the image has no home for such a number."""
+
+ARBITRARY_USER: Final = (12345, 0)
+"""UID and GID of nobody in the image, as OpenShift chooses them: any number, in root's group."""
+
 MODEL_DIR: Final = "AZUREML_MODEL_DIR"
 """Folder of the model (one) or of all models (several); handed on to the entry script."""
 
