@@ -58,6 +58,17 @@ class Blobs:
                 hint="Run the same command again.",
             ) from None
 
+    def kept(self, digest: str) -> Iterator[bytes]:
+        """A blob's bytes as the store has them, read once and held against the digest at the end.
+
+        :raises KeyError: it has none, or that cannot be read. :raises Damaged: it is not what its digest says.
+        """
+        try:
+            with self.store.open(digest) as file:
+                yield from iter(lambda: file.read(_CHUNK), b"")
+        except OSError:
+            raise KeyError(digest) from None
+
     def passing(self, digest: str, size: int | None = None) -> Iterator[bytes]:
         """A blob's bytes for whoever holds them against the digest itself, as registries do; nothing is kept.
 

@@ -151,7 +151,7 @@ class DirectImage:
         """What is written of it to a tar."""
         from .tar import TarImage
 
-        return TarImage(self.beneath, self.own, self.config_now, self.platform)
+        return TarImage(self.beneath, self.own, self.config_now, self.platform, self.remembered)
 
     async def sent(self, at: Reference, tag: str | None) -> tuple[bytes, tuple[Layer, ...]]:
         """Everything that the repository lacks, and then the manifest, under a tag or by its digest alone."""

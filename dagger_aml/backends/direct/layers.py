@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 from attrs import field
@@ -14,8 +14,8 @@ from ...errors import DaggerAmlError, ProjectError
 from ...fs.stamps import AGAIN
 from ...oci.compression import choose_compression
 from ...oci.entries import Compression, TarEntry, WrittenLayer
-from ...oci.layer_writer import LayerStream, measured
-from ...oci.manifest import BlobLayer
+from ...oci.layer_writer import LayerStream, ignore, measured
+from ...oci.manifest import BlobLayer, Packing
 from ...plan.model import Plan
 from .entries import layer_entries
 
@@ -41,6 +41,8 @@ class OwnLayer:
     numbers: tuple[int, ...]
     files: MutableMapping[str, bytes] = field(repr=False)
     blob: BlobLayer | None = None
+    diff_id: str | None = None
+    """The digest of the tar of which ``files`` tells the files; what it becomes is held against it."""
     _compression: Compression | None = None
     _lock: threading.Lock = field(factory=threading.Lock, repr=False)
 
@@ -50,15 +52,24 @@ class OwnLayer:
         return sum(each.size for each in self.entries)
 
     def stream(self) -> LayerStream:
-        """Its bytes, once more; the files are read anew."""
+        """Its bytes, once more; the files are read anew. Where their digests are known, the tar alone is hashed."""
         with self._lock:
             if self._compression is None:
                 self._compression = choose_compression(self.entries)
-        return LayerStream(self.entries, self._compression, self._read)
+        return LayerStream(self.entries, self._compression, ignore if self.diff_id else self._read)
 
     def measure(self) -> str:
         """The digest of its tar; reads every file, and compresses nothing."""
-        return measured(self.entries, self._read)
+        self.diff_id = None
+        self.diff_id = measured(self.entries, self._read)
+        return self.diff_id
+
+    def known(self, diff_id: str, digests: Iterable[tuple[str, bytes]], packing: Packing | None) -> None:
+        """Take the digests of its files and of its tar, and how that was compressed, from an earlier time."""
+        self.files.update(digests)
+        self.diff_id = diff_id
+        if packing in ("none", "gzip"):
+            self._compression = packing
 
     def keep(self, written: WrittenLayer) -> BlobLayer:
         """Note what it became. Raises as :meth:`found`."""
@@ -67,11 +78,11 @@ class OwnLayer:
     def found(self, blob: BlobLayer) -> BlobLayer:
         """Note that a blob which is there already holds the very same tar.
 
-        :raises ProjectError: it became something else before: a file was changed in between.
+        :raises ProjectError: it became something else before, or its files did: one was changed in between.
         """
-        if self.blob is not None and self.blob.diff_id != blob.diff_id:
+        if self.diff_id not in (None, blob.diff_id):
             raise self.changed()
-        self.blob = blob
+        self.blob, self.diff_id = blob, blob.diff_id
         return blob
 
     def changed(self) -> ProjectError:

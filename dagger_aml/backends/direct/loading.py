@@ -149,15 +149,10 @@ def _own_name(plan: Plan) -> str:
 
 
 async def _by_tar(image: Loadable, reference: str) -> Result:
-    remembered = image.remembered
-    marks = [await in_thread(remembered.mark, each) for each in image.own]
     with temporary_directory() as work:
         tar = work / "image.tar"
         made = await image.export(Export(tar, "docker"), (reference,), quiet=True)
         own = await image.local.load_tar(tar, reference)
-    for each, mark in zip(image.own, marks, strict=True):
-        if each.blob:
-            await in_thread(remembered.note, each, each.blob, mark)
     return evolve(made, digest=None, image_id=own or made.image_id, tags=(reference,), outputs=())
 
 

@@ -85,12 +85,13 @@ class Remembered:
         try:
             digests = [bytes.fromhex(each) for each in kept["files"]]
             files, diff_id = list(_read(layer.entries)), kept["diff_id"]
-        except (TypeError, KeyError, ValueError):
+            blob = self.blob(diff_id)
+        except (TypeError, KeyError, ValueError, AttributeError):
             return None
-        if len(digests) != len(files) or not isinstance(diff_id, str) or any(len(each) != 32 for each in digests):
+        if len(digests) != len(files) or any(len(each) != 32 for each in digests):
             return None
-        layer.files.update(zip(files, digests, strict=True))
-        return diff_id
+        layer.known(diff_id, zip(files, digests, strict=True), blob.packing if blob else None)
+        return str(diff_id)
 
     def blob(self, diff_id: str) -> BlobLayer | None:
         """What a tar of this digest became."""
@@ -109,13 +110,11 @@ class Remembered:
         kept = {"digest": blob.digest, "size": blob.size, "packing": blob.packing}
         if self.store.document("layers", name) != kept:
             self.store.put_document("layers", name, kept)
-        if self.mark(layer).name != mark.name:
-            return
         stamp: dict[str, Any] = {"diff_id": blob.diff_id}
         digests = [layer.files.get(each) for each in _read(layer.entries)]
         if mark.still and all(digests):
             stamp["files"] = [each.hex() for each in digests if each]
-        if self.store.document("stamps", mark.name) != stamp:
+        if self.store.document("stamps", mark.name) != stamp and self.mark(layer).name == mark.name:
             self.store.put_document("stamps", mark.name, stamp)
 
     def forget(self, mark: Mark) -> None:

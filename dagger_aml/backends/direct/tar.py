@@ -13,15 +13,15 @@ from attrs import field
 from ...data import frozen
 from ...errors import BuildError
 from ...oci.blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, add, blob_name, digest_of
+from ...oci.chunks import ahead
 from ...oci.content_store import Damaged
 from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.reference import Reference
 from .beneath import Beneath, Blobs
 from .layers import OwnLayer
+from .remembered import Remembered
 
 _BLOCK = tarfile.BLOCKSIZE
-
-_CHUNK = 1 << 20
 
 
 @frozen
@@ -36,6 +36,7 @@ class TarImage:
     own: Sequence[OwnLayer]
     config: Callable[[], bytes] = field(repr=False)
     platform: str
+    remembered: Remembered
 
 
 @frozen
@@ -85,33 +86,40 @@ def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer
         if each.digest not in seen:
             file.write(_header(each.digest, each.size))
             start = file.tell()
-            _write(file, image.beneath.blobs.chunks(each.digest))
+            _write_beneath(file, image.beneath.blobs, each.digest)
             if file.tell() - start != each.size:
                 raise BuildError(f"the layer {each.digest} has another size than its manifest says", location="base")
             file.write(_padding(each.size))
             seen.add(each.digest)
-    return (*image.beneath.layers, *(_streamed(file, layer, seen) for layer in image.own))
+    return (*image.beneath.layers, *(_streamed(file, layer, seen, image.remembered) for layer in image.own))
 
 
 def _write_beneath(file: IO[bytes], blobs: Blobs, digest: str) -> None:
     """A blob of the image beneath: as the store keeps it, held against its digest on the way; else from elsewhere."""
     start = file.tell()
     try:
-        with blobs.store.open(digest) as kept:
-            _write(file, iter(lambda: kept.read(_CHUNK), b""))
-    except (Damaged, KeyError, OSError):
+        _write(file, ahead(blobs.kept(digest)))
+    except (Damaged, KeyError):
         file.seek(start)
         file.truncate()
         _write(file, blobs.chunks(digest))
 
 
-def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str]) -> BlobLayer:
-    """A layer of ours; its name and size are put in front of it when they are known."""
-    start = file.tell()
+def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str], remembered: Remembered) -> BlobLayer:
+    """A layer of ours; its name and size are put in front of it when they are known.
+
+    :raises ProjectError: a file was changed.
+    """
+    start, mark = file.tell(), remembered.mark(layer)
     file.write(bytes(_BLOCK))
+    known = remembered.diff_id(layer, mark) if layer.blob is None else None
     stream = layer.stream()
     _write(file, stream)
+    if known and stream.written.diff_id != known:
+        remembered.forget(mark)
     blob = layer.keep(stream.written)
+    # Read just now, after the mark was taken, whatever was known of it before.
+    remembered.note(layer, blob, mark)
     if blob.digest in seen:
         file.seek(start)
         file.truncate()

@@ -1,0 +1,139 @@
+"""Tars written directly, where this machine knows already what goes into them: read once, and held against that."""
+
+import contextlib
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from dagger_aml.backends.direct import layers
+from dagger_aml.backends.direct import remembered as remembered_module
+from dagger_aml.backends.outputs import Export
+from dagger_aml.backends.result import Result
+from dagger_aml.building.plans import probe
+from dagger_aml.errors import ProjectError
+from dagger_aml.graph.base import From
+from dagger_aml.oci.blobs import blob_name, digest_of
+from dagger_aml.oci.content_store import ContentStore
+from dagger_aml.oci.layer_writer import LayerStream, ignore
+from tests.support.direct import blobs_of, direct_builder, put_base
+from tests.support.direct_push import graph
+from tests.support.registry import FakeRegistry
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """A cache of the test's own, and files that count as still at once."""
+    monkeypatch.setattr(remembered_module, "_STILL_NS", -1_000_000_000)
+
+
+@pytest.fixture
+def base(registry: FakeRegistry) -> From:
+    """A base image."""
+    return put_base(registry)
+
+
+async def written(base: From, folder: Path, tar: Path) -> Result:
+    """Write the image of a project's folder to a tar, as a new command would."""
+    builder = direct_builder()
+    try:
+        image = await builder.image(await probe(graph(base, folder), builder))
+        return await image.export(Export(tar))
+    finally:
+        builder.close()
+
+
+def blobs_in(tar: Path) -> set[str]:
+    """The names of the blobs that a tar holds, each held against its digest."""
+    with tarfile.open(tar) as opened:
+        found = {each.name: opened.extractfile(each) for each in opened if each.name.startswith("blobs/")}
+    with tarfile.open(tar) as opened:
+        for name in found:
+            data = opened.extractfile(name)
+            assert data and blob_name(digest_of(data.read())) == name
+    return set(found)
+
+
+async def test_what_is_kept_is_read_once_and_files_that_lie_still_are_hashed_once(
+    base: From, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await written(base, folder, tmp_path / "first.tar")
+    opened: list[str] = []
+    plain: list[bool] = []
+    open_, make = ContentStore.open, LayerStream.__init__
+
+    @contextlib.contextmanager
+    def counted(store: ContentStore, digest: str) -> Iterator[IO[bytes]]:
+        opened.append(digest)
+        with open_(store, digest) as file:
+            yield file
+
+    def made(stream: LayerStream, entries: object, compression: object, on_file: object) -> None:
+        plain.append(on_file is ignore)
+        make(stream, entries, compression, on_file)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ContentStore, "open", counted)
+    monkeypatch.setattr(LayerStream, "__init__", made)
+    again = await written(base, folder, tmp_path / "again.tar")
+    base_layers = [digest_of(each) for each in blobs_of()]
+    assert [opened.count(each) for each in base_layers] == [1, 1]
+    assert plain == [True, True]
+    assert (again.digest, again.config_digest) == (first.digest, first.config_digest)
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+    assert {blob_name(each) for each in base_layers} <= blobs_in(tmp_path / "again.tar")
+
+
+async def test_a_layer_of_the_cache_that_is_damaged_is_fetched_anew(
+    base: From, folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    await written(base, folder, tmp_path / "first.tar")
+    store = ContentStore(cache)
+    for blob in blobs_of():
+        path = cache / "blobs/sha256" / digest_of(blob)[7:]
+        path.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
+    await written(base, folder, tmp_path / "again.tar")
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+    assert all(store.is_whole(digest_of(each)) for each in blobs_of())
+
+
+async def test_what_is_written_is_held_against_what_was_kept(
+    base: From, folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    await written(base, folder, tmp_path / "first.tar")
+    store = ContentStore(cache)
+    for kept in (cache / "stamps").iterdir():
+        document = json.loads(kept.read_bytes())["document"]
+        store.put_document("stamps", kept.stem, {**document, "diff_id": "sha256:" + "0" * 64})
+    for name in ("second.tar", "third.tar"):
+        with pytest.raises(ProjectError, match="changed while the image was being written"):
+            await written(base, folder, tmp_path / name)
+        assert not (tmp_path / name).exists()
+    # Each of the two is forgotten, so that the same command works.
+    await written(base, folder, tmp_path / "again.tar")
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+
+
+async def test_files_changed_between_two_readings_of_a_layer_are_no_image(
+    base: From, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only the tar is hashed the second time, the digests of its files are of the first."""
+    builder = direct_builder()
+    try:
+        image = await builder.image(await probe(graph(base, folder), builder))
+    finally:
+        builder.close()
+    layer = image.own[0]  # type: ignore[attr-defined]
+    assert isinstance(layer, layers.OwnLayer)
+    layer.measure()
+    file = next(each.content for each in layer.entries if each.type == "file")
+    assert isinstance(file, Path)
+    file.write_bytes(bytes(len(file.read_bytes())))
+    stream = layer.stream()
+    assert list(stream)
+    with pytest.raises(ProjectError, match="changed while the image was being written"):
+        layer.keep(stream.written)
