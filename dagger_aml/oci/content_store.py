@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ..data import frozen
+from ..errors import UsageError
 from ..fs.cache_folder import is_own, private_folder
 
 DEFAULT_LIMIT = 10_000_000_000
@@ -155,7 +156,7 @@ class ContentStore:
         """Keep a document, whole or not at all; that it cannot be kept is no error."""
         import tempfile
 
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, UsageError):
             folder = self._folder(kind)
             handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
             with os.fdopen(handle, "wb") as file:
