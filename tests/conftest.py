@@ -14,6 +14,7 @@ from tests.support import engine
 from tests.support.depth import DEPTHS, depth_of
 from tests.support.report import Report, pytest_runtest_protocol
 from tests.support.scheduler import pytest_xdist_make_scheduler
+from tests.support.scratch import MEMORY, in_memory
 
 __all__ = ["pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
@@ -45,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("fields", max_examples=depth.fields, deadline=None, database=None)
     config.pluginmanager.register(Report(config))
     if not hasattr(config, "workerinput"):
+        if in_memory(config.args):
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
         handle, path = tempfile.mkstemp(prefix="dagger-aml-tests-")
         os.close(handle)
         os.environ[engine.STARTED] = path

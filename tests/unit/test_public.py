@@ -147,7 +147,9 @@ def test_the_library_leaves_the_process_alone():
     for path in LIBRARY.rglob("*.py"):
         if path.is_relative_to(LIBRARY / "cli") or path.name == "__main__.py":
             continue
-        assert not _MANNERS.search(_program_text(path)), path
+        # Only where the bare text has something does it matter whether it stands in a string or a comment.
+        if _MANNERS.search(re.sub(r"[ \t]|\\\n", "", path.read_text(encoding="utf-8"))):
+            assert not _MANNERS.search(_program_text(path)), path
 
 
 def test_planning_writes_to_nobody_and_leaves_the_process_alone(tmp_path):

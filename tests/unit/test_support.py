@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.support import scratch
 from tests.support.cli import run, run_bytes, shared_program
 
 ROOT = Path(__file__).parents[2]
@@ -139,3 +141,29 @@ def test_one_that_takes_too_long_is_killed_and_what_it_said_is_there(tmp_path: P
         run_bytes("plan", tmp_path, "--recipe", tmp_path / "sleeping.py", timeout=1)
     with pytest.raises(ProcessLookupError):
         os.kill(int(caught.value.stderr or 0), 0)
+
+
+@pytest.mark.parametrize(
+    ("args", "free", "said", "found"),
+    [
+        (["tests/unit", "tests/golden"], 5 << 30, {}, True),
+        (["tests/unit/test_score.py::test_a[x::y]"], 5 << 30, {}, True),
+        (["tests/unit", "tests/golden"], 64 << 20, {}, False),
+        (["tests/unit", "tests/builders"], 5 << 30, {}, False),
+        (["tests"], 5 << 30, {}, False),
+        ([], 5 << 30, {}, False),
+        (["tests/unit"], 5 << 30, {"TMPDIR": "/var/tmp"}, False),
+        (["tests/unit"], 5 << 30, {"PYTEST_DEBUG_TEMPROOT": "/var/tmp"}, False),
+    ],
+)
+def test_fast_tests_alone_have_their_folders_in_memory(monkeypatch, tmp_path, args, free, said, found) -> None:
+    for each in ("TMPDIR", "PYTEST_DEBUG_TEMPROOT"):
+        monkeypatch.delenv(each, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(scratch, "MEMORY", tmp_path)
+    monkeypatch.setattr(scratch.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert scratch.in_memory(args) is found
+    monkeypatch.setattr(scratch, "MEMORY", tmp_path / "absent")
+    assert not scratch.in_memory(args)
