@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import frozen
 from ..errors import ProjectError
 from .files import read_text
+from .yaml_nodes import MOST_CHARACTERS, compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +19,6 @@ NAMES = (
     *("myenv.yaml", "conda_dependencies.yml", "conda_dependencies.yaml", "conda_env.yml", "conda_env.yaml"),
 )
 """What such files are called most, those that are taken first before the others."""
-
-
-_MOST_CHARACTERS, _DEEPEST = 100_000, 16
 
 
 _LISTS = re.compile(
@@ -63,7 +61,7 @@ def is_conda(path: Path) -> bool:
     if path.suffix not in (".yml", ".yaml"):
         return False
     try:
-        if path.stat().st_size > 4 * _MOST_CHARACTERS:
+        if path.stat().st_size > 4 * MOST_CHARACTERS:
             return False
         text = read_text(path).replace("\r\n", "\n")
     except (OSError, ProjectError):
@@ -78,31 +76,7 @@ def read_conda_file(path: Path) -> CondaFile:
 
     :raises ProjectError: missing, unreadable, no YAML, or none of conda's, with the line.
     """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Ends at once where lists lie in lists, of which PyYAML reads each level slower than the one before."""
-
-        depth = 0
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            self.depth += 1
-            if self.depth > _DEEPEST:
-                raise ProjectError("is nested too deep", location=str(path))
-            node = super().compose_node(parent, index)
-            self.depth -= 1
-            return node
-
-    text = read_text(path)
-    if len(text) > _MOST_CHARACTERS:
-        raise ProjectError(f"is longer than {_MOST_CHARACTERS} characters", location=str(path))
-    try:
-        root = yaml.compose(text, Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ProjectError(f"is not YAML: {error.problem}", location=f"{path}{line}") from None
-    except yaml.YAMLError as error:
-        raise ProjectError(f"is not YAML: {str(error).splitlines()[0]}", location=str(path)) from None
+    root = compose(path, read_text(path))
     return _Reader(path).file(root)
 
 
