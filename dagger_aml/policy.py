@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import anyio
 from attrs import evolve, fields
 
 from .data import frozen
@@ -125,5 +124,8 @@ async def retry(work: Callable[[], Awaitable[T]], on_event: OnEvent, policy: Pol
                 raise
             wait = max(pause, error.after)
             on_event(Message(f"{error.message}; retrying in {wait:.0f} s ({number} of {len(pauses) + 1})"))
+        # Who asks without waiting for anything needs no event loop.
+        import anyio
+
         await anyio.sleep(wait)
     return await work()

@@ -20,6 +20,7 @@ from ..version import __version__
 from .console import tell
 
 if TYPE_CHECKING:
+    from ..building.unchanged import Pushed
     from ..policy import Policy
 
 _COMMANDS = {
@@ -92,16 +93,22 @@ def cli() -> None:
         raise UsageError("the current folder was removed", hint="Change to a folder that exists.") from None
 
 
-def main(policy: Policy | None = None) -> NoReturn:
+def main(policy: Policy | None = None, pushed: Pushed | None = None) -> NoReturn:
     """Run the command line; never returns.
 
     :param policy: how long everything is waited for, in place of what is usual.
+    :param pushed: what was pushed once more, since nothing has changed: only to be told.
     """
     _open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with _errors_told():
-            cli.main(prog_name="dagger-aml", standalone_mode=False, obj=policy)
+            if pushed:
+                from .replay import replay
+
+                replay(pushed)
+            else:
+                cli.main(prog_name="dagger-aml", standalone_mode=False, obj=policy)
             sys.stdout.flush()
         sys.exit(0)
     finally:

@@ -28,8 +28,9 @@ _MOST_DOCUMENTS = 500
 
 _CHUNK = 1 << 20
 
-KINDS = ("runtime", "stamps", "layers", "facts")
-"""Of documents: what ran, what files became which layer, what layers became, and facts of bases."""
+KINDS = ("runtime", "stamps", "layers", "facts", "calls")
+"""Of documents: what ran, what files became which layer, what layers became, facts of bases, and calls that pushed
+what was there already."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 
@@ -139,7 +140,7 @@ class ContentStore:
 
     def document(self, kind: str, name: str) -> Any:
         """A kept document, of JSON; None where there is none, none that can be read, or others can write there."""
-        path = self._document(kind, name)
+        path = self.document_path(kind, name)
         if not is_own(path.parent):
             return None
         try:
@@ -161,13 +162,13 @@ class ContentStore:
             handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
             with os.fdopen(handle, "wb") as file:
                 file.write(json.dumps({"sha256": _sum(document), "document": document}).encode())
-            os.replace(new, self._document(kind, name))  # noqa: PTH105
+            os.replace(new, self.document_path(kind, name))  # noqa: PTH105
             self._few(folder)
 
     def drop_document(self, kind: str, name: str) -> None:
         """Keep a document no longer."""
         with contextlib.suppress(OSError):
-            self._document(kind, name).unlink()
+            self.document_path(kind, name).unlink()
 
     @staticmethod
     def _few(folder: Path) -> None:
@@ -229,7 +230,8 @@ class ContentStore:
             raise ValueError(digest)
         return self.root / "blobs/sha256" / digest[7:]
 
-    def _document(self, kind: str, name: str) -> Path:
+    def document_path(self, kind: str, name: str) -> Path:
+        """The file in which a document is kept, if it is."""
         if not _NAME.match(kind) or not _NAME.match(name):
             raise ValueError(f"{kind}/{name}")
         return self.root / kind / f"{name}.json"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..data import frozen
 from ..text import age_text
-from .model import Plan
+
+if TYPE_CHECKING:
+    from .model import Plan
 
 Way = Literal["written", "runs", "found", "runs or found", "builder"]
 """``written``: by ourselves. ``runs``: by the builder, once more. ``found``: taken from what ran before. ``builder``:

@@ -131,3 +131,27 @@ with contextlib.redirect_stdout(io.StringIO()):
         unasked = {*UNASKED, "tarfile", "dagger_aml.base.from_layers", "dagger_aml.oci.layer"} - {"cattrs"}
         assert loaded(program, tuple(unasked)) == set()
         assert "1" in registry.manifests["app"]
+
+
+def test_a_push_of_what_has_not_changed_loads_no_event_loop_and_reads_no_project(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m": "m"})
+    with fake_registry() as registry:
+        base = put_base(registry)
+        words = ["build", str(root), "--base", base.reference, "-t", f"{registry.host}/app:1", "--push", "--no-smoke"]
+        program = f"""
+import contextlib, io, sys
+import dagger_aml.building.unchanged as unchanged
+from dagger_aml.__main__ import main
+unchanged.STILL_NS, asked, sys.argv = -10**12, sys.argv, ["dagger-aml", *{[*words, "--quiet"]!r}]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+sys.argv = asked
+"""
+        unasked = (*HEAVY, *UNASKED, "asyncio", "anyio", "click", "dagger_aml.project", "dagger_aml.graph.graph")
+        assert "anyio" in loaded(program, unasked)
+        assert "anyio" in loaded(program, unasked)
+        registry.asked.clear()
+        assert loaded(program, unasked) == set()
+        assert registry.requests()[-1] == "PUT /v2/app/manifests/1"

@@ -133,6 +133,11 @@ def keep(runtime: RuntimeImage, beneath: Beneath, store: ContentStore) -> None:
     store.put_document(_KIND, _name(runtime.key), {"note": text, "layers": layers})
 
 
+def kept_at(key: str, store: ContentStore) -> Path:
+    """Where the cache of this machine notes what ran with a runtime key."""
+    return store.document_path(_KIND, _name(key))
+
+
 def note_for(runtime: RuntimeImage) -> RuntimeNote:
     """What an image tells of what ran."""
     return RuntimeNote(runtime.key, len(runtime.layers), runtime.made, runtime.after)

@@ -43,6 +43,7 @@ from ..options.build import (
 from ..options.call import quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
+from ..unchanged import note
 
 
 @click.command(
@@ -159,22 +160,18 @@ def command(
             "--format works only with builders that use a Dockerfile", hint="Add --with docker, or remove --format."
         )
     looked_in, put_into = cache_places(layers, cache_from, cache_to, cache_repo)
-    opening = partial(
-        opened,
-        builder,
-        progress,
-        opening=Opening(
-            form,
-            no_cache,
-            pull,
-            engine,
-            engine_timeout,
-            layers=layers,
-            cache_from=looked_in,
-            cache_to=put_into,
-            max_age_days=max_age,
-        ),
+    how = Opening(
+        form,
+        no_cache,
+        pull,
+        engine,
+        engine_timeout,
+        layers=layers,
+        cache_from=looked_in,
+        cache_to=put_into,
+        max_age_days=max_age,
     )
+    opening = partial(opened, builder, progress, opening=how)
     if len(projects) > 1:
         from ..several import build_several
 
@@ -197,8 +194,10 @@ def command(
         if quiet and not digest:
             tell(stays)
     write_files(target, result)
-    for line in ([digest] if digest else []) if quiet else _report(result):
+    lines = ([digest] if digest else []) if quiet else list(_report(result))
+    for line in lines:
         click.echo(line, err=streamed is not None)
+    note(project, target, how, progress, result, lines)
 
 
 @contextmanager

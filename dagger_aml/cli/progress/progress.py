@@ -36,6 +36,8 @@ class Progress:
         self.quiet = self.mode == "quiet"
         self.verbose = verbose
         self.ops: list[OpDone] = []
+        self.told: list[Event] = []
+        """All but what the builder prints."""
         self._view: View = _VIEWS[self.mode]()
 
     def of(self, project: str) -> Progress:
@@ -67,6 +69,8 @@ class Progress:
         """Show one event."""
         if isinstance(event, OpDone):
             self.ops.append(event)
+        if not isinstance(event, Output):
+            self.told.append(event)
         if isinstance(event, Warned):
             self._view.warn(event.finding)
         elif not isinstance(event, Output) or self.verbose:
@@ -74,7 +78,9 @@ class Progress:
 
     def warn(self, found: Finding | str) -> None:
         """Show something worth knowing about what was asked for; a plain sentence is a warning of no rule."""
-        self._view.warn(Finding(found) if isinstance(found, str) else found)
+        finding = Finding(found) if isinstance(found, str) else found
+        self.told.append(Warned(finding))
+        self._view.warn(finding)
 
     def finish(self, result: Result) -> None:
         """Show what was made: the steps' seconds, what was reused, each layer's bytes."""

@@ -1,0 +1,170 @@
+"""What a call of the command line looked at on this machine, and whether all of that is as it was.
+
+It is what Python's audit events tell of files and folders that were opened, the code of every module that was loaded,
+and, entry by entry, the folders that an image is made of. A file counts as unchanged while device, number, mode, size
+and both of its times are what they were: the time of the last change of its own record cannot be set back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import source_from_cache
+
+STILL_NS = 2_000_000_000
+"""For which nothing must have been changed before the call began: FAT's times have two seconds."""
+
+_MOST_ENTRIES = 5000
+"""Of all folders together: to look at more takes longer than it saves."""
+
+_OF_THE_SYSTEM = ("/proc/", "/sys/", "/dev/")
+
+_WRITES = os.O_WRONLY | os.O_RDWR
+
+_UNSAID = frozenset(("_", "SHLVL", "OLDPWD"))
+"""Variables that shells set, which differ from call to call and mean nothing to us."""
+
+
+class Unclear(Exception):
+    """It cannot be told whether something is as it was."""
+
+
+class Heard:
+    """The files and folders that this process opens from :meth:`begin` on; hearing has no end in Python."""
+
+    def __init__(self) -> None:
+        self.began_ns: int | None = None
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+
+    def begin(self) -> None:
+        """Hear from now on."""
+        self.began_ns = time.time_ns()
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, args: tuple[object, ...]) -> None:
+        if event == "open":
+            path, flags = args[0], args[-1]
+            if isinstance(path, str | bytes) and isinstance(flags, int) and not flags & _WRITES:
+                self._files.add(os.fsdecode(path))
+        elif event in ("os.listdir", "os.scandir") and isinstance(args[0], str | bytes):
+            self._folders.add(os.fsdecode(args[0]))
+
+    def paths(self, left_out: Iterable[str]) -> list[str]:
+        """Every file that was opened, and every folder that was listed, but where modules are looked for.
+
+        Of code that Python keeps compiled it is the source, as it is of each module.
+
+        :param left_out: folders of which nothing is told.
+        """
+        found = {_source(os.path.abspath(each)) for each in self._files}  # noqa: PTH100 - hundreds
+        modules = set(map(os.path.abspath, sys.path_importer_cache))
+        found |= set(map(os.path.abspath, self._folders)) - modules
+        found |= {each for module in list(sys.modules.values()) if (each := getattr(module, "__file__", None))}
+        beneath = (*_OF_THE_SYSTEM, *(f"{each.rstrip(os.sep)}{os.sep}" for each in left_out))
+        return sorted(each for each in found if not f"{each}{os.sep}".startswith(beneath))
+
+
+HEARD = Heard()
+"""Of this process: hooks of audits are its own."""
+
+
+def _source(path: str) -> str:
+    try:
+        return source_from_cache(path) if path.endswith(".pyc") else path
+    except ValueError:
+        return path
+
+
+def call_key(words: Sequence[str]) -> str:
+    """What tells a call from any other: its words, its folder, its environment, its user, and its Python.
+
+    :param words: behind the program's name.
+    """
+    said = sorted((name, value) for name, value in os.environ.items() if name not in _UNSAID)
+    user = os.geteuid() if hasattr(os, "geteuid") else ""
+    parts = list(words), os.getcwd(), said, user, sys.executable, sys.version, __file__  # noqa: PTH109
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def mark_of(paths: Iterable[str], folders: Iterable[str], before_ns: float = float("inf")) -> str:
+    """What tells whether files and folders are as they were.
+
+    :param paths: each looked at by itself; one that is not there counts too.
+    :param folders: looked at with all that is in them, and what git ignores in them.
+    :param before_ns: since 1970; all must have been changed before.
+    :raises Unclear: one was changed later; there is too much; a link leads to another folder than these; something
+        cannot be read.
+    """
+    total, folders = hashlib.sha256(), tuple(folders)
+
+    def take(path: str, said: str) -> None:
+        total.update(f"{path}\0{said}\0".encode("utf-8", "surrogateescape"))
+
+    try:
+        for path in paths:
+            take(path, _stamp(path, before_ns))
+        left = _MOST_ENTRIES
+        for folder in folders:
+            for path, said in _walked(folder, folders, before_ns):
+                left -= 1
+                if left < 0:
+                    raise Unclear(folder)
+                take(path, said)
+            for path, said in _above(folder, before_ns):
+                take(path, said)
+    except OSError as error:
+        raise Unclear(str(error)) from None
+    return total.hexdigest()
+
+
+def _stamp(path: str, before_ns: float) -> str:
+    try:
+        info = os.lstat(path)
+        target = os.stat(path) if stat.S_ISLNK(info.st_mode) else None  # noqa: PTH116 - hundreds
+    except (FileNotFoundError, NotADirectoryError):
+        return "gone"
+    return _said(info, before_ns) + (_said(target, before_ns) if target else "")
+
+
+def _said(info: os.stat_result, before_ns: float) -> str:
+    times = info.st_mtime_ns, info.st_ctime_ns
+    if max(times) >= before_ns:
+        raise Unclear
+    return f"{info.st_mode:o} {info.st_dev} {info.st_ino} {info.st_size} {times[0]} {times[1]} "
+
+
+def _walked(folder: str, known: Sequence[str], before_ns: float) -> Iterator[tuple[str, str]]:
+    """Each entry of a folder and of those in it; a file where a file is meant.
+
+    :param known: folders that a link may lead to, since they are looked at themselves.
+    """
+    if not os.path.isdir(folder):  # noqa: PTH112
+        yield folder, _stamp(folder, before_ns)
+        return
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for each in entries:
+        if each.is_dir(follow_symlinks=False):
+            # Its own times tell no more than its entries do.
+            yield each.path, f"{each.stat(follow_symlinks=False).st_mode:o}"
+            yield from _walked(each.path, known, before_ns)
+        elif each.is_dir():
+            if os.path.realpath(each.path) not in known:
+                raise Unclear(each.path)
+            yield each.path, os.path.realpath(each.path)
+        else:
+            yield each.path, _stamp(each.path, before_ns)
+
+
+def _above(folder: str, before_ns: float) -> Iterator[tuple[str, str]]:
+    """What decides, above a folder, what git ignores in it."""
+    while (above := os.path.dirname(folder)) != folder:  # noqa: PTH120
+        folder = above
+        yield folder, str(os.path.lexists(os.path.join(folder, ".git")))  # noqa: PTH118
+        ignores = os.path.join(folder, ".gitignore")  # noqa: PTH118
+        yield ignores, _stamp(ignores, before_ns)

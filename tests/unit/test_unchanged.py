@@ -1,0 +1,344 @@
+"""A push of what has not changed since the same call pushed it: nothing is read anew, and only then."""
+
+import io
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, evolve, field
+
+import dagger_aml.__main__ as start
+from dagger_aml.building import looked_at, unchanged
+from dagger_aml.building.looked_at import Heard, Unclear, call_key, mark_of
+from dagger_aml.building.unchanged import Pushed, Ran, document_digest, keep, kept
+from dagger_aml.cli import common
+from dagger_aml.cli import main as run
+from dagger_aml.cli import unchanged as noting
+from tests.support.direct import LAYERS, put_base
+from tests.support.layers import file
+from tests.support.projects import SCORE, make
+from tests.support.registry import FakeRegistry, digest_of
+
+HEARING: list[Heard] = []
+"""Who hears now. Python forgets no hook, so that all of these tests share one."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hook() -> None:
+    """The one hook."""
+
+    def hear(event: str, args: tuple[object, ...]) -> None:
+        for each in HEARING:
+            each._hear(event, args)
+
+    sys.addaudithook(hear)
+
+
+class Hearing(Heard):
+    """Hears while a call lasts."""
+
+    def begin(self) -> None:
+        self.began_ns = time.time_ns()
+        HEARING.append(self)
+
+
+@define(eq=False)
+class Calls:
+    """Calls of the command line, one after the other.
+
+    :param read: of each project that was read.
+    """
+
+    registry: FakeRegistry
+    root: Path
+    words: list[str]
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    read: list[str] = field(factory=list)
+    before: tuple[str, str] = ("", "")
+
+    def __call__(self, *more: str, fails: int = 0) -> tuple[str, str]:
+        """One more; what it printed, and told."""
+        heard, words = Hearing(), [*self.words, *more]
+        self.monkeypatch.setattr(looked_at, "HEARD", heard)
+        self.monkeypatch.setattr(noting, "HEARD", heard)
+        self.monkeypatch.setattr(sys, "argv", ["dagger-aml", *words])
+        self.registry.asked.clear()
+        self.read.clear()
+        self.capsys.readouterr()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                run(pushed=start._pushed_again(words))
+        finally:
+            HEARING.clear()
+        assert (ended.value.code or 0) == fails
+        found = self.capsys.readouterr()
+        return found.out, found.err
+
+    @property
+    def tag(self) -> str:
+        """What is pushed."""
+        return f"{self.registry.host}/app:1"
+
+
+@pytest.fixture
+def calls(
+    registry: FakeRegistry, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> Iterator[Calls]:
+    """A project that was pushed, and pushed again: the next call need not read it."""
+    monkeypatch.setattr(unchanged, "STILL_NS", -1_000_000_000_000)
+    # It has another value while a test is set up.
+    monkeypatch.setattr(looked_at, "_UNSAID", {"PYTEST_CURRENT_TEST", "SHLVL"})
+    root = make(tmp_path / "work/p", {"code/score.py": SCORE, "code/more.py": "x = 1\n", "model/m.bin": "m"})
+    base = put_base(registry).reference
+    words = ["build", str(root), "--base", base, "-t", f"{registry.host}/app:1", "--push", "--no-smoke"]
+    made = Calls(registry, root, words, monkeypatch, capsys)
+    load = common.load_project
+
+    def counted(folder: str, options: Any) -> Any:
+        made.read.append(folder)
+        return load(folder, options)
+
+    monkeypatch.setattr(common, "load_project", counted)
+    made()
+    made.before = made()
+    assert made.read
+    assert made() == made.before and not made.read
+    handler = signal.getsignal(signal.SIGTERM)
+    yield made
+    signal.signal(signal.SIGTERM, handler)
+
+
+ONCE_MORE = ["HEAD /v2/base/manifests/1", "GET /v2/app/manifests/1", "PUT /v2/app/manifests/1"]
+
+
+def test_the_same_call_reads_nothing_asks_three_times_and_tells_the_same(calls: Calls) -> None:
+    held = dict(calls.registry.manifests["app"])
+    assert calls() == calls.before and not calls.read
+    assert "nothing to push" in calls.before[1] and "digest sha256:" in calls.before[0]
+    assert calls.registry.requests() == ONCE_MORE and calls.registry.manifests["app"] == held
+
+
+def test_so_does_a_quiet_one_which_prints_the_digest_alone(calls: Calls) -> None:
+    out, err = calls("--quiet")
+    assert calls.read and calls("--quiet") == (out, err) == (f"{digest_of(*_named(calls))}\n", "") and not calls.read
+
+
+def _named(calls: Calls) -> tuple[bytes]:
+    return (calls.registry.manifests["app"]["1"][0],)
+
+
+def _set_back(root: Path) -> None:
+    """Other bytes of the same size, with the time of the last change set back."""
+    path, info = root / "code/more.py", (root / "code/more.py").stat()
+    path.write_text("x = 2\n")
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+def _replaced(root: Path) -> None:
+    (root / "new").write_text("x = 1\n")
+    (root / "new").replace(root / "code/more.py")
+
+
+def _git_ignores(root: Path) -> None:
+    (root.parent / ".git").mkdir()
+    (root.parent / ".gitignore").write_text("more.py\n")
+
+
+CHANGES: Mapping[str, Callable[[Path], object]] = {
+    "other bytes": lambda root: (root / "code/score.py").write_text(f"{SCORE}# more\n"),
+    "other bytes of the same size, its time set back": _set_back,
+    "replaced by the same": _replaced,
+    "a file more": lambda root: (root / "code/new.py").touch(),
+    "a file less": lambda root: (root / "code/more.py").unlink(),
+    "another mode": lambda root: (root / "code/more.py").chmod(0o755),
+    "an empty folder": lambda root: (root / "model/empty").mkdir(),
+    "a project file": lambda root: (root / "dagger-aml.toml").write_text('name = "p"\n'),
+    "a link": lambda root: (root / "code/link.py").symlink_to("more.py"),
+    "what git ignores, above the project": _git_ignores,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_project_that_changed_is_read(calls: Calls, change: str) -> None:
+    CHANGES[change](calls.root)
+    calls()
+    assert calls.read
+
+
+def test_a_file_beside_the_project_is_no_change_of_it(calls: Calls) -> None:
+    (calls.root.parent / "other").touch()
+    assert calls() == calls.before and not calls.read
+
+
+def test_one_with_another_environment_is_read_too(calls: Calls) -> None:
+    calls.monkeypatch.setenv("ANY", "1")
+    assert calls()[0] == calls.before[0] and calls.read
+
+
+def test_other_words_another_folder_or_another_python_make_another_call(calls: Calls) -> None:
+    first = call_key(calls.words)
+    calls.monkeypatch.setenv("SHLVL", "9")
+    assert call_key(calls.words) == first != call_key([*calls.words, "--label", "a=b"])
+    calls.monkeypatch.chdir(calls.root)
+    assert call_key(calls.words) != first
+    calls.monkeypatch.undo()
+    calls.monkeypatch.setattr(sys, "version", "4")
+    assert call_key(calls.words) != first
+
+
+def test_another_base_is_taken(calls: Calls) -> None:
+    put_base(calls.registry, *LAYERS, {"opt": file("new")})
+    before = _named(calls)
+    calls()
+    assert calls.read and _named(calls) != before
+
+
+def test_a_tag_that_names_another_image_gets_ours_by_the_usual_way(calls: Calls) -> None:
+    held, ours = calls.registry.manifests, _named(calls)
+    held["app"]["1"] = held["base"]["1"]
+    calls()
+    assert calls.read and _named(calls) == ours
+    del held["app"]["1"]
+    calls()
+    assert calls.read and _named(calls) == ours
+
+
+def test_a_blob_that_has_gone_is_sent_again(calls: Calls) -> None:
+    """The registry says so when it is given the manifest."""
+    blobs = calls.registry.blobs["app"]
+    gone = json.loads(_named(calls)[0])["layers"][-1]["digest"]
+    del blobs[gone]
+    calls()
+    assert calls.read and gone in blobs
+
+
+def test_what_the_registry_refuses_is_told_by_the_usual_way(calls: Calls) -> None:
+    calls.registry.login = ("me", "x")
+    _, err = calls(fails=1)
+    assert calls.read and "refused" in err
+
+
+def test_a_damaged_document_counts_as_none(calls: Calls, cache: Path) -> None:
+    for each in (cache / "calls").iterdir():
+        each.write_bytes(each.read_bytes().replace(b"app:1", b"app:2"))
+    assert calls() == calls.before and calls.read
+
+
+NOT_KEPT = (["--no-cache"], ["--pull"], ["--metadata-file", "m.json"], ["--iidfile", "i"], ["--progress", "json"],
+            ["--cache-to", "{host}/kept"], ["-o", "x.tar"])  # fmt: skip
+
+
+def test_what_asks_for_more_than_a_push_is_done_each_time(calls: Calls, tmp_path: Path) -> None:
+    calls.monkeypatch.chdir(tmp_path)
+    for more in NOT_KEPT:
+        words = [each.format(host=calls.registry.host) for each in more]
+        calls(*words)
+        calls(*words)
+        assert calls.read, more
+
+
+def test_what_was_sent_is_kept_by_the_next_call_only(calls: Calls) -> None:
+    """What it told is not what the next one has to tell."""
+    (calls.root / "code/more.py").write_text("x = 3\n")
+    read = []
+    for _ in range(3):
+        calls()
+        read.append(bool(calls.read))
+    assert read == [True, True, False]
+
+
+def test_files_that_changed_just_now_are_not_trusted(calls: Calls) -> None:
+    calls.monkeypatch.setattr(unchanged, "STILL_NS", 2_000_000_000)
+    calls("--quiet")
+    calls("--quiet")
+    assert calls.read
+
+
+def test_a_link_to_a_folder_is_followed_where_that_is_looked_at_too(tmp_path: Path) -> None:
+    root = make(tmp_path / "p", {"a": "1", "model": "->../weights"})
+    make(tmp_path / "weights", {"w.bin": "w"})
+    with pytest.raises(Unclear):
+        mark_of([], [str(root)])
+    both = [str(root), str(tmp_path / "weights")]
+    first = mark_of([], both)
+    assert mark_of([], both) == first
+    (tmp_path / "weights/w.bin").write_text("v")
+    assert mark_of([], both) != first
+
+
+def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make(tmp_path / "p", {"a": "1", "b/c": "2"})
+    monkeypatch.setattr(looked_at, "_MOST_ENTRIES", 3)
+    assert mark_of([], [str(root)])
+    (root / "d").touch()
+    with pytest.raises(Unclear):
+        mark_of([], [str(root)])
+
+
+def test_what_is_opened_elsewhere_is_looked_at_and_that_it_is_not_there(tmp_path: Path) -> None:
+    heard, there = Hearing(), make(tmp_path / "x", {"a": "1", "b": "2", "in/c": "3", "cache/d": "4"})
+    heard.begin()
+    try:
+        (there / "a").read_bytes()
+        with pytest.raises(FileNotFoundError):
+            (there / "gone").read_bytes()
+        (there / "b").write_bytes(b"3")
+        list((there / "in").iterdir())
+        (there / "cache/d").read_bytes()
+    finally:
+        HEARING.clear()
+    paths = heard.paths([str(there / "cache")])
+    assert [each for each in paths if each.startswith(str(there))] == [
+        f"{there}/{name}" for name in ("a", "gone", "in")
+    ]
+    assert unchanged.__file__ in paths and not any(each.endswith(".pyc") for each in paths)
+    first = mark_of(paths, [])
+    (there / "b").write_text("unheard of")
+    assert mark_of(paths, []) == first
+    for change in (
+        lambda: (there / "gone").touch(),
+        lambda: (there / "in/new").touch(),
+        lambda: (there / "a").touch(),
+    ):
+        change()
+        assert mark_of(paths, []) != first
+        first = mark_of(paths, [])
+
+
+def test_what_ran_is_held_against_its_age_and_against_what_ran_since(cache: Path, tmp_path: Path) -> None:
+    heard, note = Hearing(), tmp_path / "note"
+    heard.began_ns = time.time_ns()
+    note.write_text("1")
+    ran = Ran(str(note), document_digest(str(note)), time.time() - 100, 200.0)
+    pushed = Pushed("base:1", "sha256:1", ("app:1",), "sha256:2", {"mode": "quiet"}, (), (), ran)
+    keep(pushed, ["x"], heard)
+    assert kept(["x"]) == pushed and kept(["y"]) is None
+    keep(evolve(pushed, ran=evolve(ran, limit_seconds=50.0)), ["x"], heard)
+    assert kept(["x"]) is None
+    keep(evolve(pushed, ran=evolve(ran, limit_seconds=None)), ["x"], heard)
+    assert kept(["x"]) is not None
+    note.write_text("2")
+    assert kept(["x"]) is None
+    keep(evolve(pushed, ran=evolve(ran, made=time.time() + 50, digest=document_digest(str(note)))), ["x"], heard)
+    assert kept(["x"]) is None
+
+
+def test_nobody_who_takes_the_digest_is_the_command_lines_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed = Pushed("base:1", "sha256:1", ("app:1",), "sha256:2", {"mode": "quiet"}, (), ())
+    taken = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", taken)
+    assert start._printed(pushed) and taken.getvalue() == "sha256:2\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert not start._printed(pushed)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert not start._printed(pushed)
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
