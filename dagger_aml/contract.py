@@ -12,6 +12,9 @@ from typing import Final
 APP_ROOT: Final = "/var/azureml-app"
 """Where code goes; the server's working directory (start script: ``cd ${AML_APP_ROOT:-/var/azureml-app}``)."""
 
+APP: Final = "AML_APP_ROOT"
+"""Where the server starts and looks for code; APP_ROOT unless set."""
+
 MODELS_ROOT: Final = f"{APP_ROOT}/azureml-models"
 """Where Azure ML mounts, and ``Model.package()`` copies, models: ``MODELS_ROOT/NAME/VERSION``."""
 
@@ -69,7 +72,7 @@ EXTRAS: Final = "AZUREML_EXTRA_*"
 """The capability of a base whose start script honours the three variables above."""
 
 SETTINGS: Final = {
-    "app_root": "AML_APP_ROOT",
+    "app_root": APP,
     "source_dir": SOURCE_DIRECTORY,
     "entry_script": ENTRY_SCRIPT,
     "service_name": "SERVICE_NAME",

@@ -28,6 +28,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             graph,
             project.code,
             script=project.entry_script,
+            of=project.code_of,
             leave_out=project.other_parts,
             keep=project.kept,
             root=project.root,
@@ -42,6 +43,6 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             conda=project.conda,
         )
     for each in project.models:
-        graph = await model(graph, each)
+        graph = await model(graph, each, root=project.models_root)
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

@@ -22,12 +22,13 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             conda=project.conda,
         )
     for each in project.models:
-        graph = await model(graph, each)
+        graph = await model(graph, each, root=project.models_root)
     if project.code:
         graph = await code(
             graph,
             project.code,
             script=project.entry_script,
+            of=project.code_of,
             below=project.source_directory,
             leave_out=project.other_parts,
             keep=project.kept,

@@ -12,12 +12,13 @@ async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
     graph = await no_apt(graph, project.apt)
     for each in project.models:
-        graph = await model(graph, each)
+        graph = await model(graph, each, root=project.models_root)
     if project.code:
         graph = await code(
             graph,
             project.code,
             script=project.entry_script,
+            of=project.code_of,
             leave_out=project.other_parts,
             keep=project.kept,
             root=project.root,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ async def code(
     *,
     script: str = "score.py",
     below: str = "",
+    of: Path | None = None,
     leave_out: Iterable[Path] = (),
     keep: Iterable[Path] = (),
     root: Path | None = None,
@@ -39,6 +41,8 @@ async def code(
     :param script: the entry script, relative to the folder.
     :param below: a folder of ``/var/azureml-app`` to put it in; ``Model.package()`` uses the source folder's name,
         and then ``AZUREML_SOURCE_DIRECTORY`` names it too, so that modules beside the script can be imported.
+    :param of: a folder that ``path`` lies in, to copy in its place. The server then starts in ``path``, of which
+        ``AML_APP_ROOT`` is set to its place, as Azure ML's CLI v2 has it: modules beside the script can be imported.
     :param leave_out: paths in the folder that are other parts of the project.
     :param keep: paths in the folder's top that are taken whatever ignore files say, such as a model among the code.
     :param root: the project, from which on ignore files count; the folder itself unless given.
@@ -51,10 +55,12 @@ async def code(
         raise ProjectError(reason, location=str(folder), hint="Name the folder that contains the entry script.")
     script = entry_script.check_relative(script, str(folder))
     entry_script.check(folder, script, version_of(catalog.python(graph.base) if graph.base else None))
-    top = (root or folder).resolve()
-    ignore = ignore_files(top, folder.resolve())
-    source = local(folder, leave_out=leave_out, ignore=ignore, keep=keep, location="code")
-    if script not in {entry.path for entry in source.entries}:
+    whole = Path(of) if of else folder
+    within = folder.relative_to(whole).as_posix() if of else "."
+    top = (root or whole).resolve()
+    ignore = ignore_files(top, whole.resolve())
+    source = local(whole, leave_out=leave_out, ignore=ignore, keep=keep, location="code")
+    if posixpath.normpath(f"{within}/{script}") not in {entry.path for entry in source.entries}:
         raise ProjectError(
             "the entry script is excluded from the image",
             location=str(folder / script),
@@ -64,9 +70,10 @@ async def code(
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"
-    graph = graph.add(
-        Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", name=shown)
-    ).configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})
+    graph = graph.add(Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", name=shown))
+    if within != ".":
+        return code_first(graph.configure(env={contract.APP: f"{dest}/{within}", contract.ENTRY_SCRIPT: script}))
+    graph = graph.configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})
     if below:
         graph = graph.configure(env={contract.SOURCE_DIRECTORY: below})
     return code_first(graph)

@@ -68,12 +68,13 @@ def folder_name(path: Path) -> str:
     return path.resolve().name if path.name in ("", "..") else path.name
 
 
-async def model(graph: Graph, model: Model) -> Graph:
+async def model(graph: Graph, model: Model, *, root: str = contract.MODELS_ROOT) -> Graph:
     """Copy a model to ``/var/azureml-app/azureml-models/NAME/VERSION``, owned by root, readable by all.
 
     Sets ``AZUREML_MODEL_DIR``: that folder for one model, ``azureml-models`` for several or a flat one. Needs no
     network.
 
+    :param root: the folder to use in place of ``azureml-models``, as ``model_mount_path`` of a deployment says it.
     :raises ProjectError: missing, empty, unreadable, or a Git LFS pointer.
     :raises GraphError: a special file, a link that leaves the folder, two models in one place, flat among several.
     """
@@ -86,11 +87,11 @@ async def model(graph: Graph, model: Model) -> Graph:
         raise ProjectError("the model folder is empty", location=str(model.path))
     check_pulled(source)
     single = is_file(source)
-    folder = contract.MODELS_ROOT if model.flat else f"{contract.MODELS_ROOT}/{model.name}/{model.version}"
+    folder = root if model.flat else f"{root}/{model.name}/{model.version}"
     before = graph.config.env.get(contract.MODEL_DIR)
     there = [layer.dest for layer in graph.layers if isinstance(layer, Copy)]
-    if (model.flat and any(_beneath(dest, contract.MODELS_ROOT) for dest in there)) or any(
-        contract.MODELS_ROOT in (dest, posixpath.dirname(dest)) for dest in there
+    if (model.flat and any(_beneath(dest, root) for dest in there)) or any(
+        root in (dest, posixpath.dirname(dest)) for dest in there
     ):
         raise GraphError(
             "a flat model must be the only one",
@@ -110,7 +111,7 @@ async def model(graph: Graph, model: Model) -> Graph:
         dest = f"{folder}/{folder_name(model.path)}" if model.keep_folder and not model.also else folder
     shown = f"{which} {human_size(source.size)}"
     graph = graph.add(Copy(source, dest, kind, changes="rarely", name=shown))
-    return graph.configure(env={contract.MODEL_DIR: contract.MODELS_ROOT if before else folder})
+    return graph.configure(env={contract.MODEL_DIR: root if before else folder})
 
 
 def _beneath(path: str, folder: str) -> bool:

@@ -28,7 +28,7 @@ from .env import check_extras
 from .installer import PIP_ENV, PYTHON, Installer, install
 from .pip import HAS_PIP, ages, as_text, needing_python, title, wanted
 from .pip_check import checked
-from .server_names import PYTHONPATH, code_first
+from .server_names import PYTHONPATH, app_root, code_first
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -191,7 +191,7 @@ async def startup_packages(
 def script_folder(graph: Graph) -> str:
     """The entry script's folder in the image, which AZUREML_EXTRA_* are relative to."""
     script = graph.config.env.get(contract.ENTRY_SCRIPT, "")
-    return posixpath.normpath(posixpath.join(contract.APP_ROOT, posixpath.dirname(str(script))))
+    return posixpath.normpath(posixpath.join(app_root(graph), posixpath.dirname(str(script))))
 
 
 def in_front(graph: Graph, source: Built | Local | LockedWheels, name: str, via: Via, shown: str) -> Graph:

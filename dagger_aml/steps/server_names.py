@@ -8,6 +8,7 @@ else.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
 
 from attrs import evolve
@@ -69,11 +70,25 @@ def server_names(folder: str, paths: Iterable[str]) -> ServerNames:
 
 def names_in(graph: Graph) -> Iterator[ServerNames]:
     """The names in each folder of code that a graph copies to where the server looks for modules."""
-    places = (contract.APP_ROOT, f"{contract.APP_ROOT}/{graph.config.env.get(contract.SOURCE_DIRECTORY, '')}")
+    env, root = graph.config.env, app_root(graph)
+    places = dict.fromkeys((root, posixpath.normpath(f"{root}/{env.get(contract.SOURCE_DIRECTORY, '')}")))
     for layer in graph.layers:
-        if isinstance(layer, Copy) and layer.kind == "tree" and layer.dest in places:
-            entries = layer.source.entries if isinstance(layer.source, Local) else ()
-            yield server_names(layer.dest, (each.path for each in entries if each.type != "dir"))
+        if not isinstance(layer, Copy) or layer.kind != "tree":
+            continue
+        entries = layer.source.entries if isinstance(layer.source, Local) else ()
+        for place in places:
+            if place == layer.dest or (place == root and place.startswith(f"{layer.dest}/")):
+                start = "" if place == layer.dest else f"{posixpath.relpath(place, layer.dest)}/"
+                files = (each.path for each in entries if each.type != "dir" and each.path.startswith(start))
+                yield server_names(place, (path.removeprefix(start) for path in files))
+
+
+def app_root(graph: Graph) -> str:
+    """The folder in the image that the server starts in."""
+    said = graph.config.env.get(contract.APP, contract.APP_ROOT)
+    return (
+        said.rstrip("/") if isinstance(said, str) and said.startswith(f"{contract.APP_ROOT}/") else contract.APP_ROOT
+    )
 
 
 def code_first(graph: Graph) -> Graph:
