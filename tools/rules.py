@@ -55,7 +55,7 @@ _TITLES = {
     "base": "The base image",
 }
 
-_LANGUAGES = {"shell": "text", "folder": "text", "py": "python", "toml": "toml"}
+_LANGUAGES = {"shell": "text", "folder": "text", "py": "python", "toml": "toml", "yml": "yaml"}
 
 _EXAMPLE = re.compile(r"^(Bad|Good) `([^`]+)`:$", re.M)
 

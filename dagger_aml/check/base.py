@@ -116,6 +116,30 @@ def no_label(plan: Plan) -> Iterator[Finding]:
         )
 
 
+@rule("AML606", "info")
+def another_base(project: Project) -> Iterator[Finding]:
+    """An inference base takes the place of the image that the deployment file names.
+
+    Azure ML's `openmpi` images are made for training: they run as root and have no inference server, which Azure adds
+    with the conda file. An inference base has both a user and the server, and the packages go into it.
+
+    Bad `deployment.yml`:
+
+        environment:
+          image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest
+
+    Good `deployment.yml`:
+
+        environment:
+          image: mcr.microsoft.com/azureml/minimal-py312-inference:latest
+
+    Silent: any other image; `--keep-base`; a base that a flag, a variable or the project file names.
+    """
+    file = project.deployment
+    if file and file.base and file.why_base and file.environment:
+        yield Finding(f"the base is {project.base.reference}, {file.why_base}", location=str(file.base.origin))
+
+
 @rule("AML605", "warning")
 def other_platforms(project: Project, one_platform: bool) -> Iterator[Finding]:
     """What is made is for the first of the project's platforms alone.

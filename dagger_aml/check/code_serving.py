@@ -12,6 +12,7 @@ from ..errors import DaggerAmlError
 from ..finding import Finding
 from ..fs.tree import ALWAYS_LEFT_OUT
 from ..project import discover
+from ..project.deployment.use import commands
 from ..project.file import FILE_NAME
 from ..project.model import Project
 from ..project.recipe import recipe_names
@@ -46,9 +47,9 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
         path = "deploy/online"
 
     Silent: `--environment-only`; a folder with nothing but lists of packages; models that `[[models]]` names;
-    recipes of your own; an image whose `[env]` names an entry script.
+    recipes of your own; an image whose `[env]` names an entry script; a deployment file, which says what there is.
     """
-    if project.code or project.environment_only or project.recipe not in recipe_names():
+    if project.code or project.environment_only or project.recipe not in recipe_names() or project.deployment:
         return
     if ENTRY_SCRIPT in project.env or ("models" in project.origins and project.origins["models"] != "found"):
         return
@@ -97,6 +98,35 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
             f"the entry script {sign.what}; the inference server gives run() the text of one request",
             location=f"{script}:{sign.line}",
             hint="A batch deployment takes an image of packages alone: --environment-only.",
+        )
+
+
+@rule("AML522", "info")
+def deployment_files(project: Project) -> Iterator[Finding]:
+    """Deployment files of Azure ML lie in the folder, and none is used.
+
+    Several may be meant, such as one for blue and one for green, or the only one cannot be read. The project is taken
+    as its folder has it, and so may be another one than they say.
+
+    Bad `folder`:
+
+        score.py  blue-deployment.yml  green-deployment.yml
+
+    Good `dagger-aml.toml`:
+
+        deployment = "blue-deployment.yml"
+
+    Silent: where one is used, and where there is a project file; files of endpoints, batch deployments and others.
+    """
+    there = project.notes.deployments
+    if there:
+        names = ", ".join(project.at(each) for each in there)
+        yield Finding(f"several deployment files, and none of them is used: {names}", hint=commands(there))
+    elif (error := project.notes.unread) is not None:
+        yield Finding(
+            f"the deployment file is not used, since it cannot be read: {error.message}",
+            location=error.location,
+            hint=error.hint,
         )
 
 

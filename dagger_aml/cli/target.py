@@ -17,6 +17,7 @@ from ..data import frozen
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
 from ..oci.reference import Reference
+from ..project.deployment.place import is_project_file
 from ..project.model import Project
 from .common import opened, read
 from .console import printable
@@ -48,14 +49,14 @@ class Target:
 
 
 def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Target:
-    """A folder is a project, a file a tar, ``http…`` a URL, and anything else an image.
+    """A folder or a deployment file is a project, another file a tar, ``http…`` a URL, anything else an image.
 
     :raises UsageError: none of these; or a flag that is for projects is given with something else.
     """
     if url and re.match(r"https?://", text):
         return _alone(Target(url=text), given)
     path = Path(text)
-    if path.is_dir():
+    if path.is_dir() or is_project_file(path):
         project, graph = read(text, given)
         if project.environment_only:
             raise ProjectError(

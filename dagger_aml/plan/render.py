@@ -20,6 +20,7 @@ from ..project.model import Project
 from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
 from .conda import conda_json, conda_text
+from .deployment import deployment_json, deployment_text, deployment_title
 from .keys import SCHEMA, op_keys, runtime_key
 from .making import Making
 from .model import Op, Plan
@@ -54,6 +55,8 @@ def plan_json(plan: Plan, project: Project | None = None, how: Sequence[Making] 
     }
     if project:
         found["project"] = {"name": project.name, "recipe": project.recipe, "origins": dict(project.origins)}
+        if (deployment := deployment_json(project)) is not None:
+            found["project"]["deployment"] = deployment
         if (lines := conda_json(project)) is not None:
             found["project"]["packages"] = lines
     return found
@@ -106,7 +109,8 @@ def plan_text(plan: Plan, project: Project, *, why: bool = False, how: Sequence[
 def _lines(plan: Plan, project: Project, why: bool, how: Sequence[Making]) -> Iterator[str]:
     location = _archive(plan.base, project.root)
     base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {location}" if location else "")
-    yield f"{project.name}: recipe {project.recipe} on {base}"
+    yield f"{project.name}: recipe {project.recipe} on {base}{deployment_title(project)}"
+    yield from deployment_text(project)
     yield ""
     yield f"{'Probed' if plan.facts.source == 'probed' else 'Assumed'} facts of the base image:"
     yield from (f"  {line}" for line in plan.facts.summary())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DaggerAmlError, UsageError
+from .deployment.place import folder_of
 from .file import ProjectFile, read_project_file
 from .notes import Beaten
 from .origin import Rank, Stated, best
@@ -42,12 +43,14 @@ def beaten(record: Setting, holds: Stated, files: Mapping[str, ProjectFile]) -> 
 
 
 def files_of(folders: Sequence[str]) -> dict[str, ProjectFile]:
-    """The project files of folders; one that cannot be read is told of when its project is, and left out here."""
+    """The project files of folders, and of deployment files' folders; one that cannot be read is told of when its
+    project is, and left out here."""
     found = {}
     for folder in folders:
         try:
-            if Path(folder).is_dir():
-                found[folder] = read_project_file(Path(folder).resolve())
+            place = folder_of(Path(folder))
+            if place.is_dir():
+                found[folder] = read_project_file(place.resolve())
         except (DaggerAmlError, OSError):
             continue
     return found

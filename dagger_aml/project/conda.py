@@ -30,7 +30,8 @@ def conda_settings(reading: Reading, base: From) -> CondaSettings:
                 location=str(reading.origins[f"twins.{name}"]),
                 hint='Write the name that it has on PyPI, without a version, or "" to leave the package out.',
             )
-    return CondaSettings({name.lower(): twin for name, twin in said.items()}, for_base, not has_cuda(base))
+    server = reading.deployment is not None and catalog.find(base.reference) is not None
+    return CondaSettings({name.lower(): twin for name, twin in said.items()}, for_base, not has_cuda(base), server)
 
 
 def has_cuda(base: From) -> bool:

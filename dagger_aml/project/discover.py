@@ -22,6 +22,10 @@ from .file import FILE_NAME
 SCRIPT = "score.py"
 
 
+REQUESTS = ("request.json", "sample-request.json", "sample_request.json", "test.json")
+"""Names of sample requests; the first that is there counts."""
+
+
 MODEL_SUFFIXES = frozenset(
     {".bst", ".cbm", ".gguf", ".h5", ".joblib", ".keras", ".model", ".onnx", ".pickle", ".pkl", ".pmml"}
     | {".pt", ".pth", ".safetensors", ".skops", ".tflite", ".ubj"}

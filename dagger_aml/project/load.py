@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+from .. import contract
 from ..base import catalog
 from ..errors import ProjectError, UsageError, unreadable
 from ..graph.checks import check_platform
@@ -18,7 +19,9 @@ from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
 from .conda import conda_settings
-from .discover import RESULTS, SCRIPT, not_code
+from .deployment.place import folder_of, is_project_file
+from .deployment.use import check_something_serves, with_deployment
+from .discover import REQUESTS, RESULTS, SCRIPT, not_code
 from .file import looks_like_path, read_project_file
 from .file_keys import ATOL, RTOL
 from .merge import Reading, added, chosen, pairs, said, truth
@@ -26,7 +29,17 @@ from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
 from .origin import Origin, Rank
-from .parts import apt_packages, code, declared, environment_only, excluded, part, places_of_code, requirements
+from .parts import (
+    apt_packages,
+    code,
+    declared,
+    environment_only,
+    excluded,
+    part,
+    places_of_code,
+    requirements,
+    started_in,
+)
 from .setting import typed
 from .settings import PROJECT_SETTINGS, Options
 
@@ -37,14 +50,15 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 def load_project(
     folder: str | os.PathLike[str] = ".", options: Options | None = None, *, preinstalled: bool = True
 ) -> Project:
-    """Read a project folder.
+    """Read a project.
 
+    :param folder: the project's, or a deployment file in it.
     :param preinstalled: whether `[preinstalled] path` is looked at; the command that makes that folder does not.
 
     :raises ProjectError: missing or unreadable; a wrong file; two candidates for one part; a dangling part.
     :raises UsageError: an unknown base, platform or way.
     """
-    root = Path(folder)
+    root, file = folder_of(Path(folder)), Path(folder).absolute() if is_project_file(Path(folder)) else None
     try:
         if not root.is_dir():
             raise ProjectError(
@@ -55,7 +69,8 @@ def load_project(
         raise unreadable(error, folder) from None
     try:
         root = root.resolve()
-        return _read(Reading(root, options or Options(), read_project_file(root)), preinstalled=preinstalled)
+        reading = Reading(root, options or Options(), read_project_file(root))
+        return _read(with_deployment(reading, file), preinstalled=preinstalled)
     except OSError as error:
         raise unreadable(error, error.filename or folder) from None
 
@@ -72,6 +87,9 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     python = version_of(catalog.python(base))
     alone = environment_only(reading, recipe)
     code_folder, script = code(reading, python) if not alone else (None, SCRIPT)
+    if code_folder is None and not alone:
+        check_something_serves(reading)
+    whole, (code_folder, script) = code_folder, started_in(reading, code_folder, script)
     used = reached(code_folder, script, python) if code_folder and code_folder.is_dir() else None
     found = models(reading, code_folder, used) if not alone else Models()
     via = chosen(reading, "via", "way")
@@ -83,29 +101,32 @@ def _read(reading: Reading, *, preinstalled: bool) -> Project:
     access = read_access(reading)
     return Project(
         root=root,
-        name=plain_name(file.name or root.name),
+        name=plain_name(file.name or (reading.deployment.name if reading.deployment else root.name)),
         base=base,
         platforms=platforms,
         recipe=recipe,
         apt=apt,
         requirements=listed,
         conda=conda_settings(reading, base),
-        pip=added(reading, "pip"),
+        pip=(*added(reading, "pip"), *(reading.deployment.adds if reading.deployment else ())),
         env=pairs(reading, "env", file.env, "env"),
         labels=pairs(reading, "labels", file.labels, "label"),
+        deployment=reading.deployment,
         code=code_folder,
+        code_of=whole if whole != code_folder else None,
         entry_script=script,
         models=found.models,
+        models_root=(reading.deployment.mount_path if reading.deployment else None) or contract.MODELS_ROOT,
         layouts=found.layouts,
         environment_only=alone,
         preinstalled=ready,
         via="pythonpath" if via == "pythonpath" else "start-script",
         packages_as=way,
-        request=part(reading, "request", file.request, ("request.json",)),
+        request=part(reading, "request", file.request, _requests(used if whole == root else None)),
         answer=part(reading, "answer", file.answer, ("answer.json",)),
         rtol=_tolerance(reading, "rtol", file.score.rtol, RTOL),
         atol=_tolerance(reading, "atol", file.score.atol, ATOL),
-        excluded=_excluded(reading, recipe, code_folder, used, found.folder),
+        excluded=_excluded(reading, recipe, whole, used, found.folder),
         kept=found.kept,
         version=_version(reading),
         access=access,
@@ -126,6 +147,14 @@ def _excluded(
     if code_folder == reading.root:
         return excluded(reading, recipe, used, models_folder)
     return not_code(code_folder, used, RESULTS)
+
+
+def _requests(used: Reached | None) -> tuple[str, ...]:
+    """The names of sample requests, without what the code uses.
+
+    :param used: by code among which they lie.
+    """
+    return tuple(each for each in REQUESTS if each == REQUESTS[0] or not used or each not in used.named)
 
 
 def _platforms(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ..data import frozen
 from ..errors import UsageError
 from ..graph.checks import check_text
 from ..graph.graph import Graph
+from .deployment.taken import DeploymentFile
 from .file import ProjectFile
 from .notes import Beaten, Notes
 from .origin import DEFAULT, Origin, Rank, Stated, best, located
@@ -25,6 +26,7 @@ _Made = TypeVar("_Made")
 class Reading:
     """What a project is read from, and what was learnt on the way.
 
+    :param deployment: the deployment file, if one is used.
     :param origins: where each value is from, by the names of :attr:`~.model.Project.origins`.
     :param notes: for the rules.
     """
@@ -32,6 +34,7 @@ class Reading:
     root: Path
     options: Options
     file: ProjectFile
+    deployment: DeploymentFile | None = None
     origins: dict[str, Origin] = field(factory=dict)
     notes: Notes = field(factory=Notes)
 
@@ -47,10 +50,10 @@ class Reading:
 
 
 def stated(reading: Reading, name: str) -> Stated:
-    """What holds for a setting: what flag, variable or file say of it, else its default."""
+    """What holds for a setting: what flag, variable or files say of it, else its default."""
     record = PROJECT_SETTINGS[name]
     default = Stated(record.default, DEFAULT)
-    by_file = list(reading.file.says(record))
+    by_file = [*reading.file.says(record), *(reading.deployment.says(record) if reading.deployment else ())]
     found = best([*typed(record, getattr(reading.options, name)), *by_file, default])
     if found.origin.rank is Rank.VARIABLE:
         others = (each for each in by_file if each.value != found.value)
@@ -130,15 +133,19 @@ def added(reading: Reading, name: str) -> tuple[str, ...]:
 
 
 def pairs(reading: Reading, name: str, in_file: Mapping[str, str], option: str) -> dict[str, str]:
-    """The file's pairs and those of a flag, which win.
+    """The files' pairs and those of a flag, which win.
 
     :param name: of the pairs in the file, as ``labels``; ``option`` is the setting's, as ``label``.
     :raises UsageError: a flag that is no NAME=VALUE. :raises GraphError: a name or value that no image may hold.
     """
     record = PROJECT_SETTINGS[option]
     flags: Sequence[str] = getattr(reading.options, option)
-    found = dict(in_file)
-    for key in found:
+    found: dict[str, str] = {}
+    if name == "env" and reading.deployment:
+        found |= reading.deployment.deployment.variables
+        reading.origins.update({f"env.{key}": reading.deployment.variable(key) for key in found})
+    found |= in_file
+    for key in in_file:
         reading.origins[f"{name}.{key}"] = reading.file.origin(name, key)
     for text in flags:
         key, equals, value = text.partition("=")

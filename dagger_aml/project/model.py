@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import Factory, field
 
+from .. import contract
 from ..data import frozen
 from ..errors import ProjectError
 from ..graph.access import Access
@@ -19,6 +20,7 @@ from ..steps.model import Model
 from ..steps.packages import Via
 from ..steps.packages_files import PackagesAs
 from .companions import parts_of
+from .deployment.taken import DeploymentFile
 from .file import FILE_NAME
 from .file_keys import ATOL, RTOL
 from .layout import Layout
@@ -38,9 +40,12 @@ class Project:
     :param conda: how it is read, if it is a conda file.
     :param pip: requirements to install beside it.
     :param environment_only: whether the image is to have packages alone; then there is neither code nor model here.
-    :param code: the code folder; None where there is none.
+    :param deployment: the deployment file that counts; None without.
+    :param code: the code folder, in which the server starts; None where there is none.
+    :param code_of: the folder that is copied, where the code folder is one in it; None where it is the code folder.
     :param entry_script: relative to it.
     :param models: in the order in which they were declared or found.
+    :param models_root: where they go in the image.
     :param layouts: how each of the models lies in the image, and what the code says of it.
     :param preinstalled: a site-packages folder of the user's.
     :param via: how preinstalled packages reach ``sys.path``.
@@ -72,10 +77,13 @@ class Project:
     env: Mapping[str, str] = field(factory=dict)
     labels: Mapping[str, str] = field(factory=dict)
     environment_only: bool = False
+    deployment: DeploymentFile | None = field(default=None, eq=False, repr=False)
     code: Path | None = None
+    code_of: Path | None = None
     entry_script: str = "score.py"
     models: tuple[Model, ...] = ()
     layouts: tuple[Layout, ...] = field(default=(), eq=False, repr=False)
+    models_root: str = contract.MODELS_ROOT
     preinstalled: Path | None = None
     via: Via = "start-script"
     packages_as: PackagesAs = "installed"
@@ -99,7 +107,7 @@ class Project:
         """What lies in the project and is not code, though it may lie in the code folder."""
         parts = [self.root / FILE_NAME, self.root / "apt.txt", self.root / "answer.json", self.root / "request.json"]
         parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
-        if self.code != self.root:
+        if (self.code_of or self.code) != self.root:
             parts = [part for part in parts if part == self.preinstalled]
         return (
             *parts,
@@ -115,7 +123,7 @@ class Project:
     @property
     def source_directory(self) -> str:
         """The code folder's own name, which ``Model.package()`` keeps in the image."""
-        return plain_name((self.code or self.root).name)
+        return plain_name((self.code_of or self.code or self.root).name)
 
     @property
     def preinstalled_name(self) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 from attrs import evolve
 
 from ..data import frozen
-from ..errors import ProjectError
+from ..errors import ProjectError, UsageError
 from ..pysource.reached import Reached
 from ..steps.model import Model
 from . import discover as conventions
 from .companions import beside, grouped, holds_nothing, is_placeholder, parts_of
+from .deployment.models import FLAG, deployed_model
+from .file import FILE_NAME
 from .layout import Layout, lay_out
 from .merge import Reading
 from .model import plain_name
@@ -47,12 +49,24 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     :raises ProjectError: several candidates, a dangling part, a wrong name.
     """
     root, tables = reading.root, reading.file.tables.models
+    if reading.options.model and (tables is not None or not reading.deployment):
+        raise UsageError(
+            "no deployment file names the models here",
+            location=FLAG,
+            hint=f"Name them under [[models]] in {FILE_NAME}, or a deployment file: --deployment FILE.",
+        )
     if tables is not None:
         origin = reading.origins["models"] = reading.file.origin("models")
         with located(origin):
             declared = [_declared(reading, table, index) for index, table in enumerate(tables)]
         said = [table.keep_folder != "auto" for table in tables]
         return Models(_settled(reading, declared, said, code, used))
+    if reading.deployment:
+        deployed = deployed_model(reading.deployment, reading.options.model, used)
+        if deployed is None:
+            return Models()
+        layout, reading.origins["models"] = deployed
+        return Models((layout,))
     found = one_of(reading, "models", [root / "model", root / "models"])
     if found and found.is_dir() and holds_nothing(found):
         del reading.origins["models"]

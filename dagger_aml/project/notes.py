@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field
 
 from ..data import define
+from ..errors import ProjectError
 from .origin import Stated
 
 
@@ -18,12 +19,16 @@ class Notes:
     :param lists_left: files that list packages and rank behind the one that is taken.
     :param models_with_code: models that travel with the code, since it does not ask Azure ML for their folder.
     :param proxies_here: proxies that a variable names and only this machine reaches, by the setting's name.
+    :param deployments: deployment files of the folder, of which none is used since there are several.
+    :param unread: why the only one is not used: what is wrong with it.
     :param beaten: values of the project's file that a variable overrides.
     """
 
     script_by_content: bool = False
     lists_left: tuple[Path, ...] = ()
     models_with_code: tuple[Path, ...] = ()
+    deployments: tuple[Path, ...] = ()
+    unread: ProjectError | None = None
     proxies_here: dict[str, Stated] = field(factory=dict)
     beaten: list[Beaten] = field(factory=list)
 

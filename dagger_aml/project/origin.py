@@ -16,9 +16,10 @@ class Rank(IntEnum):
 
     DEFAULT = 0
     FOUND = 1
-    FILE = 2
-    VARIABLE = 3
-    FLAG = 4
+    DEPLOYMENT = 2
+    FILE = 3
+    VARIABLE = 4
+    FLAG = 5
 
 
 @frozen
@@ -59,7 +60,7 @@ class Stated:
     @property
     def is_said(self) -> bool:
         """Whether a flag, a variable or a file says it; else it is found, or a default."""
-        return self.origin.rank >= Rank.FILE
+        return self.origin.rank >= Rank.DEPLOYMENT
 
     @property
     def is_typed(self) -> bool:

@@ -15,6 +15,7 @@ from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
 from ..requirements.read import is_yaml
 from . import discover as conventions
+from .deployment.taken import DeploymentFile, shown
 from .file import FILE_NAME, looks_like_path
 from .merge import Reading, added, stated, truth
 from .origin import DEFAULT, FOUND, Origin
@@ -62,10 +63,11 @@ def one_of(reading: Reading, name: str, candidates: Sequence[Path]) -> Path | No
 
 
 def part(reading: Reading, name: str, text: str | None, names: tuple[str, ...]) -> Path | None:
-    """A part that the file names by the key of its name, else what is called so in the folder."""
+    """A part that the file names by the key of its name, else the first of some names that the folder has."""
     if text is not None:
         return declared(reading, name, text, (name,))
-    return one_of(reading, name, [reading.root / each for each in names])
+    there = [path for each in names if (path := reading.root / each).exists() or path.is_symlink()]
+    return one_of(reading, name, there[:1])
 
 
 def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
@@ -80,6 +82,10 @@ def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
         reading.origins["entry_script"] = said.origin
         script = check_relative(check_text("the entry script", said.value, newline=False), str(said.origin))
     folder = declared(reading, "code", reading.file.tables.code.path, ("code", "path"))
+    if folder is None and reading.deployment:
+        folder = _deployed_code(reading, reading.deployment)
+        if folder is None and script is None:
+            return None, conventions.SCRIPT
     if script is None:
         found = (
             conventions.scripts(reading.root, python) if folder is None else conventions.scripts_in(folder, python)
@@ -102,6 +108,30 @@ def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
                 hint=f"Put it into {reading.root / 'code'} or beside the project file.",
             )
     return folder, script or conventions.SCRIPT
+
+
+def _deployed_code(reading: Reading, file: DeploymentFile) -> Path | None:
+    """The code folder of a deployment file; nothing is looked for in its place."""
+    folder = file.deployment.code
+    if folder is None:
+        return None
+    origin = reading.origins["code"] = file.origin("code_configuration")
+    if not folder.is_dir():
+        raise ProjectError(
+            f"the code folder {shown(folder, reading.root)!r} {'is a file' if folder.exists() else 'does not exist'}",
+            location=str(origin),
+            hint=f"Paths in this file are relative to {file.deployment.path.parent}.",
+        )
+    return folder
+
+
+def started_in(reading: Reading, folder: Path | None, script: str) -> tuple[Path | None, str]:
+    """The folder in which the server starts, and the script there: with a deployment file it is the script's own, as
+    Azure ML's CLI v2 has it, so that what lies beside the script can be imported."""
+    place, _, name = script.rpartition("/")
+    if folder is None or reading.deployment is None or not place:
+        return folder, script
+    return folder / place, name
 
 
 def environment_only(reading: Reading, recipe: str) -> bool:
@@ -128,6 +158,8 @@ def environment_only(reading: Reading, recipe: str) -> bool:
 def places_of_code(reading: Reading) -> list[Path]:
     """Folders in which the code may lie that the image does not get: its list of packages may lie there too."""
     folder = reading.file.tables.code.path
+    if reading.deployment:
+        return []
     if folder is not None:
         return [inside(reading, folder, reading.file.origin("code", "path"))]
     return list(dict.fromkeys(each.folder for each in conventions.scripts(reading.root)))
@@ -146,6 +178,7 @@ def excluded(reading: Reading, recipe: str, used: Reached, models_folder: Path |
     """What lies in a project folder that is the code, and is not taken as code."""
     root, apt = reading.root, reading.file.tables.apt
     own = [path for path in reading.file.paths if path.is_relative_to(root)]
+    own += [reading.deployment.deployment.path] if reading.deployment else []
     if looks_like_path(recipe):
         own += [path for path in (Path(recipe).absolute(), root / recipe) if path.is_relative_to(root)]
     own += [models_folder] if models_folder else []
@@ -181,6 +214,8 @@ def requirements(reading: Reading, code: Sequence[Path]) -> Path | None:
     if said.is_said:
         reading.origins["requirements"] = said.origin
         return inside(reading, said.value, said.origin)
+    if reading.deployment:
+        return None
     folders = [reading.root, *(each for each in code if each.is_dir())]
     found = find_requirements(folders, root=reading.root)
     if found is None:

@@ -33,6 +33,39 @@ class Options:
             example='"curated/minimal-py311-inference"',
         ),
     )
+    keep_base: bool | None = field(
+        default=None,
+        metadata=setting(
+            key=("keep-base",),
+            type=bool | None,
+            default=False,
+            help="Keep an openmpi image that a deployment file names, and install the inference server.",
+            says="Keep an openmpi image that a [deployment file](deployment-files.md) names, and install the "
+            "inference server, instead of taking an inference base in its place.",
+            example="true",
+        ),
+    )
+    deployment: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("deployment",),
+            path=True,
+            help="An Azure ML deployment file (CLI v2) of the project.",
+            says="The [deployment file](deployment-files.md) of Azure ML's CLI v2 that counts behind this file.",
+            metavar="FILE",
+            example='"deployment.yml"',
+            unsaid="the only one, where there is no project file",
+        ),
+    )
+    model: tuple[str, ...] = field(
+        default=(),
+        converter=texts,
+        metadata=setting(
+            repeatable=True,
+            help="Where a registered model that a deployment file names lies here.",
+            metavar="NAME:VERSION=PATH",
+        ),
+    )
     recipe: str | None = field(
         default=None,
         metadata=setting(

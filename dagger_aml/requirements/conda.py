@@ -31,6 +31,13 @@ _CUDA_BUILD = re.compile(r"cuda|gpu|cu\d\d")
 _LIMITS = frozenset({"==", "===", "~=", "<", "<="})
 
 
+_SERVERS = frozenset({"azureml-defaults", "azureml-inference-server-http"})
+"""Packages that bring the inference server."""
+
+
+_BROUGHT = "the base image has the inference server"
+
+
 _OTHER = "Write its version another way, or move the package to the `pip:` part."
 
 
@@ -46,6 +53,8 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
     """
     settings = settings or CondaSettings()
     file = read_conda_file(path)
+    brought = [each for each in file.pip if settings.server and _brings_server(each.text)]
+    file = evolve(file, pip=tuple(each for each in file.pip if each not in brought))
     pip = read_pip_lines(path, [(each.line, each.text) for each in file.pip], root)
     by_pip = {canonicalize_name(each.name) for each in pip.listed if each.name and not each.constraint}
     lines: list[Translated] = []
@@ -71,6 +80,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
             ) from None
     if unknown:
         raise _not_known(unknown, path)
+    lines += [Translated(each.text.strip(), f"{path}:{each.line}", why=_BROUGHT) for each in brought]
     return _put_together(path, file, pip, lines, python, settings)
 
 
@@ -82,6 +92,8 @@ def _translated(
     :raises ProjectError: it is for CUDA. :raises NotASpec: pip has no words for its versions.
     """
     known, written = table(), " ".join(entry.text.split())
+    if settings.server and _brings_server(entry.text):
+        return Translated(written, location, why=_BROUGHT)
     twin = settings.twins.get(name)
     if twin is None:
         if name in known.left_out:
@@ -100,6 +112,11 @@ def _translated(
         raise _for_cuda(name, location, spec.build)
     why = f"{spec.chosen} is the newest of the alternatives" if spec.chosen else ""
     return Translated(written, location, f"{twin}{spec.versions}", why)
+
+
+def _brings_server(text: str) -> bool:
+    """Whether a line is there for the inference server and names no version of it, so that the base's will do."""
+    return str(canonicalize_name(text.partition(" #")[0].strip())) in _SERVERS
 
 
 def _put_together(

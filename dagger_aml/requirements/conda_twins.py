@@ -20,11 +20,13 @@ class CondaSettings:
     :param twins: packages of PyPI by conda's names, before all that is known here; an empty one leaves a package out.
     :param base_python: whether the packages are for the base's Python, whatever Python the file names.
     :param cpu: whether the base has no CUDA, so that PyTorch is taken from its index for the CPU.
+    :param server: whether the base has the inference server, so that a line for it without a version is left out.
     """
 
     twins: Mapping[str, str] = field(factory=dict)
     base_python: bool = False
     cpu: bool = True
+    server: bool = False
 
 
 @frozen

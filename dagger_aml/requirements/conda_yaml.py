@@ -72,7 +72,7 @@ def is_conda(path: Path) -> bool:
 
 
 def read_conda_file(path: Path) -> CondaFile:
-    """Read an environment file.
+    """Read an environment file, or what a file of Azure ML's has in its place, below ``conda_file``.
 
     :raises ProjectError: missing, unreadable, no YAML, or none of conda's, with the line.
     """
@@ -88,6 +88,9 @@ class _Reader:
 
     def file(self, root: Any) -> CondaFile:
         keys = dict(self.mapping(root, "the file")) if root is not None else {}
+        for name in ("environment", "conda_file"):
+            if "dependencies" not in keys and name in keys and keys[name].id == "mapping":
+                keys = dict(self.mapping(keys[name], name))
         if "dependencies" not in keys:
             raise ProjectError(
                 "is no conda environment file: it has no list `dependencies`",

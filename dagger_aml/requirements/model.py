@@ -117,6 +117,12 @@ class Translated:
     why: str = ""
 
 
+def plain_version(versions: str) -> str:
+    """``3.10`` for ``==3.10.*``; a range as it is."""
+    only = versions.removeprefix("==").removesuffix(".*")
+    return only if versions.startswith("==") and "," not in only else versions
+
+
 @frozen
 class CondaLines:
     """What a conda file says beside its packages.
@@ -137,8 +143,7 @@ class CondaLines:
     @property
     def shown_python(self) -> str:
         """``3.10`` for ``==3.10.*``; a range as it is."""
-        only = self.python.removeprefix("==").removesuffix(".*")
-        return only if self.python.startswith("==") and "," not in only else self.python
+        return plain_version(self.python)
 
 
 @frozen

@@ -21,7 +21,8 @@ def read_requirements(path: Path, *, root: Path | None = None, conda: CondaSetti
     As pip has it, an included file is relative to the file that includes it, and an archive to the folder in which
     pip runs, which is this file's own.
 
-    :param root: the project; nothing outside it is taken. The file's own folder unless given.
+    :param root: the project; nothing outside it is taken. The file's own folder unless given, and where the file
+        itself lies outside, as one that a flag or a deployment file may name.
     :param conda: how a conda file is read.
     :raises ProjectError: missing, unreadable, not UTF-8, a line that is not a requirement, a file that is missing or
         lies outside, an editable install, what of a lock cannot travel; each with file:line.
@@ -41,8 +42,13 @@ def read_requirements(path: Path, *, root: Path | None = None, conda: CondaSetti
     if is_yaml(path.name):
         from .conda import read_conda
 
-        return read_conda(path, (root or path.parent).resolve(), conda)
-    return read_requirements_txt(path, (root or path.parent).resolve())
+        return read_conda(path, _top(path, root), conda)
+    return read_requirements_txt(path, _top(path, root))
+
+
+def _top(path: Path, root: Path | None) -> Path:
+    folder, top = path.parent.resolve(), (root or path.parent).resolve()
+    return top if folder.is_relative_to(top) else folder
 
 
 def is_yaml(name: str) -> bool:

@@ -579,6 +579,7 @@ AZURE_SAMPLE = Folder(
     {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/blue-deployment/1"},
     _ROWS,
     _ANSWER,
+    warnings=("blue-deployment.yml:1: the deployment file is not used, since it cannot be read",),
 )
 
 TWO_SCRIPTS = Folder(

@@ -20,6 +20,7 @@ from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.graph import Graph
 from ...oci.reference import Reference
+from ...project.deployment.place import is_project_file
 from ..common import check_engine, opened, policy_of_call, read
 from ..console import tell
 from ..options.build import engine_option, settled, value_of
@@ -189,11 +190,12 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
     if text.partition(":")[0] in ARCHIVES:
         return _Side(text, None, platform, archive=oci_layout.base(text, platform, Path()))
     path = Path(text)
-    if path.is_file() or (path / "oci-layout").is_file():
+    project = path.is_dir() or is_project_file(path)
+    if (path.is_file() and not project) or (path / "oci-layout").is_file():
         from ...oci.image import found_in
 
         return _Side(text, None, platform, archive=found_in(path, platform))
-    if path.is_dir():
+    if project:
         return _Side(text, name or value_of("builder", text), platform, graph=read(text, given)[1])
     if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
         raise UsageError("there is no such folder or file", location=text)

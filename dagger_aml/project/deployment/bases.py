@@ -1,0 +1,114 @@
+"""The base of a deployment file's environment: its image, or what takes the place of one that cannot serve."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ...base import catalog
+from ...base.catalog import CatalogImage
+from ...errors import UsageError
+from ...requirements.model import plain_version
+from ..origin import Origin
+from .model import Environment, RegisteredEnvironment
+
+_TRAINING = "/azureml/openmpi"
+"""How the repositories of Azure ML's images for training begin; online deployments of its examples use them too."""
+
+_GPU = ("cuda", "gpu")
+
+_CURATED, _OLDER = "azureml", "AzureML-"
+"""The registry of Microsoft's own environments, and how their names begin in a workspace."""
+
+
+def is_training(image: str) -> bool:
+    """Whether an image is one of Azure ML's for training: run as root, and without an inference server."""
+    return _TRAINING in f"/{image}"
+
+
+def instead_of(image: str, python: str) -> CatalogImage:
+    """The inference base that takes the place of an image for training.
+
+    :param python: the versions that the packages are for, such as ``==3.11.*``; empty for any.
+    """
+    gpu = any(word in image.rpartition("/")[2].lower() for word in _GPU)
+    fitting = [each for each in catalog.IMAGES if each.supported and each.gpu is gpu and each.packages is not None]
+    return next((each for each in fitting if _is_for(each.python, python)), fitting[0])
+
+
+def _is_for(version: str, python: str) -> bool:
+    """Whether a Python, ``3.12``, is one of some versions; its last number is not known."""
+    if not python:
+        return True
+    from packaging.specifiers import SpecifierSet
+
+    wanted = SpecifierSet(python)
+    return any(wanted.contains(f"{version}.{number}") for number in range(100))
+
+
+def why_instead(image: str, taken: CatalogImage, python: str) -> str:
+    """Why an inference base is taken, for the head of a plan.
+
+    :param python: the versions that the packages are for; empty for any.
+    """
+    why = f"in place of {image}, which runs as root and has no inference server"
+    if not _is_for(taken.python, python):
+        why += f"; no inference base has Python {plain_version(python)}"
+    return f"{why}; --keep-base keeps it"
+
+
+def registered_base(environment: RegisteredEnvironment, origin: Origin) -> tuple[str, str]:
+    """The base of an environment that is registered, and the image that it is, for people.
+
+    :raises UsageError: it is none of the catalog's.
+    """
+    name = environment.name
+    ours = environment.registry == _CURATED or (environment.registry is None and name.startswith(_OLDER))
+    found = _curated(name.removeprefix(_OLDER)) if ours else None
+    if found:
+        version = environment.version or "latest"
+        reference = found.reference.removesuffix("latest") + version
+        return reference, f"the image of the curated environment {environment.text}"
+    raise UsageError(
+        f"the environment {environment.text} is {'none of the catalog' if ours else 'registered in Azure ML'}, and "
+        "nothing here tells its image and packages",
+        location=str(origin),
+        hint=(
+            f"Name its image: --base {catalog.REGISTRY}/azureml/curated/{name.removeprefix(_OLDER)}:"
+            f"{environment.version or 'latest'}"
+            if ours
+            else f"Look them up: {_show(environment)}\nThen name the image: --base IMAGE, and a conda file of the "
+            "environment: --requirements FILE. `dagger-aml images` lists bases that serve."
+        ),
+    )
+
+
+def _show(environment: RegisteredEnvironment) -> str:
+    which = f"--version {environment.version}" if environment.version else f"--label {environment.label or 'latest'}"
+    registry = f" --registry-name {environment.registry}" if environment.registry else ""
+    return f"az ml environment show --name {environment.name} {which}{registry}"
+
+
+def _curated(name: str) -> CatalogImage | None:
+    names = (name, f"curated/{name}")
+    return next((each for each in catalog.IMAGES if each.name in names), None)
+
+
+def to_be_built(environment: Environment, root: Path, origin: Origin) -> UsageError:
+    """The error for an environment that a Dockerfile makes."""
+    build = dict(environment.build or {})
+    folder = (environment.place.file.parent / str(build.get("path", "."))).resolve()
+    dockerfile = str(build.get("dockerfile_path", "Dockerfile"))
+    name = (environment.name or "environment").lower()
+    shown = _shown(folder, root)
+    file = "" if dockerfile == "Dockerfile" else f" -f {shlex.quote(f'{shown}/{dockerfile}')}"
+    return UsageError(
+        "the environment is built from a Dockerfile, which must be done first",
+        location=str(origin),
+        hint=f"docker build -t {name}:1{file} {shlex.quote(shown)}\ndocker save {name}:1 -o {name}.tar\n"
+        f"Then name that image: --base docker-archive:{name}.tar, or push it, and --base HOST/{name}:1",
+    )
+
+
+def _shown(folder: Path, root: Path) -> str:
+    return folder.relative_to(root).as_posix() or "." if folder.is_relative_to(root) else str(folder)

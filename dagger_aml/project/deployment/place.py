@@ -1,0 +1,25 @@
+"""Where a project is that the command line names: a folder, or a deployment file in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def is_project_file(path: Path) -> bool:
+    """Whether a path is a YAML file, which as PROJECT can only be a deployment file."""
+    return path.suffix.lower() in (".yml", ".yaml") and path.is_file()
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of the project that a word of the command line names."""
+    return path.parent if is_project_file(path) else path
+
+
+def deployment_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a folder that deploy to an online endpoint, by what they say."""
+    there = sorted(path for path in folder.iterdir() if is_project_file(path))
+    if not there:
+        return ()
+    from .kinds import DEPLOYMENTS, kind_of_file
+
+    return tuple(path for path in there if kind_of_file(path) in DEPLOYMENTS)

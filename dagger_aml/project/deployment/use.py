@@ -1,0 +1,153 @@
+"""Which deployment file a project uses, and what its environment means for the base."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ...errors import ProjectError, UsageError
+from ..merge import Reading, stated, truth
+from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
+from ..parts import inside
+from .bases import instead_of, is_training, registered_base, to_be_built, why_instead
+from .model import RegisteredEnvironment
+from .place import deployment_files
+from .taken import DeploymentFile
+
+if TYPE_CHECKING:
+    from ...requirements.conda_outline import Outline
+
+SERVER = "azureml-inference-server-http"
+
+_MAKES = re.compile(rb"""^["']?(?:code_configuration|model)["']?[ \t]*:""", re.MULTILINE)
+"""A key of which one is in every file that says of what an image is to be made."""
+
+_BRING_SERVER = frozenset({SERVER, "azureml-defaults"})
+
+
+def with_deployment(reading: Reading, given: Path | None) -> Reading:
+    """What is read, with the deployment file that counts, if there is one.
+
+    :param given: the file, where PROJECT is one.
+    :raises ProjectError: it does not exist, or is no deployment file that can be an image.
+    :raises UsageError: its environment does not tell the base, and nothing else says it; two files are named.
+    """
+    named = _named(reading, given)
+    if named is None and not reading.file.files:
+        file = _found(reading)
+    elif named:
+        from .read import read_deployment
+
+        path, reading.origins["deployment"] = named
+        file = DeploymentFile(read_deployment(path), reading.root)
+    else:
+        return reading
+    if file is None:
+        return reading
+    from .environment import check_routes
+
+    said = file.deployment
+    if said.code is None and said.model is None and said.environment is None:
+        raise ProjectError(
+            "names neither code, model nor environment, so there is nothing to make an image of",
+            location=file.shown,
+            hint="What `az ml online-deployment create --set model=…` adds must stand in the file.",
+        )
+    if (environment := file.environment) is not None:
+        check_routes(environment)
+    if not stated(reading, "base").is_said:
+        file = _with_base(reading, file)
+    return evolve(reading, deployment=file)
+
+
+def check_something_serves(reading: Reading) -> None:
+    """Say of a folder without code why its deployment files are not used.
+
+    :raises ProjectError: there are such.
+    """
+    there = reading.notes.deployments
+    if reading.notes.unread:
+        raise reading.notes.unread
+    if there:
+        raise ProjectError(
+            f"several deployment files, and none of them is used: {', '.join(each.name for each in there)}",
+            location=str(reading.root),
+            hint=commands(there),
+        )
+
+
+def commands(files: Sequence[Path]) -> str:
+    """How each of several deployment files is named, a line each."""
+    return "\n".join(["Name one:", *(f"dagger-aml plan {shlex.quote(os.path.relpath(each))}" for each in files)])
+
+
+def _named(reading: Reading, given: Path | None) -> tuple[Path, Origin] | None:
+    said = stated(reading, "deployment")
+    if given is not None:
+        if said.origin.rank is Rank.FLAG:
+            raise UsageError(
+                "two deployment files are named", location="--deployment", hint=f"Remove it, or give {given.parent}."
+            )
+        return given, Origin(Rank.FLAG, flag=given.name)
+    if not said.is_said:
+        return None
+    folder = Path.cwd() if said.is_typed else reading.root
+    return inside(evolve(reading, root=folder), said.value, said.origin).absolute(), said.origin
+
+
+def _found(reading: Reading) -> DeploymentFile | None:
+    """The only deployment file of a folder, if it has one that says of what an image is to be made."""
+    # Others run an image that is finished, such as one that was made of this very folder.
+    there = tuple(each for each in deployment_files(reading.root) if _MAKES.search(each.read_bytes()))
+    if len(there) != 1:
+        reading.notes.deployments = there
+        return None
+    from .read import read_deployment
+
+    try:
+        found = read_deployment(there[0])
+    except ProjectError as error:
+        reading.notes.unread = error
+        return None
+    reading.origins["deployment"] = FOUND
+    return DeploymentFile(found, reading.root, found=True)
+
+
+def _with_base(reading: Reading, file: DeploymentFile) -> DeploymentFile:
+    """The file with what it means for the base."""
+    found = file.deployment.environment
+    if found is None:
+        return file
+    if isinstance(found, RegisteredEnvironment):
+        origin = file.of_environment("environment")
+        reference, why = registered_base(found, origin)
+        return evolve(file, base=Stated(reference, origin), why_base=why)
+    if found.image is None:
+        if found.build is None:
+            return file
+        raise to_be_built(found, reading.root, file.of_environment("build"))
+    origin = file.of_environment("image")
+    if not is_training(found.image):
+        return evolve(file, base=Stated(found.image, origin))
+    keep = truth(reading, "keep_base")
+    if reading.origins["keep_base"] is DEFAULT:
+        del reading.origins["keep_base"]  # Of no concern where nothing says it.
+    if keep:
+        return evolve(
+            file, base=Stated(found.image, origin), adds=() if _BRING_SERVER & _outline(file).names else (SERVER,)
+        )
+    versions = _outline(file).python
+    taken = instead_of(found.image, versions)
+    return evolve(file, base=Stated(taken.reference, origin), why_base=why_instead(found.image, taken, versions))
+
+
+def _outline(file: DeploymentFile) -> Outline:
+    from ...requirements.conda_outline import Outline, outline
+
+    return outline(file.packages[0]) if file.packages else Outline()
