@@ -23,6 +23,9 @@ _MOST_ENTRIES = 5000
 
 _OF_THE_SYSTEM = ("/proc/", "/sys/", "/dev/")
 
+_IN_MEMORY = "/dev/shm/"
+"""Files like any others, in a folder of devices."""
+
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 _UNSAID = frozenset(("_", "SHLVL", "OLDPWD"))
@@ -65,12 +68,18 @@ class Heard:
         modules = set(map(os.path.abspath, sys.path_importer_cache))
         found |= set(map(os.path.abspath, self._folders)) - modules
         found |= {each for module in list(sys.modules.values()) if (each := getattr(module, "__file__", None))}
-        beneath = (*_OF_THE_SYSTEM, *(f"{each.rstrip(os.sep)}{os.sep}" for each in left_out))
-        return sorted(each for each in found if not f"{each}{os.sep}".startswith(beneath))
+        beneath = tuple(f"{each.rstrip(os.sep)}{os.sep}" for each in left_out)
+        return sorted(
+            each for each in found if not _is_of_the_system(each) and not f"{each}{os.sep}".startswith(beneath)
+        )
 
 
 HEARD = Heard()
 """Of this process: hooks of audits are its own."""
+
+
+def _is_of_the_system(path: str) -> bool:
+    return path.startswith(_OF_THE_SYSTEM) and not path.startswith(_IN_MEMORY)
 
 
 def _source(path: str) -> str:
