@@ -598,3 +598,28 @@ def test_hard_links_of_a_tree_stay_hard_links_in_its_context(tmp_path):
     assert (made / "a").samefile(made / "sub" / "b") and (made / "a").stat().st_mode & 0o777 == 0o644
     assert not (made / "a").samefile(tree / "a") and not (made / "alone").samefile(tree / "alone")
     assert (tree / "a").stat().st_mode & 0o777 == 0o600
+
+
+# --- folders with names -------------------------------------------------------------------------------------------
+
+
+def copied(dest: str, path, kind="tree") -> Copy:
+    return Copy(local(path), dest, kind, 0, 0)
+
+
+def test_folders_of_the_image_may_have_names_in_the_context(tmp_path):
+    root = make(tmp_path / "p", {"code/score.py": "", "m.bin": "1", "odd/[a]/x": "", "else": ""})
+    layers = (
+        copied("/app/models/m/1/m.bin", root / "m.bin", "file"),
+        copied("/app/code", root / "code"),
+        copied("/app/code/sub", root / "code"),
+        copied("/app/[a]", root / "odd"),
+        copied("/app", root / "odd"),
+        copied("/application", root / "code"),
+    )
+    made = render(make_plan(Graph(From("r/b:1"), layers)), folders={"/app": "app"})
+    assert [name for name, _ in made.copies] == ["app/models/m/1", "app/code", *(f"context/{n}" for n in range(3, 7))]
+    saved = made.save(tmp_path / "out")
+    assert (saved / "app/models/m/1/m.bin").read_text() == "1" and (saved / "app/code/score.py").exists()
+    assert (saved / "context/5/k/[a]/x").exists()
+    assert '["app/code/", "/app/code/"]' in made.text and '["context/6/k/", "/application/"]' in made.text

@@ -21,7 +21,7 @@ from ...graph.graph import Built, Copy
 from ...graph.mount import Mount
 from ...graph.source import Local, Text
 from ...graph.wheels import LockedWheels, Wheels
-from .instructions import EMPTY
+from .instructions import EMPTY, content
 
 
 @frozen
@@ -80,17 +80,18 @@ class Dockerfile:
         (folder / "Dockerfile").write_bytes(self.text.encode())
         make_folder(folder / EMPTY / "e")
         for name, copy in self.copies:
-            fill(folder / name, copy)
+            fill(folder / name, copy, folder / content(name))
         check_stamps(self._stamps)
 
 
-def fill(folder: Path, copy: Copy) -> None:
-    """Make ``folder/k`` hold exactly what a copy puts onto its destination, modes normalised; and ``folder/root`` an
+def fill(folder: Path, copy: Copy, root: Path | None = None) -> None:
+    """Make ``root`` hold exactly what a copy puts onto its destination, modes normalised; and ``folder/root`` an
     empty folder of the destination's name and mode, where the copy states one.
 
+    :param root: ``folder/k`` unless given.
     :raises ProjectError: a source vanished or cannot be read.
     """
-    source, root = copy.source, folder / "k"
+    source, root = copy.source, root or folder / "k"
     if copy.root is not None:
         stated = folder / "root" / posixpath.basename(copy.dest)
         make_folder(stated)

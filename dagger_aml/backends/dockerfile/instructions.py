@@ -8,6 +8,7 @@ exists, replaces links by files, and gives parents the same owner.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
@@ -16,12 +17,19 @@ from attrs import evolve, field
 from ...data import frozen
 from ...graph.graph import Built, Copy, Graph, LayerOp, Run
 from ...graph.mount import Mount, mount_ids
+from ...graph.source import Local
 from ...plan.keys import labels
 from ...plan.model import Plan
 from . import encoder
 
+NUMBERED = "context/"
+"""How the folders of a context begin that are named by a number."""
+
 EMPTY = "context/empty"
 """The folder of a context that holds nothing but an empty folder."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+"""Names that no builder takes for a pattern."""
 
 _ROOT = "0:0"
 
@@ -74,14 +82,22 @@ class Script:
         return tuple(tuple(every) for _, every in groupby(self.instructions, lambda each: each.stage))
 
 
-def script(plan: Plan) -> Script:
-    """The instructions that make a plan's image. Reads every byte that is copied, unless the plan is labelled."""
-    walk = _Walk(mount_ids(mounts(plan.layers)))
+def script(plan: Plan, folders: Mapping[str, str] | None = None) -> Script:
+    """The instructions that make a plan's image. Reads every byte that is copied, unless the plan is labelled.
+
+    :param folders: names in the context for folders of the image.
+    """
+    walk = _Walk(mount_ids(mounts(plan.layers)), folders or {})
     walk.stages(plan.layers)
     walk.add([_from(plan.base.pinned, plan.base.platform)])
     state = walk.layers(plan.layers, (plan.facts.user or _ROOT, plan.facts.workdir))
     walk.add(_config(plan, state))
     return Script(tuple(walk.found), tuple(walk.copies))
+
+
+def content(name: str) -> str:
+    """Where in a folder of the context what is copied lies: of one with a number, in a folder of its own."""
+    return f"{name}/k" if name.startswith(NUMBERED) else name
 
 
 _State = tuple[str, str | None]
@@ -103,8 +119,9 @@ def mounts(layers: tuple[LayerOp, ...]) -> dict[Mount, str]:
 class _Walk:
     """Collects instructions and the context's folders while a plan is walked."""
 
-    def __init__(self, ids: Mapping[Mount, str]) -> None:
+    def __init__(self, ids: Mapping[Mount, str], folders: Mapping[str, str]) -> None:
         self.ids = ids
+        self.folders = folders
         self.found: list[Instruction] = []
         self.copies: list[tuple[str, Copy]] = []
         self.built: list[tuple[Graph, str]] = []
@@ -146,15 +163,31 @@ class _Walk:
         parent = posixpath.dirname(copy.dest)
         if owner and parent != "/":
             yield _copy(f"{EMPTY}/e", parent)
-        name = f"context/{len(self.copies) + 1}"
+        name = self.named(copy, into) or f"{NUMBERED}{len(self.copies) + 1}"
         if copy.root is not None or not isinstance(copy.source, Built):
             self.copies.append((name, copy))
         if isinstance(copy.source, Built):
             yield _copy(copy.source.path, into, owner=owner, stage=self.stage_of(copy.source.graph))
         else:
-            yield _copy(f"{name}/k", into, owner=owner)
+            yield _copy(content(name), into, owner=owner)
         if copy.root is not None:
             yield _copy(f"{name}/root", parent, owner=(copy.root.uid, copy.root.gid))
+
+    def named(self, copy: Copy, into: str) -> str | None:
+        """The folder of the context that is named for a place in the image; None where there is none, or another
+        copy's lies in it or around it."""
+        for place, name in self.folders.items():
+            if copy.root is not None or not isinstance(copy.source, Local) or not f"{into}/".startswith(f"{place}/"):
+                continue
+            found = name + into[len(place) :]
+            taken = [
+                other
+                for other, _ in self.copies
+                if other.startswith(f"{found}/") or f"{found}/".startswith(f"{other}/")
+            ]
+            if not taken and _PLAIN.fullmatch(found):
+                return found
+        return None
 
 
 def _run(run: Run, state: _State, ids: Mapping[Mount, str]) -> Iterator[Instruction]:

@@ -23,21 +23,27 @@ _LOADERS = {"oci-archive": ("podman",), "docker-archive": ("docker", "podman")}
 """The programs whose ``load`` takes a kind of archive, the one to name in an example first."""
 
 
-def render(plan: Plan, *, format: Format = "classic", title: str = "") -> Dockerfile:
+def render(
+    plan: Plan, *, format: Format = "classic", title: str = "", folders: Mapping[str, str] | None = None
+) -> Dockerfile:
     """Write a plan as a Dockerfile.
 
     :param format: ``classic`` is what any builder takes, ACR tasks included; ``buildkit`` may use mounts, which only
         steps with secrets need.
     :param title: what the first line names, such as the project's folder.
+    :param folders: names in the context for folders of the image: what is copied below ``/var/azureml-app`` lies in
+        the context as it will in the image, not in a folder with a number, where nothing else lies in its way.
     :raises UsageError: ``format`` is none of the two, or the classic one and a command sees mounted files; a base
         that lies on this machine.
     :raises GraphError: the base is a container that somebody handed over.
     :raises ProjectError: a file to copy vanished or changed since it was walked.
     """
-    return rendered(plan, format=format, title=title)[0]
+    return rendered(plan, format=format, title=title, folders=folders)[0]
 
 
-def rendered(plan: Plan, *, format: Format = "classic", title: str = "") -> tuple[Dockerfile, Script]:
+def rendered(
+    plan: Plan, *, format: Format = "classic", title: str = "", folders: Mapping[str, str] | None = None
+) -> tuple[Dockerfile, Script]:
     """The Dockerfile and what it was written of, for who follows a builder through it. Raises as :func:`render`."""
     _check_base(plan)
     if format not in ("classic", "buildkit"):
@@ -57,7 +63,7 @@ def rendered(plan: Plan, *, format: Format = "classic", title: str = "") -> tupl
         by_id.setdefault(id, mount)
     head = encoder.comment(_head(plan, title, by_id))
     with unchanged(plan.layers):
-        made = script(plan)
+        made = script(plan, folders)
         return Dockerfile(_text(head, made.instructions), made.copies, by_id), made
 
 
