@@ -70,13 +70,13 @@ def load_project(
     try:
         root = root.resolve()
         reading = Reading(root, options or Options(), read_project_file(root))
-        return _read(with_deployment(reading, file), preinstalled=preinstalled)
+        return read_project(with_deployment(reading, file), preinstalled=preinstalled)
     except OSError as error:
         raise unreadable(error, error.filename or folder) from None
 
 
-def _read(reading: Reading, *, preinstalled: bool) -> Project:
-    """Put the project together."""
+def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
+    """Put a project together of what is read; raises as :func:`load_project`, and OSError."""
     root, file = reading.root, reading.file.tables
     platform = said(reading, "platform")
     platforms = reading.located("platform", lambda: _platforms(platform))

@@ -9,8 +9,12 @@ from typing import Any
 
 import dagger_aml
 from dagger_aml import events, steps, sync
+from dagger_aml.azureml import exceptions
+from dagger_aml.azureml.core import conda_dependencies, container_registry, environment, model, webservice, workspace
 
-MODULES: tuple[ModuleType, ...] = (dagger_aml, sync, steps, events)
+_SDK_V1 = (conda_dependencies, container_registry, environment, model, webservice, workspace, exceptions)
+
+MODULES: tuple[ModuleType, ...] = (dagger_aml, sync, steps, events, *_SDK_V1)
 """The modules whose ``__all__`` is the public surface."""
 
 _LONGEST = 110
@@ -47,6 +51,8 @@ def _member(name: str, member: Any) -> Iterator[str]:
         yield f"{name}: {_annotation(returned)}"
     elif isinstance(member, classmethod):
         yield from _called(f"classmethod {name}", member.__func__)
+    elif isinstance(member, staticmethod):
+        yield from _called(f"staticmethod {name}", member.__func__)
     elif inspect.isfunction(member):
         yield from _called(_keyword(member) + name, member)
     elif not inspect.isdatadescriptor(member):

@@ -29,7 +29,8 @@ FLOORS = (
     {"building"},
     {"api"},
     {"serving"},
-    {"azureml", "init", "sync"},
+    {"sync"},
+    {"azureml", "init"},
     {"cli"},
 )
 """The rooms from the ground up. A room imports what lies on a lower floor, and itself; the leaves of the ground floor

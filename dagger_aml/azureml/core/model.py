@@ -1,0 +1,158 @@
+"""Models, and what packages them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import UserErrorException, WebserviceException, raising
+from ..inference import InferenceConfig
+from ..package import ModelPackage
+from .webservice import RUN
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..models import Named
+
+__all__ = ["InferenceConfig", "Model", "ModelPackage"]
+
+
+class Model:
+    """A model of the project, by its name.
+
+    :param workspace: the project.
+    :param name: as the project's file declares it. A single model that is found in the folder, and declared by
+        nothing, has the name that the script gives it.
+    :param id: ``NAME:VERSION``, in place of the name.
+    :param version: the newest unless given.
+    :raises WebserviceException: the project has no such model.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str | None = None,
+        id: str | None = None,
+        tags: Any = None,
+        properties: Any = None,
+        version: int | str | None = None,
+        **_: Any,
+    ) -> None:
+        if id is not None:
+            name, _colon, of_id = id.partition(":")
+            version = of_id or version
+        self._set(workspace, _found(workspace, name, None if version is None else str(version)))
+        self.tags, self.properties = tags or {}, properties or {}
+
+    def _set(self, workspace: Workspace, named: Named) -> None:
+        self.workspace = workspace
+        self._named = named
+        self.name = named.model.name
+        self.version: int | str = int(named.model.version) if named.model.version.isdecimal() else named.model.version
+        self.id = f"{self.name}:{self.version}"
+        self.description: str | None = None
+        self.tags, self.properties = {}, {}
+
+    def __repr__(self) -> str:
+        """The name and the version."""
+        return f"Model(name={self.name!r}, version={self.version!r})"
+
+    @staticmethod
+    def package(
+        workspace: Workspace,
+        models: Sequence[Model | str],
+        inference_config: InferenceConfig | None = None,
+        generate_dockerfile: bool = False,
+        image_name: str | None = None,
+        image_label: str | None = None,
+    ) -> ModelPackage:
+        """Package models with what serves them, by the recipe ``package`` (docs/package.md).
+
+        What is wrong with the models or the project is raised here; an image is built by ``wait_for_creation``.
+
+        :param models: models of the project, by their names too, or paths of files and folders; may be empty.
+        :param generate_dockerfile: whether a Dockerfile and its folder are made, not an image.
+        :param image_name: of the image: ``package`` unless given. One with a registry before it is pushed there.
+        :param image_label: its tag: the time, ``yyyymmddhhmmss``, unless given.
+        :raises WebserviceException: something is no model, or there is no environment.
+        :raises UserErrorException: there is no inference config; something cannot be done here.
+        :raises ProjectError, GraphError, FindingsError: what the recipe refuses.
+        """
+        from ..script import Script
+
+        named = [_resolved(workspace, each) for each in models]
+        if inference_config is None:
+            raise UserErrorException(
+                "an InferenceConfig is needed: nothing here serves a model without an entry script",
+                location="inference_config",
+                hint="Write a score.py with init() and run(), and name it in InferenceConfig.",
+            )
+        script = Script.of(workspace.project, named, inference_config)
+        return ModelPackage(
+            workspace, script, generate_dockerfile=generate_dockerfile, image_name=image_name, image_label=image_label
+        )
+
+
+_ONLY_AZURE = {
+    "deploy": f"{RUN} A managed endpoint takes the image by `az ml online-deployment create`.",
+    "download": "`az ml model download` gets one; then name it in the project's file.",
+    "list": "`az ml model list` has those of a workspace; the project's are in `dagger-aml plan`.",
+    "profile": "Run the packaged image, and measure there.",
+    "register": "Name its file or folder under [[models]] in dagger-aml.toml. `az ml model create` registers it.",
+    "update": "Change dagger-aml.toml, [[models]].",
+    "delete": "`az ml model archive` takes one out of the workspace.",
+    "get_model_path": "In the image the model is in the folder that AZUREML_MODEL_DIR names.",
+}
+for _name, _how in _ONLY_AZURE.items():
+    setattr(Model, _name, staticmethod(raising(f"Model.{_name}", _how)))
+
+
+def _resolved(workspace: Workspace, model: Model | str) -> Named:
+    if isinstance(model, Model):
+        return model._named
+    if not isinstance(model, str):
+        raise WebserviceException(
+            f"neither a Model nor a text: {type(model).__name__}", location="models", hint="Give Model(ws, NAME)."
+        )
+    from ..models import by_path, project_models
+
+    name, _, version = model.partition(":")
+    for each in project_models(workspace.project):
+        if each.model.name == name and version in ("", each.model.version):
+            return each
+    found = by_path(model)
+    if found is None:
+        raise WebserviceException(
+            f"the project has no model {model!r}, and there is no such file or folder",
+            location="models",
+            hint=f"Models are looked for in {workspace.project}.",
+        )
+    return found
+
+
+def _found(workspace: Workspace, name: str | None, version: str | None) -> Named:
+    """The model of a project by its name."""
+    from attrs import evolve
+
+    from ..models import project_models
+
+    if not name:
+        raise WebserviceException("a model is named by its name or its id", location="name")
+    there = project_models(workspace.project)
+    alike = [each for each in there if each.model.name == name and version in (None, each.model.version)]
+    if alike:
+        return max(alike, key=lambda each: (each.model.version.isdecimal(), _number(each.model.version)))
+    if len(there) == 1 and not there[0].declared:
+        only = there[0].model
+        return evolve(there[0], model=evolve(only, name=name, version=version or only.version))
+    known = ", ".join(f"{each.model.name}:{each.model.version}" for each in there)
+    raise WebserviceException(
+        f"ModelNotFound: the project has no model {name}" + (f":{version}" if version else ""),
+        location="name",
+        hint=(f"It has {known}. " if known else "") + f"Declare it in {workspace.project / 'dagger-aml.toml'}:\n"
+        f'[[models]]\npath = "PATH"\nname = "{name}"\nversion = "{version or 1}"',
+    )
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0

@@ -1,0 +1,689 @@
+"""Scripts in the names of SDK v1: they run here as they are, but for their imports."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import stat
+import sys
+
+import pytest
+
+from dagger_aml import sync
+from dagger_aml.azureml import core
+from dagger_aml.azureml.core.conda_dependencies import CondaDependencies
+from dagger_aml.azureml.core.container_registry import ContainerRegistry
+from dagger_aml.azureml.core.environment import Environment
+from dagger_aml.azureml.core.model import InferenceConfig, Model, ModelPackage
+from dagger_aml.azureml.core.webservice import AciWebservice, Webservice
+from dagger_aml.azureml.core.workspace import Workspace
+from dagger_aml.azureml.exceptions import AzureMLException, UserErrorException, WebserviceException
+from dagger_aml.errors import BaseError, BuildError, DaggerAmlError, FindingsError, ProjectError, UsageError
+from dagger_aml.events import Message, OpDone, OpStarted, Output, Transferred
+from tests.support.projects import SCORE, make
+from tests.unit.test_lazy import HEAVY, UNASKED, loaded
+
+BASE = "mcr.microsoft.com/azureml/minimal-py312-inference:latest"
+FILES = {"source_dir/score.py": SCORE, "model/m.bin": "1"}
+
+_HEAD = """
+from azureml.core import Environment, Workspace
+from azureml.core.conda_dependencies import CondaDependencies
+from azureml.core.model import InferenceConfig, Model
+
+ws = Workspace.from_config()
+model = Model(ws, name="regression")
+"""
+
+
+def script(text: str) -> dict[str, object]:
+    """Run a script with its imports changed; what it named."""
+    names: dict[str, object] = {}
+    changed = re.sub(r"\bfrom azureml\b", "from dagger_aml.azureml", text)
+    exec(compile(changed, "script.py", "exec"), names)  # noqa: S102 - it is a script of ours
+    return names
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with code and a model, in which the script runs."""
+    monkeypatch.delenv("DAGGER_AML_BASE", raising=False)
+    monkeypatch.chdir(make(tmp_path / "p", FILES))
+    return tmp_path / "p"
+
+
+def packaged(environment: Environment | None = None, models=("m",), **config) -> ModelPackage:
+    """A Dockerfile package of the project here."""
+    config = {"entry_script": "score.py", "source_directory": "source_dir", **config}
+    ws = Workspace.from_config()
+    named = [Model(ws, each) for each in models]
+    inference = InferenceConfig(environment=environment or Environment("env"), **config)
+    return Model.package(ws, named, inference, generate_dockerfile=True)
+
+
+def text_of(package: ModelPackage, folder) -> str:
+    package.save(folder)
+    return (folder / "Dockerfile").read_text()
+
+
+# --- scripts ------------------------------------------------------------------------------------------------------
+
+
+def test_a_dockerfile_package(project, capsys):
+    script(
+        _HEAD
+        + """
+env = Environment(name="env")
+env.python.conda_dependencies = CondaDependencies.create(pip_packages=["azureml-defaults", "idna==3.10"])
+inference_config = InferenceConfig(entry_script="score.py", source_directory="./source_dir", environment=env)
+package = Model.package(ws, [model], inference_config, generate_dockerfile=True)
+package.wait_for_creation(show_output=True)
+package.save("./imagefiles")
+acr = package.get_container_registry()
+print("Address:", acr.address)
+print("Username:", acr.username)
+print("Password:", acr.password)
+"""
+    )
+    printed = capsys.readouterr().out
+    assert "azureml-defaults is left out" in printed and "Package creation Succeeded" in printed
+    assert "Address: mcr.microsoft.com\nUsername: None\nPassword: None\n" in printed
+    saved = project / "imagefiles"
+    assert (saved / "azureml-app/source_dir/score.py").read_text() == SCORE
+    assert (saved / "azureml-app/azureml-models/regression/1/m.bin").read_text() == "1"
+    text = (saved / "Dockerfile").read_text()
+    assert f"FROM --platform=linux/amd64 {BASE}" in text
+    assert 'ENV AZUREML_ENTRY_SCRIPT="source_dir/score.py"' in text
+    assert 'ENV AZUREML_SOURCE_DIRECTORY="source_dir"' in text
+    assert 'ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/regression/1"' in text
+    assert (
+        'COPY ["azureml-app/azureml-models/regression/1/", "/var/azureml-app/azureml-models/regression/1/"]' in text
+    )
+    assert 'COPY --chown=1000:1000 ["azureml-app/source_dir/", "/var/azureml-app/source_dir/"]' in text
+    listed = next(path.read_text() for path in saved.rglob("requirements.txt"))
+    assert listed.splitlines()[1:] == ["idna==3.10"]
+
+
+def test_a_script_with_packages_at_start(project):
+    make(project, {"source_dir/requirements.txt": "idna==3.10\n"})
+    names = script(
+        _HEAD
+        + f"""
+myenv = Environment(name="my_azureml_env")
+myenv.docker.enabled = True
+myenv.docker.base_image = "{BASE}"
+myenv.python.user_managed_dependencies = True
+
+myenv.environment_variables = {{
+    "AZUREML_EXTRA_REQUIREMENTS_TXT": "requirements.txt"
+}}
+inference_config = InferenceConfig(entry_script="score.py", source_directory="source_dir", environment=myenv)
+package = Model.package(ws, [model], inference_config, generate_dockerfile=True)
+"""
+    )
+    text = text_of(names["package"], project / "out")
+    assert 'ENV AZUREML_EXTRA_REQUIREMENTS_TXT="requirements.txt"' in text and "pip" not in text.partition("FROM")[2]
+    assert (project / "out/azureml-app/source_dir/requirements.txt").exists()
+
+
+def test_a_script_with_preinstalled_packages(project):
+    make(
+        project,
+        {"source_dir/myenv/lib/python3.12/site-packages/idna/__init__.py": "", "source_dir/.gitignore": "myenv"},
+    )
+    names = script(
+        _HEAD
+        + f"""
+myenv = Environment(name='my_azureml_env')
+myenv.docker.enabled = True
+myenv.docker.base_image = "{BASE}"
+myenv.python.user_managed_dependencies = True
+
+myenv.environment_variables = {{
+    "AZUREML_EXTRA_PYTHON_LIB_PATH": "myenv/lib/python3.12/site-packages"
+}}
+inference_config = InferenceConfig(entry_script="score.py", source_directory="source_dir", environment=myenv)
+package = Model.package(ws, [model], inference_config, generate_dockerfile=True)
+"""
+    )
+    text = text_of(names["package"], project / "out")
+    assert 'ENV AZUREML_EXTRA_PYTHON_LIB_PATH="myenv/lib/python3.12/site-packages"' in text
+    assert (project / "out/azureml-app/source_dir/myenv/lib/python3.12/site-packages/idna/__init__.py").exists()
+
+
+def test_an_older_script_without_an_environment(project):
+    make(project, {"source_dir/myenv.yml": "dependencies:\n- python=3.6.2\n- pip:\n  - idna\n"})
+    names = script(
+        _HEAD
+        + f"""
+inference_config = InferenceConfig(
+    runtime="python", entry_script="score.py", source_directory="source_dir", conda_file="myenv.yml",
+    base_image="{BASE}",
+)
+package = Model.package(ws, [model], inference_config, generate_dockerfile=True)
+"""
+    )
+    package = names["package"]
+    assert "source_dir/myenv.yml: it names Python 3.6.2" in package.get_logs()
+    assert "pip myenv.yml (1 package)" in text_of(package, project / "out")
+
+
+class _Builder:
+    """Takes the place of a builder."""
+
+    error: DaggerAmlError | None = None
+    built: tuple = ()
+
+    def __init__(self, on_event):
+        self.on_event = on_event
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def build(self, graphs, **said):
+        self.on_event(OpStarted("pip", 1, 2))
+        self.on_event(Output("Collecting idna"))
+        self.on_event(OpDone("pip", 1, 2, 1.25))
+        self.on_event(OpDone("code", 2, 2, 0.1, cached=True))
+        self.on_event(Message("loading"))
+        self.on_event(Transferred("pushed", "x", 3, 9))
+        self.on_event(Transferred("pushed", "x", 9, 9))
+        if type(self).error:
+            raise type(self).error
+        type(self).built = (graphs, said)
+        from dagger_aml import Result
+
+        return Result("sha256:" + "1" * 64 if said["push"] else None)
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    """What ``open_builder`` was told, and the stand-in that it gave."""
+    asked = {}
+
+    class Stand(_Builder):
+        pass
+
+    def opened(name, **said):
+        asked.update(said, name=name)
+        return Stand(said["on_event"])
+
+    monkeypatch.setattr(sync, "open_builder", opened)
+    Stand.asked = asked
+    return Stand
+
+
+_IMAGE = (
+    _HEAD
+    + """
+inference_config = InferenceConfig("score.py", source_directory="source_dir", environment=Environment("env"))
+package = Model.package(ws, [model], inference_config)
+package.wait_for_creation(show_output=True)
+package.pull()
+"""
+)
+
+
+def test_an_image_package(project, builder, capsys):
+    package = script(_IMAGE)["package"]
+    graphs, said = builder.built
+    assert re.fullmatch(r"package:20\d{12}", package.location)
+    assert (said["tags"], said["push"], said["load"]) == ([package.location], False, True)
+    assert graphs[0].config.env["AZUREML_ENTRY_SCRIPT"] == "source_dir/score.py"
+    assert package.serialize() == {"generateDockerfile": False, "state": "Succeeded", "location": package.location}
+    assert package.location in repr(package) and package.error is None
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-9:] == [
+        "[1/2] pip ...",
+        "  | Collecting idna",
+        "[1/2] pip  1.2 s",
+        "[2/2] code  cached",
+        "loading",
+        "x: 9 bytes pushed",
+        f"Loaded {package.location}",
+        "Package creation Succeeded",
+        f"Status: Image is up to date for {package.location}",
+    ]
+    logs = package.get_logs()
+    assert logs.encode() == package.get_logs(decode=False) and logs.endswith(f"Loaded {package.location}\n")
+    assert package.get_logs(offset=len(logs) - 2) == f"{logs[-2:]}"
+    assert package.get_container_registry().address is None
+
+
+def test_an_image_package_is_silent_unless_output_is_wanted(project, builder, capsys):
+    script(_IMAGE.replace("show_output=True", "show_output=False").replace("package.pull()", ""))
+    assert capsys.readouterr().out == ""
+
+
+def test_an_image_for_a_registry_is_pushed(project, builder, capfd, monkeypatch, tmp_path):
+    text = _IMAGE.replace("inference_config)\n", 'inference_config, image_name="r.example/a/b", image_label="7")\n')
+    docker = make(tmp_path / "bin", {"docker": '#!/bin/sh\necho "docker $*"\n'}) / "docker"
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}{os.pathsep}{os.environ['PATH']}")
+    package = script(text)["package"]
+    assert (
+        builder.built[1]["push"] and not builder.built[1]["load"] and builder.built[1]["tags"] == ["r.example/a/b:7"]
+    )
+    assert package.location == f"r.example/a/b@sha256:{'1' * 64}"
+    assert "docker pull r.example/a/b:7" in capfd.readouterr().out
+    assert package.get_container_registry().address == "r.example"
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(WebserviceException, match="docker could not pull"):
+        package.pull()
+
+
+def test_a_build_that_fails(project, builder):
+    builder.error = BuildError("the step failed", location="pip")
+    with pytest.raises(WebserviceException) as raised:
+        script(_IMAGE)
+    assert raised.value.__cause__ is builder.error and "the step failed" in str(raised.value)
+    ws = Workspace.from_config()
+    config = InferenceConfig("score.py", source_directory="source_dir", environment=Environment("env"))
+    package = Model.package(ws, [Model(ws, "m")], config)
+    assert package.state == "NotStarted"
+    with pytest.raises(WebserviceException, match="package"):
+        package.wait_for_creation()
+    assert (package.state, package.error) == ("Failed", "pip: the step failed")
+    with pytest.raises(WebserviceException, match="the step failed"):
+        package.wait_for_creation()
+    with pytest.raises(WebserviceException, match="the step failed"):
+        package.pull()
+    builder.error = KeyboardInterrupt()
+    package = Model.package(ws, [], config)
+    with pytest.raises(KeyboardInterrupt):
+        package.wait_for_creation()
+    assert package.state == "NotStarted", "it may be tried again"
+
+
+def test_the_builder_is_that_of_the_project(project, builder, monkeypatch):
+    make(project, {"dagger-aml.toml": '[build]\nwith = "podman"\nmax-age = 3\n'})
+    script(_IMAGE)
+    assert (builder.asked["name"], builder.asked["layers"]) == ("podman", "direct")
+    assert builder.asked["max_age_days"] == 3.0
+    monkeypatch.setenv("DAGGER_AML_WITH", "docker")
+    monkeypatch.setenv("DAGGER_AML_LAYERS", "builder")
+    script(_IMAGE)
+    assert (builder.asked["name"], builder.asked["layers"]) == ("docker", "builder")
+    monkeypatch.setenv("DAGGER_AML_LAYERS", "neither")
+    with pytest.raises(UsageError, match="not one of"):
+        script(_IMAGE)
+
+
+# --- models -------------------------------------------------------------------------------------------------------
+
+TWO = {"a/m.bin": "1", "b.bin": "2"}
+DECLARED = (
+    '[[models]]\npath = "a"\nname = "x"\nversion = "{}"\n\n[[models]]\npath = "b.bin"\nname = "x"\nversion = "{}"\n'
+)
+
+
+def test_a_model_is_one_of_the_projects(project):
+    make(project, {**TWO, "dagger-aml.toml": DECLARED.format(9, 10)})
+    ws = Workspace.from_config()
+    assert (Model(ws, "x").version, Model(ws, "x", version=9).id, Model(ws, id="x:9").version) == (10, "x:9", 9)
+    assert repr(Model(ws, "x", version="9")) == "Model(name='x', version=9)"
+    for wrong in ({"name": "y"}, {"name": "x", "version": 3}, {"id": "x:3"}, {}):
+        with pytest.raises(WebserviceException) as raised:
+            Model(ws, **wrong)
+        assert raised.value.location == "name"
+    with pytest.raises(
+        WebserviceException, match=r"ModelNotFound.*\n  It has x:9, x:10\..*dagger-aml\.toml"
+    ) as raised:
+        Model(ws, "y", version=2)
+    assert '[[models]]\n  path = "PATH"\n  name = "y"\n  version = "2"' in str(raised.value)
+    text = text_of(packaged(models=["x"]), project / "out")
+    assert 'COPY ["azureml-app/azureml-models/x/10/", "/var/azureml-app/azureml-models/x/10/"]' in text
+
+
+def test_a_model_that_nothing_declares_has_the_name_of_the_script(project):
+    ws = Workspace.from_config()
+    assert (Model(ws, "any").id, Model(ws, "any", version=3).id) == ("any:1", "any:3")
+    make(project, {"model/": None, "models/a.bin": "1", "models/b.bin": "2"})
+    (project / "model/m.bin").rename(project / "models/c.bin")
+    (project / "model").rmdir()
+    assert Model(ws, "a").name == "a"
+    with pytest.raises(WebserviceException, match="It has a:1, b:1, c:1"):
+        Model(ws, "any")
+
+
+def test_models_by_name_and_by_path(project):
+    make(project, {**TWO, "dagger-aml.toml": DECLARED.format(9, 10)})
+    ws, environment = Workspace.from_config(), Environment("env")
+    config = InferenceConfig("score.py", source_directory="source_dir", environment=environment)
+    package = Model.package(ws, ["x:9", "./b.bin"], config, generate_dockerfile=True)
+    text = text_of(package, project / "out")
+    assert "/var/azureml-app/azureml-models/x/9/" in text and "/var/azureml-app/azureml-models/b.bin/1/" in text
+    assert 'ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models"' in text
+    assert "AZUREML_MODEL_DIR" not in text_of(
+        Model.package(ws, [], config, generate_dockerfile=True), project / "none"
+    )
+    with pytest.raises(WebserviceException, match="no model 'z:1', and there is no such file"):
+        Model.package(ws, ["z:1"], config)
+    with pytest.raises(WebserviceException, match="neither a Model nor a text: int"):
+        Model.package(ws, [3], config)
+    with pytest.raises(UserErrorException, match=r"score\.py"):
+        Model.package(ws, [])
+
+
+# --- environments -------------------------------------------------------------------------------------------------
+
+
+def test_a_base_image_of_the_script_of_the_project_and_of_a_variable(project, monkeypatch):
+    def base_of(environment):
+        package = packaged(environment)
+        return re.search(r"^FROM --platform=\S+ (\S+)", package._dockerfile.text, re.M)[1]
+
+    ours = Environment.from_docker_image("env", "r.example/base:1")
+    assert (base_of(Environment("env")), base_of(ours)) == (BASE, "r.example/base:1")
+    make(project, {"dagger-aml.toml": 'base = "r.example/project:1"\n[env]\nA = "1"\nB = "1"\n'})
+    assert (base_of(Environment("env")), base_of(ours)) == ("r.example/project:1", "r.example/base:1")
+    ours.environment_variables = {"A": "2", "WORKER_COUNT": 2}
+    assert {**packaged(ours).variables}.items() >= {"A": "2", "B": "1", "WORKER_COUNT": "2"}.items()
+    monkeypatch.setenv("DAGGER_AML_BASE", "r.example/variable:1")
+    assert base_of(ours) == "r.example/variable:1"
+    assert "docker.base_image of Environment 'env'" in packaged(ours).get_logs(), "that a variable holds is told"
+
+
+@pytest.mark.parametrize(
+    ("python", "image", "taken"),
+    [
+        ("3.12", "openmpi4.1.0-ubuntu22.04", "azureml/minimal-py312-inference"),
+        ("3.11", "openmpi4.1.0-ubuntu22.04", "azureml/curated/minimal-py311-inference"),
+        ("3.12", "openmpi4.1.0-cuda11.8-cudnn8-ubuntu22.04", "azureml/curated/minimal-py312-cuda12.4-inference"),
+    ],
+)
+def test_an_inference_base_takes_the_place_of_one_for_training(project, python, image, taken):
+    environment = Environment.from_docker_image("env", f"mcr.microsoft.com/azureml/{image}:20250101.v1")
+    environment.python.user_managed_dependencies = False
+    environment.python.conda_dependencies = CondaDependencies.create(pip_packages=["idna"], python_version=python)
+    package = packaged(environment)
+    assert f" mcr.microsoft.com/{taken}:latest\n" in package._dockerfile.text
+    assert f"{taken}:latest, in place of mcr.microsoft.com/azureml/{image}" in package.get_logs()
+
+
+def test_what_is_told_of_base_and_packages(project):
+    environment = Environment("env")
+    environment.python.conda_dependencies = CondaDependencies.create(
+        conda_packages=["scikit-learn=1.9"], pip_packages=["azureml-defaults"], python_version="3.12"
+    )
+    assert packaged(environment).get_logs().splitlines() == [
+        f"Base image: {BASE}",
+        "Packages of conda_dependencies.yml, which pip installs from PyPI:",
+        "  Python 3.12",
+        "  scikit-learn=1.9 is scikit-learn==1.9.*",
+        "  azureml-defaults is left out: the base image has the inference server",
+        "Dockerfile made.",
+    ]
+    environment.python.user_managed_dependencies = True
+    assert packaged(environment).get_logs().splitlines()[1:] == ["No packages are installed.", "Dockerfile made."]
+
+
+def test_a_registry_of_a_base_image(project, monkeypatch, tmp_path):
+    docker = make(tmp_path / "docker", {"config.json": json.dumps({"auths": {}})})
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    environment = Environment.from_docker_image("env", "a/b:1")
+    environment.docker.base_image_registry.address = "r.example"
+    package = packaged(environment)
+    assert "FROM --platform=linux/amd64 r.example/a/b:1" in package._dockerfile.text
+    assert package.get_container_registry().address == "r.example"
+    environment.docker.base_image = "r.example/a/b:1"
+    assert "FROM --platform=linux/amd64 r.example/a/b:1" in packaged(environment)._dockerfile.text
+    environment.docker.base_image_registry.password = "hidden"
+    with pytest.raises(UserErrorException, match=r"docker login r\.example") as raised:
+        packaged(environment)
+    assert "hidden" not in str(raised.value) + repr(environment) + repr(environment.docker.base_image_registry)
+    make(docker, {"config.json": json.dumps({"auths": {"r.example": {"auth": "dTpw"}}})})
+    assert packaged(environment).state == "Succeeded"
+
+
+def test_the_login_of_a_registry_is_read_when_it_is_asked(project, monkeypatch, tmp_path):
+    asked = tmp_path / "asked"
+    helper = f'#!/bin/sh\ncat >> {asked}\necho \'{{"Username": "<token>", "Secret": "s3cret"}}\'\n'
+    program = make(tmp_path / "bin", {"docker-credential-test": helper}) / "docker-credential-test"
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    docker = make(tmp_path / "docker", {"config.json": json.dumps({"credHelpers": {"mcr.microsoft.com": "test"}})})
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    registry = packaged().get_container_registry()
+    assert repr(registry) == "ContainerRegistry(address='mcr.microsoft.com')" and "s3cret" not in str(vars(registry))
+    assert copy.copy(registry).address == registry.address and not asked.exists()
+    assert registry.password == "s3cret" and asked.read_text() == "mcr.microsoft.com"
+    assert registry.username == "0" * 8 + "-0000-0000-0000-" + "0" * 12, "as whom Azure's registries take a token"
+    assert "s3cret" not in repr(registry) + str(registry) + str(vars(registry))
+    registry.password = "mine"
+    assert registry.password == "mine"
+    ours = ContainerRegistry()
+    assert (ours.address, ours.username, ours.password) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["FROM r.example/a:1", "# a comment\n\nfrom --platform=linux/amd64 r.example/a:1 AS x\n"]
+)
+def test_a_dockerfile_that_only_names_a_base(project, text):
+    assert " r.example/a:1\n" in packaged(Environment.from_dockerfile("env", text))._dockerfile.text
+
+
+@pytest.mark.parametrize("text", ["FROM a\nRUN b", "ARG A\nFROM $A", "RUN a", "FROM ${A}", "FROM a\nFROM b"])
+def test_a_dockerfile_that_does_more_must_be_built_first(project, text):
+    with pytest.raises(UserErrorException, match="docker build -t NAME") as raised:
+        packaged(Environment.from_dockerfile("env", text))
+    assert raised.value.location == "docker.base_dockerfile"
+
+
+def test_a_base_image_and_a_dockerfile_take_each_others_place():
+    docker = Environment("env").docker
+    with pytest.warns(UserWarning, match="base_image, which is reset"):
+        docker.base_dockerfile = "FROM a"
+    assert (docker.base_image, docker.base_dockerfile) == (None, "FROM a")
+    with pytest.warns(UserWarning, match="base_dockerfile, which is reset"):
+        docker.base_image = "b"
+    assert (docker.base_image, docker.base_dockerfile) == ("b", None)
+
+
+def test_what_is_misspelt_is_not_set():
+    environment = Environment("env")
+    with pytest.raises(AttributeError, match="did you mean base_image"):
+        environment.docker.base_imag = "x"
+    with pytest.raises(AttributeError, match="Environment has no attribute 'pythons'; did you mean python"):
+        environment.pythons = 1
+    environment.docker.base_image = "x"
+    other = environment.clone("other")
+    environment.docker.base_image = "y"
+    assert (other.name, other.docker.base_image) == ("other", "x")
+
+
+# --- packages -----------------------------------------------------------------------------------------------------
+
+
+def installed(conda: CondaDependencies, tmp_path) -> list[str]:
+    """What pip is told of packages."""
+    environment = Environment("env")
+    environment.python.conda_dependencies = conda
+    package = packaged(environment)
+    package.save(tmp_path / "saved")
+    found = [path.read_text().splitlines()[1:] for path in (tmp_path / "saved").rglob("requirements.txt")]
+    return found[0] if found else []
+
+
+def test_packages_of_conda_and_of_pip(project, tmp_path):
+    conda = CondaDependencies.create(conda_packages=["scikit-learn=1.7", "pip"], pip_packages=["idna"])
+    conda.set_pip_option("--pre")
+    conda.add_pip_package("joblib==1.5.2")
+    assert installed(conda, tmp_path) == [
+        "scikit-learn==1.7.*  # conda: scikit-learn=1.7",
+        "idna",
+        "--pre",
+        "joblib==1.5.2",
+    ]
+
+
+def test_what_the_base_has_is_left_out(project, tmp_path):
+    assert installed(CondaDependencies(), tmp_path) == []
+    assert installed(CondaDependencies.create(pip_packages=["azureml_defaults", "idna"]), tmp_path) == ["idna"]
+    kept = installed(CondaDependencies.create(pip_packages=["azureml-inference-server-http==1.5.1"]), tmp_path)
+    assert kept == ["azureml-inference-server-http==1.5.1"]
+
+
+def test_a_base_of_ones_own_gets_the_server(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGGER_AML_BASE", "r.example/mine:1")
+    assert installed(CondaDependencies.create(python_version="3.12"), tmp_path) == ["azureml-defaults"]
+
+
+def test_a_python_that_the_script_names(project, tmp_path):
+    pinned = ["joblib==1.5.2"]
+    assert installed(CondaDependencies.create(pip_packages=pinned), tmp_path) == pinned, "SDK v1's default names none"
+    with pytest.raises(BaseError, match=r"^mcr\S+: conda_dependencies\.yml is for Python 3\.8") as raised:
+        installed(CondaDependencies.create(pip_packages=pinned, python_version="3.8"), tmp_path)
+    assert "/tmp" not in str(raised.value)
+
+
+def test_a_conda_file_is_named_as_it_is(project, tmp_path):
+    make(
+        project,
+        {"env/conda.yml": "dependencies:\n- python=3.12\n- pip:\n  - -r more.txt\n", "env/more.txt": "idna\n"},
+    )
+    assert "-r more.txt" in installed(CondaDependencies("env/conda.yml"), tmp_path)[0]
+    make(project, {"env/conda.yml": "dependencies:\n- python=3.12\n- nothing-that-is-known\n"})
+    with pytest.raises(ProjectError, match=r"env/conda.yml:3: it is not certain"):
+        installed(CondaDependencies("env/conda.yml"), tmp_path)
+
+
+def test_an_error_names_no_temporary_file(project, tmp_path):
+    conda = CondaDependencies.create(conda_packages=["graphviz"])
+    with pytest.raises(ProjectError, match="graphviz") as raised:
+        installed(conda, tmp_path)
+    assert raised.value.location == "conda_dependencies.yml:4"
+
+
+def test_a_requirements_file(project, tmp_path):
+    make(project, {"r.txt": "idna==3.10\n# a comment\n"})
+    environment = Environment.from_pip_requirements("env", "r.txt")
+    assert installed(environment.python.conda_dependencies, tmp_path)[0] == "idna==3.10"
+
+
+def test_a_list_of_packages_beside_the_code_is_not_taken(project, tmp_path):
+    make(project, {"requirements.txt": "idna\n", "source_dir/requirements.txt": "idna\n", "environment.yml": "x"})
+    assert "pip" not in packaged()._dockerfile.text.partition("FROM")[2]
+
+
+def test_a_conda_file_is_written(tmp_path):
+    conda = CondaDependencies.create(pip_packages=["idna"], python_version="3.12")
+    conda.save(tmp_path / "env.yml")
+    assert CondaDependencies(tmp_path / "env.yml").as_dict() == conda.as_dict()
+    assert conda.serialize_to_string() == (tmp_path / "env.yml").read_text()
+    for wrong in (tmp_path, tmp_path / "absent" / "env.yml"):
+        with pytest.raises(UserErrorException):
+            conda.save(wrong)
+
+
+# --- code ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_script_alone(project):
+    make(project, {"source_dir/big.bin": "x", "source_dir/helper.py": ""})
+    package = packaged(entry_script="source_dir/score.py", source_directory=None)
+    text = text_of(package, project / "out")
+    assert 'ENV AZUREML_ENTRY_SCRIPT="score.py"' in text and "AZUREML_SOURCE_DIRECTORY" not in text
+    found = sorted(path.name for path in (project / "out").rglob("*.*") if path.is_file())
+    assert found == [".dagger-aml", "m.bin", "score.py"] and "warning" not in package.get_logs()
+
+
+def test_an_entry_script_alone_that_imports_what_lies_beside_it(project):
+    make(project, {"source_dir/score.py": f"import helper\n{SCORE}", "source_dir/helper.py": ""})
+    logs = packaged(entry_script="source_dir/score.py", source_directory=None).get_logs()
+    assert "score.py alone goes into the image, and not what it imports: helper.py" in logs
+    assert "warning" not in packaged().get_logs()
+
+
+def test_an_entry_script_outside_of_its_folder(project):
+    make(project, {"score.py": SCORE})
+    with pytest.raises(UserErrorException, match="lies outside of source_directory") as raised:
+        packaged(entry_script="../score.py")
+    assert raised.value.location == "entry_script"
+    whole = packaged(entry_script=str(project / "source_dir/score.py"))
+    assert whole.variables["AZUREML_ENTRY_SCRIPT"] == "source_dir/score.py"
+
+
+def test_what_cannot_work_is_refused(project):
+    make(project, {"source_dir/score.py": "def init():\n    pass\n"})
+    with pytest.raises((FindingsError, ProjectError), match="run"):
+        packaged()
+
+
+def test_a_folder_that_is_not_ours_is_not_replaced(project):
+    package = packaged()
+    make(project, {"mine/file": "", "file": ""})
+    with pytest.raises(UsageError):
+        package.save("mine")
+    with pytest.raises(WebserviceException, match="not a folder"):
+        package.save("file")
+    package.save("out")
+    package.save("out")
+    assert package.location == "out"
+    with pytest.raises(WebserviceException, match=r"Use save\(\)"):
+        package.pull()
+
+
+def test_an_image_is_not_saved(project):
+    config = InferenceConfig("score.py", source_directory="source_dir", environment=Environment("env"))
+    with pytest.raises(WebserviceException, match=r"Use pull\(\)"):
+        Model.package(Workspace.from_config(), [], config).save("out")
+
+
+# --- what only Azure can do ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda ws: Model.register(ws, "model", "m"), "az ml model create"),
+        (lambda ws: Model(ws, "m").download("."), "az ml model download"),
+        (lambda ws: Model.deploy(ws, "s", [], None, AciWebservice.deploy_configuration(cpu_cores=1)), "docker run"),
+        (lambda ws: Workspace.create("w"), "az ml workspace create"),
+        (lambda ws: ws.get_default_datastore(), "azcopy"),
+        (lambda ws: Environment.get(ws, "AzureML-Minimal"), "dagger-aml images"),
+        (lambda ws: Environment("env").register(ws), "nothing is registered"),
+        (lambda ws: Webservice(ws, "s"), "dagger-aml run"),
+    ],
+)
+def test_what_would_reach_azure_says_where_to_do_it(project, call, words):
+    with pytest.raises(UserErrorException, match="would reach Azure") as raised:
+        call(Workspace.from_config())
+    assert words in str(raised.value) and isinstance(raised.value, AzureMLException | UsageError)
+
+
+def test_a_workspace_asks_none(project, tmp_path):
+    ws = Workspace.from_config()
+    assert (ws.name, ws.subscription_id, ws.project) == ("p", None, project)
+    said = {"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}
+    make(project, {".azureml/config.json": json.dumps(said), "odd.json": "[]"})
+    ws = Workspace.from_config()
+    assert (ws.name, ws.subscription_id, ws.resource_group) == ("w", "s", "g")
+    assert Workspace.from_config(".azureml/config.json").project == project
+    assert Workspace.from_config(project / "source_dir").project == project / "source_dir"
+    assert (Workspace.get("w").name, Workspace("s", "g", "w").resource_group) == ("w", "g")
+    for wrong in ("absent", "odd.json"):
+        with pytest.raises(UserErrorException):
+            Workspace.from_config(wrong)
+
+
+# --- imports ------------------------------------------------------------------------------------------------------
+
+
+def test_the_names_of_the_core_are_loaded_when_they_are_used():
+    assert sorted(core.__all__) == dir(core)
+    assert {name: getattr(core, name).__name__ for name in core.__all__} == {name: name for name in core.__all__}
+    with pytest.raises(ImportError):
+        from dagger_aml.azureml.core import Experiment  # noqa: F401
+
+
+def test_importing_the_names_is_lean():
+    program = "from dagger_aml.azureml.core import *\nfrom dagger_aml.azureml.core.webservice import Webservice"
+    assert loaded(program, (*HEAVY, *UNASKED, "asyncio", "anyio", "dagger_aml.sync", "dagger_aml.project")) == set()
+    assert "dagger_aml.azureml" in sys.modules
+    assert loaded("import dagger_aml", ("dagger_aml.azureml",)) == set()
