@@ -21,6 +21,7 @@ from dagger_aml.plan.label import PLAN_LABEL
 from dagger_aml.plan.render import plan_json
 from tools.messages import messages_text
 
+from . import deployments
 from .public import public_text
 
 HERE = Path(__file__).parent
@@ -78,6 +79,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
     for case in CASES:
         for name, text in case.files().items():
             yield HERE / name, text
+    yield from deployments.texts()
     yield HERE / "public.txt", public_text()
     yield HERE / "messages.txt", messages_text()
 

@@ -28,7 +28,7 @@ FLOORS = (
     {"diff", "doctor", "check"},
     {"building"},
     {"api"},
-    {"serving"},
+    {"serving", "deploying"},
     {"sync"},
     {"azureml", "init"},
     {"cli"},

@@ -1,0 +1,257 @@
+"""``dagger-aml deployment``"""
+
+from __future__ import annotations
+
+import io
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ...errors import UsageError
+from ...finding import Finding
+from ...graph.graph import Graph
+from ...project.model import plain_name
+from ...version import __version__
+from ..common import by_flag, read
+from ..console import tell
+from ..options.project import project_options
+
+if TYPE_CHECKING:
+    from ...deploying.azureml import Said
+    from ...deploying.without_image import Unbuilt
+    from ...project.deployment.model import Deployment
+    from ...project.model import Project
+
+_AZUREML, _KUBERNETES = "deployment.yml", "kubernetes.yml"
+
+
+@click.command(
+    "deployment",
+    short_help="Write the file that deploys a built image, to Azure ML or a cluster.",
+    epilog="PROJECT may be a deployment file: all of it that the image does not take the place of is kept.",
+)
+@project_options
+@click.option("--image", metavar="REF@sha256:…", help="The image, as it was pushed, with its digest.")
+@click.option("--metadata-file", metavar="FILE", help="What build --metadata-file wrote: it names the image.")
+@click.option(
+    "--without-image",
+    "unbuilt",
+    is_flag=True,
+    help="No image is built: Azure ML's own, and a code folder that carries the packages (recipes dynamic, "
+    "preinstalled).",
+)
+@click.option("-o", "--output", metavar="FOLDER", help="Write the file to FOLDER. Without this option, print it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["azureml", "kubernetes"]),
+    default="azureml",
+    show_default=True,
+    help="azureml: a deployment file of Azure ML's CLI v2. kubernetes: a Deployment and a Service of a cluster.",
+)
+@click.option("--name", metavar="NAME", help="The deployment's name.")
+@click.option("--endpoint-name", metavar="NAME", help="Its endpoint's name.")
+@click.option("--instance-type", metavar="TYPE", help="Size of the machines, such as Standard_DS3_v2.")
+@click.option("--instance-count", type=click.IntRange(1), metavar="N", help="How many. [default: 1]")
+@click.option(
+    "--variable",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An environment variable of the deployment, over those of the image. May be given several times.",
+)
+@click.option(
+    "--longest-request",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="For --format kubernetes: how long a pod that ends waits for what it has begun.",
+)
+@click.option(
+    "--user",
+    metavar="UID",
+    help="For --format kubernetes: the number that the server runs as, or any: the cluster chooses (OpenShift). "
+    "[default: the base's]",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def command(
+    project: str,
+    image: str | None,
+    metadata_file: str | None,
+    unbuilt: bool,
+    output: str | None,
+    form: str,
+    variables: tuple[str, ...],
+    longest_request: int | None,
+    user: str | None,
+    force: bool,
+    **given: Any,
+) -> None:
+    """Write the file that deploys PROJECT's image. Nothing is built, and neither engine nor network is needed.
+
+    \b
+    dagger-aml deployment PROJECT --metadata-file images.json --name blue --endpoint-name diabetes \\
+        --instance-type Standard_DS3_v2 -o azure
+    dagger-aml deployment deployment.yml --image registry.example/diabetes@sha256:… -o azure
+    dagger-aml deployment PROJECT --metadata-file images.json --format kubernetes -o cluster
+    """
+    from ...deploying.azureml import Said
+
+    _check(image, metadata_file, unbuilt, output, form)
+    said = Said(
+        variables=_pairs(variables),
+        **{key: given.pop(key) for key in ("name", "endpoint_name", "instance_type", "instance_count")},
+    )
+    deployment, found, graph = _read(project, given, whole=unbuilt)
+    if unbuilt:
+        assert found and graph
+        _unbuilt(found, graph, said, deployment, output or ".", force=force)
+        return
+    named = _image(image, metadata_file, found.name if found else plain_name(Path(project).resolve().parent.name))
+    if form == "kubernetes":
+        _kubernetes(named, said, deployment, found, output, longest_request, user, force=force)
+        return
+    from ...deploying.azureml import baked, environment_only
+
+    alone = found.environment_only if found else bool(given["environment_only"])
+    document = (
+        environment_only(named, said, deployment, Path(output or ".")) if alone else baked(named, said, deployment)
+    )
+    _out(output, _AZUREML, (document,), "az ml online-deployment create -f", found, force=force)
+
+
+def _check(image: str | None, metadata_file: str | None, unbuilt: bool, output: str | None, form: str) -> None:
+    """Refuse flags that do not go together."""
+    given = [
+        flag
+        for flag, value in (("--image", image), ("--metadata-file", metadata_file), ("--without-image", unbuilt))
+        if value
+    ]
+    if len(given) != 1:
+        raise UsageError(
+            f"{' and '.join(given)} exclude each other" if given else "no image is named",
+            hint="Give one of --image REF@sha256:…, --metadata-file FILE and --without-image.",
+        )
+    if unbuilt and form != "azureml":
+        raise UsageError(
+            "a cluster mounts no code, so it needs an image", location="--without-image", hint="Build one first."
+        )
+    if unbuilt and output is None:
+        raise UsageError("the code folder must go somewhere", location="--without-image", hint="Add -o FOLDER.")
+    if form != "kubernetes":
+        for parameter, flag in (("longest_request", "--longest-request"), ("user", "--user")):
+            if by_flag(parameter):
+                raise UsageError("is for --format kubernetes", location=flag, hint=f"Remove {flag}.")
+
+
+def _pairs(texts: tuple[str, ...]) -> Mapping[str, str]:
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"not NAME=VALUE: {text!r}", location="--variable")
+        Graph().configure(env={key: value})
+        found[key] = value
+    return found
+
+
+def _read(
+    project: str, given: dict[str, Any], *, whole: bool
+) -> tuple[Deployment | None, Project | None, Graph | None]:
+    """The deployment file, if there is one, the project and its graph.
+
+    A deployment file alone is enough for an image that is built: the model that it names need not be here.
+    """
+    if Path(project).is_file() and not whole:
+        from ...project.deployment.read import read_deployment
+
+        return read_deployment(Path(project)), None, None
+    found, graph = read(project, given)
+    return None, found, graph
+
+
+def _image(image: str | None, metadata_file: str | None, name: str) -> str:
+    from ...deploying.image import image_in, image_of
+
+    if metadata_file is not None:
+        return image_in(Path(metadata_file), name)
+    assert image is not None
+    return image_of(image)
+
+
+def _unbuilt(
+    project: Project, graph: Graph, said: Said, deployment: Deployment | None, output: str, *, force: bool
+) -> None:
+    from ...building.plans import make_plan, with_files
+    from ...deploying.without_image import without_image
+
+    plan = with_files(make_plan(graph))
+    made = without_image(project, plan, said, deployment, Path(output))
+    _out(
+        output, _AZUREML, (made.document,), "az ml online-deployment create -f", project, force=force, unbuilt=made
+    )  # fmt: skip
+    for warning in (*plan.warnings, *map(Finding, made.warnings)):
+        tell(warning.titled)
+
+
+def _kubernetes(
+    image: str,
+    said: Said,
+    deployment: Deployment | None,
+    project: Project | None,
+    output: str | None,
+    longest: int | None,
+    user: str | None,
+    *,
+    force: bool,
+) -> None:
+    from ...deploying.kubernetes import about, manifests
+    from ...deploying.workload import workload_of
+
+    workload = workload_of(image, said, deployment, project, user=_user(user), longest=longest)
+    documents = manifests(workload)
+    _out(output, _KUBERNETES, documents, "kubectl apply -f", project, force=force, more=about(workload))
+    if workload.dropped:
+        tell(Finding(f"a cluster has nothing like {', '.join(workload.dropped)}, so it is left out").titled)
+    if not workload.resources:
+        tell(Finding("no resources are said, so the scheduler reserves neither processor nor memory").titled)
+
+
+def _user(text: str | None) -> int | Literal["any"] | None:
+    if text is None or text == "any":
+        return "any" if text else None
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 2**31:
+        raise UsageError(
+            f"not the number of a user other than root: {text}", location="--user", hint="Give a number, or any."
+        )
+    return int(text)
+
+
+def _out(
+    output: str | None,
+    name: str,
+    documents: tuple[Mapping[str, Any], ...],
+    next_command: str,
+    project: Project | None,
+    *,
+    force: bool,
+    more: str = "",
+    unbuilt: Unbuilt | None = None,
+) -> None:
+    """Write or print, and say which command comes next."""
+    from ...deploying.write import write
+    from ...deploying.yaml_text import yaml_text
+
+    origin = f" of {project.name}" if project else ""
+    head = f"Written by dagger-aml {__version__}{origin}. Deploy it with: {next_command} THIS_FILE"
+    text = yaml_text(*documents, head="\n".join(filter(None, (head, more))))
+    if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        click.echo(text, nl=False)
+        return
+    path = write(Path(output), name, text, force=force, unbuilt=unbuilt)
+    tell(f"wrote {path}; deploy it with: {next_command} {shlex.quote(str(path))}")

@@ -1,0 +1,141 @@
+"""What is to run in a cluster: of flags, a deployment file and a project."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import field
+
+from .. import contract
+from ..base import catalog
+from ..data import frozen
+from ..errors import UsageError
+from ..project.deployment.model import Deployment
+from ..project.model import Project
+from .azureml import Said
+
+_NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
+
+_TIMEOUT = 300
+"""Seconds after which the images' server ends a worker that answers nothing, at its start too."""
+
+_TAKEN = frozenset(
+    {
+        *("$schema", "name", "endpoint_name", "type", "instance_count"),
+        *("model", "model_mount_path", "code_configuration", "environment", "environment_variables"),
+        *("resources", "liveness_probe", "readiness_probe", "request_settings"),
+    }
+)
+"""Keys of a deployment file that mean something here, or that the image takes the place of."""
+
+
+@frozen
+class Workload:
+    """What runs in a cluster.
+
+    :param name: of Deployment and Service, a DNS label.
+    :param image: with its digest.
+    :param variables: set when the container starts, over those of the image.
+    :param user: the number that the container runs as; None where the cluster chooses one, as OpenShift does.
+    :param longest: seconds that a request may take.
+    :param init: seconds that ``init()`` may take.
+    :param installs: whether the start script installs packages first.
+    :param resources: ``requests`` and ``limits``, as a deployment file and Kubernetes have them alike.
+    :param liveness: a deployment file's probe; ``readiness`` likewise.
+    :param dropped: keys of the deployment file that have no counterpart in a cluster.
+    """
+
+    name: str
+    image: str
+    variables: Mapping[str, str] = field(factory=dict)
+    replicas: int = 1
+    user: int | None = 1000
+    longest: int = _TIMEOUT
+    init: int = _TIMEOUT
+    installs: bool = False
+    resources: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    liveness: Mapping[str, Any] = field(factory=dict)
+    readiness: Mapping[str, Any] = field(factory=dict)
+    dropped: tuple[str, ...] = ()
+
+
+def workload_of(
+    image: str,
+    said: Said,
+    read: Deployment | None,
+    project: Project | None,
+    *,
+    user: int | Literal["any"] | None = None,
+    longest: int | None = None,
+) -> Workload:
+    """What is to run.
+
+    :param user: said by flag: a number, or any of the cluster's choice; the base's own unless said.
+    :param longest: seconds that a request may take, said by flag.
+    :raises UsageError: no name that a cluster takes; an instance type; an image without code.
+    """
+    if said.instance_type:
+        raise UsageError(
+            "a cluster has no instance types of Azure ML's", location="--instance-type", hint="Remove it."
+        )
+    if project and project.environment_only:
+        raise UsageError(
+            "an image of packages alone cannot serve in a cluster, where nothing mounts code into it",
+            location=project.origins.get("environment_only", "--environment-only"),
+            hint="Build an image with code and model.",
+        )
+    document: Mapping[str, Any] = read.document if read else {}
+    variables = {**(read.variables if read else {}), **said.variables}
+    known = {**(project.env if project else {}), **variables}
+    installs = contract.EXTRA_REQUIREMENTS in known or contract.EXTRA_CONDA_YAML in known
+    timeout = _seconds(known.get(contract.WORKER_TIMEOUT), _TIMEOUT)
+    return Workload(
+        name=_name(said, read, project),
+        image=image,
+        variables=variables,
+        replicas=said.instance_count or int(document.get("instance_count") or 1),
+        user=_user(project) if user is None else None if user == "any" else user,
+        longest=longest or _request_timeout(document) or timeout,
+        init=timeout,
+        installs=installs or bool(project and project.recipe == "dynamic"),
+        resources=document.get("resources") or {},
+        liveness=document.get("liveness_probe") or {},
+        readiness=document.get("readiness_probe") or {},
+        dropped=tuple(key for key in document if key not in _TAKEN),
+    )
+
+
+def _name(said: Said, read: Deployment | None, project: Project | None) -> str:
+    if said.name:
+        if not _NAME.fullmatch(said.name):
+            raise UsageError(
+                f"not a name that Kubernetes takes: {said.name!r}",
+                location="--name",
+                hint="At most 63 of a-z, 0-9 and '-'; the first is a letter, the last is no '-'.",
+            )
+        return said.name
+    endpoint = said.endpoint_name or (read.endpoint_name if read else None)
+    words = [*([endpoint] if endpoint else []), *([read.name] if read else [])]
+    text = "-".join(words) or (project.name if project else "")
+    made = re.sub(r"[^a-z0-9]+", "-", text.lower())[:63].strip("-")
+    if not _NAME.fullmatch(made):
+        raise UsageError(f"no name for a cluster can be made of {text!r}", location="--name", hint="Add --name NAME.")
+    return made
+
+
+def _user(project: Project | None) -> int:
+    """The number of the base's user; one that is nobody's where that is root, which no cluster of this level runs."""
+    found = catalog.assumed(project.base).uid if project else Workload("", "").user
+    return found or contract.ARBITRARY_USER[0]
+
+
+def _request_timeout(document: Mapping[str, Any]) -> int | None:
+    said = (document.get("request_settings") or {}).get("request_timeout_ms")
+    return math.ceil(int(said) / 1000) if said else None
+
+
+def _seconds(text: str | None, usual: int) -> int:
+    return int(text) if text and text.isdecimal() and int(text) > 0 else usual
