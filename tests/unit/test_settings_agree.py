@@ -39,10 +39,12 @@ CALL_ONLY = {
     ),
     *("--probe", "--publish", "--pull", "--push", "--quiet", "--request", "--smoke", "--tag", "--verbose", "--why"),
     *("-c", "-n", "--rtol", "--atol"),
+    *("--image", "--without-image", "--endpoint-name", "--instance-type", "--instance-count", "--variable"),
+    *("--longest-request", "--user"),
 }
 """Flags that name a thing of this one call, or what it is to do: nothing but the call says them."""
 
-_OF_CALL_HERE = {("diff", "--with"), ("doctor", "--engine-timeout")}
+_OF_CALL_HERE = {("diff", "--with"), ("doctor", "--engine-timeout"), ("deployment", "--format")}
 """Flags of settings that mean something of the call's own in one command."""
 
 
