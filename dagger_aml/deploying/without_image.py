@@ -20,9 +20,9 @@ from ..fs.atomic import make_folder
 from ..graph.graph import Built, Copy
 from ..graph.source import Local
 from ..plan.model import Plan
-from ..project.deployment.model import Deployment
 from ..project.model import Project
 from .azureml import Said, begun, moved, relative, with_environment
+from .subject import subject_of
 
 CODE = "code"
 """Name of the code folder beside the deployment file."""
@@ -59,7 +59,7 @@ class Unbuilt:
             shutil.rmtree(made)
 
 
-def without_image(project: Project, plan: Plan, said: Said, read: Deployment | None, folder: Path) -> Unbuilt:
+def without_image(project: Project, plan: Plan, said: Said, folder: Path) -> Unbuilt:
     """What Azure ML needs where no image is built.
 
     :param folder: in which the deployment file will lie.
@@ -71,11 +71,14 @@ def without_image(project: Project, plan: Plan, said: Said, read: Deployment | N
     copies = _copies(project, plan)
     _keep_sources(copies, folder / CODE)
     variables = _variables(plan)
+    read = subject_of(project).deployment
     document = begun(said, read)
     model, warnings = _model(project, folder)
     if read and read.model:
         model, warnings = moved(document, read, folder)["model"], ()
-    script = variables.pop(contract.ENTRY_SCRIPT)
+    # A script in a folder may start in it, which Azure ML sees to of itself.
+    start = variables.pop(contract.APP, contract.APP_ROOT)
+    script = posixpath.relpath(posixpath.join(start, variables.pop(contract.ENTRY_SCRIPT)), contract.APP_ROOT)
     first = {key: document.pop(key) for key in _FIRST if key in document}
     first |= {"model": model} if model else {}
     first["code_configuration"] = {"code": f"./{CODE}", "scoring_script": script}

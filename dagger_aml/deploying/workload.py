@@ -13,9 +13,9 @@ from .. import contract
 from ..base import catalog
 from ..data import frozen
 from ..errors import UsageError
-from ..project.deployment.model import Deployment
 from ..project.model import Project
 from .azureml import Said
+from .subject import Subject
 
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -65,8 +65,7 @@ class Workload:
 def workload_of(
     image: str,
     said: Said,
-    read: Deployment | None,
-    project: Project | None,
+    of: Subject,
     *,
     user: int | Literal["any"] | None = None,
     longest: int | None = None,
@@ -81,10 +80,11 @@ def workload_of(
         raise UsageError(
             "a cluster has no instance types of Azure ML's", location="--instance-type", hint="Remove it."
         )
-    if project and project.environment_only:
+    read, project = of.deployment, of.project
+    if of.environment_only:
         raise UsageError(
             "an image of packages alone cannot serve in a cluster, where nothing mounts code into it",
-            location=project.origins.get("environment_only", "--environment-only"),
+            location=project.origins.get("environment_only") if project else str(read.path) if read else None,
             hint="Build an image with code and model.",
         )
     document: Mapping[str, Any] = read.document if read else {}
@@ -93,7 +93,7 @@ def workload_of(
     installs = contract.EXTRA_REQUIREMENTS in known or contract.EXTRA_CONDA_YAML in known
     timeout = _seconds(known.get(contract.WORKER_TIMEOUT), _TIMEOUT)
     return Workload(
-        name=_name(said, read, project),
+        name=_name(said, of),
         image=image,
         variables=variables,
         replicas=said.instance_count or int(document.get("instance_count") or 1),
@@ -108,7 +108,7 @@ def workload_of(
     )
 
 
-def _name(said: Said, read: Deployment | None, project: Project | None) -> str:
+def _name(said: Said, of: Subject) -> str:
     if said.name:
         if not _NAME.fullmatch(said.name):
             raise UsageError(
@@ -117,9 +117,9 @@ def _name(said: Said, read: Deployment | None, project: Project | None) -> str:
                 hint="At most 63 of a-z, 0-9 and '-'; the first is a letter, the last is no '-'.",
             )
         return said.name
-    endpoint = said.endpoint_name or (read.endpoint_name if read else None)
-    words = [*([endpoint] if endpoint else []), *([read.name] if read else [])]
-    text = "-".join(words) or (project.name if project else "")
+    text = of.name
+    if said.endpoint_name:
+        text = f"{said.endpoint_name}-{of.deployment.name}" if of.deployment else said.endpoint_name
     made = re.sub(r"[^a-z0-9]+", "-", text.lower())[:63].strip("-")
     if not _NAME.fullmatch(made):
         raise UsageError(f"no name for a cluster can be made of {text!r}", location="--name", hint="Add --name NAME.")

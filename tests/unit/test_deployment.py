@@ -256,6 +256,35 @@ def test_dynamic_carries_its_requirements_beside_the_entry_script(tmp_path: Path
     assert read.code == code and (read.model and isinstance(read.model, LocalModel) and read.model.path.exists())
 
 
+def test_a_deployment_file_is_a_project_without_an_image_too(tmp_path: Path) -> None:
+    project = shutil.copytree(EXAMPLES / "diabetes", tmp_path / "shop")
+    (project / "code" / "api").mkdir()
+    (project / "code" / "score.py").rename(project / "code" / "api" / "score.py")
+    (project / "blue.yml").write_text(
+        "name: blue\nendpoint_name: shop\nmodel: {path: model, name: m, version: 4}\n"
+        "code_configuration: {code: code, scoring_script: api/score.py}\n"
+        "environment: {image: mcr.microsoft.com/azureml/minimal-py312-inference:latest}\n"
+        "environment_variables: {WORKER_COUNT: 2}\ninstance_type: X\ninstance_count: 1\n"
+    )
+    for words in ((project / "blue.yml",), (project,)):
+        listed = ("--requirements", project / "requirements.txt")
+        made = written(tmp_path, *words, "--recipe", "dynamic", *listed, "--without-image", "--force")
+        assert made["code_configuration"] == {"code": "./code", "scoring_script": "api/score.py"}
+        assert made["model"] == {"path": "../shop/model", "name": "m", "version": 4}
+        assert made["environment_variables"] == {contract.EXTRA_REQUIREMENTS: "requirements.txt", "WORKER_COUNT": 2}
+        assert (tmp_path / "out" / "code" / "api" / "requirements.txt").is_file()
+        baked = written(tmp_path, *words, "--image", IMAGE, "--force")
+        assert (baked["name"], baked["environment_variables"]) == ("blue", {"WORKER_COUNT": 2})
+
+
+def test_the_project_s_file_says_of_what_kind_the_image_is_and_what_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "dagger-aml.toml").write_text('name = "shop"\nenvironment-only = true\n')
+    (tmp_path / "blue.yml").write_text(MANAGED.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "images.json").write_text(json.dumps({"shop": metadata(), "other": metadata()}))
+    made = written(tmp_path, tmp_path / "blue.yml", "--metadata-file", tmp_path / "images.json")
+    assert made["environment"] == {"image": IMAGE} and made["model"]["path"] == "../model"
+
+
 def test_preinstalled_carries_a_folder_of_packages_that_is_there(tmp_path: Path) -> None:
     project = shutil.copytree(EXAMPLES / "diabetes", tmp_path / "diabetes")
     words = (project, "--recipe", "preinstalled", "--without-image", *FLAGS)

@@ -14,7 +14,7 @@ import click
 from ...errors import UsageError
 from ...finding import Finding
 from ...graph.graph import Graph
-from ...project.model import plain_name
+from ...project.settings import Options
 from ...version import __version__
 from ..common import by_flag, read
 from ..console import tell
@@ -22,11 +22,12 @@ from ..options.project import project_options
 
 if TYPE_CHECKING:
     from ...deploying.azureml import Said
+    from ...deploying.subject import Subject
     from ...deploying.without_image import Unbuilt
-    from ...project.deployment.model import Deployment
     from ...project.model import Project
 
 _AZUREML, _KUBERNETES = "deployment.yml", "kubernetes.yml"
+_CREATE = "az ml online-deployment create -f"
 
 
 @click.command(
@@ -98,29 +99,26 @@ def command(
     dagger-aml deployment deployment.yml --image registry.example/diabetes@sha256:… -o azure
     dagger-aml deployment PROJECT --metadata-file images.json --format kubernetes -o cluster
     """
-    from ...deploying.azureml import Said
+    from ...deploying.azureml import Said, baked, environment_only
+    from ...deploying.subject import subject
 
     _check(image, metadata_file, unbuilt, output, form)
     said = Said(
         variables=_pairs(variables),
         **{key: given.pop(key) for key in ("name", "endpoint_name", "instance_type", "instance_count")},
     )
-    deployment, found, graph = _read(project, given, whole=unbuilt)
     if unbuilt:
-        assert found and graph
-        _unbuilt(found, graph, said, deployment, output or ".", force=force)
+        _unbuilt(*read(project, given), said, output or ".", force=force)
         return
-    named = _image(image, metadata_file, found.name if found else plain_name(Path(project).resolve().parent.name))
+    of = subject(project, Options(**given))
+    named = _image(image, metadata_file, of.name)
     if form == "kubernetes":
-        _kubernetes(named, said, deployment, found, output, longest_request, user, force=force)
-        return
-    from ...deploying.azureml import baked, environment_only
-
-    alone = found.environment_only if found else bool(given["environment_only"])
-    document = (
-        environment_only(named, said, deployment, Path(output or ".")) if alone else baked(named, said, deployment)
-    )
-    _out(output, _AZUREML, (document,), "az ml online-deployment create -f", found, force=force)
+        _kubernetes(named, said, of, output, longest_request, user, force=force)
+    elif of.environment_only:
+        folder = Path(output or ".")
+        _out(output, _AZUREML, (environment_only(named, said, of.deployment, folder),), _CREATE, of.name, force=force)
+    else:
+        _out(output, _AZUREML, (baked(named, said, of.deployment),), _CREATE, of.name, force=force)
 
 
 def _check(image: str | None, metadata_file: str | None, unbuilt: bool, output: str | None, form: str) -> None:
@@ -158,21 +156,6 @@ def _pairs(texts: tuple[str, ...]) -> Mapping[str, str]:
     return found
 
 
-def _read(
-    project: str, given: dict[str, Any], *, whole: bool
-) -> tuple[Deployment | None, Project | None, Graph | None]:
-    """The deployment file, if there is one, the project and its graph.
-
-    A deployment file alone is enough for an image that is built: the model that it names need not be here.
-    """
-    if Path(project).is_file() and not whole:
-        from ...project.deployment.read import read_deployment
-
-        return read_deployment(Path(project)), None, None
-    found, graph = read(project, given)
-    return None, found, graph
-
-
 def _image(image: str | None, metadata_file: str | None, name: str) -> str:
     from ...deploying.image import image_in, image_of
 
@@ -182,38 +165,25 @@ def _image(image: str | None, metadata_file: str | None, name: str) -> str:
     return image_of(image)
 
 
-def _unbuilt(
-    project: Project, graph: Graph, said: Said, deployment: Deployment | None, output: str, *, force: bool
-) -> None:
+def _unbuilt(project: Project, graph: Graph, said: Said, output: str, *, force: bool) -> None:
     from ...building.plans import make_plan, with_files
     from ...deploying.without_image import without_image
 
     plan = with_files(make_plan(graph))
-    made = without_image(project, plan, said, deployment, Path(output))
-    _out(
-        output, _AZUREML, (made.document,), "az ml online-deployment create -f", project, force=force, unbuilt=made
-    )  # fmt: skip
+    made = without_image(project, plan, said, Path(output))
+    _out(output, _AZUREML, (made.document,), _CREATE, project.name, force=force, unbuilt=made)
     for warning in (*plan.warnings, *map(Finding, made.warnings)):
         tell(warning.titled)
 
 
 def _kubernetes(
-    image: str,
-    said: Said,
-    deployment: Deployment | None,
-    project: Project | None,
-    output: str | None,
-    longest: int | None,
-    user: str | None,
-    *,
-    force: bool,
+    image: str, said: Said, of: Subject, output: str | None, longest: int | None, user: str | None, *, force: bool
 ) -> None:
     from ...deploying.kubernetes import about, manifests
     from ...deploying.workload import workload_of
 
-    workload = workload_of(image, said, deployment, project, user=_user(user), longest=longest)
-    documents = manifests(workload)
-    _out(output, _KUBERNETES, documents, "kubectl apply -f", project, force=force, more=about(workload))
+    workload = workload_of(image, said, of, user=_user(user), longest=longest)
+    _out(output, _KUBERNETES, manifests(workload), "kubectl apply -f", of.name, force=force, more=about(workload))
     if workload.dropped:
         tell(Finding(f"a cluster has nothing like {', '.join(workload.dropped)}, so it is left out").titled)
     if not workload.resources:
@@ -235,7 +205,7 @@ def _out(
     name: str,
     documents: tuple[Mapping[str, Any], ...],
     next_command: str,
-    project: Project | None,
+    project: str,
     *,
     force: bool,
     more: str = "",
@@ -245,8 +215,7 @@ def _out(
     from ...deploying.write import write
     from ...deploying.yaml_text import yaml_text
 
-    origin = f" of {project.name}" if project else ""
-    head = f"Written by dagger-aml {__version__}{origin}. Deploy it with: {next_command} THIS_FILE"
+    head = f"Written by dagger-aml {__version__} of {project}. Deploy it with: {next_command} THIS_FILE"
     text = yaml_text(*documents, head="\n".join(filter(None, (head, more))))
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):

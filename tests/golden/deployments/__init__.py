@@ -15,6 +15,7 @@ from dagger_aml import Graph, Options, load_project, load_recipe, make_plan
 from dagger_aml.deploying.azureml import Said, baked, environment_only
 from dagger_aml.deploying.image import image_of
 from dagger_aml.deploying.kubernetes import about, manifests
+from dagger_aml.deploying.subject import Subject, subject, subject_of
 from dagger_aml.deploying.without_image import without_image
 from dagger_aml.deploying.workload import Workload, workload_of
 from dagger_aml.deploying.yaml_text import yaml_text
@@ -32,6 +33,11 @@ def read(name: str) -> Deployment:
     return read_deployment(HERE / "read" / f"{name}.yml")
 
 
+def of(name: str) -> Subject:
+    """The same, as PROJECT."""
+    return subject(str(HERE / "read" / f"{name}.yml"), Options())
+
+
 def texts() -> Iterator[tuple[Path, str]]:
     """Each golden file and what it must hold."""
     documents: Mapping[str, Mapping[str, Any]] = {
@@ -44,11 +50,10 @@ def texts() -> Iterator[tuple[Path, str]]:
     }
     for name, document in documents.items():
         yield HERE / f"{name}.yml", yaml_text(document, head="Written for a test.")
-    project = load_project(EXAMPLE)
     workloads = {
-        "cluster": workload_of(IMAGE, Said(variables=SAID.variables), None, project),
-        "cluster-managed": workload_of(IMAGE, Said(), read("managed"), None, user="any"),
-        "cluster-kubernetes": workload_of(IMAGE, Said(), read("kubernetes"), None, longest=20),
+        "cluster": workload_of(IMAGE, Said(variables=SAID.variables), subject_of(load_project(EXAMPLE))),
+        "cluster-managed": workload_of(IMAGE, Said(), of("managed"), user="any"),
+        "cluster-kubernetes": workload_of(IMAGE, Said(), of("kubernetes"), longest=20),
     }
     for name, workload in workloads.items():
         yield HERE / f"{name}.yml", cluster_text(workload)
@@ -62,4 +67,4 @@ def cluster_text(workload: Workload) -> str:
 def _dynamic() -> Mapping[str, Any]:
     project = load_project(EXAMPLE, Options(recipe="dynamic"))
     plan = make_plan(anyio.run(load_recipe("dynamic"), Graph(), project))
-    return without_image(project, plan, SAID, None, EXAMPLE / "azure").document
+    return without_image(project, plan, SAID, EXAMPLE / "azure").document
