@@ -49,6 +49,10 @@ ARBITRARY_USER: Final = (12345, 0)
 MODEL_DIR: Final = "AZUREML_MODEL_DIR"
 """Folder of the model (one) or of all models (several); handed on to the entry script."""
 
+MLFLOW_MODEL_FOLDER: Final = "MLFLOW_MODEL_FOLDER"
+"""Name of an MLflow model's own folder below ``AZUREML_MODEL_DIR``, for the script that serves such models (public:
+``mlflow_score_script.py`` of ``mlflow-py312-inference``)."""
+
 DEBUG_PORT: Final = "AZUREML_DEBUG_PORT"
 """Port of the container's loopback to which the server connects with debugpy, and then waits for a debugger before it
 loads the entry script (server: ``entry.py``)."""
@@ -110,7 +114,7 @@ VARIABLES: Final = frozenset(
         "AZUREML_EXTRA_CONDA_YAML_ABS_PATH",
         "AZUREML_INFERENCE_SERVER_HTTP_ENABLED",
         "DYNAMIC_DEP_INSTALLATION",
-        "MLFLOW_MODEL_FOLDER",
+        MLFLOW_MODEL_FOLDER,
         "SEPERATE_HEALTH_ENDPOINT",
         "SERVER_VERSION_LOG_RESPONSE_ENABLED",
         WORKER_COUNT,
