@@ -5,7 +5,7 @@ installed when the image is built; its start script does it, from ``AZUREML_EXTR
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import base, code, env, labels, model, no_apt, startup_packages
+from dagger_aml.steps import base, code, env, labels, mlflow_script, model, no_apt, startup_packages
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
@@ -23,6 +23,8 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             keep=project.kept,
             root=project.root,
         )
+    elif project.mlflow:
+        graph = await mlflow_script(graph, project.mlflow.folder)
     if project.requirements or project.pip:
         graph = await startup_packages(graph, project.requirements, more=project.pip, conda=project.conda)
     graph = await labels(graph, project.labels)

@@ -5,7 +5,7 @@ image, models and code are copied in; user and command stay the base's own.
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import apt, base, code, env, labels, model, packages_files, pip
+from dagger_aml.steps import apt, base, code, env, labels, mlflow_script, model, packages_files, pip
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
@@ -33,6 +33,8 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             keep=project.kept,
             root=project.root,
         )
+    elif project.mlflow:
+        graph = await mlflow_script(graph, project.mlflow.folder)
     if listed and project.packages_as == "files":
         graph = await packages_files(
             graph,

@@ -4,7 +4,7 @@ After Microsoft's "Package models" and SDK v1's ``azureml.core.Model.package``, 
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import apt, base, code, env, labels, model, pip
+from dagger_aml.steps import apt, base, code, env, labels, mlflow_script, model, pip
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
@@ -34,5 +34,7 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             keep=project.kept,
             root=project.root,
         )
+    elif project.mlflow:
+        graph = await mlflow_script(graph, project.mlflow.folder)
     graph = await labels(graph, project.labels)
     return await env(graph, project.env)

@@ -5,7 +5,18 @@ The folder is made inside the very base image, or is the user's own (``[preinsta
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import base, code, env, labels, model, no_apt, packages, packages_files, packages_folder
+from dagger_aml.steps import (
+    base,
+    code,
+    env,
+    labels,
+    mlflow_script,
+    model,
+    no_apt,
+    packages,
+    packages_files,
+    packages_folder,
+)
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
@@ -23,6 +34,8 @@ async def recipe(graph: Graph, project: Project) -> Graph:
             keep=project.kept,
             root=project.root,
         )
+    elif project.mlflow:
+        graph = await mlflow_script(graph, project.mlflow.folder)
     if project.preinstalled:
         name = project.preinstalled_name
         graph = await packages_folder(graph, project.preinstalled, name, via=project.via)

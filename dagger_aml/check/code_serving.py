@@ -34,8 +34,7 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
     """Nothing in the project can be served.
 
     There is no entry script, so the image would be its base image, perhaps with packages and a model, under a name
-    of yours, and its container would end at once. An MLflow model needs an entry script too: the one that Azure ML
-    writes for it exists only there.
+    of yours, and its container would end at once. A single [MLflow model](mlflow.md) needs none.
 
     Bad `folder`:
 
@@ -53,21 +52,24 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
         return
     if ENTRY_SCRIPT in project.env or ("models" in project.origins and project.origins["models"] != "found"):
         return
-    python = version_of(catalog.python(project.base))
-    deeper = [project.at(path) for path in _scripts_below(project.root, python)]
+    own = project.mlflow.path if project.mlflow else None
+    below = _scripts_below(project.root, version_of(catalog.python(project.base)))
+    deeper = [project.at(path) for path in below if own is None or not path.is_relative_to(own)]
     if deeper:
         folder = Path(deeper[0]).parent.as_posix()
         yield Finding(
             f"no entry script was found where one is looked for, but there is {' and '.join(deeper[:3])}",
             location=deeper[0],
-            hint=f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n{_PACKAGES_ONLY}.',
+            hint=f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n'
+            + (f"To serve {project.at(own)} without it: --ignore AML520." if own else f"{_PACKAGES_ONLY}."),
         )
         return
-    what = _what_there_is(project)
-    if what is not None:
+    what, refused = _what_there_is(project), project.notes.mlflow_refused
+    if what is not None and own is None:
         yield Finding(
             f"there is {f'{what}, but ' if what else ''}no entry script: nothing would be served",
-            hint="Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
+            hint=(f"This model is not served without one: {refused}.\n" if refused else "")
+            + "Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
             f"--entry-script.\n{_PACKAGES_ONLY}.",
         )
 

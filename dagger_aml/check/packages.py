@@ -59,7 +59,7 @@ def conda_file(project: Project) -> Iterator[Finding]:
     listed = project.requirements
     taken = listed.resolve() if listed else None
     for path in discover.conda_files(project.root, project.code):
-        if path.resolve() != taken:
+        if path.resolve() != taken and not discover.is_mlflow(path.parent):
             shown, hint = project.at(path), "List its packages in requirements.txt."
             if listed:
                 hint = f"{listed.name} is read."

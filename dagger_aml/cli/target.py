@@ -64,7 +64,7 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
                 location=project.origins["environment_only"],
                 hint="Test it with: dagger-aml build --smoke",
             )
-        if not project.code:
+        if not project.serves:
             raise ProjectError(
                 "has no code to serve",
                 location=str(project.root),

@@ -23,6 +23,7 @@ from .conda import conda_json, conda_text
 from .deployment import deployment_json, deployment_text, deployment_title
 from .keys import SCHEMA, op_keys, runtime_key
 from .making import Making
+from .mlflow import mlflow_json, mlflow_text
 from .model import Op, Plan
 
 
@@ -59,6 +60,8 @@ def plan_json(plan: Plan, project: Project | None = None, how: Sequence[Making] 
             found["project"]["deployment"] = deployment
         if (lines := conda_json(project)) is not None:
             found["project"]["packages"] = lines
+        if (served := mlflow_json(project)) is not None:
+            found["project"]["mlflow"] = served
     return found
 
 
@@ -127,6 +130,7 @@ def _lines(plan: Plan, project: Project, why: bool, how: Sequence[Making]) -> It
     for path, names in left_out(plan.layers):
         yield f"  left out of {_relative(path, project.root)}: {', '.join(names)}"
     yield from conda_text(project)
+    yield from mlflow_text(project, why=why)
     yield ""
     yield "Image config:"
     for name, value in plan.config.env.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..data import frozen
 from ..errors import ProjectError
+from ..fs.lookup import is_file
 from ..fs.tree import ALWAYS_LEFT_OUT, ENVIRONMENT, MARKER
 from ..pysource import entry_script
 from ..pysource.pythons import Python
@@ -118,6 +119,22 @@ def scripts_called(root: Path, name: str) -> tuple[Script, ...]:
         if found:
             return found
     return ()
+
+
+def is_mlflow(folder: Path) -> bool:
+    """Whether a folder is an MLflow model."""
+    return is_file(folder / "MLmodel")
+
+
+def is_mlflow_alone(root: Path, python: Python | None) -> bool:
+    """Whether the project folder itself is an MLflow model and has no entry script of its user's. A folder ``code``
+    of modules that MLflow saved with a model is the model's."""
+    if not is_mlflow(root):
+        return False
+    from ..artifacts.mlmodel_served import read_served
+
+    own = read_served(root).code
+    return all(own and each.folder.is_relative_to(root / own) for each in scripts(root, python))
 
 
 def only(found: tuple[Script, ...], root: Path) -> Script:
@@ -232,7 +249,7 @@ def _holds(folder: Path, code: Path | None) -> bool:
 
 def model_kind(folder: Path) -> str | None:
     """``an MLflow model``, if the folder is one, or of which other kind it is."""
-    if (folder / "MLmodel").is_file():
+    if is_mlflow(folder):
         return "an MLflow model"
     if (folder / "saved_model.pb").is_file():
         return "a TensorFlow model"

@@ -92,10 +92,22 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     whole, (code_folder, script) = code_folder, started_in(reading, code_folder, script)
     used = reached(code_folder, script, python) if code_folder and code_folder.is_dir() else None
     found = models(reading, code_folder, used) if not alone else Models()
+    mlflow = None
+    if code_folder is None and found.layouts:
+        from .mlflow_found import without_script
+
+        found, mlflow = without_script(reading, found)
     via = chosen(reading, "via", "way")
     way = _packages_as(reading, recipe, alone=alone)
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
     apt, listed = apt_packages(reading), requirements(reading, beside)
+    conda, more = conda_settings(reading, base), added(reading, "pip")
+    more = (*more, *(reading.deployment.adds if reading.deployment else ()))
+    if mlflow:
+        from .mlflow_found import packages_of, with_server
+
+        listed, conda = packages_of(reading, mlflow, listed, conda)
+        more = with_server(mlflow, listed, more)
     installer = chosen(reading, "installer", "installer")
     ready = _preinstalled(reading, recipe) if preinstalled else None
     access = read_access(reading)
@@ -107,8 +119,8 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         recipe=recipe,
         apt=apt,
         requirements=listed,
-        conda=conda_settings(reading, base),
-        pip=(*added(reading, "pip"), *(reading.deployment.adds if reading.deployment else ())),
+        conda=conda,
+        pip=more,
         env=pairs(reading, "env", file.env, "env"),
         labels=pairs(reading, "labels", file.labels, "label"),
         deployment=reading.deployment,
@@ -117,6 +129,7 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         entry_script=script,
         models=found.models,
         models_root=(reading.deployment.mount_path if reading.deployment else None) or contract.MODELS_ROOT,
+        mlflow=mlflow,
         layouts=found.layouts,
         environment_only=alone,
         preinstalled=ready,

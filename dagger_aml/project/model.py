@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import Factory, field
 
@@ -26,6 +27,9 @@ from .file_keys import ATOL, RTOL
 from .layout import Layout
 from .notes import Notes
 
+if TYPE_CHECKING:
+    from .mlflow import MLflowModel
+
 
 @frozen
 class Project:
@@ -46,6 +50,7 @@ class Project:
     :param entry_script: relative to it.
     :param models: in the order in which they were declared or found.
     :param models_root: where they go in the image.
+    :param mlflow: the model, where it is MLflow's and served by a script of dagger-aml's, as there is none.
     :param layouts: how each of the models lies in the image, and what the code says of it.
     :param preinstalled: a site-packages folder of the user's.
     :param via: how preinstalled packages reach ``sys.path``.
@@ -82,6 +87,7 @@ class Project:
     code_of: Path | None = None
     entry_script: str = "score.py"
     models: tuple[Model, ...] = ()
+    mlflow: MLflowModel | None = None
     layouts: tuple[Layout, ...] = field(default=(), eq=False, repr=False)
     models_root: str = contract.MODELS_ROOT
     preinstalled: Path | None = None
@@ -101,6 +107,11 @@ class Project:
     notes: Notes = field(factory=Notes, eq=False, repr=False)
     ignored: tuple[str, ...] = field(default=(), eq=False)
     origins: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
+
+    @property
+    def serves(self) -> bool:
+        """Whether the image has an entry script: the project's, or the one for MLflow models."""
+        return self.code is not None or self.mlflow is not None
 
     @property
     def other_parts(self) -> tuple[Path, ...]:

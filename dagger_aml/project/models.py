@@ -67,6 +67,8 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
             return Models()
         layout, reading.origins["models"] = deployed
         return Models((layout,))
+    if code is None and conventions.is_mlflow(root):
+        return _the_folder_itself(reading)
     found = one_of(reading, "models", [root / "model", root / "models"])
     if found and found.is_dir() and holds_nothing(found):
         del reading.origins["models"]
@@ -76,7 +78,7 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
         return instead
     if found is None:
         return _by_content(reading, code, used)
-    if code is None:
+    if code is None and not conventions.is_mlflow(found):
         conventions.check_has_script(root, found)
     if found.name == "model":
         return Models(_settled(reading, [Model(found, _name(reading, found))], [False], code, used))
@@ -89,6 +91,15 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     children = grouped(path for path in found.iterdir() if not is_placeholder(path.name))
     each = [Model(path, plain_name(path.stem if path.is_file() else path.name)) for path in children]
     return Models(_settled(reading, each, [False] * len(each), code, used), folder=found)
+
+
+def _the_folder_itself(reading: Reading) -> Models:
+    """The model that the project folder is, without what is for dagger-aml alone."""
+    root = reading.root
+    beside = (root / name for name in (FILE_NAME, "apt.txt", "answer.json", "request.json"))
+    model = Model(root, _name(reading, root), keep_folder=True, leave_out=[each for each in beside if each.exists()])
+    reading.origins["models"] = FOUND
+    return Models((Layout(model),))
 
 
 def _settled(
@@ -127,7 +138,7 @@ def _by_content(reading: Reading, code: Path | None, used: Reached | None) -> Mo
     model = conventions.only_model(root, found)
     if model is None:
         return Models()
-    if code is None:
+    if code is None and not conventions.is_mlflow(model):
         conventions.check_has_script(root, model)
     reading.origins["models"] = FOUND
     return Models(_settled(reading, [Model(model, _name(reading, model))], [False], code, used))

@@ -21,6 +21,7 @@ class Notes:
     :param proxies_here: proxies that a variable names and only this machine reaches, by the setting's name.
     :param deployments: deployment files of the folder, of which none is used since there are several.
     :param unread: why the only one is not used: what is wrong with it.
+    :param mlflow_refused: why the MLflow model is not served without an entry script, half a sentence.
     :param beaten: values of the project's file that a variable overrides.
     """
 
@@ -29,6 +30,7 @@ class Notes:
     models_with_code: tuple[Path, ...] = ()
     deployments: tuple[Path, ...] = ()
     unread: ProjectError | None = None
+    mlflow_refused: str = ""
     proxies_here: dict[str, Stated] = field(factory=dict)
     beaten: list[Beaten] = field(factory=list)
 

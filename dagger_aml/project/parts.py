@@ -86,6 +86,8 @@ def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
         folder = _deployed_code(reading, reading.deployment)
         if folder is None and script is None:
             return None, conventions.SCRIPT
+    if script is None and folder is None and conventions.is_mlflow_alone(reading.root, python):
+        return None, conventions.SCRIPT
     if script is None:
         found = (
             conventions.scripts(reading.root, python) if folder is None else conventions.scripts_in(folder, python)

@@ -141,6 +141,13 @@ def _put_together(
     )
 
 
+def for_python(found: Requirements, settings: CondaSettings) -> Requirements:
+    """A requirements file of an MLflow model, with the Python that another file of the model names."""
+    of_base = settings.base_python or not any(map(_is_pinned, found.listed))
+    lines = CondaLines((), settings.python, of_base, False, (), settings.python_file)
+    return evolve(found, python="" if of_base else settings.python, conda=lines)
+
+
 def _is_pinned(listed: Listed) -> bool:
     """Whether a line keeps newer versions out, so that what it names may be too old for another Python."""
     if listed.url or listed.name is None:

@@ -15,18 +15,22 @@ TABLE = Path(__file__).with_name("conda_twins.toml")
 
 @frozen
 class CondaSettings:
-    """What is said beside a conda file of how it is to be read.
+    """What is said beside a conda file, or the list of an MLflow model, of how it is to be read.
 
     :param twins: packages of PyPI by conda's names, before all that is known here; an empty one leaves a package out.
     :param base_python: whether the packages are for the base's Python, whatever Python the file names.
     :param cpu: whether the base has no CUDA, so that PyTorch is taken from its index for the CPU.
     :param server: whether the base has the inference server, so that a line for it without a version is left out.
+    :param python: the Pythons that a requirements file is for though it cannot say it, such as ``==3.12.*``; and
+        ``python_file``, which says it for MLflow's.
     """
 
     twins: Mapping[str, str] = field(factory=dict)
     base_python: bool = False
     cpu: bool = True
     server: bool = False
+    python: str = ""
+    python_file: Path | None = None
 
 
 @frozen

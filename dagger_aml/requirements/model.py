@@ -125,13 +125,14 @@ def plain_version(versions: str) -> str:
 
 @frozen
 class CondaLines:
-    """What a conda file says beside its packages.
+    """What a conda file, or the files of an MLflow model, say beside the packages.
 
     :param lines: conda's packages; those of the ``pip:`` part are not among them.
     :param python: the Pythons that it names, such as ``==3.10.*``; empty where it names none.
     :param of_base: whether its packages are installed for the base's Python, whatever that is.
     :param cpu_index: whether PyTorch is taken from its index for the CPU.
     :param variables: the names of those that conda would set, and nobody does here.
+    :param python_file: another file that names the Python, of a list that MLflow wrote; None of a conda file.
     """
 
     lines: tuple[Translated, ...]
@@ -139,6 +140,7 @@ class CondaLines:
     of_base: bool
     cpu_index: bool
     variables: tuple[str, ...]
+    python_file: Path | None = None
 
     @property
     def shown_python(self) -> str:
@@ -163,7 +165,7 @@ class Requirements:
     :param options: what a requirements file says to pip beside packages.
     :param locked: the packages of a lock.
     :param environments: markers, of which one must hold where the lock is used; none where it is for anywhere.
-    :param conda: what a conda file says besides; None of any other.
+    :param conda: what a conda file or an MLflow model says besides; None of any other.
     """
 
     path: Path

@@ -43,7 +43,12 @@ def read_requirements(path: Path, *, root: Path | None = None, conda: CondaSetti
         from .conda import read_conda
 
         return read_conda(path, _top(path, root), conda)
-    return read_requirements_txt(path, _top(path, root))
+    found = read_requirements_txt(path, _top(path, root))
+    if conda is not None and conda.python:
+        from .conda import for_python
+
+        return for_python(found, conda)
+    return found
 
 
 def _top(path: Path, root: Path | None) -> Path:

@@ -21,7 +21,7 @@ from ..errors import ProjectError, UsageError
 from ..events import OnEvent
 from ..graph.access import Access
 from ..graph.graph import Copy, Graph
-from ..graph.source import Local
+from ..graph.source import Local, Text
 from ..graph.values import FromBase, Value
 from ..process import run
 from ..project.model import Project
@@ -77,7 +77,7 @@ async def locally(
     :raises BuildError: its requirements cannot be installed.
     :raises UsageError: the port is taken; an address other than 127.0.0.1; a secret cannot be read.
     """
-    if not project.code:
+    if not project.serves:
         raise ProjectError("has no code to serve", location=str(project.root))
     if published.address != "127.0.0.1":
         raise UsageError(
@@ -126,12 +126,15 @@ def _lay_out(graph: Graph, app: Path, script: str) -> None:
     """
     app.mkdir(parents=True)
     for copy in graph.layers:
-        if not isinstance(copy, Copy) or not isinstance(copy.source, Local):
+        if not isinstance(copy, Copy) or not isinstance(copy.source, Local | Text):
             continue
         if copy.dest != contract.APP_ROOT and not copy.dest.startswith(contract.APP_ROOT + "/"):
             continue
         dest = app / copy.dest.removeprefix(contract.APP_ROOT).lstrip("/")
         dest.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(copy.source, Text):
+            dest.write_bytes(copy.source.data)
+            continue
         if copy.kind == "file":
             _link(dest, Path(copy.source.path), script=dest == app / script)
             continue

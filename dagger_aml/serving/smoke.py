@@ -58,6 +58,7 @@ class Smoke:
     :param offline: whether it must do without network.
     :param request: what is posted, and ``answer`` what must come back.
     :param rtol: how far a number may lie from the expected one, relative; ``atol`` the same, absolute.
+    :param sample: a request in JSON, where no file has one.
     """
 
     mode: Mode = "score"
@@ -68,6 +69,7 @@ class Smoke:
     packages: tuple[str, ...] = ()
     rtol: float = RTOL
     atol: float = ATOL
+    sample: bytes | None = None
 
     async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
         """Raise unless the image holds; tell the builder's listener what was seen.
@@ -103,8 +105,10 @@ class Smoke:
         ) as endpoint:
             _not_root(endpoint.uid, plan)
             said = [f"ready after {endpoint.ready_seconds:.1f} s, uid {endpoint.uid}"]
-            if self.request:
-                scored = await endpoint.score(self.request.read_bytes(), content_type=content_type(self.request))
+            body = self.request.read_bytes() if self.request else self.sample
+            if body is not None:
+                kind = content_type(self.request) if self.request else "application/json"
+                scored = await endpoint.score(body, content_type=kind)
                 network = builder.runtime().offline if self.offline else ""
                 tolerance = Tolerance(self.rtol, self.atol)
                 compared = await check_answer(scored, endpoint, self.answer, locate, tolerance, network=network)
@@ -196,11 +200,12 @@ def default_smoke(
                 "not tested before the push: the base image is for GPUs (--smoke imports the packages anyway)",
             )
         return Smoke("packages", packages=required(project)), None
-    if not project.code:
+    if not project.serves:
         if asked:
             raise ProjectError("has no code to start", location=str(project.root), hint="Remove --smoke.")
         return None, None
-    if not asked and not project.request:
+    sample = project.mlflow.sample if project.mlflow and project.request is None else None
+    if not asked and not project.request and sample is None:
         return None, "not tested before the push: the project has no request.json (--smoke tests it anyway)"
     image = catalog.find(project.base.reference)
     if not asked and image and image.gpu:
@@ -212,8 +217,9 @@ def default_smoke(
             location=f"recipe {project.recipe}", hint="Use --smoke.",
         )  # fmt: skip
     smoke = Smoke(
-        asked or "score", not at_start, project.request, project.answer, rtol=project.rtol, atol=project.atol
-    )
+        asked or "score", not at_start, project.request, project.answer, rtol=project.rtol, atol=project.atol,
+        sample=sample,
+    )  # fmt: skip
     return smoke, None
 
 

@@ -8,6 +8,7 @@ from .base import base
 from .code import code
 from .copy import copy
 from .env import env, labels
+from .mlflow_script import mlflow_script
 from .model import model
 from .packages import packages, packages_folder, startup_packages
 from .packages_files import packages_files
@@ -21,6 +22,7 @@ __all__ = [
     "copy",
     "env",
     "labels",
+    "mlflow_script",
     "model",
     "no_apt",
     "packages",

@@ -52,6 +52,7 @@ class Model:
     :param version: likewise.
     :param flat: straight into ``azureml-models``, as the how-to's Dockerfile does, instead of ``NAME/VERSION``.
     :param also: other files of its folder that belong to a model that is a file, such as a network's weights.
+    :param leave_out: paths in a folder that are no part of the model.
     :param keep_folder: below ``NAME/VERSION``, keep a folder's own name, as a registered folder has it.
     """
 
@@ -61,6 +62,7 @@ class Model:
     flat: bool = False
     keep_folder: bool = False
     also: tuple[Path, ...] = field(default=(), converter=_paths)
+    leave_out: tuple[Path, ...] = field(default=(), converter=_paths)
 
 
 def folder_name(path: Path) -> str:
@@ -82,7 +84,7 @@ async def model(graph: Graph, model: Model, *, root: str = contract.MODELS_ROOT)
     if model.also:
         source = some_files(model.path.parent, sorted([model.path, *model.also]), location=which)
     else:
-        source = local(model.path, caches=True, location=which)
+        source = local(model.path, leave_out=model.leave_out, caches=True, location=which)
     if not any(entry.type != "dir" for entry in source.entries):
         raise ProjectError("the model folder is empty", location=str(model.path))
     check_pulled(source)

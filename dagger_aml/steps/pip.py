@@ -144,7 +144,8 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
     name = requirements.path.name
     if requirements.python:
         wanted = requirements.conda.shown_python if requirements.conda else requirements.python
-        why = f"{name} is for Python {wanted}, but the base image has another version"
+        named_by = requirements.conda.python_file if requirements.conda else None
+        why = f"{named_by.name if named_by else name} is for Python {wanted}, but the base image has another version"
         hint = f"Use a base image with that Python version, or change {name}."
         if requirements.conda:
             hint = (

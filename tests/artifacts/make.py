@@ -1,9 +1,12 @@
-"""How the files beside this one were made, by the libraries themselves; tests only read them.
+"""How the files beside this one, and those of ../saved, were made, by the libraries themselves; tests only read them.
 
 pip install scikit-learn==1.5.2 skops cloudpickle mlflow-skinny pandas xgboost-cpu
 python tests/artifacts/make.py
+
+../saved was made with scikit-learn==1.9.1 and mlflow-skinny==3.17.2 of Python 3.11.
 """
 
+import json
 import pickle
 import shutil
 import sys
@@ -15,6 +18,7 @@ import joblib
 import mlflow.pyfunc
 import mlflow.sklearn
 import numpy as np
+import pandas as pd
 import skops.io
 import xgboost
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -22,6 +26,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 HERE = Path(__file__).parent
+SAVED = HERE.parent / "saved"
 
 
 class Mine(TransformerMixin, BaseEstimator):
@@ -71,3 +76,9 @@ for name, save in (
     save(HERE / "saved")
     shutil.copy(HERE / "saved" / "MLmodel", HERE / f"{name}.MLmodel")
 shutil.rmtree(HERE / "saved")
+shutil.rmtree(SAVED / "linear", ignore_errors=True)
+ROWS = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 0.0]})
+LISTED = ["mlflow-skinny==3.17.2", "pandas==3.1.1", "scikit-learn==1.9.1", "skops==0.16.0"]
+LINEAR = Ridge().fit(ROWS, np.arange(3.0))
+mlflow.sklearn.save_model(LINEAR, SAVED / "linear", input_example=ROWS.head(2), pip_requirements=LISTED)
+(SAVED / "linear.json").write_text(json.dumps(LINEAR.predict(ROWS.head(2)).tolist()) + "\n")

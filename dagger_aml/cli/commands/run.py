@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 PORT = "6789:5001"
 """As Microsoft's page on packaged models publishes it."""
 
+_LONGEST = 400
+"""Characters of a saved input that are shown to be posted."""
+
 
 @click.command(
     "run",
@@ -218,6 +221,12 @@ def _published(text: str | None) -> Published:
     return Published(port, match["address"] or "127.0.0.1", int(match["inner"] or 5001))
 
 
+def _of_saved(sample: bytes | None) -> str:
+    """What curl is told to post, of the input that was saved with an MLflow model."""
+    text = (sample or b"").decode().strip()
+    return shlex.quote(text) if 0 < len(text) <= _LONGEST else "'{\"input_data\": []}'"
+
+
 class _Shown:
     """What a person sees of a served image: the entry script's own lines; errors once it is ready.
 
@@ -252,6 +261,8 @@ class _Shown:
             return
         request = target.project.request if target.project else None
         data = f"@{shlex.quote(str(near(request)))}" if request else "'{\"data\": []}'"
+        if request is None and target.project and target.project.mlflow:
+            data = _of_saved(target.project.mlflow.sample)
         click.echo(f"ready after {endpoint.ready_seconds:.1f} s: {endpoint.url}")
         click.echo(f"  curl {endpoint.url}/score -H 'Content-Type: application/json' -d {data}")
         if self.everywhere:

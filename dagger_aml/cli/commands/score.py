@@ -156,7 +156,8 @@ class _Asked:
 
         project = target.project
         path = Path(request) if request else project.request if project else None
-        if path is None:
+        sample = project.mlflow if path is None and project else None
+        if path is None and (sample is None or sample.sample is None):
             raise UsageError(
                 "there is no request to post", location="--request",
                 hint="Name a file, or put a request.json into the project." if project else "Name a file.",
@@ -170,6 +171,10 @@ class _Asked:
                 json.loads(answer.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise UsageError(f"the expected answer is not JSON: {error}", location=str(answer)) from None
+        if path is None:
+            assert sample and sample.sample and sample.sample_file
+            shown = str(sample.sample_file)
+            return cls(sample.sample, kind or "application/json", shown, answer, number, at_once, tolerance)
         kind = kind or content_type(path)
         return cls(path.read_bytes(), kind, str(path), answer, number, at_once, tolerance)
 
