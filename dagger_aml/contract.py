@@ -33,6 +33,9 @@ ENTRY_SCRIPT: Final = "AZUREML_ENTRY_SCRIPT"
 SOURCE_DIRECTORY: Final = "AZUREML_SOURCE_DIRECTORY"
 """A folder below APP_ROOT that the server puts on ``sys.path``; ``Model.package()`` sets it."""
 
+SERVICE_ID: Final = 1000
+"""UID and GID of dockeruser, the user of the prebuilt images."""
+
 WRITABLE: Final = (
     *("/run", "/tmp", "/var/lib/nginx", "/var/log/nginx"),
     *("/var/runit/gunicorn/supervise", "/var/runit/nginx/supervise"),

@@ -5,11 +5,21 @@ image, models and code are copied in; user and command stay the base's own.
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import apt, base, code, env, labels, mlflow_script, model, packages_files, pip
+from dagger_aml.steps import apt, base, code, env, labels, mlflow_script, model, packages_files, pip, server
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
+    if project.server:
+        graph = await server(
+            graph,
+            project.requirements,
+            more=project.pip,
+            root=project.root,
+            installer=project.installer,
+            check=project.pip_check,
+            conda=project.conda,
+        )
     if project.apt:
         graph = await apt(graph, project.apt)
     listed = bool(project.requirements or project.pip)

@@ -4,11 +4,21 @@ After Microsoft's "Package models" and SDK v1's ``azureml.core.Model.package``, 
 """
 
 from dagger_aml import Graph, Project
-from dagger_aml.steps import apt, base, code, env, labels, mlflow_script, model, pip
+from dagger_aml.steps import apt, base, code, env, labels, mlflow_script, model, pip, server
 
 
 async def recipe(graph: Graph, project: Project) -> Graph:
     graph = await base(graph, project.base)
+    if project.server:
+        graph = await server(
+            graph,
+            project.requirements,
+            more=project.pip,
+            root=project.root,
+            installer=project.installer,
+            check=project.pip_check,
+            conda=project.conda,
+        )
     if project.apt:
         graph = await apt(graph, project.apt)
     if project.requirements or project.pip:

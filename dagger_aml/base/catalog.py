@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ..graph.checks import parse_reference
 from .facts import BaseFacts, PathFact, of_config
+from .plain_python import DIRECTORIES, assumed_plain, image_for, is_for, is_plain, python_of
 
 FACTS_DATE = "2026-11-21"
 """When what stands here was last compared with Microsoft's pages."""
@@ -30,13 +31,9 @@ PYTHON_ENDS: Mapping[str, str] = {"3.8": "2024-10", "3.9": "2025-10", "3.11": "2
 """When each Python's own support ends (https://devguide.python.org/versions). Microsoft's page names no dates."""
 
 
-_DOCKERUSER = 1000
-
-
 _DIRECTORIES: Mapping[str, PathFact] = {
-    **{path: PathFact("dir") for path in ("/etc", "/home", "/opt", "/usr", "/usr/share", "/var")},
-    "/tmp": PathFact("dir", 0o1777),
-    contract.APP_ROOT: PathFact("dir", 0o755, _DOCKERUSER, _DOCKERUSER),
+    **DIRECTORIES,
+    contract.APP_ROOT: PathFact("dir", 0o755, contract.SERVICE_ID, contract.SERVICE_ID),
 }
 
 
@@ -95,7 +92,7 @@ def _facts(environment: str, owner: int, python: str, extras: bool | None) -> Ba
 
 
 def _classic(name: str, python: str, *, gpu: bool = False, supported: bool = True) -> CatalogImage:
-    facts = _facts("/opt/miniconda/envs/amlenv", _DOCKERUSER, python, None)
+    facts = _facts("/opt/miniconda/envs/amlenv", contract.SERVICE_ID, python, None)
     return CatalogImage(name, f"azureml/{name}", python, gpu, supported, facts)
 
 
@@ -133,7 +130,20 @@ def find(reference: str) -> CatalogImage | None:
 def python(base: From) -> str | None:
     """The version of a base's Python, ``3.12``, as far as its name tells."""
     image = find(base.reference)
-    return image.python if image else None
+    return image.python if image else python_of(base)
+
+
+def for_python(versions: str) -> str | None:
+    """What ``--base`` says for a range of Pythons: a supported image for CPUs that has one of these, else Docker's of
+    the newest, to which a server is added; None where there is neither.
+
+    :param versions: as pip writes them, ``==3.10.*``.
+    """
+    fitting = (
+        each.name for each in IMAGES
+        if each.supported and not each.gpu and each.packages is not None and is_for(versions, each.python)
+    )  # fmt: skip
+    return next(fitting, None) or image_for(versions)
 
 
 def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = None) -> From:
@@ -183,15 +193,24 @@ def on_platform(base: From, platform: str) -> From:
     return evolve(base, platform=platform)
 
 
-def assumed(base: From) -> BaseFacts:
+def assumed(base: From, *, plain: bool = False) -> BaseFacts:
     """What is assumed of a base that is not asked: the catalog's facts, else the layout of ``azureml/<name>``.
 
     The config of an image that lies on this machine is read, so what it says is known.
+
+    :param plain: whether one in no catalog has a Python and no server, as Docker's official ``python``.
     """
     image = find(base.reference)
-    facts = image.facts if image else evolve(DEFAULT.facts, source="assumed", python=None, extras=None)
+    if image:
+        facts = image.facts
+    elif plain or is_plain(base):
+        facts = assumed_plain(base)
+    else:
+        facts = evolve(DEFAULT.facts, source="assumed", python=None, extras=None)
     if base.archive:
         from ..oci import layout as oci_layout
 
-        facts = of_config(oci_layout.config(base), facts)
+        known = of_config(oci_layout.config(base), facts)
+        named = known.environment or (facts.environment if facts.interpreter else None)
+        facts = evolve(known, environment=named, interpreter=None if known.environment else facts.interpreter)
     return facts

@@ -126,6 +126,10 @@ class BaseFacts:
             return f"{self.environment_uid}:{self.environment_gid}"
         if name == "user":
             return self.user or "0:0"
+        if name in ("service_uid", "service_gid"):
+            return getattr(self, name.removeprefix("service_")) if self.uid else contract.SERVICE_ID
+        if name == "service_user":
+            return self.user if self.uid else f"{contract.SERVICE_ID}:{contract.SERVICE_ID}"
         if name == "pythonpath":
             before = self.env.get("PYTHONPATH", "")
             return f":{before}" if before else ""

@@ -34,7 +34,8 @@ def make_plan(graph: Graph, facts: Mapping[From, BaseFacts] | None = None) -> Pl
     :raises GraphError: a destination that builders treat differently.
     :raises FindingsError: a rule found what cannot work.
     """
-    known = {base: catalog.assumed(base) for base in bases(graph)}
+    plain = any(need.fact == "starts" and need.value is False for need in graph.needs)
+    known = {base: catalog.assumed(base, plain=plain) for base in bases(graph)}
     return check_plan(plan(graph, {**known, **(facts or {})}), graph)
 
 

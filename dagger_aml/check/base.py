@@ -11,6 +11,7 @@ from ..plan.keys import ENCODING, op_key
 from ..plan.label import PLAN_LABEL, fits
 from ..plan.model import Plan
 from ..project.model import Project
+from ..steps.server import START
 from .rule import rule
 
 
@@ -50,22 +51,25 @@ def nothing_serves(plan: Plan, base: BaseFacts) -> Iterator[Finding]:
 
     Bad `dagger-aml.toml`:
 
-        base = "python:3.12-slim"
+        base = "registry.example/ours/python:3"
 
     Good `dagger-aml.toml`:
 
-        base = "minimal-py312-inference"
+        base = "registry.example/ours/python:3"
+        server = "add"
 
-    Silent: where the start script is there, or is not known; and where a recipe sets a command.
+    Silent: where the start script is there, or is not known; where a recipe sets a command, as the step that adds the
+    server does; on a base whose command is that step's.
     """
     command = plan.config.cmd is not None or plan.config.entrypoint is not None
-    if contract.ENTRY_SCRIPT in plan.config.env and not command and base.starts is False:
+    if contract.ENTRY_SCRIPT in plan.config.env and not command and base.starts is False and base.cmd != (START,):
         have = f"has {base.server}, but" if base.server else "has no azureml-inference-server-http, and"
         add = "To serve, " if base.server else "Add azureml-inference-server-http to the requirements, and "
         yield Finding(
             f"the base image {have} no start script ({contract.START_SCRIPT} and runsvdir): only a command of the "
             "base image itself could serve the code",
-            hint=f'{add}set a command in your own recipe (docs/bases.md, "Bases without Azure ML\'s server").',
+            hint=f"{add}set a command in your own recipe; or have both done: --server add "
+            '(docs/bases.md, "Bases without Azure ML\'s server").',
         )
 
 

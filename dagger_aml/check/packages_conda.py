@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..base import catalog
 from ..base.facts import BaseFacts
+from ..base.plain_python import is_for
 from ..finding import Finding
 from ..project.model import Project
 from ..requirements.installable import says_index
@@ -36,13 +38,15 @@ def python_of_the_base(project: Project, requirements: Requirements, base: BaseF
     Silent: where the file names the base's Python, or none.
     """
     conda = requirements.conda
-    if conda is None or not conda.of_base or not conda.python or (base.python and _is_for(conda.python, base.python)):
+    if conda is None or not conda.of_base or not conda.python or (base.python and is_for(conda.python, base.python)):
         return
+    image = catalog.for_python(conda.python)
     there = f"the base image's Python {base.python}" if base.python else "the base image's Python"
     yield Finding(
         f"it names Python {conda.shown_python}, and its packages are installed for {there}",
         location=project.at(conda.python_file or requirements.path),
-        hint="A model saved with other versions of its packages may not load: pin those that it was saved with.",
+        hint="A model saved with other versions of its packages may not load: pin those that it was saved with"
+        + (f", or use a base image with that Python: --base {image}." if image else "."),
     )
 
 
@@ -97,12 +101,6 @@ def torch_for_cpu(project: Project, requirements: Requirements) -> Iterator[Find
         yield Finding(
             "PyTorch comes from its index for the CPU, without CUDA",
             location=project.at(requirements.path),
-            hint="For a GPU, use a base image with CUDA: `dagger-aml images`.",
+            hint="For a GPU, use a base image with CUDA, such as --base curated/minimal-py312-cuda12.4-inference; "
+            "`dagger-aml images` lists them.",
         )
-
-
-def _is_for(versions: str, python: str) -> bool:
-    """Whether a range has some release of a Python such as ``3.12``."""
-    from packaging.specifiers import SpecifierSet
-
-    return any(SpecifierSet(versions).contains(f"{python}.{patch}") for patch in range(100))

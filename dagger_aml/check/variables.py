@@ -10,6 +10,7 @@ from ..finding import Finding
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
+from ..steps.server import is_added
 from ..text import redact_url
 from .facts import Sources, Variable
 from .misspelt import meant
@@ -95,7 +96,8 @@ def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]
     Silent: an image without code, or with a command of its own. A warning on a base that is not Azure ML's, whose
     server may be another.
     """
-    if project.code is None or graph.config.cmd is not None or graph.config.entrypoint is not None:
+    own = graph.config.cmd is not None and not is_added(graph)
+    if project.code is None or own or graph.config.entrypoint is not None:
         return
     for name, each in variables.items():
         why = why_unreadable(name, each.value)
@@ -104,7 +106,7 @@ def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]
                 f"{name} is {each.value!r}, {why[0]}",
                 location=each.location,
                 hint=why[1],
-                sure=catalog.find(project.base.reference) is not None,
+                sure=project.server or catalog.find(project.base.reference) is not None,
             )
 
 

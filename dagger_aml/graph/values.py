@@ -11,7 +11,8 @@ from ..errors import GraphError
 
 FACTS = frozenset(
     {"environment", "environment_uid", "environment_gid", "environment_owner", "interpreter", "python", "pip"}
-    | {"managed", "user", "uid", "gid", "pythonpath", "extras"}
+    | {"managed", "user", "uid", "gid", "pythonpath", "extras", "starts"}
+    | {"service_user", "service_uid", "service_gid"}
 )
 """What a base is asked for by name; :meth:`dagger_aml.base.facts.BaseFacts.literal` gives each."""
 

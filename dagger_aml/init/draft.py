@@ -171,10 +171,10 @@ def _not_known(project: Project, installed: Installed, models: Mapping[str, Pick
                 "there, and save the model again"
             )
     yield from (f"{each}; its imports are not known" for each in code.unread)
-    image = catalog.find(project.base.reference)
-    if image and installed.python and image.python != installed.python:
+    of_base = catalog.python(project.base)
+    if of_base and installed.python and of_base != installed.python:
         yield (
-            f"these versions are for Python {installed.python}, but the base image has Python {image.python}: "
+            f"these versions are for Python {installed.python}, but the base image has Python {of_base}: "
             "pip fails if a version does not exist for it"
         )
     if not project.models and not models:

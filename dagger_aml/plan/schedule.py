@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from ..base.facts import BaseFacts
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from ..base.facts import BaseFacts, PathFact
 from ..graph.graph import Copy, Graph, LayerOp, Run
+from ..graph.source import Empty
 from .conflicts import conflict_of
 from .links import links_of
 from .model import Op
@@ -17,11 +22,12 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Op, ...]:
     """
     layers = graph.layers
     links = links_of(layers, facts)
+    known = _known_before(layers, facts)
     before: list[dict[int, str]] = [
         {
             earlier: why
             for earlier in range(index)
-            if (why := conflict_of(layers[earlier], layers[index], facts, links))
+            if (why := conflict_of(layers[earlier], layers[index], known[earlier], links))
         }
         for index in range(len(layers))
     ]
@@ -46,6 +52,19 @@ def schedule(graph: Graph, facts: BaseFacts) -> tuple[Op, ...]:
             rarely = "changes rarely: placed before files that change often"
             emit(index, "; ".join([often if _often(layers[index]) else rarely, *kept]))
     return tuple(Op(layers[index], reasons[index]) for index in order)
+
+
+def _known_before(layers: Sequence[LayerOp], facts: BaseFacts) -> list[BaseFacts]:
+    """What is there before each op: the base, and the empty folders that earlier ops make.
+
+    Whatever writes such a folder or beneath it stays behind the op that makes it, and finds it there.
+    """
+    found = []
+    for layer in layers:
+        found.append(facts)
+        if isinstance(layer, Copy) and isinstance(layer.source, Empty) and facts.path(layer.dest) is None:
+            facts = evolve(facts, paths={**facts.paths, layer.dest: PathFact("dir")})
+    return found
 
 
 def _often(layer: LayerOp) -> bool:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from .. import contract
 from ..base import catalog
+from ..base.plain_python import is_plain
 from ..errors import ProjectError, UsageError, unreadable
+from ..graph.base import From
 from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
@@ -28,7 +30,7 @@ from .merge import Reading, added, chosen, pairs, said, truth
 from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
-from .origin import Origin, Rank
+from .origin import DEFAULT, Origin, Rank
 from .parts import (
     apt_packages,
     code,
@@ -98,7 +100,8 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
 
         found, mlflow = without_script(reading, found)
     via = chosen(reading, "via", "way")
-    way = _packages_as(reading, recipe, alone=alone)
+    adds = _server(reading, recipe, base)
+    way = _packages_as(reading, recipe, alone=alone, adds_server=adds)
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
     apt, listed = apt_packages(reading), requirements(reading, beside)
     conda, more = conda_settings(reading, base), added(reading, "pip")
@@ -131,6 +134,7 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         models_root=(reading.deployment.mount_path if reading.deployment else None) or contract.MODELS_ROOT,
         mlflow=mlflow,
         layouts=found.layouts,
+        server=adds,
         environment_only=alone,
         preinstalled=ready,
         via="pythonpath" if via == "pythonpath" else "start-script",
@@ -197,11 +201,30 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
     return path
 
 
-def _packages_as(reading: Reading, recipe: str, *, alone: bool) -> PackagesAs:
+def _server(reading: Reading, recipe: str, base: From) -> bool:
+    """Whether the inference server is added to the base.
+
+    :raises UsageError: ``server`` is none of its choices, or a recipe cannot add one.
+    """
+    said = chosen(reading, "server", "source of the server")
+    if reading.origins["server"] is DEFAULT:
+        del reading.origins["server"]  # Of no concern where the base has a server.
+    own = recipe in ("dynamic", "preinstalled")
+    if said == "add" and own:
+        raise UsageError(
+            f"the recipe {recipe} needs a base image that has the inference server, and adds none",
+            location=str(reading.origins["server"]),
+            hint="Use the recipe extended or package.",
+        )
+    return said == "add" or (said == "auto" and not own and is_plain(base))
+
+
+def _packages_as(reading: Reading, recipe: str, *, alone: bool, adds_server: bool) -> PackagesAs:
     """Whether packages are installed or copied.
 
     :param alone: whether the image is to have packages alone.
-    :raises UsageError: neither, or copied by a recipe that cannot, or beside code that is not there.
+    :raises UsageError: neither, or copied by a recipe that cannot, or beside code that is not there, or in front of
+        a server of which nobody knows what it will need.
     """
     if chosen(reading, "packages_as", "way") == "installed":
         return "installed"
@@ -210,6 +233,14 @@ def _packages_as(reading: Reading, recipe: str, *, alone: bool) -> PackagesAs:
             f"the recipe {recipe} cannot have its packages as files",
             location=str(reading.origins["packages_as"]),
             hint="Use the recipe extended or preinstalled.",
+        )
+    if adds_server:
+        raise UsageError(
+            "packages as files go in front of the server's own packages, and which these will be is not known before "
+            "the server is added to the base image",
+            location=str(reading.origins["packages_as"]),
+            hint="Have pip install the packages: --packages-as installed. Or add the server in an image of its own "
+            "first (`dagger-aml build --environment-only --push`), and take that as base.",
         )
     if alone:
         raise UsageError(

@@ -139,11 +139,12 @@ def wanted(project: Project, found: Elsewhere | None, requirements: Requirements
         return None
     listed = [*_listed(requirements), *((_name(text), text) for text in project.pip)]
     image = catalog.find(project.base.reference)
+    there = image.packages if image else catalog.SERVER if project.server else None
     return Wanted(
         project,
         found,
         tuple(name for name, _ in listed if name) if project.requirements or project.pip else None,
-        image.packages if image else None,
+        there,
         tuple(text for name, text in listed if name is None or _has_extras(text)),
         requirements is not None and _is_lock(requirements),
         found.installs,

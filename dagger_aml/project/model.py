@@ -43,6 +43,7 @@ class Project:
     :param requirements: what pip installs: a requirements file, a lock file, ``pyproject.toml`` or a conda file.
     :param conda: how it is read, if it is a conda file.
     :param pip: requirements to install beside it.
+    :param server: whether the inference server is added to the base.
     :param environment_only: whether the image is to have packages alone; then there is neither code nor model here.
     :param deployment: the deployment file that counts; None without.
     :param code: the code folder, in which the server starts; None where there is none.
@@ -81,6 +82,7 @@ class Project:
     pip: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
     labels: Mapping[str, str] = field(factory=dict)
+    server: bool = False
     environment_only: bool = False
     deployment: DeploymentFile | None = field(default=None, eq=False, repr=False)
     code: Path | None = None

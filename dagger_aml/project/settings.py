@@ -125,6 +125,21 @@ class Options:
             example='"base"',
         ),
     )
+    server: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("server",),
+            default="auto",
+            choices=("auto", "add", "base"),
+            help="Where the inference server is from: added to the base image (add), or the base image's own (base). "
+            "auto adds it to Docker's official images of Python.",
+            says="Where the inference server is from: `add` [adds it](bases.md#bases-without-azure-mls-server) to a "
+            "base image that has a Python and no server, `base` leaves it to the base image. `auto` adds it to "
+            "Docker's official images of Python, such as `python:3.10-slim`.",
+            metavar="WHERE",
+            example='"add"',
+        ),
+    )
     environment_only: bool | str | None = field(
         default=None,
         metadata=setting(

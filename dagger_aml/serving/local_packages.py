@@ -31,7 +31,7 @@ from .local_pip import LocalPip, says_sources
 
 SERVER = "azureml-inference-server-http"
 _NEWEST = "~=1.4"
-_VERSIONS: Mapping[str, str] = {"3.8": "~=1.3.4"}
+_VERSIONS: Mapping[str, str] = {"3.6": "~=0.7.7", "3.7": "~=0.8.4", "3.8": "~=1.3.4"}
 """The versions of the server that images with a Python have; with any other Python, :data:`_NEWEST`."""
 
 _OF_PACKAGES = frozenset({"pip", "netrc", "azure-artifacts"})
@@ -84,9 +84,9 @@ async def install(project: Project, graph: Graph, place: Place, on_event: OnEven
     """
     for text in left_out(project, graph):
         on_event(Message(text))
-    needed, base = wanted(project, graph, place), catalog.find(project.base.reference)
-    python = await _python(base.python if base else None, on_event)
-    server = SERVER + _VERSIONS.get(base.python if base else "", _NEWEST)
+    needed, of_base = wanted(project, graph, place), catalog.python(project.base)
+    python = await _python(of_base, on_event)
+    server = SERVER + _VERSIONS.get(of_base or "", _NEWEST)
     hint = (
         "--local takes all packages from the index that the project names, as the build does. The base image has "
         f"{SERVER} already; here it must come from that index, too."

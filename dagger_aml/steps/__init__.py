@@ -14,6 +14,7 @@ from .packages import packages, packages_folder, startup_packages
 from .packages_files import packages_files
 from .pip import pip
 from .run import run
+from .server import server
 
 __all__ = [
     "apt",
@@ -30,5 +31,6 @@ __all__ = [
     "packages_folder",
     "pip",
     "run",
+    "server",
     "startup_packages",
 ]

@@ -15,6 +15,7 @@ from ..graph.graph import Copy, Graph
 from ..graph.values import FromBase
 from ..pysource import entry_script
 from ..pysource.versions import version_of
+from .server import is_added
 from .server_names import code_first
 
 
@@ -29,7 +30,7 @@ async def code(
     keep: Iterable[Path] = (),
     root: Path | None = None,
 ) -> Graph:
-    """Copy the code folder's contents to ``/var/azureml-app``, owned by the base's user; name the entry script.
+    """Copy the code folder's contents to ``/var/azureml-app``, owned by the image's user; name the entry script.
 
     Sets ``AZUREML_ENTRY_SCRIPT``. Needs no network. Version control, caches, ``.env`` and virtual environments stay
     out, and what ``.amlignore``, else ``.gitignore``, files say. The how-to's ``COPY`` makes files of root that the
@@ -70,7 +71,9 @@ async def code(
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"
-    graph = graph.add(Copy(source, dest, "tree", FromBase("uid"), FromBase("gid"), changes="often", name=shown))
+    prefix = "service_" if is_added(graph) else ""
+    uid, gid = FromBase(f"{prefix}uid"), FromBase(f"{prefix}gid")
+    graph = graph.add(Copy(source, dest, "tree", uid, gid, changes="often", name=shown))
     if within != ".":
         return code_first(graph.configure(env={contract.APP: f"{dest}/{within}", contract.ENTRY_SCRIPT: script}))
     graph = graph.configure(env={contract.ENTRY_SCRIPT: f"{below}/{script}" if below else script})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from ..base import catalog
 from ..errors import ProjectError
 from ..fs.tree import local, some_files
 from ..graph.base import Given, Need
@@ -148,11 +149,13 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
         why = f"{named_by.name if named_by else name} is for Python {wanted}, but the base image has another version"
         hint = f"Use a base image with that Python version, or change {name}."
         if requirements.conda:
+            image = catalog.for_python(requirements.python)
             hint = (
                 'Install its packages for the base image\'s Python instead: --python base, or python = "base" in '
-                "dagger-aml.toml; versions that it pins may not exist for that Python. Or use a base image with "
-                f"Python {wanted} that has the server: docs/bases.md has a recipe for one."
+                "dagger-aml.toml; versions that it pins may not exist for that Python."
             )
+            if image:
+                hint += f" Or use a base image with that Python: --base {image} (docs/bases.md)."
         graph = graph.need(Need("python", requirements.python, why, hint))
     if graph.base is None or isinstance(graph.base, Given) or not requirements.locked:
         return graph

@@ -190,8 +190,9 @@ def run(case: Case, folder: Path) -> Outcome:
     shell: dict[str, str | None] = dict.fromkeys(_own_variables(), None)
     facts = dict(case.probed)
 
-    def assumed(base: Any) -> Any:
-        return evolve(catalog.assumed(base), **{"source": "probed", **facts}) if facts else catalog.assumed(base)
+    def assumed(base: Any, *, plain: bool = False) -> Any:
+        known = catalog.assumed(base, plain=plain)
+        return evolve(known, **{"source": "probed", **facts}) if facts else known
 
     with patch.object(plans, "catalog", _Catalog(assumed)):
         words = ["plan", str(folder), "--json", *case.flags]

@@ -18,6 +18,7 @@ from tests.unit.test_conda import HASH, conda, lines_of
 
 GPU = {"base": "curated/minimal-py312-cuda12.4-inference"}
 FOR_BASE = {"python": "base"}
+SLIM = {"base": "python:3.10-slim"}
 CHECKED = (f"azureml-inference-server-http==1.5.1 {HASH}", f"joblib==1.5.2 {HASH}")
 
 
@@ -44,7 +45,8 @@ class Style:
         """As the table in docs/conda.md has it."""
         if self.told is None:
             return f'refused: "{self.refused}"'
-        how = " with `--python base`" if self.options == FOR_BASE else " on a GPU base" if self.options == GPU else ""
+        ways = ((FOR_BASE, " with `--python base`"), (GPU, " on a GPU base"), (SLIM, " on `python:3.10-slim`"))
+        how = next((how for options, how in ways if self.options == options), "")
         told = f", warned of ({', '.join(self.warnings)})" if self.warnings else ""
         return f"planned{how}{told}"
 
@@ -63,6 +65,12 @@ STYLES = (
         SKLEARN_TOLD,
     ),
     Style("the same, `python=3.10`", conda("python=3.10", *SKLEARN, pip=SKLEARN_PIP), refused=OTHER_PYTHON),
+    Style(
+        "the same, `python=3.10`, on Docker's image of it",
+        conda("python=3.10", *SKLEARN, pip=SKLEARN_PIP),
+        SKLEARN_TOLD,
+        options=SLIM,
+    ),
     Style("the same, `python=3.8`", conda("python=3.8", *SKLEARN, pip=SKLEARN_PIP), refused=OTHER_PYTHON),
     Style(
         "the same, `python=3.7.6`, for the base's",

@@ -50,6 +50,7 @@ FACTS = BaseFacts(
     environment_uid=77,
     environment_gid=88,
     python="3.12",
+    starts=True,
     extras=True,
     env={"PATH": "/usr/bin"},
     paths={"/app": PathFact("dir", 0o755, 1234, 4321), "/opt": DIR, "/opt/env": DIR, "/usr": DIR, "/tmp": DIR},

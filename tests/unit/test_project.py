@@ -603,7 +603,7 @@ def test_a_short_name_of_a_curated_image_is_known():
 
 
 def test_any_other_reference_is_taken_as_it_is():
-    for text in ("ubuntu", "python:3.12", "localhost:5000/x", "my/image", "a.io/b@sha256:" + "0" * 64):
+    for text in ("ubuntu", "pythons:3.12", "localhost:5000/x", "my/image", "a.io/b@sha256:" + "0" * 64):
         found = base_named(text)
         assert found == From.parse(text) and find(found.reference) is None
         assert assumed(found).source == "assumed" and assumed(found).extras is None and assumed(found).python is None
