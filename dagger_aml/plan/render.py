@@ -118,8 +118,8 @@ def _lines(plan: Plan, project: Project, why: bool, how: Sequence[Making]) -> It
     yield f"{'Probed' if plan.facts.source == 'probed' else 'Assumed'} facts of the base image:"
     yield from (f"  {line}" for line in plan.facts.summary())
     if project.server:
-        why = project.origins.get("server", "Docker's official images of Python have none")
-        yield f"  no inference server, so it is added ({why})"
+        said_by = project.origins.get("server", "Docker's official images of Python have none")
+        yield f"  no inference server, so it is added ({said_by})"
     yield ""
     yield "Steps:"
     for number, op in enumerate(plan.ops, 1):
