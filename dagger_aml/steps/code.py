@@ -12,10 +12,9 @@ from ..errors import ProjectError
 from ..fs.ignore import ignore_files
 from ..fs.tree import check_pulled, local
 from ..graph.graph import Copy, Graph
-from ..graph.values import FromBase
 from ..pysource import entry_script
 from ..pysource.versions import version_of
-from .server import is_added
+from .server import user_of
 from .server_names import code_first
 
 
@@ -71,8 +70,7 @@ async def code(
     dest = f"{contract.APP_ROOT}/{below}" if below else contract.APP_ROOT
     files = sum(entry.type == "file" for entry in source.entries)
     shown = f"code ({files} file{'s' if files != 1 else ''})"
-    prefix = "service_" if is_added(graph) else ""
-    uid, gid = FromBase(f"{prefix}uid"), FromBase(f"{prefix}gid")
+    uid, gid = user_of(graph)
     graph = graph.add(Copy(source, dest, "tree", uid, gid, changes="often", name=shown))
     if within != ".":
         return code_first(graph.configure(env={contract.APP: f"{dest}/{within}", contract.ENTRY_SCRIPT: script}))

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import contract
 from ..graph.graph import Copy, Graph
 from ..graph.source import Text
-from ..graph.values import FromBase
+from .server import user_of
 
 SCRIPT = Path(__file__).parent / "scripts" / "mlflow_score.py"
 """The script, as it goes into images. It imports what the model's own packages and the server bring."""
@@ -24,10 +24,7 @@ async def mlflow_script(graph: Graph, folder: str = "") -> Graph:
     :param folder: the folder below ``AZUREML_MODEL_DIR`` that has the ``MLmodel``; empty where that is the folder.
     """
     source = Text(SCRIPT.read_bytes())
-    graph = graph.add(
-        Copy(
-            source, DEST, "file", FromBase("uid"), FromBase("gid"), changes="often",
-            name="entry script for an MLflow model",
-        )
-    ).configure(env={contract.ENTRY_SCRIPT: SCRIPT.name})  # fmt: skip
+    uid, gid = user_of(graph)
+    copied = Copy(source, DEST, "file", uid, gid, changes="often", name="entry script for an MLflow model")
+    graph = graph.add(copied).configure(env={contract.ENTRY_SCRIPT: SCRIPT.name})
     return graph.configure(env={contract.MLFLOW_MODEL_FOLDER: folder}) if folder else graph

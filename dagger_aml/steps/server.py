@@ -120,6 +120,12 @@ async def server(
     )
 
 
+def user_of(graph: Graph) -> tuple[FromBase, FromBase]:
+    """UID and GID of the user as whom a graph's image runs its server, which code belongs to."""
+    prefix = "service_" if is_added(graph) else ""
+    return FromBase(f"{prefix}uid"), FromBase(f"{prefix}gid")
+
+
 def is_added(graph: Graph) -> bool:
     """Whether a graph's image gets its server by this step."""
     return graph.config.cmd == (START,)

@@ -18,7 +18,7 @@ from dagger_aml.building.graphs import lay_out
 from dagger_aml.errors import BaseError
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_text
-from dagger_aml.steps import base, code, model, server
+from dagger_aml.steps import base, code, mlflow_script, model, server
 from dagger_aml.steps.model import Model
 from dagger_aml.steps.server import _ADD_USER, _START, START
 from tests.support.calls import await_, error_of
@@ -128,6 +128,12 @@ def test_an_image_of_a_plain_python_serves(tmp_path: Path) -> None:
     assert "no inference server, so it is added (Docker's official images of Python have none)" in plan_text(
         plan, project
     )
+
+
+def test_an_mlflow_model_s_script_belongs_to_the_user_too() -> None:
+    plan = asked(await_(mlflow_script(await_(server(await_(base(Graph(), SLIM)))))))
+    (script,) = [each for each in plan.layers if isinstance(each, Copy) and each.dest.endswith("mlflow_score.py")]
+    assert (script.uid, script.gid) == (1000, 1000)
 
 
 def test_a_models_place_does_not_depend_on_the_code(tmp_path: Path) -> None:
