@@ -14,12 +14,16 @@ HEAD = """\
 # The keys of Azure ML's online deployment files and what each takes, as the schema of azure-ai-ml {version} has them.
 # Written by tools/deployment_keys.py; do not edit.
 #
-# text, whole (number), number, flag (true or false), mapping, mapping of texts, version, any, reference (azureml:…),
+# text, whole (number), number, flag (true or false), mapping, mapping by text, version, any, reference (azureml:…),
 # "list of …", "lower: …" and "snake: …" (one of these words, compared so), a table's name, and "A | B".
 # "!" marks a key that must be there, and "ignored" one that only the service writes.
 
 source = "azure-ai-ml {version}"
 """
+
+
+MORE = {("data_collector", "collections"): "!", ("data_collector", "sampling_rate"): " of 0 to 1"}
+"""What is demanded of a key by code: by the class that is made of it, by a validator."""
 
 
 def main() -> None:
@@ -58,6 +62,9 @@ def _table(schema: Any, found: dict[str, dict[str, str]]) -> str:
         keys = found[name] = {}
         for key, field in sorted(schema.fields.items()):
             keys[field.data_key or key] = _takes(field, found)
+        for (table, key), more in MORE.items():
+            if table == name:
+                keys[key] += more
         if name == "resource_settings":
             # Its loader takes Kubernetes' own name for it, too.
             keys["nvidia.com/gpu"] = keys["gpu"]

@@ -24,6 +24,7 @@ class Depth:
         case of the corpus that has an answer.
     :param every_builder: the same by builders that share what is tried, rather than by one of them.
     :param every_block: all blocks of the docs' pages, not only the first of a kind (``builder nightly``).
+    :param deployments: generated deployment files that azure-ai-ml reads beside us.
     :param files: in the tree of many files.
     """
 
@@ -39,6 +40,7 @@ class Depth:
     every_example: bool
     every_builder: bool
     every_block: bool
+    deployments: int
     files: int
 
 
@@ -56,6 +58,7 @@ DEPTHS = {
         every_example=False,
         every_builder=False,
         every_block=False,
+        deployments=25,
         files=0,
     ),
     "nightly": Depth(
@@ -71,6 +74,7 @@ DEPTHS = {
         every_example=True,
         every_builder=True,
         every_block=True,
+        deployments=2_000,
         files=20_000,
     ),
 }

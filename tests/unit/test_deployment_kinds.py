@@ -34,6 +34,7 @@ FILES = {
     "name: e\nimage: i\nconda_file: conda.yml\n": "environment",
     "name: m\ntype: mlflow_model\npath: model\n": "model",
     "type: pipeline\nexperiment_name: x\njobs:\n  a:\n    type: command\n": "job",
+    "type: custom_model_fine_tuning\ntask: x\nmodel: azureml:m:1\ncompute: azureml:c\n": "job",
     "type: command\nname: c\nversion: 1\ncommand: python a.py\n": "component",
     "name: env\ndependencies:\n  - python=3.12\n  - pip\n": "conda file",
     "version: 3\nservices:\n  web:\n    image: i\n": "other",

@@ -224,7 +224,9 @@ def test_models_go_to_the_mount_path(tmp_path: Path):
 
 
 def test_a_model_file_keeps_its_name_and_takes_nothing_from_beside_it(tmp_path: Path):
-    path = small(tmp_path / "shop", deployment("model:", "  path: model/weights.json", "  version: 4"))
+    path = small(
+        tmp_path / "shop", deployment("model:", "  path: model/weights.json", "  name: weights", "  version: 4")
+    )
     make(tmp_path / "shop/model", {"config.json": "{}", "weights.json.data": ""})
     assert copies(laid_out(path)[1])[f"{APP}/azureml-models/weights/4/weights.json"] == ["weights.json"]
 

@@ -73,6 +73,11 @@ def _of_file(document: Document, name: str) -> Environment:
             hint=f"Write `environment:` with two keys below it: `image:`, and `conda_file: {name}`.",
         )
     inner = read_document(path)
+    if path.parent != document.path.parent and not isinstance(inner.data.get("name"), str):
+        raise inner.error(
+            "the environment has no `name`",
+            hint=f"Add one. Without it azure-ai-ml looks for {name} a second time, from the folder of that file.",
+        )
     return _inline(inner, ())
 
 
@@ -89,10 +94,6 @@ def _registered(document: Document, text: str) -> RegisteredEnvironment:
 def _inline(document: Document, at: tuple[str, ...]) -> Environment:
     """An environment that stands at a place of a document."""
     said = document.data["environment"] if at else document.data
-    if {"channels", "dependencies"} & said.keys():
-        raise document.error(
-            "the lines of a conda file stand in the environment itself", *at, hint="Put them below `conda_file:`."
-        )
     check_keys(document, "anonymous_environment", at)
     for key in ("image", "conda_file"):
         refuse_placeholder(document, *at, key)
@@ -101,6 +102,8 @@ def _inline(document: Document, at: tuple[str, ...]) -> Environment:
     if ("image" in said) == ("build" in said):
         both = "both `image` and `build`" if "image" in said else "neither `image` nor `build`"
         raise document.error(f"the environment has {both}", *at, hint="Azure ML wants one of the two.")
+    if "build" in said and not said["build"].get("path"):
+        raise document.error("`build` has no `path`", *at, "build", hint="It is the folder that has the Dockerfile.")
     conda = said.get("conda_file")
     if "conda_file" in said and not (isinstance(conda, (str, Mapping)) and conda):
         raise document.error("`conda_file` must name a file, or hold one", *at, "conda_file")

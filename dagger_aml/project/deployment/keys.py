@@ -21,6 +21,7 @@ _WORDS = {
     "text": "a text",
     "whole": "a whole number",
     "number": "a number",
+    "number of 0 to 1": "a number from 0 to 1",
     "flag": "true or false",
     "version": "a text or a number",
     "reference": "a text such as azureml:NAME:VERSION",
@@ -67,9 +68,8 @@ class _Checker:
             takes = known.get(key) if isinstance(key, str) else None
             if takes is None:
                 raise self.unknown(table, known, at, key)
-            if takes == "ignored":
-                continue
-            self.value(takes.removesuffix("!"), (*at, key), inner)
+            if takes != "ignored" or inner is None:
+                self.value(takes.removesuffix("!"), (*at, key), inner)
         for key, takes in known.items():
             if takes.endswith("!") and key not in value and key not in optional:
                 raise self.document.error(f"`{key}` is missing{_within(at)}", *at)
@@ -151,7 +151,9 @@ class _Checker:
 
         near = difflib.get_close_matches(str(key), known, 1, 0.6)
         elsewhere = [name for name in tables()["managed_online_deployment"] if at and name == key]
-        if near:
+        if table == "anonymous_environment" and key in ("channels", "dependencies", "prefix"):
+            hint = "It belongs into a conda file. Put what that has below `conda_file:`."
+        elif near:
             hint = f"Did you mean {near[0]!r}?"
         elif elsewhere:
             hint = f"{key!r} belongs to the deployment, not into `{_dotted(at)}`: look at its indent."
@@ -183,12 +185,16 @@ def _is(kind: str, value: object) -> bool:
         return value in (0, 1) or (isinstance(value, str) and value in _TRUE | _FALSE)
     if kind == "version":
         return isinstance(value, (str, int, float))
-    if kind in ("whole", "number") and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+    if (
+        kind in ("whole", "number", "number of 0 to 1")
+        and isinstance(value, (str, int, float))
+        and not isinstance(value, bool)
+    ):
         try:
             number = int(value) if kind == "whole" else float(value)
         except (ValueError, OverflowError):
             return False
-        return kind == "whole" or abs(number) < float("inf")
+        return kind == "whole" or (0 <= number <= 1 if "of" in kind else abs(number) < float("inf"))
     return kind in ("text", "reference") and isinstance(value, str)
 
 

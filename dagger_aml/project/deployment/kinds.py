@@ -95,7 +95,13 @@ def kind_of(keys: Mapping[str, object]) -> FileKind:
 
 
 def _is_batch(keys: Mapping[str, object], kind: str) -> bool:
-    if not {"endpoint_name", "code_configuration", "model", "component", "job_definition"} & keys.keys():
+    if {"task", "training_data"} & keys.keys() or not {
+        "endpoint_name",
+        "code_configuration",
+        "model",
+        "component",
+        "job_definition",
+    } & keys.keys():
         return False
     return (
         (kind in ("model", "pipeline", "batch") and "jobs" not in keys)

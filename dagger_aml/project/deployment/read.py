@@ -38,6 +38,9 @@ _WHAT_FOR: Mapping[FileKind, tuple[str, str]] = {
     ),
 }
 
+_ELSEWHERE = re.compile(r"azureml:|[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How paths begin that are none of this machine's."""
+
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]*")
 """Numbers that are the same text whoever writes them."""
 
@@ -61,7 +64,7 @@ def read_deployment(path: Path) -> Deployment:
     return Deployment(
         path=document.path,
         kind=kind,
-        name=data["name"],
+        name=data["name"].lower(),  # As azure-ai-ml has it.
         endpoint_name=data.get("endpoint_name"),
         model=_model(document),
         model_mount_path=model_mount_path,
@@ -139,7 +142,9 @@ def _model(document: Document) -> LocalModel | RegisteredModel | None:
             "model",
             hint=f"Add one; of a registered model write `model: {_short(named, version)}`.",
         )
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", path):
+    if version is not None and not named:
+        raise document.error("`model` has a `version` and no `name`", "model", "version", hint="Add its name.")
+    if _ELSEWHERE.match(path):
         raise document.error(
             f"the model lies elsewhere: {path}",
             "model",
@@ -170,7 +175,7 @@ def _code(document: Document) -> tuple[Path | None, str | None]:
     if not code or not script:
         missing = "scoring_script" if code else "code"
         raise document.error(f"`{missing}` is missing in `code_configuration`", "code_configuration")
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", code):
+    if _ELSEWHERE.match(code):
         raise document.error(
             f"the code lies elsewhere: {code}",
             "code_configuration",
