@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from attrs import evolve, field
@@ -15,13 +16,45 @@ Severity = Literal["error", "warning", "info"]
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
 
+class FileLocation(str):
+    """A place in a file. As a text it is what people read: ``code/score.py:7``, relative to the project.
+
+    :param path: the file, absolute.
+    :param line: from 1; None for the whole file.
+    """
+
+    __slots__ = ("line", "path", "quoted")
+
+    path: Path
+    line: int | None
+    quoted: bool
+    """Whether the line may be shown."""
+
+    def __new__(cls, shown: str, path: Path, line: int | None = None) -> FileLocation:
+        made = super().__new__(cls, shown if line is None else f"{shown}:{line}")
+        made.path, made.line, made.quoted = path, line, True
+        return made
+
+    def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
+        """What a copy is made of, beside the line."""
+        return str(self), self.path
+
+    @property
+    def hidden(self) -> FileLocation:
+        """The same, of a line that is not to be shown, since a secret stands in it."""
+        made = FileLocation(str(self), self.path)
+        made.line, made.quoted = self.line, False
+        return made
+
+
 @frozen
 class Finding:
     """One thing that a user should know, though it may well build.
 
     :param message: what will happen or what is wrong, naming the value; without a full stop at its end.
     :param id: of the rule that found it, such as ``AML103``; None where a recipe says it with ``graph.warn``.
-    :param location: ``file:line``, relative to the project, or a key, a flag or a variable.
+    :param location: ``file:line``, relative to the project, or a key, a flag or a variable. In a file it is a
+        :class:`FileLocation`.
     :param hint: what the reader can do next, one or more lines.
     :param sure: whether what was read proves it. What is not sure is a warning at most, though its rule's severity is
         ``error``.

@@ -196,14 +196,15 @@ def lay_out(project: Project) -> Graph:
         return _call(portal, partial(_lay_out, project))
 
 
-def lay_out_each(project: Project) -> tuple[Graph, ...]:
+def lay_out_each(project: Project, *, stops: bool = True) -> tuple[Graph, ...]:
     """The graphs that a project's recipe lays out, one for each of its platforms.
 
+    :param stops: whether what a rule finds that cannot work is raised; otherwise it is told, as warnings are.
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     :raises FindingsError: a rule found what cannot work.
     """
     with start_blocking_portal() as portal:
-        return _call(portal, partial(_lay_out_each, project))
+        return _call(portal, partial(_lay_out_each, project, stops=stops))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -61,3 +61,8 @@ def short_word(word: str) -> str:
 def expanded(path: str) -> Path:
     """A path whose ``~`` is the home folder; left as it is where neither $HOME nor the system knows one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError there
+
+
+def listed_words(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: ``1 error, 2 warnings and 1 info``."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

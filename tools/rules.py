@@ -26,16 +26,17 @@ from dagger_aml.check.rule import GROUPS, RETIRED, Rule
 from dagger_aml.check.run import rules
 
 _HEAD = """\
-What `plan`, `build`, `dockerfile`, `run` and `score` tell of a project before anything is built, each with an id.
-An **error** stops with exit code 2; a **warning** or an **info** is told, and the work goes on.
+What [`check`](check.md), `plan`, `build`, `dockerfile`, `run` and `score` tell of a project before anything is
+built, each with an id. An **error** stops with exit code 2 (of `check`: 1); a **warning** or an **info** is told, and
+the work goes on.
 
 ```text
 dagger-aml: warning: score.py: the code uses labels.json, but .gitignore excludes it from the image [AML502]
   Add `!labels.json` to that file to include it.
 ```
 
-Where you know better, ignore a rule by its id: `--ignore AML502`, `DAGGER_AML_IGNORE`, or in
-[the project file](reference-file.md):
+Where you know better, ignore a rule by its id, or several by what theirs begin with: `--ignore AML502`,
+`DAGGER_AML_IGNORE`, a comment `# aml: ignore[AML502]` on the line, or in [the project file](reference-file.md):
 
 ```toml
 [check]

@@ -22,15 +22,21 @@ async def lay_out(project: Project) -> Graph:
     return await _laid_out(project, *check_project(project))
 
 
-async def lay_out_first(project: Project) -> Graph:
-    """As :func:`lay_out`, where nothing is made for the other platforms of the project, which a rule then says."""
-    return await _laid_out(project, *check_project(project, one_platform=True))
+async def lay_out_first(project: Project, *, stops: bool = True) -> Graph:
+    """As :func:`lay_out`, where nothing is made for the other platforms of the project, which a rule then says.
+
+    :param stops: whether what a rule finds that cannot work is raised; otherwise it is told, as warnings are.
+    """
+    return await _laid_out(project, *check_project(project, one_platform=True, stops=stops))
 
 
-async def lay_out_each(project: Project) -> tuple[Graph, ...]:
-    """The graphs that a project's recipe lays out, one for each of its platforms; raises as :func:`lay_out`."""
+async def lay_out_each(project: Project, *, stops: bool = True) -> tuple[Graph, ...]:
+    """The graphs that a project's recipe lays out, one for each of its platforms; raises as :func:`lay_out`.
+
+    :param stops: as of :func:`lay_out_first`.
+    """
     bases = [catalog.on_platform(project.base, each) for each in project.platforms]
-    looked = check_project(project)
+    looked = check_project(project, stops=stops)
     return tuple([await _laid_out(evolve(project, base=each), *looked) for each in bases])
 
 

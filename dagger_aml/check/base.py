@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from .. import contract
+from ..base import catalog
 from ..base.facts import BaseFacts
 from ..finding import Finding
 from ..plan.keys import ENCODING, op_key
@@ -141,7 +143,7 @@ def another_base(project: Project) -> Iterator[Finding]:
     """
     file = project.deployment
     if file and file.base and file.why_base and file.environment:
-        yield Finding(f"the base is {project.base.reference}, {file.why_base}", location=str(file.base.origin))
+        yield Finding(f"the base is {project.base.reference}, {file.why_base}", location=file.base.origin.location)
 
 
 @rule("AML605", "warning")
@@ -165,4 +167,30 @@ def other_platforms(project: Project, one_platform: bool) -> Iterator[Finding]:
             f"this output is only for {project.base.platform}",
             location=project.origins.get("platform"),
             hint=f"Only `build` supports {', '.join(project.platforms)}.",
+        )
+
+
+@rule("AML620", "warning")
+def python_has_ended(project: Project) -> Iterator[Finding]:
+    """The Python of the base image gets no security fixes any more.
+
+    Packages drop it soon after, so what is installed grows old as well.
+
+    Bad `dagger-aml.toml`:
+
+        base = "minimal-ubuntu22.04-py39-cpu-inference"
+
+    Good `dagger-aml.toml`:
+
+        base = "minimal-py312-inference"
+
+    Silent: a Python that is supported, and bases whose Python is not known by their name.
+    """
+    found = catalog.python(project.base)
+    ended = catalog.PYTHON_ENDS.get(found or "")
+    if ended and f"{date.today():%Y-%m}" > ended:
+        yield Finding(
+            f"the base image has Python {found}, whose support ended in {ended}",
+            location=project.origins.get("base"),
+            hint=f"Take a newer base, such as {catalog.DEFAULT.name}.",
         )

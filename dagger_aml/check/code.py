@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..finding import Finding
+from ..finding import FileLocation, Finding
 from ..fs.ignore import ignore_files
 from ..fs.lookup import is_file, is_folder, is_there
 from ..graph.graph import Copy, Graph
@@ -127,7 +127,7 @@ def dockerignore(project: Project, code: Path) -> Iterator[Finding]:
     if is_there(project.root / ".dockerignore") and not is_there(project.root / ".amlignore"):
         yield Finding(
             ".dockerignore is not read",
-            location=".dockerignore",
+            location=project.at(project.root / ".dockerignore"),
             hint="List the files to exclude in .amlignore; without one, .gitignore is read.",
         )
 
@@ -180,7 +180,7 @@ def nothing_found(project: Project, graph: Graph) -> Iterator[Finding]:
 
 
 @rule("AML550", "warning")
-def server_module(graph: Graph, used: Reached) -> Iterator[Finding]:
+def server_module(project: Project, code: Path, graph: Graph, used: Reached) -> Iterator[Finding]:
     """An imported module of the code has the name of one of the inference server's own modules.
 
     The server's program puts its own folder on `sys.path` before the code, so that `import utils` finds the server's
@@ -206,13 +206,13 @@ def server_module(graph: Graph, used: Reached) -> Iterator[Finding]:
             yield Finding(
                 f"the inference server has modules of its own called as {_listed(imported)} of the code, and "
                 f"finds them first: PYTHONPATH is set to {names.folder}, so that the code's are found",
-                location=imported[0],
+                location=project.at(code / imported[0]),
                 hint="Rename them to do without PYTHONPATH.",
             )
 
 
 @rule("AML551", "error")
-def server_module_in_need(graph: Graph, used: Reached) -> Iterator[Finding]:
+def server_module_in_need(project: Project, code: Path, graph: Graph, used: Reached) -> Iterator[Finding]:
     """A module called as one of the server's own cannot be found, for another would stop the server.
 
     A module such as `utils.py` is found only if PYTHONPATH puts the code before all other modules (AML550). Then the
@@ -239,13 +239,13 @@ def server_module_in_need(graph: Graph, used: Reached) -> Iterator[Finding]:
                 f"the code imports {_listed(needed)}, but the inference server has a module of its own with that "
                 f"name and finds it first; PYTHONPATH cannot help, because the server would then import "
                 f"{_listed(names.in_the_way)} of the code too, and not start",
-                location=names.in_the_way[0],
+                location=project.at(code / names.in_the_way[0]),
                 hint=f"Rename {_listed(names.in_the_way)}, or {_listed(needed)}.",
             )
 
 
 @rule("AML553", "error")
-def server_module_folder(graph: Graph, used: Reached) -> Iterator[Finding]:
+def server_module_folder(project: Project, code: Path, graph: Graph, used: Reached) -> Iterator[Finding]:
     """The code imports from a folder without `__init__.py` that has the name of a module of the server.
 
     Python takes a module, or a package with `__init__.py`, before such a folder, wherever on `sys.path` they are. So
@@ -267,11 +267,11 @@ def server_module_folder(graph: Graph, used: Reached) -> Iterator[Finding]:
     for names in names_in(graph):
         for folder in names.folders:
             if folder in used.certain:
-                yield _without_init(folder)
+                yield _without_init(folder, project, code)
 
 
 @rule("AML554", "warning")
-def server_module_perhaps(graph: Graph, used: Reached) -> Iterator[Finding]:
+def server_module_perhaps(project: Project, code: Path, graph: Graph, used: Reached) -> Iterator[Finding]:
     """The code may import a module that the server's own is found in place of.
 
     As AML551 and AML553, but the import stands in a function, a `try` or a condition, and so may not be carried out.
@@ -292,22 +292,23 @@ def server_module_perhaps(graph: Graph, used: Reached) -> Iterator[Finding]:
     for names in names_in(graph):
         for folder in names.folders:
             if folder in perhaps:
-                yield _without_init(folder)
+                yield _without_init(folder, project, code)
         for file in names.shadowed if names.in_the_way else ():
             if _module(file) in perhaps:
                 yield Finding(
                     f"the code may import {file}, but the inference server has a module of its own with that name "
                     "and finds it first",
-                    location=file,
+                    location=project.at(code / file),
                     hint=f"Rename {file}, or rename {_listed(names.in_the_way)}: then PYTHONPATH is set for it.",
                 )
 
 
-def _without_init(folder: str) -> Finding:
+def _without_init(folder: str, project: Project, code: Path) -> Finding:
+    path = code / folder
     return Finding(
         f"the code imports {folder}, but the inference server has a module of its own with that name, which Python "
         f"takes before a folder without __init__.py",
-        location=f"{folder}/",
+        location=FileLocation(f"{project.at(path)}/", path),
         hint=f"Add an empty {folder}/__init__.py, or rename the folder.",
     )
 

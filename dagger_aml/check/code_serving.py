@@ -95,10 +95,9 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
     """
     sign = batch_sign(entry.data)
     if sign and project.code:
-        script = project.at(project.code / project.entry_script)
         yield Finding(
             f"the entry script {sign.what}; the inference server gives run() the text of one request",
-            location=f"{script}:{sign.line}",
+            location=project.at(project.code / project.entry_script, sign.line),
             hint="A batch deployment takes an image of packages alone: --environment-only.",
         )
 

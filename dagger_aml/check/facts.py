@@ -74,10 +74,12 @@ class Facts:
 
     :param project: as it was read; None for a graph that was made without one.
     :param one_platform: true where what is made is for the first of its platforms alone.
+    :param stops: whether what an error finds ends the work.
     """
 
     project: Project | None = None
     one_platform: bool | None = None
+    stops: bool = True
 
     @cached_property
     def code(self) -> Path | None:

@@ -8,9 +8,15 @@ from pathlib import Path
 
 from ..contract import MODEL_DIR
 from ..finding import Finding
+from ..fs.lookup import is_there
 from ..project.layout import Named
 from ..project.model import Project
+from ..pysource.reached import Reached
+from ..pysource.texts import lines_of_part
 from .rule import rule
+
+_WITHOUT_ITS_S = "azureml-model"
+"""How people write the folder ``azureml-models``."""
 
 
 @rule("AML410", "warning")
@@ -114,3 +120,32 @@ def taken_together(project: Project) -> Iterator[Finding]:
 def _sure(named: Iterable[Named]) -> list[Named]:
     """Without patterns, which may well find nothing."""
     return [each for each in named if not has_magic(each.text)]
+
+
+@rule("AML420", "warning")
+def folder_without_its_s(project: Project, code: Path, used: Reached) -> Iterator[Finding]:
+    """A path of the code says azureml-model where models are in azureml-models.
+
+    Azure ML mounts models below `/var/azureml-app/azureml-models`, and the images of dagger-aml have them there.
+
+    Bad `score.py`:
+
+        path = "/var/azureml-app/azureml-model/rates/1/rates.pkl"
+
+    Good `score.py`:
+
+        path = os.path.join(os.environ["AZUREML_MODEL_DIR"], "rates.pkl")
+
+    Silent: the word where it is no part of a path, and names that only begin so; a folder of the code that is called
+    so.
+    """
+    if is_there(code / _WITHOUT_ITS_S):
+        return
+    for path, source in used.sources.items():
+        if _WITHOUT_ITS_S.encode() in source.data and source.tree is not None:
+            for line in lines_of_part(source.tree, _WITHOUT_ITS_S):
+                yield Finding(
+                    f"the path has {_WITHOUT_ITS_S}, and models are in azureml-models",
+                    location=project.at(path, line),
+                    hint=f"Better take the folder that {MODEL_DIR} names.",
+                )

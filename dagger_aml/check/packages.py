@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..contract import EXTRA_REQUIREMENTS
-from ..finding import Finding
+from ..finding import FileLocation, Finding
 from ..graph.graph import Graph
 from ..project import discover
 from ..project.model import Project
+from ..requirements.model import Requirements
+from ..text import listed_words
 from .rule import rule
+
+if TYPE_CHECKING:
+    from packaging.specifiers import Specifier, SpecifierSet
 
 
 @rule("AML301", "warning")
@@ -141,6 +147,50 @@ def index_of_the_build(graph: Graph) -> Iterator[Finding]:
             "container starts",
             hint="Set PIP_INDEX_URL where the container runs, or use the `extended` or `preinstalled` recipe.",
         )
+
+
+@rule("AML306", "warning")
+def without_version_at_start(
+    project: Project, requirements: Requirements, allowed: Mapping[str, SpecifierSet]
+) -> Iterator[Finding]:
+    """Packages without a version are installed each time the container starts.
+
+    Each start takes what is newest then, so two replicas may run different versions, and a release of somebody
+    else's can stop yours without a change of the image.
+
+    Bad `requirements.txt`:
+
+        pandas          # with the recipe dynamic
+
+    Good `requirements.txt`:
+
+        pandas==2.3.3
+
+    Silent: recipes that install when the image is built, and packages of a URL or with a hash.
+    """
+    if project.recipe != "dynamic":
+        return
+    from packaging.utils import canonicalize_name
+
+    loose = [
+        each
+        for each in requirements.listed
+        if each.name and not each.url and not each.constraint and not each.hashed
+        if not any(_is_exact(said) for said in allowed.get(canonicalize_name(each.name), ()))
+    ]
+    if loose:
+        names = [str(each.name) for each in loose]
+        first = loose[0].location
+        yield Finding(
+            f"{listed_words(names)} {'have' if len(names) > 1 else 'has'} no version, so each start installs what is "
+            "newest then",
+            location=project.at(first.path, first.line) if isinstance(first, FileLocation) else first,
+            hint="Say a version, as in NAME==1.2.3, or use a recipe that installs when the image is built.",
+        )
+
+
+def _is_exact(said: Specifier) -> bool:
+    return said.operator in ("==", "===") and not said.version.endswith(".*")
 
 
 @rule("AML390", "info")

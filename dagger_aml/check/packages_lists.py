@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..base.facts import BaseFacts
-from ..finding import Finding
+from ..finding import FileLocation, Finding
 from ..plan.model import Plan
 from ..project.model import Project
 from ..requirements.installable import has_several_indexes, needs_best_match
@@ -229,4 +229,4 @@ def _has(project: Project, package: str) -> bool:
 
 
 def _near(project: Project, location: str) -> str:
-    return location.removeprefix(f"{project.root}/")
+    return project.at(location.path, location.line) if isinstance(location, FileLocation) else location

@@ -6,25 +6,28 @@ once the base's facts are there. Each rule runs once, when the last of its facts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 
 from attrs import evolve
 
 from ..data import frozen
-from ..errors import FindingsError, UsageError, unreadable
+from ..errors import FindingsError, unreadable
 from ..finding import Finding, ordered
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..project.model import Project
 from .facts import Facts, GraphFacts, PlanFacts
 from .rule import RULES, Rule
+from .selection import Comments, Selection
 
 MODULES = (
     "entry_script",
     "entry_script_contract",
     "variables",
+    "variables_code",
     "packages",
+    "packages_apt",
     "packages_conda",
     "packages_imports",
     "packages_lists",
@@ -32,6 +35,7 @@ MODULES = (
     "models_layout",
     "models_artifacts",
     "code",
+    "code_downloads",
     "code_python",
     "code_serving",
     "base",
@@ -44,7 +48,7 @@ class Findings:
     """What the rules found.
 
     :param told: by severity and id.
-    :param silenced: what was found and is not told, since its rule is ignored.
+    :param silenced: what was found and is not told, since its rule is ignored, or a comment says so.
     """
 
     told: tuple[Finding, ...] = ()
@@ -58,39 +62,68 @@ def rules() -> Mapping[str, Rule]:
     return RULES
 
 
-def run(facts: Facts, ignored: Iterable[str] = ()) -> Findings:
+def chosen(project: Project | None) -> Selection:
+    """The rules that a project's flags, variables and file choose.
+
+    :raises UsageError: they name one that there is not.
+    """
+    if project is None:
+        return Selection()
+    made = Selection(project.selected, project.extended, project.ignored)
+    made.check(rules(), project.origins)
+    return made
+
+
+def run(facts: Facts, selection: Selection | None = None) -> Findings:
     """Run the rules whose last fact is of this kind.
 
     :param facts: of exactly the kind whose rules are to run.
-    :param ignored: ids of rules whose findings are set aside, errors too.
+    :param selection: which of them; those that are on by default unless given.
     :raises ProjectError: a part of the project cannot be read.
     """
+    selection = selection or Selection()
     try:
         found = [
             finding.of_rule(each.id, each.severity)
             for each in rules().values()
-            if each.phase is type(facts)
+            if each.phase is type(facts) and selection.runs(each.id, by_default=each.by_default)
             for finding in each.run(facts)
         ]
     except OSError as error:
         raise unreadable(error, error.filename or (facts.project.root if facts.project else ".")) from None
-    aside = set(ignored)
-    return Findings(
-        ordered(each for each in found if each.id not in aside), ordered(each for each in found if each.id in aside)
-    )
+    comments = Comments()
+    aside = {
+        each for each in found if selection.ignores(str(each.id)) or comments.ignores(each.location, str(each.id))
+    }
+    return Findings(ordered(each for each in found if each not in aside), ordered(aside))
 
 
-def check_project(project: Project, *, one_platform: bool | None = None) -> tuple[Facts, Findings]:
+def missing_facts(facts: Facts, selection: Selection) -> Mapping[str, tuple[str, ...]]:
+    """The rules that were chosen and could not be run, each with the names of the facts that it lacks.
+
+    :param facts: all that is known.
+    """
+    found = {}
+    for each in rules().values():
+        if selection.runs(each.id, by_default=each.by_default) and not selection.ignores(each.id):
+            lacks = tuple(name for name in each.takes if getattr(facts, name, None) is None)
+            if lacks:
+                found[each.id] = lacks
+    return found
+
+
+def check_project(
+    project: Project, *, one_platform: bool | None = None, stops: bool = True
+) -> tuple[Facts, Findings]:
     """What is to be said of a project before its recipe runs.
 
     :param one_platform: true where what is made is for the first of its platforms alone.
-    :raises UsageError: it ignores an id that no rule has.
+    :param stops: whether what a rule of severity ``error`` finds is raised, here and later on; told otherwise.
+    :raises UsageError: it ignores or selects an id that no rule has.
     :raises FindingsError: a rule of severity ``error`` found something.
     """
-    for id in project.ignored:
-        _check_known(id, project.origins.get(f"ignore.{id}"))
-    facts = Facts(project, one_platform)
-    return facts, _passed(run(facts, project.ignored))
+    facts = Facts(project, one_platform, stops)
+    return facts, _passed(run(facts, chosen(project)), facts)
 
 
 def check_graph(graph: Graph, facts: Facts, before: Findings) -> Graph:
@@ -100,7 +133,7 @@ def check_graph(graph: Graph, facts: Facts, before: Findings) -> Graph:
     :raises FindingsError: a rule of severity ``error`` found something.
     """
     grown = facts.grown(GraphFacts, graph=graph)
-    found = _passed(run(grown, _ignored(facts)))
+    found = _passed(run(grown, chosen(facts.project)), facts)
     return evolve(
         graph,
         warnings=ordered((*graph.warnings, *before.told, *found.told)),
@@ -120,7 +153,7 @@ def check_plan(plan: Plan, graph: Graph) -> Plan:
         graph = check_graph(graph, Facts(), Findings())
         facts = graph.subject
         assert isinstance(facts, GraphFacts)
-    found = _passed(run(facts.grown(PlanFacts, plan=plan), _ignored(facts)))
+    found = _passed(run(facts.grown(PlanFacts, plan=plan), chosen(facts.project)), facts)
     return evolve(
         plan,
         warnings=ordered((*plan.warnings, *graph.warnings, *found.told)),
@@ -128,25 +161,8 @@ def check_plan(plan: Plan, graph: Graph) -> Plan:
     )
 
 
-def _ignored(facts: Facts) -> tuple[str, ...]:
-    return facts.project.ignored if facts.project else ()
-
-
-def _passed(found: Findings) -> Findings:
+def _passed(found: Findings, facts: Facts) -> Findings:
     errors = tuple(each for each in found.told if each.severity == "error")
-    if errors:
+    if errors and facts.stops:
         raise FindingsError(errors)
     return found
-
-
-def _check_known(id: str, location: str | None) -> None:
-    known = rules()
-    if id not in known:
-        import difflib
-
-        near = difflib.get_close_matches(id.upper().replace("O", "0").replace("I", "1"), known, 1, 0.5)
-        raise UsageError(
-            f"no rule is called {id!r}",
-            location=location,
-            hint=(f"Did you mean {near[0]}? " if near else "") + "docs/rules.md lists them.",
-        )

@@ -184,7 +184,7 @@ def variable_beats_file(project: Project) -> Iterator[Finding]:
         holds, beats = (redact_url(str(said.value)) for said in (each.holds, each.beats))
         yield Finding(
             f"{each.holds.origin} is {holds!r}, and holds in place of {beats!r} in {each.beats.origin}",
-            location=str(each.holds.origin),
+            location=each.holds.origin.location,
             hint=f"Unset it, or say it for this call with {each.flag}.",
         )
 

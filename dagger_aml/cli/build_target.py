@@ -14,13 +14,16 @@ from .common import read_each
 from .gate import gate
 
 
-def read_build(folder: str, request: BuildRequest, given: dict[str, Any]) -> tuple[Project, BuildTarget]:
+def read_build(
+    folder: str, request: BuildRequest, given: dict[str, Any], *, stops: bool = True
+) -> tuple[Project, BuildTarget]:
     """A project, and what is asked for with its values put in.
 
     :param given: the project's flags.
+    :param stops: whether what a rule finds that cannot work ends the command.
     :raises DaggerAmlError: the project is not in order; a tag or file that comes of it cannot be.
     """
-    project, graphs = read_each(folder, given)
+    project, graphs = read_each(folder, given, stops=stops)
     return project, request.target(folder, project, graphs)
 
 

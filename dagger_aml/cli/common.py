@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
 from ..backends.builders import opened as opened_builder
 from ..backends.dagger.address import check_address, untested
+from ..building.examine import Report, examine
 from ..building.graphs import lay_out_each, lay_out_first
 from ..errors import UsageError
 from ..graph.graph import Graph
@@ -93,20 +95,32 @@ async def opened(name: str, progress: Progress, opening: Opening) -> AsyncIterat
         yield builder
 
 
-def read(folder: str, given: dict[str, Any]) -> tuple[Project, Graph]:
-    """The project, and the graph that its recipe lays out for the first of its platforms."""
+def read(folder: str, given: dict[str, Any], *, stops: bool = True) -> tuple[Project, Graph]:
+    """The project, and the graph that its recipe lays out for the first of its platforms.
+
+    :param stops: whether what a rule finds that cannot work ends the command.
+    """
     project = _project(folder, given)
-    return project, _laid_out(lay_out_first, project)
+    return project, _laid_out(partial(lay_out_first, stops=stops), project)
 
 
-def read_each(folder: str, given: dict[str, Any]) -> tuple[Project, tuple[Graph, ...]]:
-    """The project, and the graphs that its recipe lays out, one for each platform."""
+def read_each(folder: str, given: dict[str, Any], *, stops: bool = True) -> tuple[Project, tuple[Graph, ...]]:
+    """The project, and the graphs that its recipe lays out, one for each platform.
+
+    :param stops: as of :func:`read`.
+    """
     project = _project(folder, given)
-    return project, _laid_out(lay_out_each, project)
+    return project, _laid_out(partial(lay_out_each, stops=stops), project)
+
+
+def examined(folder: str, given: dict[str, Any]) -> tuple[Project, Report]:
+    """The project, and what every rule says of it."""
+    project = _project(folder, given)
+    return project, _laid_out(examine, project)
 
 
 def _laid_out(work: Callable[[Project], Coroutine[Any, Any, T]], project: Project) -> T:
-    """What a recipe lays out. The built-in ones wait for nothing, and an event loop takes 30 ms to load."""
+    """What comes of a recipe. The built-in ones wait for nothing, and an event loop takes 30 ms to load."""
     if is_built_in(project.recipe):
         begun = work(project)
         try:

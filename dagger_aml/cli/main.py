@@ -30,6 +30,7 @@ _COMMANDS = {
     "score": "Post a request and show, time and check the answer.",
     "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
     "deployment": "Write the file that deploys a built image, to Azure ML or a cluster.",
+    "check": "Find mistakes in projects before anything is built.",
     "plan": "Show what would be done, in what order and why.",
     "diff": "Compare two images from any source.",
     "site-packages": "Make the preinstalled-packages folder inside the base image.",

@@ -38,17 +38,19 @@ def build_several(
     *,
     jobs: int | None,
     quiet: bool,
+    stops: bool = True,
 ) -> None:
     """Build projects and tell what came of each; one that fails stops no other.
 
     :param opening: makes the builder, for all of them.
     :param jobs: how many at once.
+    :param stops: whether what a rule finds that cannot work ends the command.
     :param quiet: a line with name and digest for each that is built, in place of the table.
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
     :raises DaggerAmlError: one or more failed. :raises EngineGone: with the engine, all that were not done.
     """
     _check_flags(request)
-    shared, targets = _targets(folders, request, given)
+    shared, targets = _targets(folders, request, given, stops=stops)
     outcomes = {each.name: Outcome() for each in targets}
     with progress:
         at_once = 1 if kind_of(request.builder).capabilities.one_at_a_time else jobs or AT_ONCE
@@ -93,7 +95,7 @@ def _check_flags(request: BuildRequest) -> None:
 
 
 def _targets(
-    folders: Sequence[str], request: BuildRequest, given: dict[str, Any]
+    folders: Sequence[str], request: BuildRequest, given: dict[str, Any], *, stops: bool
 ) -> tuple[Path | None, list[BuildTarget]]:
     """The file for the metadata of all, if there is to be one, and what is to be made of each project.
 
@@ -108,7 +110,7 @@ def _targets(
     wrong: list[str] = []
     for folder in folders:
         try:
-            project, target = read_build(folder, request, given)
+            project, target = read_build(folder, request, given, stops=stops)
             targets.append(checked(target, project, request))
         except DaggerAmlError as error:
             text = str(error)

@@ -168,6 +168,17 @@ class BuildOptions:
             example='"plain"',
         ),
     )
+    fail_on: str | None = field(
+        default=None,
+        metadata=setting(
+            key=("check", "fail-on"),
+            default="error",
+            choices=("error", "warning", "info"),
+            help="Exit with 1 if there is a finding of this severity, or of a higher one.",
+            says="The lowest severity with which `check` ends with exit code 1: `error`, `warning` or `info`.",
+            example='"warning"',
+        ),
+    )
 
 
 BUILD_SETTINGS = settings_of(BuildOptions, "build")

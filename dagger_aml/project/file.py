@@ -74,7 +74,7 @@ class _File:
     def origin(self, *key: str | int) -> Origin:
         from ..toml import line_of
 
-        return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)))
+        return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)), path=self.path)
 
     def location(self, *key: str | int) -> str:
         return str(self.origin(*key))

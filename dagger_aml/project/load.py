@@ -30,7 +30,7 @@ from .merge import Reading, added, chosen, pairs, said, truth
 from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
-from .origin import DEFAULT, Origin, Rank
+from .origin import DEFAULT, Origin, Rank, best
 from .parts import (
     apt_packages,
     code,
@@ -151,7 +151,9 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         pip_check=not truth(reading, "no_pip_check"),
         used=used,
         notes=reading.notes,
-        ignored=_ignored(reading),
+        ignored=_rules(reading, "ignore"),
+        selected=_rules(reading, "select"),
+        extended=_rules(reading, "extend_select"),
         origins=reading.sources,
     )
 
@@ -251,13 +253,17 @@ def _packages_as(reading: Reading, recipe: str, *, alone: bool, adds_server: boo
     return "files"
 
 
-def _ignored(reading: Reading) -> tuple[str, ...]:
-    """The ids of rules that flag, variable and file say, all of them; whether there are such is not known here."""
-    record = PROJECT_SETTINGS["ignore"]
-    for each in (*reading.file.says(record), *typed(record, reading.options.ignore)):
+def _rules(reading: Reading, name: str) -> tuple[str, ...]:
+    """The ids of rules that flag, variable and file say, all of them; whether there are such is not known here.
+
+    Of `select` what wins alone: it says which rules there are to be, and the others add to that.
+    """
+    record = PROJECT_SETTINGS[name]
+    said = [*reading.file.says(record), *typed(record, getattr(reading.options, name))]
+    for each in [best(said)] if said and name == "select" else said:
         text = each.value if isinstance(each.value, str) else ",".join(each.value)
-        reading.origins.update({f"ignore.{id.strip()}": each.origin for id in text.split(",") if id.strip()})
-    return tuple(name.removeprefix("ignore.") for name in reading.origins if name.startswith("ignore."))
+        reading.origins.update({f"{name}.{id.strip()}": each.origin for id in text.split(",") if id.strip()})
+    return tuple(each.removeprefix(f"{name}.") for each in reading.origins if each.startswith(f"{name}."))
 
 
 def _tolerance(reading: Reading, name: str, stated: float | None, default: float) -> float:

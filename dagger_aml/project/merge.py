@@ -41,7 +41,7 @@ class Reading:
     @property
     def sources(self) -> dict[str, str]:
         """The origins as people read them."""
-        return {name: str(origin) for name, origin in self.origins.items()}
+        return {name: origin.location for name, origin in self.origins.items()}
 
     def located(self, name: str, make: Callable[[], _Made]) -> _Made:
         """The result of ``make``; an error of its gets the value's origin as its place."""

@@ -12,6 +12,7 @@ from attrs import Factory, field
 from .. import contract
 from ..data import frozen
 from ..errors import ProjectError
+from ..finding import FileLocation
 from ..graph.access import Access
 from ..graph.base import From
 from ..pysource.reached import Reached
@@ -66,7 +67,9 @@ class Project:
     :param version: as the project's file says it, else its ``pyproject.toml``; None where neither does.
     :param used: what the entry script leads to; None without code.
     :param notes: what was learnt while it was read, for the rules.
-    :param ignored: ids of the rules that are not to be told.
+    :param ignored: ids of the rules that are not to be told, or what these begin with.
+    :param selected: ids of the rules that are run, likewise; empty for those that are on by default. ``extended``
+        those that are run beside them.
     :param origins: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
         ``found``, ``default``.
     """
@@ -108,6 +111,8 @@ class Project:
     used: Reached | None = field(default=None, eq=False, repr=False)
     notes: Notes = field(factory=Notes, eq=False, repr=False)
     ignored: tuple[str, ...] = field(default=(), eq=False)
+    selected: tuple[str, ...] = field(default=(), eq=False)
+    extended: tuple[str, ...] = field(default=(), eq=False)
     origins: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
     @property
@@ -128,10 +133,10 @@ class Project:
             *(path for model in self.models for path in (model.path, *parts_of(model.path))),
         )
 
-    def at(self, path: Path, line: int | None = None) -> str:
+    def at(self, path: Path, line: int | None = None) -> FileLocation:
         """A place as findings name it: ``code/score.py:7``, relative to the project where it lies in it."""
         shown = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-        return shown if line is None else f"{shown}:{line}"
+        return FileLocation(shown, path, line)
 
     @property
     def source_directory(self) -> str:

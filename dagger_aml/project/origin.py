@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
+
+from attrs import field
 
 from ..data import frozen
 from ..errors import GraphError, UsageError
+from ..finding import FileLocation
 
 
 class Rank(IntEnum):
@@ -29,6 +33,7 @@ class Origin:
     :param flag: as ``--base``, of a flag.
     :param variable: its name without ``$``, of an environment variable.
     :param file: how messages name it, of a file; ``line`` from 1, None where the whole file says it.
+    :param path: where that file is.
     """
 
     rank: Rank
@@ -36,6 +41,12 @@ class Origin:
     variable: str | None = None
     file: str | None = None
     line: int | None = None
+    path: Path | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def location(self) -> str:
+        """As a finding's location: of a file, with where it is."""
+        return FileLocation(self.file, self.path, self.line) if self.file and self.path else str(self)
 
     def __str__(self) -> str:
         if self.flag:

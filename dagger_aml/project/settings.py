@@ -366,10 +366,38 @@ class Options:
             key=("check", "ignore"),
             type=tuple[str, ...],
             repeatable=True,
-            help="A rule to ignore, or several: AML103,AML501.",
-            says="[Rules](rules.md) to ignore; flag and variable add to them.",
+            help="A rule to ignore, or several: AML103,AML5. AML5 means all whose ids begin so.",
+            says="[Rules](rules.md) to ignore, or what their ids begin with; flag and variable add to them.",
             metavar="ID[,…]",
             example='["AML103"]',
+            unsaid="none",
+        ),
+    )
+    select: tuple[str, ...] = field(
+        default=(),
+        converter=texts,
+        metadata=setting(
+            key=("check", "select"),
+            type=tuple[str, ...],
+            repeatable=True,
+            help="A rule to run, or several, instead of those that are on by default: AML1,AML203.",
+            says="[Rules](rules.md) to run instead of those that are on by default; a flag replaces them.",
+            metavar="ID[,…]",
+            example='["AML1", "AML203"]',
+            unsaid="those that are on by default",
+        ),
+    )
+    extend_select: tuple[str, ...] = field(
+        default=(),
+        converter=texts,
+        metadata=setting(
+            key=("check", "extend-select"),
+            type=tuple[str, ...],
+            repeatable=True,
+            help="A rule to run beside the others, or several.",
+            says="Rules to run beside the others; the flag adds to them.",
+            metavar="ID[,…]",
+            example='["AML320"]',
             unsaid="none",
         ),
     )

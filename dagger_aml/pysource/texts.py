@@ -45,6 +45,20 @@ def every_node(tree: ast.AST) -> list[ast.AST]:
 
 def paths_in(nodes: list[ast.AST]) -> Iterator[str]:
     """First parts of what look like relative paths among the texts; docstrings are none."""
+    for _, parts, sure in _path_like(nodes):
+        if (sure or "." in parts[0]) and is_name(parts[0]):
+            yield parts[0]
+
+
+def lines_of_part(tree: ast.Module, name: str) -> Iterator[int]:
+    """Lines of the texts that are paths with a part of this name, URLs not among them."""
+    for node, parts, sure in _path_like(every_node(tree)):
+        if sure and name in parts and "://" not in str(node.value):
+            yield node.lineno
+
+
+def _path_like(nodes: list[ast.AST]) -> Iterator[tuple[ast.Constant, list[str], bool]]:
+    """The texts but for docstrings, their parts, and whether they stand where paths do or have a slash."""
     plain: set[int] = set()
     skipped: set[int] = set()
     for node in nodes:
@@ -59,8 +73,8 @@ def paths_in(nodes: list[ast.AST]) -> Iterator[str]:
             continue
         text = node.value.replace("\\", "/")
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
-        if parts and ("/" in text or id(node) in plain or "." in parts[0]) and is_name(parts[0]):
-            yield parts[0]
+        if parts:
+            yield node, parts, "/" in text or id(node) in plain
 
 
 def is_name(part: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..errors import GraphError, ProjectError
+from ..finding import FileLocation
 from .files import read_text
 from .model import LONGEST_PACKAGE
 
@@ -23,7 +24,7 @@ def read_apt(path: Path) -> tuple[str, ...]:
             if not _APT.match(word):
                 raise ProjectError(
                     f"not an apt package: {word!r}",
-                    location=f"{path}:{number}",
+                    location=FileLocation(str(path), path, number),
                     hint="Write NAME, NAME=VERSION or NAME:ARCHITECTURE.",
                 )
             found.append(word)

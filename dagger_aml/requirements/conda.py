@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ..errors import ProjectError
+from ..finding import FileLocation
 from .conda_spec import NotASpec, Spec, name_of, parse_spec
 from .conda_twins import CondaSettings, table
 from .conda_yaml import CondaFile, Entry, read_conda_file
@@ -61,7 +62,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
     unknown: list[tuple[str, Entry]] = []
     python = Spec("python")
     for entry in file.dependencies:
-        location = f"{path}:{entry.line}"
+        location = FileLocation(str(path), path, entry.line)
         if has_password(entry.text):
             raise ProjectError(
                 "a URL with a password or token in it would stay in the image", location=location, hint=SECRET
@@ -193,7 +194,7 @@ def _not_known(unknown: list[tuple[str, Entry]], path: Path) -> ProjectError:
         f"it is not certain which packages of PyPI these of conda are: {names}"
         if len(unknown) > 1
         else f"it is not certain which package of PyPI conda's {names} is",
-        location=f"{path}:{unknown[0][1].line}",
+        location=FileLocation(str(path), path, unknown[0][1].line),
         hint=f"Say it in dagger-aml.toml{rest}:\n[conda]\ntwins = {{ {', '.join(dict.fromkeys(pairs))} }}\n"
         'An empty name ("") leaves a package out: a program or library may be in apt.txt instead.',
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import frozen
 from ..errors import ProjectError
+from ..finding import FileLocation
 from .files import read_text
 from .yaml_nodes import MOST_CHARACTERS, compose
 
@@ -140,4 +141,4 @@ class _Reader:
         return Entry(node.value, node.start_mark.line + (2 if node.style in ("|", ">") else 1))
 
     def error(self, node: Any, message: str) -> ProjectError:
-        return ProjectError(message, location=f"{self.path}:{node.start_mark.line + 1}")
+        return ProjectError(message, location=FileLocation(str(self.path), self.path, node.start_mark.line + 1))

@@ -15,6 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from .. import toml
 from ..data import frozen
 from ..errors import ProjectError
+from ..finding import FileLocation
 from ..toml import line_of
 from .files import inside, read_text
 from .model import SECRET, Locked, LockedFile, Requirements, has_password
@@ -45,7 +46,7 @@ class LockFile:
 
     def location(self, *key: str | int) -> str:
         """``uv.lock:12``, the file by its whole path; no line for the file as a whole."""
-        return str(self.path) if not key else f"{self.path}:{line_of(self.text, key)}"
+        return FileLocation(str(self.path), self.path, line_of(self.text, key) if key else None)
 
     def error(self, message: str, *key: str | int, hint: str | None = None) -> ProjectError:
         """An error about the table or value at a key."""
@@ -95,7 +96,7 @@ def read_toml(path: Path) -> LockFile:
     try:
         return LockFile(path, text, toml.read(text))
     except toml.NotToml as error:
-        location = f"{path}:{error.line}" if error.line else str(path)
+        location = FileLocation(str(path), path, error.line)
         raise ProjectError(f"not TOML: {error}", location=location) from None
 
 

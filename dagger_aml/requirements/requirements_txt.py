@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import evolve
 
 from ..errors import ProjectError, UsageError
+from ..finding import FileLocation
 from .entries import FileURL, check_fetched, entry, is_archive
 from .files import inside
 from .lines import Line, cut, logical_lines, requirements_text, variables
@@ -165,7 +166,7 @@ class _Reader:
     ) -> None:
         """Read lines of a file, each with its number; ``constraint`` and ``within`` as of :meth:`read`."""
         for number, text in lines:
-            location = f"{path}:{number}"
+            location = FileLocation(str(path), path, number)
             for name in variables(text)[:1]:
                 raise ProjectError(
                     f"uses the environment variable ${{{name}}}, and the build has no variables of this machine",

@@ -40,7 +40,7 @@ from tests.support.projects import SCORE, make
 from tools.rules import Entry, rules_page
 
 ROOM = Path(dagger_aml.check.__file__).parent
-MACHINERY = {"__init__", "rule", "facts", "run", "misspelt", "values"}
+MACHINERY = {"__init__", "rule", "facts", "run", "misspelt", "secret_texts", "selection", "values"}
 
 every_rule = pytest.mark.parametrize("each", rules().values(), ids=lambda each: each.id)
 

@@ -138,11 +138,16 @@ _PLAIN = {
     "engine": "tcp://127.0.0.1:1",
     "format": "classic",
     "progress": "json",
+    "fail_on": "info",
 }
 _BY_FLAG = {name: _PLAIN.get(name, "7") for name in BUILD_SETTINGS}
-_BY_VARIABLE = {**_BY_FLAG, "builder": "buildah", "engine": "unix:///run/x", "progress": "quiet"} | {
-    name: "5" for name in ("engine_timeout", "ready_timeout", "jobs")
-}
+_BY_VARIABLE = {
+    **_BY_FLAG,
+    "builder": "buildah",
+    "engine": "unix:///run/x",
+    "progress": "quiet",
+    "fail_on": "error",
+} | {name: "5" for name in ("engine_timeout", "ready_timeout", "jobs")}
 
 
 def probe() -> click.Command:

@@ -40,7 +40,7 @@ from ..options.build import (
     settled,
     with_option,
 )
-from ..options.call import quiet_option, verbose_option
+from ..options.call import no_check_option, quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
 from ..unchanged import note
@@ -70,6 +70,7 @@ from ..unchanged import note
     help="Load the image into docker's store, or into podman's if docker does not answer; with --with, into that "
     "builder's own store.",
 )
+@no_check_option
 @smoke_options
 @click.option(
     "-o",
@@ -107,6 +108,7 @@ def command(
     tags: tuple[str, ...],
     push: bool,
     load: bool,
+    no_check: bool,
     smoke: str | None,
     no_smoke: bool,
     output: tuple[str, ...],
@@ -175,9 +177,9 @@ def command(
     if len(projects) > 1:
         from ..several import build_several
 
-        build_several(projects, request, given, opening, progress, jobs=jobs, quiet=quiet)
+        build_several(projects, request, given, opening, progress, jobs=jobs, quiet=quiet, stops=not no_check)
         return
-    project, target = read_build(projects[0] if projects else ".", request, given)
+    project, target = read_build(projects[0] if projects else ".", request, given, stops=not no_check)
     with progress, _streamed(target.outputs) as (outputs, streamed):
         target = checked(evolve(target, outputs=outputs), project, request)
         for warning in target.warnings:

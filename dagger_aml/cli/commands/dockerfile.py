@@ -14,7 +14,7 @@ from ...building.plans import with_files
 from ..common import policy_of_call, read
 from ..console import tell
 from ..options.build import setting_option, settled, value_of
-from ..options.call import force_option
+from ..options.call import force_option, no_check_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
 from ..progress import Progress
@@ -34,6 +34,7 @@ from ..progress import Progress
 )
 @setting_option("format", help="classic works with every builder, including ACR tasks.", default="classic")
 @probe_options
+@no_check_option
 @force_option
 @settled
 def command(
@@ -44,6 +45,7 @@ def command(
     probe: bool,
     builder: str | None,
     engine: str | None,
+    no_check: bool,
     force: bool,
     **given: Any,
 ) -> None:
@@ -56,7 +58,7 @@ def command(
     dagger-aml dockerfile examples/diabetes
     dagger-aml dockerfile examples/diabetes -o imagefiles
     """
-    found, graph = read(project, given)
+    found, graph = read(project, given, stops=not no_check)
     opening = Opening(layers=value_of("layers", project))
     plan = planned(graph, pin=pin, probe=probe, builder=builder, engine=engine, opening=opening).plan
     if output is not None and (pin or probe):

@@ -82,6 +82,7 @@ ready_option = setting_option("ready_timeout")
 jobs_option = setting_option("jobs")
 format_option = setting_option("format")
 progress_option = setting_option("progress")
+fail_on_option = setting_option("fail_on")
 
 
 def cache_options(function: Command) -> Command:

@@ -29,3 +29,9 @@ def force_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--force``"""
     text = "Replace FOLDER even if dagger-aml did not write it."
     return click.option("--force", is_flag=True, help=text)(function)
+
+
+def no_check_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--no-check``"""
+    text = "Go on where a rule says that it cannot work: its findings are only printed."
+    return click.option("--no-check", is_flag=True, help=text)(function)

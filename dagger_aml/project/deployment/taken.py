@@ -77,8 +77,8 @@ class DeploymentFile:
     def at(self, place: Place | None) -> Origin:
         """A place as an origin; the file itself where that is not known."""
         if place is None:
-            return Origin(Rank.DEPLOYMENT, file=self.shown)
-        return Origin(Rank.DEPLOYMENT, file=shown(place.file, self.root), line=place.line)
+            return Origin(Rank.DEPLOYMENT, file=self.shown, path=self.deployment.path)
+        return Origin(Rank.DEPLOYMENT, file=shown(place.file, self.root), line=place.line, path=place.file)
 
     @property
     def packages(self) -> tuple[Path, Origin] | None:

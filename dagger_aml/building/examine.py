@@ -1,0 +1,73 @@
+"""A project checked by every rule, without anything being made of it: no builder, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from ..base import catalog
+from ..check.facts import Facts, GraphFacts, PlanFacts
+from ..check.run import Findings, chosen, missing_facts, run
+from ..data import frozen
+from ..errors import UsageError
+from ..finding import Finding, ordered
+from ..graph.stages import bases
+from ..plan.make import plan
+from ..project.model import Project
+from ..project.recipe import run_recipe
+
+
+@frozen
+class Report:
+    """What is to be said of a project.
+
+    :param told: errors first, each once. What the recipe's steps refuse is an error without an id.
+    :param silenced: what was found and is not told.
+    :param unchecked: the rules that could not be run, by id, each with the names of the facts that it lacks.
+    """
+
+    told: tuple[Finding, ...] = ()
+    silenced: tuple[Finding, ...] = ()
+    unchecked: Mapping[str, tuple[str, ...]] = {}
+
+
+async def examine(project: Project) -> Report:
+    """Run every rule that is chosen, whatever the others find.
+
+    :raises UsageError: a rule is chosen or ignored that there is not.
+    :raises ProjectError: a part of the project cannot be read.
+    """
+    selection = chosen(project)
+    # Nothing is made here, so nothing is left out of what is made.
+    known: list[Facts] = [Facts(project, one_platform=False, stops=False)]
+    found, refused = [run(known[0], selection)], list[Finding]()
+    for platform in project.platforms:
+        try:
+            await _of_platform(evolve(project, base=catalog.on_platform(project.base, platform)), known, found)
+        except UsageError as error:
+            refused.append(Finding(error.message, None, "error", error.location, error.hint))
+            break
+    return Report(
+        ordered((*refused, *(each for part in found for each in part.told))),
+        ordered(each for part in found for each in part.silenced),
+        missing_facts(known[-1], selection),
+    )
+
+
+async def _of_platform(project: Project, known: list[Facts], found: list[Findings]) -> None:
+    """Go on to the plan of the image for one platform.
+
+    :param known: the facts of the project; what else is known on the way is added.
+    :param found: gets what the rules find.
+    :raises UsageError: the recipe or one of its steps refuses the project.
+    """
+    selection = chosen(project)
+    graph = await run_recipe(project)
+    grown = known[0].grown(GraphFacts, graph=graph)
+    known.append(grown)
+    found += [Findings(graph.warnings, graph.silenced), run(grown, selection)]
+    made = plan(graph, {base: catalog.assumed(base) for base in bases(graph)})
+    whole = grown.grown(PlanFacts, plan=made)
+    known.append(whole)
+    found += [Findings(made.warnings), run(whole, selection)]

@@ -1,0 +1,38 @@
+"""Texts that are secrets by their form: keys and tokens that say what they are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+_FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("the key of an Azure storage account", re.compile(r"AccountKey=([A-Za-z0-9+/]{86}==)")),
+    ("a shared access key", re.compile(r"SharedAccessKey=([A-Za-z0-9+/]{43}=)")),
+    ("the signature of a SAS URL", re.compile(r"[?&;]sig=([A-Za-z0-9+/]{43}=|[A-Za-z0-9%]{43,70}%3[Dd])")),
+    (
+        "a client secret of Microsoft Entra",
+        re.compile(r"(?<![\w~.-])([A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34})(?![\w~.-])"),
+    ),
+    ("a token of GitHub", re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b")),
+    ("a token of Hugging Face", re.compile(r"\b(hf_[A-Za-z0-9]{34})\b")),
+    ("a key of OpenAI", re.compile(r"\b(sk-(?:proj-)?[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20})\b")),
+    ("an access key of AWS", re.compile(r"\b(A[KS]IA[A-Z2-7]{16})\b")),
+    ("a private key", re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH )?PRIVATE KEY-----\s*([A-Za-z0-9+/]{40,})")),
+)
+
+_MARKS = ("AccountKey=", "SharedAccessKey=", "sig=", "Q~", "gh", "hf_", "T3BlbkFJ", "IA", "PRIVATE KEY")
+"""One of them stands in every such text, and in few others."""
+
+_LEAST_LETTERS = 8
+"""Different letters, below which a text only stands for a secret, such as ``xxxx``."""
+
+
+def secrets_in(text: str) -> Iterator[tuple[str, str, int]]:
+    """The secrets of a text: what kind each is, how it begins, and on which line, from 0."""
+    if not any(mark in text for mark in _MARKS):
+        return
+    for kind, form in _FORMS:
+        for match in form.finditer(text):
+            if len(Counter(match[1])) >= _LEAST_LETTERS and "EXAMPLE" not in match[1].upper():
+                yield kind, f"{match[1][:4]}…", text.count("\n", 0, match.start())

@@ -1,0 +1,130 @@
+"""``dagger-aml check``"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import DaggerAmlError, UsageError
+from ..common import examined
+from ..console import printable, tell
+from ..options.build import fail_on_option, settled
+from ..options.project import project_options
+from ..reports.model import SEVERITIES, Checked, checked, count
+
+_FORMATS: Mapping[str, tuple[str, str]] = {
+    "text": ("text", "render"),
+    "json": ("as_json", "render"),
+    "sarif": ("sarif", "render"),
+    "github": ("services", "github"),
+    "gitlab": ("services", "gitlab"),
+    "azure": ("services", "azure"),
+}
+"""The module and the function of each form of output."""
+
+
+@click.command(
+    "check",
+    short_help="Find mistakes in projects before anything is built.",
+    epilog="Exit codes: 0 nothing found, 1 a finding at or above --fail-on, 2 a project could not be checked.",
+)
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
+@partial(project_options, argument=False)
+@click.option(
+    "--output-format",
+    "form",
+    type=click.Choice([*_FORMATS]),
+    default="text",
+    show_default=True,
+    help="text shows the lines; json and sarif are for programs; github, gitlab and azure for their pipelines.",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+@fail_on_option
+@click.option("--explain", metavar="ID", help="Show what a rule is about, with examples, and check nothing.")
+@settled
+def command(
+    projects: tuple[str, ...], form: str, output: str | None, fail_on: str, explain: str | None, **given: Any
+) -> None:
+    """Check PROJECT, or several: code, variables, packages, models and base, by the rules of docs/rules.md.
+
+    Needs neither engine nor network, and builds nothing. Scripts are read, and never imported or run; a recipe of
+    the project's own is run, as plan does.
+
+    \b
+    dagger-aml check
+    dagger-aml check models/* --output-format github
+    dagger-aml check --select AML1,AML2 --fail-on warning
+    dagger-aml check --explain AML110
+    """
+    if explain is not None:
+        click.echo(_explained(explain), nl=False)
+        return
+    found = tuple(_checked(each, given) for each in projects or (".",))
+    _write(_renderer(form)(found), output)
+    for each in found:
+        if each.error:
+            tell(f"error: {_named(each)}")
+    if any(each.error for each in found):
+        sys.exit(2)
+    counts = {str(severity): count(found, severity) for severity in SEVERITIES}
+    if any(counts[severity] for severity in [*counts][: [*counts].index(fail_on) + 1]):
+        sys.exit(1)
+
+
+def _checked(folder: str, given: dict[str, Any]) -> Checked:
+    """A project and what is said of it, or why nothing can be."""
+    try:
+        _, report = examined(folder, given)
+    except DaggerAmlError as error:
+        return Checked(folder, error=error)
+    return checked(folder, report)
+
+
+def _named(project: Checked) -> str:
+    text = str(project.error)
+    return text if text.startswith(project.name) or project.name == "." else f"{project.name}: {text}"
+
+
+def _renderer(form: str) -> Callable[[tuple[Checked, ...]], str]:
+    module, function = _FORMATS[form]
+    found: Callable[[tuple[Checked, ...]], str] = getattr(import_module(f"..reports.{module}", __package__), function)
+    return found
+
+
+def _write(text: str, output: str | None) -> None:
+    if output is None or output == "-":
+        click.echo(printable(text, sys.stdout), nl=False, color=False if os.environ.get("NO_COLOR") else None)
+        return
+    from ...fs.atomic import replaced_file
+
+    path = Path(output)
+    if path.is_dir():
+        raise UsageError("is a folder", location=f"-o {output}", hint="Give a file's name.")
+    with replaced_file(path) as new:
+        new.write_text(click.unstyle(text), encoding="utf-8", newline="\n")
+
+
+def _explained(id: str) -> str:
+    """A rule's entry, as docs/rules.md has it.
+
+    :raises UsageError: there is no such rule.
+    """
+    import inspect
+
+    from ...check.run import rules
+    from ...check.selection import unknown
+
+    known = rules()
+    if id not in known:
+        raise unknown(id, known, "--explain")
+    found = known[id]
+    rest = inspect.cleandoc(found.check.__doc__ or "").partition("\n")[2]
+    more = "" if found.by_default else " It is off unless it is selected."
+    return f"{id}: {found.title}\n\nSeverity: {found.severity}.{more}\n\n{rest.strip()}\n"

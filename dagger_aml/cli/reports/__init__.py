@@ -1,0 +1,1 @@
+"""What ``check`` found, in the forms that people and programs read."""

@@ -1,0 +1,54 @@
+"""For programs: one object, whose form has a number."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ...version import __version__
+from .model import Checked, Told
+
+SCHEMA = 1
+
+
+def render(projects: tuple[Checked, ...]) -> str:
+    """All of it."""
+    return (
+        json.dumps(
+            {
+                "schema": SCHEMA,
+                "version": __version__,
+                "projects": [each.name for each in projects],
+                "findings": [_finding(each) for project in projects for each in project.told],
+                "silenced": [_finding(each) for project in projects for each in project.silenced],
+                "not_checked": [
+                    {"project": project.name, "id": id, "lacks": list(facts)}
+                    for project in projects
+                    for id, facts in sorted(project.report.unchecked.items())
+                ],
+                "errors": [
+                    {
+                        "project": each.name,
+                        "message": each.error.message,
+                        "location": each.error.location,
+                        "hint": each.error.hint,
+                    }
+                    for each in projects
+                    if each.error
+                ],
+            },
+            indent=2,
+        )
+        + "\n"
+    )
+
+
+def _finding(each: Told) -> dict[str, Any]:
+    return {
+        **each.finding.as_json(),
+        "project": each.project,
+        "file": each.file,
+        "line": each.line,
+        "column": each.column,
+        "end_column": each.end,
+    }

@@ -1,0 +1,139 @@
+"""What was found in several projects, each with its line as it stands in its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import field
+
+from ...building.examine import Report
+from ...data import frozen
+from ...errors import DaggerAmlError
+from ...finding import FileLocation, Finding, Severity
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+NO_RULE = "refused", "recipe"
+"""What stands for an id in forms that need one: of what a step refuses, and of what a recipe's own code warns."""
+
+_LONGEST_FILE = 4_000_000
+"""Bytes of a file from which on its lines are not shown."""
+
+
+@frozen
+class Told:
+    """A finding and where it is.
+
+    :param project: as it was named.
+    :param file: as seen from the working directory, with slashes; None where it is in no file.
+    :param line: from 1, and ``column`` with it; None where the finding is of the whole file.
+    :param end: the column behind what is meant.
+    :param source: the line's text.
+    """
+
+    finding: Finding
+    project: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    end: int | None = None
+    source: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The rule's, or what stands for it."""
+        return self.finding.id or NO_RULE[self.finding.severity != "error"]
+
+    @property
+    def text(self) -> str:
+        """The message, with what is no file's place before it."""
+        location = self.finding.location
+        return self.finding.message if self.file or not location else f"{location}: {self.finding.message}"
+
+
+@frozen
+class Checked:
+    """A project that was to be checked.
+
+    :param name: as it was named.
+    :param error: why it could not be.
+    """
+
+    name: str
+    told: tuple[Told, ...] = ()
+    silenced: tuple[Told, ...] = ()
+    report: Report = field(factory=Report)
+    error: DaggerAmlError | None = None
+
+    @property
+    def place(self) -> str:
+        """The file that an error is about, as seen from the working directory, or the project itself."""
+        location = self.error.location if self.error else None
+        return shown(location.path) if isinstance(location, FileLocation) else shown(Path(self.name))
+
+
+def checked(name: str, report: Report) -> Checked:
+    """A project with what the rules said of it, each finding with its line."""
+    lines = _Lines()
+    return Checked(
+        name,
+        tuple(_told(each, name, lines) for each in report.told),
+        tuple(_told(each, name, lines) for each in report.silenced),
+        report,
+    )
+
+
+def count(projects: tuple[Checked, ...], severity: Severity) -> int:
+    """How many findings of a severity there are."""
+    return sum(each.finding.severity == severity for project in projects for each in project.told)
+
+
+def every(projects: tuple[Checked, ...]) -> Iterator[Told]:
+    """The findings of all projects."""
+    for project in projects:
+        yield from project.told
+
+
+def shown(path: Path) -> str:
+    """A path as seen from the working directory, if it lies below it; with slashes."""
+    whole = os.path.normpath(Path.cwd() / path)
+    below = os.path.relpath(whole) if os.path.splitdrive(whole)[0] == os.path.splitdrive(Path.cwd())[0] else whole
+    return Path(whole if below.startswith("..") else below).as_posix()
+
+
+class _Lines:
+    """The lines of files, each file read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, list[str]] = {}
+
+    def get(self, path: Path, line: int) -> str | None:
+        if path not in self._known:
+            self._known[path] = _lines(path)
+        found = self._known[path]
+        return found[line - 1] if 0 < line <= len(found) else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        if path.stat().st_size > _LONGEST_FILE:
+            return []
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+    except OSError:
+        return []
+    # As editors count them: other marks that end a line for Python's splitlines end none.
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _told(finding: Finding, project: str, lines: _Lines) -> Told:
+    place = finding.location
+    if not isinstance(place, FileLocation):
+        return Told(finding, project)
+    file = shown(place.path)
+    source = lines.get(place.path, place.line) if place.line and place.quoted else None
+    if not source or not source.strip():
+        return Told(finding, project, file, place.line)
+    begin = len(source) - len(source.lstrip())
+    return Told(finding, project, file, place.line, begin + 1, len(source.rstrip()) + 1, source)

@@ -1,0 +1,98 @@
+"""What the logs and reviews of GitHub, GitLab and Azure DevOps show beside the code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...finding import Severity
+from .model import Checked, Told, every
+
+_GITHUB: Mapping[Severity, str] = {"error": "error", "warning": "warning", "info": "notice"}
+_GITLAB: Mapping[Severity, str] = {"error": "major", "warning": "minor", "info": "info"}
+_AZURE: Mapping[Severity, str] = {"error": "error", "warning": "warning", "info": "warning"}
+"""Azure DevOps has no lower one."""
+
+
+def github(projects: tuple[Checked, ...]) -> str:
+    """Workflow commands, which GitHub Actions turns into annotations."""
+    return "".join(f"{line}\n" for line in _github(projects))
+
+
+def _github(projects: tuple[Checked, ...]) -> Iterator[str]:
+    for each in every(projects):
+        said: dict[str, Any] = {"file": each.file or each.project, "line": each.line, "col": each.column}
+        said["endColumn"] = each.end
+        said["title"] = f"dagger-aml {each.id}"
+        yield _workflow(_GITHUB[each.finding.severity], said, _with_hint(each))
+    for project in projects:
+        if project.error:
+            said = {"file": project.place, "title": "dagger-aml could not check this"}
+            yield _workflow("error", said, str(project.error))
+
+
+_ENDS = "%\r\n"
+"""What may not stand in a command as it is."""
+
+
+def _workflow(command: str, said: Mapping[str, Any], message: str) -> str:
+    properties = ",".join(f"{name}={_percent(str(value), _ENDS + ':,')}" for name, value in said.items() if value)
+    return f"::{command} {properties}::{_percent(message, _ENDS)}"
+
+
+def _percent(text: str, what: str) -> str:
+    """A text with some of its letters as their numbers, ``%`` first among them."""
+    return "".join(f"%{ord(each):02X}" if each in what else each for each in text)
+
+
+def gitlab(projects: tuple[Checked, ...]) -> str:
+    """A code quality report: a list, each finding with a fingerprint that stays when lines move."""
+    seen: Counter[str] = Counter()
+    found = []
+    for each in every(projects):
+        key = "\0".join((each.id, each.file or each.project, each.text))
+        seen[key] += 1
+        found.append(
+            {
+                "description": _with_hint(each),
+                "check_name": each.id,
+                "fingerprint": hashlib.sha256(f"{key}\0{seen[key]}".encode("utf-8", "backslashreplace")).hexdigest(),
+                "severity": _GITLAB[each.finding.severity],
+                "location": {"path": each.file or each.project, "lines": {"begin": each.line or 1}},
+            }
+        )
+    return json.dumps(found, indent=2) + "\n"
+
+
+def azure(projects: tuple[Checked, ...]) -> str:
+    """Logging commands of Azure Pipelines."""
+    return "".join(f"{line}\n" for line in _azure(projects))
+
+
+def _azure(projects: tuple[Checked, ...]) -> Iterator[str]:
+    for each in every(projects):
+        said = {"type": _AZURE[each.finding.severity], "sourcepath": each.file or each.project}
+        said |= {"linenumber": str(each.line or ""), "columnnumber": str(each.column or ""), "code": each.id}
+        yield _logged(said, _with_hint(each))
+    for project in projects:
+        if project.error:
+            yield _logged({"type": "error", "sourcepath": project.place}, str(project.error))
+
+
+def _logged(said: Mapping[str, str], message: str) -> str:
+    properties = "".join(f"{name}={_of_azure(value, inside=True)};" for name, value in said.items() if value)
+    return f"##vso[task.logissue {properties}]{_of_azure(message, inside=False)}"
+
+
+def _of_azure(text: str, *, inside: bool) -> str:
+    """A text as a logging command takes it; what would end a property counts only ``inside`` of one."""
+    for letter, written in (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A")):
+        text = text.replace(letter, written)
+    return text.replace(";", "%3B").replace("]", "%5D") if inside else text
+
+
+def _with_hint(each: Told) -> str:
+    return f"{each.text}\n{each.finding.hint}" if each.finding.hint else each.text

@@ -1,0 +1,95 @@
+"""For people: each finding with its line and a caret below it, and last what could not be checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from ...text import listed_words
+from ..console import printable
+from .model import SEVERITIES, Checked, Told, count
+
+_WIDEST = 160
+"""Columns of a line that are shown."""
+
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+_LACKS = {
+    "code": "there is no code folder",
+    "entry": "there is no entry script that can be read",
+    "points": "there is no entry script that can be read",
+    "used": "there is no code to follow",
+    "elsewhere": "there is no code to follow",
+    "requirements": "no list of packages is read",
+    "allowed": "no list of packages is read",
+    "wanted": "nothing tells what is installed",
+    "python": "the Python of the base is not known",
+    "graph": "the project was refused before",
+    "variables": "the project was refused before",
+    "plan": "the project was refused before",
+    "base": "the project was refused before",
+}
+"""Why a rule was not run, by the fact that it lacks."""
+
+
+def render(projects: tuple[Checked, ...]) -> str:
+    """All of it, with a last line that says how much it is."""
+    parts = [_finding(each) for project in projects for each in project.told]
+    parts += [line for project in projects for line in _unchecked(project, several=len(projects) > 1)]
+    parts.append(_summary(projects))
+    return "".join(f"{part}\n" for part in parts)
+
+
+def _finding(each: Told) -> str:
+    place = each.file or each.project
+    if each.line:
+        place += f":{each.line}" + (f":{each.column}" if each.column else "")
+    severity = click.style(each.finding.severity, fg=_COLOURS[each.finding.severity], bold=True)
+    id = f" [{each.finding.id}]" if each.finding.id else ""
+    lines = [f"{click.style(_plain(place), bold=True)}: {severity}: {_plain(each.text)}{id}", *_source(each)]
+    lines += [f"  {_plain(line)}" for line in (each.finding.hint or "").splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def _source(each: Told) -> Iterator[str]:
+    """The line with its number, and carets below what is meant of it."""
+    if each.source is None or each.column is None or each.end is None:
+        return
+    begin, end = each.column - 1, min(each.end - 1, _WIDEST)
+    text = printable(_plain(each.source[:_WIDEST]), sys.stdout)
+    space = " " * len(str(each.line))
+    yield f"  {space} |"
+    yield f"  {each.line} | {text}" + ("…" if len(each.source) > _WIDEST else "")
+    yield f"  {space} | {' ' * begin}{'^' * max(1, end - begin)}"
+
+
+def _plain(text: str) -> str:
+    """A line whose letters all take one column and move no cursor."""
+    return "".join(
+        " " if each == "\t" else each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
+
+
+def _unchecked(project: Checked, *, several: bool) -> Iterator[str]:
+    """The rules that were not run, by what they lack."""
+    if project.error:
+        return
+    by_reason: dict[str, list[str]] = {}
+    for id, facts in project.report.unchecked.items():
+        by_reason.setdefault(_LACKS.get(facts[0], f"{facts[0]} is not known"), []).append(id)
+    before = f"{project.name}: " if several else ""
+    for reason, ids in by_reason.items():
+        yield f"{before}not checked, since {reason}: {', '.join(sorted(ids))}"
+
+
+def _summary(projects: tuple[Checked, ...]) -> str:
+    counts = [(count(projects, severity), severity) for severity in SEVERITIES]
+    said = [f"{number} {word}{'s' if number > 1 and word != 'info' else ''}" for number, word in counts if number]
+    failed = sum(project.error is not None for project in projects)
+    silenced = sum(len(project.silenced) for project in projects)
+    text = f"Found {listed_words(said)}" if said else "Nothing found"
+    text += f" in {len(projects)} projects" if len(projects) > 1 else ""
+    text += f" ({silenced} silenced)" if silenced else ""
+    return text + (f"; {failed} could not be checked." if failed else ".")

@@ -1,0 +1,191 @@
+"""What a text reads of the environment, and what it downloads as it is loaded or as its ``init()`` runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..data import frozen
+from .texts import every_node
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
+"""A model's name in the hub, with or without its owner's."""
+
+_DOWNLOADS = frozenset(
+    {
+        "gdown.download",
+        "gdown.download_folder",
+        "huggingface_hub.hf_hub_download",
+        "huggingface_hub.snapshot_download",
+        "nltk.download",
+        "spacy.cli.download",
+        "torch.hub.download_url_to_file",
+        "torch.hub.load_state_dict_from_url",
+        "urllib.request.urlretrieve",
+        "wget.download",
+    }
+)
+"""Functions that fetch something from the network whatever they are given."""
+
+HUB = frozenset({"diffusers", "sentence_transformers", "transformers"})
+"""Packages whose ``from_pretrained`` takes a folder, or else a name in Hugging Face's hub."""
+
+_LOCAL = frozenset({"local_files_only"})
+
+
+@frozen
+class Download:
+    """A call that fetches something.
+
+    :param what: is called, as the text has it: ``nltk.download``.
+    :param name: in the hub, where the call takes such a name or a folder; empty where it always fetches.
+    :param in_init: whether ``init()`` makes it; loading the script otherwise.
+    """
+
+    what: str
+    line: int
+    name: str = ""
+    in_init: bool = False
+
+
+def environment_reads(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names of variables that a text reads, with nothing to take in their place, each with its line.
+
+    One that the text sets itself is not among them.
+    """
+    read: list[tuple[str, int]] = []
+    set_here: set[str] = set()
+    for node in every_node(tree):
+        if isinstance(node, ast.Subscript) and _last(node.value) == "environ":
+            name = _text(node.slice)
+            if name is not None and isinstance(node.ctx, ast.Load):
+                read.append((name, node.lineno))
+            elif name is not None:
+                set_here.add(name)
+        elif isinstance(node, ast.Call) and node.args:
+            name, called = _text(node.args[0]), _last(node.func)
+            if name is None:
+                continue
+            of_environment = isinstance(node.func, ast.Attribute) and _last(node.func.value) == "environ"
+            if called in ("setdefault", "putenv") and (of_environment or called == "putenv"):
+                set_here.add(name)
+            elif (called == "getenv" or (called == "get" and of_environment)) and len(node.args) == 1:
+                read.append((name, node.lineno))
+    return (each for each in read if each[0] not in set_here)
+
+
+def plain_texts(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The texts of a file, each with its line; docstrings are none."""
+    nodes = every_node(tree)
+    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value, node.lineno
+
+
+def downloads(tree: ast.Module) -> Iterator[Download]:
+    """What loading a script, or its ``init()``, fetches come what may: not below a condition or in functions."""
+    names = _imported(tree)
+    for in_init, body in ((False, tree.body), (True, _init(tree))):
+        for node in _carried_out(body):
+            if isinstance(node, ast.Call):
+                found = _download(node, _dotted(node.func, names))
+                if found is not None:
+                    yield Download(".".join(_parts(node.func)), node.lineno, found, in_init)
+
+
+def _init(tree: ast.Module) -> Sequence[ast.stmt]:
+    found = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "init"]
+    return found[-1].body if found else ()
+
+
+def _carried_out(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes of statements that run one after the other, without what a condition or a call decides."""
+    waiting: list[ast.AST] = [*reversed(body)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(
+            node,
+            ast.FunctionDef
+            | ast.AsyncFunctionDef
+            | ast.ClassDef
+            | ast.Lambda
+            | ast.If
+            | ast.IfExp
+            | ast.BoolOp
+            | ast.While
+            | ast.Match
+            | ast.ExceptHandler,
+        ):
+            continue
+        yield node
+        waiting += reversed(list(ast.iter_child_nodes(node)))
+
+
+def _download(node: ast.Call, called: str) -> str | None:
+    """A name in the hub, nothing for what always fetches, and None for what fetches nothing for certain."""
+    said = {each.arg: each.value for each in node.keywords}
+    if _LOCAL & said.keys() or None in said:
+        return None
+    if called in _DOWNLOADS:
+        return ""
+    if called == "torch.hub.load":
+        return None if _text(said.get("source")) == "local" or _is_path(_first(node)) else ""
+    if called.partition(".")[0] not in HUB:
+        return None
+    if called.endswith(".from_pretrained") or called == "sentence_transformers.SentenceTransformer":
+        return _hub_name(_first(node) or _text(said.get("pretrained_model_name_or_path")))
+    if called == "transformers.pipeline":
+        return _hub_name(_text(node.args[1] if len(node.args) > 1 else said.get("model")))
+    return None
+
+
+def _hub_name(text: str | None) -> str | None:
+    return text if text and _HUB_NAME.fullmatch(text) else None
+
+
+def _is_path(text: str | None) -> bool:
+    return text is None or text.startswith((".", "/"))
+
+
+def _first(node: ast.Call) -> str | None:
+    return _text(node.args[0]) if node.args else None
+
+
+def _imported(tree: ast.Module) -> Mapping[str, str]:
+    """What the names of imports stand for, as ``{"Model": "transformers.AutoModel"}``."""
+    found: dict[str, str] = {}
+    for node in every_node(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return found
+
+
+def _dotted(node: ast.expr, names: Mapping[str, str]) -> str:
+    """The whole name of what is called; empty where its beginning was not imported."""
+    first, *more = _parts(node) or [""]
+    return ".".join([names[first], *more]) if first in names else ""
+
+
+def _parts(node: ast.expr) -> list[str]:
+    """``["nltk", "download"]``; nothing of what does not begin with a name."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(parts)] if isinstance(node, ast.Name) else []
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

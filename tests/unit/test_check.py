@@ -1,0 +1,430 @@
+"""``dagger-aml check``: what is told, in each form, and how it ends; which rules are chosen; ``--no-check``."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dagger_aml import FindingsError, Options, UsageError, load_project
+from dagger_aml.building.examine import examine
+from dagger_aml.check.selection import Selection
+from dagger_aml.cli.commands.check import _FORMATS
+from dagger_aml.cli.main import cli
+from dagger_aml.finding import FileLocation
+from tests.support.calls import await_
+from tests.support.markdown import ROOT
+from tests.support.projects import SCORE, make
+
+ASYNC = "async def init():\n    pass\n\n\ndef run(data):\n    return data\n"
+
+WRONG = {
+    "score.py": ASYNC,
+    "requirements.txt": "six==1.17.0\n",
+    "dagger-aml.toml": '[env]\nAZUREML_WORKER_COUNT = "2"\n',
+}
+"""An error, AML110, and a warning, AML201."""
+
+CLEAN = {"score.py": SCORE, "requirements.txt": "six==1.17.0\n"}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a project ``wrong`` and a project ``clean``."""
+    make(tmp_path / "wrong", WRONG)
+    make(tmp_path / "clean", CLEAN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["check", *words])
+
+
+def found(*words: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(check(*words, "--output-format", "json").stdout)
+    return data
+
+
+def ids(*words: str) -> list[str]:
+    return [each["id"] for each in found(*words)["findings"]]
+
+
+# --- what is told -------------------------------------------------------------------------------------------------
+
+
+def test_each_finding_has_its_line_and_carets(here: Path) -> None:
+    text = check("wrong").stdout
+    assert text.startswith(
+        "wrong/score.py:1:1: error: init() is async: the server does not await it, so it never runs, and nothing "
+        "tells you [AML110]\n    |\n  1 | async def init():\n    | ^^^^^^^^^^^^^^^^^\n  Write it"
+    )
+    assert "wrong/dagger-aml.toml:2:1: warning: AZUREML_WORKER_COUNT is not" in text
+    assert text.endswith("Found 1 error and 1 warning.\n") and text.count("[AML110]") == 1
+
+
+def test_carets_stand_below_what_is_not_white(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tabs take one column, as the carets do; what would move a cursor is shown as what it is not."""
+    line = "\tasync def run(data):  # é\x1b[2J  "
+    make(
+        tmp_path,
+        {"score.py": f"def init(): ...\r\nif init:\r\n{line}\r\n\t\tpass\r\nelse:\r\n{line}\r\n\t\tpass\r\n"},
+    )
+    monkeypatch.chdir(tmp_path)
+    text = check("--select", "AML11").stdout
+    shown = next(each for each in text.splitlines() if "async def" in each)
+    carets = text.splitlines()[text.splitlines().index(shown) + 1]
+    assert "\x1b" not in text and "\t" not in shown
+    assert shown[carets.index("^")] == "a" and len(carets) == len(shown.rstrip())
+
+
+def test_a_project_without_mistakes_is_told_so(here: Path) -> None:
+    said = check("clean")
+    assert (said.stdout, said.exit_code) == ("Nothing found.\n", 0)
+
+
+def test_several_projects_are_told_together(here: Path) -> None:
+    said = check("wrong", "clean", "nowhere")
+    assert said.exit_code == 2 and "nowhere: the project folder does not exist" in said.stderr
+    assert said.stdout.endswith("Found 1 error and 1 warning in 3 projects; 1 could not be checked.\n")
+
+
+def test_all_phases_are_told_though_the_first_has_errors(here: Path) -> None:
+    """`plan` stops at the first; so that one run shows it all, this does not."""
+    make(here / "wrong", {"dagger-aml.toml": '[env]\nWORKER_COUNT = "auto"\n'})
+    assert ids("wrong") == ["AML110", "AML203"]
+
+
+def test_what_a_step_refuses_is_a_finding_and_the_rest_is_not_fine(here: Path) -> None:
+    make(here / "clean", {"requirements.txt": "six==1.17.0\nsix @ ./six.whl\n", "score.py": ASYNC})
+    data = found("clean")
+    other, refused = data["findings"]
+    assert (refused["id"], refused["file"], refused["line"]) == (None, "clean/requirements.txt", 2)
+    assert other["id"] == "AML110"
+    lacking = {each["id"]: each["lacks"] for each in data["not_checked"]}
+    assert lacking["AML203"] == ["graph", "variables"] and "AML110" not in lacking
+    said = check("clean", "--ignore", "AML")
+    assert said.exit_code == 1 and "not a URL that pip can fetch" in said.stdout, "no id, so nothing ignores it"
+
+
+def test_a_rule_without_its_facts_is_not_checked(tmp_path: Path) -> None:
+    make(tmp_path, {"score.py": SCORE})
+    said = check(str(tmp_path), "--select", "AML31")
+    assert re.search("^not checked, since no list of packages is read: AML310,", said.stdout, re.M)
+    assert check(str(make(tmp_path, CLEAN)), "--select", "AML31").stdout == "Nothing found.\n"
+
+
+@pytest.mark.parametrize("form", _FORMATS)
+def test_a_secret_is_shown_nowhere(here: Path, form: str) -> None:
+    token = "gh" + "p_" + "".join(chr(97 + each) for each in range(26)) + "0123456789"
+    text = {"score.py": f'{SCORE}\n\nTOKEN = "{token}"\n', "dagger-aml.toml": f'[env]\nTOKEN = "{token}"\n'}
+    said = check(str(make(here / "wrong", text)), "--output-format", form).output
+    assert said.count("(ghp_") == 2 and token[4:12] not in said
+
+
+def test_every_platform_is_checked_and_each_finding_told_once(here: Path) -> None:
+    both = ("--platform", "linux/amd64,linux/arm64")
+    assert ids("wrong", *both) == ids("wrong") == ["AML110", "AML201"]
+
+
+def test_the_file_of_a_project_that_is_no_toml_is_an_error_of_its_own(here: Path) -> None:
+    make(here / "wrong", {"dagger-aml.toml": "[env\n"})
+    said = check("wrong", "clean", "--output-format", "json")
+    assert said.exit_code == 2 and "dagger-aml.toml:1" in said.stderr
+    (error,) = json.loads(said.stdout)["errors"]
+    assert error["project"] == "wrong" and "broken TOML" in error["message"]
+
+
+def test_a_script_is_never_imported(tmp_path: Path) -> None:
+    make(tmp_path, {"score.py": f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\n{SCORE}"})
+    assert check(str(tmp_path)).exit_code == 0 and not (tmp_path / "ran").exists()
+
+
+# --- how it ends --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["wrong"], 1),
+        (["wrong", "--ignore", "AML110"], 0),
+        (["wrong", "--ignore", "AML110", "--fail-on", "warning"], 1),
+        (["wrong", "--ignore", "AML110,AML201", "--fail-on", "info"], 0),
+        (["clean", "--fail-on", "info"], 0),
+        (["nowhere"], 2),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(here: Path, words: list[str], code: int) -> None:
+    assert check(*words).exit_code == code
+
+
+def test_the_project_file_says_from_where_on_it_fails(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(
+        here / "wrong",
+        {"score.py": SCORE, "dagger-aml.toml": WRONG["dagger-aml.toml"] + "[check]\nfail-on='warning'\n"},
+    )
+    assert check("wrong").exit_code == 1 and check("wrong", "--fail-on", "error").exit_code == 0
+    monkeypatch.setenv("DAGGER_AML_FAIL_ON", "error")
+    assert check("wrong").exit_code == 0
+
+
+# --- which rules --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--select", "AML2"], ["AML201"]),
+        (["--select", "AML2", "--select", "AML110"], ["AML110", "AML201"]),
+        (["--select", "AML2,AML1"], ["AML110", "AML201"]),
+        (["--select", "AML3", "--extend-select", "AML11"], ["AML110"]),
+        (["--ignore", "AML1"], ["AML201"]),
+        (["--ignore", "AML", "--extend-select", "AML2"], ["AML201"]),
+        (["--ignore", "AML2", "--extend-select", "AML2"], ["AML110"]),
+    ],
+)
+def test_flags_choose_by_ids_and_their_beginnings(here: Path, words: list[str], told: list[str]) -> None:
+    assert ids("wrong", *words) == told
+
+
+def test_the_file_chooses_and_a_flag_wins(here: Path) -> None:
+    table = '[check]\nselect = ["AML2"]\nextend-select = ["AML1"]\nignore = ["AML11"]\n'
+    make(here / "wrong", {"dagger-aml.toml": WRONG["dagger-aml.toml"] + table})
+    assert ids("wrong") == ["AML201"]
+    assert ids("wrong", "--select", "AML3") == []
+    assert ids("wrong", "--extend-select", "AML110") == ["AML110", "AML201"]
+    assert [each["id"] for each in found("wrong")["silenced"]] == ["AML110"]
+
+
+@pytest.mark.parametrize("flag", ["--select", "--extend-select", "--ignore"])
+@pytest.mark.parametrize("given", ["AML9", "AML1100", "E1", "aml1"])
+def test_a_beginning_of_no_id_is_refused(here: Path, flag: str, given: str) -> None:
+    said = check("clean", flag, given)
+    assert said.exit_code == 2 and f"{flag}: no rule is called {given!r}" in said.stderr
+
+
+def test_the_longest_decides() -> None:
+    chosen = Selection(ignore=("AML2", "AML110"), extend=("AML201", "AML11"))
+    assert [chosen.ignores(id) for id in ("AML201", "AML202", "AML110", "AML111")] == [False, True, True, False]
+    assert not Selection(("AML1",)).runs("AML201", by_default=True)
+    assert Selection(extend=("AML201",)).runs("AML201", by_default=False)
+    assert not Selection().runs("AML201", by_default=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("score.py", ASYNC.replace("():\n", "():  # aml: ignore[AML110]\n", 1), ["AML201"]),
+        ("score.py", ASYNC.replace("():\n", "():  # why not; # aml: ignore[AML5, AML1]\n", 1), ["AML201"]),
+        ("score.py", ASYNC.replace("():\n", "():  # aml: ignore[AML111]\n", 1), ["AML110", "AML201"]),
+        ("score.py", ASYNC.replace("():\n", "():  # aml: ignore\n", 1), ["AML110", "AML201"]),
+        ("score.py", ASYNC.replace("():\n", "(a=' # aml: ignore[AML110]'):\n", 1), ["AML110", "AML201"]),
+        ("score.py", "# aml: ignore[AML110]\n" + ASYNC, ["AML110", "AML201"]),
+        ("dagger-aml.toml", '[env]\nAZUREML_WORKER_COUNT = "2"  # aml: ignore[AML201]\n', ["AML110"]),
+    ],
+)
+def test_a_comment_silences_its_own_line(here: Path, file: str, text: str, told: list[str]) -> None:
+    make(here / "wrong", {file: text})
+    assert ids("wrong") == told
+
+
+def test_a_comment_in_a_list_of_packages_silences(tmp_path: Path) -> None:
+    git = "six @ git+https://example.com/six.git"
+    root = str(make(tmp_path, {"score.py": SCORE, "requirements.txt": f"{git}\n"}))
+    assert ids(root) == ["AML310"]
+    make(tmp_path, {"requirements.txt": f"{git}  # aml: ignore[AML310]\n"})
+    assert ids(root) == []
+
+
+def test_a_comment_lets_the_build_go_on_too(here: Path) -> None:
+    make(here / "wrong", {"score.py": ASYNC.replace("():\n", "():  # aml: ignore[AML110]\n", 1)})
+    assert CliRunner().invoke(cli, ["dockerfile", "wrong"]).exit_code == 0
+
+
+def test_a_rule_is_explained_from_its_docstring() -> None:
+    text = check("--explain", "AML201").stdout
+    assert text.startswith("AML201: A variable only looks like one of Azure ML's\n\nSeverity: warning.\n\nThe server")
+    assert "\nSilent: names that the code itself has" in text
+    said = check("--explain", "AML2O1")
+    assert isinstance(said.exception, UsageError) and "Did you mean AML201?" in str(said.exception)
+
+
+# --- forms --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", _FORMATS)
+def test_a_file_has_what_would_be_printed(here: Path, form: str) -> None:
+    printed = check("wrong", "--output-format", form)
+    written = check("wrong", "--output-format", form, "-o", "found.out")
+    assert (here / "found.out").read_text() == printed.stdout and written.stdout == ""
+    assert written.exit_code == printed.exit_code == 1
+    assert sorted(each.name for each in here.iterdir()) == ["clean", "found.out", "wrong"]
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_is(here: Path) -> None:
+    for output in ("clean", "nowhere/found.txt"):
+        assert isinstance(check("wrong", "-o", output).exception, UsageError)
+    assert sorted(each.name for each in here.rglob("*")) == sorted(["clean", "wrong", *CLEAN, *WRONG])
+
+
+def test_json_has_all_of_it(here: Path) -> None:
+    data = found("wrong", "--ignore", "AML201")
+    assert data["schema"] == 1 and data["projects"] == ["wrong"] and data["errors"] == []
+    (finding,), (silenced,) = data["findings"], data["silenced"]
+    assert (
+        finding.items()
+        >= {
+            "id": "AML110",
+            "severity": "error",
+            "location": "score.py:1",
+            "project": "wrong",
+            "file": "wrong/score.py",
+            "line": 1,
+            "column": 1,
+            "end_column": 18,
+        }.items()
+    )
+    assert silenced["id"] == "AML201"
+
+
+def test_sarif_names_each_rule_once_and_points_to_it(here: Path) -> None:
+    """Its whole form was held against OASIS's schema by hand (docs/check.md, "For programs")."""
+    data = json.loads(check("wrong", "nowhere", "--output-format", "sarif").stdout)
+    (run,) = data["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [each["id"] for each in rules] == ["AML110", "AML201"]
+    assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in run["results"])
+    assert [each["level"] for each in run["results"]] == ["error", "warning"]
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert place == {
+        "artifactLocation": {"uri": "wrong/score.py"},
+        "region": {"startLine": 1, "startColumn": 1, "endColumn": 18},
+    }
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert "does not exist" in invocation["toolExecutionNotifications"][0]["message"]["text"]
+
+
+def test_commands_of_services_hold_hostile_names_together(here: Path) -> None:
+    """What ends a command or a property is written otherwise, and comes back when that is undone."""
+    name = "a,b;c]100%:\n::error::d"
+    (here / "wrong").rename(here / name)
+    for form, begins, count in (("github", "::error file=", 2), ("azure", "##vso[task.logissue type=error;", 2)):
+        lines = check(name, "--output-format", form).stdout.splitlines()
+        assert len(lines) == count and lines[0].startswith(begins)
+    said = re.fullmatch(
+        r"::error file=([^,:]*),line=1,[^:]*::.*", check(name, "--output-format", "github").stdout.split("\n")[0]
+    )
+    assert said and said[1].replace("%2C", ",").replace("%3A", ":").replace("%0A", "\n").replace("%25", "%") == (
+        f"{name}/score.py"
+    )
+    said = re.match(
+        r"##vso\[task\.logissue type=error;sourcepath=([^;\]]*);linenumber=1;",
+        check(name, "--output-format", "azure").stdout,
+    )
+    assert said and said[1].replace("%3B", ";").replace("%5D", "]").replace("%0A", "\n").replace("%AZP25", "%") == (
+        f"{name}/score.py"
+    )
+
+
+def test_fingerprints_stay_when_lines_move_and_are_never_the_same(here: Path) -> None:
+    def prints() -> list[str]:
+        return [each["fingerprint"] for each in json.loads(check("wrong", "--output-format", "gitlab").stdout)]
+
+    before = prints()
+    make(here / "wrong", {"score.py": "\n\n" + ASYNC})
+    assert prints() == before and len(set(before)) == 2
+
+
+def test_the_matcher_of_the_page_reads_the_text(here: Path) -> None:
+    page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    block = re.search(r"^```json\n(.*?)^```", page, re.M | re.S)
+    assert block
+    pattern = json.loads(block[1])["tasks"][0]["problemMatcher"]["pattern"]
+    matched = [re.match(pattern["regexp"], line) for line in check("wrong").stdout.splitlines()]
+    said = [(each[pattern["file"]], each[pattern["line"]], each[pattern["code"]]) for each in matched if each]
+    assert said == [("wrong/score.py", "1", "AML110"), ("wrong/dagger-aml.toml", "2", "AML201")]
+
+
+def test_a_deployment_file_is_checked_as_its_own_project(here: Path) -> None:
+    variables = "environment_variables:\n  AZUREML_WORKER_COUNT: '2'\n"
+    text = "code_configuration:\n  code: .\n  scoring_script: score.py\n"
+    image = "environment:\n  image: mcr.microsoft.com/azureml/minimal-py312-inference:latest\n"
+    make(
+        here / "wrong",
+        {"blue.yml": f"name: blue\nendpoint_name: rates\ninstance_type: Standard_DS3_v2\n{text}{image}{variables}"},
+    )
+    (here / "wrong" / "dagger-aml.toml").unlink()
+    told = found("wrong/blue.yml", "--select", "AML201")["findings"]
+    assert [(each["id"], each["file"], each["line"]) for each in told] == [("AML201", "wrong/blue.yml", 10)]
+
+
+def test_the_hook_of_pre_commit_is_a_command() -> None:
+    text = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    assert re.search("^  entry: dagger-aml check$", text, re.M) and "pass_filenames: false" in text
+
+
+# --- the other commands -------------------------------------------------------------------------------------------
+
+
+def test_dockerfile_goes_on_with_no_check_and_tells_each_finding_once(here: Path) -> None:
+    stopped = CliRunner().invoke(cli, ["dockerfile", "wrong"])
+    assert isinstance(stopped.exception, FindingsError)
+    said = CliRunner().invoke(cli, ["dockerfile", "wrong", "--no-check", "-o", "out"])
+    assert said.exit_code == 0 and (here / "out" / "Dockerfile").is_file()
+    assert said.stderr.count("error: score.py:1: init() is async") == said.stderr.count("[AML201]") == 1
+
+
+def test_build_goes_on_with_no_check(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Any] = []
+
+    async def build(target: Any, _: Any) -> Any:
+        built.append(target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dagger_aml.cli.commands.build._build", build)
+    assert isinstance(CliRunner().invoke(cli, ["build", "wrong"]).exception, FindingsError) and not built
+    said = CliRunner().invoke(cli, ["build", "wrong", "--no-check", "--progress", "plain"])
+    assert len(built) == 1 and said.stderr.count("[AML110]") == 1
+
+
+# --- as a library -------------------------------------------------------------------------------------------------
+
+
+def test_places_are_typed(here: Path) -> None:
+    error, warning = await_(examine(load_project("wrong"))).told
+    assert isinstance(error.location, FileLocation) and isinstance(warning.location, FileLocation)
+    assert (error.location.path, error.location.line) == (here.resolve() / "wrong/score.py", 1)
+    assert (warning.location.path, warning.location.line) == (here.resolve() / "wrong/dagger-aml.toml", 2)
+
+
+def test_a_place_is_copied_whole(tmp_path: Path) -> None:
+    place = FileLocation("score.py", tmp_path / "score.py", 7).hidden
+    for made in (copy.copy(place), pickle.loads(pickle.dumps(place))):
+        assert (made, made.path, made.line, made.quoted) == ("score.py:7", tmp_path / "score.py", 7, False)
+
+
+def test_a_file_that_is_extended_is_named_by_its_own_path(here: Path) -> None:
+    make(here, {"company.toml": WRONG["dagger-aml.toml"]})
+    make(here / "wrong", {"dagger-aml.toml": 'extends = "../company.toml"\n', "score.py": SCORE})
+    (warning,) = found("wrong")["findings"]
+    assert (warning["file"], warning["line"]) == ("company.toml", 2)
+
+
+def test_each_file_is_parsed_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ast
+
+    parsed: list[object] = []
+    parse = ast.parse
+    monkeypatch.setattr(
+        ast, "parse", lambda source, *more, **by_name: (parsed.append(source), parse(source, *more, **by_name))[1]
+    )
+    make(here / "wrong", {"score.py": ASYNC + "# read by check\n"})
+    await_(examine(load_project("wrong", Options())))
+    assert sum(b"# read by check" in each for each in parsed if isinstance(each, bytes)) == 1
