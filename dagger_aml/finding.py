@@ -48,6 +48,20 @@ class FileLocation(str):
 
 
 @frozen
+class Fix:
+    """The one right answer to a finding: the name of a key, on its line, is another.
+
+    :param path: of the file, absolute. :param line: from 1.
+    :param before: the name as it stands there, and ``after`` the right one.
+    """
+
+    path: Path
+    line: int
+    before: str
+    after: str
+
+
+@frozen
 class Finding:
     """One thing that a user should know, though it may well build.
 
@@ -58,6 +72,7 @@ class Finding:
     :param hint: what the reader can do next, one or more lines.
     :param sure: whether what was read proves it. What is not sure is a warning at most, though its rule's severity is
         ``error``.
+    :param fix: what ``check --fix`` does about it; None where there is not one right answer.
     """
 
     message: str
@@ -66,6 +81,7 @@ class Finding:
     location: str | None = None
     hint: str | None = None
     sure: bool = field(default=True, kw_only=True, repr=False)
+    fix: Fix | None = field(default=None, kw_only=True, repr=False, eq=False)
 
     def __str__(self) -> str:
         """As errors read: ``score.py:7: message [AML103]``, and the hint on the next lines, indented."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from .. import contract
 from ..base import catalog
-from ..finding import Finding
+from ..finding import FileLocation, Finding, Fix
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
@@ -46,7 +46,15 @@ def misspelt(variables: Mapping[str, Variable], sources: Sources) -> Iterator[Fi
                 f"{name} is not a variable of Azure ML's server, which ignores it",
                 location=each.location,
                 hint=f"Did you mean {near}?",
+                fix=_renamed(each.location, name, near) if near not in variables else None,
             )
+
+
+def _renamed(location: str | None, name: str, near: str) -> Fix | None:
+    """The key of a project's file by its right name; of what a flag or a deployment file says, nothing."""
+    if not isinstance(location, FileLocation) or location.line is None or location.path.suffix != ".toml":
+        return None
+    return Fix(location.path, location.line, name, near)
 
 
 @rule("AML202", "warning")

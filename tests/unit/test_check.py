@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import pickle
 import re
@@ -18,6 +19,7 @@ from dagger_aml.check.selection import Selection
 from dagger_aml.cli.commands.check import _FORMATS
 from dagger_aml.cli.main import cli
 from dagger_aml.finding import FileLocation
+from tests import corpus
 from tests.support.calls import await_
 from tests.support.markdown import ROOT
 from tests.support.projects import SCORE, make
@@ -428,3 +430,107 @@ def test_each_file_is_parsed_once(here: Path, monkeypatch: pytest.MonkeyPatch) -
     make(here / "wrong", {"score.py": ASYNC + "# read by check\n"})
     await_(examine(load_project("wrong", Options())))
     assert sum(b"# read by check" in each for each in parsed if isinstance(each, bytes)) == 1
+
+
+# --- what is mended -----------------------------------------------------------------------------------------------
+
+
+MISSPELT = (
+    b'\xef\xbb\xbf# WORKER_TIMEOUTS = "9" is said below\r\n[env]\r\n'
+    b'WORKER_TIMEOUTS = "9"  # of WORKER_TIMEOUTS\r\nOTHER = "\xc3\xa9"'
+)
+
+
+@pytest.fixture
+def misspelt(here: Path) -> Path:
+    """A project file with a byte order mark, Windows' line ends, comments, and no end of its last line."""
+    make(here / "wrong", {"dagger-aml.toml": MISSPELT, "score.py": SCORE})
+    (here / "wrong" / "dagger-aml.toml").chmod(0o640)
+    return here / "wrong" / "dagger-aml.toml"
+
+
+def test_a_misspelt_variable_is_mended_and_nothing_else(misspelt: Path) -> None:
+    said = check("wrong", "--fix", "--fail-on", "info")
+    assert said.exit_code == 0 and said.stdout == "Nothing found.\n"
+    assert said.stderr == "dagger-aml: mended wrong/dagger-aml.toml\n"
+    assert misspelt.read_bytes() == MISSPELT.replace(b'\nWORKER_TIMEOUTS = "9"  #', b'\nWORKER_TIMEOUT = "9"  #')
+    assert misspelt.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in misspelt.parent.iterdir() if each.name.startswith(".")] == []
+
+
+def test_a_second_run_mends_nothing(misspelt: Path) -> None:
+    check("wrong", "--fix")
+    before = misspelt.stat()
+    again = check("wrong", "--fix")
+    assert again.stderr == "" and misspelt.stat().st_mtime_ns == before.st_mtime_ns
+    assert misspelt.stat().st_ino == before.st_ino
+
+
+def test_a_difference_is_shown_and_nothing_written(misspelt: Path) -> None:
+    said = check("wrong", "clean", "--diff")
+    lines = said.stdout.splitlines()
+    assert said.exit_code == 1 and misspelt.read_bytes() == MISSPELT
+    assert lines[:2] == ["--- wrong/dagger-aml.toml", "+++ wrong/dagger-aml.toml"]
+    assert [each for each in lines[2:] if each[0] in "+-"] == [
+        '-WORKER_TIMEOUTS = "9"  # of WORKER_TIMEOUTS',
+        '+WORKER_TIMEOUT = "9"  # of WORKER_TIMEOUTS',
+    ]
+    assert check("clean", "--diff").exit_code == 0 and check("nowhere", "--diff").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('env = { A = "1", WORKER_COUNTS = "2" }\n', 'env = { A = "1", WORKER_COUNT = "2" }\n'),
+        ('[env]\n"WORKER_COUNTS" = "2"\n', '[env]\n"WORKER_COUNT" = "2"\n'),
+        ('[env]\nA = "WORKER_COUNTS = 3"\nWORKER_COUNTS="2"\n', '[env]\nA = "WORKER_COUNTS = 3"\nWORKER_COUNT="2"\n'),
+        ('[env]\nWORKER_COUNTS = "2"\nWORKER_COUNT = "3"\n', None),
+        ('[env]\nWORKER_COUNTS = "2"  # aml: ignore[AML201]\n', None),
+    ],
+)
+def test_only_the_key_is_mended(here: Path, before: str, after: str | None) -> None:
+    make(here / "wrong", {"dagger-aml.toml": before, "score.py": SCORE})
+    check("wrong", "--fix")
+    assert (here / "wrong" / "dagger-aml.toml").read_text() == (after or before)
+
+
+def test_a_pyproject_is_mended_and_what_is_outside_is_not(here: Path) -> None:
+    (here / "wrong" / "dagger-aml.toml").unlink()
+    table = '[tool.dagger-aml]\nextends = "../company.toml"\n[tool.dagger-aml.env]\nWORKER_COUNTS = "2"\n'
+    company = '[env]\nWORKER_TIMEOUTS = "9"\n'
+    make(here, {"company.toml": company})
+    make(here / "wrong", {"pyproject.toml": table, "score.py": SCORE})
+    assert ids("wrong", "--fix") == ["AML201"]
+    assert (here / "wrong" / "pyproject.toml").read_text() == table.replace("COUNTS", "COUNT")
+    assert (here / "company.toml").read_text() == company
+
+
+def test_a_link_is_not_mended(misspelt: Path) -> None:
+    real = misspelt.rename(misspelt.parent.parent / "real.toml")
+    misspelt.symlink_to(real)
+    assert ids("wrong", "--fix") == ["AML201"] and misspelt.is_symlink() and real.read_bytes() == MISSPELT
+
+
+def test_what_cannot_be_written_is_told_and_left(misspelt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said = check("wrong", "--fix")
+    assert said.exit_code == 2 and "no space" in said.stderr.lower() and misspelt.read_bytes() == MISSPELT
+    assert sorted(each.name for each in misspelt.parent.iterdir()) == sorted(WRONG)
+
+
+def test_the_misspelt_variables_of_the_corpus_are_mended(tmp_path: Path) -> None:
+    """And the projects can still be checked, by rules that now see what was meant."""
+    mended = 0
+    for case in corpus.cases():
+        if "AML201" not in case.expect or case.flags or case.shell:
+            continue
+        root = tmp_path / case.path.stem
+        root.mkdir()
+        corpus.run(case, root)
+        mended += check(str(root), "--fix").stderr.count("mended")
+        data = found(str(root))
+        assert not data["errors"] and "AML201" not in {each["id"] for each in data["findings"]}, case.name
+    assert mended >= 3

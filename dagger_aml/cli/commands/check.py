@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,11 @@ from ..common import examined
 from ..console import printable, tell
 from ..options.build import fail_on_option, settled
 from ..options.project import project_options
-from ..reports.model import SEVERITIES, Checked, checked, count
+from ..reports.model import SEVERITIES, Checked, checked, count, shown
+
+if TYPE_CHECKING:
+    from ...building.examine import Report
+    from ...project.model import Project
 
 _FORMATS: Mapping[str, tuple[str, str]] = {
     "text": ("text", "render"),
@@ -47,10 +51,19 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 )
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
 @fail_on_option
+@click.option("--fix", is_flag=True, help="Mend what has one right answer, in the project's own files.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
 @click.option("--explain", metavar="ID", help="Show what a rule is about, with examples, and check nothing.")
 @settled
 def command(
-    projects: tuple[str, ...], form: str, output: str | None, fail_on: str, explain: str | None, **given: Any
+    projects: tuple[str, ...],
+    form: str,
+    output: str | None,
+    fail_on: str,
+    fix: bool,
+    diff: bool,
+    explain: str | None,
+    **given: Any,
 ) -> None:
     """Check PROJECT, or several: code, variables, packages, models and base, by the rules of docs/rules.md.
 
@@ -66,7 +79,10 @@ def command(
     if explain is not None:
         click.echo(_explained(explain), nl=False)
         return
-    found = tuple(_checked(each, given) for each in projects or (".",))
+    if diff:
+        _show_changes(projects or (".",), given)
+        return
+    found = tuple(_checked(each, given, fix=fix) for each in projects or (".",))
     _write(_renderer(form)(found), output)
     for each in found:
         if each.error:
@@ -78,13 +94,49 @@ def command(
         sys.exit(1)
 
 
-def _checked(folder: str, given: dict[str, Any]) -> Checked:
-    """A project and what is said of it, or why nothing can be."""
+def _checked(folder: str, given: dict[str, Any], *, fix: bool) -> Checked:
+    """A project and what is said of it, or why nothing can be.
+
+    :param fix: whether what has one right answer is mended before.
+    """
     try:
-        _, report = examined(folder, given)
+        project, report = examined(folder, given)
+        if fix and _mend(project, report):
+            _, report = examined(folder, given)
     except DaggerAmlError as error:
         return Checked(folder, error=error)
     return checked(folder, report)
+
+
+def _mend(project: Project, report: Report) -> bool:
+    """Write what has one right answer; whether there was any."""
+    from ..fixes import fixed, write
+
+    changes = fixed(project.root, (each.fix for each in report.told if each.fix))
+    for path, (_, after) in changes.items():
+        write(path, after)
+        tell(f"mended {shown(path)}")
+    return bool(changes)
+
+
+def _show_changes(folders: Sequence[str], given: dict[str, Any]) -> None:
+    """Print what would be mended in each project; exit with 1 if there is any, with 2 if one cannot be checked."""
+    from ..fixes import fixed, unified
+
+    codes = {0}
+    for folder in folders:
+        try:
+            project, report = examined(folder, given)
+            changes = fixed(project.root, (each.fix for each in report.told if each.fix))
+        except DaggerAmlError as error:
+            tell(f"error: {_named(Checked(folder, error=error))}")
+            codes.add(error.exit_code)
+            continue
+        for path, (before, after) in changes.items():
+            click.echo(printable(unified(shown(path), before, after), sys.stdout), nl=False)
+            codes.add(1)
+    if max(codes):
+        sys.exit(2 if codes - {0, 1} else 1)
 
 
 def _named(project: Checked) -> str:
