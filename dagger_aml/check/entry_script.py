@@ -10,6 +10,7 @@ from ..finding import Finding
 from ..graph.graph import Graph
 from ..graph.stages import copied_files
 from ..project.model import Project
+from ..steps.server_names import app_root
 from .facts import Variable
 from .rule import rule
 
@@ -63,7 +64,7 @@ def named_by_a_variable(project: Project, graph: Graph, variables: Mapping[str, 
     found = variables.get(contract.ENTRY_SCRIPT)
     if found is None or found.location is None or project.code is None:
         return
-    path = posixpath.normpath(f"{contract.APP_ROOT}/{found.value}")
+    path = posixpath.normpath(f"{app_root(graph)}/{found.value}")
     if path not in copied_files(graph):
         yield Finding(
             f"{contract.ENTRY_SCRIPT} is {found.value!r}, and no such file is put into {contract.APP_ROOT}",

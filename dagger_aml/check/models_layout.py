@@ -81,10 +81,14 @@ def path_not_in_the_image(project: Project, code: Path) -> Iterator[Finding]:
         if not named:
             continue
         is_file = each.model.path.is_file()
-        place = f"{each.folder(kept=not is_file and each.model.keep_folder)}/"
+        place = f"{each.folder(kept=not is_file and each.model.keep_folder, root=project.models_root)}/"
         place += each.model.path.name if is_file else ""
-        said = f", since keep-folder is {str(each.model.keep_folder).lower()}" if each.said and not is_file else ""
+        deployed = project.deployment is not None and project.deployment.deployment.model is not None
+        by_key = each.said and not is_file and not deployed
+        said = f", since keep-folder is {str(each.model.keep_folder).lower()}" if by_key else ""
         hint = "Change `keep-folder`, or the path in the code."
+        if deployed:
+            hint = "Azure ML puts it there too: change the path in the code, or the model's folder."
         if is_file:
             hint = f"Change the path in the code to {each.model.path.name}."
         yield Finding(

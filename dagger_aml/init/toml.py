@@ -45,24 +45,30 @@ def project_file_text(project: Project, options: Options, requirements: str | No
     apt = "apt.txt" if (project.root / "apt.txt").is_file() else None
     top = _only(
         base=options.base,
+        deployment=_relative(project.deployment.deployment.path, project.root) if project.deployment else None,
         recipe=_recipe(options.recipe, project.root),
         apt=apt,
         requirements=requirements,
         request=_relative(project.request, project.root),
         answer=_relative(project.answer, project.root),
     )
-    tables: dict[str, list[Said]] = {
-        "code": [_only(path=_relative(project.code, project.root), entry_script=project.entry_script)],
-        "models": [
-            _only(
-                path=_relative(model.path, project.root),
-                name=model.name,
-                version=model.version,
-                keep_folder=model.keep_folder if f"models.{model.name}.keep-folder" in project.origins else None,
-            )
-            for model in project.models
-        ],
-    }
+    # A deployment file says the code and the models itself, and is read anew each time.
+    tables: dict[str, list[Said]] = (
+        {}
+        if project.deployment
+        else {
+            "code": [_only(path=_relative(project.code, project.root), entry_script=project.entry_script)],
+            "models": [
+                _only(
+                    path=_relative(model.path, project.root),
+                    name=model.name,
+                    version=model.version,
+                    keep_folder=model.keep_folder if f"models.{model.name}.keep-folder" in project.origins else None,
+                )
+                for model in project.models
+            ],
+        }
+    )
     lines = [
         f"# Written by dagger-aml {__version__}. Lines without # were found here, or set by an option; without",
         "# such a line, dagger-aml looks for the value each time. Lines with # are examples of other settings.",

@@ -73,11 +73,14 @@ class Layout:
         """What it would find if the model lay the other way."""
         return self.contents if self.model.keep_folder else self.kept
 
-    def folder(self, *, kept: bool) -> str:
-        """Where the model lies in the image, with or without its folder's name."""
+    def folder(self, *, kept: bool, root: str = contract.MODELS_ROOT) -> str:
+        """Where the model lies in the image, with or without its folder's name.
+
+        :param root: the folder of all models.
+        """
         own = f"/{folder_name(self.model.path)}" if kept else ""
         below = "" if self.model.flat else f"/{self.model.name}/{self.model.version}"
-        return f"{contract.MODELS_ROOT}{below}{own}"
+        return f"{root}{below}{own}"
 
 
 def lay_out(model: Model, *, said: bool, alone: bool, used: Reached | None) -> Layout:

@@ -89,8 +89,6 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     python = version_of(catalog.python(base))
     alone = environment_only(reading, recipe)
     code_folder, script = code(reading, python) if not alone else (None, SCRIPT)
-    if code_folder is None and not alone:
-        check_something_serves(reading)
     whole, (code_folder, script) = code_folder, started_in(reading, code_folder, script)
     used = reached(code_folder, script, python) if code_folder and code_folder.is_dir() else None
     found = models(reading, code_folder, used) if not alone else Models()
@@ -99,6 +97,8 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         from .mlflow_found import without_script
 
         found, mlflow = without_script(reading, found)
+    if code_folder is None and mlflow is None and not alone:
+        check_something_serves(reading)
     via = chosen(reading, "via", "way")
     adds = _server(reading, recipe, base)
     way = _packages_as(reading, recipe, alone=alone, adds_server=adds)

@@ -123,15 +123,14 @@ class Project:
     @property
     def other_parts(self) -> tuple[Path, ...]:
         """What lies in the project and is not code, though it may lie in the code folder."""
+        models = [path for model in self.models for path in (model.path, *parts_of(model.path))]
+        if self.deployment and self.used and not self.used.reads_model_dir:
+            models = []  # Azure ML leaves what lies among the code, where such code may look for its model.
         parts = [self.root / FILE_NAME, self.root / "apt.txt", self.root / "answer.json", self.root / "request.json"]
         parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
         if (self.code_of or self.code) != self.root:
             parts = [part for part in parts if part == self.preinstalled]
-        return (
-            *parts,
-            *self.excluded,
-            *(path for model in self.models for path in (model.path, *parts_of(model.path))),
-        )
+        return (*parts, *self.excluded, *models)
 
     def at(self, path: Path, line: int | None = None) -> FileLocation:
         """A place as findings name it: ``code/score.py:7``, relative to the project where it lies in it."""

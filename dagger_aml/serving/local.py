@@ -26,6 +26,7 @@ from ..graph.values import FromBase, Value
 from ..process import run
 from ..project.model import Project
 from ..steps.packages import script_folder
+from ..steps.server_names import app_root
 from ..tasks import background_task
 from .debug import ENVIRONMENT
 from .debug import debugged as with_debugger
@@ -75,7 +76,8 @@ async def locally(
 
     :raises ProjectError: the project has no code.
     :raises BuildError: its requirements cannot be installed.
-    :raises UsageError: the port is taken; an address other than 127.0.0.1; a secret cannot be read.
+    :raises UsageError: models go elsewhere than beside the code; the port is taken; an address other than 127.0.0.1;
+        a secret cannot be read.
     """
     if not project.serves:
         raise ProjectError("has no code to serve", location=str(project.root))
@@ -83,10 +85,17 @@ async def locally(
         raise UsageError(
             f"--local serves at 127.0.0.1 only, not at {published.address}", location="-p", hint="Remove the address."
         )
+    if project.models and not project.models_root.startswith(contract.APP_ROOT + "/"):
+        raise UsageError(
+            f"--local cannot put models into {project.models_root}",
+            location=project.origins.get("deployment"),
+            hint="Run it in a container: --with docker.",
+        )
     place = Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
     try:
         script = str(graph.config.env.get(contract.ENTRY_SCRIPT, "main.py")).lstrip("/")
-        await anyio.to_thread.run_sync(_lay_out, graph, place.app, script)
+        start = Path(_moved(app_root(graph), place))
+        await anyio.to_thread.run_sync(_lay_out, graph, place.app, start / script)
         await install(project, graph, place, on_event, ["debugpy"] if debug else [])
         port = published.port or free_port()
         if not is_free(port):
@@ -102,7 +111,7 @@ async def locally(
             done = await run(
                 command,
                 env={**_environment(graph, place), **(ENVIRONMENT if debug else {})},
-                cwd=place.app,
+                cwd=start,
                 on_line=log.add,
             )
             log.end(done.code)
@@ -119,7 +128,7 @@ def moved(locate: Locate, app: Path) -> Locate:
     return lambda path: locate(path.replace(str(app), contract.APP_ROOT, 1))
 
 
-def _lay_out(graph: Graph, app: Path, script: str) -> None:
+def _lay_out(graph: Graph, app: Path, script: Path) -> None:
     """Folders of our own with links to the project's files, so that what is written beside the code goes away too.
 
     :param script: copied, for the server takes it by its real path.
@@ -136,7 +145,7 @@ def _lay_out(graph: Graph, app: Path, script: str) -> None:
             dest.write_bytes(copy.source.data)
             continue
         if copy.kind == "file":
-            _link(dest, Path(copy.source.path), script=dest == app / script)
+            _link(dest, Path(copy.source.path), script=dest == script)
             continue
         dest.mkdir(exist_ok=True)
         for entry in copy.source.entries:
@@ -144,7 +153,7 @@ def _lay_out(graph: Graph, app: Path, script: str) -> None:
                 (dest / entry.path).mkdir(parents=True, exist_ok=True)
             else:
                 here = dest / entry.path
-                _link(here, Path(copy.source.path) / entry.path, script=here == app / script)
+                _link(here, Path(copy.source.path) / entry.path, script=here == script)
 
 
 def _link(here: Path, path: Path, *, script: bool) -> None:
@@ -164,7 +173,7 @@ def _environment(graph: Graph, place: Place) -> dict[str, str | None]:
         folder = _moved(posixpath.join(script_folder(graph), libs), place)
         env["PYTHONPATH"] = os.pathsep.join([folder, env.get("PYTHONPATH") or ""])
     env["PATH"] = f"{place.bin}{os.pathsep}{os.environ.get('PATH', '')}"
-    env["AML_APP_ROOT"] = str(place.app)
+    env[contract.APP] = _moved(app_root(graph), place)
     return env
 
 

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from dagger_aml import DaggerAmlError, Graph, Options, load_project, make_plan
 from dagger_aml.base import catalog
+from dagger_aml.cli.main import cli
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
+from dagger_aml.init.draft import make_draft
 from dagger_aml.plan.render import plan_json, plan_text
+from dagger_aml.serving.local import _environment, _lay_out
+from dagger_aml.serving.local_packages import Place
 from tests.support.calls import error_of
 from tests.support.projects import SCORE, laid_out, make
 
@@ -242,6 +247,16 @@ def test_a_link_of_a_model_may_not_lead_out_of_it(tmp_path: Path):
     assert "a link points outside the folder" in refusal(path)
 
 
+def test_a_model_among_code_that_looks_for_it_there_stays_there_too(tmp_path: Path):
+    script = "from pathlib import Path\n\nmodel = Path(__file__).parent / 'm.pkl'\n\n" + SCORE
+    text = deployment("model:", "  path: code/m.pkl")
+    path = small(tmp_path / "shop", text, **{"code/score.py": script, "code/m.pkl": "m"})
+    found = copies(laid_out(path)[1])
+    assert found[APP] == ["m.pkl", "score.py"] and f"{APP}/azureml-models/m/1/m.pkl" in found
+    make(tmp_path / "shop", {"code/score.py": READS})
+    assert copies(laid_out(path)[1])[APP] == ["score.py"]
+
+
 # --- registered models --------------------------------------------------------------------------------------------
 
 
@@ -320,6 +335,7 @@ def test_the_flag_means_nothing_without_a_deployment_file(tmp_path: Path):
         ("azureml/openmpi4.1.0-ubuntu22.04", "3.11", "curated/minimal-py311-inference", ""),
         ("azureml/openmpi4.1.0-ubuntu20.04:20230120.v1", "3.12", "minimal-py312-inference", ""),
         ("azureml/openmpi4.1.0-cuda11.8-cudnn8-ubuntu22.04", "3.12", "curated/minimal-py312-cuda12.4-inference", ""),
+        ("azureml/openmpi4.1.0-ubuntu22.04@sha256:" + 64 * "0", "3.9", "minimal-ubuntu22.04-py39-cpu-inference", ""),
         ("azureml/openmpi3.1.2-ubuntu18.04", "3.8", "minimal-py312-inference", "no inference base has Python 3.8"),
     ],
 )
@@ -328,6 +344,11 @@ def test_an_inference_base_takes_an_openmpi_images_place(tmp_path: Path, image, 
     project = load_project(small(tmp_path / "shop", text, **{"conda.yml": conda(python, "joblib==1.5.2")}))
     assert project.base.reference == f"mcr.microsoft.com/azureml/{base}:latest"
     assert project.deployment and why in project.deployment.why_base
+
+
+def test_the_base_is_of_the_images_own_mirror(tmp_path: Path):
+    path = small(tmp_path / "shop", deployment(image="registry.example/mcr/azureml/openmpi4.1.0-ubuntu22.04:1"))
+    assert load_project(path).base.reference == "registry.example/mcr/azureml/minimal-py312-inference:latest"
 
 
 def test_no_base_of_that_python_has_the_usual_ways_out(tmp_path: Path):
@@ -405,6 +426,10 @@ def test_an_environment_to_be_built_is_told_how(tmp_path: Path):
             "`scoring_route` is /v1/models/hpt at port 8501",
         ),
         (("model:", "  path: model", "  type: triton_model"), "a triton_model is served by NVIDIA's Triton"),
+        (
+            ("model:", "  path: model", "model_mount_path: models"),
+            "yml:12: not an absolute path: 'models'",
+        ),
         (("model:", "  path: nowhere"), "the model 'nowhere' does not exist"),
     ],
 )
@@ -540,3 +565,76 @@ def test_packages_alone_need_no_model(tmp_path: Path):
     path = small(tmp_path / "shop", deployment("  conda_file: c.yml", "model: azureml:m:1"), **{"c.yml": conda()})
     project, graph = laid_out(path, environment_only=True)
     assert project.code is None and not project.models and "AZUREML_ENTRY_SCRIPT" not in graph.config.env
+
+
+def test_code_that_names_another_path_is_told_where_azure_puts_the_model(tmp_path: Path):
+    path = small(tmp_path / "shop", deployment("model:", "  path: weights", "model_mount_path: /models"))
+    make(tmp_path / "shop", {"code/score.py": READS, "weights/weights.json": "{}"})
+    (told,) = laid_out(path)[1].warnings
+    assert told.id == "AML411" and "the model is at /models/weights/1/weights/" in told.message
+    assert told.hint and told.hint.startswith("Azure ML puts it there too")
+
+
+def test_init_names_the_file_and_leaves_to_it_what_it_says(tmp_path: Path):
+    root = small(tmp_path / "shop", deployment(*MODEL)).parent
+    before = copies(laid_out(root)[1])
+    text = make_draft(root, Options()).files["dagger-aml.toml"]
+    assert '\ndeployment = "deployment.yml"\n' in text and "\n[code]" not in text
+    make(root, {"dagger-aml.toml": text})
+    assert copies(laid_out(root)[1]) == before
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with a deployment file that names a registered model."""
+    monkeypatch.chdir(tmp_path)
+    small(tmp_path, deployment("model: azureml:prices:3"))
+    return tmp_path
+
+
+def said(*words: str) -> str:
+    """What a command prints, or the error with which it ends."""
+    done = CliRunner().invoke(cli, words)
+    return str(done.exception) if isinstance(done.exception, DaggerAmlError) else done.output
+
+
+def test_commands_take_the_file(shop: Path):
+    model = ("--model", "prices:3=model")
+    assert "\nCOPY " in said("dockerfile", "deployment.yml", *model)
+    assert said("plan", "deployment.yml", *model).startswith("shop-blue: recipe extended on ")
+    assert "two deployment files" in said("plan", "deployment.yml", "--deployment", "deployment.yml")
+    for command in ("build", "run", "score"):
+        assert "az ml model download" in said(command, "deployment.yml"), command
+    assert "az ml model download" in said("diff", "deployment.yml", "registry.example/shop:1")
+
+
+def test_a_flag_of_a_project_is_refused_with_an_image(shop: Path):
+    assert "--model works only with a project" in said("run", "registry.example/shop:1", "--model", "prices:3=model")
+
+
+def test_settings_of_the_build_are_those_of_its_folder(shop: Path):
+    make(shop, {"dagger-aml.toml": '[build]\nwith = "nobody"\n'})
+    told = said("build", "deployment.yml", "--model", "prices:3=model")
+    assert "dagger-aml.toml:2" in told and "nobody" in told
+
+
+def test_several_are_built_in_one_call_each_under_its_name(shop: Path):
+    make(shop, {"green.yml": deployment("model: azureml:prices:4", name="green")})
+    told = said(
+        "build", "deployment.yml", "green.yml", "-t", "registry.example/{name}:1", "--model", "prices:3=model"
+    )
+    assert "green.yml: green.yml:10: the model azureml:prices:4" in told and "deployment.yml:" not in told
+
+
+def test_the_server_here_starts_where_the_image_s_does(tmp_path: Path):
+    text = deployment().replace("scoring_script: score.py", "scoring_script: in/score.py")
+    root = make(tmp_path / "shop", {"code/in/score.py": SCORE, "deployment.yml": text})
+    _, graph = laid_out(root / "deployment.yml")
+    place = Place(tmp_path / "place")
+    _lay_out(graph, place.app, place.app / "in/score.py")
+    assert _environment(graph, place)["AML_APP_ROOT"] == str(place.app / "in")
+    script = place.app / "in/score.py"
+    assert script.is_file() and not script.is_symlink()

@@ -36,6 +36,11 @@ def instead_of(image: str, python: str) -> CatalogImage:
     return next((each for each in fitting if _is_for(each.python, python)), fitting[0])
 
 
+def beside(image: str, taken: CatalogImage) -> str:
+    """The reference of a base that takes an image's place: of the same mirror, where the image is of one."""
+    return f"{image[: f'/{image}'.index(_TRAINING)]}{taken.repository}:latest"
+
+
 def _is_for(version: str, python: str) -> bool:
     """Whether a Python, ``3.12``, is one of some versions; its last number is not known."""
     if not python:

@@ -15,7 +15,7 @@ from ...errors import ProjectError, UsageError
 from ..merge import Reading, stated, truth
 from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
 from ..parts import inside
-from .bases import instead_of, is_training, registered_base, to_be_built, why_instead
+from .bases import beside, instead_of, is_training, registered_base, to_be_built, why_instead
 from .model import RegisteredEnvironment
 from .place import deployment_files
 from .taken import DeploymentFile
@@ -58,6 +58,12 @@ def with_deployment(reading: Reading, given: Path | None) -> Reading:
             "names neither code, model nor environment, so there is nothing to make an image of",
             location=file.shown,
             hint="What `az ml online-deployment create --set model=…` adds must stand in the file.",
+        )
+    if file.mount_path and not file.mount_path.startswith("/"):
+        raise ProjectError(
+            f"not an absolute path: {said.model_mount_path!r}",
+            location=str(file.origin("model_mount_path")),
+            hint="Models are put into a folder of the image, such as /models.",
         )
     if (environment := file.environment) is not None:
         check_routes(environment)
@@ -144,7 +150,8 @@ def _with_base(reading: Reading, file: DeploymentFile) -> DeploymentFile:
         )
     versions = _outline(file).python
     taken = instead_of(found.image, versions)
-    return evolve(file, base=Stated(taken.reference, origin), why_base=why_instead(found.image, taken, versions))
+    reference = beside(found.image, taken)
+    return evolve(file, base=Stated(reference, origin), why_base=why_instead(found.image, taken, versions))
 
 
 def _outline(file: DeploymentFile) -> Outline:
