@@ -40,7 +40,7 @@ CALL_ONLY = {
     *("--probe", "--publish", "--pull", "--push", "--quiet", "--request", "--smoke", "--tag", "--verbose", "--why"),
     *("-c", "-n", "--rtol", "--atol", "--diff", "--explain", "--fix", "--no-check", "--output-format"),
     *("--image", "--without-image", "--endpoint-name", "--instance-type", "--instance-count", "--variable"),
-    *("--longest-request", "--user"),
+    *("--longest-request", "--user", "--acr"),
 }
 """Flags that name a thing of this one call, or what it is to do: nothing but the call says them."""
 

@@ -46,7 +46,9 @@ class Dockerfile:
     def __str__(self) -> str:
         return self.text
 
-    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Path:
+    def save(
+        self, folder: str | os.PathLike[str], *, force: bool = False, beside: Mapping[str, str] | None = None
+    ) -> Path:
         """Write Dockerfile and context into a folder, whole or not at all.
 
         A file that changes rarely (a model's) is hard-linked where that cannot be told from a copy (same file system,
@@ -54,6 +56,7 @@ class Dockerfile:
         user's is changed.
 
         :param force: replace a folder that is neither empty nor one of ours.
+        :param beside: texts of other files of the folder, by their names.
         :raises UsageError: such a folder without ``force``, a file of that name, or a folder in which something lies
             that is copied from.
         :raises ProjectError: a source vanished, changed since this was rendered, or cannot be read.
@@ -62,6 +65,8 @@ class Dockerfile:
         self._keep_sources(Path(folder))
         with replaced_folder(Path(folder), force=force) as new:
             self.write(new)
+            for name, text in (beside or {}).items():
+                (new / name).write_bytes(text.encode())
         return Path(folder)
 
     def _keep_sources(self, folder: Path) -> None:
