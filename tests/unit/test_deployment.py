@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import contract
+from dagger_aml.deploying.azureml import Said, baked, environment_only
 from dagger_aml.deploying.kubernetes import drain_command, manifests
 from dagger_aml.deploying.workload import Workload
 from dagger_aml.deploying.yaml_text import yaml_text
@@ -25,7 +27,7 @@ from dagger_aml.project.deployment.read import read_deployment
 from tests.golden import deployments
 from tests.support.cli import run
 from tests.unit.strings import HOSTILE
-from tools import deployment_files
+from tools import deployment_cases, deployment_files
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = dict(deployments.texts())
@@ -140,6 +142,25 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     )
     assert (made["name"], made["endpoint_name"], made["instance_count"]) == ("green2", "churn-endpoint", 7)
     assert made["environment_variables"]["GREETING"] == "012" and made["environment_variables"]["WORKER_COUNT"] == 2
+
+
+@pytest.mark.parametrize("number", range(0, 24, 2))
+def test_whatever_a_file_says_stays(tmp_path: Path, number: int) -> None:
+    """Some of the cases that azure-ai-ml was given too."""
+    before = deployment_cases.document(random.Random(number))
+    for name in ("code", "model", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "d.yml").write_text(deployment_cases.as_yaml(before), encoding="utf-8")
+    read = read_deployment(tmp_path / "d.yml")
+    taken = {"environment", "model", "code_configuration"}
+    for made in (baked(IMAGE, Said(), read), environment_only(IMAGE, Said(), read, tmp_path / "new")):
+        (tmp_path / "new" / "d.yml").write_text(yaml_text(made), encoding="utf-8")
+        after = read_deployment(tmp_path / "new" / "d.yml")
+        assert {key: value for key, value in after.document.items() if key not in taken} == {
+            key: value for key, value in before.items() if key not in taken
+        }
+        assert list(after.variables.items()) == list(read.variables.items())
+        assert after.code == (read.code if "code_configuration" in made else None)
 
 
 # --- the image ----------------------------------------------------------------------------------------------------
@@ -273,8 +294,8 @@ def test_a_deployment_file_is_a_project_without_an_image_too(tmp_path: Path) -> 
         assert made["model"] == {"path": "../shop/model", "name": "m", "version": 4}
         assert made["environment_variables"] == {contract.EXTRA_REQUIREMENTS: "requirements.txt", "WORKER_COUNT": 2}
         assert (tmp_path / "out" / "code" / "api" / "requirements.txt").is_file()
-        baked = written(tmp_path, *words, "--image", IMAGE, "--force")
-        assert (baked["name"], baked["environment_variables"]) == ("blue", {"WORKER_COUNT": 2})
+        of_image = written(tmp_path, *words, "--image", IMAGE, "--force")
+        assert (of_image["name"], of_image["environment_variables"]) == ("blue", {"WORKER_COUNT": 2})
 
 
 def test_the_project_s_file_says_of_what_kind_the_image_is_and_what_it_is_called(tmp_path: Path) -> None:
