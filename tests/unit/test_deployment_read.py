@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dagger_aml.errors import ProjectError
 from dagger_aml.project.deployment.environment import check_routes
@@ -146,7 +148,10 @@ def test_a_kubernetes_deployment_needs_no_instance_type(tmp_path):
         ("tags:\n\ta: b\n", "indent with blanks"),
         ("tags: {{TAGS}}\n", "It is a template: put a value in the place of {{TAGS}}."),
         ("tags: &a\n  b: *a\n", "deployment.yml:4: an alias stands within what it names"),
-        ("tags: 2026-02-30\n", "is not YAML: day is out of range for month"),
+        ("tags: 2026-02-30\n", "is not YAML: a value is not what it is marked as: day is out of range for month"),
+        ("tags: !mine x\n", "is not YAML: could not determine a constructor"),
+        ("? [a]\n: b\n", "is not YAML: found unhashable key"),
+        ("2026-01-01: a\n", "deployment.yml:4: unknown key '2026-01-01'"),
     ],
 )
 def test_what_is_refused(tmp_path, text, words):
@@ -205,3 +210,43 @@ def test_routes_of_another_server(tmp_path):
     usual = read(tmp_path, text.replace("8501", "5001").replace("/v1", "/score")).environment
     assert isinstance(usual, Environment)
     check_routes(usual)
+
+
+def test_aliases_are_bounded(tmp_path):
+    lines = [f"  a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]\n" for number in range(1, 6)]
+    text = f"{LEAST}tags:\n  a0: &a0 x\n{''.join(lines)}"
+    assert "its aliases (`*name`) make too much of it" in refused(tmp_path, text)
+
+
+def test_depth_and_length_are_bounded(tmp_path):
+    assert "is nested too deep" in refused(tmp_path, f"{LEAST}tags: {'[' * 20}{']' * 20}\n")
+    assert "is longer than 100000 characters" in refused(tmp_path, f"{LEAST}description: {'a' * 100_000}\n")
+
+
+def test_links_are_followed_only_where_a_path_leads_upwards(tmp_path):
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("deep/er")
+    paths = "model:\n  path: link/../model\ncode_configuration:\n  code: link\n  scoring_script: s.py\n"
+    found = read(tmp_path, LEAST + paths)
+    assert isinstance(found.model, LocalModel)
+    assert (found.model.path, found.code) == (tmp_path / "deep/model", tmp_path / "link")
+
+
+_PARTS = [
+    *("name: a\n", "endpoint_name: e\n", "instance_type: t\n", "model:\n", "environment:\n", "  path: m\n"),
+    *("  image: i\n", "code_configuration:\n", "  code: .\n", "  scoring_script: s\n", "environment_variables:\n"),
+    *("  A: ", "tags: &a\n", "  b: *a\n", "<<: *a\n", "- x\n", "---\n", "...\n", "? ", "{", "}", "[", "]", ": "),
+    *("\t", "null\n", "1\n", "1e999\n", "2026-13-01\n", "'", '"', "|\n", ">\n", "%YAML 3.0\n", "\ufeff", "\x00"),
+    *("\x85", "é", "\n"),
+]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(_PARTS) | st.text(max_size=3), max_size=12).map("".join))
+def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path, text):
+    path = tmp_path / "deployment.yml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        assert read_deployment(path).path == path
+    except ProjectError as error:
+        assert (error.location or "").startswith(str(path))

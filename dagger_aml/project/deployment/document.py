@@ -80,9 +80,10 @@ def read_document(path: Path) -> Document:
         data = loader.construct_document(root)
     except ProjectError as error:
         raise _explained(error, text) from None
-    except ValueError as error:
-        # A date or number that YAML's patterns take and Python does not, such as 2026-02-30.
-        raise ProjectError(f"is not YAML: {error}", location=str(path)) from None
+    except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        # A value that its tag, or YAML's pattern, takes and Python does not, such as 2026-02-30.
+        said = f": {error}" if type(error) is ValueError else ""
+        raise ProjectError(f"is not YAML: a value is not what it is marked as{said}", location=str(path)) from None
     except Exception as error:
         import yaml
 
