@@ -71,6 +71,13 @@ def make_draft(folder: str | os.PathLike[str], options: Options, *, installed: I
     """
     project = _with_own_list(load_project(folder, options))
     load_recipe(project.recipe, root=project.root)
+    if project.mlflow:
+        raise ProjectError(
+            f"nothing needs to be written: the MLflow model {shown(project.mlflow.path, project)} is served without "
+            "an entry script",
+            location=str(folder),
+            hint="See how: dagger-aml plan. To change what it answers, begin with the script that plan --why prints.",
+        )
     if project.code is None or not (project.code / project.entry_script).is_file():
         raise ProjectError("there is no entry script", location=str(folder), hint=NEEDED)
     installed = installed or here()

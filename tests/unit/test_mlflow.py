@@ -14,10 +14,12 @@ import pytest
 
 from dagger_aml import DaggerAmlError, Options, ProjectError, dockerfile, load_project, make_plan
 from dagger_aml.artifacts.mlmodel_served import read_served
+from dagger_aml.cli.commands.run import _of_saved
 from dagger_aml.cli.commands.score import _Asked
 from dagger_aml.cli.target import Target
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
+from dagger_aml.init.draft import make_draft
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_json, plan_text
 from dagger_aml.project.mlflow import mlflow_model
@@ -214,6 +216,11 @@ def test_a_deployment_file_whose_model_is_none_or_cannot_be_served(linear):
     assert "its type is mlflow_model, and linear has no MLmodel" in error and "deployment.yml:" in error
 
 
+def test_init_says_that_nothing_needs_to_be_written(linear):
+    error = words_of(lambda: make_draft(linear, Options()))
+    assert "the MLflow model linear is served without an entry script" in error and "plan --why" in error
+
+
 # --- what is not served so ----------------------------------------------------------------------------------------
 
 
@@ -355,6 +362,18 @@ def test_the_gate_and_score_post_the_saved_input_unless_there_is_a_request(linea
     gate, _ = default_smoke(project, graph, None, push=True)
     assert gate and gate.request == linear / "request.json" and gate.sample is None
     assert _Asked.of(Target(project, graph), None, None, 1, 1, None, Tolerance()).body == b'{"input_data": []}'
+
+
+@pytest.mark.parametrize(
+    ("sample", "shown"),
+    [
+        (b'{"input_data": ["it\'s"]}\n', """'{"input_data": ["it'"'"'s"]}'"""),
+        (None, "'{\"input_data\": []}'"),
+        (b"x" * 500, "'{\"input_data\": []}'"),
+    ],
+)
+def test_what_curl_is_told_to_post(sample, shown):
+    assert _of_saved(sample) == shown
 
 
 # --- as it is shown -----------------------------------------------------------------------------------------------
