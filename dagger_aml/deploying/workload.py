@@ -52,7 +52,7 @@ class Workload:
     image: str
     variables: Mapping[str, str] = field(factory=dict)
     replicas: int = 1
-    user: int | None = 1000
+    user: int | None = contract.SERVICE_ID
     longest: int = _TIMEOUT
     init: int = _TIMEOUT
     installs: bool = False
@@ -127,9 +127,8 @@ def _name(said: Said, of: Subject) -> str:
 
 
 def _user(project: Project | None) -> int:
-    """The number of the base's user; one that is nobody's where that is root, which no cluster of this level runs."""
-    found = catalog.assumed(project.base).uid if project else Workload("", "").user
-    return found or contract.ARBITRARY_USER[0]
+    """The number that the image runs as; never root's, since the step ``server`` adds a user to a base without."""
+    return int(str(catalog.assumed(project.base).literal("service_uid"))) if project else contract.SERVICE_ID
 
 
 def _request_timeout(document: Mapping[str, Any]) -> int | None:

@@ -17,7 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger_aml import contract
+from dagger_aml.backends.result import Result
+from dagger_aml.building.metadata import metadata as build_metadata
+from dagger_aml.building.metadata import write_json
 from dagger_aml.deploying.azureml import Said, baked, environment_only
+from dagger_aml.deploying.image import image_in
 from dagger_aml.deploying.kubernetes import drain_command, manifests
 from dagger_aml.deploying.workload import Workload
 from dagger_aml.deploying.yaml_text import yaml_text
@@ -180,6 +184,14 @@ def test_the_image_is_taken_from_what_build_wrote(tmp_path: Path, said: object) 
     file.write_text(json.dumps(said))
     made = written(tmp_path, EXAMPLES / "diabetes", "--metadata-file", file, *FLAGS)
     assert made["environment"]["image"] == IMAGE
+
+
+def test_what_build_writes_is_what_is_read(tmp_path: Path) -> None:
+    made = Result(DIGEST, f"sha256:{'b' * 64}", tags=("registry.example/diabetes:1",))
+    write_json(tmp_path / "images.json", build_metadata(made))
+    assert image_in(tmp_path / "images.json", "diabetes") == IMAGE
+    write_json(tmp_path / "images.json", {"diabetes": build_metadata(made), "other": {"dagger-aml.error": "x"}})
+    assert image_in(tmp_path / "images.json", "diabetes") == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -373,6 +385,13 @@ def test_what_the_server_writes_in_is_writable() -> None:
     assert set(mounted.values()) == set(contract.WRITABLE)
     assert list(mounted) == [each["name"] for each in spec["volumes"]]
     assert {"name": "HOME", "value": contract.WRITABLE_HOME} in container["env"]
+
+
+@pytest.mark.parametrize("base", ["python:3.12-slim", "curated/minimal-py311-inference", "example.org/own:1"])
+def test_an_image_runs_as_its_own_user_who_is_never_root(tmp_path: Path, base: str) -> None:
+    words = ("--base", base, "--image", IMAGE, "--format", "kubernetes")
+    made = written(tmp_path, EXAMPLES / "diabetes", *words, file="kubernetes.yml")
+    assert made[0]["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == contract.SERVICE_ID == 1000
 
 
 def test_the_end_waits_for_the_longest_request_and_no_probe_ends_it_before() -> None:
