@@ -116,11 +116,9 @@ class ContentStore:
         return self._added(chunks, None)
 
     def _added(self, chunks: Iterable[bytes], expected: str | None) -> tuple[str, int]:
-        import tempfile
-
         folder = self._folder("blobs/sha256")
         total, size = hashlib.sha256(), 0
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+        handle, name = _new_file(folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 for chunk in chunks:
@@ -155,11 +153,9 @@ class ContentStore:
 
     def put_document(self, kind: str, name: str, document: Any) -> None:
         """Keep a document, whole or not at all; that it cannot be kept is no error."""
-        import tempfile
-
         with contextlib.suppress(OSError, UsageError):
             folder = self._folder(kind)
-            handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
+            handle, new = _new_file(folder)
             with os.fdopen(handle, "wb") as file:
                 file.write(json.dumps({"sha256": _sum(document), "document": document}).encode())
             os.replace(new, self.document_path(kind, name))  # noqa: PTH105
@@ -241,6 +237,13 @@ class ContentStore:
         folder = self.root / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+
+def _new_file(folder: Path) -> tuple[int, str]:
+    """A new file for this user alone, opened, and its path. ``tempfile`` takes 10 ms to load, of a push of 200."""
+    name = str(folder / f".new-{os.urandom(12).hex()}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.open(name, flags, 0o600), name
 
 
 def _sum(document: Any) -> str:
