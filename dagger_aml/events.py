@@ -53,14 +53,15 @@ class OpDone:
 class Transferred:
     """Bytes have moved: first none, then more and more.
 
-    :param kind: ``sent`` to the engine, ``pushed`` to a registry, ``written`` to a file.
+    :param kind: ``sent`` to the engine, ``pushed`` to a registry, ``loaded`` into a store of this machine,
+        ``written`` to a file.
     :param name: the step whose files are sent, the reference, the file.
     :param done: bytes so far.
-    :param total: bytes that there are to move; None where that is not known. The last event of a push or a file
-        has as many as ``done``.
+    :param total: bytes that there are to move; None where that is not known. The last event of a push, a load or a
+        file has as many as ``done``.
     """
 
-    kind: Literal["sent", "pushed", "written"]
+    kind: Literal["sent", "pushed", "loaded", "written"]
     name: str
     done: int
     total: int | None = None

@@ -147,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             while left >= 0 and (chunk := self._next(chunks)):
                 left -= len(chunk)
                 self.wfile.write(chunk)
+                self.server.served.moved[digest] = blob.size - left
         finally:
             if isinstance(chunks, Generator):
                 chunks.close()

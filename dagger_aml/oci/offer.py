@@ -49,9 +49,11 @@ class Served:
 
     :param host: with its port.
     :param digest: of the manifest, and ``config`` of the config.
+    :param user: with the password; for who asks for one.
     :param password: without which nothing is answered; never for an argument of a program.
     :param asked: digests of the blobs that were asked for, in their order.
     :param failed: what hindered a blob from being made.
+    :param moved: bytes that were sent of each blob; fewer than before where it is asked for again.
     """
 
     host: str
@@ -61,6 +63,8 @@ class Served:
     password: str = field(repr=False)
     asked: list[str] = field(factory=list)
     failed: list[Exception] = field(factory=list)
+    moved: dict[str, int] = field(factory=dict)
+    user: str = "dagger-aml"
     came: threading.Event = field(factory=threading.Event, repr=False)
     """Set by the first request."""
 
@@ -77,7 +81,7 @@ class Served:
     @property
     def login(self) -> str:
         """User and password as ``auth`` of docker's config file has them."""
-        return base64.b64encode(f"dagger-aml:{self.password}".encode()).decode()
+        return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
 def login_file(served: Served, before: bytes | None = None) -> bytes:

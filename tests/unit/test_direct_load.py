@@ -12,6 +12,7 @@ import anyio
 import pytest
 from attrs import evolve
 
+from dagger_aml.backends import transfers
 from dagger_aml.backends.base import Capabilities, Opening
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
@@ -23,7 +24,7 @@ from dagger_aml.building.outputs import Store
 from dagger_aml.building.plans import probe
 from dagger_aml.building.target import BuildTarget, tags_of
 from dagger_aml.errors import DaggerAmlError, ProjectError
-from dagger_aml.events import Event, Message, OpDone
+from dagger_aml.events import Event, Message, OpDone, Transferred
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph
@@ -98,6 +99,21 @@ class Loads:
     def sent(self) -> list[str]:
         """The steps of which a layer was sent."""
         return [each.name for each in self.events if isinstance(each, OpDone) and not each.cached]
+
+
+async def test_how_many_bytes_a_store_has_taken_is_told(
+    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it pulls, more and more, and once when it has all."""
+    monkeypatch.setattr(transfers, "_AGAIN", 0.005)
+    store, base = FakeStore(), put_base(registry)
+    loads = Loads(store)
+    await loads(graph(base, folder))
+    told = [each for each in loads.events if isinstance(each, Transferred) and each.kind == "loaded"]
+    taken = sum(len(each) for each in store.layers.values())
+    assert told[-1].name == "app:1" and told[-1].done == told[-1].total and taken < told[-1].done < taken + 20_000
+    assert [each.total for each in told[:-1]] == [None] * (len(told) - 1)
+    assert sorted({each.done for each in told[:-1]}) == [each.done for each in told[:-1]]
 
 
 async def test_only_what_a_store_lacks_is_sent(registry: FakeRegistry, folder: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml.backends.direct import after
+from dagger_aml.building.plans import probe
 from dagger_aml.cli.progress.words import ran_before
 from dagger_aml.errors import DaggerAmlError
 from dagger_aml.events import RanBefore, Warned
@@ -51,6 +53,18 @@ async def test_what_ran_is_found_again_in_the_cache(registry: FakeRegistry, fold
     assert len(runner.plans) == 1 and image_in(registry, "app", "1")[1] == image_in(registry, "app", "2")[1]
     await pushed(running(base, folder), f"{registry.host}/app:3", direct_builder(runner, no_cache=True))
     assert len(runner.plans) == 2
+
+
+async def test_what_ran_is_looked_into_once_for_several_images_on_it(
+    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, builder, read = put_base(registry), direct_builder(Runner(blobs_of(), RAN)), []
+    index = after.read_index
+    monkeypatch.setattr(after, "read_index", lambda *asked: read.append(1) or index(*asked))
+    plan = await probe(running(base, folder), builder)
+    first, second = [await builder.image(plan) for _ in range(2)]
+    builder.close()
+    assert read == [1] and first.own[0].entries == second.own[0].entries
 
 
 def _no_object(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:

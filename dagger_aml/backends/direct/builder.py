@@ -226,7 +226,8 @@ class DirectBuilder:
         on_top = on_runtime(beneath, found)
         after = await self._calls.call(known_after, found, on_top, plan.facts, listed, asked)
         if after != found.after:
-            found = evolve(found, after=after)
+            # The next image on what ran need not look for it.
+            found = self._made[key] = evolve(found, after=after)
             if not found.places:
                 keep(found, beneath, self._store)
         beneath = on_runtime(beneath, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
@@ -11,7 +12,7 @@ import anyio.to_thread
 from attrs import evolve
 
 from ...errors import DaggerAmlError, ProjectError, first_of
-from ...events import Message, OnEvent, OpDone, OpStarted
+from ...events import Message, OnEvent, OpDone, OpStarted, Transferred
 from ...fs.stamps import unchanged
 from ...fs.temporary import temporary_directory
 from ...graph.graph import Copy
@@ -165,7 +166,7 @@ async def _pulled(image: Loadable, cli: ContainerCli, reference: str) -> Result:
         layers, offer = await _offered(image)
         try:
             with serving(offer) as served:
-                stored = await _named(cli, served, image.platform, reference, image.local.policy)
+                stored = await _named(cli, served, image, reference)
         except OSError as error:
             raise NotPulled(f"no port of this machine can be used ({error.strerror})") from None
     _tell(image, layers, served, anyio.current_time() - begun, cli.name)
@@ -194,16 +195,16 @@ async def _offered(image: Loadable) -> tuple[tuple[ReadyLayer, ...], Offer]:
     return layers, offer_of(image.beneath, layers, config)
 
 
-async def _named(cli: ContainerCli, served: Served, platform: str, reference: str, policy: Policy) -> str:
+async def _named(cli: ContainerCli, served: Served, image: Loadable, reference: str) -> str:
     """Have a store pull what is served, and name it; returns the ID by which it has it.
 
     Nothing that it calls by the name of the port stays.
 
     :raises NotPulled: it does not.
     """
-    offered = cli.served_as(served)
+    offered, policy = cli.served_as(served), image.local.policy
     try:
-        _check(await _watched(cli, served, platform, policy))
+        _check(await _watched(cli, served, image.platform, policy, partial(_moved, image.on_event, reference)))
         for name in cli.loaded_as(reference):
             _check(await cli.tag(offered, name))
     finally:
@@ -215,19 +216,35 @@ async def _named(cli: ContainerCli, served: Served, platform: str, reference: st
     return stored.id
 
 
-async def _watched(cli: ContainerCli, served: Served, platform: str, policy: Policy) -> CompletedProcess:
-    """Pull, and end that at once where a layer cannot be made, or nobody comes for the image."""
-    begun = anyio.current_time()
+def _moved(on_event: OnEvent, reference: str, sent: int, total: int | None = None) -> None:
+    """Tell how many bytes a store has taken."""
+    if sent:
+        on_event(Transferred("loaded", reference, sent, total))
+
+
+async def _watched(
+    cli: ContainerCli, served: Served, platform: str, policy: Policy, moved: Callable[..., None]
+) -> CompletedProcess:
+    """Pull, and end that at once where a layer cannot be made, or nobody comes for the image.
+
+    :param moved: told how many bytes the store has taken, now and then and at the end.
+    """
+    begun, told = anyio.current_time(), 0
     with anyio.CancelScope() as pulling:
 
         def look() -> None:
-            waited = anyio.current_time() - begun
+            nonlocal told
+            waited, now = anyio.current_time() - begun, _sum(served)
+            if now > told:
+                told = now
+                moved(told)
             if served.failed or (waited > policy.connect_timeout_seconds and not served.came.is_set()):
                 pulling.cancel()
 
         async with looking(look):
             done = await cli.pull_served(served, platform)
         if not served.failed:
+            moved(_sum(served), _sum(served))
             return done
     for error in served.failed:
         if isinstance(error, ProjectError):
@@ -235,6 +252,10 @@ async def _watched(cli: ContainerCli, served: Served, platform: str, policy: Pol
     if served.failed:
         raise NotPulled(f"a layer could not be sent ({served.failed[0]})")
     raise NotPulled(f"it asked for nothing at {served.host}")
+
+
+def _sum(served: Served) -> int:
+    return sum(list(served.moved.values()))
 
 
 def _check(done: CompletedProcess) -> None:

@@ -105,4 +105,4 @@ def _runtime() -> Runtime:
     return Containers(CAPABILITIES.name, KIND.tool)
 
 
-KIND = LocalKind(CAPABILITIES, _found, _runtime, partial(Docker, "classic"))
+KIND = LocalKind(CAPABILITIES, _found, _runtime, partial(Docker, "classic", at_socket=True))

@@ -19,6 +19,7 @@ from ...oci.docker_archive import name_in_tar
 from ...oci.offer import Served, login_file
 from ...process import CompletedProcess, run
 from ..base import Format
+from . import docker_socket
 from .endpoint import docker_elsewhere
 from .program import Build, OnLine, StoredImage, first_json, found_image, random_name
 
@@ -31,11 +32,13 @@ class DockerCli:
 
     :param form: ``buildkit`` or ``classic``: which builder is used.
     :param buildx: whether BuildKit is reached through buildx.
+    :param at_socket: whether the store is asked at the daemon's socket, where that is known: for docker's own alone.
     """
 
     form: Format
     buildx: bool = False
     name: str = ""
+    at_socket: bool = False
     tells_onbuild: ClassVar[bool] = True
     takes_isolation: ClassVar[bool] = False
 
@@ -70,6 +73,8 @@ class DockerCli:
         return (reference,)
 
     async def pull_served(self, served: Served, platform: str) -> CompletedProcess:
+        if self.at_socket and (done := await docker_socket.pull(served, platform)):
+            return done
         # A login is only taken from a folder of settings, in which contexts lie too.
         with temporary_directory() as work:
             settings = work / "docker"
@@ -78,10 +83,12 @@ class DockerCli:
             return await run(command, env={"DOCKER_CONFIG": str(settings), "DOCKER_AUTH_CONFIG": None})
 
     async def untag(self, reference: str) -> CompletedProcess:
-        return await run([self.name, "rmi", reference])
+        done = await docker_socket.untag(reference) if self.at_socket else None
+        return done or await run([self.name, "rmi", reference])
 
     async def inspect(self, reference: str) -> StoredImage | None:
-        done = await run([self.name, "image", "inspect", reference])
+        done = await docker_socket.inspect(reference) if self.at_socket else None
+        done = done or await run([self.name, "image", "inspect", reference])
         return None if done.code else found_image(first_json(done.out))
 
     async def probe(self, image: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
@@ -125,7 +132,8 @@ class DockerCli:
         return done
 
     async def tag(self, image: str, reference: str) -> CompletedProcess:
-        return await run([self.name, "tag", image, reference])
+        done = await docker_socket.tag(image, reference) if self.at_socket else None
+        return done or await run([self.name, "tag", image, reference])
 
     async def copy_out(self, image: str, path: str, dest: Path, work: Path) -> CompletedProcess:
         name = random_name()

@@ -22,6 +22,14 @@ def docker_elsewhere() -> str | None:
     return None if not host or host.startswith(_SOCKET) else f"docker's daemon is at {host}"
 
 
+def docker_socket() -> Path | None:
+    """The socket of docker's daemon on this machine; None where it has none that is known."""
+    if docker_elsewhere():
+        return None
+    host = os.environ.get("DOCKER_HOST") or _of_context(docker_config().parent)
+    return Path(host.removeprefix(_SOCKET) if host else "/var/run/docker.sock")
+
+
 def podman_elsewhere() -> str | None:
     """The same of podman's."""
     if sys.platform != "linux":
