@@ -45,6 +45,36 @@ def list_left(project: Project) -> Iterator[Finding]:
         )
 
 
+@rule("AML307", "info")
+def lock_installed(project: Project) -> Iterator[Finding]:
+    """The packages of a lock are installed, not copied.
+
+    With the recipe `preinstalled` a lock that has a wheel of every package is copied
+    [as files](packages-as-files.md), and nothing runs. Where a wheel is missing, pip or uv installs them in the base
+    image.
+
+    Bad `pylock.toml`:
+
+        [[packages]]
+        name = "old"
+        version = "1.0"
+        sdist = { url = "https://files.pythonhosted.org/old-1.0.tar.gz", hashes = { sha256 = "…" } }
+
+    Good `shell`:
+
+        dagger-aml build --recipe preinstalled --packages-as installed
+
+    Silent: where all are copied, where `--packages-as` or `--installer` says what is done, where packages are added,
+    with another list than a lock, and with another recipe.
+    """
+    if why := project.notes.installed_since:
+        yield Finding(
+            f"the packages are installed and not copied: {why}",
+            location=project.at(project.requirements) if project.requirements else None,
+            hint="To install them in any case, and not be told: --packages-as installed.",
+        )
+
+
 @rule("AML302", "warning")
 def conda_file(project: Project) -> Iterator[Finding]:
     """A conda file is not read.

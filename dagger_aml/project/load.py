@@ -31,6 +31,7 @@ from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
 from .origin import DEFAULT, Origin, Rank, best
+from .packages_way import way_of_lock
 from .parts import (
     apt_packages,
     code,
@@ -112,6 +113,8 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         listed, conda = packages_of(reading, mlflow, listed, conda)
         more = with_server(mlflow, listed, more)
     installer = chosen(reading, "installer", "installer")
+    if way == "installed" and not (alone or adds):
+        way = way_of_lock(reading, recipe, listed if not more else None, base, platforms)
     ready = _preinstalled(reading, recipe) if preinstalled else None
     access = read_access(reading)
     return Project(

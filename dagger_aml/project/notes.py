@@ -22,6 +22,7 @@ class Notes:
     :param deployments: deployment files of the folder, of which none is used since there are several.
     :param unread: why the only one is not used: what is wrong with it.
     :param mlflow_refused: why the MLflow model is not served without an entry script, half a sentence.
+    :param installed_since: why the packages of a lock are installed where they would be copied; else empty.
     :param beaten: values of the project's file that a variable overrides.
     """
 
@@ -31,6 +32,7 @@ class Notes:
     deployments: tuple[Path, ...] = ()
     unread: ProjectError | None = None
     mlflow_refused: str = ""
+    installed_since: str = ""
     proxies_here: dict[str, Stated] = field(factory=dict)
     beaten: list[Beaten] = field(factory=list)
 

@@ -159,7 +159,8 @@ class Options:
             choices=get_args(PackagesAs),
             help="Packages as pip installs them (installed), or as the unpacked wheels of a lock (files).",
             says="`installed`: a command of the build installs the packages. `files`: the wheels of a lock are "
-            "[copied](packages-as-files.md), and nothing runs.",
+            "[copied](packages-as-files.md), and nothing runs; so it is with the recipe `preinstalled`, unless said, "
+            "where a lock has a wheel of each.",
             metavar="WAY",
             example='"files"',
         ),

@@ -35,12 +35,14 @@ class Case:
     """An example, or a project beside these files that is none, and the way in which it is made.
 
     :param suffix: of the files' names, for other than the default base.
+    :param packages_as: where it is said; a Dockerfile of packages as files would need the very wheels.
     """
 
     example: str
     recipe: str
     base: str | None = None
     suffix: str = ""
+    packages_as: str | None = None
 
     @property
     def stem(self) -> str:
@@ -55,7 +57,7 @@ class Case:
 
     def files(self) -> dict[str, str]:
         """The golden files' names and what they must hold now."""
-        project = load_project(self.folder, Options(base=self.base, recipe=self.recipe))
+        project = load_project(self.folder, Options(base=self.base, recipe=self.recipe, packages_as=self.packages_as))
         plan = make_plan(anyio.run(load_recipe(project.recipe), Graph(), project))
         made = _without_digests(plan_json(plan, project))
         return {
@@ -69,7 +71,8 @@ CASES = (
     Case("diabetes", "extended", CURATED, "-curated"),
     *(Case("churn", recipe) for recipe in ("extended", "package")),
     *(Case("two-models", recipe) for recipe in ("extended", "dynamic", "preinstalled", "package")),
-    *(Case("uv-lock", recipe) for recipe in ("extended", "dynamic", "preinstalled")),
+    *(Case("uv-lock", recipe) for recipe in ("extended", "dynamic")),
+    Case("uv-lock", "preinstalled", packages_as="installed"),
     Case("pylock", "extended"),
 )
 

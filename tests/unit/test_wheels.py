@@ -23,7 +23,7 @@ import anyio
 import pytest
 from attrs import evolve
 
-from dagger_aml import Copy, From, Graph, Local, ProjectError, UsageError
+from dagger_aml import Copy, From, Graph, Local, Options, ProjectError, UsageError, load_project
 from dagger_aml.base.facts import BaseFacts, Distribution
 from dagger_aml.errors import BaseError, DaggerAmlError, GraphError, RegistryDenied
 from dagger_aml.events import Message
@@ -601,3 +601,46 @@ def test_dockerfile_fetches_nothing_unless_it_may(project, cli, tmp_path):
 def test_what_cannot_be_is_refused(project, given, words):
     error = error_of(planned, project, **given)
     assert all(word in str(error) for word in words), str(error)
+
+
+def test_a_preinstalled_project_has_them_copied_unless_something_is_said(project):
+    make(project, {"dagger-aml.toml": 'recipe = "preinstalled"\n'})
+    made = planned(project)
+    assert made.engine_part == ()
+    assert [layer.dest for layer in made.layers if isinstance(layer.source, Wheels)] == [DEST]
+    for said in ({"packages_as": "installed"}, {"installer": "uv"}, {"pip": ("idna==3.10",)}):
+        assert load_project(project, Options(**said)).packages_as == "installed", said
+    assert load_project(project, Options(recipe="extended")).packages_as == "installed"
+    assert load_project(project, Options(platform="linux/amd64,linux/arm64")).packages_as == "files"
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        (wheels_of("cp312-cp312-win_amd64"), "no wheel of big 1.0"),
+        (wheels_of("cp311-cp311-manylinux_2_17_x86_64"), "no wheel of big 1.0"),
+        (
+            '[[packages]]\nname = "big"\nversion = "1.0"\nsdist = { url = "https://x/big-1.0.tar.gz", '
+            f'hashes = {{ sha256 = "{0:064x}" }} }}\n',
+            "only a source archive",
+        ),
+    ],
+)
+def test_a_lock_that_lacks_a_wheel_is_installed_as_before_and_that_is_noted(project, table, why):
+    make(project, {"pylock.toml": lock_of(table), "dagger-aml.toml": 'recipe = "preinstalled"\n'})
+    found = load_project(project)
+    assert found.packages_as == "installed" and why in found.notes.installed_since
+    assert not load_project(project, Options(recipe="extended")).notes.installed_since
+
+
+def test_a_base_of_an_unknown_python_has_them_installed(project):
+    make(project, {"dagger-aml.toml": 'recipe = "preinstalled"\nbase = "example.org/mine:1"\n'})
+    found = load_project(project)
+    assert found.packages_as == "installed" and "is not known" in found.notes.installed_since
+
+
+def test_another_list_than_a_lock_is_installed_and_nothing_is_noted(project):
+    (project / "pylock.toml").unlink()
+    make(project, {"requirements.txt": "six\n", "dagger-aml.toml": 'recipe = "preinstalled"\n'})
+    found = load_project(project)
+    assert found.packages_as == "installed" and not found.notes.installed_since
