@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..backends.base import Builder, Layers, Opening
+from ..backends.base import Builder, Opening
 from ..backends.builders import BUILDERS, kind_of
 from ..data import frozen
 from ..errors import ProjectError, UsageError
@@ -88,18 +88,12 @@ def _alone(target: Target, given: dict[str, Any]) -> Target:
 
 
 @asynccontextmanager
-async def connected(
-    name: str, progress: Progress, target: Target, engine: str | None, layers: Layers
-) -> AsyncIterator[Builder | str]:
-    """The builder behind ``--with``; a local one by its name where nothing is to be built.
-
-    :param engine: the address that ``--engine`` says.
-    :param layers: who makes those of files.
-    """
+async def connected(name: str, progress: Progress, target: Target, opening: Opening) -> AsyncIterator[Builder | str]:
+    """The builder behind ``--with``; a local one by its name where nothing is to be built."""
     if target.image and not kind_of(name).capabilities.connects_to_engine:
         yield name
         return
-    async with opened(name, progress, Opening(engine=engine, layers=layers)) as builder:
+    async with opened(name, progress, opening) as builder:
         yield builder
 
 

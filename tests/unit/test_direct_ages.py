@@ -1,15 +1,20 @@
 """How long what ran is taken, which of several counts, and that a builder does not give what it remembers."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from dagger_aml.backends.base import Opening
 from dagger_aml.backends.dagger.builder import Engine
 from dagger_aml.backends.direct.age import DAY_SECONDS, most_seconds
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.docker import Docker
+from dagger_aml.cli import target
 from dagger_aml.cli.progress.words import ran_before
+from dagger_aml.errors import UsageError
 from dagger_aml.events import Event, Message, RanBefore
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Built, Copy, Graph, Run
@@ -19,6 +24,7 @@ from dagger_aml.text import age_text
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import RAN, changes_of, image_in, pushed, running
 from tests.support.layers import file
+from tests.support.projects import SCORE, make
 from tests.support.registry import FakeRegistry
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cache")]
@@ -161,3 +167,22 @@ def test_builders_are_made_to_run_again() -> None:
     engine = Engine(None)  # type: ignore[arg-type]
     words = [made._command(Run(["/bin/true"])) for made in (engine, engine.afresh(), engine.afresh())]
     assert words[0] == ["/bin/true"] and words[1] != words[2]
+
+
+@pytest.mark.parametrize("command", ["run", "score"])
+def test_run_and_score_look_for_what_ran_as_build_does(
+    cli: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    opened: list[Opening] = []
+
+    def opening(name: str, progress: object, how: Opening) -> NoReturn:
+        opened.append(how)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(target, "opened", opening)
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "request.json": "{}"})
+    code, _, err = cli(command, root, "--cache-from", "localhost:1/x", "--max-age", "3")
+    assert code == 2 and "enough" in err
+    assert (opened[0].cache_from, opened[0].cache_to, opened[0].max_age_days) == ("localhost:1/x", None, 3.0)
+    code, _, err = cli(command, root, "--cache-from", "localhost:1/x", "--layers", "builder")
+    assert code == 2 and "--cache-from does not work with --layers builder" in err

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from ...backends.base import Layers
+from ...backends.base import Layers, Opening
 from ...backends.builders import kind_of
 from ...data import frozen
 from ...errors import UsageError
@@ -22,7 +22,15 @@ from ...serving.debug import WAITS
 from ..common import check_engine, no_engine
 from ..console import tell
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
-from ..options.build import engine_option, layers_option, progress_option, ready_option, settled
+from ..options.build import (
+    cache_places,
+    engine_option,
+    found_options,
+    layers_option,
+    progress_option,
+    ready_option,
+    settled,
+)
 from ..options.call import quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
@@ -58,6 +66,7 @@ _LONGEST = 400
 )
 @with_option
 @layers_option
+@found_options
 @engine_option
 @click.option(
     "--local", is_flag=True, help="Build no image: run the code with the real server in a temporary environment."
@@ -75,6 +84,8 @@ def command(
     publish: str | None,
     builder: str,
     layers: Layers,
+    cache_from: str | None,
+    max_age: float | None,
     engine: str | None,
     local: bool,
     debug: str | None,
@@ -105,6 +116,8 @@ def command(
             location=flag, hint="Add --with docker or --with podman." if not local else f"Remove {flag}.",
         )  # fmt: skip
     engine = check_engine(engine, "--local does not use a Dagger engine" if local else no_engine(builder))
+    looked_in, _ = cache_places(layers, cache_from)
+    opening = Opening(engine=engine, layers=layers, cache_from=looked_in, max_age_days=max_age)
     found = read_target(target, given)
     if local and not found.project:
         raise UsageError("--local works only with a project", hint="Name a project's folder.")
@@ -116,7 +129,7 @@ def command(
     with Progress(mode, quiet=quiet, verbose=verbose) as progress:
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
-        how = _How(_published(publish), builder, layers, engine, local, detach, name, ready_timeout, attach)
+        how = _How(_published(publish), builder, opening, local, detach, name, ready_timeout, attach)
         anyio.run(_run, found, how, progress, show)
 
 
@@ -125,16 +138,14 @@ class _How:
     """How it is served.
 
     :param by: the builder, whose name ``--with`` says.
-    :param layers: who makes those of files.
-    :param engine: address of the Dagger engine, where one is named.
+    :param opening: how that is opened.
     :param name: of the container, and ``detach``: whether it is left running.
     :param debug: the port for a debugger.
     """
 
     published: Published
     by: str
-    layers: Layers
-    engine: str | None
+    opening: Opening
     local: bool
     detach: bool
     name: str | None
@@ -168,7 +179,7 @@ async def _served(target: Target, how: _How, progress: Progress, show: _Shown) -
     what = target.graph or target.image
     assert what is not None
     async with (
-        connected(how.by, progress, target, how.engine, how.layers) as builder,
+        connected(how.by, progress, target, how.opening) as builder,
         serve(
             what,
             builder,

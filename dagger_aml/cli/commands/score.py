@@ -17,13 +17,21 @@ from urllib.parse import urlsplit
 import anyio
 import click
 
-from ...backends.base import Layers
+from ...backends.base import Layers, Opening
 from ...data import frozen
 from ...errors import UsageError
 from ...events import Message
 from ..common import check_engine, no_engine
 from ..console import tell
-from ..options.build import engine_option, layers_option, progress_option, ready_option, settled
+from ..options.build import (
+    cache_places,
+    engine_option,
+    found_options,
+    layers_option,
+    progress_option,
+    ready_option,
+    settled,
+)
 from ..options.call import json_option, quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
@@ -79,6 +87,7 @@ if TYPE_CHECKING:
 @json_option()
 @with_option
 @layers_option
+@found_options
 @engine_option
 @ready_option
 @progress_option
@@ -97,6 +106,8 @@ def command(
     as_json: bool,
     builder: str,
     layers: Layers,
+    cache_from: str | None,
+    max_age: float | None,
     engine: str | None,
     ready_timeout: float,
     mode: str,
@@ -118,6 +129,8 @@ def command(
     engine = check_engine(
         engine, "a request to a URL does not use a Dagger engine" if found.url else no_engine(builder)
     )
+    looked_in, _ = cache_places(layers, cache_from)
+    opening = Opening(engine=engine, layers=layers, cache_from=looked_in, max_age_days=max_age)
     sent = dict(_header(each) for each in headers)
     types = [sent.pop(name) for name in list(sent) if name.lower() == "content-type"]
     if sent and not found.url:
@@ -129,7 +142,7 @@ def command(
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
         ok = anyio.run(
-            partial(_score, found, asked, builder, engine, layers, progress, sent, ready_timeout, as_json, verbose)
+            partial(_score, found, asked, builder, opening, progress, sent, ready_timeout, as_json, verbose)
         )
     if not ok:
         sys.exit(1)
@@ -198,7 +211,7 @@ def _tolerance(target: Target, rtol: float | None, atol: float | None) -> Tolera
 
 
 async def _score(
-    target: Target, asked: _Asked, name: str, engine: str | None, layers: Layers, progress: Progress,
+    target: Target, asked: _Asked, name: str, opening: Opening, progress: Progress,
     headers: dict[str, str], within: float, as_json: bool, verbose: bool,
 ) -> bool:  # fmt: skip
     from ...serving.http import Http
@@ -212,7 +225,7 @@ async def _score(
             base, path = _split(target.url)
             request = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
         else:
-            builder = await stack.enter_async_context(connected(name, progress, target, engine, layers))
+            builder = await stack.enter_async_context(connected(name, progress, target, opening))
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))

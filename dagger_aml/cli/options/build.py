@@ -92,8 +92,15 @@ def cache_options(function: Command) -> Command:
     return function
 
 
+def found_options(function: Command) -> Command:
+    """Add ``--cache-from`` and ``--max-age``: what ran is looked for, and pushed nowhere."""
+    for name in ("max_age", "cache_from"):
+        function = setting_option(name)(function)
+    return function
+
+
 def cache_places(
-    layers: str, cache_from: str | None, cache_to: str | None, cache_repo: str | None
+    layers: str, cache_from: str | None, cache_to: str | None = None, cache_repo: str | None = None
 ) -> tuple[str | None, str | None]:
     """Where what ran is looked for, and where it goes.
 
