@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import several
+from bench import runner, several
 from bench.loads import here, measure
 from bench.machine import machine
 from bench.place import Place
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=7, metavar="N", help="of each (7)")
     parser.add_argument("--way", action="append", choices=WAYS, help="only these (direct, builder, docker)")
     parser.add_argument("--load", action="store_true", help="into stores of this machine and a tar, not a registry")
+    parser.add_argument("--runner", action="store_true", help="a machine with nothing but the registry")
     parser.add_argument("--projects", type=int, metavar="N", help="so many small projects, their code changed")
     words = parser.parse_args()
     on, chosen = machine(), words.way or list(USUAL)
@@ -52,6 +53,12 @@ def main() -> None:
             base = push("classic", host)
             if words.projects:
                 several.measure(Path(folder), base, host, words.projects, words.times)
+                return
+            if words.runner:
+                peers = [each for each in words.way or ["buildx"] if each in runner.PEERS]
+                runner.measure(Path(folder), base, host, words.model_size, words.times, peers)
+                print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
+                      f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
                 return
             if words.load:
                 place = Place(Path(folder), base, "localhost/bench/direct-load:1")

@@ -24,16 +24,19 @@ class Place:
     """Where one way works: a project of its own, a repository and a cache.
 
     :param base: of the image.
+    :param home: of the user, if not this one's.
     """
 
     folder: Path
     base: str
     tag: str
+    home: Path | None = None
 
     @property
     def env(self) -> dict[str, str]:
         """The environment, with a cache of its own and docker's BuildKit."""
-        return {**os.environ, "DAGGER_AML_CACHE_DIR": str(self.folder / "cache"), "DOCKER_BUILDKIT": "1"}
+        home = {"HOME": str(self.home)} if self.home else {}
+        return {**os.environ, **home, "DAGGER_AML_CACHE_DIR": str(self.folder / "cache"), "DOCKER_BUILDKIT": "1"}
 
     def ours(self, *words: str) -> None:
         """Build by dagger-aml."""
@@ -51,10 +54,13 @@ class Place:
         self.run(docker, "build", "--quiet", "-t", self.tag, self.folder / "files")
         self.run(docker, "push", "--quiet", self.tag)
 
-    def buildx(self) -> None:
-        """Build and push by buildx what ``dockerfile`` wrote, in one command."""
+    def buildx(self, *more: str) -> None:
+        """Build and push by buildx what ``dockerfile`` wrote, in one command.
+
+        :param more: flags.
+        """
         docker = os.environ.get("BENCH_DOCKER", "docker")
-        self.run(docker, "buildx", "build", "--quiet", "--push", "--provenance=false", "-t", self.tag,
+        self.run(docker, "buildx", "build", "--quiet", "--push", "--provenance=false", *more, "-t", self.tag,
                  self.folder / "files")  # fmt: skip
 
     @property

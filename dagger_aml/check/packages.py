@@ -53,12 +53,9 @@ def lock_installed(project: Project) -> Iterator[Finding]:
     [as files](packages-as-files.md), and nothing runs. Where a wheel is missing, pip or uv installs them in the base
     image.
 
-    Bad `pylock.toml`:
+    Bad `shell`:
 
-        [[packages]]
-        name = "old"
-        version = "1.0"
-        sdist = { url = "https://files.pythonhosted.org/old-1.0.tar.gz", hashes = { sha256 = "…" } }
+        dagger-aml build --recipe preinstalled   # pylock.toml names a source archive alone
 
     Good `shell`:
 

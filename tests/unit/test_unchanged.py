@@ -228,7 +228,7 @@ def test_what_the_registry_refuses_is_told_by_the_usual_way(calls: Calls) -> Non
 def test_a_damaged_document_counts_as_none(calls: Calls, cache: Path) -> None:
     for each in (cache / "calls").iterdir():
         each.write_bytes(each.read_bytes().replace(b"app:1", b"app:2"))
-    assert calls() == calls.before and calls.read
+    assert calls()[0] == calls.before[0] and calls.read
 
 
 NOT_KEPT = (["--no-cache"], ["--pull"], ["--metadata-file", "m.json"], ["--iidfile", "i"], ["--progress", "json"],
