@@ -104,12 +104,13 @@ def mark_of(paths: Iterable[str], folders: Iterable[str], before_ns: float = flo
     """What tells whether files and folders are as they were.
 
     :param paths: each looked at by itself; one that is not there counts too.
-    :param folders: looked at with all that is in them, and what git ignores in them.
+    :param folders: looked at with all that is in them, and what git ignores in them. The first is the project; each
+        other lies in it, or a link in it leads there. By what other way it was found, over which links, is not known.
     :param before_ns: since 1970; all must have been changed before.
-    :raises Unclear: one was changed later; there is too much; a link leads to another folder than these; something
-        cannot be read.
+    :raises Unclear: one was changed later; there is too much; a link leads to another folder than these; one of these
+        is not found so; something cannot be read.
     """
-    total, folders = hashlib.sha256(), tuple(folders)
+    total, folders, reached = hashlib.sha256(), tuple(folders), set[str]()
 
     def take(path: str, said: str) -> None:
         total.update(f"{path}\0{said}\0".encode("utf-8", "surrogateescape"))
@@ -119,13 +120,16 @@ def mark_of(paths: Iterable[str], folders: Iterable[str], before_ns: float = flo
             take(path, _stamp(path, before_ns))
         left = _MOST_ENTRIES
         for folder in folders:
-            for path, said in _walked(folder, folders, before_ns):
+            for path, said in _walked(folder, folders, reached, before_ns):
                 left -= 1
                 if left < 0:
                     raise Unclear(folder)
                 take(path, said)
             for path, said in _above(folder, before_ns):
                 take(path, said)
+        for folder in folders[1:]:
+            if folder not in reached and not f"{folder}{os.sep}".startswith(f"{folders[0].rstrip(os.sep)}{os.sep}"):
+                raise Unclear(folder)
     except OSError as error:
         raise Unclear(str(error)) from None
     return total.hexdigest()
@@ -147,10 +151,11 @@ def _said(info: os.stat_result, before_ns: float) -> str:
     return f"{info.st_mode:o} {info.st_dev} {info.st_ino} {info.st_size} {times[0]} {times[1]} "
 
 
-def _walked(folder: str, known: Sequence[str], before_ns: float) -> Iterator[tuple[str, str]]:
+def _walked(folder: str, known: Sequence[str], reached: set[str], before_ns: float) -> Iterator[tuple[str, str]]:
     """Each entry of a folder and of those in it; a file where a file is meant.
 
     :param known: folders that a link may lead to, since they are looked at themselves.
+    :param reached: gets where links lead.
     """
     if not os.path.isdir(folder):  # noqa: PTH112
         yield folder, _stamp(folder, before_ns)
@@ -161,11 +166,14 @@ def _walked(folder: str, known: Sequence[str], before_ns: float) -> Iterator[tup
         if each.is_dir(follow_symlinks=False):
             # Its own times tell no more than its entries do.
             yield each.path, f"{each.stat(follow_symlinks=False).st_mode:o}"
-            yield from _walked(each.path, known, before_ns)
-        elif each.is_dir():
-            if os.path.realpath(each.path) not in known:
+            yield from _walked(each.path, known, reached, before_ns)
+            continue
+        end = os.path.realpath(each.path) if each.is_symlink() else ""
+        reached.add(end)
+        if each.is_dir():
+            if end not in known:
                 raise Unclear(each.path)
-            yield each.path, os.path.realpath(each.path)
+            yield each.path, end
         else:
             yield each.path, _stamp(each.path, before_ns)
 

@@ -7,9 +7,10 @@ next such call asks the registries what it would have asked, and gives the tag i
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import evolve, field
@@ -75,7 +76,7 @@ def keep(pushed: Pushed, words: Sequence[str], heard: Heard) -> None:
     if heard.began_ns is None:
         return
     try:
-        mark = mark_of(pushed.paths, pushed.folders, heard.began_ns - STILL_NS)
+        mark = _mark(words, pushed.paths, pushed.folders, heard.began_ns - STILL_NS)
     except Unclear:
         return
     ran = pushed.ran
@@ -100,7 +101,7 @@ def kept(words: Sequence[str]) -> Pushed | None:
         if not os.path.lexists(store.document_path(_KIND, key)):
             return None
         found = store.document(_KIND, key)
-        if found["format"] != _FORMAT or mark_of(found["paths"], found["folders"]) != found["mark"]:
+        if found["format"] != _FORMAT or _mark(words, found["paths"], found["folders"]) != found["mark"]:
             return None
         ran = Ran(*found["ran"]) if found["ran"] else None
         if ran and (document_digest(ran.document) != ran.digest or not _young(ran)):
@@ -110,6 +111,12 @@ def kept(words: Sequence[str]) -> Pushed | None:
         return Pushed(base, base_digest, tuple(found["tags"]), found["digest"], told, paths, folders, ran)
     except (Unclear, OSError, DaggerAmlError, TypeError, KeyError, ValueError):
         return None
+
+
+def _mark(words: Sequence[str], paths: Iterable[str], folders: Iterable[str], before_ns: float = math.inf) -> str:
+    """As :func:`~.looked_at.mark_of`, and where each word leads that names something here."""
+    ends = [os.path.realpath(each) for each in words if os.path.lexists(each)]
+    return f"{mark_of(paths, folders, before_ns)} {ends}"
 
 
 def document_digest(path: str) -> str:

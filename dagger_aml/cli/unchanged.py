@@ -46,7 +46,7 @@ def note(
         for op in walk(graph.layers)
         if isinstance(op.layer, Copy) and isinstance(op.layer.source, Local)
     }
-    folders = tuple(sorted({str(project.root), *sources}))
+    folders = tuple(dict.fromkeys((str(project.root), *sorted(sources))))
     told = {
         "mode": progress.mode,
         "events": [[type(each).__name__, asdict(each)] for each in progress.told],

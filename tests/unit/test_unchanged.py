@@ -271,6 +271,35 @@ def test_a_link_to_a_folder_is_followed_where_that_is_looked_at_too(tmp_path: Pa
     assert mark_of([], both) == first
     (tmp_path / "weights/w.bin").write_text("v")
     assert mark_of([], both) != first
+    # Whoever names it by another way may have come over links that nobody knows.
+    (root / "model").unlink()
+    with pytest.raises(Unclear):
+        mark_of([], both)
+
+
+def test_a_project_that_is_another_folder_behind_the_same_link_is_read(calls: Calls) -> None:
+    link = calls.root.parent / "current"
+    make(
+        calls.root.parent / "q", {"code/score.py": f"{SCORE}# other\n", "code/more.py": "x = 1\n", "model/m.bin": "m"}
+    )
+    link.symlink_to(calls.root)
+    calls.words[1] = str(link)
+    calls()
+    calls()
+    assert not calls.read
+    before = _named(calls)
+    link.unlink()
+    link.symlink_to(calls.root.parent / "q")
+    calls()
+    assert calls.read and _named(calls) != before
+
+
+def test_a_model_of_elsewhere_is_read_each_time(calls: Calls) -> None:
+    make(calls.root.parent / "weights", {"w.bin": "w"})
+    make(calls.root, {"dagger-aml.toml": '[[models]]\nname = "m"\npath = "../weights"\n'})
+    for _ in range(3):
+        calls()
+        assert calls.read
 
 
 def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
