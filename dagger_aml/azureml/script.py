@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field
 
 from ..base import catalog
+from ..base.training import is_training
 from ..contract import EXTRA_LIB_PATH
 from ..data import frozen
 from ..errors import DaggerAmlError, FindingsError
 from ..finding import Finding
 from ..fs.disk_space import temporary_folder
 from ..plan.conda import conda_text
-from ..project.deployment.bases import instead_of, is_training
+from ..project.deployment.bases import instead_of
 from ..project.file import ProjectFile, read_project_file
 from ..project.load import read_project
 from ..project.merge import Reading

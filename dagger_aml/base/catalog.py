@@ -19,6 +19,7 @@ from ..graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ..graph.checks import parse_reference
 from .facts import BaseFacts, PathFact, of_config
 from .plain_python import DIRECTORIES, assumed_plain, image_for, is_for, is_plain, python_of
+from .training import assumed_training, is_training
 
 FACTS_DATE = "2026-11-21"
 """When what stands here was last compared with Microsoft's pages."""
@@ -194,7 +195,8 @@ def on_platform(base: From, platform: str) -> From:
 
 
 def assumed(base: From, *, plain: bool = False) -> BaseFacts:
-    """What is assumed of a base that is not asked: the catalog's facts, else the layout of ``azureml/<name>``.
+    """What is assumed of a base that is not asked: the catalog's facts, else the layout of ``azureml/<name>``, or
+    that of images which are known to have another.
 
     The config of an image that lies on this machine is read, so what it says is known.
 
@@ -203,6 +205,8 @@ def assumed(base: From, *, plain: bool = False) -> BaseFacts:
     image = find(base.reference)
     if image:
         facts = image.facts
+    elif is_training(base.reference):
+        facts = assumed_training()
     elif plain or is_plain(base):
         facts = assumed_plain(base)
     else:

@@ -369,6 +369,8 @@ def test_an_openmpi_image_that_is_kept_gets_the_server(tmp_path: Path, pip: tupl
     if pip:
         assert pip[0] in copies(graph)["/usr/share/dagger-aml/requirements.txt"]
     assert not [each for each in graph.warnings if each.id == "AML606"]
+    facts = make_plan(graph).facts
+    assert (facts.uid, facts.environment, facts.starts, facts.python) == (0, "/opt/miniconda", True, None)
 
 
 @pytest.mark.parametrize(

@@ -7,23 +7,17 @@ from pathlib import Path
 
 from ...base import catalog
 from ...base.catalog import CatalogImage
+from ...base.plain_python import is_for
+from ...base.training import REPOSITORY
 from ...errors import UsageError
 from ...requirements.model import plain_version
 from ..origin import Origin
 from .model import Environment, RegisteredEnvironment
 
-_TRAINING = "/azureml/openmpi"
-"""How the repositories of Azure ML's images for training begin; online deployments of its examples use them too."""
-
 _GPU = ("cuda", "gpu")
 
 _CURATED, _OLDER = "azureml", "AzureML-"
 """The registry of Microsoft's own environments, and how their names begin in a workspace."""
-
-
-def is_training(image: str) -> bool:
-    """Whether an image is one of Azure ML's for training: run as root, and without an inference server."""
-    return _TRAINING in f"/{image}"
 
 
 def instead_of(image: str, python: str) -> CatalogImage:
@@ -33,22 +27,12 @@ def instead_of(image: str, python: str) -> CatalogImage:
     """
     gpu = any(word in image.rpartition("/")[2].lower() for word in _GPU)
     fitting = [each for each in catalog.IMAGES if each.supported and each.gpu is gpu and each.packages is not None]
-    return next((each for each in fitting if _is_for(each.python, python)), fitting[0])
+    return next((each for each in fitting if is_for(python, each.python)), fitting[0])
 
 
 def beside(image: str, taken: CatalogImage) -> str:
     """The reference of a base that takes an image's place: of the same mirror, where the image is of one."""
-    return f"{image[: f'/{image}'.index(_TRAINING)]}{taken.repository}:latest"
-
-
-def _is_for(version: str, python: str) -> bool:
-    """Whether a Python, ``3.12``, is one of some versions; its last number is not known."""
-    if not python:
-        return True
-    from packaging.specifiers import SpecifierSet
-
-    wanted = SpecifierSet(python)
-    return any(wanted.contains(f"{version}.{number}") for number in range(100))
+    return f"{image[: f'/{image}'.index(REPOSITORY)]}{taken.repository}:latest"
 
 
 def why_instead(image: str, taken: CatalogImage, python: str) -> str:
@@ -57,7 +41,7 @@ def why_instead(image: str, taken: CatalogImage, python: str) -> str:
     :param python: the versions that the packages are for; empty for any.
     """
     why = f"in place of {image}, which runs as root and has no inference server"
-    if not _is_for(taken.python, python):
+    if not is_for(python, taken.python):
         why += f"; no inference base has Python {plain_version(python)}"
     return f"{why}; --keep-base keeps it"
 

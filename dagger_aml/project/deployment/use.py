@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from ...base.training import is_training
 from ...errors import ProjectError, UsageError
 from ..merge import Reading, stated, truth
 from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
 from ..parts import inside
-from .bases import beside, instead_of, is_training, registered_base, to_be_built, why_instead
+from .bases import beside, instead_of, registered_base, to_be_built, why_instead
 from .model import RegisteredEnvironment
 from .place import deployment_files
 from .taken import DeploymentFile
