@@ -154,6 +154,7 @@ def pushed_again(pushed: Pushed, policy: Policy = _SHORT) -> bool:
             # Registries that look for what a manifest names tell now if some of it has gone.
             for tag, manifest in zip(tags, manifests, strict=True):
                 client.put_manifest(tag, manifest.raw, manifest.media_type, tag=tag.tag)
-    except DaggerAmlError:
+    except Exception:
+        # Such as of a docker config that is none: the usual way meets it too, and tells.
         return False
     return True

@@ -20,6 +20,7 @@ from dagger_aml.building.unchanged import Pushed, Ran, document_digest, keep, ke
 from dagger_aml.cli import common
 from dagger_aml.cli import main as run
 from dagger_aml.cli import unchanged as noting
+from dagger_aml.oci.push import PushClient
 from tests.support.direct import LAYERS, put_base
 from tests.support.layers import file
 from tests.support.projects import SCORE, make
@@ -223,6 +224,17 @@ def test_what_the_registry_refuses_is_told_by_the_usual_way(calls: Calls) -> Non
     calls.registry.login = ("me", "x")
     _, err = calls(fails=1)
     assert calls.read and "refused" in err
+
+
+def test_whatever_goes_wrong_is_the_usual_ways_to_tell(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = PushClient.put_manifest
+
+    def once(client: PushClient, *words: Any, **more: Any) -> str:
+        monkeypatch.setattr(PushClient, "put_manifest", asked)
+        raise AttributeError("x")
+
+    monkeypatch.setattr(PushClient, "put_manifest", once)
+    assert calls()[0] == calls.before[0] and calls.read
 
 
 def test_a_damaged_document_counts_as_none(calls: Calls, cache: Path) -> None:
