@@ -59,10 +59,10 @@ def folder(files: dict[str, str]) -> Iterator[None]:
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as made:
         for name, text in files.items():
-            path = Path(made, name)
+            path = Path(made, "project", name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        os.chdir(made)
+        os.chdir(Path(made, "project"))
         try:
             yield
         finally:

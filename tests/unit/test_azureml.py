@@ -522,6 +522,28 @@ def test_packages_of_conda_and_of_pip(project, tmp_path):
     ]
 
 
+def test_names_of_packages_are_compared_as_pip_does():
+    conda = CondaDependencies.create(
+        pip_packages=["numpy >=2", "scikit_learn==1.7.2", "Pillow", "idna @ https://e.example/i.zip"]
+    )
+    for name in ("numpy", "scikit-learn==1.9.1", "pillow[x]", "idna"):
+        conda.remove_pip_package(name)
+    assert list(conda.pip_packages) == []
+    conda.add_pip_package("scikit_learn==1.7.2")
+    conda.add_pip_package("scikit-learn==1.9.1")
+    assert list(conda.pip_packages) == ["scikit-learn==1.9.1"]
+
+
+def test_a_range_of_pythons_stays_one(project):
+    conda = CondaDependencies.create(python_version="3.8", pip_packages=["joblib==1.5.2"])
+    for text in ("python>=3.10", "python >=3.10", "python >=3.10"):
+        conda.add_conda_package(text)
+        assert list(conda.conda_packages) == [text] and conda.get_python_version() == "3.10"
+    environment = Environment("env")
+    environment.python.conda_dependencies = conda
+    assert packaged(environment).state == "Succeeded", "the base has one of them"
+
+
 def test_what_the_base_has_is_left_out(project, tmp_path):
     assert installed(CondaDependencies(), tmp_path) == []
     assert installed(CondaDependencies.create(pip_packages=["azureml_defaults", "idna"]), tmp_path) == ["idna"]

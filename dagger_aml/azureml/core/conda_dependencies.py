@@ -108,12 +108,10 @@ class CondaDependencies:
 
     def set_python_version(self, version: str) -> None:
         """Name another Python."""
-        listed = self._dependencies()
-        at = next((n for n, each in enumerate(listed) if isinstance(each, str) and _name(each) == "python"), None)
-        if at is None:
-            listed.append(f"python={version}")
+        if self._python_at is None:
+            self._dependencies().append(f"python={version}")
         elif self._python_version != version:
-            listed[at] = f"python={version}"
+            self._dependencies()[self._python_at] = f"python={version}"
         self._python_version = version
         self._says_python = True
 
@@ -142,6 +140,8 @@ class CondaDependencies:
                         hint="Write it as python=3.12.",
                     )
                 self.set_python_version(found.group())
+                if re.search(r"[<>!~*|]", conda_package):
+                    self._said["dependencies"][self._python_at] = conda_package  # A range stays one.
             else:
                 self._said["dependencies"].append(conda_package)
 
@@ -244,6 +244,11 @@ class CondaDependencies:
         """The file that says exactly this; None where there is none any more."""
         return self._file if repr(self._said) == self._in_file else None
 
+    @property
+    def _python_at(self) -> int | None:
+        listed = enumerate(self._said.get("dependencies", ()))
+        return next((at for at, each in listed if isinstance(each, str) and _name(each) == "python"), None)
+
     def _dependencies(self) -> list[Any]:
         listed: list[Any] = self._said.setdefault("dependencies", [])
         return listed
@@ -301,7 +306,9 @@ def _check_option(text: str, wanted: bool, argument: str) -> None:
 
 
 def _name(text: str) -> str:
-    """The name in a package's line, without version and extras; of a wheel, that of its file."""
-    if text.endswith(".whl"):
-        return text.rpartition("/")[2].partition("-")[0]
-    return re.split(r"[\[=|<>~!]", text, maxsplit=1)[0]
+    """The name in a package's line, as pip compares names, without version and extras; of a wheel, that of its file.
+
+    SDK v1 compares them as they are written, so that ``numpy`` is another than ``numpy >=2``.
+    """
+    end = text.rpartition("/")[2].partition("-")[0] if text.endswith(".whl") else text.strip()
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[=|<>~!@;\s]", end, maxsplit=1)[0]).lower()
