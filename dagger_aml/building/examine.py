@@ -17,6 +17,9 @@ from ..plan.make import plan
 from ..project.model import Project
 from ..project.recipe import run_recipe
 
+_SAID_BY = {"AML506": "AML520"}
+"""Rules that would only say again what an error says; elsewhere that error has ended the work before."""
+
 
 @frozen
 class Report:
@@ -48,8 +51,10 @@ async def examine(project: Project) -> Report:
         except UsageError as error:
             refused.append(Finding(error.message, None, "error", error.location, error.hint))
             break
+    told = [*refused, *(each for part in found for each in part.told)]
+    ids = {each.id for each in told if each.id}
     return Report(
-        ordered((*refused, *(each for part in found for each in part.told))),
+        ordered(each for each in told if _SAID_BY.get(str(each.id)) not in ids),
         ordered(each for part in found for each in part.silenced),
         missing_facts(known[-1], selection),
     )

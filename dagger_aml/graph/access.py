@@ -17,6 +17,7 @@ from attrs import Attribute, field
 
 from ..data import frozen
 from ..errors import UsageError
+from ..text import redact_url
 from .mount import Secret
 
 _URL = re.compile(r"https?://[^\s/@]+(?:/\S*)?\Z")
@@ -30,7 +31,11 @@ def check_url(url: str, what: str) -> str:
 
     :raises UsageError: not http or https, or a password in it.
     """
-    if "@" in urlsplit(url).netloc:
+    try:
+        has_login = "@" in urlsplit(url).netloc
+    except ValueError as error:
+        raise UsageError(f"not an http or https URL: {redact_url(url)!r} ({error})", location=what) from None
+    if has_login:
         raise UsageError(
             "a URL with a password or token would be stored in plain text",
             location=what,

@@ -90,7 +90,11 @@ def _only_here(proxy: str, origin: Origin) -> bool:
     """Whether a proxy that a variable names is one of this machine alone."""
     if origin.rank is not Rank.VARIABLE:
         return False
-    host = urlsplit(proxy if "://" in proxy else f"http://{proxy}").hostname or ""
+    try:
+        host = urlsplit(proxy if "://" in proxy else f"http://{proxy}").hostname or ""
+    except ValueError:
+        # No URL at all: whoever uses the proxy says so.
+        return False
     return host.startswith(_LOOPBACK)
 
 

@@ -89,7 +89,10 @@ def read_pylock(path: Path) -> Requirements:
 
 def _wheel_of(file: LockFile, archive: PackageArchive) -> tuple[LockedFile, ...]:
     """The wheel that a package is taken from; none where it is another archive."""
-    path = archive.path or unquote(urlsplit(archive.url or "").path)
+    try:
+        path = archive.path or unquote(urlsplit(archive.url or "").path)
+    except ValueError as error:
+        raise file.error(f"not a URL: {archive.url!r} ({error})") from None
     name = posixpath.basename(path)
     return (_locked(file, name, archive),) if name.endswith(".whl") else ()
 

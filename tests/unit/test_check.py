@@ -130,6 +130,39 @@ def test_a_secret_is_shown_nowhere(here: Path, form: str) -> None:
     assert said.count("(ghp_") == 2 and token[4:12] not in said
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('[pip]\nindex-url = "https://user:hidden@[x/simple"\n', "dagger-aml.toml:2: not an http or https URL"),
+        ('requirements = "pylock.toml"\n', "not a URL: 'https://[x/six.whl'"),
+    ],
+)
+def test_what_is_no_url_at_all_is_told(here: Path, text: str, what: str) -> None:
+    """Python's own reader of URLs raises of an open bracket."""
+    package = '[[packages]]\nname = "six"\narchive = {url = "https://[x/six.whl", hashes = {sha256 = "aa"}}\n'
+    make(
+        here / "clean", {"dagger-aml.toml": text, "pylock.toml": f'lock-version = "1.0"\ncreated-by = "x"\n{package}'}
+    )
+    (here / "clean" / "requirements.txt").unlink()
+    said = check("clean").output
+    assert what in said and "hidden" not in said
+
+
+def test_a_proxy_that_is_no_url_is_no_matter_of_the_check(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://[::1")
+    assert check("clean").stdout == "Nothing found.\n"
+
+
+def test_an_empty_project_is_told_of_once(tmp_path: Path) -> None:
+    assert ids(str(make(tmp_path, {"notebook.ipynb": "{}"}))) == ["AML520"]
+
+
+@pytest.mark.parametrize("words", [["--fix"], ["-o", "found.diff"], ["--output-format", "json"]])
+def test_a_difference_has_one_form(here: Path, words: list[str]) -> None:
+    said = check("wrong", "--diff", *words)
+    assert isinstance(said.exception, UsageError) and words[0][:2] in str(said.exception.location)
+
+
 def test_every_platform_is_checked_and_each_finding_told_once(here: Path) -> None:
     both = ("--platform", "linux/amd64,linux/arm64")
     assert ids("wrong", *both) == ids("wrong") == ["AML110", "AML201"]

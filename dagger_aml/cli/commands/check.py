@@ -80,6 +80,7 @@ def command(
         click.echo(_explained(explain), nl=False)
         return
     if diff:
+        _check_alone(fix=fix, form=form, output=output)
         _show_changes(projects or (".",), given)
         return
     found = tuple(_checked(each, given, fix=fix) for each in projects or (".",))
@@ -117,6 +118,13 @@ def _mend(project: Project, report: Report) -> bool:
         write(path, after)
         tell(f"mended {shown(path)}")
     return bool(changes)
+
+
+def _check_alone(*, fix: bool, form: str, output: str | None) -> None:
+    """Refuse flags that mean nothing beside ``--diff``, whose output has a form of its own."""
+    for flag, given in (("--fix", fix), ("--output-format", form != "text"), ("--output", output is not None)):
+        if given:
+            raise UsageError(f"{flag} does not work with --diff", location=flag, hint=f"Remove {flag} or --diff.")
 
 
 def _show_changes(folders: Sequence[str], given: dict[str, Any]) -> None:
