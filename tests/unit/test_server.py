@@ -16,6 +16,7 @@ from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.base.plain_python import PYTHONS, assumed_plain, image_for, is_plain, python_of
 from dagger_aml.building.graphs import lay_out
 from dagger_aml.errors import BaseError
+from dagger_aml.finding import Finding
 from dagger_aml.plan.model import Plan
 from dagger_aml.plan.render import plan_text
 from dagger_aml.steps import base, code, mlflow_script, model, server
@@ -271,7 +272,7 @@ def test_a_base_that_lacks_a_server_and_gets_none_is_warned_of_with_the_flag(tmp
 def test_a_conda_file_of_any_python_gets_an_image_or_the_two_ways(tmp_path: Path, python: str) -> None:
     text = f"dependencies:\n  - python={python}\n  - pip:\n      - idna==3.10\n"
     root = make(tmp_path, {"code/score.py": SCORE, "conda.yml": text})
-    assert planned(root, base=f"python:{python}-slim").warnings == ()
+    assert _but_for_its_end(planned(root, base=f"python:{python}-slim")) == []
     if python == "3.12":
         assert planned(root).warnings == ()
         return
@@ -280,7 +281,12 @@ def test_a_conda_file_of_any_python_gets_an_image_or_the_two_ways(tmp_path: Path
     assert "--python base" in hint and f"--base {ready} (docs/bases.md)" in hint
     (warning,) = planned(root, python="base").warnings
     assert warning.id == "AML340" and f"--base {ready}." in str(warning.hint)
-    assert planned(root, base=ready).warnings == ()
+    assert _but_for_its_end(planned(root, base=ready)) == []
+
+
+def _but_for_its_end(plan: Plan) -> list[Finding]:
+    """What is told of a plan, but that the support of its Python has ended (AML620)."""
+    return [each for each in plan.warnings if each.id != "AML620"]
 
 
 # --- the scripts themselves ---------------------------------------------------------------------------------------
