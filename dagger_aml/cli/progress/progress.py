@@ -84,7 +84,8 @@ class Progress:
 
     def finish(self, result: Result) -> None:
         """Show what was made: the steps' seconds, what was reused, each layer's bytes."""
-        self._view.finish(result, self.ops)
+        # Steps that are done at one time end in any order.
+        self._view.finish(result, sorted(self.ops, key=lambda op: op.number))
 
 
 _VIEWS: dict[Mode, Callable[[], View]] = {"plain": Plain, "tty": Watched, "json": Json, "quiet": Quiet}
