@@ -80,13 +80,13 @@ class Script:
         code, script = _code(config)
         nothing = Path(folder.name, "requirements.txt")
         nothing.write_text("", encoding="utf-8")
-        reading = Reading(root, Options(), _file(root, models, environment, code, script, nothing))
+        options = Options(recipe="package" if config.source_directory else "extended", environment_only=False)
+        reading = Reading(root, options, _file(root, models, environment, code, script, nothing))
         project = read_project(reading)
-        serves = catalog.find(project.base.reference) is not None
+        serves = project.server or catalog.find(project.base.reference) is not None
         alone = () if config.source_directory else tuple(each for each in code.iterdir() if each.name != script)
         project = evolve(
             project,
-            recipe="package" if config.source_directory else "extended",
             requirements=conda_file(environment, Path(folder.name)),
             conda=evolve(project.conda, server=serves),
             excluded=(*alone, *(path for path in reading.file.paths if path.is_relative_to(code))),

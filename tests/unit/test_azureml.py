@@ -556,6 +556,28 @@ def test_a_base_of_ones_own_gets_the_server(project, tmp_path, monkeypatch):
     assert installed(CondaDependencies.create(python_version="3.12"), tmp_path) == ["azureml-defaults"]
 
 
+def test_a_plain_python_gets_the_server_by_a_step(project, tmp_path):
+    environment = Environment.from_docker_image("env", "python:3.10-slim")
+    environment.python.user_managed_dependencies = False
+    environment.python.conda_dependencies = CondaDependencies.create(
+        pip_packages=["azureml-defaults", "idna==3.10"], python_version="3.10"
+    )
+    package = packaged(environment)
+    assert "azureml-defaults is left out" in package.get_logs()
+    assert "azureml-inference-server-http" in text_of(package, tmp_path / "out")
+    assert package.variables["AZUREML_ENTRY_SCRIPT"] == "source_dir/score.py"
+
+
+def test_the_recipe_is_the_scripts(project, monkeypatch):
+    make(project, {"dagger-aml.toml": 'recipe = "dynamic"\nenvironment-only = true\n'})
+    monkeypatch.setenv("DAGGER_AML_RECIPE", "preinstalled")
+    assert packaged().variables["AZUREML_SOURCE_DIRECTORY"] == "source_dir"
+    assert (
+        "AZUREML_SOURCE_DIRECTORY"
+        not in packaged(entry_script="source_dir/score.py", source_directory=None).variables
+    )
+
+
 def test_a_python_that_the_script_names(project, tmp_path):
     pinned = ["joblib==1.5.2"]
     assert installed(CondaDependencies.create(pip_packages=pinned), tmp_path) == pinned, "SDK v1's default names none"
