@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_a_script_start_to_end(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ran = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    image = next(line for line in ran.stdout.splitlines() if line.startswith("package:"))
+    image = next(line for line in ran.stdout.splitlines() if re.fullmatch(r"package:\d{14}", line))
     wanted = {"sums": [110, 110], "six": "1.17.0"}
     try:
         assert f"Status: Image is up to date for {image}" in ran.stdout
