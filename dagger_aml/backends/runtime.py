@@ -42,6 +42,8 @@ class Start:
     :param offline: without network, as far as the runtime can do that.
     :param platform: of an image that has to be pulled.
     :param name: of the container, where it is one.
+    :param restricted: as a cluster starts a pod of the security level *restricted*: as an arbitrary user, without
+        capabilities and new privileges, the root read-only but for :data:`~dagger_aml.contract.WRITABLE`.
     :param keep: leave that container running when the block ends well.
     :param debug: the port at which a debugger may attach.
     :param debugged: gives, of the image's own command, the one that lets a debugger in.
@@ -52,6 +54,7 @@ class Start:
     offline: bool = False
     platform: str = DEFAULT_PLATFORM
     name: str | None = None
+    restricted: bool = False
     keep: bool = False
     debug: Published | None = None
     debugged: Callable[[Sequence[str]], Sequence[str]] = field(default=tuple, repr=False)

@@ -1,4 +1,4 @@
-"""``--smoke``, ``--smoke=import`` and ``--no-smoke`` of ``build``."""
+"""``--smoke``, ``--smoke=restricted``, ``--smoke=import`` and ``--no-smoke`` of ``build``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..graph.graph import Graph
 from ..project.model import Project
 from .common import MayStandAlone
 
-_MODES = ["score", "import"]
+_MODES = ["score", "restricted", "import"]
 
 
 class Gated(MayStandAlone):
@@ -29,11 +29,24 @@ def smoke_options(function: Any) -> Any:
     return click.option(
         "--smoke",
         type=click.Choice(_MODES),
-        metavar="[=import]",
+        metavar="[=restricted|=import]",
         help="Test the image before it is published: the server must start, score request.json, return answer.json, "
-        "and not run as root. Default with --push if there is a request.json. =import only imports the entry "
-        "script.",
+        "and not run as root. Default with --push if there is a request.json. =restricted starts it as a cluster's "
+        "restricted pods are started (docker and podman). =import only imports the entry script.",
     )(function)
+
+
+def check_restricts(builder: str, flag: str) -> None:
+    """Refuse a builder that cannot start an image within the limits of a restricted pod.
+
+    :raises UsageError: it is an engine.
+    """
+    if not kind_of(builder).capabilities.leaves_containers:
+        raise UsageError(
+            "an engine cannot start an image within the limits of a restricted pod",
+            location=flag,
+            hint="Add --with docker or --with podman.",
+        )
 
 
 def gate(
@@ -61,6 +74,8 @@ def gate(
     found, why = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
     if found:
         kind_of(builder).check_serves()
+        if smoke == "restricted":
+            check_restricts(builder, "--smoke=restricted")
     if why:
         warning(Finding(why))
     return found.check if found else None

@@ -21,7 +21,7 @@ class Cause:
     :param hint: what to do about it, one or more lines.
     :param shown: the user's own part of the traceback, innermost last, and other lines that tell something.
     :param kind: a word for programs: ``import``, ``library``, ``write``, ``file``, ``script``, ``pip``, ``contract``,
-        ``memory``, ``crash``, ``timeout``, ``network``, ``raised``, ``answer``, ``unknown``.
+        ``memory``, ``crash``, ``timeout``, ``network``, ``restricted``, ``raised``, ``answer``, ``unknown``.
     """
 
     code: int | None

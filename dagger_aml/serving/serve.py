@@ -29,6 +29,7 @@ from .http import Ask, Http, Scored
 from .inside import Inside
 from .log import Line, Log
 from .places import Locate, in_image, located
+from .restricted import limited
 
 if TYPE_CHECKING:
     import dagger
@@ -44,6 +45,7 @@ async def serve(
     published: Published | None = None,
     env: Mapping[str, str] | None = None,
     offline: bool = False,
+    restricted: bool = False,
     ready_timeout: float = DEFAULT.ready_timeout_seconds,
     platform: str = DEFAULT_PLATFORM,
     name: str | None = None,
@@ -62,6 +64,7 @@ async def serve(
     :param env: variables set for this run only.
     :param offline: without network. docker and podman give the container none, and it is asked from inside; in an
         engine, which has no such switch, the package index and the proxies point nowhere.
+    :param restricted: within the limits of a cluster's restricted pod (docs/serve.md); docker and podman can.
     :param ready_timeout: seconds until ``GET /`` must have given 200.
     :param name: of the container, with docker and podman.
     :param keep: leave that container running when the block ends well.
@@ -93,6 +96,7 @@ async def serve(
             published=published or Published(),
             env={**(ENVIRONMENT if debug else {}), **(env or {})},
             offline=offline,
+            restricted=restricted,
             platform=platform,
             name=name,
             keep=keep,
@@ -105,14 +109,17 @@ async def serve(
         )
         endpoint = Endpoint(started.url, runtime.name, request, log, started.uid, container=started.container)
         network = runtime.offline if offline else ""
-        await ready(endpoint, begun, ready_timeout, locate or in_image, network=network)
+        await ready(endpoint, begun, ready_timeout, locate or in_image, network=network, restricted=restricted)
         yield endpoint
 
 
-async def ready(endpoint: Endpoint, begun: float, within: float, locate: Locate, *, network: str = "") -> None:
+async def ready(
+    endpoint: Endpoint, begun: float, within: float, locate: Locate, *, network: str = "", restricted: bool = False
+) -> None:
     """Wait until a started endpoint answers.
 
     :param network: how it was started where it has no network, such as ``without network``.
+    :param restricted: whether it was started within the limits of a restricted pod.
     :raises StartFailed: it does not; the cause is named.
     """
     if await wait_until_ready(endpoint, begun, within):
@@ -122,7 +129,7 @@ async def ready(endpoint: Endpoint, begun: float, within: float, locate: Locate,
         cause = why_not_started(lines, endpoint.log.exit_code, locate, network=network)
     else:
         cause = why_not_ready(lines, within, locate, network=network)
-    raise StartFailed(cause, logs=endpoint.logs())
+    raise StartFailed(limited(cause, lines) if restricted else cause, logs=endpoint.logs())
 
 
 def runtime_of(builder: Builder | str) -> Runtime:

@@ -24,9 +24,10 @@ from .failure import ScoreFailed, StartFailed
 from .http import Scored, content_type
 from .packages import import_packages, required
 from .places import Locate, located, near
+from .restricted import limited
 from .serve import serve
 
-Mode = Literal["score", "import", "packages"]
+Mode = Literal["score", "restricted", "import", "packages"]
 
 _IMPORT = """
 import importlib.util, os, sys
@@ -53,8 +54,9 @@ print("dagger-aml-uid %d" % os.getuid())
 class Smoke:
     """What a gate asks of an image.
 
-    :param mode: ``score``: start it, ``GET /``, and ``POST /score`` if there is a request; ``import``: import the
-        entry script alone; ``packages``: import each of ``packages``, in an image without code.
+    :param mode: ``score``: start it, ``GET /``, and ``POST /score`` if there is a request; ``restricted``: the same,
+        within the limits of a cluster's restricted pod; ``import``: import the entry script alone; ``packages``:
+        import each of ``packages``, in an image without code.
     :param offline: whether it must do without network.
     :param request: what is posted, and ``answer`` what must come back.
     :param rtol: how far a number may lie from the expected one, relative; ``atol`` the same, absolute.
@@ -99,9 +101,11 @@ class Smoke:
             absent = f"; not installed here: {', '.join(found.absent)}" if found.absent else ""
             builder.on_event(Message(f"smoke: imported {', '.join(found.imported)}{absent}, uid {found.uid}"))
             return
-        builder.on_event(Message(f"smoke: starting the image {self._network(builder)}"))
+        limits = self.mode == "restricted"
+        how = " and within the limits of a restricted pod" if limits else ""
+        builder.on_event(Message(f"smoke: starting the image {self._network(builder)}{how}"))
         async with serve(
-            image, builder, offline=self.offline, locate=locate, ready_timeout=self.ready_timeout
+            image, builder, offline=self.offline, restricted=limits, locate=locate, ready_timeout=self.ready_timeout
         ) as endpoint:
             _not_root(endpoint.uid, plan)
             said = [f"ready after {endpoint.ready_seconds:.1f} s, uid {endpoint.uid}"]
@@ -111,7 +115,12 @@ class Smoke:
                 scored = await endpoint.score(body, content_type=kind)
                 network = builder.runtime().offline if self.offline else ""
                 tolerance = Tolerance(self.rtol, self.atol)
-                compared = await check_answer(scored, endpoint, self.answer, locate, tolerance, network=network)
+                try:
+                    compared = await check_answer(scored, endpoint, self.answer, locate, tolerance, network=network)
+                except ScoreFailed as error:
+                    if not limits:
+                        raise
+                    raise ScoreFailed(limited(error.cause, list(endpoint.log.lines)), logs=error.logs) from None
                 said.append(f"score 200 in {scored.seconds * 1000:.0f} ms")
                 said.append(as_expected(compared, tolerance) if compared else "no expected answer to compare with")
             builder.on_event(Message(f"smoke: {', '.join(said)}"))
@@ -193,6 +202,11 @@ def default_smoke(
     if off or not (asked or push):
         return None, None
     if project.environment_only:
+        if asked == "restricted":
+            raise ProjectError(
+                "has no code to start within the limits of a restricted pod", location=str(project.root),
+                hint="Use --smoke, which imports the packages.",
+            )  # fmt: skip
         image = catalog.find(project.base.reference)
         if not asked and image and image.gpu:
             return (

@@ -38,6 +38,7 @@ CALL_ONLY = {
         "--pin",
     ),
     *("--probe", "--publish", "--pull", "--push", "--quiet", "--request", "--smoke", "--tag", "--verbose", "--why"),
+    "--restricted",
     *("-c", "-n", "--rtol", "--atol", "--diff", "--explain", "--fix", "--no-check", "--output-format"),
     *("--image", "--without-image", "--endpoint-name", "--instance-type", "--instance-count", "--variable"),
     *("--longest-request", "--user", "--acr"),

@@ -21,7 +21,7 @@ import httpx
 
 from ...base.python import python_argv
 from ...data import frozen
-from ...errors import BuildError, DaggerAmlError, EngineGone
+from ...errors import BuildError, DaggerAmlError, EngineGone, UsageError
 from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer
 from ...policy import DEFAULT, Policy
@@ -136,6 +136,11 @@ class Services:
 
         :raises EngineGone: the engine went away while it ran; instead of what came of that.
         """
+        if start.restricted:
+            raise UsageError(
+                "an engine cannot start an image within the limits of a restricted pod",
+                hint="Use docker or podman: --with docker.",
+            )
         container, secret = await self._container(what, start.platform), secrets.token_hex(16)
         async with translated("run"):
             command: Sequence[str] = [*await container.entrypoint(), *await container.default_args()]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 from attrs import field
 
+from ... import contract
 from ...data import frozen
 from ...errors import BuildError, UsageError
 from ...graph.base import DEFAULT_PLATFORM
@@ -35,6 +36,8 @@ LABEL = "io.dagger-aml.serve"
 _LOW_LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 """For podman under a root without CAP_SYS_RESOURCE, which may not set the higher ones that are podman's own."""
 
+_UID, _GID = contract.ARBITRARY_USER
+
 
 @frozen
 class Containers:
@@ -42,10 +45,21 @@ class Containers:
 
     :param name: of the builder, which is the command's too.
     :param tool: gives its driver.
+    :param to_user: the options of ``--tmpfs`` for an empty mount that belongs to the arbitrary user.
     """
 
     name: str
     tool: Callable[[], ContainerCli] = field(repr=False, eq=False)
+    to_user: str = f"uid={_UID},gid={_GID}"
+
+    def _restricted(self) -> list[str]:
+        """The limits of a pod that is restricted; what a cluster mounts as an ``emptyDir`` is in memory here.
+
+        runc gives a mount the mode of the image's folder, whatever the flag says, so it must be the user's.
+        """
+        limits = [f"--user={_UID}:{_GID}", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only"]
+        folders = [f"--tmpfs={path}:rw,exec,{self.to_user}" for path in contract.WRITABLE]
+        return [*limits, *folders, f"--env=HOME={contract.WRITABLE_HOME}"]
 
     @property
     def offline(self) -> str:
@@ -63,6 +77,7 @@ class Containers:
             name = start.name or f"dagger-aml-serve-{mark}"
             network = ["--publish", published.flag] if published else ["--network", "none"]
             flags = ["--name", name, "--label", f"{LABEL}={mark}", *network]
+            flags += self._restricted() if start.restricted else []
             flags += [f"--env={key}={value}" for key, value in start.env.items()]
             words: list[str] = []
             if start.debug:

@@ -95,7 +95,7 @@ def _found(format: Format | None, _: OnEvent, policy: Policy) -> Podman:
 
 
 def _runtime() -> Runtime:
-    return Containers(CAPABILITIES.name, KIND.tool)
+    return Containers(CAPABILITIES.name, KIND.tool, to_user="notmpcopyup,U")
 
 
 KIND = LocalKind(CAPABILITIES, _found, _runtime, Podman)

@@ -22,6 +22,7 @@ from ...serving.debug import WAITS
 from ..common import check_engine, no_engine
 from ..console import tell
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
+from ..gate import check_restricts
 from ..options.build import (
     cache_places,
     engine_option,
@@ -72,6 +73,12 @@ _LONGEST = 400
     "--local", is_flag=True, help="Build no image: run the code with the real server in a temporary environment."
 )
 @debug_option
+@click.option(
+    "--restricted",
+    is_flag=True,
+    help="Start it as a cluster's restricted pods are started: as any user, without capabilities, with a read-only "
+    "root (docker and podman).",
+)
 @click.option("-d", "--detach", is_flag=True, help="Leave the container running (docker and podman).")
 @click.option("--name", metavar="NAME", help="Name of the container (docker and podman).")
 @ready_option
@@ -89,6 +96,7 @@ def command(
     engine: str | None,
     local: bool,
     debug: str | None,
+    restricted: bool,
     detach: bool,
     name: str | None,
     ready_timeout: float,
@@ -115,6 +123,10 @@ def command(
             else "a Dagger engine stops the server when this command and its session end",
             location=flag, hint="Add --with docker or --with podman." if not local else f"Remove {flag}.",
         )  # fmt: skip
+    if restricted and local:
+        raise UsageError("--local starts no image", location="--restricted", hint="Remove one of them.")
+    if restricted:
+        check_restricts(builder, "--restricted")
     engine = check_engine(engine, "--local does not use a Dagger engine" if local else no_engine(builder))
     looked_in, _ = cache_places(layers, cache_from)
     opening = Opening(engine=engine, layers=layers, cache_from=looked_in, max_age_days=max_age)
@@ -129,7 +141,7 @@ def command(
     with Progress(mode, quiet=quiet, verbose=verbose) as progress:
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
-        how = _How(_published(publish), builder, opening, local, detach, name, ready_timeout, attach)
+        how = _How(_published(publish), builder, opening, local, detach, name, ready_timeout, attach, restricted)
         anyio.run(_run, found, how, progress, show)
 
 
@@ -141,6 +153,7 @@ class _How:
     :param opening: how that is opened.
     :param name: of the container, and ``detach``: whether it is left running.
     :param debug: the port for a debugger.
+    :param restricted: whether it is started within the limits of a restricted pod.
     """
 
     published: Published
@@ -151,6 +164,7 @@ class _How:
     name: str | None
     ready_timeout: float
     debug: Published | None
+    restricted: bool
 
 
 async def _run(target: Target, how: _How, progress: Progress, show: _Shown) -> None:
@@ -184,6 +198,7 @@ async def _served(target: Target, how: _How, progress: Progress, show: _Shown) -
             what,
             builder,
             published=how.published,
+            restricted=how.restricted,
             ready_timeout=how.ready_timeout,
             name=how.name,
             keep=how.detach,
