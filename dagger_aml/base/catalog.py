@@ -28,7 +28,17 @@ FACTS_DATE = "2026-11-21"
 REGISTRY = "mcr.microsoft.com"
 
 
-PYTHON_ENDS: Mapping[str, str] = {"3.8": "2024-10", "3.9": "2025-10", "3.11": "2027-10", "3.12": "2028-10"}
+PYTHON_ENDS: Mapping[str, str] = {
+    "3.6": "2021-12",
+    "3.7": "2023-06",
+    "3.8": "2024-10",
+    "3.9": "2025-10",
+    "3.10": "2026-10",
+    "3.11": "2027-10",
+    "3.12": "2028-10",
+    "3.13": "2029-10",
+    "3.14": "2030-10",
+}
 """When each Python's own support ends (https://devguide.python.org/versions). Microsoft's page names no dates."""
 
 

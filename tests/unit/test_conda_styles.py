@@ -69,6 +69,7 @@ STYLES = (
         "the same, `python=3.10`, on Docker's image of it",
         conda("python=3.10", *SKLEARN, pip=SKLEARN_PIP),
         SKLEARN_TOLD,
+        warnings=("AML620",),
         options=SLIM,
     ),
     Style("the same, `python=3.8`", conda("python=3.8", *SKLEARN, pip=SKLEARN_PIP), refused=OTHER_PYTHON),

@@ -125,7 +125,7 @@ def test_an_image_of_a_plain_python_serves(tmp_path: Path) -> None:
         "/usr/share/dagger-aml/requirements.txt": (None, None),
         "/var/azureml-app/azureml-models/p/1": (None, None),
     }
-    assert plan.warnings == () and plan.unconfirmed == ()
+    assert _but_for_its_end(plan) == [] and plan.unconfirmed == ()
     assert "no inference server, so it is added (Docker's official images of Python have none)" in plan_text(
         plan, project
     )
@@ -258,7 +258,7 @@ def test_a_tag_that_lies_of_its_python_is_found_out(tmp_path: Path) -> None:
 
 def test_a_base_that_lacks_a_server_and_gets_none_is_warned_of_with_the_flag(tmp_path: Path) -> None:
     root = make(tmp_path, {"code/score.py": SCORE})
-    (root_user, none) = planned(root, base=SLIM, server="base").warnings
+    (root_user, none) = _but_for_its_end(planned(root, base=SLIM, server="base"))
     assert (root_user.id, none.id) == ("AML601", "AML602") and "--server add" in str(none.hint)
     made = evolve(assumed_plain(From.parse(OTHER)), source="probed", user="1000:1000", uid=1000, cmd=(START,))
     _, graph = laid_out(root, base=OTHER)
