@@ -29,7 +29,7 @@ _COMMANDS = {
     "run": "Serve a project, an image or a tar, until Ctrl-C.",
     "score": "Post a request and show, time and check the answer.",
     "dockerfile": "Write a Dockerfile and its context: no engine, no network.",
-    "deployment": "Write the file that deploys a built image, to Azure ML or a cluster.",
+    "deployment": "Write the file that deploys an image, to Azure or a cluster.",
     "check": "Find mistakes in projects before anything is built.",
     "plan": "Show what would be done, in what order and why.",
     "diff": "Compare two images from any source.",

@@ -19,10 +19,13 @@ TOGETHER = {
     "served": (
         "test_bases",
         "test_debug",
+        "test_deployment_files",
         "test_docs",
         "test_environment_only",
         "test_init",
+        "test_restricted",
         "test_serve",
+        "test_server",
         "test_server_names",
     ),
     # One of them pulls the tiny base into docker's store for another platform.

@@ -32,7 +32,7 @@ _CREATE = "az ml online-deployment create -f"
 
 @click.command(
     "deployment",
-    short_help="Write the file that deploys a built image, to Azure ML or a cluster.",
+    short_help="Write the file that deploys an image, to Azure or a cluster.",
     epilog="PROJECT may be a deployment file: all of it that the image does not take the place of is kept.",
 )
 @project_options
