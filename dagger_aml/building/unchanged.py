@@ -7,6 +7,7 @@ next such call asks the registries what it would have asked, and gives the tag i
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -91,7 +92,8 @@ def keep(pushed: Pushed, words: Sequence[str], heard: Heard) -> None:
         "mark": mark,
         "ran": [ran.document, ran.digest, ran.made, ran.limit_seconds] if ran else None,
     }
-    ContentStore(cache_folder()).put_document(_KIND, call_key(words), document)
+    with contextlib.suppress(TypeError, ValueError):  # What is no JSON; the image is pushed already.
+        ContentStore(cache_folder()).put_document(_KIND, call_key(words), document)
 
 
 def kept(words: Sequence[str]) -> Pushed | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from .. import events
 from ..backends.result import Result
 from ..building.unchanged import Pushed
 from ..events import Event, RanBefore, Warned
-from ..finding import Finding
+from ..finding import FileLocation, Finding
 from ..oci.model import Layer
 from ..plan.making import Making
 from .progress import Progress
@@ -34,6 +35,16 @@ def replay(pushed: Pushed) -> None:
 
 def _event(name: str, fields: dict[str, Any]) -> Event:
     if name == Warned.__name__:
-        return Warned(Finding(**fields["finding"]))
+        finding = fields["finding"]
+        return Warned(Finding(**{**finding, "location": _place(finding["location"])}))
     event: Event = getattr(events, name)(**fields)
     return evolve(event, age_seconds=max(time.time() - event.made, 0)) if isinstance(event, RanBefore) else event
+
+
+def _place(kept: list[Any] | str | None) -> str | None:
+    """Where something was found, with the parts of a place in a file."""
+    if not isinstance(kept, list):
+        return kept
+    place = FileLocation(kept[0], Path(kept[1]))
+    place.line, place.quoted = kept[2:]
+    return place

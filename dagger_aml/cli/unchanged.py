@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from attrs import asdict
+from attrs import asdict, evolve
 
 from ..backends.base import Opening
 from ..backends.direct.runtime_image import kept_at
@@ -14,7 +15,8 @@ from ..building.looked_at import HEARD
 from ..building.outputs import Registry
 from ..building.target import BuildTarget
 from ..building.unchanged import Pushed, Ran, document_digest, keep
-from ..events import Event, OpDone, RanBefore, Transferred
+from ..events import Event, OpDone, RanBefore, Transferred, Warned
+from ..finding import FileLocation
 from ..fs.cache_folder import cache_folder
 from ..graph.graph import Copy
 from ..graph.source import Local
@@ -49,7 +51,7 @@ def note(
     folders = tuple(dict.fromkeys((str(project.root), *sorted(sources))))
     told = {
         "mode": progress.mode,
-        "events": [[type(each).__name__, asdict(each)] for each in progress.told],
+        "events": [[type(each).__name__, _fields(each)] for each in progress.told],
         "layers": [asdict(each) for each in result.layers],
         "makings": [asdict(each) for each in result.makings],
         "lines": list(lines),
@@ -66,6 +68,16 @@ def note(
         _ran(progress.told, result.runtime_key),
     )
     keep(pushed, sys.argv[1:], HEARD)
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """An event as JSON has it: a place in a file by its parts, and nothing of what ``check --fix`` would do."""
+    if not isinstance(event, Warned):
+        return asdict(event)
+    finding, place = asdict(evolve(event.finding, fix=None)), event.finding.location
+    if isinstance(place, FileLocation):
+        finding["location"] = [str(place), str(place.path), place.line, place.quoted]
+    return {"finding": finding}
 
 
 def _all_in_place(target: BuildTarget, opening: Opening, progress: Progress, result: Result) -> bool:

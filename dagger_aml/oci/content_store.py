@@ -154,11 +154,17 @@ class ContentStore:
     def put_document(self, kind: str, name: str, document: Any) -> None:
         """Keep a document, whole or not at all; that it cannot be kept is no error."""
         with contextlib.suppress(OSError, UsageError):
+            data = json.dumps({"sha256": _sum(document), "document": document}).encode()
             folder = self._folder(kind)
             handle, new = _new_file(folder)
-            with os.fdopen(handle, "wb") as file:
-                file.write(json.dumps({"sha256": _sum(document), "document": document}).encode())
-            os.replace(new, self.document_path(kind, name))  # noqa: PTH105
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                os.replace(new, self.document_path(kind, name))  # noqa: PTH105
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(new)  # noqa: PTH108
+                raise
             self._few(folder)
 
     def drop_document(self, kind: str, name: str) -> None:

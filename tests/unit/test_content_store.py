@@ -84,6 +84,15 @@ def test_documents_are_read_back_and_damaged_ones_count_as_missing(tmp_path: Pat
             store.document(kind, name)
 
 
+def test_of_a_document_that_cannot_be_kept_nothing_stays(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path)
+    (tmp_path / "runtime/a.json").mkdir(parents=True)
+    store.put_document("runtime", "a", 1)
+    with pytest.raises(TypeError):
+        store.put_document("runtime", "b", tmp_path)
+    assert [path.name for path in (tmp_path / "runtime").iterdir()] == ["a.json"]
+
+
 def test_documents_that_others_can_write_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ContentStore(tmp_path)
     store.put_document("stamps", "a", 1)

@@ -20,6 +20,9 @@ from dagger_aml.building.unchanged import Pushed, Ran, document_digest, keep, ke
 from dagger_aml.cli import common
 from dagger_aml.cli import main as run
 from dagger_aml.cli import unchanged as noting
+from dagger_aml.cli.replay import _event
+from dagger_aml.events import Warned
+from dagger_aml.finding import FileLocation, Finding, Fix
 from dagger_aml.oci.push import PushClient
 from tests.support.direct import LAYERS, put_base
 from tests.support.layers import file
@@ -264,6 +267,36 @@ def test_what_was_sent_is_kept_by_the_next_call_only(calls: Calls) -> None:
         calls()
         read.append(bool(calls.read))
     assert read == [True, True, False]
+
+
+def test_a_place_in_the_project_file_is_told_again_as_it_was(calls: Calls, cache: Path) -> None:
+    """Beside it stands what ``check --fix`` would do, which is no JSON."""
+    (calls.root / "dagger-aml.toml").write_text('[env]\nAZUREML_WORKER_COUNT = "2"\n')
+    calls()
+    told = calls()
+    assert calls.read and "dagger-aml.toml:2: AZUREML_WORKER_COUNT is not" in told[1]
+    assert calls() == told and not calls.read
+    assert list(cache.rglob(".new-*")) == []
+
+
+def test_a_finding_is_kept_whole_but_for_its_fix() -> None:
+    path = Path("/p/score.py")
+    for place in (FileLocation("score.py", path, 7), FileLocation("score.py", path, 7).hidden, "--base", None):
+        finding = Finding("m", "AML201", "info", place, "h", sure=False, fix=Fix(path, 7, "a", "b"))
+        (name, fields) = json.loads(json.dumps(["Warned", noting._fields(Warned(finding))]))
+        found = _event(name, fields).finding
+        assert found == finding and found.sure is False and type(found.location) is type(place)
+        if isinstance(place, FileLocation):
+            parts = (found.location.path, found.location.line, found.location.quoted)
+            assert parts == (place.path, place.line, place.quoted)
+
+
+def test_what_is_no_json_is_not_kept_and_fails_nothing(cache: Path) -> None:
+    heard = Hearing()
+    heard.began_ns = time.time_ns()
+    told = {"mode": "quiet", "lines": [Path("x")]}
+    keep(Pushed("base:1", "", ("app:1",), "sha256:2", told, (), ()), ["x"], heard)
+    assert kept(["x"]) is None and [each for each in cache.rglob("*") if each.is_file()] == []
 
 
 def test_files_that_changed_just_now_are_not_trusted(calls: Calls) -> None:
