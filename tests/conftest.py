@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import engine
+from tests.support.day import hold
 from tests.support.depth import DEPTHS, depth_of
 from tests.support.report import Report, pytest_runtest_protocol
 from tests.support.scheduler import pytest_xdist_make_scheduler
@@ -37,6 +38,7 @@ def anyio_backend() -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to count, and note where it is to be said that an engine was started; keep off the user's own cache."""
+    hold()
     os.environ["DAGGER_AML_CACHE_DIR"] = tempfile.mkdtemp(prefix="dagger-aml-tests-cache-")
     depth = depth_of(config)
     settings.register_profile(

@@ -170,6 +170,11 @@ def other_platforms(project: Project, one_platform: bool) -> Iterator[Finding]:
         )
 
 
+def today() -> date:
+    """The day by which it is judged what has ended."""
+    return date.today()
+
+
 @rule("AML620", "warning")
 def python_has_ended(project: Project) -> Iterator[Finding]:
     """The Python of the base image gets no security fixes any more.
@@ -188,7 +193,7 @@ def python_has_ended(project: Project) -> Iterator[Finding]:
     """
     found = catalog.python(project.base)
     ended = catalog.PYTHON_ENDS.get(found or "")
-    if ended and f"{date.today():%Y-%m}" > ended:
+    if ended and f"{today():%Y-%m}" > ended:
         yield Finding(
             f"the base image has Python {found}, whose support ended in {ended}",
             location=project.origins.get("base"),

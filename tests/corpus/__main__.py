@@ -7,11 +7,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.support.day import hold
+
 from . import cases, run, table
 
 
 def main() -> int:
     """Run the cases whose names begin with one of the words, or all; 1 where one is not as expected."""
+    hold()
     begun = time.monotonic()
     words = tuple(sys.argv[1:])
     found = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from tests.support.day import hold
+
 from . import HERE, present, wanted
 
 
 def main() -> None:
     """Write what has changed, remove what is no longer wanted, and say so."""
+    hold()
     old = present()
     for path, text in wanted():
         old.discard(path)

@@ -51,10 +51,12 @@ def load() -> None:
     import dagger  # noqa: F401
 
     import dagger_aml
+    from tests.support.day import hold
 
     for each in pkgutil.walk_packages(dagger_aml.__path__, "dagger_aml."):
         if not each.name.endswith("__main__"):
             importlib.import_module(each.name)
+    hold()
     gc.freeze()
 
 

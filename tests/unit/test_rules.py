@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from dagger_aml import (
     make_plan,
 )
 from dagger_aml.building.graphs import lay_out
+from dagger_aml.check import base
 from dagger_aml.check import rule as registry
 from dagger_aml.check.facts import Facts, GraphFacts, PlanFacts
 from dagger_aml.check.rule import GROUPS, RETIRED, Rule, rule
@@ -36,7 +38,7 @@ from dagger_aml.check.run import MODULES, rules
 from dagger_aml.cli.main import cli
 from dagger_aml.finding import ordered
 from tests.support.calls import await_, error_of
-from tests.support.projects import SCORE, make
+from tests.support.projects import SCORE, make, planned
 from tools.rules import Entry, rules_page
 
 ROOM = Path(dagger_aml.check.__file__).parent
@@ -289,3 +291,10 @@ def test_a_graph_without_a_project_is_checked_too():
     root = BaseFacts("probed", uid=0, gid=0)
     first, second = make_plan(graph.warn("mine", location="a.csv", hint="Fetch it."), {graph.from_: root}).warnings
     assert (first.id, second) == ("AML601", Finding("mine", location="a.csv", hint="Fetch it."))
+
+
+@pytest.mark.parametrize(("day", "told"), [(date(2028, 10, 31), []), (date(2028, 11, 1), ["AML620"])])
+def test_a_python_ends_with_its_month_whatever_day_it_is(tmp_path, monkeypatch, day, told):
+    monkeypatch.setattr(base, "today", lambda: day)
+    plan = planned(make(tmp_path, {"score.py": SCORE}), base="minimal-py312-inference")
+    assert [each.id for each in plan.warnings if each.id == "AML620"] == told

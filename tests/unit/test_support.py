@@ -13,8 +13,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from dagger_aml.check.base import today
 from tests.support import scratch
 from tests.support.cli import run, run_bytes, shared_program
+from tests.support.day import DAY
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,3 +169,14 @@ def test_fast_tests_alone_have_their_folders_in_memory(monkeypatch, tmp_path, ar
     assert scratch.in_memory(args) is found
     monkeypatch.setattr(scratch, "MEMORY", tmp_path / "absent")
     assert not scratch.in_memory(args)
+
+
+def test_one_day_holds_here_and_in_what_is_forked(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text("def init(): ...\ndef run(data): ...\n")
+    (tmp_path / "mine.py").write_text(
+        "from dagger_aml.check.base import today\nfrom dagger_aml.steps import base\n\n\n"
+        "async def recipe(graph, project):\n"
+        "    return (await base(graph, project.base)).warn(f'the day is {today()}')\n"
+    )
+    done = run("plan", tmp_path, "--recipe", tmp_path / "mine.py", "--base", "python:3.12-slim")
+    assert f"the day is {DAY}" in done.stdout + done.stderr and today() == DAY
