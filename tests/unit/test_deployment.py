@@ -31,7 +31,7 @@ from dagger_aml.project.deployment.read import read_deployment
 from tests.golden import deployments
 from tests.support.cli import run
 from tests.unit.strings import HOSTILE
-from tools import deployment_cases, deployment_files
+from tools import deployment_files, deployment_values
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = dict(deployments.texts())
@@ -151,10 +151,10 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", range(0, 24, 2))
 def test_whatever_a_file_says_stays(tmp_path: Path, number: int) -> None:
     """Some of the cases that azure-ai-ml was given too."""
-    before = deployment_cases.document(random.Random(number))
+    before = deployment_values.document(random.Random(number))
     for name in ("code", "model", "new"):
         (tmp_path / name).mkdir()
-    (tmp_path / "d.yml").write_text(deployment_cases.as_yaml(before), encoding="utf-8")
+    (tmp_path / "d.yml").write_text(deployment_values.as_yaml(before), encoding="utf-8")
     read = read_deployment(tmp_path / "d.yml")
     taken = {"environment", "model", "code_configuration"}
     for made in (baked(IMAGE, Said(), read), environment_only(IMAGE, Said(), read, tmp_path / "new")):

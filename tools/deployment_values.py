@@ -1,7 +1,7 @@
-"""Deployments by the hundred, for azure-ai-ml to load: ``python -m tools.deployment_cases write FOLDER NUMBER``.
+"""Deployments by the hundred, for azure-ai-ml to load: ``python -m tools.deployment_values write FOLDER NUMBER``.
 
 Each has some of the keys that a file may have, with values that are easily spoilt, and is what ``deployment`` writes
-of it. ``python -m tools.deployment_cases load FOLDER``, run by a Python that has azure-ai-ml, loads and compares.
+of it. ``python -m tools.deployment_values load FOLDER``, run by a Python that has azure-ai-ml, loads and compares.
 """
 
 from __future__ import annotations
