@@ -28,7 +28,6 @@ class Rule:
     :param check: takes facts by the names of its parameters, and yields findings; their id and severity are put in.
     :param takes: these names. It runs as soon as all of them are known, and not where one of them is None.
     :param phase: the kind of facts that first has them all.
-    :param by_default: whether it is run where nobody chooses rules.
     """
 
     id: str
@@ -36,7 +35,6 @@ class Rule:
     check: Check
     takes: tuple[str, ...]
     phase: type[Facts]
-    by_default: bool = True
 
     @property
     def title(self) -> str:
@@ -55,14 +53,13 @@ RULES: dict[str, Rule] = {}
 """Every rule of the modules that are loaded, by its id; :func:`dagger_aml.check.run.rules` loads them all."""
 
 
-def rule(id: str, severity: Severity = "warning", *, by_default: bool = True) -> Callable[[Check], Check]:
+def rule(id: str, severity: Severity = "warning") -> Callable[[Check], Check]:
     """Register a function as a rule.
 
     Its parameters are named as the facts that it takes (:mod:`.facts`). The docstring's first line is its title; the
     rest is its entry in docs/rules.md (tools/rules.py says how it is written).
 
     :param id: new, and of the file's group.
-    :param by_default: False for a rule whose findings are too often wrong, which must be chosen.
     :raises ValueError: the id is taken, retired, malformed or of another group; a parameter is no fact.
     """
 
@@ -72,7 +69,7 @@ def rule(id: str, severity: Severity = "warning", *, by_default: bool = True) ->
         if phase is None:
             raise ValueError(f"{id} takes what is no fact: {', '.join(takes)}")
         _check_id(id, check.__module__.rpartition(".")[2])
-        RULES[id] = Rule(id, severity, check, takes, phase, by_default)
+        RULES[id] = Rule(id, severity, check, takes, phase)
         return check
 
     return registered

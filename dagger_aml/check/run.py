@@ -78,7 +78,7 @@ def run(facts: Facts, selection: Selection | None = None) -> Findings:
     """Run the rules whose last fact is of this kind.
 
     :param facts: of exactly the kind whose rules are to run.
-    :param selection: which of them; those that are on by default unless given.
+    :param selection: which of them; all unless given.
     :raises ProjectError: a part of the project cannot be read.
     """
     selection = selection or Selection()
@@ -86,7 +86,7 @@ def run(facts: Facts, selection: Selection | None = None) -> Findings:
         found = [
             finding.of_rule(each.id, each.severity)
             for each in rules().values()
-            if each.phase is type(facts) and selection.runs(each.id, by_default=each.by_default)
+            if each.phase is type(facts) and selection.runs(each.id)
             for finding in each.run(facts)
         ]
     except OSError as error:
@@ -105,7 +105,7 @@ def missing_facts(facts: Facts, selection: Selection) -> Mapping[str, tuple[str,
     """
     found = {}
     for each in rules().values():
-        if selection.runs(each.id, by_default=each.by_default) and not selection.ignores(each.id):
+        if selection.runs(each.id) and not selection.ignores(each.id):
             lacks = tuple(name for name in each.takes if getattr(facts, name, None) is None)
             if lacks:
                 found[each.id] = lacks

@@ -19,7 +19,7 @@ class Selection:
 
     Of what fits a rule, the longest decides; of two that are as long, the one that ignores.
 
-    :param select: the rules that are run, in place of those that are on by default; empty for these.
+    :param select: the rules that are run; empty for all.
     :param extend: rules that are run beside them.
     :param ignore: rules whose findings are set aside.
     """
@@ -28,9 +28,9 @@ class Selection:
     extend: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
-    def runs(self, id: str, *, by_default: bool) -> bool:
+    def runs(self, id: str) -> bool:
         """Whether a rule is run."""
-        return _longest((*self.select, *self.extend), id) >= 0 or (by_default and not self.select)
+        return not self.select or _longest((*self.select, *self.extend), id) >= 0
 
     def ignores(self, id: str) -> bool:
         """Whether what a rule found is set aside."""

@@ -46,6 +46,9 @@ def deployment_text(project: Project) -> Iterator[str]:
         yield f"  {each['what']} {each['value']}{location}" + (f": {each['why']}" if each["why"] else "")
     if left := _left(project.deployment):
         yield f"  of no meaning for an image: {', '.join(left)}"
+    if fill := project.deployment.deployment.placeholders:
+        said = (f"{each.key} {each.text} ({project.deployment.at(each.place)})" for each in fill)
+        yield f"  to be filled in: {', '.join(said)}"
 
 
 def deployment_json(project: Project) -> dict[str, Any] | None:
@@ -61,6 +64,10 @@ def deployment_json(project: Project) -> dict[str, Any] | None:
         "kind": file.deployment.kind,
         "gives": list(_given(project, file)),
         "left": _left(file),
+        "to_fill_in": [
+            {"key": each.key, "value": each.text, "location": str(file.at(each.place))}
+            for each in file.deployment.placeholders
+        ],
     }
 
 

@@ -381,11 +381,11 @@ class Options:
             key=("check", "select"),
             type=tuple[str, ...],
             repeatable=True,
-            help="A rule to run, or several, instead of those that are on by default: AML1,AML203.",
-            says="[Rules](rules.md) to run instead of those that are on by default; a flag replaces them.",
+            help="A rule to run, or several, instead of all: AML1,AML203.",
+            says="[Rules](rules.md) to run instead of all; a flag replaces them.",
             metavar="ID[,…]",
             example='["AML1", "AML203"]',
-            unsaid="those that are on by default",
+            unsaid="all",
         ),
     )
     extend_select: tuple[str, ...] = field(

@@ -247,9 +247,9 @@ def test_a_beginning_of_no_id_is_refused(here: Path, flag: str, given: str) -> N
 def test_the_longest_decides() -> None:
     chosen = Selection(ignore=("AML2", "AML110"), extend=("AML201", "AML11"))
     assert [chosen.ignores(id) for id in ("AML201", "AML202", "AML110", "AML111")] == [False, True, True, False]
-    assert not Selection(("AML1",)).runs("AML201", by_default=True)
-    assert Selection(extend=("AML201",)).runs("AML201", by_default=False)
-    assert not Selection().runs("AML201", by_default=False)
+    assert not Selection(("AML1",)).runs("AML201")
+    assert Selection(("AML1",), extend=("AML201",)).runs("AML201")
+    assert Selection().runs("AML201")
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,17 @@ def test_the_plan_as_json_has_what_the_file_gave(tmp_path: Path):
     assert found["left"] == ["instance_count", "instance_type"]
 
 
+def test_the_plan_lists_what_is_to_be_filled_in(tmp_path: Path):
+    text = deployment("environment_variables:", "  URL: https://<host>/x").replace(": shop", ": <endpoint_name>")
+    path = small(tmp_path / "shop", text)
+    said = "endpoint_name <endpoint_name> (deployment.yml:2), environment_variables.URL <host> (deployment.yml:11)"
+    assert f"  to be filled in: {said}\n" in text_of(path)
+    project, graph = laid_out(path)
+    found = plan_json(make_plan(graph), project)["project"]["deployment"]["to_fill_in"]
+    assert found[0] == {"key": "endpoint_name", "value": "<endpoint_name>", "location": "deployment.yml:2"}
+    assert "to be filled in" not in text_of(small(tmp_path / "filled", deployment(*MODEL)))
+
+
 def test_a_script_in_a_subfolder_imports_its_siblings(tmp_path: Path):
     text = deployment().replace("scoring_script: score.py", "scoring_script: serving/score.py")
     files = {

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from dagger_aml.errors import ProjectError
 from dagger_aml.project.deployment.environment import check_routes
-from dagger_aml.project.deployment.model import Environment, LocalModel, Place, RegisteredEnvironment, RegisteredModel
+from dagger_aml.project.deployment.model import (
+    Environment,
+    LocalModel,
+    Place,
+    Placeholder,
+    RegisteredEnvironment,
+    RegisteredModel,
+)
 from dagger_aml.project.deployment.read import read_deployment
 
 WHOLE = """\
@@ -66,7 +73,7 @@ def test_a_whole_file(tmp_path):
     assert (found.environment.place, found.environment.places["image"]) == (Place(path, 11), Place(path, 12))
     assert found.variables == {"WORKER_COUNT": "2", "RATE": "1e3", "GREETING": "yes"}
     assert str(found.places["environment_variables.RATE"]) == f"{path}:16"
-    assert found.placeholders == (("<endpoint_name>", Place(path, 3)),)
+    assert found.placeholders == (Placeholder("endpoint_name", "<endpoint_name>", Place(path, 3)),)
     assert found.document["instance_count"] == 1
 
 

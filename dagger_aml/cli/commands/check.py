@@ -186,5 +186,4 @@ def _explained(id: str) -> str:
         raise unknown(id, known, "--explain")
     found = known[id]
     rest = inspect.cleandoc(found.check.__doc__ or "").partition("\n")[2]
-    more = "" if found.by_default else " It is off unless it is selected."
-    return f"{id}: {found.title}\n\nSeverity: {found.severity}.{more}\n\n{rest.strip()}\n"
+    return f"{id}: {found.title}\n\nSeverity: {found.severity}.\n\n{rest.strip()}\n"

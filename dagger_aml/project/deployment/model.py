@@ -107,6 +107,19 @@ class RegisteredEnvironment:
 
 
 @frozen
+class Placeholder:
+    """A value that is still to be filled in, where no image depends on it.
+
+    :param key: its keys, with dots between them.
+    :param text: the part to be replaced, such as ``<endpoint_name>``.
+    """
+
+    key: str
+    text: str
+    place: Place
+
+
+@frozen
 class Deployment:
     """A deployment file.
 
@@ -115,7 +128,7 @@ class Deployment:
     :param code: the folder of ``code_configuration``; None without one.
     :param scoring_script: relative to it; None without one.
     :param variables: ``environment_variables``, all of them texts.
-    :param placeholders: what is still to be filled in, such as ``<endpoint_name>``, where no image depends on it.
+    :param placeholders: what is still to be filled in.
     :param document: the whole file as data with YAML 1.1's types, for what is carried over unchanged.
     :param places: of top-level keys and of each variable (``environment_variables.NAME``).
     """
@@ -131,5 +144,5 @@ class Deployment:
     environment: Environment | RegisteredEnvironment | None
     variables: Mapping[str, str]
     document: Mapping[str, Any] = field(repr=False)
-    placeholders: tuple[tuple[str, Place], ...] = ()
+    placeholders: tuple[Placeholder, ...] = ()
     places: Mapping[str, Place] = field(factory=dict, repr=False)

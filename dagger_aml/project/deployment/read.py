@@ -10,7 +10,7 @@ from .document import Document, read_document
 from .environment import read_environment
 from .keys import check_keys
 from .kinds import DEPLOYMENTS, FileKind, kind_of
-from .model import Deployment, Kind, LocalModel, RegisteredModel
+from .model import Deployment, Kind, LocalModel, Placeholder, RegisteredModel
 from .placeholders import placeholders, refuse_placeholder
 from .references import NotAReference, forms, is_reference, parse_reference
 
@@ -74,7 +74,9 @@ def read_deployment(path: Path) -> Deployment:
         variables=variables,
         document=data,
         places=places,
-        placeholders=tuple((text, document.place(*keys)) for keys, text in placeholders(data)),
+        placeholders=tuple(
+            Placeholder(".".join(keys), text, document.place(*keys)) for keys, text in placeholders(data)
+        ),
     )
 
 
