@@ -13,6 +13,8 @@ KUBERNETES = "$schema: https://azuremlschemas.azureedge.net/latest/kubernetesOnl
 
 CONDA = "name: scoring\ndependencies:\n  - python=3.12\n  - pip\n  - pip:\n      - joblib==1.5.2\n"
 
+MLMODEL = "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    python_version: 3.12.3\n"
+
 MINIMAL = "mcr.microsoft.com/azureml/minimal-py312-inference:latest"
 OPENMPI = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 
@@ -41,14 +43,27 @@ class Style:
     :param text: of the file; ``at`` is its name, below the folder that ``files`` lie in.
     :param read: what is read of it, as ``summary`` in the test tells it; None where it is refused.
     :param refused: a part of the message or its hint.
+    :param unplanned: a part of the message with which a plan refuses it; empty where it is planned.
+    :param given: ``NAME:VERSION`` of the registered model that ``--model`` has to give.
     """
 
     name: str
     text: str
     read: str | None = None
     refused: str = ""
+    unplanned: str = ""
+    given: str = ""
     at: str = "deployment.yml"
     files: dict[str, str] = field(factory=dict)
+
+    @property
+    def outcome(self) -> str:
+        """What becomes of it in a plan, as the table in docs has it."""
+        if self.read is None:
+            return "–"
+        if self.unplanned:
+            return f'refused: "{self.unplanned}"'
+        return f"planned with `--model {self.given}=PATH`" if self.given else "planned"
 
     def write(self, folder: Path) -> Path:
         """Write the file and what lies beside it.
@@ -187,6 +202,7 @@ STYLES = (
         "an MLflow model alone",
         MANAGED + NAMES + "model:\n  name: m\n  version: 3\n  path: model\n  type: mlflow_model\n" + SIZE,
         "mlflow model model as m 3",
+        files={"model/MLmodel": MLMODEL, "model/requirements.txt": "mlflow==3.17.2\n"},
     ),
     Style(
         "an MLflow model with a script",
@@ -208,6 +224,7 @@ STYLES = (
         + "model_mount_path: /models\n"
         + SIZE,
         "model model, image docker.io/tensorflow/serving:2.17.0, routes of another server",
+        unplanned="Azure ML's inference server, which serves the code here, answers / at port 5001",
     ),
     Style(
         "a Dockerfile (`build`)",
@@ -219,17 +236,20 @@ STYLES = (
         + SIZE,
         "model model, code src, script score.py, build docker",
         files={"docker/Dockerfile": f"FROM {MINIMAL}\n"},
+        unplanned="the environment is built from a Dockerfile, which must be done first",
     ),
     # --- registered
     Style(
         "a registered model, by version",
         MANAGED + NAMES + "model: azureml:diabetes:3\n" + CODE + environment() + SIZE,
         ALL.replace("model model", "registered model diabetes:3"),
+        given="diabetes:3",
     ),
     Style(
         "the newest of a registered model",
         MANAGED + NAMES + "model: azureml:diabetes@latest\n" + CODE + environment() + SIZE,
         ALL.replace("model model", "registered model diabetes@latest"),
+        given="diabetes:3",
     ),
     Style(
         "a model of a registry",
@@ -240,6 +260,7 @@ STYLES = (
         + environment()
         + SIZE,
         ALL.replace("model model", "registered model bert:4 of azureml"),
+        given="bert:4",
     ),
     Style(
         "a curated environment",
@@ -250,11 +271,13 @@ STYLES = (
         + "environment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest\n"
         + SIZE,
         "model model, code src, script score.py, registered environment sklearn-1.5@latest of azureml",
+        unplanned="is none of the catalog, and nothing here tells its image and packages",
     ),
     Style(
         "model and environment of the workspace",
         MANAGED + NAMES + "model: azureml:m:1\n" + CODE + "environment: azureml:my-env:1\n" + SIZE,
         "registered model m:1, code src, script score.py, registered environment my-env:1",
+        unplanned="is registered in Azure ML, and nothing here tells its image and packages",
     ),
     # --- Kubernetes
     Style(

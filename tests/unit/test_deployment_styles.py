@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml import make_plan
 from dagger_aml.errors import ProjectError
+from dagger_aml.graph.graph import Copy
 from dagger_aml.project.deployment.environment import check_routes
 from dagger_aml.project.deployment.model import Deployment, Environment, LocalModel
 from dagger_aml.project.deployment.read import read_deployment
+from tests.support.calls import error_of
 from tests.support.deployment_styles import MINIMAL, OPENMPI, STYLES
 from tests.support.markdown import ROOT, table
+from tests.support.projects import laid_out
 
 PAGE = ROOT / "docs" / "deployment-files.md"
 
@@ -46,7 +50,7 @@ def summary(found: Deployment, folder: Path) -> str:
         parts.append(f"registered environment {registered(environment)}")
     if found.variables:
         parts.append("variables " + " ".join(f"{name}={value}" for name, value in found.variables.items()))
-    parts += [f"to fill in {text}" for text, _ in found.placeholders]
+    parts += [f"to fill in {each.text}" for each in found.placeholders]
     return ", ".join(parts)
 
 
@@ -70,9 +74,24 @@ def test_what_becomes_of_a_style(style, tmp_path):
         assert part is None or part.exists()
 
 
+@pytest.mark.parametrize("style", [each for each in STYLES if each.read is not None], ids=lambda style: style.name)
+def test_what_becomes_of_a_style_in_a_plan(style, tmp_path):
+    path = style.write(tmp_path)
+    if style.unplanned:
+        assert style.unplanned in error_of(laid_out, path).message
+        return
+    if style.given:
+        assert f"--model {style.given.partition(':')[0]}:" in str(error_of(laid_out, path).hint)
+    options = {"model": f"{style.given}={tmp_path / 'model'}"} if style.given else {}
+    project, graph = laid_out(path, **options)
+    places = [layer.dest for layer in make_plan(graph).layers if isinstance(layer, Copy)]
+    assert project.deployment and any("/azureml-models/" in each for each in places)
+
+
 def test_the_page_has_each_style():
     assert len(STYLES) >= 30 and len({style.name for style in STYLES}) == len(STYLES)
-    shown = [(row["file"], row["what is read"]) for row in table(PAGE, "Styles of Azure's examples")]
+    shown = [tuple(row.values()) for row in table(PAGE, "Styles of Azure's examples")]
     assert shown == [
-        (style.name, style.read if style.read is not None else f'refused: "{style.refused}"') for style in STYLES
+        (style.name, style.read if style.read is not None else f'refused: "{style.refused}"', style.outcome)
+        for style in STYLES
     ]
