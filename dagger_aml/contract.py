@@ -27,6 +27,9 @@ START_COMMAND: Final = ("runsvdir", "/var/runit")
 SCORING_PORT: Final = 5001
 """The port at which the image answers ``GET /`` and ``POST /score`` (nginx before the server)."""
 
+ROUTES: Final = {"liveness_route": "/", "readiness_route": "/", "scoring_route": "/score"}
+"""Paths that the image answers at SCORING_PORT, by their names in ``inference_config`` of a deployment file."""
+
 ENTRY_SCRIPT: Final = "AZUREML_ENTRY_SCRIPT"
 """Entry script, relative to APP_ROOT; the start script breaks on an absolute one when extras are asked for."""
 

@@ -60,6 +60,18 @@ class Start:
     debugged: Callable[[Sequence[str]], Sequence[str]] = field(default=tuple, repr=False)
 
 
+def cannot_restrict(flag: str | None = None) -> UsageError:
+    """The error for an engine that is to start an image within the limits of a restricted pod.
+
+    :param flag: that asks for it.
+    """
+    return UsageError(
+        "an engine cannot start an image within the limits of a restricted pod",
+        location=flag,
+        hint="Add --with docker or --with podman.",
+    )
+
+
 class ImageOutput(Protocol):
     """What takes what a started image prints."""
 

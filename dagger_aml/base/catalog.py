@@ -144,17 +144,30 @@ def python(base: From) -> str | None:
     return image.python if image else python_of(base)
 
 
+def inference(versions: str = "", *, gpu: bool = False) -> CatalogImage | None:
+    """The first supported image for packages of any kind that has one of some Pythons.
+
+    :param versions: as pip writes them, ``==3.10.*``; empty for any.
+    :param gpu: whether it is one for GPUs.
+    """
+    return next(
+        (
+            each
+            for each in IMAGES
+            if each.supported and each.gpu is gpu and each.packages is not None and is_for(versions, each.python)
+        ),
+        None,
+    )
+
+
 def for_python(versions: str) -> str | None:
     """What ``--base`` says for a range of Pythons: a supported image for CPUs that has one of these, else Docker's of
     the newest, to which a server is added; None where there is neither.
 
     :param versions: as pip writes them, ``==3.10.*``.
     """
-    fitting = (
-        each.name for each in IMAGES
-        if each.supported and not each.gpu and each.packages is not None and is_for(versions, each.python)
-    )  # fmt: skip
-    return next(fitting, None) or image_for(versions)
+    found = inference(versions)
+    return found.name if found else image_for(versions)
 
 
 def base(text: str, platform: str = DEFAULT_PLATFORM, *, folder: Path | None = None) -> From:

@@ -215,13 +215,13 @@ def another_app_root(project: Project, variables: Mapping[str, Variable]) -> Ite
 
     Silent: `/var/azureml-app`, where the code is, and folders in it; an image without code.
     """
-    found = variables.get("AML_APP_ROOT")
+    found = variables.get(contract.APP)
     if found is None or project.code is None:
         return
     value = found.value.rstrip("/")
     if value != contract.APP_ROOT and not value.startswith(f"{contract.APP_ROOT}/"):
         yield Finding(
-            f"AML_APP_ROOT is {found.value!r}, but the code is in {contract.APP_ROOT}: the server will not find "
+            f"{contract.APP} is {found.value!r}, but the code is in {contract.APP_ROOT}: the server will not find "
             f"{project.entry_script}",
             location=found.location,
             hint="Remove it.",

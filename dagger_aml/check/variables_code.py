@@ -14,7 +14,7 @@ from .facts import Variable
 from .rule import rule
 from .secret_texts import secrets_in
 
-_GIVEN = (contract.MODEL_DIR, contract.ENTRY_SCRIPT, "AML_APP_ROOT")
+_GIVEN = (contract.MODEL_DIR, contract.ENTRY_SCRIPT, contract.APP)
 """Variables that Azure ML's images and endpoints set for the code, as far as people read them."""
 
 _PREFIXES = ("AZUREML_", "AML_", "AZURE_ML_")

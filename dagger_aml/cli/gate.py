@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 import click
 
 from ..backends.builders import kind_of
+from ..backends.runtime import cannot_restrict
 from ..errors import UsageError
 from ..finding import Finding
 from ..graph.graph import Graph
@@ -30,9 +31,9 @@ def smoke_options(function: Any) -> Any:
         "--smoke",
         type=click.Choice(_MODES),
         metavar="[=restricted|=import]",
-        help="Test the image before it is published: the server must start, score request.json, return answer.json, "
-        "and not run as root. Default with --push if there is a request.json. =restricted starts it as a cluster's "
-        "restricted pods are started (docker and podman). =import only imports the entry script.",
+        help="Test the image before it is published: the server must start, score the sample request, return "
+        "answer.json, and not run as root. Default with --push if there is a sample request. =restricted starts it "
+        "as a cluster's restricted pods are started (docker and podman). =import only imports the entry script.",
     )(function)
 
 
@@ -42,11 +43,7 @@ def check_restricts(builder: str, flag: str) -> None:
     :raises UsageError: it is an engine.
     """
     if not kind_of(builder).capabilities.leaves_containers:
-        raise UsageError(
-            "an engine cannot start an image within the limits of a restricted pod",
-            location=flag,
-            hint="Add --with docker or --with podman.",
-        )
+        raise cannot_restrict(flag)
 
 
 def gate(

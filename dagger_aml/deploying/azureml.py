@@ -18,17 +18,14 @@ from .. import contract
 from ..data import frozen
 from ..errors import UsageError
 from ..project.deployment.model import Deployment, LocalModel
+from ..text import listed_words
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json"
 
 _NAME = re.compile(r"[A-Za-z](?:[-A-Za-z0-9]{1,30}[A-Za-z0-9])")
 
-_LIVE = {"port": contract.SCORING_PORT, "path": "/"}
-
 ROUTES: Mapping[str, Mapping[str, Any]] = {
-    "liveness_route": _LIVE,
-    "readiness_route": _LIVE,
-    "scoring_route": {"port": contract.SCORING_PORT, "path": "/score"},
+    name: {"port": contract.SCORING_PORT, "path": path} for name, path in contract.ROUTES.items()
 }
 """Where the prebuilt images answer, which Azure ML must be told of an image for which it mounts nothing."""
 
@@ -124,7 +121,7 @@ def begun(said: Said, read: Deployment | None) -> dict[str, Any]:
     missing = [key for key in required if document.get(key) is None]
     if missing:
         raise UsageError(
-            f"a deployment needs {_and([f'`{key}`' for key in missing])}",
+            f"a deployment needs {listed_words([f'`{key}`' for key in missing])}",
             location=str(read.path) if read else "PROJECT",
             hint=f"Add {' '.join(f'{_flag(key)} {_SAMPLES[key]}' for key in missing)}"
             + ("." if read else ", or give the deployment file that you have as PROJECT."),
@@ -137,10 +134,6 @@ _SAMPLES = {"name": "blue", "endpoint_name": "my-endpoint", "instance_type": "St
 
 def _flag(key: str) -> str:
     return f"--{key.replace('_', '-')}"
-
-
-def _and(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def with_environment(document: dict[str, Any], environment: Mapping[str, Any], said: Said) -> dict[str, Any]:

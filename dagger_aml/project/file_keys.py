@@ -89,7 +89,7 @@ MORE_FILE_KEYS = (
         path=True,
         says="A sample request; never part of the image.",
         example='"request.json"',
-        unsaid="`request.json`, if there is one",
+        unsaid="`request.json`, `sample-request.json`, `sample_request.json` or `test.json`, the first that is there",
     ),
     Setting(
         name="answer",

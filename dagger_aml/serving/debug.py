@@ -33,7 +33,7 @@ import os, subprocess
 adapter, host, port, argv = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
 libs, env = os.environ.get("{contract.EXTRA_LIB_PATH}"), dict(os.environ)
 if libs:
-    root = os.environ.get("AML_APP_ROOT") or "{contract.APP_ROOT}"
+    root = os.environ.get("{contract.APP}") or "{contract.APP_ROOT}"
     script = os.environ.get("{contract.ENTRY_SCRIPT}", "").lstrip("/")
     libs = os.path.join(root, os.path.dirname(script), libs)
     env["PYTHONPATH"] = os.pathsep.join([libs, env.get("PYTHONPATH", "")])

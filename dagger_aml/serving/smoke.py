@@ -29,16 +29,16 @@ from .serve import serve
 
 Mode = Literal["score", "restricted", "import", "packages"]
 
-_IMPORT = """
+_IMPORT = f"""
 import importlib.util, os, sys
-root = os.environ.get("AML_APP_ROOT") or "/var/azureml-app"
-script = os.path.join(root, os.environ["AZUREML_ENTRY_SCRIPT"])
+root = os.environ.get("{contract.APP}") or "{contract.APP_ROOT}"
+script = os.path.join(root, os.environ["{contract.ENTRY_SCRIPT}"])
 os.chdir(root)
 sys.path.append(root)
-if os.environ.get("AZUREML_SOURCE_DIRECTORY"):
-    sys.path.append(os.path.join(root, os.environ["AZUREML_SOURCE_DIRECTORY"]))
-if os.environ.get("AZUREML_EXTRA_PYTHON_LIB_PATH"):
-    sys.path.insert(1, os.path.join(os.path.dirname(script), os.environ["AZUREML_EXTRA_PYTHON_LIB_PATH"]))
+if os.environ.get("{contract.SOURCE_DIRECTORY}"):
+    sys.path.append(os.path.join(root, os.environ["{contract.SOURCE_DIRECTORY}"]))
+if os.environ.get("{contract.EXTRA_LIB_PATH}"):
+    sys.path.insert(1, os.path.join(os.path.dirname(script), os.environ["{contract.EXTRA_LIB_PATH}"]))
 spec = importlib.util.spec_from_file_location("entry_module", script)
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
@@ -220,7 +220,12 @@ def default_smoke(
         return None, None
     sample = project.mlflow.sample if project.mlflow and project.request is None else None
     if not asked and not project.request and sample is None:
-        return None, "not tested before the push: the project has no request.json (--smoke tests it anyway)"
+        saved = ", and no input was saved with its model" if project.mlflow else ""
+        return (
+            None,
+            f"not tested before the push: the project has no sample request, such as request.json{saved} (--smoke "
+            "tests it anyway)",
+        )
     image = catalog.find(project.base.reference)
     if not asked and image and image.gpu:
         return None, "not tested before the push: the base image is for GPUs (--smoke or --smoke=import tests it)"

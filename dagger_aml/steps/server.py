@@ -26,7 +26,7 @@ START: Final = f"{SHARE}/serve"
 _START: Final = f"""\
 #!/bin/sh
 # Becomes the inference server, with the variables that the start script of Azure ML's images reads.
-cd "${{AML_APP_ROOT:-{contract.APP_ROOT}}}" || exit
+cd "${{{contract.APP}:-{contract.APP_ROOT}}}" || exit
 PATH="${contract.ENVIRONMENT_PATH}/bin:$PATH"
 exec azmlinfsrv --entry_script "${{{contract.ENTRY_SCRIPT}:-main.py}}" --port {contract.SCORING_PORT}
 """
@@ -110,7 +110,7 @@ async def server(
         cmd=(START,),
         ports=(contract.SCORING_PORT,),
         env={
-            "AML_APP_ROOT": contract.APP_ROOT,
+            contract.APP: contract.APP_ROOT,
             contract.ENVIRONMENT_PATH: FromBase("environment"),
             "AZUREML_INFERENCE_SERVER_HTTP_ENABLED": "True",
             contract.WORKER_TIMEOUT: "300",

@@ -26,6 +26,8 @@ from dagger_aml.project.recipe import recipe_names
 from dagger_aml.project.setting import Setting
 from dagger_aml.project.tables import KEYS
 from dagger_aml.serving import failure
+from dagger_aml.serving.local_packages import _VERSIONS
+from dagger_aml.version import __version__
 from tests.support.markdown import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
 from tests.support.projects import make
 from tools import reference
@@ -283,3 +285,42 @@ def test_the_catalog_is_the_real_one() -> None:
         )
         for image in catalog.IMAGES
     ]
+
+
+def test_the_version_is_the_real_one() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^Version (\S+), not released", text, flags=re.M) == [__version__]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (.*)$", changes, flags=re.M)
+    assert parts[1] == f"{__version__}, unreleased"
+    for version, text in zip(parts[1::2], parts[2::2], strict=True):
+        headings = re.findall(r"^### .*$", text, flags=re.M)
+        assert len(headings) == len(set(headings)) > 1, version
+
+
+def test_the_tree_has_every_room() -> None:
+    tree = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## The tree")[2].partition("```\n")[0]
+    said = set(re.findall(r"\w+", tree))
+    assert {path.parent.name for path in (ROOT / "dagger_aml").glob("*/__init__.py")} - said == set()
+
+
+def test_the_commands_that_take_a_deployment_file_are_the_real_ones() -> None:
+    takes = {
+        name
+        for name in _COMMANDS
+        if any("--deployment" in option.opts for option in reference.options_of(reference.command_of(name)))
+    }
+    page = (DOCS / "deployment-files.md").read_text(encoding="utf-8")
+    said = page.partition("## A deployment file as a project\n")[2].partition(" take it in a folder's place")[0]
+    assert set(code_spans(said)) == takes
+
+
+def test_sample_requests_are_named_alike() -> None:
+    said = next(record.otherwise for record in KEYS if record.name == "request")
+    assert [each for each in conventions.REQUESTS if f"`{each}`" not in said] == []
+    assert set(conventions.REQUESTS) <= set(code_spans(prose(DOCS / "project-file.md")))
+
+
+def test_the_servers_of_old_pythons_are_named() -> None:
+    page = prose(DOCS / "serve.md")
+    assert [each for each in _VERSIONS.values() if each.removeprefix("~=") not in page] == []

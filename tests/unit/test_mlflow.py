@@ -364,6 +364,14 @@ def test_the_gate_and_score_post_the_saved_input_unless_there_is_a_request(linea
     assert _Asked.of(Target(project, graph), None, None, 1, 1, None, Tolerance()).body == b'{"input_data": []}'
 
 
+def test_that_nothing_was_saved_with_a_model_is_said(tmp_path):
+    project, graph = laid_out(make(tmp_path, {"MLmodel": ABOUT, "requirements.txt": "mlflow==3.17.2\n"}))
+    gate, said = default_smoke(project, graph, None, push=True)
+    assert gate is None and said and "such as request.json, and no input was saved with its model (" in said
+    posted = error_of(_Asked.of, Target(project=project), None, None, 1, 1, None, Tolerance())
+    assert str(posted.hint).endswith("into the project, or save its model with an input.")
+
+
 @pytest.mark.parametrize(
     ("sample", "shown"),
     [

@@ -21,13 +21,13 @@ import httpx
 
 from ...base.python import python_argv
 from ...data import frozen
-from ...errors import BuildError, DaggerAmlError, EngineGone, UsageError
+from ...errors import BuildError, DaggerAmlError, EngineGone
 from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer
 from ...policy import DEFAULT, Policy
 from ...tasks import background_task
 from ..base import Image, own_image
-from ..runtime import ImageOutput, Start, Started, port_taken
+from ..runtime import ImageOutput, Start, Started, cannot_restrict, port_taken
 from .capabilities import CAPABILITIES
 from .errors import translated
 from .image import DaggerImage
@@ -137,10 +137,7 @@ class Services:
         :raises EngineGone: the engine went away while it ran; instead of what came of that.
         """
         if start.restricted:
-            raise UsageError(
-                "an engine cannot start an image within the limits of a restricted pod",
-                hint="Use docker or podman: --with docker.",
-            )
+            raise cannot_restrict()
         container, secret = await self._container(what, start.platform), secrets.token_hex(16)
         async with translated("run"):
             command: Sequence[str] = [*await container.entrypoint(), *await container.default_args()]

@@ -38,6 +38,7 @@ from ..progress import Progress
 from ..target import Target, connected, read_target, say, with_option
 
 if TYPE_CHECKING:
+    from ...project.model import Project
     from ...serving.answer import Comparison, Tolerance
     from ...serving.endpoint import Endpoint
     from ...serving.http import Scored
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]")
 @partial(project_options, argument=False)
 @click.option(
-    "--request", metavar="FILE", help="File with the request to post.  [default: the project's request.json]"
+    "--request", metavar="FILE", help="File with the request to post.  [default: the project's sample request]"
 )
 @click.option("--expect", metavar="FILE", help="File with the expected answer.  [default: the project's answer.json]")
 @click.option(
@@ -148,6 +149,14 @@ def command(
         sys.exit(1)
 
 
+def _hint(project: Project | None) -> str:
+    """What to do where there is no request to post."""
+    if project is None:
+        return "Name a file."
+    saved = ", or save its model with an input" if project.mlflow else ""
+    return f"Name a file, or put a sample request, such as request.json, into the project{saved}."
+
+
 @frozen
 class _Asked:
     """What is posted and what must come back."""
@@ -171,10 +180,7 @@ class _Asked:
         path = Path(request) if request else project.request if project else None
         sample = project.mlflow if path is None and project else None
         if path is None and (sample is None or sample.sample is None):
-            raise UsageError(
-                "there is no request to post", location="--request",
-                hint="Name a file, or put a request.json into the project." if project else "Name a file.",
-            )  # fmt: skip
+            raise UsageError("there is no request to post", location="--request", hint=_hint(project))
         answer = Path(expect) if expect else project.answer if project and not request else None
         for each, flag in ((path, "--request"), (answer, "--expect")):
             if each and not each.is_file():

@@ -26,8 +26,7 @@ def instead_of(image: str, python: str) -> CatalogImage:
     :param python: the versions that the packages are for, such as ``==3.11.*``; empty for any.
     """
     gpu = any(word in image.rpartition("/")[2].lower() for word in _GPU)
-    fitting = [each for each in catalog.IMAGES if each.supported and each.gpu is gpu and each.packages is not None]
-    return next((each for each in fitting if is_for(python, each.python)), fitting[0])
+    return catalog.inference(python, gpu=gpu) or catalog.inference(gpu=gpu) or catalog.DEFAULT
 
 
 def beside(image: str, taken: CatalogImage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ... import contract
 from ...errors import ProjectError
 from ...requirements.conda_yaml import is_conda
 from .document import Document, read_document
@@ -11,12 +12,6 @@ from .keys import check_keys
 from .model import Environment, Place, RegisteredEnvironment, Route
 from .placeholders import refuse_placeholder
 from .references import NotAReference, forms, is_reference, parse_reference
-
-_ROUTES = {"liveness_route": "/", "readiness_route": "/", "scoring_route": "/score"}
-"""The paths that the inference server answers."""
-
-_PORT = 5001
-"""Where the images that this package makes answer."""
 
 _FILE = "file:"
 
@@ -50,11 +45,11 @@ def check_routes(environment: Environment) -> None:
     :raises ProjectError: one is another.
     """
     for name, route in environment.routes.items():
-        if (route.path, route.port) != (_ROUTES[name], _PORT):
+        if (route.path, route.port) != (contract.ROUTES[name], contract.SCORING_PORT):
             place = environment.places.get(f"inference_config.{name}", environment.place)
             raise ProjectError(
                 f"`{name}` is {route.path} at port {route.port}, but Azure ML's inference server, which serves the "
-                f"code here, answers {_ROUTES[name]} at port {_PORT}",
+                f"code here, answers {contract.ROUTES[name]} at port {contract.SCORING_PORT}",
                 location=str(place),
                 hint="Leave `inference_config` out to have an image that Azure ML's server serves; an image with a "
                 "server of its own is finished already, and needs nothing of dagger-aml.",
