@@ -11,7 +11,8 @@ class Section:
     _made = False
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._made and not hasattr(self, name):
+        # Looked up on the class: hasattr(self, …) would run a property, which may ask a credential helper.
+        if self._made and name not in vars(self) and not hasattr(type(self), name):
             import difflib
 
             near = difflib.get_close_matches(name, [each for each in dir(self) if not each.startswith("_")], 1)

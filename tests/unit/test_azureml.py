@@ -20,6 +20,7 @@ from dagger_aml.azureml.core.model import InferenceConfig, Model, ModelPackage
 from dagger_aml.azureml.core.webservice import AciWebservice, Webservice
 from dagger_aml.azureml.core.workspace import Workspace
 from dagger_aml.azureml.exceptions import AzureMLException, UserErrorException, WebserviceException
+from dagger_aml.azureml.section import Section
 from dagger_aml.errors import BaseError, BuildError, DaggerAmlError, FindingsError, ProjectError, UsageError
 from dagger_aml.events import Message, OpDone, OpStarted, Output, Transferred
 from tests.support.projects import SCORE, make
@@ -495,6 +496,24 @@ def test_what_is_misspelt_is_not_set():
     other = environment.clone("other")
     environment.docker.base_image = "y"
     assert (other.name, other.docker.base_image) == ("other", "x")
+
+
+def test_setting_an_attribute_reads_none():
+    class Asked(Section):
+        def __init__(self) -> None:
+            self._made = True
+
+        @property
+        def password(self) -> str:
+            raise AssertionError("a helper would run")
+
+        @password.setter
+        def password(self, value: str) -> None:
+            self.__dict__["given"] = value
+
+    asked = Asked()
+    asked.password = "mine"
+    assert asked.given == "mine"
 
 
 # --- packages -----------------------------------------------------------------------------------------------------
