@@ -39,14 +39,17 @@ def misspelt(variables: Mapping[str, Variable], sources: Sources) -> Iterator[Fi
     Silent: names that the code itself has, and the server's settings in any case and with `AML_` before
     them (`AML_SERVICE_NAME`, `service_name`), which it does read.
     """
-    for name, each in variables.items():
-        near = meant(name)
+    nears = {name: meant(name) for name in variables}
+    taken = [*variables, *nears.values()]
+    for name, near in nears.items():
         if near and not sources.have(name):
+            each = variables[name]
             yield Finding(
                 f"{name} is not a variable of Azure ML's server, which ignores it",
                 location=each.location,
                 hint=f"Did you mean {near}?",
-                fix=_renamed(each.location, name, near) if near not in variables else None,
+                # Of two that are meant for one name, nobody can tell which value it should have.
+                fix=_renamed(each.location, name, near) if taken.count(near) == 1 else None,
             )
 
 

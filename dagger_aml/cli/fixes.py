@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .. import toml
 from ..errors import unreadable
 from ..finding import Fix
 from ..fs.atomic import replaced_file
@@ -26,7 +27,8 @@ def fixed(root: Path, fixes: Iterable[Fix]) -> Mapping[Path, tuple[bytes, bytes]
             before, now = found.get(fix.path) or (fix.path.read_bytes(),) * 2
         except OSError as error:
             raise unreadable(error, fix.path) from None
-        found[fix.path] = before, _changed(now, fix)
+        changed = _changed(now, fix)
+        found[fix.path] = before, changed if _is_toml(changed) else now
     return {path: (before, after) for path, (before, after) in found.items() if before != after}
 
 
@@ -41,15 +43,22 @@ def _changed(data: bytes, fix: Fix) -> bytes:
     return b"\n".join(lines)
 
 
+def _is_toml(data: bytes) -> bool:
+    """Whether a changed file can still be read: its key may be there already, written otherwise."""
+    try:
+        toml.read(data.decode("utf-8-sig"))
+    except ValueError:
+        return False
+    return True
+
+
 def write(path: Path, data: bytes) -> None:
     """Replace a file, whole or not at all; it keeps its mode.
 
     :raises UsageError: it cannot be written. :raises DaggerAmlError: its disk is full.
     """
-    mode = path.stat().st_mode & 0o7777
-    with replaced_file(path) as new:
+    with replaced_file(path, path.stat().st_mode & 0o7777) as new:
         new.write_bytes(data)
-    path.chmod(mode)
 
 
 def unified(shown: str, before: bytes, after: bytes) -> str:

@@ -14,17 +14,18 @@ from .tree import MARKER
 
 
 @contextlib.contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
+def replaced_file(path: Path, mode: int | None = None) -> Iterator[Path]:
     """A path beside ``path`` to write to; it takes its place when the block ends well, and vanishes otherwise.
 
-    The file gets the mode that the user's umask gives new files, whatever wrote it.
+    The file has its mode before it takes that place, whatever wrote it.
 
+    :param mode: its permissions; those that the user's umask gives new files unless given.
     :raises UsageError: the file cannot be written. :raises DaggerAmlError: its disk is full.
     """
     with beside_path(path) as folder:
         new = folder / path.name
         yield new
-        new.chmod(0o666 & ~umask_of(folder))
+        new.chmod(0o666 & ~umask_of(folder) if mode is None else mode)
         new.replace(path)
 
 

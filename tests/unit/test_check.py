@@ -17,8 +17,10 @@ from dagger_aml import FindingsError, Options, UsageError, load_project
 from dagger_aml.building.examine import examine
 from dagger_aml.check.selection import Selection
 from dagger_aml.cli.commands.check import _FORMATS
+from dagger_aml.cli.fixes import fixed
 from dagger_aml.cli.main import cli
-from dagger_aml.finding import FileLocation
+from dagger_aml.errors import BuildError
+from dagger_aml.finding import FileLocation, Fix
 from tests import corpus
 from tests.support.calls import await_
 from tests.support.markdown import ROOT
@@ -518,6 +520,7 @@ def test_a_difference_is_shown_and_nothing_written(misspelt: Path) -> None:
         ('[env]\n"WORKER_COUNTS" = "2"\n', '[env]\n"WORKER_COUNT" = "2"\n'),
         ('[env]\nA = "WORKER_COUNTS = 3"\nWORKER_COUNTS="2"\n', '[env]\nA = "WORKER_COUNTS = 3"\nWORKER_COUNT="2"\n'),
         ('[env]\nWORKER_COUNTS = "2"\nWORKER_COUNT = "3"\n', None),
+        ('[env]\nWORKER_COUNTS = "2"\nAZUREML_WORKER_COUNT = "3"\n', None),
         ('[env]\nWORKER_COUNTS = "2"  # aml: ignore[AML201]\n', None),
     ],
 )
@@ -525,6 +528,36 @@ def test_only_the_key_is_mended(here: Path, before: str, after: str | None) -> N
     make(here / "wrong", {"dagger-aml.toml": before, "score.py": SCORE})
     check("wrong", "--fix")
     assert (here / "wrong" / "dagger-aml.toml").read_text() == (after or before)
+
+
+def test_a_change_after_which_a_file_cannot_be_read_is_not_made(here: Path) -> None:
+    text = '[env]\n"WORKER\\u005FCOUNT" = "2"\nWORKER_COUNTS = "3"\nWORKER_TIMEOUTS = "4"\n'
+    path = make(here / "wrong", {"dagger-aml.toml": text}) / "dagger-aml.toml"
+    fixes = [Fix(path, 3, "WORKER_COUNTS", "WORKER_COUNT"), Fix(path, 4, "WORKER_TIMEOUTS", "WORKER_TIMEOUT")]
+    after = fixed(here / "wrong", fixes)[path][1]
+    assert after.decode() == text.replace("TIMEOUTS", "TIMEOUT")
+
+
+def test_a_file_has_its_mode_before_it_takes_its_place(misspelt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    replace = Path.replace
+
+    def noted(new: Path, place: Path) -> Path:
+        if place == misspelt.resolve():
+            modes.append(new.stat().st_mode & 0o777)
+        return replace(new, place)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    check("wrong", "--fix")
+    assert modes == [0o640]
+
+
+def test_a_project_that_cannot_be_checked_is_no_difference(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise BuildError("not today")
+
+    monkeypatch.setattr("dagger_aml.cli.commands.check.examined", fails)
+    assert BuildError("").exit_code == 1 and check("clean", "--diff").exit_code == 2
 
 
 def test_a_pyproject_is_mended_and_what_is_outside_is_not(here: Path) -> None:

@@ -138,13 +138,13 @@ def _show_changes(folders: Sequence[str], given: dict[str, Any]) -> None:
             changes = fixed(project.root, (each.fix for each in report.told if each.fix))
         except DaggerAmlError as error:
             tell(f"error: {_named(Checked(folder, error=error))}")
-            codes.add(error.exit_code)
+            codes.add(2)
             continue
         for path, (before, after) in changes.items():
             click.echo(printable(unified(shown(path), before, after), sys.stdout), nl=False)
             codes.add(1)
     if max(codes):
-        sys.exit(2 if codes - {0, 1} else 1)
+        sys.exit(max(codes))
 
 
 def _named(project: Checked) -> str:
