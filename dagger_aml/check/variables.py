@@ -107,8 +107,8 @@ def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]
     Silent: an image without code, or with a command of its own. A warning on a base that is not Azure ML's, whose
     server may be another.
     """
-    own = graph.config.cmd is not None and not is_added(graph)
-    if project.code is None or own or graph.config.entrypoint is not None:
+    own = (graph.config.cmd is not None or graph.config.entrypoint is not None) and not is_added(graph)
+    if project.code is None or own or graph.config.entrypoint:
         return
     for name, each in variables.items():
         why = why_unreadable(name, each.value)

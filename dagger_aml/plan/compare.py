@@ -284,7 +284,7 @@ def _shown(kind: str, name: str) -> str:
 def _values(config: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     """One entry a value, of a config as ``plan --json`` has it."""
     found = {(kind, ""): str(config[kind]) for kind in ("user", "workdir") if config.get(kind)}
-    found |= {(kind, ""): json.dumps(config[kind]) for kind in ("cmd", "entrypoint") if config.get(kind) is not None}
+    found |= {(kind, ""): json.dumps(config[kind]) for kind in ("cmd", "entrypoint") if config.get(kind)}
     found |= {("env", name): value for name, value in (config.get("env") or {}).items()}
     found |= {("port", str(port)): "yes" for port in config.get("ports") or ()}
     labels = config.get("labels") or {}

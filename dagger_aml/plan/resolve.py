@@ -91,7 +91,10 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
         labels = {BASE_NAME_LABEL: base.reference, **labels}
     if base.digest:
         labels[BASE_DIGEST_LABEL] = base.digest
-    config = evolve(graph.config, env=env, user=user, labels=labels)
+    entrypoint = graph.config.entrypoint
+    if entrypoint == () and not known.entrypoint and known.source != "assumed":
+        entrypoint = None  # There is none to take away.
+    config = evolve(graph.config, env=env, user=user, labels=labels, entrypoint=entrypoint)
     return evolve(graph, layers=layers, config=config, needs=unknown)
 
 

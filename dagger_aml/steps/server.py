@@ -13,6 +13,7 @@ from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Empty, Text
 from ..graph.values import FromBase
 from ..requirements.conda_twins import CondaSettings
+from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from .installer import Installer, install
 from .pip import HAS_PIP, NOT_MANAGED, SHARE
@@ -64,11 +65,11 @@ async def server(
     """Add the inference server to a base without it, such as ``python:3.10-slim``, and have the image start it.
 
     Installs the newest version that the base's Python takes, as the owner of its environment; not where the list
-    names the server, which brings it then. Gives the image a user of the name and number that Azure ML's images have
-    (dockeruser, 1000:1000), unless the base has one that is not root; makes ``/var/azureml-app``, that user's; writes
-    the start command to ``/usr/share/dagger-aml``; sets user, command, port 5001 and the variables that Azure ML's
-    images have. Call it first, after ``base``: code that follows belongs to the same user, and the project's
-    variables win. Needs the network when it is built.
+    names the server without a marker, which brings it then. Gives the image a user of the name and number that Azure
+    ML's images have (dockeruser, 1000:1000), unless the base has one that is not root; makes ``/var/azureml-app``,
+    that user's; writes the start command to ``/usr/share/dagger-aml``; sets user, command, port 5001 and the
+    variables that Azure ML's images have, and no entrypoint, whatever the base's is. Call it first, after ``base``:
+    code that follows belongs to the same user, and the project's variables win. Needs the network when it is built.
 
     :param requirements: what is installed later, which may list the server itself.
     :param more: requirements to be installed beside those of the file.
@@ -90,7 +91,7 @@ async def server(
         Copy(Text(_START.encode(), executable=True), START, "file", name="server start command"),
     )
     found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
-    if PACKAGE not in _names((*(found.names if found else ()), *more)):
+    if PACKAGE not in {*(_certain(found) if found else ()), *_names(more)}:
         made = install(installer, graph.access)
         command = (*made.argv, PACKAGE)
         graph = graph.add(
@@ -108,6 +109,7 @@ async def server(
     return graph.configure(
         user=FromBase("service_user"),
         cmd=(START,),
+        entrypoint=(),
         ports=(contract.SCORING_PORT,),
         env={
             contract.APP: contract.APP_ROOT,
@@ -131,13 +133,23 @@ def is_added(graph: Graph) -> bool:
     return graph.config.cmd == (START,)
 
 
+def _certain(found: Requirements) -> set[str]:
+    """The normalised names of what a list installs on whatever Python; of a lock, of all that it has."""
+    from packaging.utils import canonicalize_name
+
+    names = [each.name for each in found.listed if each.name and not each.marker and not each.constraint]
+    return {canonicalize_name(name) for name in (names if found.listed else found.names)}
+
+
 def _names(listed: Iterable[str]) -> set[str]:
-    """The normalised names of some requirements; what is none is refused where it is to be installed."""
+    """The normalised names of some requirements without a marker; what is none is refused where it is installed."""
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     found: set[str] = set()
     for text in listed:
         with suppress(InvalidRequirement):
-            found.add(canonicalize_name(Requirement(text).name))
+            read = Requirement(text)
+            if read.marker is None:
+                found.add(canonicalize_name(read.name))
     return found

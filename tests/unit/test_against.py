@@ -253,6 +253,8 @@ def test_what_the_image_would_say_otherwise(tmp_path: Path) -> None:
     assert against(two, by_image(one, tmp_path)).says == ("env A", "label y")
     asked = evolve(two, facts=evolve(two.facts, source="probed", env={"PATH": "/usr/bin"}))
     assert against(asked, by_image(one, tmp_path)).says == ("env A", "label y", "env B (removed)")
+    without = evolve(two, config=evolve(two.config, entrypoint=()))
+    assert against(without, by_image(two, tmp_path)).says == (), "an empty one is none"
 
 
 # --- the label ----------------------------------------------------------------------------------------------------

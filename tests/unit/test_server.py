@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from dagger_aml import Copy, Empty, From, Graph, Options, Run, UsageError, load_project, make_plan
+from dagger_aml import Copy, Empty, From, Graph, Options, Run, UsageError, dockerfile, load_project, make_plan
 from dagger_aml.base import catalog
 from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.base.plain_python import PYTHONS, assumed_plain, image_for, is_plain, python_of
@@ -26,6 +26,7 @@ from tests.support.calls import await_, error_of
 from tests.support.projects import SCORE, laid_out, make, planned
 
 SLIM = "python:3.10-slim"
+OLD = 'azureml-inference-server-http; python_version < "3.8"'
 OTHER = "registry.example/ours/inference:3"
 PINNED = {"code/score.py": SCORE, "conda.yml": "dependencies:\n  - python=3.10\n  - pip:\n      - idna==3.10\n"}
 
@@ -176,6 +177,9 @@ def test_a_base_keeps_a_user_that_is_not_root(
         ({"requirements.txt": "azureml-defaults\n"}, {}, True),
         ({"requirements.txt": "idna\n"}, {"pip": ("azureml-inference-server-http<1.5",)}, False),
         ({"requirements.txt": "idna\n"}, {"pip": ("./x.whl",)}, True),
+        ({"requirements.txt": f"{OLD}\n"}, {}, True),
+        ({"requirements.txt": f"{OLD}\nazureml-inference-server-http\n"}, {}, False),
+        ({"requirements.txt": "idna\n"}, {"pip": (OLD,)}, True),
     ],
 )
 def test_a_list_that_names_the_server_brings_it(
@@ -214,6 +218,20 @@ def test_another_base_is_assumed_to_be_like_dockers_where_it_is_said(tmp_path: P
     plan = planned(make(tmp_path, {"code/score.py": SCORE}), base=OTHER, server="add")
     assert plan.facts.source == "assumed" and plan.facts.python is None and plan.facts.environment == "/usr/local"
     assert [each.id for each in plan.warnings] == [] and plan.unconfirmed == ()
+
+
+def test_an_entrypoint_of_the_base_is_taken_away(tmp_path: Path) -> None:
+    root = make(tmp_path, {"code/score.py": SCORE})
+    _, graph = laid_out(root, base=OTHER, server="add")
+    assert asked(graph, entrypoint=("/tini", "--")).config.entrypoint == ()
+    assert "\nENTRYPOINT []\nCMD [" in dockerfile(graph).text, "it may have one: nothing was asked"
+    assert asked(graph).config.entrypoint is None and planned(root, base=SLIM).config.entrypoint is None
+
+
+def test_a_value_with_which_an_added_server_does_not_start_is_refused(tmp_path: Path) -> None:
+    root = make(tmp_path, {"code/score.py": SCORE})
+    error = error_of(laid_out, root, base=OTHER, server="add", env=("WORKER_COUNT=auto",))
+    assert "WORKER_COUNT is 'auto'" in str(error)
 
 
 @pytest.mark.parametrize("recipe", ["dynamic", "preinstalled"])
