@@ -19,7 +19,7 @@ from ..errors import DaggerAmlError, FindingsError
 from ..finding import Finding
 from ..fs.disk_space import temporary_folder
 from ..plan.conda import conda_text
-from ..project.deployment.bases import instead_of
+from ..project.deployment.bases import beside, in_place_of, instead_of
 from ..project.file import ProjectFile, read_project_file
 from ..project.load import read_project
 from ..project.merge import Reading
@@ -251,7 +251,7 @@ def _base(environment: Environment) -> str | None:
     if docker.is_default or not docker.base_image:
         return None
     if is_training(docker.base_image):
-        return instead_of(docker.base_image, python_of(environment)).reference
+        return beside(docker.base_image, instead_of(docker.base_image, python_of(environment)))
     address = docker.base_image_registry.address
     if not address:
         return docker.base_image
@@ -272,7 +272,7 @@ def _told(project: Project, environment: Environment) -> tuple[str, ...]:
     lines = [f"Base image: {project.base.reference}"]
     image = environment.docker.base_image
     if image and is_training(image):
-        lines[0] += f", in place of {image}, which runs as root and has no inference server"
+        lines[0] += f", {in_place_of(image)}"
     listed = [line for line in conda_text(project) if line]
     if not listed:
         listed = ["No packages are installed."]

@@ -369,6 +369,8 @@ def test_models_by_name_and_by_path(project):
         Model.package(ws, [3], config)
     with pytest.raises(UserErrorException, match=r"score\.py"):
         Model.package(ws, [])
+    with pytest.raises(UserErrorException, match="MLflow"):
+        Model.package(ws, ["x"])
 
 
 # --- environments -------------------------------------------------------------------------------------------------
@@ -405,6 +407,18 @@ def test_an_inference_base_takes_the_place_of_one_for_training(project, python, 
     package = packaged(environment)
     assert f" mcr.microsoft.com/{taken}:latest\n" in package._dockerfile.text
     assert f"{taken}:latest, in place of mcr.microsoft.com/azureml/{image}" in package.get_logs()
+
+
+@pytest.mark.parametrize(
+    ("image", "base"),
+    [
+        ("r.example/mcr/azureml/openmpi4.1.0-ubuntu22.04:1", "r.example/mcr/azureml/minimal-py312-inference:latest"),
+        ("azureml/openmpi4.1.0-ubuntu22.04", BASE),
+    ],
+)
+def test_that_base_is_of_the_images_own_mirror(project, image, base):
+    package = packaged(Environment.from_docker_image("env", image))
+    assert f"FROM --platform=linux/amd64 {base}\n" in package._dockerfile.text
 
 
 def test_what_is_told_of_base_and_packages(project):

@@ -83,9 +83,10 @@ class Model:
         named = [_resolved(workspace, each) for each in models]
         if inference_config is None:
             raise UserErrorException(
-                "an InferenceConfig is needed: nothing here serves a model without an entry script",
+                "an InferenceConfig is needed: what is packaged is served by an entry script",
                 location="inference_config",
-                hint="Write a score.py with init() and run(), and name it in InferenceConfig.",
+                hint="Write a score.py with init() and run(), and name it in InferenceConfig. A folder that MLflow "
+                "saved needs none: build it by `dagger-aml build` (docs/mlflow.md).",
             )
         script = Script.of(workspace.project, named, inference_config)
         return ModelPackage(

@@ -30,8 +30,14 @@ def instead_of(image: str, python: str) -> CatalogImage:
 
 
 def beside(image: str, taken: CatalogImage) -> str:
-    """The reference of a base that takes an image's place: of the same mirror, where the image is of one."""
-    return f"{image[: f'/{image}'.index(REPOSITORY)]}{taken.repository}:latest"
+    """The reference of a base that takes an image's place: of the same mirror, where the image names one."""
+    mirror = image[: f"/{image}".index(REPOSITORY)]
+    return f"{mirror}{taken.repository}:latest" if mirror else taken.reference
+
+
+def in_place_of(image: str) -> str:
+    """Of what image, and why, an inference base takes the place; half a sentence."""
+    return f"in place of {image}, which runs as root and has no inference server"
 
 
 def why_instead(image: str, taken: CatalogImage, python: str) -> str:
@@ -39,7 +45,7 @@ def why_instead(image: str, taken: CatalogImage, python: str) -> str:
 
     :param python: the versions that the packages are for; empty for any.
     """
-    why = f"in place of {image}, which runs as root and has no inference server"
+    why = in_place_of(image)
     if not is_for(python, taken.python):
         why += f"; no inference base has Python {plain_version(python)}"
     return f"{why}; --keep-base keeps it"
