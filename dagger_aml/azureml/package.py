@@ -167,7 +167,7 @@ class ModelPackage:
         return {"generateDockerfile": self.generate_dockerfile, "state": self.state, "location": self.location}
 
     def pull(self) -> None:
-        """See that the image is in the local store, by docker or podman; one that was loaded there is.
+        """See that the image is in the local store of the builder, of docker or of podman; one that was loaded is.
 
         :raises WebserviceException: it is a Dockerfile; it cannot be pulled.
         """
@@ -178,7 +178,10 @@ class ModelPackage:
         if not self._reference.has_host:
             tell(f"Status: Image is up to date for {self.image}")
             return
-        program = next((each for each in ("docker", "podman") if shutil.which(each)), None)
+        from .building import program_of
+
+        own = program_of(self._script.project.root)
+        program = next((each for each in (own, "docker", "podman") if each and shutil.which(each)), None)
         if program is None:
             raise WebserviceException("neither docker nor podman is installed", location="pull")
         if subprocess.run([program, "pull", self.image], check=False).returncode:

@@ -121,6 +121,20 @@ def repository(text: str | None, location: str) -> str | None:
     return text
 
 
+def cache_places(
+    layers: str, cache_from: str | None, cache_to: str | None = None, cache_repo: str | None = None
+) -> tuple[str | None, str | None]:
+    """Where what ran is looked for, and where it goes; nowhere unless the layers are ``direct``.
+
+    :raises UsageError: one names no repository.
+    """
+    if layers != "direct":
+        return None, None
+    for name, place in (("--cache-from", cache_from), ("--cache-to", cache_to), ("--cache-repo", cache_repo)):
+        repository(place, name)
+    return cache_from or cache_repo, cache_to or cache_repo
+
+
 def kinds() -> tuple[Kind, ...]:
     """All of them."""
     return tuple(kind_of(name) for name in BUILDERS)

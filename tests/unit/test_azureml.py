@@ -315,6 +315,28 @@ def test_the_builder_is_that_of_the_project(project, builder, monkeypatch):
         script(_IMAGE)
 
 
+def test_what_ran_is_looked_for_where_the_project_says(project, builder):
+    make(project, {"dagger-aml.toml": '[build]\ncache-repo = "r.example/cache"\ncache-to = "r.example/mine"\n'})
+    script(_IMAGE)
+    assert (builder.asked["cache_from"], builder.asked["cache_to"]) == ("r.example/cache", "r.example/mine")
+    make(project, {"dagger-aml.toml": '[build]\nlayers = "builder"\ncache-repo = "r.example/cache"\n'})
+    script(_IMAGE)
+    assert (builder.asked["cache_from"], builder.asked["cache_to"]) == (None, None)
+    make(project, {"dagger-aml.toml": '[build]\ncache-repo = "r.example/cache:1"\n'})
+    with pytest.raises(UsageError, match="has a tag or a digest"):
+        script(_IMAGE)
+
+
+@pytest.mark.parametrize(("name", "program"), [("dagger", "docker"), ("podman", "podman"), ("buildah", "docker")])
+def test_an_image_is_pulled_into_the_builders_own_store(project, builder, capfd, monkeypatch, tmp_path, name, program):
+    for each in ("docker", "podman"):
+        (make(tmp_path / "bin", {each: f"#!/bin/sh\necho {each} said $*\n"}) / each).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin-of-none")
+    monkeypatch.setenv("DAGGER_AML_WITH", name)
+    script(_IMAGE.replace("inference_config)\n", 'inference_config, image_name="r.example/a", image_label="7")\n'))
+    assert f"{program} said pull r.example/a:7" in capfd.readouterr().out
+
+
 # --- models -------------------------------------------------------------------------------------------------------
 
 TWO = {"a/m.bin": "1", "b.bin": "2"}

@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from ...backends.builders import BUILDERS, repository
+from ...backends import builders
+from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
 from ...project.build_settings import BUILD_SETTINGS
@@ -115,10 +116,7 @@ def cache_places(
                     location=flag,
                     hint=f"Remove {flag}, or add --layers direct.",
                 )
-        return None, None
-    for name, place in (("--cache-from", cache_from), ("--cache-to", cache_to), ("--cache-repo", cache_repo)):
-        repository(place, name)
-    return cache_from or cache_repo, cache_to or cache_repo
+    return builders.cache_places(layers, cache_from, cache_to, cache_repo)
 
 
 def settled(function: Command) -> Command:
