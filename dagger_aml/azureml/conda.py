@@ -2,36 +2,64 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..requirements.conda_spec import NotASpec, name_of, parse_spec
+from ..requirements.conda_spec import NotASpec, parse_spec
+from .core.conda_dependencies import is_python
 
 if TYPE_CHECKING:
     from .core.environment import Environment
+
+_NAME = "conda_dependencies.yml"
 
 
 def conda_file(environment: Environment, folder: Path) -> Path | None:
     """The conda file of an environment's packages; None where nothing is to be installed.
 
-    One that the script did not change is taken itself; else what it says is written into a folder. A Python that only
-    SDK v1 says, where the script says none, is left out.
+    One that the script did not change is taken itself; else what it says is written into a folder, with the files
+    that it names by relative paths. A Python that only SDK v1 says, where the script says none, is left out.
+
+    :raises ProjectError: such a file is missing, or is not below the folder of the list.
     """
     said = environment.python.conda_dependencies
     if environment.python.user_managed_dependencies or said is None:
         return None
     listed: list[Any] = said.as_dict().get("dependencies") or []
     if not said.names_python:
-        listed = [each for each in listed if not _is_python(each)]
+        listed = [each for each in listed if not is_python(each)]
     if not listed:
         return None
-    if said.names_python and said.unchanged_file:
+    if said.unchanged_file:
         return said.unchanged_file.absolute()
+    for each in listed:
+        if isinstance(each, dict) and each.get("pip"):
+            each["pip"] = [line for line in each["pip"] if line.strip()]  # A requirements file has empty lines too.
     import yaml
 
-    path = folder / "conda_dependencies.yml"
+    path = folder / _NAME
     path.write_text(yaml.safe_dump({"dependencies": listed}, sort_keys=False, width=10_000), encoding="utf-8")
+    _copy_named(path, said._folder)
     return path
+
+
+def _copy_named(path: Path, source: Path) -> None:
+    """Copy to beside a conda file what its lines for pip name by relative paths, from where that is looked for.
+
+    :raises ProjectError: as of :func:`~..requirements.read.read_requirements`, each line as one of a file in the
+        source's folder.
+    """
+    from ..requirements.conda_yaml import read_conda_file
+    from ..requirements.requirements_txt import read_pip_lines
+
+    lines = [(each.line, each.text) for each in read_conda_file(path).pip]
+    beside = source / _NAME
+    for each in read_pip_lines(beside, lines, source.resolve()).files[1:]:
+        made = path.parent / os.path.relpath(each, source)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(each, made)
 
 
 def python_of(environment: Environment) -> str:
@@ -39,13 +67,8 @@ def python_of(environment: Environment) -> str:
     said = environment.python.conda_dependencies
     if environment.python.user_managed_dependencies or said is None or not said.names_python:
         return ""
-    line = next(each for each in said.conda_packages if _is_python(each))
-    return parse_spec(line).versions
-
-
-def _is_python(line: Any) -> bool:
-    """Whether a line of conda's is for Python."""
+    line = next(each for each in said.conda_packages if is_python(each))
     try:
-        return isinstance(line, str) and name_of(line) == "python"
+        return parse_spec(line).versions
     except NotASpec:
-        return False
+        return ""  # Its reader says what is wrong with it.

@@ -78,7 +78,8 @@ class Script:
         environment = _environment(config)
         folder = tempfile.TemporaryDirectory(prefix="dagger-aml-", dir=temporary_folder())
         code, script = _code(config)
-        nothing = Path(folder.name, "requirements.txt")
+        nothing = Path(folder.name, "none", "requirements.txt")
+        nothing.parent.mkdir()
         nothing.write_text("", encoding="utf-8")
         options = Options(recipe="package" if config.source_directory else "extended", environment_only=False)
         reading = Reading(root, options, _file(root, models, environment, code, script, nothing))
@@ -276,7 +277,7 @@ def _told(project: Project, environment: Environment) -> tuple[str, ...]:
     listed = [line for line in conda_text(project) if line]
     if not listed:
         listed = ["No packages are installed."]
-    elif not environment.python.conda_dependencies or not environment.python.conda_dependencies.names_python:
+    elif not python_of(environment):
         listed.insert(1, "  for the base image's Python: the script names none")
     return (*lines, *listed)
 

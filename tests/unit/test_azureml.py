@@ -13,6 +13,7 @@ import pytest
 
 from dagger_aml import sync
 from dagger_aml.azureml import core
+from dagger_aml.azureml.conda import conda_file, python_of
 from dagger_aml.azureml.core.conda_dependencies import CondaDependencies
 from dagger_aml.azureml.core.container_registry import ContainerRegistry
 from dagger_aml.azureml.core.environment import Environment
@@ -328,7 +329,9 @@ def test_what_ran_is_looked_for_where_the_project_says(project, builder):
 
 
 @pytest.mark.parametrize(("name", "program"), [("dagger", "docker"), ("podman", "podman"), ("buildah", "docker")])
-def test_an_image_is_pulled_into_the_builders_own_store(project, builder, capfd, monkeypatch, tmp_path, name, program):
+def test_an_image_is_pulled_into_the_builders_own_store(
+    project, builder, capfd, monkeypatch, tmp_path, name, program
+):
     for each in ("docker", "podman"):
         (make(tmp_path / "bin", {each: f"#!/bin/sh\necho {each} said $*\n"}) / each).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin-of-none")
@@ -650,6 +653,103 @@ def test_a_conda_file_is_named_as_it_is(project, tmp_path):
     make(project, {"env/conda.yml": "dependencies:\n- python=3.12\n- nothing-that-is-known\n"})
     with pytest.raises(ProjectError, match=r"env/conda.yml:3: it is not certain"):
         installed(CondaDependencies("env/conda.yml"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "version", "versions"),
+    [
+        ("python=3.8.*", "3.8", "==3.8.*"),
+        ("python=3", "3", "==3.*"),
+        ("conda-forge::python=3.8", "3.8", "==3.8.*"),
+        ("python=3.8.13=h12_0", "3.8.13", "==3.8.13"),
+        ("python[version='>=3.8,<3.11']", "3.8", ">=3.8,<3.11"),
+        ("python", None, ""),
+    ],
+)
+def test_the_python_of_a_file_is_read_as_the_files_reader_does(project, tmp_path, line, version, versions):
+    make(project, {"env.yml": f'dependencies:\n- "{line}"\n- pip:\n  - idna\n'})
+    environment = Environment.from_conda_specification("env", "env.yml")
+    conda = environment.python.conda_dependencies
+    assert (conda.get_python_version(), list(conda.conda_packages)) == (version, [line])
+    assert python_of(environment) == versions
+    conda.add_pip_package("six")
+    made = CondaDependencies(conda_file(environment, tmp_path))
+    assert list(made.conda_packages) == [line] and list(made.pip_packages) == ["idna", "six"]
+    conda.set_python_version("3.12")
+    assert list(conda.conda_packages) == ["python=3.12"]
+
+
+def test_a_python_that_nothing_reads_is_refused_by_its_line(project, tmp_path):
+    make(project, {"env.yml": "dependencies:\n- python=three\n- pip:\n  - idna\n"})
+    environment = Environment.from_conda_specification("env", "env.yml")
+    assert python_of(environment) == ""
+    environment.python.conda_dependencies.add_pip_package("six")
+    with pytest.raises(ProjectError, match="python=three"):
+        packaged(environment)
+
+
+FILES_NAMED = {
+    "env/conda.yml": "dependencies:\n- pip:\n  - -r more.txt\n  - ./wheels/idna-3.10-py3-none-any.whl\n",
+    "env/more.txt": "six\n-c sub/limits.txt\n",
+    "env/sub/limits.txt": "six<2\n",
+    "env/wheels/idna-3.10-py3-none-any.whl": "",
+    "env/list.txt": "-r more.txt\n\n# a comment\n./wheels/idna-3.10-py3-none-any.whl\n",
+}
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize(
+    ("make_of", "file"), [("conda_specification", "conda.yml"), ("pip_requirements", "list.txt")]
+)
+def test_files_that_a_list_names_are_found_beside_it(project, tmp_path, changed, make_of, file):
+    make(project, FILES_NAMED)
+    environment = getattr(Environment, f"from_{make_of}")("env", f"env/{file}")
+    if changed:
+        environment.python.conda_dependencies.add_pip_package("joblib==1.5.2")
+    package = packaged(environment)
+    package.save(tmp_path / "saved")
+    there = {path.name: path for path in (tmp_path / "saved").rglob("*") if path.is_file()}
+    assert {"more.txt", "limits.txt", "idna-3.10-py3-none-any.whl"} <= set(there)
+    listed = there["requirements.txt"].read_text()
+    assert "-r more.txt" in listed and ("joblib==1.5.2" in listed) is changed
+
+
+def test_a_changed_list_names_no_file_elsewhere(project):
+    make(project, {"more.txt": "six\n", "env/conda.yml": "dependencies:\n- pip:\n  - -r ../more.txt\n"})
+    environment = Environment.from_conda_specification("env", "env/conda.yml")
+    assert packaged(environment).state == "Succeeded", "the file is taken as it is"
+    environment.python.conda_dependencies.add_pip_package("joblib==1.5.2")
+    with pytest.raises(ProjectError, match="outside the project") as raised:
+        packaged(environment)
+    assert str(raised.value.location).startswith("env/") and "/tmp" not in str(raised.value.location)
+
+
+def test_what_stands_behind_no_key_of_a_file_is_an_empty_list(project):
+    make(project, {"env.yml": "channels:\ndependencies:\n", "pip.yml": "dependencies:\n- python=3.12\n- pip:\n"})
+    conda = CondaDependencies("env.yml")
+    assert [*conda.conda_channels, *conda.conda_packages, *conda.pip_packages] == []
+    conda.add_channel("conda-forge")
+    conda.add_pip_package("idna")
+    assert conda.as_dict() == {"channels": ["conda-forge"], "dependencies": [{"pip": ["idna"]}]}
+    assert list(CondaDependencies("pip.yml").pip_options) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("dependencies: numpy\n", "'numpy' cannot stand under `dependencies`"),
+        ("dependencies:\n- 3\n", "3 cannot stand under `dependencies`"),
+        ("dependencies:\n-\n", "None cannot stand under `dependencies`"),
+        ("channels: 3\n", "3 cannot stand under `channels`"),
+        ("dependencies:\n- pip: idna\n", "'idna' cannot stand under `pip`"),
+        ("dependencies:\n- pip:\n  - 3\n", "3 cannot stand under `pip`"),
+    ],
+)
+def test_a_file_that_lists_no_texts_is_refused(project, text, wrong):
+    make(project, {"env.yml": text})
+    with pytest.raises(UserErrorException, match=wrong) as raised:
+        CondaDependencies("env.yml")
+    assert raised.value.location == "env.yml"
 
 
 def test_an_error_names_no_temporary_file(project, tmp_path):

@@ -20,6 +20,7 @@ _DEFAULT = {
 }
 """What one without a file holds, in SDK v1 as here."""
 
+_LISTS = ("channels", "dependencies")
 _KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?([ab]\d+)?$")
 
@@ -35,16 +36,18 @@ class CondaDependencies:
 
     def __init__(self, conda_dependencies_file_path: str | os.PathLike[str] | None = None) -> None:
         self._file: Path | None = None
+        self._folder = Path()  # Where what pip's lines name by relative paths lies.
         if conda_dependencies_file_path is None:
             import copy
 
             self._said: dict[str, Any] = copy.deepcopy(_DEFAULT)
         else:
             self._file = Path(os.path.normpath(conda_dependencies_file_path))
+            self._folder = self._file.parent
             self._said = _read(self._file)
         self._in_file = repr(self._said)
         self._python_version = self.get_python_version()
-        self._says_python = self._file is not None and self._python_version is not None
+        self._says_python = self._file is not None and self._lists_python
 
     @staticmethod
     def create(
@@ -101,9 +104,8 @@ class CondaDependencies:
     def get_python_version(self) -> str | None:
         """The version of Python that is listed."""
         for each in self.conda_packages:
-            if _name(each) == "python":
-                found = _VERSION.search(each)
-                return found.group() if found else None
+            if is_python(each):
+                return _version(each)
         return None
 
     def set_python_version(self, version: str) -> None:
@@ -114,6 +116,12 @@ class CondaDependencies:
             self._dependencies()[self._python_at] = f"python={version}"
         self._python_version = version
         self._says_python = True
+
+    def _add_default_python(self, version: str) -> None:
+        """List the Python that SDK v1 adds where a file has none; nobody says it."""
+        self.set_python_version(version)
+        self._says_python = False
+        self._in_file = repr(self._said)
 
     def add_channel(self, channel: str) -> None:
         """Add a channel."""
@@ -131,15 +139,15 @@ class CondaDependencies:
         if "dependencies" not in self._said:
             self._said["dependencies"] = [conda_package]
         elif conda_package not in self._said["dependencies"]:
-            if _name(conda_package) == "python":
-                found = _VERSION.search(conda_package)
+            if is_python(conda_package):
+                found = _version(conda_package)
                 if found is None:
                     raise UserErrorException(
                         f"no version of Python: {conda_package!r}",
                         location="conda_package",
                         hint="Write it as python=3.12.",
                     )
-                self.set_python_version(found.group())
+                self.set_python_version(found)
                 if re.search(r"[<>!~*|]", conda_package):
                     self._said["dependencies"][self._python_at] = conda_package  # A range stays one.
             else:
@@ -151,7 +159,7 @@ class CondaDependencies:
         :raises UserErrorException: it is the Python.
         """
         if conda_package in self._said.get("dependencies", ()):
-            if _name(conda_package) == "python":
+            if is_python(conda_package):
                 raise UserErrorException("Python cannot be removed", location="conda_package")
             self._said["dependencies"].remove(conda_package)
 
@@ -227,7 +235,7 @@ class CondaDependencies:
             raise UserErrorException("is a folder", location=str(path), hint="Name the file itself.")
         if not place.parent.is_dir():
             raise UserErrorException("its folder does not exist", location=str(path), hint="Create it.")
-        if not any(_name(each) == "python" for each in self.conda_packages):
+        if not self._lists_python:
             raise UserErrorException(
                 "no Python is listed", location="conda_dependencies", hint="set_python_version()"
             )
@@ -237,17 +245,22 @@ class CondaDependencies:
     @property
     def names_python(self) -> bool:
         """Whether the script, or its file, names a Python; else the one that is listed is SDK v1's default."""
-        return self._says_python and self.get_python_version() is not None
+        return self._says_python and self._lists_python
+
+    @property
+    def _lists_python(self) -> bool:
+        """Whether there is a line for Python, with a version or without."""
+        return self._python_at is not None
 
     @property
     def unchanged_file(self) -> Path | None:
-        """The file that says exactly this; None where there is none any more."""
+        """The file that says exactly this, but for the Python that SDK v1 adds; None where there is none any more."""
         return self._file if repr(self._said) == self._in_file else None
 
     @property
     def _python_at(self) -> int | None:
         listed = enumerate(self._said.get("dependencies", ()))
-        return next((at for at, each in listed if isinstance(each, str) and _name(each) == "python"), None)
+        return next((at for at, each in listed if isinstance(each, str) and is_python(each)), None)
 
     def _dependencies(self) -> list[Any]:
         listed: list[Any] = self._said.setdefault("dependencies", [])
@@ -292,7 +305,53 @@ def _read(path: Path) -> dict[str, Any]:
                 location=str(path),
                 hint=f"It has {', '.join(_KEYS)}.",
             )
+    for key in _LISTS:
+        if key in said:
+            said[key] = _list(said[key], key, path)
+    for each in said.get("dependencies", ()):
+        if isinstance(each, dict) and "pip" in each:
+            each["pip"] = _list(each["pip"], "pip", path)
     return said
+
+
+def _list(value: Any, key: str, path: Path) -> list[Any]:
+    """The list behind a key of a conda file; nothing behind it is an empty one.
+
+    :raises UserErrorException: it is another thing, or holds one.
+    """
+    found: Any = [] if value is None else value
+    kinds: Any = (str, dict) if key == "dependencies" else str
+    wrong = [each for each in found if not isinstance(each, kinds)] if isinstance(found, list) else [found]
+    if wrong:
+        raise UserErrorException(
+            f"is no conda file: {wrong[0]!r} cannot stand under `{key}`",
+            location=str(path),
+            hint=f"`{key}:` is a list of texts, each behind a dash.",
+        )
+    return list(found)
+
+
+def is_python(line: Any) -> bool:
+    """Whether a line of conda's is for Python, as the reader of conda files has it."""
+    from ...requirements.conda_spec import NotASpec, name_of
+
+    try:
+        return isinstance(line, str) and name_of(line) == "python"
+    except NotASpec:
+        return False
+
+
+def _version(line: str) -> str | None:
+    """The version that a line for Python names; of a range the one that SDK v1 reads."""
+    if found := _VERSION.search(line):
+        return found.group()
+    from ...requirements.conda_spec import NotASpec, parse_spec
+
+    try:
+        read = re.search(r"\d+(\.\d+)*", parse_spec(line).versions)
+    except NotASpec:
+        return None
+    return read.group() if read else None
 
 
 def _is_option(text: str) -> bool:

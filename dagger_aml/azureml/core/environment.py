@@ -115,9 +115,8 @@ class Environment(Section):
         """
         made = Environment(name)
         made.python.conda_dependencies = found = CondaDependencies(file_path)
-        if not found._python_version:
-            found.set_python_version(_PYTHON_OF_FILES)
-            found._says_python = False
+        if not found._lists_python:
+            found._add_default_python(_PYTHON_OF_FILES)
         return made
 
     @staticmethod
@@ -130,6 +129,7 @@ class Environment(Section):
         """
         made = Environment(name)
         assert made.python.conda_dependencies is not None
+        made.python.conda_dependencies._folder = Path(file_path).parent
         made.python.conda_dependencies.set_pip_requirements(Path(file_path).read_text(encoding="utf-8").splitlines())
         made.python.conda_dependencies.add_conda_package(f"pip={pip_version}" if pip_version else "pip")
         return made
