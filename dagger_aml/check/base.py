@@ -8,6 +8,7 @@ from datetime import date
 from .. import contract
 from ..base import catalog
 from ..base.facts import BaseFacts
+from ..base.plain_python import is_for
 from ..finding import Finding
 from ..plan.keys import ENCODING, op_key
 from ..plan.label import PLAN_LABEL, fits
@@ -176,7 +177,7 @@ def today() -> date:
 
 
 @rule("AML620", "warning")
-def python_has_ended(project: Project) -> Iterator[Finding]:
+def python_has_ended(project: Project, needed_python: str) -> Iterator[Finding]:
     """The Python of the base image gets no security fixes any more.
 
     Packages drop it soon after, so what is installed grows old as well.
@@ -197,5 +198,8 @@ def python_has_ended(project: Project) -> Iterator[Finding]:
         yield Finding(
             f"the base image has Python {found}, whose support ended in {ended}",
             location=project.origins.get("base"),
-            hint=f"Take a newer base, such as {catalog.DEFAULT.name}.",
+            hint=f"Take a newer base, such as {catalog.DEFAULT.name}."
+            if is_for(needed_python, catalog.DEFAULT.python)
+            else "The list of packages is for that Python: retrain the model with a newer one, list that, and take a "
+            "base that has it.",
         )

@@ -133,6 +133,11 @@ class Facts:
             return None
 
     @cached_property
+    def needed_python(self) -> str:
+        """The Pythons on which alone the list of packages may be installed; empty for any, and without a list."""
+        return self.requirements.python if self.requirements else ""
+
+    @cached_property
     def allowed(self) -> Mapping[str, SpecifierSet] | None:
         """The versions that the list of packages allows, by their normalised names; None without a list."""
         if self.requirements is None:
