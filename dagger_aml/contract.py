@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
+SERVER: Final = "azureml-inference-server-http"
+"""The package of the server."""
+
+BRING_SERVER: Final = frozenset({SERVER, "azureml-defaults"})
+"""Packages with which the server is installed, by their normalised names."""
+
 APP_ROOT: Final = "/var/azureml-app"
 """Where code goes; the server's working directory (start script: ``cd ${AML_APP_ROOT:-/var/azureml-app}``)."""
 

@@ -48,7 +48,7 @@ _DIRECTORIES: Mapping[str, PathFact] = {
 }
 
 
-SERVER = ("azureml-inference-server-http",)
+SERVER = (contract.SERVER,)
 """The one package that every prebuilt image has; no classic one has others, by Microsoft's page."""
 
 

@@ -12,13 +12,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ..base.facts import BaseFacts, Distribution
+from ..contract import SERVER
 from ..errors import BaseError, GraphError
 from ..graph.base import From
 from ..graph.graph import Copy, LayerOp
 from ..graph.wheels import LockedWheels, Wheels
 from ..requirements.wheels import ASSUMED_GLIBC, Home, choose, in_layers, make
-
-SERVER = "azureml-inference-server-http"
 
 
 def with_wheels(layers: Iterable[LayerOp], base: From, facts: BaseFacts) -> list[LayerOp]:

@@ -111,7 +111,7 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         from .mlflow_found import packages_of, with_server
 
         listed, conda = packages_of(reading, mlflow, listed, conda)
-        more = with_server(mlflow, listed, more)
+        more = with_server(reading, mlflow, listed, conda, more)
     installer = chosen(reading, "installer", "installer")
     if way == "installed" and not (alone or adds):
         way = way_of_lock(reading, recipe, listed if not more else None, base, platforms)

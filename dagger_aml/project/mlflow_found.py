@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from attrs import evolve
+from packaging.utils import canonicalize_name
 
 from .. import contract
 from ..artifacts.mlmodel_served import read_served
-from ..errors import ProjectError
+from ..errors import DaggerAmlError, ProjectError
 from ..requirements.conda_twins import CondaSettings
-from ..requirements.files import read_text
+from ..requirements.read import read_requirements
 from ..steps.model import folder_name
 from .deployment.model import LocalModel
 from .discover import is_mlflow
@@ -18,9 +20,6 @@ from .merge import Reading
 from .mlflow import MLflowModel, mlflow_model, why_not
 from .models import Models
 from .origin import FOUND
-
-SERVER = "azureml-inference-server-http"
-"""The package of the inference server."""
 
 
 def without_script(reading: Reading, found: Models) -> tuple[Models, MLflowModel | None]:
@@ -79,17 +78,27 @@ def _names_a_script(reading: Reading) -> bool:
     return contract.ENTRY_SCRIPT in stated
 
 
-def with_server(model: MLflowModel, listed: Path | None, more: tuple[str, ...]) -> tuple[str, ...]:
+def with_server(
+    reading: Reading, model: MLflowModel, listed: Path | None, settings: CondaSettings, more: tuple[str, ...]
+) -> tuple[str, ...]:
     """What is installed beside the list of packages: with a list of MLflow's, the server too, which the base has.
 
     MLflow and the server share packages, and the server pins some of them. Unless it is named, pip looks at what the
     list wants alone, and installs versions over the server's that it does not work with.
 
+    :param settings: how the list is read.
     :param more: what is to be installed beside it anyway.
     """
-    if listed is None or listed != model.packages or SERVER in read_text(listed).lower():
+    if listed is None or listed != model.packages:
         return more
-    return more if any(each.startswith(SERVER) for each in more) else (*more, SERVER)
+    try:
+        names = {
+            canonicalize_name(each) for each in read_requirements(listed, root=reading.root, conda=settings).names
+        }
+    except DaggerAmlError:
+        return more  # The step that installs it tells of it.
+    named = names | {canonicalize_name(re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0]) for each in more}
+    return more if contract.BRING_SERVER & named else (*more, contract.SERVER)
 
 
 def packages_of(

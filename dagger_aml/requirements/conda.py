@@ -10,6 +10,7 @@ from attrs import evolve
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ..contract import BRING_SERVER
 from ..errors import ProjectError
 from ..finding import FileLocation
 from .conda_spec import NotASpec, Spec, name_of, parse_spec
@@ -30,10 +31,6 @@ _CUDA_BUILD = re.compile(r"cuda|gpu|cu\d\d")
 
 
 _LIMITS = frozenset({"==", "===", "~=", "<", "<="})
-
-
-_SERVERS = frozenset({"azureml-defaults", "azureml-inference-server-http"})
-"""Packages that bring the inference server."""
 
 
 _BROUGHT = "the base image has the inference server"
@@ -117,7 +114,7 @@ def _translated(
 
 def _brings_server(text: str) -> bool:
     """Whether a line is there for the inference server and names no version of it, so that the base's will do."""
-    return str(canonicalize_name(text.partition(" #")[0].strip())) in _SERVERS
+    return str(canonicalize_name(text.partition(" #")[0].strip())) in BRING_SERVER
 
 
 def _put_together(

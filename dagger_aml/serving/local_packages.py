@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..backends.secret_files import secret_files
 from ..base import catalog
+from ..contract import SERVER
 from ..data import frozen
 from ..events import Message, OnEvent
 from ..graph.graph import Graph, Run
@@ -29,7 +30,6 @@ from ..requirements.requirements_txt import check_added
 from ..steps.pip import as_text, beside_files
 from .local_pip import LocalPip, says_sources
 
-SERVER = "azureml-inference-server-http"
 _NEWEST = "~=1.4"
 _VERSIONS: Mapping[str, str] = {"3.6": "~=0.7.7", "3.7": "~=0.8.4", "3.8": "~=1.3.4"}
 """The versions of the server that images with a Python have; with any other Python, :data:`_NEWEST`."""

@@ -6,14 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 
 from ..backends.base import Builder, Image
+from ..contract import SERVER
 from ..data import frozen
 from ..project.model import Project
 from .cause import Cause
 from .explained import for_library
 from .failure import StartFailed
-
-SERVER = "azureml-inference-server-http"
-"""Is imported too where the base has it: packages may have replaced what it needs."""
 
 Argv = Callable[..., Sequence[str]]
 
@@ -79,6 +77,7 @@ def required(project: Project) -> tuple[str, ...]:
     if project.requirements:
         listed = read_requirements(project.requirements, root=project.root, conda=project.conda).names
     added = (Requirement(text).name for text in check_added(project.pip))
+    # The server too where the base has it: packages may have replaced what it needs.
     return tuple(dict.fromkeys((*listed, *added, SERVER)))
 
 

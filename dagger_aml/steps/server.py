@@ -19,7 +19,7 @@ from .installer import Installer, install
 from .pip import HAS_PIP, NOT_MANAGED, SHARE
 from .pip_check import checked
 
-PACKAGE: Final = "azureml-inference-server-http"
+PACKAGE: Final = contract.SERVER
 
 START: Final = f"{SHARE}/serve"
 """The command of the image."""

@@ -12,8 +12,9 @@ import pytest
 
 from dagger_aml import FindingsError, Graph, Options, ProjectError, UsageError, load_project, make_plan
 from dagger_aml.building.graphs import lay_out
+from dagger_aml.contract import SERVER
 from dagger_aml.serving.failure import StartFailed
-from dagger_aml.serving.packages import SERVER, Imported, import_packages
+from dagger_aml.serving.packages import Imported, import_packages
 from dagger_aml.serving.smoke import _python, default_smoke
 from tests.support.calls import await_, error_of
 from tests.support.projects import SCORE, make

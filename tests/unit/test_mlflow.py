@@ -125,6 +125,21 @@ def test_a_list_that_names_the_server_has_it_once(linear):
     assert load_project(linear).pip == ()
 
 
+@pytest.mark.parametrize(
+    ("line", "added"),
+    [
+        (f"# {SERVER} is in the base", (SERVER,)),
+        (f"six  # not {SERVER}", (SERVER,)),
+        ("AzureML_Inference_Server_HTTP", ()),
+        ("azureml-defaults==1.60.0", ()),
+    ],
+)
+def test_a_list_names_the_server_by_a_line_of_its_own(linear, line, added):
+    with (linear / "linear" / "requirements.txt").open("a") as file:
+        file.write(f"\n{line}\n")
+    assert load_project(linear).pip == added
+
+
 def test_another_python_is_refused_with_both_ways_out(linear):
     error = words_of(lambda: planned(linear))
     assert "python_env.yaml is for Python 3.11, but the base image has another version" in error

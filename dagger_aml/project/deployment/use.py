@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ...base.training import is_training
+from ...contract import BRING_SERVER, SERVER
 from ...errors import ProjectError, UsageError
 from ..merge import Reading, stated, truth
 from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
@@ -24,12 +25,9 @@ from .taken import DeploymentFile
 if TYPE_CHECKING:
     from ...requirements.conda_outline import Outline
 
-SERVER = "azureml-inference-server-http"
 
 _MAKES = re.compile(rb"""^["']?(?:code_configuration|model)["']?[ \t]*:""", re.MULTILINE)
 """A key of which one is in every file that says of what an image is to be made."""
-
-_BRING_SERVER = frozenset({SERVER, "azureml-defaults"})
 
 
 def with_deployment(reading: Reading, given: Path | None) -> Reading:
@@ -147,7 +145,7 @@ def _with_base(reading: Reading, file: DeploymentFile) -> DeploymentFile:
         del reading.origins["keep_base"]  # Of no concern where nothing says it.
     if keep:
         return evolve(
-            file, base=Stated(found.image, origin), adds=() if _BRING_SERVER & _outline(file).names else (SERVER,)
+            file, base=Stated(found.image, origin), adds=() if BRING_SERVER & _outline(file).names else (SERVER,)
         )
     versions = _outline(file).python
     taken = instead_of(found.image, versions)
