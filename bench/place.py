@@ -60,6 +60,7 @@ class Place:
         :param more: flags.
         """
         docker = os.environ.get("BENCH_DOCKER", "docker")
+        more = (*os.environ.get("BENCH_BUILDX_FLAGS", "").split(), *more)
         self.run(docker, "buildx", "build", "--quiet", "--push", "--provenance=false", *more, "-t", self.tag,
                  self.folder / "files")  # fmt: skip
 
