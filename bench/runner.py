@@ -4,8 +4,8 @@ Each time its home and its caches are empty: what is known of the base, and what
 Code that changed is pushed to a tag that there is. Where all is new the repository is empty, and the packages are a
 lock's wheels, which lie in the project: to fetch them would measure the line. buildx gets a cache in the registry, as
 its documentation has it, and **its build cache is emptied each time** (`docker buildx prune --all`), so name a docker
-of your own with `$BENCH_DOCKER`. `$BENCH_FLAGS` has flags of ours, such as `--with docker`, and `$BENCH_BUILDX_FLAGS` of
-buildx, such as `--network host`.
+of your own with `$BENCH_DOCKER`. `$BENCH_FLAGS` has flags of ours, such as `--with docker`, and `$BENCH_BUILDX_FLAGS`
+of buildx, such as `--network host`.
 """
 
 from __future__ import annotations
