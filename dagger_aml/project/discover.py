@@ -27,6 +27,9 @@ REQUESTS = ("request.json", "sample-request.json", "sample_request.json", "test.
 """Names of sample requests; the first that is there counts."""
 
 
+_OWN = (FILE_NAME, "apt.txt", "answer.json")
+
+
 MODEL_SUFFIXES = frozenset(
     {".bst", ".cbm", ".gguf", ".h5", ".joblib", ".keras", ".model", ".onnx", ".pickle", ".pkl", ".pmml"}
     | {".pt", ".pth", ".safetensors", ".skops", ".tflite", ".ubj"}
@@ -241,6 +244,22 @@ def check_has_script(root: Path, model: Path) -> None:
             hint=f"Write score.py with both functions, or name your entry script: --entry-script {files[0]}. For "
             f"an image without code, list the model under [[models]] in {FILE_NAME}.",
         )
+
+
+def own(used: Reached | None) -> tuple[str, ...]:
+    """Names in the project folder of what is for dagger-aml alone, without what the code uses.
+
+    :param used: by code among which they lie; None without such.
+    """
+    return (*_OWN, *requests(used))
+
+
+def requests(used: Reached | None) -> tuple[str, ...]:
+    """The names of sample requests, without what the code uses.
+
+    :param used: by code among which they lie; None without such.
+    """
+    return tuple(each for each in REQUESTS if each == REQUESTS[0] or not used or each not in used.named)
 
 
 def _holds(folder: Path, code: Path | None) -> bool:

@@ -23,7 +23,7 @@ from ..steps.packages_files import PackagesAs
 from .conda import conda_settings
 from .deployment.place import folder_of, is_project_file
 from .deployment.use import check_something_serves, with_deployment
-from .discover import REQUESTS, RESULTS, SCRIPT, not_code
+from .discover import RESULTS, SCRIPT, not_code, requests
 from .file import looks_like_path, read_project_file
 from .file_keys import ATOL, RTOL
 from .merge import Reading, added, chosen, pairs, said, truth
@@ -142,7 +142,7 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
         preinstalled=ready,
         via="pythonpath" if via == "pythonpath" else "start-script",
         packages_as=way,
-        request=part(reading, "request", file.request, _requests(used if whole == root else None)),
+        request=part(reading, "request", file.request, requests(used if whole == root else None)),
         answer=part(reading, "answer", file.answer, ("answer.json",)),
         rtol=_tolerance(reading, "rtol", file.score.rtol, RTOL),
         atol=_tolerance(reading, "atol", file.score.atol, ATOL),
@@ -169,14 +169,6 @@ def _excluded(
     if code_folder == reading.root:
         return excluded(reading, recipe, used, models_folder)
     return not_code(code_folder, used, RESULTS)
-
-
-def _requests(used: Reached | None) -> tuple[str, ...]:
-    """The names of sample requests, without what the code uses.
-
-    :param used: by code among which they lie.
-    """
-    return tuple(each for each in REQUESTS if each == REQUESTS[0] or not used or each not in used.named)
 
 
 def _platforms(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from ..steps.packages import Via
 from ..steps.packages_files import PackagesAs
 from .companions import parts_of
 from .deployment.taken import DeploymentFile
-from .file import FILE_NAME
+from .discover import own
 from .file_keys import ATOL, RTOL
 from .layout import Layout
 from .notes import Notes
@@ -126,7 +126,7 @@ class Project:
         models = [path for model in self.models for path in (model.path, *parts_of(model.path))]
         if self.deployment and self.used and not self.used.reads_model_dir:
             models = []  # Azure ML leaves what lies among the code, where such code may look for its model.
-        parts = [self.root / FILE_NAME, self.root / "apt.txt", self.root / "answer.json", self.root / "request.json"]
+        parts = [self.root / name for name in own(self.used)]
         parts += [part for part in (self.requirements, self.preinstalled, self.request, self.answer) if part]
         if (self.code_of or self.code) != self.root:
             parts = [part for part in parts if part == self.preinstalled]

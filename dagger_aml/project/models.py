@@ -19,6 +19,7 @@ from .file import FILE_NAME
 from .layout import Layout, lay_out
 from .merge import Reading
 from .model import plain_name
+from .model_root import without_the_project
 from .origin import FOUND, Origin, Rank, located
 from .parts import inside, one_of
 
@@ -48,6 +49,13 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     :param used: what the entry script leads to; None without code.
     :raises ProjectError: several candidates, a dangling part, a wrong name.
     """
+    found = _models(reading, code, used)
+    return evolve(
+        found, layouts=tuple(evolve(each, model=without_the_project(reading, each.model)) for each in found.layouts)
+    )
+
+
+def _models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     root, tables = reading.root, reading.file.tables.models
     if reading.options.model and (tables is not None or not reading.deployment):
         raise UsageError(
@@ -94,12 +102,9 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
 
 
 def _the_folder_itself(reading: Reading) -> Models:
-    """The model that the project folder is, without what is for dagger-aml alone."""
-    root = reading.root
-    beside = (root / name for name in (FILE_NAME, "apt.txt", "answer.json", "request.json"))
-    model = Model(root, _name(reading, root), keep_folder=True, leave_out=[each for each in beside if each.exists()])
+    """The model that the project folder is."""
     reading.origins["models"] = FOUND
-    return Models((Layout(model),))
+    return Models((Layout(Model(reading.root, _name(reading, reading.root), keep_folder=True)),))
 
 
 def _settled(

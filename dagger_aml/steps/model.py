@@ -13,6 +13,7 @@ from attrs import field
 from .. import contract
 from ..data import frozen
 from ..errors import GraphError, ProjectError
+from ..fs.ignore import ignore_files
 from ..fs.tree import check_pulled, is_file, local, some_files
 from ..graph.graph import Copy, Graph
 from ..text import human_size
@@ -54,6 +55,10 @@ class Model:
     :param also: other files of its folder that belong to a model that is a file, such as a network's weights.
     :param leave_out: paths in a folder that are no part of the model.
     :param keep_folder: below ``NAME/VERSION``, keep a folder's own name, as a registered folder has it.
+    :param project: the project's folder, where the model's folder is that one or contains it: version control,
+        caches, ``.env``, environments, and what ignore files say, are then no part of the model, as they are none of
+        a code folder.
+    :param keep: paths in the folder's top that are taken whatever ignore files say.
     """
 
     path: Path = field(converter=Path)
@@ -63,6 +68,8 @@ class Model:
     keep_folder: bool = False
     also: tuple[Path, ...] = field(default=(), converter=_paths)
     leave_out: tuple[Path, ...] = field(default=(), converter=_paths)
+    project: Path | None = None
+    keep: tuple[Path, ...] = field(default=(), converter=_paths)
 
 
 def folder_name(path: Path) -> str:
@@ -84,7 +91,15 @@ async def model(graph: Graph, model: Model, *, root: str = contract.MODELS_ROOT)
     if model.also:
         source = some_files(model.path.parent, sorted([model.path, *model.also]), location=which)
     else:
-        source = local(model.path, leave_out=model.leave_out, caches=True, location=which)
+        mine = model.project
+        source = local(
+            model.path,
+            leave_out=model.leave_out,
+            caches=mine is None,
+            ignore=ignore_files(mine.resolve(), model.path.resolve()) if mine else None,
+            keep=model.keep,
+            location=which,
+        )
     if not any(entry.type != "dir" for entry in source.entries):
         raise ProjectError("the model folder is empty", location=str(model.path))
     check_pulled(source)
