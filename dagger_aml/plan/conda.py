@@ -9,7 +9,7 @@ from ..errors import DaggerAmlError
 from ..project.model import Project
 from ..requirements.installable import says_index
 from ..requirements.model import Requirements
-from ..requirements.read import is_yaml
+from ..requirements.read import is_yaml, read_requirements
 
 
 def conda_text(project: Project) -> Iterator[str]:
@@ -54,9 +54,7 @@ def _read(project: Project) -> Requirements | None:
     """The project's conda file, read; None where it has none that can be."""
     if project.requirements is None or not is_yaml(project.requirements.name):
         return None
-    from ..requirements.conda import read_conda
-
     try:
-        return read_conda(project.requirements, project.root.resolve(), project.conda)
+        return read_requirements(project.requirements, root=project.root, conda=project.conda)
     except (DaggerAmlError, OSError):
         return None

@@ -330,6 +330,13 @@ Packages of conda.yml, which pip installs from PyPI:
     assert "packages" not in plan_json(make_plan(graph), project)["project"]
 
 
+def test_the_plan_shows_the_lines_of_a_file_outside_the_project_too(tmp_path):
+    files = {"shared/conda.yml": conda("numpy=2.3", pip=("-r more.txt",)), "shared/more.txt": "six\n"}
+    make(tmp_path, {**files, "shop/score.py": SCORE})
+    project, graph = laid_out(tmp_path / "shop", requirements=str(tmp_path / "shared/conda.yml"))
+    assert "  numpy=2.3 is numpy==2.3.*\n" in plan_text(make_plan(graph), project)
+
+
 def test_variables_of_the_file_are_told(tmp_path):
     text = conda("numpy", more="variables:\n  A: b\n  C: d\n")
     root = make(tmp_path, {"score.py": SCORE, "conda.yml": text})
