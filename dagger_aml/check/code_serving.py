@@ -106,8 +106,8 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
 def deployment_files(project: Project) -> Iterator[Finding]:
     """Deployment files of Azure ML lie in the folder, and none is used.
 
-    Several may be meant, such as one for blue and one for green, or the only one cannot be read. The project is taken
-    as its folder has it, and so may be another one than they say.
+    Several may be meant, such as one for blue and one for green. The project is taken as its folder has it, and so
+    may be another one than they say. An only one is used, and refused where it cannot be read.
 
     Bad `folder`:
 
@@ -123,12 +123,6 @@ def deployment_files(project: Project) -> Iterator[Finding]:
     if there:
         names = ", ".join(project.at(each) for each in there)
         yield Finding(f"several deployment files, and none of them is used: {names}", hint=commands(there))
-    elif (error := project.notes.unread) is not None:
-        yield Finding(
-            f"the deployment file is not used, since it cannot be read: {error.message}",
-            location=error.location,
-            hint=error.hint,
-        )
 
 
 def _what_there_is(project: Project) -> str | None:

@@ -67,7 +67,7 @@ def _check_deployed(reading: Reading, path: Path) -> None:
     if isinstance(model, LocalModel) and model.type == "mlflow_model" and reading.deployment:
         raise ProjectError(
             f"its type is mlflow_model, and {path.name} has no MLmodel",
-            location=str(reading.deployment.at(model.place)),
+            location=reading.deployment.at(model.place).location,
             hint="Name the folder that MLflow wrote, in which the file MLmodel lies.",
         )
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from attrs import field
 
 from ..data import define
-from ..errors import ProjectError
 from .origin import Stated
 
 
@@ -20,7 +19,6 @@ class Notes:
     :param models_with_code: models that travel with the code, since it does not ask Azure ML for their folder.
     :param proxies_here: proxies that a variable names and only this machine reaches, by the setting's name.
     :param deployments: deployment files of the folder, of which none is used since there are several.
-    :param unread: why the only one is not used: what is wrong with it.
     :param mlflow_refused: why the MLflow model is not served without an entry script, half a sentence.
     :param installed_since: why the packages of a lock are installed where they would be copied; else empty.
     :param beaten: values of the project's file that a variable overrides.
@@ -30,7 +28,6 @@ class Notes:
     lists_left: tuple[Path, ...] = ()
     models_with_code: tuple[Path, ...] = ()
     deployments: tuple[Path, ...] = ()
-    unread: ProjectError | None = None
     mlflow_refused: str = ""
     installed_since: str = ""
     proxies_here: dict[str, Stated] = field(factory=dict)

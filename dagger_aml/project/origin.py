@@ -94,5 +94,5 @@ def located(origin: Origin | str | None, *, always: bool = False) -> Iterator[No
         yield
     except (UsageError, GraphError) as error:
         if origin is not None and (always or not error.location):
-            error.location = str(origin)
+            error.location = origin.location if isinstance(origin, Origin) else origin
         raise

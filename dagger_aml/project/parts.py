@@ -121,7 +121,7 @@ def _deployed_code(reading: Reading, file: DeploymentFile) -> Path | None:
     if not folder.is_dir():
         raise ProjectError(
             f"the code folder {shown(folder, reading.root)!r} {'is a file' if folder.exists() else 'does not exist'}",
-            location=str(origin),
+            location=origin.location,
             hint=f"Paths in this file are relative to {file.deployment.path.parent}.",
         )
     return folder

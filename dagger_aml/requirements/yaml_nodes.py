@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProjectError
+from ..finding import FileLocation
 
 if TYPE_CHECKING:
     import yaml
@@ -33,13 +34,13 @@ def composed(path: Path, text: str) -> tuple[yaml.SafeLoader, Any]:
         def compose_node(self, parent: Any, index: Any) -> Any:
             self.depth += 1
             if self.depth > _DEEPEST:
-                raise ProjectError("is nested too deep", location=str(path))
+                raise ProjectError("is nested too deep", location=FileLocation(str(path), path))
             node = super().compose_node(parent, index)
             self.depth -= 1
             return node
 
     if len(text) > MOST_CHARACTERS:
-        raise ProjectError(f"is longer than {MOST_CHARACTERS} characters", location=str(path))
+        raise ProjectError(f"is longer than {MOST_CHARACTERS} characters", location=FileLocation(str(path), path))
     try:
         loader = Loader(text)
         root = loader.get_single_node()
@@ -53,9 +54,9 @@ def not_yaml(path: Path, error: yaml.YAMLError) -> ProjectError:
     import yaml
 
     if not isinstance(error, yaml.MarkedYAMLError):
-        return ProjectError(f"is not YAML: {str(error).splitlines()[0]}", location=str(path))
-    line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-    return ProjectError(f"is not YAML: {error.problem}", location=f"{path}{line}")
+        return ProjectError(f"is not YAML: {str(error).splitlines()[0]}", location=FileLocation(str(path), path))
+    line = error.problem_mark.line + 1 if error.problem_mark else None
+    return ProjectError(f"is not YAML: {error.problem}", location=FileLocation(str(path), path, line))
 
 
 def check_size(path: Path, root: Any) -> None:
@@ -72,7 +73,7 @@ def check_size(path: Path, root: Any) -> None:
             return 1, 1
         if id(node) in open_nodes:
             line = node.start_mark.line + 1
-            raise ProjectError("an alias stands within what it names", location=f"{path}:{line}")
+            raise ProjectError("an alias stands within what it names", location=FileLocation(str(path), path, line))
         if id(node) not in measured:
             open_nodes.add(id(node))
             parts = [part for item in node.value for part in (item if node.id == "mapping" else (item,))]
@@ -82,7 +83,7 @@ def check_size(path: Path, root: Any) -> None:
             if count > _MOST_NODES or depth > _DEEPEST:
                 raise ProjectError(
                     "its aliases (`*name`) make too much of it",
-                    location=f"{path}:{node.start_mark.line + 1}",
+                    location=FileLocation(str(path), path, node.start_mark.line + 1),
                     hint="Write each value where it belongs, without aliases.",
                 )
             open_nodes.discard(id(node))

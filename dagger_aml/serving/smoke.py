@@ -244,11 +244,15 @@ def default_smoke(
 
 def _not_root(uid: int | None, plan: Plan) -> None:
     number = plan.facts.uid if uid is None and plan.config.user is None else uid
-    if number == 0:
-        raise DaggerAmlError(
-            "the image runs as root", location="smoke",
-            hint="Do not change the base image's user, or set another one with your own recipe.",
-        )  # fmt: skip
+    if number != 0:
+        return
+    hint = "Do not change the base image's user, or set another one with your own recipe."
+    if plan.facts.uid == 0 and plan.config.user is None:
+        hint = (
+            "The base image's own user is root. Take another base (`dagger-aml images` lists those that serve); if "
+            "keep-base keeps this one, leave that out. Or set another user with your own recipe."
+        )
+    raise DaggerAmlError("the image runs as root", location="smoke", hint=hint)
 
 
 async def _imported(image: Image, builder: Builder, locate: Locate, *, offline: bool) -> int | None:

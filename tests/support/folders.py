@@ -107,6 +107,21 @@ dependencies:
       - azureml-defaults
 """
 
+_DEPLOYMENT = """\
+name: blue
+endpoint_name: my-endpoint
+model:
+  path: model/
+code_configuration:
+  code: onlinescoring/
+  scoring_script: score.py
+environment:
+  conda_file: environment/conda.yaml
+  image: mcr.microsoft.com/azureml/minimal-py312-inference:latest
+instance_type: Standard_DS3_v2
+instance_count: 1
+"""
+
 FLAT = Folder(
     "house-prices",
     {
@@ -569,17 +584,16 @@ def run(raw_data):
 AZURE_SAMPLE = Folder(
     "blue-deployment",
     {
-        "onlinescoring/score.py": _SCORE.replace("{file}", "regression.pkl"),
+        "onlinescoring/score.py": _SCORE.replace("{file}", "model/regression.pkl"),
         "model/regression.pkl": _linear(2, 3),
         "environment/conda.yaml": _CONDA,
-        "blue-deployment.yml": "model:\n  path: model/\ncode_configuration:\n  code: onlinescoring/\n",
+        "blue-deployment.yml": _DEPLOYMENT,
         "sample-request.json": '{"data": [[1, 2], [0, 0]]}\n',
     },
-    (f"{APP}/score.py", f"{APP}/azureml-models/blue-deployment/1/regression.pkl"),
-    {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/blue-deployment/1"},
+    (f"{APP}/score.py", f"{APP}/azureml-models/model/1/model/regression.pkl"),
+    {"AZUREML_ENTRY_SCRIPT": "score.py", "AZUREML_MODEL_DIR": f"{APP}/azureml-models/model/1"},
     _ROWS,
     _ANSWER,
-    warnings=("blue-deployment.yml:1: the deployment file is not used, since it cannot be read",),
 )
 
 TWO_SCRIPTS = Folder(

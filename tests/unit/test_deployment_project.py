@@ -12,12 +12,14 @@ from click.testing import CliRunner
 from dagger_aml import DaggerAmlError, Graph, Options, load_project, make_plan
 from dagger_aml.base import catalog
 from dagger_aml.cli.main import cli
+from dagger_aml.finding import FileLocation
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
 from dagger_aml.init.draft import make_draft
 from dagger_aml.plan.render import plan_json, plan_text
 from dagger_aml.serving.local import _environment, _lay_out
 from dagger_aml.serving.local_packages import Place
+from dagger_aml.serving.smoke import _not_root
 from tests.support.calls import error_of
 from tests.support.projects import SCORE, laid_out, make
 
@@ -326,6 +328,8 @@ def test_the_code_tells_whether_a_folder_keeps_its_name(tmp_path: Path):
         ("azureml:prices:3", "prices:3=nowhere", "'nowhere' does not exist"),
         ("azureml:prices:3", ("prices:3=a", "prices:3=b"), "is given twice"),
         ("\n  path: model", "prices:3=model", "names no registered model"),
+        ("azureml:prices:3", ("prices:3=model", "other:1=model"), "--model other:1=model: deployment.yml names one"),
+        ("azureml:prices@latest", ("prices:3=model", "prices:4=model"), "already: prices:3=model"),
     ],
 )
 def test_a_flag_that_gives_no_such_model_is_refused(tmp_path: Path, said: str, model: Any, words: str):
@@ -524,6 +528,13 @@ def test_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str):
     assert project.origins["code"] == "deploy/blue.yml:5"
 
 
+@pytest.mark.parametrize(("image", "words"), [(OPENMPI, "base image's own user is root"), (PY312, "Do not change")])
+def test_an_image_that_runs_as_root_is_blamed_on_who_says_so(tmp_path: Path, image: str, words: str):
+    _, graph = laid_out(small(tmp_path / "shop", deployment(*MODEL, image=image)), keep_base=True)
+    with pytest.raises(DaggerAmlError, match=words):
+        _not_root(0, make_plan(graph))
+
+
 def test_a_project_file_keeps_one_that_is_only_found_out(tmp_path: Path):
     root = small(tmp_path / "shop", deployment(*MODEL)).parent
     make(root, {"dagger-aml.toml": ""})
@@ -535,17 +546,57 @@ def test_one_that_runs_a_finished_image_is_not_taken_for_its_making(tmp_path: Pa
     assert load_project(make(tmp_path / "shop", files)).deployment is None
 
 
-def test_one_that_cannot_be_read_is_said_and_refused_where_it_is_named(tmp_path: Path):
+def test_one_that_cannot_be_read_is_refused_where_it_is_found_and_where_it_is_named(tmp_path: Path):
     files = {
         "score.py": SCORE,
         "deployment.yml": "endpoint_name: shop\nname: blue\nmodel: {path: m}\ninstance_typ: a\n",
     }
     root = make(tmp_path / "shop", files)
-    (told,) = laid_out(root)[1].warnings
-    assert told.id == "AML522" and "it cannot be read" in told.message
-    assert "instance_typ" in refusal(root / "deployment.yml")
+    named, found = refusal(root / "deployment.yml"), refusal(root)
+    assert named.startswith("deployment.yml:4: unknown key 'instance_typ'") and found.startswith(named)
+    assert "put an empty dagger-aml.toml beside it" in found.removeprefix(named)
     (root / "score.py").unlink()
     assert "instance_typ" in refusal(root)
+    make(root, {"score.py": SCORE, "dagger-aml.toml": ""})
+    assert load_project(root).deployment is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (deployment("instance_typ: x"), 10),
+        (deployment("name: green"), 10),
+        (deployment("a: b: c"), 10),
+        (deployment("model:", "  path: nowhere"), 11),
+        (deployment("model_mount_path: here"), 10),
+        (deployment("model: azureml:m:1"), 10),
+        (deployment(code="nowhere"), 5),
+        (deployment(image=None).replace("code", "#"), None),
+        ("", None),
+    ],
+    ids=["key", "twice", "no YAML", "model", "mount", "registered", "code", "values", "empty"],
+)
+def test_places_in_the_file_are_typed_and_relative_to_the_project(tmp_path: Path, text: str, line: int | None):
+    root = make(tmp_path / "shop", {"deploy/code/score.py": SCORE, "deploy/blue.yml": text})
+    place = error_of(load_project, root, Options(deployment=str(root / "deploy/blue.yml"))).location
+    assert isinstance(place, FileLocation) and place.path == root / "deploy/blue.yml"
+    if line:
+        assert (place, place.line) == (f"deploy/blue.yml:{line}", line)
+    assert place.startswith("deploy/blue.yml")
+
+
+def test_check_points_to_the_line_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root = make(tmp_path / "shop", {"code/score.py": SCORE, "deployment.yml": deployment("instance_typ: x")})
+    monkeypatch.chdir(root)
+
+    def said(form: str) -> str:
+        return CliRunner().invoke(cli, ["check", ".", "--output-format", form]).stdout
+
+    assert said("github").startswith("::error file=deployment.yml,line=10,")
+    assert "sourcepath=deployment.yml;linenumber=10;" in said("azure")
+    (run,) = json.loads(said("sarif"))["runs"]
+    (told,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert told["locations"][0]["physicalLocation"]["region"] == {"startLine": 10}
 
 
 def test_two_at_once_are_refused(tmp_path: Path):

@@ -73,6 +73,12 @@ class Checked:
         location = self.error.location if self.error else None
         return shown(location.path) if isinstance(location, FileLocation) else shown(Path(self.name))
 
+    @property
+    def line(self) -> int | None:
+        """The line in it, where the error has one."""
+        location = self.error.location if self.error else None
+        return location.line if isinstance(location, FileLocation) else None
+
 
 def checked(name: str, report: Report) -> Checked:
     """A project with what the rules said of it, each finding with its line."""

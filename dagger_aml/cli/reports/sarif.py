@@ -83,10 +83,13 @@ def _notifications(projects: tuple[Checked, ...]) -> Iterator[dict[str, Any]]:
     """Why projects could not be checked."""
     for each in projects:
         if each.error:
+            place: dict[str, Any] = {"artifactLocation": {"uri": _uri(each.place)}}
+            if each.line:
+                place["region"] = {"startLine": each.line}
             yield {
                 "level": "error",
                 "message": {"text": str(each.error)},
-                "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(each.place)}}}],
+                "locations": [{"physicalLocation": place}],
             }
 
 

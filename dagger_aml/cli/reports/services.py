@@ -30,7 +30,7 @@ def _github(projects: tuple[Checked, ...]) -> Iterator[str]:
         yield _workflow(_GITHUB[each.finding.severity], said, _with_hint(each))
     for project in projects:
         if project.error:
-            said = {"file": project.place, "title": "dagger-aml could not check this"}
+            said = {"file": project.place, "line": project.line, "title": "dagger-aml could not check this"}
             yield _workflow("error", said, str(project.error))
 
 
@@ -79,7 +79,8 @@ def _azure(projects: tuple[Checked, ...]) -> Iterator[str]:
         yield _logged(said, _with_hint(each))
     for project in projects:
         if project.error:
-            yield _logged({"type": "error", "sourcepath": project.place}, str(project.error))
+            said = {"type": "error", "sourcepath": project.place, "linenumber": str(project.line or "")}
+            yield _logged(said, str(project.error))
 
 
 def _logged(said: Mapping[str, str], message: str) -> str:

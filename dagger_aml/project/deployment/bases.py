@@ -66,7 +66,7 @@ def registered_base(environment: RegisteredEnvironment, origin: Origin) -> tuple
     raise UsageError(
         f"the environment {environment.text} is {'none of the catalog' if ours else 'registered in Azure ML'}, and "
         "nothing here tells its image and packages",
-        location=str(origin),
+        location=origin.location,
         hint=(
             f"Name its image: --base {catalog.REGISTRY}/azureml/curated/{name.removeprefix(_OLDER)}:"
             f"{environment.version or 'latest'}"
@@ -98,7 +98,7 @@ def to_be_built(environment: Environment, root: Path, origin: Origin) -> UsageEr
     file = "" if dockerfile == "Dockerfile" else f" -f {shlex.quote(f'{shown}/{dockerfile}')}"
     return UsageError(
         "the environment is built from a Dockerfile, which must be done first",
-        location=str(origin),
+        location=origin.location,
         hint=f"docker build -t {name}:1{file} {shlex.quote(shown)}\ndocker save {name}:1 -o {name}.tar\n"
         f"Then name that image: --base docker-archive:{name}.tar, or push it, and --base HOST/{name}:1",
     )

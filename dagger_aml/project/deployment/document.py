@@ -11,6 +11,7 @@ from attrs import field
 
 from ...data import frozen
 from ...errors import ProjectError
+from ...finding import FileLocation
 from ...requirements.files import read_bytes
 from ...requirements.yaml_nodes import MOST_CHARACTERS, check_size, composed, not_yaml
 from .model import Place
@@ -62,7 +63,7 @@ class Document:
 
     def error(self, message: str, *keys: str | int, hint: str | None = None) -> ProjectError:
         """An error at a key."""
-        return ProjectError(message, location=str(self.place(*keys)), hint=hint)
+        return ProjectError(message, location=self.place(*keys).location, hint=hint)
 
 
 def read_document(path: Path) -> Document:
@@ -74,7 +75,7 @@ def read_document(path: Path) -> Document:
     try:
         loader, root = composed(path, text)
         if root is None or root.tag == "tag:yaml.org,2002:null":
-            raise ProjectError("is empty", location=str(path))
+            raise ProjectError("is empty", location=FileLocation(str(path), path))
         check_size(path, root)
         _check_keys(path, root)
         data = loader.construct_document(root)
@@ -83,7 +84,9 @@ def read_document(path: Path) -> Document:
     except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
         # A value that its tag, or YAML's pattern, takes and Python does not, such as 2026-02-30.
         said = f": {error}" if type(error) is ValueError else ""
-        raise ProjectError(f"is not YAML: a value is not what it is marked as{said}", location=str(path)) from None
+        raise ProjectError(
+            f"is not YAML: a value is not what it is marked as{said}", location=FileLocation(str(path), path)
+        ) from None
     except Exception as error:
         import yaml
 
@@ -91,7 +94,8 @@ def read_document(path: Path) -> Document:
             raise
         raise _explained(not_yaml(path, error), text) from None
     if not isinstance(data, dict):
-        raise ProjectError("must be a mapping of keys to values", location=f"{path}:{root.start_mark.line + 1}")
+        place = FileLocation(str(path), path, root.start_mark.line + 1)
+        raise ProjectError("must be a mapping of keys to values", location=place)
     return Document(path, data, root)
 
 
@@ -99,13 +103,13 @@ def _text(path: Path) -> str:
     """A file's text, in the encodings that azure-ai-ml reads: UTF-8 with and without a byte order mark."""
     data = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     if len(data) > 4 * MOST_CHARACTERS:
-        raise ProjectError(f"is longer than {MOST_CHARACTERS} characters", location=str(path))
+        raise ProjectError(f"is longer than {MOST_CHARACTERS} characters", location=FileLocation(str(path), path))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ProjectError(
-            "is not a text file in UTF-8", location=f"{path}:{line}", hint="Save it as UTF-8."
+            "is not a text file in UTF-8", location=FileLocation(str(path), path, line), hint="Save it as UTF-8."
         ) from None
 
 
@@ -131,7 +135,7 @@ def _check_keys(path: Path, node: Any) -> None:
             if first is not key:
                 raise ProjectError(
                     f"the key {key.value!r} stands here twice, first on line {first.start_mark.line + 1}",
-                    location=f"{path}:{key.start_mark.line + 1}",
+                    location=FileLocation(str(path), path, key.start_mark.line + 1),
                     hint="Azure ML takes the last one; leave one of them out.",
                 )
 
@@ -142,7 +146,7 @@ def _explained(error: ProjectError, text: str) -> ProjectError:
     """An error of a text that is no YAML, with what its cause may be."""
     if error.hint:
         return error
-    number = int((error.location or "").rpartition(":")[2]) if re.search(r":\d+$", error.location or "") else None
+    number = error.location.line if isinstance(error.location, FileLocation) else None
     lines = text.splitlines()
     line = lines[number - 1] if number and number <= len(lines) else ""
     template = _TEMPLATE.search(line) or _TEMPLATE.search(text)

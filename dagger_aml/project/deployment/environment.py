@@ -50,7 +50,7 @@ def check_routes(environment: Environment) -> None:
             raise ProjectError(
                 f"`{name}` is {route.path} at port {route.port}, but Azure ML's inference server, which serves the "
                 f"code here, answers {contract.ROUTES[name]} at port {contract.SCORING_PORT}",
-                location=str(place),
+                location=place.location,
                 hint="Leave `inference_config` out to have an image that Azure ML's server serves; an image with a "
                 "server of its own is finished already, and needs nothing of dagger-aml.",
             )

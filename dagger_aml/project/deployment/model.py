@@ -12,6 +12,7 @@ from typing import Any, Literal
 from attrs import field
 
 from ...data import frozen
+from ...finding import FileLocation
 
 Kind = Literal["managed", "kubernetes"]
 
@@ -27,7 +28,12 @@ class Place:
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return self.location
+
+    @property
+    def location(self) -> FileLocation:
+        """As an error's location, the file's path absolute."""
+        return FileLocation(str(self.file), self.file, self.line)
 
 
 @frozen

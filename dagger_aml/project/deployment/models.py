@@ -56,7 +56,7 @@ def deployed_model(file: DeploymentFile, texts: Sequence[str], used: Reached | N
     :param texts: what ``--model`` says.
     :param used: what the entry script leads to; None without code.
     :raises ProjectError: it does not exist, or is for a server of its own. :raises UsageError: it is registered and
-        no flag gives it; a flag gives what the file does not name.
+        no flag gives it; a flag gives what the file does not name, or two give it.
     """
     model, given = file.deployment.model, given_models(texts)
     if not isinstance(model, RegisteredModel):
@@ -70,6 +70,12 @@ def deployed_model(file: DeploymentFile, texts: Sequence[str], used: Reached | N
     found = next((each for each in given if _is_meant(each, model)), None)
     if found is None:
         raise _not_given(file, model, given)
+    if other := next((each for each in given if each is not found), None):
+        raise UsageError(
+            f"{file.shown} names one model, {model.text}, which another {FLAG} gives already: {found.text}",
+            location=f"{FLAG} {other.text}",
+            hint=f"Remove one of the two {FLAG}.",
+        )
     origin = Origin(Rank.FLAG, flag=FLAG)
     if not found.path.exists():
         raise ProjectError(f"{str(found.path)!r} does not exist", location=f"{FLAG} {found.text}")
@@ -96,13 +102,13 @@ def _local(file: DeploymentFile, model: LocalModel, used: Reached | None) -> tup
     if not model.path.exists():
         raise ProjectError(
             f"the model {shown(model.path, file.root)!r} does not exist",
-            location=str(origin),
+            location=origin.location,
             hint=f"Paths in this file are relative to {model.place.file.parent}.",
         )
     if model.type == "triton_model":
         raise ProjectError(
             "a triton_model is served by NVIDIA's Triton, and what is made here has Azure ML's inference server",
-            location=str(origin),
+            location=origin.location,
         )
     path = model.path.resolve() if model.path.name in ("", "..") else model.path
     name = model.name or plain_name(path.stem if path.is_file() else path.name)
@@ -127,6 +133,6 @@ def _not_given(file: DeploymentFile, model: RegisteredModel, given: Sequence[Giv
     other = f", and {FLAG} gives {', '.join(f'{each.name}:{each.version}' for each in given)}" if given else ""
     return UsageError(
         f"the model {model.text} is registered in Azure ML and does not lie here{other}",
-        location=str(file.at(model.place)),
+        location=file.at(model.place).location,
         hint="Get it, and say where it is:\n" + "\n".join(lines),
     )

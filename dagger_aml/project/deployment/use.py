@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,15 @@ from attrs import evolve
 from ...base.training import is_training
 from ...contract import BRING_SERVER, SERVER
 from ...errors import ProjectError, UsageError
+from ...finding import FileLocation
+from ..file import FILE_NAME
 from ..merge import Reading, stated, truth
 from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
 from ..parts import inside
 from .bases import beside, instead_of, registered_base, to_be_built, why_instead
-from .model import RegisteredEnvironment
+from .model import Deployment, RegisteredEnvironment
 from .place import deployment_files
-from .taken import DeploymentFile
+from .taken import DeploymentFile, shown
 
 if TYPE_CHECKING:
     from ...requirements.conda_outline import Outline
@@ -37,16 +40,7 @@ def with_deployment(reading: Reading, given: Path | None) -> Reading:
     :raises ProjectError: it does not exist, or is no deployment file that can be an image.
     :raises UsageError: its environment does not tell the base, and nothing else says it; two files are named.
     """
-    named = _named(reading, given)
-    if named is None and not reading.file.files:
-        file = _found(reading)
-    elif named:
-        from .read import read_deployment
-
-        path, reading.origins["deployment"] = named
-        file = DeploymentFile(read_deployment(path), reading.root)
-    else:
-        return reading
+    file = deployment_file(reading, given)
     if file is None:
         return reading
     from .environment import check_routes
@@ -55,20 +49,34 @@ def with_deployment(reading: Reading, given: Path | None) -> Reading:
     if said.code is None and said.model is None and said.environment is None:
         raise ProjectError(
             "names neither code, model nor environment, so there is nothing to make an image of",
-            location=file.shown,
+            location=file.at(None).location,
             hint="What `az ml online-deployment create --set model=…` adds must stand in the file.",
         )
     if file.mount_path and not file.mount_path.startswith("/"):
         raise ProjectError(
             f"not an absolute path: {said.model_mount_path!r}",
-            location=str(file.origin("model_mount_path")),
+            location=file.origin("model_mount_path").location,
             hint="Models are put into a folder of the image, such as /models.",
         )
     if (environment := file.environment) is not None:
-        check_routes(environment)
+        with _seen_from(reading.root):
+            check_routes(environment)
     if not stated(reading, "base").is_said:
         file = _with_base(reading, file)
     return evolve(reading, deployment=file)
+
+
+def deployment_file(reading: Reading, given: Path | None) -> DeploymentFile | None:
+    """The deployment file that counts, with nothing of what it names looked at; None without one.
+
+    :param given: the file, where PROJECT is one.
+    :raises ProjectError: it does not exist, or cannot be read. :raises UsageError: two files are named.
+    """
+    named = _named(reading, given)
+    if named is None:
+        return None if reading.file.files else _found(reading)
+    path, reading.origins["deployment"] = named
+    return DeploymentFile(_read(path, reading.root), reading.root)
 
 
 def check_something_serves(reading: Reading) -> None:
@@ -76,10 +84,7 @@ def check_something_serves(reading: Reading) -> None:
 
     :raises ProjectError: there are such.
     """
-    there = reading.notes.deployments
-    if reading.notes.unread:
-        raise reading.notes.unread
-    if there:
+    if there := reading.notes.deployments:
         raise ProjectError(
             f"several deployment files, and none of them is used: {', '.join(each.name for each in there)}",
             location=str(reading.root),
@@ -107,21 +112,45 @@ def _named(reading: Reading, given: Path | None) -> tuple[Path, Origin] | None:
 
 
 def _found(reading: Reading) -> DeploymentFile | None:
-    """The only deployment file of a folder, if it has one that says of what an image is to be made."""
+    """The only deployment file of a folder, if it has one that says of what an image is to be made.
+
+    :raises ProjectError: it cannot be read. Without it the image would be another than it says.
+    """
     # Others run an image that is finished, such as one that was made of this very folder.
     there = tuple(each for each in deployment_files(reading.root) if _MAKES.search(each.read_bytes()))
     if len(there) != 1:
         reading.notes.deployments = there
         return None
-    from .read import read_deployment
-
     try:
-        found = read_deployment(there[0])
+        found = _read(there[0], reading.root)
     except ProjectError as error:
-        reading.notes.unread = error
-        return None
+        error.hint = "\n".join(filter(None, (error.hint, _WITHOUT)))
+        raise
     reading.origins["deployment"] = FOUND
     return DeploymentFile(found, reading.root, found=True)
+
+
+_WITHOUT = (
+    f"The folder's image is made as this file says. To make it without the file, put an empty {FILE_NAME} beside it."
+)
+
+
+def _read(path: Path, root: Path) -> Deployment:
+    from .read import read_deployment
+
+    with _seen_from(root):
+        return read_deployment(path)
+
+
+@contextmanager
+def _seen_from(root: Path) -> Iterator[None]:
+    """Give the place of an error in a file as people read it, relative to the project."""
+    try:
+        yield
+    except ProjectError as error:
+        if isinstance(place := error.location, FileLocation):
+            error.location = FileLocation(shown(place.path, root), place.path, place.line)
+        raise
 
 
 def _with_base(reading: Reading, file: DeploymentFile) -> DeploymentFile:
