@@ -64,12 +64,12 @@ def environment_only(image: str, said: Said, read: Deployment | None, folder: Pa
     """A deployment of an image with packages alone: Azure ML mounts code and model, as the file says them.
 
     :param folder: in which the file will lie; paths that were relative to the old one are rewritten.
-    :raises UsageError: there is no file that was read, or it names no code.
+    :raises UsageError: there is no file that was read, or it names neither code nor a model.
     """
     if read is None or (read.code is None and read.model is None):
         raise UsageError(
-            "an image of packages alone needs a deployment file with `code_configuration` and `model`, which Azure "
-            "ML mounts into it",
+            "an image of packages alone needs a deployment file that names code or a model (`code_configuration`, "
+            "`model`), which Azure ML mounts into it",
             location=str(read.path) if read else "PROJECT",
             hint="Name that file as PROJECT. Or build an image with code and model: without --environment-only.",
         )
@@ -88,8 +88,9 @@ def moved(document: dict[str, Any], read: Deployment, folder: Path) -> dict[str,
 
 
 def relative(path: Path, folder: Path) -> str:
-    """A path as a file in ``folder`` says it, with ``./`` before it where it does not lead upwards."""
-    found = Path(os.path.relpath(path.resolve(), folder.resolve()))
+    """A path as a file in ``folder`` says it, with ``./`` before it where it does not lead upwards; one that is a
+    link keeps the link's name, by which Azure ML mounts it."""
+    found = Path(os.path.relpath(path.parent.resolve() / path.name, folder.resolve()))
     return found.as_posix() if found.parts[:1] == ("..",) else f"./{found.as_posix()}"
 
 

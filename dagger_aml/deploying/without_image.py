@@ -78,7 +78,7 @@ def without_image(project: Project, plan: Plan, said: Said, folder: Path) -> Unb
         model, warnings = moved(document, read, folder)["model"], ()
     # A script in a folder may start in it, which Azure ML sees to of itself.
     start = variables.pop(contract.APP, contract.APP_ROOT)
-    script = posixpath.relpath(posixpath.join(start, variables.pop(contract.ENTRY_SCRIPT)), contract.APP_ROOT)
+    script = posixpath.relpath(posixpath.join(start, _entry_script(project, variables)), contract.APP_ROOT)
     first = {key: document.pop(key) for key in _FIRST if key in document}
     first |= {"model": model} if model else {}
     first["code_configuration"] = {"code": f"./{CODE}", "scoring_script": script}
@@ -89,6 +89,21 @@ def without_image(project: Project, plan: Plan, said: Said, folder: Path) -> Unb
 
 
 _FIRST = ("$schema", "name", "endpoint_name", "type")
+
+
+def _entry_script(project: Project, variables: dict[str, str]) -> str:
+    """The entry script, taken out of the variables of the image that is not built.
+
+    :raises UsageError: the recipe names none.
+    """
+    found = variables.pop(contract.ENTRY_SCRIPT, None)
+    if found is None:
+        raise UsageError(
+            f"the recipe {project.recipe} names no entry script: it does not set {contract.ENTRY_SCRIPT}",
+            location="--without-image",
+            hint="Let it use the step `code`, or build an image.",
+        )
+    return found
 
 
 def _variables(plan: Plan) -> dict[str, str]:
@@ -160,7 +175,7 @@ def _copies(project: Project, plan: Plan) -> tuple[Copy, ...]:
     found = []
     for layer in plan.layers:
         assert isinstance(layer, Copy)
-        if layer.dest == contract.MODELS_ROOT or layer.dest.startswith(contract.MODELS_ROOT + "/"):
+        if layer.dest == project.models_root or layer.dest.startswith(project.models_root + "/"):
             continue
         if layer.dest != contract.APP_ROOT and not layer.dest.startswith(contract.APP_ROOT + "/"):
             raise UsageError(

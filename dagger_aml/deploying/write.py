@@ -26,16 +26,19 @@ def write(folder: Path, name: str, text: str, *, force: bool = False, unbuilt: U
         if unbuilt is None:
             _write(path, text)
             return path
-        with replaced_folder(folder / CODE, force=force) as new:
+        # The file is written first and takes its name last: what fails leaves both as they were.
+        with replaced_file(path) as file, replaced_folder(folder / CODE, force=force) as new:
+            file.write_bytes(text.encode("utf-8"))
             for each in list(new.iterdir()):
                 each.unlink()  # The note of who wrote it, which is no code.
             unbuilt.write(new)
-            _write(path, text)
     return path
 
 
 def _check_free(paths: list[Path], force: bool) -> None:
     there = [each for each in paths if each.exists() or each.is_symlink()]
+    if paths[0].is_dir():
+        raise UsageError("is a folder", location=str(paths[0]), hint="Give another folder, or move this one away.")
     if there and not force:
         raise UsageError(
             "is there already", location=str(there[0]), hint="Give another folder, or --force to replace it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -23,9 +24,11 @@ from dagger_aml.building.metadata import write_json
 from dagger_aml.deploying.azureml import Said, baked, environment_only
 from dagger_aml.deploying.image import image_in
 from dagger_aml.deploying.kubernetes import drain_command, manifests
+from dagger_aml.deploying.without_image import Unbuilt
 from dagger_aml.deploying.workload import Workload
+from dagger_aml.deploying.write import write
 from dagger_aml.deploying.yaml_text import yaml_text
-from dagger_aml.errors import UsageError
+from dagger_aml.errors import DaggerAmlError, UsageError
 from dagger_aml.project.deployment.model import Environment, LocalModel
 from dagger_aml.project.deployment.read import read_deployment
 from tests.golden import deployments
@@ -223,7 +226,7 @@ def test_a_file_that_names_no_pushed_image_is_refused(tmp_path: Path, said: str,
         (("--image", IMAGE, *FLAGS, "--name", "-x"), "--name: `name` is not a name that Azure ML takes"),
         (("--image", IMAGE, *FLAGS, "--variable", "X"), "not NAME=VALUE: 'X'"),
         (("--image", IMAGE, *FLAGS, "--user", "5"), "--user: is for --format kubernetes"),
-        (("--image", IMAGE, "--environment-only", *FLAGS), "needs a deployment file"),
+        (("--image", IMAGE, "--environment-only", *FLAGS), "needs a deployment file that names code or a model"),
         (("--image", IMAGE, "--format", "kubernetes", *FLAGS), "a cluster has no instance types"),
         (("--image", IMAGE, "--format", "kubernetes", "--user", "0"), "other than root: 0"),
         (("--image", IMAGE, "--format", "kubernetes", "--name", "Blue"), "not a name that Kubernetes takes"),
@@ -316,6 +319,90 @@ def test_the_project_s_file_says_of_what_kind_the_image_is_and_what_it_is_called
     (tmp_path / "images.json").write_text(json.dumps({"shop": metadata(), "other": metadata()}))
     made = written(tmp_path, tmp_path / "blue.yml", "--metadata-file", tmp_path / "images.json")
     assert made["environment"] == {"image": IMAGE} and made["model"]["path"] == "../model"
+
+
+@pytest.mark.parametrize("key", [False, True])
+def test_a_folder_is_read_as_leniently_as_its_deployment_file(tmp_path: Path, key: bool) -> None:
+    """Code, model and conda file need not be here: they are in the image."""
+    file = tmp_path / "shop" / ("deploy/blue.yml" if key else "blue.yml")
+    file.parent.mkdir(parents=True)
+    file.write_text(MANAGED.read_text(encoding="utf-8"), encoding="utf-8")
+    if key:
+        (tmp_path / "shop" / "dagger-aml.toml").write_text('deployment = "deploy/blue.yml"\n')
+    assert written(tmp_path, tmp_path / "shop", "--image", IMAGE) == written(
+        tmp_path, file, "--image", IMAGE, "--force"
+    )
+
+
+def test_models_mounted_elsewhere_are_no_part_of_the_code(tmp_path: Path) -> None:
+    project = shutil.copytree(EXAMPLES / "diabetes", tmp_path / "shop")
+    (project / "blue.yml").write_text(
+        "name: blue\nendpoint_name: shop\nmodel: {path: model, name: m}\nmodel_mount_path: /mnt/models\n"
+        "code_configuration: {code: code, scoring_script: score.py}\n"
+        "environment: {image: mcr.microsoft.com/azureml/minimal-py312-inference:latest}\n"
+        "instance_type: X\ninstance_count: 1\n"
+    )
+    made = written(tmp_path, project / "blue.yml", "--recipe", "dynamic", "--without-image")
+    assert made["model_mount_path"] == "/mnt/models"
+    assert os.listdir(tmp_path / "out" / "code") == ["score.py"]
+
+
+def test_a_model_that_is_a_link_keeps_the_links_name(tmp_path: Path) -> None:
+    project = shutil.copytree(EXAMPLES / "diabetes", tmp_path / "diabetes")
+    (project / "model").rename(tmp_path / "run-7")
+    (project / "model").symlink_to(tmp_path / "run-7")
+    made = written(tmp_path, project, "--recipe", "dynamic", "--without-image", *FLAGS)
+    assert made["model"]["path"] == "../diabetes/model"
+
+
+def test_a_recipe_without_an_entry_script_is_refused_without_an_image(tmp_path: Path) -> None:
+    project = shutil.copytree(EXAMPLES / "diabetes", tmp_path / "diabetes")
+    text = "from dagger_aml.steps import base\n\n\nasync def recipe(graph, project):\n"
+    (project / "mine.py").write_text(f"{text}    return await base(graph, project.base)\n")
+    said = refused(project, "--recipe", project / "mine.py", "--without-image", *FLAGS, "-o", tmp_path / "out")
+    assert "mine.py names no entry script" in said and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("fails", ["folder", "file"])
+def test_a_failure_leaves_the_old_pair_of_file_and_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    folder = tmp_path / "out"
+    for name in ("code/old.py", "deployment.yml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("old")
+    rename, write_bytes = Path.rename, Path.write_bytes
+
+    def refused_rename(path: Path, target: Path) -> Path:
+        if path.name == "new" and Path(target) == folder / "code":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, target)
+
+    def refused_write(path: Path, data: bytes) -> int:
+        if path.name == "deployment.yml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_bytes(path, data)
+
+    if fails == "folder":
+        monkeypatch.setattr(Path, "rename", refused_rename)
+    else:
+        monkeypatch.setattr(Path, "write_bytes", refused_write)
+    with pytest.raises(DaggerAmlError, match="cannot be written"):
+        write(folder, "deployment.yml", "new", force=True, unbuilt=Unbuilt({}, ()))
+    monkeypatch.undo()
+    assert sorted(str(each.relative_to(folder)) for each in folder.rglob("*")) == [
+        "code", "code/old.py", "deployment.yml"
+    ]  # fmt: skip
+    assert {(folder / name).read_text() for name in ("code/old.py", "deployment.yml")} == {"old"}
+
+
+def test_a_folder_in_the_file_s_place_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "old.py").write_text("old")
+    (tmp_path / "deployment.yml").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        write(tmp_path, "deployment.yml", "new", force=True, unbuilt=Unbuilt({}, ()))
+    assert (tmp_path / "code" / "old.py").read_text() == "old"
 
 
 def test_preinstalled_carries_a_folder_of_packages_that_is_there(tmp_path: Path) -> None:
