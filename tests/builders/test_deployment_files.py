@@ -10,6 +10,8 @@ import pytest
 from tests.standin.training import push_training
 from tests.support.builders import need_programs
 from tests.support.cli import run
+from tests.support.deployment_styles import MINIMAL, OPENMPI, STYLES, Style
+from tests.support.depth import depth_of
 from tests.support.projects import make
 
 pytestmark = [pytest.mark.builders, pytest.mark.by_default]
@@ -88,3 +90,45 @@ def test_an_image_for_training_that_is_kept_serves_a_registered_model_with_the_s
         "prices/model/weights.json": '{"w": 2}',
     }
     score(tmp_path, files, "--keep-base", "--model", f"prices:7={tmp_path / 'prices'}")
+
+
+# --- in the styles of Azure's examples ------------------------------------------------------------------------------
+
+SERVED = [each for each in STYLES if each.outcome.startswith("planned") and "script" in (each.read or "")]
+"""Those that a plan takes and that bring a script; an MLflow model alone is tried in test_mlflow."""
+
+OF_ANY_STYLE = """\
+import json
+import os
+import pathlib
+
+
+def init():
+    global factor
+    (factor,) = (int(each.read_text()) for each in pathlib.Path(os.environ["AZUREML_MODEL_DIR"]).rglob("*.txt"))
+
+
+def run(data):
+    return [each * factor for each in json.loads(data)["data"]]
+"""
+
+
+@pytest.mark.parametrize("style", SERVED, ids=lambda style: style.name)
+def test_a_style_scores(style: Style, bases: dict[str, str], tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """On the stand-in whose Python is the one that it says."""
+    if not depth_of(pytestconfig).every_example:
+        pytest.skip("only with --depth nightly: the two above stand for the styles")
+    need_programs("docker")
+    file = style.write(tmp_path)
+    host = bases["curated"].partition("/")[0]
+    images = {MINIMAL: bases["curated"], OPENMPI: f"{host}/azureml/openmpi4.1.0-ubuntu22.04", "=3.12": "=3.11"}
+    for path in [*tmp_path.rglob("*.yml"), *tmp_path.rglob("score.py")]:
+        text = path.read_text(encoding="utf-8") if path.suffix == ".yml" else OF_ANY_STYLE
+        for public, ours in images.items():
+            text = text.replace(public, ours)
+        path.write_text(text, encoding="utf-8")
+    make(file.parent, {"sample-request.json": '{"data": [1, 2]}', "answer.json": "[2, 4]"})
+    given = ["--model", f"{style.given}={tmp_path / 'model'}"] if style.given else []
+    done = run("score", file, "--with", "docker", *given)
+    assert done.returncode == 0, done.stderr
+    assert "status 200" in done.stdout and "\n[2, 4]\n" in done.stdout
