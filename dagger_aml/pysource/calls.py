@@ -75,15 +75,6 @@ def environment_reads(tree: ast.Module) -> Iterator[tuple[str, int]]:
     return (each for each in read if each[0] not in set_here)
 
 
-def plain_texts(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """The texts of a file, each with its line; docstrings are none."""
-    nodes = every_node(tree)
-    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
-            yield node.value, node.lineno
-
-
 def downloads(tree: ast.Module) -> Iterator[Download]:
     """What loading a script, or its ``init()``, fetches come what may: not below a condition or in functions."""
     names = _imported(tree)
