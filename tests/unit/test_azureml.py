@@ -358,12 +358,45 @@ def test_a_model_is_one_of_the_projects(project):
             Model(ws, **wrong)
         assert raised.value.location == "name"
     with pytest.raises(
-        WebserviceException, match=r"ModelNotFound.*\n  It has x:9, x:10\..*dagger-aml\.toml"
+        WebserviceException, match=r"(?s)ModelNotFound.*\n  It has x:9, x:10\..*dagger-aml\.toml"
     ) as raised:
         Model(ws, "y", version=2)
-    assert '[[models]]\n  path = "PATH"\n  name = "y"\n  version = "2"' in str(raised.value)
+    assert '[[models]]\n  path = "y"\n  name = "y"\n  version = "2"' in str(raised.value)
+    assert "az ml model download --name y --version 2\n" in str(raised.value)
     text = text_of(packaged(models=["x"]), project / "out")
     assert 'COPY ["azureml-app/azureml-models/x/10/", "/var/azureml-app/azureml-models/x/10/"]' in text
+
+
+def test_the_models_of_a_workspace_are_the_projects(project):
+    make(project, {**TWO, "c.bin": "3", "dagger-aml.toml": DECLARED.format(10, 9) + '[[models]]\npath = "c.bin"\n'})
+    ws = Workspace.from_config()
+    assert [each.id for each in Model.list(ws)] == ["c:1", "x:9", "x:10"]
+    assert [each.id for each in Model.list(ws, "x")] == ["x:9", "x:10"]
+    assert [each.id for each in Model.list(ws, name="x", latest=True)] == ["x:10"]
+    assert {name: each.id for name, each in ws.models.items()} == {"c": "c:1", "x": "x:10"}
+    assert "y" not in ws.models and ws.models.get("y") is None
+    for wrong in (lambda: ws.models["y"], lambda: Model.list(ws, "y")):
+        with pytest.raises(WebserviceException, match="az ml model download --name y --version VERSION"):
+            wrong()
+    for argument in ("tags", "properties", "run_id", "dataset_id", "model_framework"):
+        with pytest.raises(UserErrorException, match="only the workspace knows") as raised:
+            Model.list(ws, **{argument: ["x"]})
+        assert raised.value.location == argument
+    text = text_of(Model.package(ws, [ws.models["x"]], InferenceConfig("score.py", source_directory="source_dir",
+                   environment=Environment("env")), generate_dockerfile=True), project / "out")  # fmt: skip
+    assert "azureml-models/x/10/" in text
+
+
+def test_a_project_without_models_has_none_to_list(tmp_path, monkeypatch):
+    monkeypatch.chdir(make(tmp_path, {"source_dir/score.py": SCORE}))
+    ws = Workspace.from_config()
+    with pytest.raises(UserErrorException, match=r"lie in Azure\n.*az ml model download --name NAME"):
+        _ = ws.models
+
+
+def test_a_model_that_nothing_declares_is_listed_by_the_name_of_the_script(project):
+    assert [each.id for each in Model.list(Workspace.from_config(), "regression")] == ["regression:1"]
+    assert Workspace.from_config().models["regression"].id == "regression:1"
 
 
 def test_a_model_that_nothing_declares_has_the_name_of_the_script(project):
@@ -763,6 +796,16 @@ def test_a_requirements_file(project, tmp_path):
     make(project, {"r.txt": "idna==3.10\n# a comment\n"})
     environment = Environment.from_pip_requirements("env", "r.txt")
     assert installed(environment.python.conda_dependencies, tmp_path)[0] == "idna==3.10"
+
+
+def test_lines_of_a_requirements_file_that_are_continued_are_one(project, tmp_path):
+    digest = "--hash=sha256:" + "a" * 64
+    make(project, {"r.txt": f"idna==3.10 \\\n    {digest} \\\n    {digest[:-1]}b\nsix==1.17.0 {digest}  # why\n"})
+    environment = Environment.from_pip_requirements("env", "r.txt")
+    assert list(environment.python.conda_dependencies.pip_packages) == [
+        f"idna==3.10     {digest}     {digest[:-1]}b", f"six==1.17.0 {digest}  # why"]  # fmt: skip
+    lines = installed(environment.python.conda_dependencies, tmp_path)
+    assert lines == [f"idna==3.10     {digest}     {digest[:-1]}b", f"six==1.17.0 {digest}"]
 
 
 def test_a_list_of_packages_beside_the_code_is_not_taken(project, tmp_path):

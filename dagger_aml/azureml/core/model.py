@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,51 @@ class Model:
         return f"Model(name={self.name!r}, version={self.version!r})"
 
     @staticmethod
+    def list(
+        workspace: Workspace,
+        name: str | None = None,
+        tags: Any = None,
+        properties: Any = None,
+        run_id: str | None = None,
+        latest: bool = False,
+        dataset_id: str | None = None,
+        expand: bool = True,
+        page_count: int = 255,
+        model_framework: str | None = None,
+    ) -> builtins.list[Model]:
+        """The models of the project, those that its file declares or that are found; none of a workspace.
+
+        :param name: only those that are called so; ``latest`` only the newest of each name.
+        :param expand: without meaning, as is ``page_count``.
+        :raises WebserviceException: the project has none of that name, as of ``Model(workspace, name)``.
+        :raises UserErrorException: it has none at all; it is asked for what only the workspace knows: tags,
+            properties, a run, a data set or a framework.
+        """
+        of_azure = {"tags": tags, "properties": properties, "run_id": run_id, "dataset_id": dataset_id}
+        for argument, said in {**of_azure, "model_framework": model_framework}.items():
+            if said:
+                raise UserErrorException(
+                    "only the workspace knows which models have it, and nothing here asks that",
+                    location=argument,
+                    hint=f"Leave {argument} out, or see `az ml model list`.",
+                )
+        from ..models import project_models
+
+        there = [each for each in project_models(workspace.project) if name in (None, each.model.name)]
+        if not there and name:
+            return [Model(workspace, name)]
+        if not there:
+            raise UserErrorException(
+                "the project has no models, and registered models lie in Azure",
+                location="workspace",
+                hint=_get(workspace, "NAME", None),
+            )
+        there.sort(key=_age)
+        if latest:
+            there = [*{each.model.name: each for each in there}.values()]
+        return [_model(workspace, each) for each in there]
+
+    @staticmethod
     def package(
         workspace: Workspace,
         models: Sequence[Model | str],
@@ -97,7 +143,6 @@ class Model:
 _ONLY_AZURE = {
     "deploy": f"{RUN} A managed endpoint takes the image by `az ml online-deployment create`.",
     "download": "`az ml model download` gets one; then name it in the project's file.",
-    "list": "`az ml model list` has those of a workspace; the project's are in `dagger-aml plan`.",
     "profile": "Run the packaged image, and measure there.",
     "register": "Name its file or folder under [[models]] in dagger-aml.toml. `az ml model create` registers it.",
     "update": "Change dagger-aml.toml, [[models]].",
@@ -106,6 +151,27 @@ _ONLY_AZURE = {
 }
 for _name, _how in _ONLY_AZURE.items():
     setattr(Model, _name, staticmethod(raising(f"Model.{_name}", _how)))
+
+
+def _model(workspace: Workspace, named: Named) -> Model:
+    made = Model.__new__(Model)
+    made._set(workspace, named)
+    return made
+
+
+def _age(named: Named) -> tuple[bool, int]:
+    """Orders the versions of a model, the newest last."""
+    version = named.model.version
+    return version.isdecimal(), int(version) if version.isdecimal() else 0
+
+
+def _get(workspace: Workspace, name: str, version: str | None) -> str:
+    """How a registered model is got and named."""
+    return (
+        f"A registered one: az ml model download --name {name} --version {version or 'VERSION'}\n"
+        f"Then declare it in {workspace.project / 'dagger-aml.toml'}:\n"
+        f'[[models]]\npath = "{name}"\nname = "{name}"\nversion = "{version or 1}"'
+    )
 
 
 def _resolved(workspace: Workspace, model: Model | str) -> Named:
@@ -142,7 +208,7 @@ def _found(workspace: Workspace, name: str | None, version: str | None) -> Named
     there = project_models(workspace.project)
     alike = [each for each in there if each.model.name == name and version in (None, each.model.version)]
     if alike:
-        return max(alike, key=lambda each: (each.model.version.isdecimal(), _number(each.model.version)))
+        return max(alike, key=_age)
     if len(there) == 1 and not there[0].declared:
         only = there[0].model
         return evolve(there[0], model=evolve(only, name=name, version=version or only.version))
@@ -150,10 +216,5 @@ def _found(workspace: Workspace, name: str | None, version: str | None) -> Named
     raise WebserviceException(
         f"ModelNotFound: the project has no model {name}" + (f":{version}" if version else ""),
         location="name",
-        hint=(f"It has {known}. " if known else "") + f"Declare it in {workspace.project / 'dagger-aml.toml'}:\n"
-        f'[[models]]\npath = "PATH"\nname = "{name}"\nversion = "{version or 1}"',
+        hint=(f"It has {known}.\n" if known else "") + _get(workspace, name, version),
     )
-
-
-def _number(version: str) -> int:
-    return int(version) if version.isdecimal() else 0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import UserErrorException, raising
+
+if TYPE_CHECKING:
+    from .model import Model
 
 __all__ = ["Workspace"]
 
@@ -38,6 +42,16 @@ class Workspace:
         """The name and the folder."""
         return f"Workspace(name={self.name!r}, project={str(self.project)!r})"
 
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The newest of each model of the project, by its name.
+
+        Of a name that is not among them it says, when it is asked for, what ``Model(ws, NAME)`` does.
+        """
+        from .model import Model
+
+        return _Models(self, {each.name: each for each in Model.list(self, latest=True)})
+
     @staticmethod
     def from_config(path: str | os.PathLike[str] | None = None, auth: Any = None, **_: Any) -> Workspace:
         """The folder in which the script runs, or another.
@@ -65,6 +79,19 @@ class Workspace:
     ) -> Workspace:
         """As ``from_config``, with the names that are given."""
         return Workspace(subscription_id, resource_group, name)
+
+
+class _Models(dict[str, "Model"]):
+    """Models by their names, of which one that is not there is looked for as a script's other models are."""
+
+    def __init__(self, workspace: Workspace, found: Mapping[str, Model]) -> None:
+        super().__init__(found)
+        self._workspace = workspace
+
+    def __missing__(self, name: str) -> Model:
+        from .model import Model
+
+        return Model(self._workspace, name)
 
 
 _ONLY_AZURE = {
