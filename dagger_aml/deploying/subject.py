@@ -15,6 +15,7 @@ from ..project.file import read_project_file
 from ..project.load import load_project
 from ..project.merge import Reading, truth
 from ..project.model import Project, plain_name
+from ..project.parts import check_packages_alone
 from ..project.settings import Options
 
 
@@ -64,7 +65,10 @@ def _alone(path: Path, options: Options) -> Subject | None:
     if file is None:
         return None
     name = plain_name(reading.file.tables.name or file.name)
-    return Subject(name, truth(evolve(reading, deployment=file), "environment_only"), file.deployment, None)
+    reading = evolve(reading, deployment=file)
+    if alone := truth(reading, "environment_only"):
+        check_packages_alone(reading, str(reading.origins["environment_only"]))
+    return Subject(name, alone, file.deployment, None)
 
 
 def subject_of(project: Project) -> Subject:

@@ -10,7 +10,7 @@ from ..errors import ProjectError, UsageError
 from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative
 from ..pysource.pythons import Python
-from ..pysource.reached import Reached
+from ..pysource.reached import Reached, reached
 from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
 from ..requirements.read import is_yaml
@@ -139,15 +139,13 @@ def started_in(reading: Reading, folder: Path | None, script: str) -> tuple[Path
 def environment_only(reading: Reading, recipe: str) -> bool:
     """Whether the image is to have packages alone.
 
-    :raises UsageError: an entry script is named for this very call, or the recipe brings packages beside the code.
+    :raises UsageError: an entry script or a model is named for this very call, or the recipe brings packages beside
+        the code.
     """
     alone, origin = truth(reading, "environment_only"), str(reading.origins["environment_only"])
     if not alone:
         return False
-    if reading.options.entry_script:
-        raise UsageError(
-            "an image of packages alone has no entry script", location=origin, hint="Remove --entry-script."
-        )
+    check_packages_alone(reading, origin)
     if recipe in ("dynamic", "preinstalled"):
         raise UsageError(
             f"the recipe {recipe} puts packages beside the code, and an image of packages alone has none",
@@ -155,6 +153,23 @@ def environment_only(reading: Reading, recipe: str) -> bool:
             hint="Use the recipe `extended`.",
         )
     return True
+
+
+def check_packages_alone(reading: Reading, origin: str) -> None:
+    """Refuse flags that say what an image of packages alone has not.
+
+    :param origin: of what says that it is one.
+    :raises UsageError: there is such a flag.
+    """
+    options = reading.options
+    for flag, what, said in (
+        ("--entry-script", "entry script", options.entry_script),
+        ("--model", "model", options.model),
+    ):
+        if said:
+            raise UsageError(
+                f"an image of packages alone has no {what}", location=origin, hint=f"Remove {flag}, or {origin}."
+            )
 
 
 def places_of_code(reading: Reading) -> list[Path]:
@@ -165,6 +180,19 @@ def places_of_code(reading: Reading) -> list[Path]:
     if folder is not None:
         return [inside(reading, folder, reading.file.origin("code", "path"))]
     return list(dict.fromkeys(each.folder for each in conventions.scripts(reading.root)))
+
+
+def served_beside(reading: Reading, python: Python | None) -> list[Reached]:
+    """What the code leads to that will be served with an image of packages alone, as far as it lies here.
+
+    :param python: as of :func:`code`.
+    """
+    if reading.deployment:
+        said = reading.deployment.deployment
+        there = [(said.code, said.scoring_script)] if said.code and said.scoring_script else []
+    else:
+        there = [(each.folder, each.name) for each in conventions.scripts(reading.root, python)]
+    return [reached(folder, script, python) for folder, script in there if folder.is_dir()]
 
 
 def _found_script(reading: Reading, script: conventions.Script, folder: Path | None) -> tuple[Path, str]:

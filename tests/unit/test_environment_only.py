@@ -146,6 +146,17 @@ def test_what_serves_or_is_meant_to_be_packages_alone_is_not_refused(tmp_path, f
     assert findings(tmp_path, {}, **options) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "flag"), [("entry_script", "--entry-script"), ("model", "--model")], ids=lambda each: each
+)
+def test_what_packages_alone_have_not_is_not_named(tmp_path, option, flag):
+    make(tmp_path, {"score.py": SCORE, "requirements.txt": "idna==3.10\n"})
+    said: Any = {"entry_script": "score.py", "model": ("m:1=m",)}[option]
+    error = error_of(load_project, tmp_path, Options(environment_only=True, **{option: said}))
+    assert isinstance(error, UsageError) and error.location == "--environment-only"
+    assert "an image of packages alone has no" in error.message and flag in (error.hint or "")
+
+
 BATCH = "def init():\n    pass\n\n\ndef run(mini_batch):\n"
 
 
