@@ -12,7 +12,11 @@ from typing import Final
 SERVER: Final = "azureml-inference-server-http"
 """The package of the server."""
 
-BRING_SERVER: Final = frozenset({SERVER, "azureml-defaults"})
+DEFAULTS: Final = "azureml-defaults"
+"""The package that brings the server, SDK v1 (``azureml-core``) and its data runtime: 53 packages beside the
+server's."""
+
+BRING_SERVER: Final = frozenset({SERVER, DEFAULTS})
 """Packages with which the server is installed, by their normalised names."""
 
 APP_ROOT: Final = "/var/azureml-app"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field
 
-from ..base import catalog
 from ..base.training import is_training
 from ..contract import EXTRA_LIB_PATH
 from ..data import frozen
@@ -84,12 +83,10 @@ class Script:
         options = Options(recipe="package" if config.source_directory else "extended", environment_only=False)
         reading = Reading(root, options, _file(root, models, environment, code, script, nothing))
         project = read_project(reading)
-        serves = project.server or catalog.find(project.base.reference) is not None
         alone = () if config.source_directory else tuple(each for each in code.iterdir() if each.name != script)
         project = evolve(
             project,
             requirements=conda_file(environment, Path(folder.name)),
-            conda=evolve(project.conda, server=serves),
             excluded=(*alone, *(path for path in reading.file.paths if path.is_relative_to(code))),
             preinstalled=None,
             kept=(*project.kept, *_kept(code, environment)),

@@ -9,6 +9,7 @@ from .. import contract
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..base.plain_python import is_for
+from ..base.training import is_training
 from ..finding import Finding
 from ..plan.keys import ENCODING, op_key
 from ..plan.label import PLAN_LABEL, fits
@@ -16,6 +17,12 @@ from ..plan.model import Plan
 from ..project.model import Project
 from ..steps.server import START
 from .rule import rule
+
+_INSTEAD_OF_TRAINING = (
+    "It is an image for training. Take an inference base, which has a user and the server: leave --keep-base or "
+    "--base out, or name one of `dagger-aml images`. --smoke and --push refuse an image of root's; --no-smoke "
+    "publishes it all the same."
+)
 
 
 @rule("AML601", "warning")
@@ -41,7 +48,9 @@ def runs_as_root(plan: Plan, base: BaseFacts) -> Iterator[Finding]:
     if plan.config.user is None and base.uid == 0:
         yield Finding(
             "the image runs as root, like its base image, and the code belongs to root",
-            hint="Azure ML's own images have another user; in your own base image, set one with USER in its "
+            hint=_INSTEAD_OF_TRAINING
+            if is_training(plan.base.reference)
+            else "Azure ML's own images have another user; in your own base image, set one with USER in its "
             "Dockerfile.",
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import DaggerAmlError
+from ..project.deployment.taken import shown
 from ..project.model import Project
 from ..requirements.installable import says_index
 from ..requirements.model import Requirements
@@ -18,7 +19,8 @@ def conda_text(project: Project) -> Iterator[str]:
     if found is None or found.conda is None:
         return
     yield ""
-    yield f"Packages of {project.at(found.path)}, which pip installs from PyPI:"
+    file = shown(found.path, project.root) if project.deployment else project.at(found.path)
+    yield f"Packages of {file}, which pip installs from PyPI:"
     if found.conda.python:
         of_base = ", but the base image's is used" if found.conda.of_base else ""
         yield f"  Python {found.conda.shown_python}{of_base}"
@@ -40,12 +42,7 @@ def conda_json(project: Project) -> list[dict[str, Any]] | None:
     if found is None or found.conda is None:
         return None
     return [
-        {
-            "conda": each.written,
-            "pip": each.to or None,
-            "why": each.why,
-            "line": int(each.location.rpartition(":")[2]),
-        }
+        {"conda": each.written, "pip": each.to or None, "why": each.why, "line": each.location.line}
         for each in found.conda.lines
     ]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from .. import contract
 from ..base import catalog
 from ..errors import ProjectError
 from ..graph.base import From
+from ..pysource.reached import Reached
 from ..requirements.conda_twins import CondaSettings
 from .merge import Reading, chosen
 from .origin import DEFAULT
@@ -13,9 +17,15 @@ _OF_CUDA = ("cuda", "gpu", "nvidia", "rocm")
 """Words in the name of an image that has CUDA, or the like."""
 
 
-def conda_settings(reading: Reading, base: From) -> CondaSettings:
+_OF_SDK = ("azureml.core", "azureml.data", "azureml.dataprep", "azureml.exceptions", "azureml.history")
+"""What ``azureml-defaults`` brings beside the server, as code imports it."""
+
+
+def conda_settings(reading: Reading, base: From, *, adds_server: bool, code: Iterable[Reached]) -> CondaSettings:
     """How a conda file is read, whether there is one or not.
 
+    :param adds_server: whether the inference server is added to the base.
+    :param code: what is served with these packages, as far as it is known.
     :raises UsageError: ``python`` is none of its choices. :raises ProjectError: a twin is no package's name.
     """
     for_base = chosen(reading, "python", "Python for a conda file") == "base"
@@ -30,8 +40,31 @@ def conda_settings(reading: Reading, base: From) -> CondaSettings:
                 location=str(reading.origins[f"twins.{name}"]),
                 hint='Write the name that it has on PyPI, without a version, or "" to leave the package out.',
             )
-    server = reading.deployment is not None and catalog.find(base.reference) is not None
-    return CondaSettings({name.lower(): twin for name, twin in said.items()}, for_base, not has_cuda(base), server)
+    brought = _brought(base, adds_server=adds_server, needs_sdk=any(map(imports_sdk, code)))
+    return CondaSettings({name.lower(): twin for name, twin in said.items()}, for_base, not has_cuda(base), brought)
+
+
+def _brought(base: From, *, adds_server: bool, needs_sdk: bool) -> Mapping[str, str]:
+    """Packages that are listed for the server alone, which the image has without them, and why.
+
+    :param needs_sdk: whether the code imports what ``azureml-defaults`` brings beside the server.
+    """
+    there = catalog.find(base.reference) is not None
+    why = "the base image has the inference server" if there else "the inference server is added"
+    found = {contract.SERVER: why} if there else {}  # One that is added is found together with what is listed.
+    return found if needs_sdk or not (there or adds_server) else {**found, contract.DEFAULTS: why}
+
+
+def imports_sdk(code: Reached) -> bool:
+    """Whether code imports something of SDK v1, wherever it does."""
+    for source in code.sources.values():
+        if b"azureml" not in source.data:
+            continue
+        for each in source.imports:
+            written = (each.module, *(f"{each.module}.{name}" for name in each.names))
+            if any(f"{name}.".startswith(f"{part}.") for name in written for part in _OF_SDK):
+                return True
+    return False
 
 
 def has_cuda(base: From) -> bool:

@@ -41,6 +41,7 @@ from .parts import (
     part,
     places_of_code,
     requirements,
+    served_beside,
     started_in,
 )
 from .setting import typed
@@ -105,7 +106,8 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     way = _packages_as(reading, recipe, alone=alone, adds_server=adds)
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
     apt, listed = apt_packages(reading), requirements(reading, beside)
-    conda, more = conda_settings(reading, base), added(reading, "pip")
+    served = served_beside(reading, python) if alone else [used] if used else []
+    conda, more = conda_settings(reading, base, adds_server=adds, code=served), added(reading, "pip")
     more = (*more, *(reading.deployment.adds if reading.deployment else ()))
     if mlflow:
         from .mlflow_found import packages_of, with_server

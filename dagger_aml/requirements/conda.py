@@ -10,7 +10,6 @@ from attrs import evolve
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ..contract import BRING_SERVER
 from ..errors import ProjectError
 from ..finding import FileLocation
 from .conda_spec import NotASpec, Spec, name_of, parse_spec
@@ -33,9 +32,6 @@ _CUDA_BUILD = re.compile(r"cuda|gpu|cu\d\d")
 _LIMITS = frozenset({"==", "===", "~=", "<", "<="})
 
 
-_BROUGHT = "the base image has the inference server"
-
-
 _OTHER = "Write its version another way, or move the package to the `pip:` part."
 
 
@@ -51,7 +47,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
     """
     settings = settings or CondaSettings()
     file = read_conda_file(path)
-    brought = [each for each in file.pip if settings.server and _brings_server(each.text)]
+    brought = {each: why for each in file.pip if (why := settings.brought.get(_unpinned(each.text)))}
     file = evolve(file, pip=tuple(each for each in file.pip if each not in brought))
     pip = read_pip_lines(path, [(each.line, each.text) for each in file.pip], root)
     by_pip = {canonicalize_name(each.name) for each in pip.listed if each.name and not each.constraint}
@@ -78,20 +74,23 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
             ) from None
     if unknown:
         raise _not_known(unknown, path)
-    lines += [Translated(each.text.strip(), f"{path}:{each.line}", why=_BROUGHT) for each in brought]
+    lines += [
+        Translated(each.text.strip(), FileLocation(str(path), path, each.line), why=why)
+        for each, why in brought.items()
+    ]
     return _put_together(path, file, pip, lines, python, settings)
 
 
 def _translated(
-    name: str, entry: Entry, location: str, settings: CondaSettings, by_pip: Container[str]
+    name: str, entry: Entry, location: FileLocation, settings: CondaSettings, by_pip: Container[str]
 ) -> Translated | None:
     """What a package of conda's becomes; None where nobody knows.
 
     :raises ProjectError: it is for CUDA. :raises NotASpec: pip has no words for its versions.
     """
     known, written = table(), " ".join(entry.text.split())
-    if settings.server and _brings_server(entry.text):
-        return Translated(written, location, why=_BROUGHT)
+    if why := settings.brought.get(_unpinned(entry.text)):
+        return Translated(written, location, why=why)
     twin = settings.twins.get(name)
     if twin is None:
         if name in known.left_out:
@@ -112,9 +111,9 @@ def _translated(
     return Translated(written, location, f"{twin}{spec.versions}", why)
 
 
-def _brings_server(text: str) -> bool:
-    """Whether a line is there for the inference server and names no version of it, so that the base's will do."""
-    return str(canonicalize_name(text.partition(" #")[0].strip())) in BRING_SERVER
+def _unpinned(text: str) -> str:
+    """The normalised name of a line that names a package and no version; of another line no package's name."""
+    return str(canonicalize_name(text.partition(" #")[0].strip()))
 
 
 def _put_together(

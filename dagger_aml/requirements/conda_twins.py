@@ -20,7 +20,8 @@ class CondaSettings:
     :param twins: packages of PyPI by conda's names, before all that is known here; an empty one leaves a package out.
     :param base_python: whether the packages are for the base's Python, whatever Python the file names.
     :param cpu: whether the base has no CUDA, so that PyTorch is taken from its index for the CPU.
-    :param server: whether the base has the inference server, so that a line for it without a version is left out.
+    :param brought: packages that the image has no need of where no version of them is named, by their normalised
+        names, and why; half a sentence.
     :param python: the Pythons that a requirements file is for though it cannot say it, such as ``==3.12.*``; and
         ``python_file``, which says it for MLflow's.
     """
@@ -28,7 +29,7 @@ class CondaSettings:
     twins: Mapping[str, str] = field(factory=dict)
     base_python: bool = False
     cpu: bool = True
-    server: bool = False
+    brought: Mapping[str, str] = field(factory=dict)
     python: str = ""
     python_file: Path | None = None
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..data import frozen
+from ..finding import FileLocation
 
 _PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
 
@@ -106,13 +107,13 @@ class Translated:
     """A line of a conda file, and what pip is told in its place.
 
     :param written: as the file has it.
-    :param location: ``file:line``, the file by its whole path.
+    :param location: its line, the file by its whole path.
     :param to: the requirement; empty where the line is left out.
     :param why: why it is left out, or what is to be known of the translation; half a sentence, or empty.
     """
 
     written: str
-    location: str
+    location: FileLocation
     to: str = ""
     why: str = ""
 

@@ -112,7 +112,7 @@ STYLES = (
     Style(
         "SDK v1's myenv.yml, `python=3.6.2`, no pin",
         conda("python=3.6.2", pip=("azureml-defaults",)),
-        ("azureml-defaults",),
+        (),
         warnings=("AML340",),
     ),
     Style("a `pip:` part of one text", "dependencies:\n  - pip\n  - pip: joblib\n", refused="`pip` must be a list"),
