@@ -60,7 +60,8 @@ def mlflow_model(path: Path, *, folder: str = "") -> MLflowModel:
             location=str(path / MLMODEL),
             hint="Write score.py with init() and run(data).",
         )
-    packages = next((path / name for name in (REQUIREMENTS, about.conda) if (path / name).is_file()), None)
+    lists = (path / name for name in (REQUIREMENTS, about.conda, about.python_env) if (path / name).is_file())
+    packages = next((each for each in lists if each != path / about.python_env or _lists_packages(each)), None)
     python, file = _python(path, about)
     sample, sample_file = sample_request(path, about)
     return MLflowModel(path, folder, about, packages, python, file, sample, sample_file)
@@ -78,6 +79,17 @@ def why_not(path: Path, about: Served) -> str:
     if about.code and not (path / about.code).is_dir():
         return f"the code that was saved with it, {about.code}, is not in its folder"
     return ""
+
+
+def _lists_packages(file: Path) -> bool:
+    """Whether a ``python_env.yaml`` names packages beside the Python; one that cannot be read does, and its reader
+    tells of it."""
+    from ..requirements.conda_yaml import read_conda_file
+
+    try:
+        return bool(read_conda_file(file).pip)
+    except ProjectError:
+        return True
 
 
 def _python(path: Path, about: Served) -> tuple[str, Path | None]:

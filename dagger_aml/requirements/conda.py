@@ -125,7 +125,8 @@ def _put_together(
     for_cpu = settings.cpu and any(canonicalize_name(name) in _OF_TORCH for name in names)
     listed = (*found, *pip.listed)
     of_base = settings.base_python or not any(map(_is_pinned, listed))
-    text = ["# dagger-aml made this from a conda file.", *(f"{each.to}  # conda: {each.written}" for each in taken)]
+    source = "MLflow's python_env.yaml" if file.of_mlflow else "a conda file"
+    text = [f"# dagger-aml made this from {source}.", *(f"{each.to}  # conda: {each.written}" for each in taken)]
     text += [line for entry in file.pip for _, line in logical_lines(entry.text)]
     return evolve(
         pip,

@@ -30,6 +30,9 @@ _LISTS = re.compile(
 _OWN = re.compile(r"""^(?:channels[ \t]*:|[ \t]*-[ \t]+["']?(?:python\b|pip["']?[ \t]*(?::|$)))""", re.MULTILINE)
 
 
+_PYTHON = re.compile(r"\d+\.\d+(\.\d+)?")
+
+
 _OF_MLFLOW = re.compile(r"^build_dependencies[ \t]*:", re.MULTILINE)
 """MLflow's python_env.yaml has a list of pip's lines under the same name."""
 
@@ -49,11 +52,13 @@ class CondaFile:
     :param dependencies: conda's packages.
     :param pip: the lines of its ``pip:`` parts, as a requirements file has them.
     :param variables: names of the variables that conda sets where the environment is activated.
+    :param of_mlflow: whether it is MLflow's ``python_env.yaml``, which lists pip's lines alone.
     """
 
     dependencies: tuple[Entry, ...] = ()
     pip: tuple[Entry, ...] = ()
     variables: tuple[str, ...] = ()
+    of_mlflow: bool = False
 
 
 def is_conda(path: Path) -> bool:
@@ -73,7 +78,8 @@ def is_conda(path: Path) -> bool:
 
 
 def read_conda_file(path: Path) -> CondaFile:
-    """Read an environment file, or what a file of Azure ML's has in its place, below ``conda_file``.
+    """Read an environment file, or what has its place: a file of Azure ML's, below ``conda_file``, or MLflow's
+    ``python_env.yaml``.
 
     :raises ProjectError: missing, unreadable, no YAML, or none of conda's, with the line.
     """
@@ -92,6 +98,8 @@ class _Reader:
         for name in ("environment", "conda_file"):
             if "dependencies" not in keys and name in keys and keys[name].id == "mapping":
                 keys = dict(self.mapping(keys[name], name))
+        if "python" in keys or "build_dependencies" in keys:
+            return self.of_mlflow(keys)
         if "dependencies" not in keys:
             raise ProjectError(
                 "is no conda environment file: it has no list `dependencies`",
@@ -110,6 +118,19 @@ class _Reader:
                 pip += map(self.text, self.sequence(value, "pip"))
         variables = [name for name, _ in self.mapping(keys["variables"], "variables")] if "variables" in keys else []
         return CondaFile(tuple(conda), tuple(pip), tuple(variables))
+
+    def of_mlflow(self, keys: dict[str, Any]) -> CondaFile:
+        """MLflow's file: one Python, and lines of pip's. What pip itself is built with has no place in an image."""
+        python = keys.get("python")
+        if python is not None and (python.id != "scalar" or not _PYTHON.fullmatch(python.value)):
+            raise self.error(python, "`python` must be a version, such as 3.12.4")
+        pip = (
+            [self.text(item) for item in self.sequence(keys["dependencies"], "dependencies")]
+            if ("dependencies" in keys)
+            else []
+        )
+        line = [Entry(f"python={python.value}", python.start_mark.line + 1)] if python is not None else []
+        return CondaFile(tuple(line), tuple(pip), of_mlflow=True)
 
     def mapping(self, node: Any, what: str) -> Iterator[tuple[str, Any]]:
         """The keys of a mapping, each once, and their values."""

@@ -119,6 +119,51 @@ def test_without_requirements_txt_the_conda_file_lists_the_packages(linear):
     assert "conda.yaml is for Python 3.11" in words_of(lambda: planned(linear))
 
 
+def python_env(folder: Path, text: str) -> None:
+    """Leave ``python_env.yaml`` alone to say what is installed."""
+    for name in ("requirements.txt", "conda.yaml"):
+        (folder / name).unlink()
+    (folder / "python_env.yaml").write_text(text)
+
+
+ENV = 'python: "3.11.7"\nbuild_dependencies:\n- pip==24.0\n- setuptools\ndependencies:\n'
+
+
+def test_without_both_python_env_lists_them(linear):
+    python_env(linear / "linear", ENV + "- mlflow==3.17.2\n- -r more.txt\n- 'scikit-learn==1.9.1'\n")
+    (linear / "linear" / "more.txt").write_text("idna==3.10\n")
+    project, graph = laid_out(linear, base=PY311)
+    assert project.requirements == linear / "linear" / "python_env.yaml" and project.pip == (SERVER,)
+    plan = make_plan(graph)
+    text = copied(plan)["/usr/share/dagger-aml/requirements/requirements.txt"].data.decode()
+    assert text.splitlines()[1:] == ["mlflow==3.17.2", "-r more.txt", "scikit-learn==1.9.1"]
+    assert "python_env.yaml" in text.splitlines()[0] and "setuptools" not in text
+    shown = plan_text(plan, project)
+    assert "Packages of linear/python_env.yaml" in shown and "the pip part, as it is written: 3 packages" in shown
+    assert "python_env.yaml is for Python 3.11.7" in words_of(lambda: planned(linear))
+    assert [each.id for each in planned(linear, python="base").warnings if each.id == "AML340"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ENV + "- mlflow==3.17.2\n- 7\n", "python_env.yaml:7: not a package: '7'"),
+        ("python: [3]\ndependencies:\n- idna\n", "python_env.yaml:1: `python` must be a version"),
+        (ENV + "- -r nowhere.txt\n", "nowhere.txt"),
+        ("python: 3.11.7\ndependencies: idna\n", "`dependencies` must be a list"),
+        ("python: 3.11.7\n\tdependencies: x\n", "is not YAML"),
+    ],
+)
+def test_a_python_env_that_is_none(linear, text, words):
+    python_env(linear / "linear", text)
+    assert words in words_of(lambda: planned(linear, base=PY311))
+
+
+def test_a_python_env_without_packages_lists_none(linear):
+    python_env(linear / "linear", "python: 3.11.7\nbuild_dependencies:\n- pip==24.0\n")
+    assert load_project(linear, Options(base=PY311)).requirements is None
+
+
 def test_a_list_that_names_the_server_has_it_once(linear):
     with (linear / "linear" / "requirements.txt").open("a") as file:
         file.write(f"\n{SERVER}==1.5.1\n")
