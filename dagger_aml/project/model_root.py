@@ -24,17 +24,25 @@ _ARCHIVES = (b"oci-layout\0", b"manifest.json\0", b"index.json\0", b"blobs/")
 def without_the_project(reading: Reading, model: Model) -> Model:
     """The model, without what of its folder is the project's; any other model as it is.
 
+    A folder with a deployment file in it counts too where another deployment file names it: what `deployment` writes
+    elsewhere of a file that says ``path: .`` has the same model.
+
     Ignore files count as they do for code, but never take away a file that is a model by its name's end, nor what the
     ``MLmodel`` names: tools that track large files list these there.
     """
     folder = model.path.resolve()
-    if not folder.is_dir() or not reading.root.is_relative_to(folder):
+    if not folder.is_dir():
         return model
-    places = dict.fromkeys((reading.root, folder))
+    project = reading.root
+    if not project.is_relative_to(folder):
+        if not reading.deployment or not deployment_files(folder):
+            return model
+        project = folder
+    places = dict.fromkeys((project, folder))
     return evolve(
         model,
         leave_out=tuple(dict.fromkeys([*_declared(reading), *(path for each in places for path in _found(each))])),
-        project=reading.root,
+        project=project,
         keep=tuple(_kept(folder)),
     )
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from ...deploying.azureml import Said
     from ...deploying.subject import Subject
     from ...deploying.without_image import Unbuilt
+    from ...project.deployment.model import Deployment
     from ...project.model import Project
 
 _AZUREML, _KUBERNETES = "deployment.yml", "kubernetes.yml"
-_CREATE = "az ml online-deployment create -f"
+_CREATE, _APPLY = "az ml online-deployment create -f", "kubectl apply -f"
 
 
 @click.command(
@@ -116,9 +117,10 @@ def command(
         _kubernetes(named, said, of, output, longest_request, user, force=force)
     elif of.environment_only:
         folder = Path(output or ".")
-        _out(output, _AZUREML, (environment_only(named, said, of.deployment, folder),), _CREATE, of.name, force=force)
+        document = environment_only(named, said, of.deployment, folder)
+        _out(output, document, of.deployment, of.name, force=force)
     else:
-        _out(output, _AZUREML, (baked(named, said, of.deployment),), _CREATE, of.name, force=force)
+        _out(output, baked(named, said, of.deployment), of.deployment, of.name, force=force)
 
 
 def _check(image: str | None, metadata_file: str | None, unbuilt: bool, output: str | None, form: str) -> None:
@@ -167,11 +169,12 @@ def _image(image: str | None, metadata_file: str | None, name: str) -> str:
 
 def _unbuilt(project: Project, graph: Graph, said: Said, output: str, *, force: bool) -> None:
     from ...building.plans import make_plan, with_files
+    from ...deploying.subject import subject_of
     from ...deploying.without_image import without_image
 
     plan = with_files(make_plan(graph))
     made = without_image(project, plan, said, Path(output))
-    _out(output, _AZUREML, (made.document,), _CREATE, project.name, force=force, unbuilt=made)
+    _out(output, made.document, subject_of(project).deployment, project.name, force=force, unbuilt=made)
     for warning in (*plan.warnings, *map(Finding, made.warnings)):
         tell(warning.titled)
 
@@ -183,7 +186,10 @@ def _kubernetes(
     from ...deploying.workload import workload_of
 
     workload = workload_of(image, said, of, user=_user(user), longest=longest)
-    _out(output, _KUBERNETES, manifests(workload), "kubectl apply -f", of.name, force=force, more=about(workload))
+    from ...deploying.yaml_text import yaml_text
+
+    head = "\n".join(filter(None, (_head(of.name, _APPLY), about(workload))))
+    _write(output, _KUBERNETES, yaml_text(*manifests(workload), head=head), _APPLY, force=force)
     if workload.dropped:
         tell(Finding(f"a cluster has nothing like {', '.join(workload.dropped)}, so it is left out").titled)
     if not workload.resources:
@@ -202,21 +208,35 @@ def _user(text: str | None) -> int | Literal["any"] | None:
 
 def _out(
     output: str | None,
-    name: str,
-    documents: tuple[Mapping[str, Any], ...],
-    next_command: str,
+    document: Mapping[str, Any],
+    read: Deployment | None,
     project: str,
     *,
     force: bool,
-    more: str = "",
     unbuilt: Unbuilt | None = None,
+) -> None:
+    """Write or print a deployment file, with the comments of the one that was read."""
+    from ...deploying.kept import deployment_text
+
+    text, lost = deployment_text(document, read, _head(project, _CREATE))
+    _write(output, _AZUREML, text, _CREATE, force=force, unbuilt=unbuilt)
+    if lost and read:
+        told = f"the comments of {read.path.name} are left out, since it has aliases (`*name`) or braces for lines"
+        tell(Finding(told, severity="info").titled)
+
+
+def _head(project: str, next_command: str) -> str:
+    from ...deploying.kept import WRITTEN_BY
+
+    return f"{WRITTEN_BY}{__version__} of {project}. Deploy it with: {next_command} THIS_FILE"
+
+
+def _write(
+    output: str | None, name: str, text: str, next_command: str, *, force: bool, unbuilt: Unbuilt | None = None
 ) -> None:
     """Write or print, and say which command comes next."""
     from ...deploying.write import write
-    from ...deploying.yaml_text import yaml_text
 
-    head = f"Written by dagger-aml {__version__} of {project}. Deploy it with: {next_command} THIS_FILE"
-    text = yaml_text(*documents, head="\n".join(filter(None, (head, more))))
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")

@@ -71,7 +71,7 @@ def read_document(path: Path) -> Document:
 
     :raises ProjectError: missing, unreadable, no UTF-8, no YAML, more than one document, a key twice, too large.
     """
-    text = _text(path)
+    text = document_text(path)
     try:
         loader, root = composed(path, text)
         if root is None or root.tag == "tag:yaml.org,2002:null":
@@ -99,8 +99,11 @@ def read_document(path: Path) -> Document:
     return Document(path, data, root)
 
 
-def _text(path: Path) -> str:
-    """A file's text, in the encodings that azure-ai-ml reads: UTF-8 with and without a byte order mark."""
+def document_text(path: Path) -> str:
+    """A file's text, in the encodings that azure-ai-ml reads: UTF-8 with and without a byte order mark.
+
+    :raises ProjectError: missing, unreadable, no UTF-8, too large.
+    """
     data = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     if len(data) > 4 * MOST_CHARACTERS:
         raise ProjectError(f"is longer than {MOST_CHARACTERS} characters", location=FileLocation(str(path), path))
