@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from attrs import evolve
 
@@ -12,6 +13,15 @@ from ..project.merge import Reading
 from ..project.models import models
 from ..project.settings import Options
 from ..steps.model import Model
+
+
+class OfProject(Protocol):
+    """What models need of a ``Workspace``, which has models in its turn."""
+
+    name: str
+    subscription_id: str | None
+    resource_group: str | None
+    project: Path
 
 
 @frozen

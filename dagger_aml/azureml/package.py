@@ -17,7 +17,7 @@ from .log import Log, tell
 if TYPE_CHECKING:
     from ..backends.dockerfile.context import Dockerfile
     from .core.container_registry import ContainerRegistry
-    from .core.workspace import Workspace
+    from .models import OfProject
     from .script import Script
 
 FOLDER = APP_ROOT.rpartition("/")[2]
@@ -35,7 +35,7 @@ class ModelPackage:
 
     def __init__(
         self,
-        workspace: Workspace,
+        workspace: OfProject,
         script: Script,
         *,
         generate_dockerfile: bool,

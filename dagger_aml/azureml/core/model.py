@@ -10,10 +10,9 @@ from ..exceptions import UserErrorException, WebserviceException, raising
 from ..inference import InferenceConfig
 from ..package import ModelPackage
 from .webservice import RUN
-from .workspace import Workspace
 
 if TYPE_CHECKING:
-    from ..models import Named
+    from ..models import Named, OfProject
 
 __all__ = ["InferenceConfig", "Model", "ModelPackage"]
 
@@ -31,7 +30,7 @@ class Model:
 
     def __init__(
         self,
-        workspace: Workspace,
+        workspace: OfProject,
         name: str | None = None,
         id: str | None = None,
         tags: Any = None,
@@ -45,7 +44,7 @@ class Model:
         self._set(workspace, _found(workspace, name, None if version is None else str(version)))
         self.tags, self.properties = tags or {}, properties or {}
 
-    def _set(self, workspace: Workspace, named: Named) -> None:
+    def _set(self, workspace: OfProject, named: Named) -> None:
         self.workspace = workspace
         self._named = named
         self.name = named.model.name
@@ -60,7 +59,7 @@ class Model:
 
     @staticmethod
     def list(
-        workspace: Workspace,
+        workspace: OfProject,
         name: str | None = None,
         tags: Any = None,
         properties: Any = None,
@@ -105,7 +104,7 @@ class Model:
 
     @staticmethod
     def package(
-        workspace: Workspace,
+        workspace: OfProject,
         models: Sequence[Model | str],
         inference_config: InferenceConfig | None = None,
         generate_dockerfile: bool = False,
@@ -153,7 +152,7 @@ for _name, _how in _ONLY_AZURE.items():
     setattr(Model, _name, staticmethod(raising(f"Model.{_name}", _how)))
 
 
-def _model(workspace: Workspace, named: Named) -> Model:
+def _model(workspace: OfProject, named: Named) -> Model:
     made = Model.__new__(Model)
     made._set(workspace, named)
     return made
@@ -165,7 +164,7 @@ def _age(named: Named) -> tuple[bool, int]:
     return version.isdecimal(), int(version) if version.isdecimal() else 0
 
 
-def _get(workspace: Workspace, name: str, version: str | None) -> str:
+def _get(workspace: OfProject, name: str, version: str | None) -> str:
     """How a registered model is got and named."""
     return (
         f"A registered one: az ml model download --name {name} --version {version or 'VERSION'}\n"
@@ -174,7 +173,7 @@ def _get(workspace: Workspace, name: str, version: str | None) -> str:
     )
 
 
-def _resolved(workspace: Workspace, model: Model | str) -> Named:
+def _resolved(workspace: OfProject, model: Model | str) -> Named:
     if isinstance(model, Model):
         return model._named
     if not isinstance(model, str):
@@ -197,7 +196,7 @@ def _resolved(workspace: Workspace, model: Model | str) -> Named:
     return found
 
 
-def _found(workspace: Workspace, name: str | None, version: str | None) -> Named:
+def _found(workspace: OfProject, name: str | None, version: str | None) -> Named:
     """The model of a project by its name."""
     from attrs import evolve
 
