@@ -21,18 +21,22 @@ class FileLocation(str):
 
     :param path: the file, absolute.
     :param line: from 1; None for the whole file.
+    :param columns: of what is meant on the line, from 1, and the column behind it; None for the whole line.
     """
 
-    __slots__ = ("line", "path", "quoted")
+    __slots__ = ("columns", "line", "path", "quoted")
 
     path: Path
     line: int | None
+    columns: tuple[int, int] | None
     quoted: bool
     """Whether the line may be shown."""
 
-    def __new__(cls, shown: str, path: Path, line: int | None = None) -> FileLocation:
+    def __new__(
+        cls, shown: str, path: Path, line: int | None = None, columns: tuple[int, int] | None = None
+    ) -> FileLocation:
         made = super().__new__(cls, shown if line is None else f"{shown}:{line}")
-        made.path, made.line, made.quoted = path, line, True
+        made.path, made.line, made.columns, made.quoted = path, line, columns, True
         return made
 
     def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
@@ -43,22 +47,24 @@ class FileLocation(str):
     def hidden(self) -> FileLocation:
         """The same, of a line that is not to be shown, since a secret stands in it."""
         made = FileLocation(str(self), self.path)
-        made.line, made.quoted = self.line, False
+        made.line, made.columns, made.quoted = self.line, self.columns, False
         return made
 
 
 @frozen
 class Fix:
-    """The one right answer to a finding: the name of a key, on its line, is another.
+    """The one right answer to a finding: the name of a key, or a text at a certain place, on its line, is another.
 
     :param path: of the file, absolute. :param line: from 1.
-    :param before: the name as it stands there, and ``after`` the right one.
+    :param before: the name or text as it stands there, and ``after`` the right one.
+    :param column: where the text begins, from 1, counted in characters; None for the name of a key of a TOML file.
     """
 
     path: Path
     line: int
     before: str
     after: str
+    column: int | None = None
 
 
 @frozen

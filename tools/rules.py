@@ -22,6 +22,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
+from dagger_aml.check.inputs.kinds import KINDS, Kind
 from dagger_aml.check.rule import GROUPS, RETIRED, Rule
 from dagger_aml.check.run import rules
 
@@ -54,6 +55,9 @@ _TITLES = {
     "models": "Models",
     "code": "Code and files",
     "base": "The base image",
+    "dockerfile": "Dockerfiles",
+    "deployment": "Deployment files",
+    "site_packages": "Folders of packages",
 }
 
 _LANGUAGES = {"shell": "text", "folder": "text", "py": "python", "toml": "toml", "yml": "yaml"}
@@ -93,14 +97,55 @@ def _examples(text: str) -> Iterator[tuple[str, str, str]]:
 def rules_page() -> str:
     """Every rule by its group: id, severity, why it matters, examples, and where it is silent."""
     found = sorted(rules().values(), key=lambda each: each.id)
-    parts = ["# Rules\n", _MADE, _HEAD, "| rule | severity | what it finds |\n|---|---|---|"]
+    parts = [
+        "# Rules\n",
+        _MADE,
+        _HEAD,
+        *_inputs(),
+        "\n## All rules\n",
+        "| rule | severity | what it finds |\n|---|---|---|",
+    ]
     parts += [f"| [{each.id}](#{_anchor(each)}) | {each.severity} | {each.title} |" for each in found]
     for group, digit in GROUPS.items():
-        parts.append(f"\n## {_TITLES[group]}\n")
-        parts += [_entry(each) for each in found if each.id[3] == str(digit)]
+        entries = [_entry(each) for each in found if each.id[3] == str(digit)]
+        parts += [f"\n## {_TITLES[group]}\n", *entries] if entries else []
     if RETIRED:
         parts.append(f"## Retired\n\n{', '.join(sorted(RETIRED))}\n")
     return "\n".join(parts)
+
+
+_INPUTS = """\
+## Which rules for which input
+
+A rule says what it needs to know, and applies to every kind of input of which that can be known. What one input lacks
+all the same, `check` lists in the end as not checked.
+
+| input | given as | rules |
+|---|---|---|"""
+
+
+def _inputs() -> Iterator[str]:
+    """The kinds of input, each with the rules that apply to it."""
+    yield _INPUTS
+    for kind in KINDS:
+        yield f"| {kind.name} | {kind.given} | {', '.join(_short(applying(kind)))} |"
+
+
+def applying(kind: Kind) -> list[str]:
+    """The ids of the rules that apply to a kind of input."""
+    return sorted(each.id for each in rules().values() if each.applies(kind))
+
+
+def _short(ids: list[str]) -> Iterator[str]:
+    """Ids, with what they begin with in place of all those of a group."""
+    for digit in sorted({id[3] for id in ids}):
+        of_group = [id for id in ids if id[3] == digit]
+        yield from [f"all AML{digit}"] if of_group == sorted(id for id in rules() if id[3] == digit) else of_group
+
+
+def inputs_text() -> str:
+    """The kinds of input, each with the ids of all rules that apply to it, for the golden files."""
+    return "".join(f"{kind.name}: {' '.join(applying(kind))}\n" for kind in KINDS)
 
 
 _MADE = "<!-- Written by `./taskw reference` from the rules' docstrings, which are the place to change it. -->\n"

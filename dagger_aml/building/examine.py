@@ -1,4 +1,4 @@
-"""A project checked by every rule, without anything being made of it: no builder, no network."""
+"""An input checked by every rule, without anything being made of it: no builder, no network."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from attrs import evolve
 
 from ..base import catalog
 from ..check.facts import Facts, GraphFacts, PlanFacts
-from ..check.run import Findings, chosen, missing_facts, run
+from ..check.inputs.kinds import DEPLOYMENT, PROJECT, Kind, folder_of
+from ..check.run import Findings, chosen, chosen_beside, missing_facts, run
 from ..data import frozen
-from ..errors import UsageError
+from ..errors import UsageError, unreadable
 from ..finding import Finding, ordered
 from ..graph.stages import bases
 from ..plan.make import plan
 from ..project.model import Project
 from ..project.recipe import run_recipe
+from ..project.settings import Options
 
 _SAID_BY = {"AML506": "AML520"}
 """Rules that would only say again what an error says; elsewhere that error has ended the work before."""
@@ -23,16 +25,18 @@ _SAID_BY = {"AML506": "AML520"}
 
 @frozen
 class Report:
-    """What is to be said of a project.
+    """What is to be said of an input.
 
     :param told: errors first, each once. What the recipe's steps refuse is an error without an id.
     :param silenced: what was found and is not told.
     :param unchecked: the rules that could not be run, by id, each with the names of the facts that it lacks.
+    :param kind: of the input; the rules that do not apply to it are in none of these.
     """
 
     told: tuple[Finding, ...] = ()
     silenced: tuple[Finding, ...] = ()
     unchecked: Mapping[str, tuple[str, ...]] = {}
+    kind: Kind = PROJECT
 
 
 async def examine(project: Project) -> Report:
@@ -56,8 +60,26 @@ async def examine(project: Project) -> Report:
     return Report(
         ordered(each for each in told if _SAID_BY.get(str(each.id)) not in ids),
         ordered(each for part in found for each in part.silenced),
-        missing_facts(known[-1], selection),
+        missing_facts(known[-1], kind := DEPLOYMENT if project.deployment else PROJECT, selection),
+        kind,
     )
+
+
+def examine_input(name: str, kind: Kind, options: Options) -> Report:
+    """Run every rule that is chosen on an input that is no project.
+
+    :param name: as the command line has it. :param kind: one that is read by a function of its own.
+    :param options: of which those that choose rules count.
+    :raises UsageError: a rule is chosen or ignored that there is not. :raises DaggerAmlError: it cannot be read.
+    """
+    assert kind.read is not None
+    selection = chosen_beside(folder_of(name), options)
+    try:
+        facts = kind.read(name)
+    except OSError as error:
+        raise unreadable(error, error.filename or name) from None
+    found = run(facts, selection)
+    return Report(found.told, found.silenced, missing_facts(facts, kind, selection), kind)
 
 
 async def _of_platform(project: Project, known: list[Facts], found: list[Findings]) -> None:

@@ -1,18 +1,17 @@
 """What a rule may know, each fact found once, when a rule first asks, and shared by all of them.
 
 A rule takes facts by naming them as parameters. One that does not hold for a project (no code, no packages, a file
-that cannot be read, which the steps tell of) is None, and the rule is silent. There are three kinds, each with more
-than the one before: of the project, of the graph that its recipe laid out, and of the plan with the base's facts.
+that cannot be read, which the steps tell of) is None, and the rule is silent. Of a project there are three kinds,
+each with more than the one before: of the project, of the graph that its recipe laid out, and of the plan with the
+base's facts. Other inputs have theirs in :mod:`.inputs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from attrs import fields
+from typing import TYPE_CHECKING
 
 from ..base import catalog
 from ..base.facts import BaseFacts
@@ -21,6 +20,7 @@ from ..errors import DaggerAmlError
 from ..fs.lookup import is_file
 from ..graph.graph import Graph
 from ..plan.model import Plan
+from ..project.deployment.model import Deployment
 from ..project.missing import Wanted, wanted
 from ..project.model import Project
 from ..pysource.entry_points import EntryPoint, entry_points
@@ -30,6 +30,7 @@ from ..pysource.reached import Reached
 from ..pysource.source import Source, read_source
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
+from .known import Known
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -65,11 +66,8 @@ class Sources:
         return False
 
 
-_Grown = TypeVar("_Grown", bound="Facts")
-
-
 @frozen(slots=False)
-class Facts:
+class Facts(Known):
     """What is known of a project before its recipe runs.
 
     :param project: as it was read; None for a graph that was made without one.
@@ -80,6 +78,12 @@ class Facts:
     project: Project | None = None
     one_platform: bool | None = None
     stops: bool = True
+
+    @cached_property
+    def deployment(self) -> Deployment | None:
+        """The deployment file that the project uses."""
+        file = self.project.deployment if self.project else None
+        return file.deployment if file else None
 
     @cached_property
     def code(self) -> Path | None:
@@ -168,20 +172,6 @@ class Facts:
     def wanted(self) -> Wanted | None:
         """What the code imports, met with what is installed; None where that cannot be told."""
         return wanted(self.project, self.elsewhere, self.requirements) if self.project else None
-
-    def grown(self, kind: type[_Grown], **more: Any) -> _Grown:
-        """These facts and more; what was found already is kept."""
-        given = {each.name: getattr(self, each.name) for each in fields(type(self))}
-        made = kind(**{**given, **more})
-        vars(made).update({name: value for name, value in vars(self).items() if name not in vars(made)})
-        return made
-
-    @classmethod
-    @cache
-    def names(cls) -> frozenset[str]:
-        """The facts that a rule may take of this kind."""
-        found = {each.name for each in fields(cls)}
-        return frozenset(found | {name for name in dir(cls) if isinstance(getattr(cls, name), cached_property)})
 
 
 @frozen(slots=False)

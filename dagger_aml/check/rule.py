@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 from ..data import frozen
 from ..finding import Finding, Severity
-from .facts import Facts, GraphFacts, PlanFacts
+from .inputs.kinds import KINDS, Kind
+from .known import Known
 
 Check = Callable[..., Iterable[Finding]]
 
-GROUPS = {"entry_script": 1, "variables": 2, "packages": 3, "models": 4, "code": 5, "base": 6}
+GROUPS = {
+    "entry_script": 1,
+    "variables": 2,
+    "packages": 3,
+    "models": 4,
+    "code": 5,
+    "base": 6,
+    "dockerfile": 7,
+    "deployment": 8,
+    "site_packages": 9,
+}
 """The first digit of an id by the file that has the rule, or by what the file's name begins with."""
 
 RETIRED: frozenset[str] = frozenset()
 """Ids of rules that there were once. None of them is ever given to another rule."""
 
-_PHASES: tuple[type[Facts], ...] = (Facts, GraphFacts, PlanFacts)
 
-
-@frozen
+@frozen(slots=False)
 class Rule:
     """A registered rule.
 
@@ -27,23 +37,31 @@ class Rule:
     :param severity: of what it finds, but for errors that are not sure (:attr:`~dagger_aml.finding.Finding.sure`).
     :param check: takes facts by the names of its parameters, and yields findings; their id and severity are put in.
     :param takes: these names. It runs as soon as all of them are known, and not where one of them is None.
-    :param phase: the kind of facts that first has them all.
     """
 
     id: str
     severity: Severity
     check: Check
     takes: tuple[str, ...]
-    phase: type[Facts]
+
+    @cached_property
+    def phases(self) -> frozenset[type[Known]]:
+        """The classes of facts that first have all that it takes, one for each kind of input to which it applies."""
+        found = (each.phase(self.takes) for each in KINDS)
+        return frozenset(each for each in found if each is not None)
+
+    def applies(self, kind: Kind) -> bool:
+        """Whether an input of a kind can have all that it takes."""
+        return kind.phase(self.takes) is not None
 
     @property
     def title(self) -> str:
         """The first line of the docstring, without its full stop."""
         return (self.check.__doc__ or self.check.__name__).strip().splitlines()[0].removesuffix(".")
 
-    def run(self, facts: Facts) -> list[Finding]:
+    def run(self, facts: Known) -> list[Finding]:
         """What the rule finds; nothing where one of its facts is missing."""
-        given = {name: getattr(facts, name) for name in self.takes}
+        given = {name: getattr(facts, name, None) for name in self.takes}
         if any(value is None for value in given.values()):
             return []
         return list(self.check(**given))
@@ -56,8 +74,9 @@ RULES: dict[str, Rule] = {}
 def rule(id: str, severity: Severity = "warning") -> Callable[[Check], Check]:
     """Register a function as a rule.
 
-    Its parameters are named as the facts that it takes (:mod:`.facts`). The docstring's first line is its title; the
-    rest is its entry in docs/rules.md (tools/rules.py says how it is written).
+    Its parameters are named as the facts that it takes (:mod:`.facts`, :mod:`.inputs`), and so it applies to every
+    kind of input that has them all. The docstring's first line is its title; the rest is its entry in docs/rules.md
+    (tools/rules.py says how it is written).
 
     :param id: new, and of the file's group.
     :raises ValueError: the id is taken, retired, malformed or of another group; a parameter is no fact.
@@ -65,11 +84,11 @@ def rule(id: str, severity: Severity = "warning") -> Callable[[Check], Check]:
 
     def registered(check: Check) -> Check:
         takes = check.__code__.co_varnames[: check.__code__.co_argcount]
-        phase = next((each for each in _PHASES if set(takes) <= each.names()), None)
-        if phase is None:
-            raise ValueError(f"{id} takes what is no fact: {', '.join(takes)}")
+        made = Rule(id, severity, check, takes)
+        if not made.phases:
+            raise ValueError(f"{id} takes what is no fact of any input: {', '.join(takes)}")
         _check_id(id, check.__module__.rpartition(".")[2])
-        RULES[id] = Rule(id, severity, check, takes, phase)
+        RULES[id] = made
         return check
 
     return registered

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 from attrs import evolve
 
@@ -16,8 +17,12 @@ from ..errors import FindingsError, unreadable
 from ..finding import Finding, ordered
 from ..graph.graph import Graph
 from ..plan.model import Plan
+from ..project.load import chosen_rules
 from ..project.model import Project
+from ..project.settings import Options
 from .facts import Facts, GraphFacts, PlanFacts
+from .inputs.kinds import Kind
+from .known import Known
 from .rule import RULES, Rule
 from .selection import Comments, Selection
 
@@ -74,23 +79,35 @@ def chosen(project: Project | None) -> Selection:
     return made
 
 
-def run(facts: Facts, selection: Selection | None = None) -> Findings:
-    """Run the rules whose last fact is of this kind.
+def chosen_beside(folder: Path, options: Options) -> Selection:
+    """The rules that flags, variables and a folder's project file choose for an input that is no project.
 
-    :param facts: of exactly the kind whose rules are to run.
+    :raises UsageError: they name one that there is not. :raises ProjectError: the file cannot be read.
+    """
+    said, origins = chosen_rules(folder, options)
+    made = Selection(said["select"], said["extend_select"], said["ignore"])
+    made.check(rules(), origins)
+    return made
+
+
+def run(facts: Known, selection: Selection | None = None) -> Findings:
+    """Run the rules whose last fact is of this class.
+
+    :param facts: of exactly the class whose rules are to run.
     :param selection: which of them; all unless given.
-    :raises ProjectError: a part of the project cannot be read.
+    :raises ProjectError: a part of the input cannot be read.
     """
     selection = selection or Selection()
     try:
         found = [
             finding.of_rule(each.id, each.severity)
             for each in rules().values()
-            if each.phase is type(facts) and selection.runs(each.id)
+            if type(facts) in each.phases and selection.runs(each.id)
             for finding in each.run(facts)
         ]
     except OSError as error:
-        raise unreadable(error, error.filename or (facts.project.root if facts.project else ".")) from None
+        project = getattr(facts, "project", None)
+        raise unreadable(error, error.filename or (project.root if project else ".")) from None
     comments = Comments()
     aside = {
         each for each in found if selection.ignores(str(each.id)) or comments.ignores(each.location, str(each.id))
@@ -98,14 +115,15 @@ def run(facts: Facts, selection: Selection | None = None) -> Findings:
     return Findings(ordered(each for each in found if each not in aside), ordered(aside))
 
 
-def missing_facts(facts: Facts, selection: Selection) -> Mapping[str, tuple[str, ...]]:
-    """The rules that were chosen and could not be run, each with the names of the facts that it lacks.
+def missing_facts(facts: Known, kind: Kind, selection: Selection) -> Mapping[str, tuple[str, ...]]:
+    """The rules that were chosen and could not be run, each with the names of the facts that it lacks; none of those
+    that do not apply to such an input at all.
 
     :param facts: all that is known.
     """
     found = {}
     for each in rules().values():
-        if selection.runs(each.id) and not selection.ignores(each.id):
+        if each.applies(kind) and selection.runs(each.id) and not selection.ignores(each.id):
             lacks = tuple(name for name in each.takes if getattr(facts, name, None) is None)
             if lacks:
                 found[each.id] = lacks

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..data import frozen
 from ..errors import UsageError
 from ..finding import FileLocation
+from .inputs.names import is_dockerfile
 
 _PREFIX = re.compile(r"AML[0-9]{0,3}")
 
@@ -70,7 +71,10 @@ _COMMENT = re.compile(r"(?:^|\s)#\s*aml:\s*ignore\[([^\]]*)\]")
 
 
 class Comments:
-    """What comments of the form ``# aml: ignore[AML201]`` say of the lines on which they stand."""
+    """What comments of the form ``# aml: ignore[AML201]`` say of the lines on which they stand.
+
+    A Dockerfile has no comments beside an instruction: one that stands on a line of its own speaks for the next line.
+    """
 
     def __init__(self) -> None:
         self._known: dict[Path, dict[int, frozenset[str]]] = {}
@@ -93,10 +97,14 @@ def _comments(place: FileLocation) -> Iterator[tuple[int, frozenset[str]]]:
     if b"aml:" not in data:
         return
     lines = data.decode("utf-8", "replace").splitlines()
+    below = place.path.suffix != ".py" and is_dockerfile(str(place.path))
     for number, comment in _of_python(data) if place.path.suffix == ".py" else enumerate(lines, 1):
         match = _COMMENT.search(comment)
         if match:
-            yield number, frozenset(each.strip() for each in match[1].split(",") if _PREFIX.fullmatch(each.strip()))
+            yield (
+                number + below,
+                frozenset(each.strip() for each in match[1].split(",") if _PREFIX.fullmatch(each.strip())),
+            )
 
 
 def _of_python(data: bytes) -> Iterator[tuple[int, str]]:

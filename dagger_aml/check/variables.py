@@ -54,10 +54,13 @@ def misspelt(variables: Mapping[str, Variable], sources: Sources) -> Iterator[Fi
 
 
 def _renamed(location: str | None, name: str, near: str) -> Fix | None:
-    """The key of a project's file by its right name; of what a flag or a deployment file says, nothing."""
-    if not isinstance(location, FileLocation) or location.line is None or location.path.suffix != ".toml":
+    """The key of a project's file, or the name in a Dockerfile, by its right name; nothing for what a flag or a
+    deployment file says."""
+    if not isinstance(location, FileLocation) or location.line is None:
         return None
-    return Fix(location.path, location.line, name, near)
+    if location.columns:
+        return Fix(location.path, location.line, name, near, location.columns[0])
+    return Fix(location.path, location.line, name, near) if location.path.suffix == ".toml" else None
 
 
 @rule("AML202", "warning")

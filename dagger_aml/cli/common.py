@@ -119,6 +119,11 @@ def examined(folder: str, given: dict[str, Any]) -> tuple[Project, Report]:
     return project, _laid_out(examine, project)
 
 
+def options_of(given: Mapping[str, Any]) -> Options:
+    """The flags of a project's settings, of all that a command is given."""
+    return Options(**{name: given[name] for name in fields_dict(Options)})
+
+
 def _laid_out(work: Callable[[Project], Coroutine[Any, Any, T]], project: Project) -> T:
     """What comes of a recipe. The built-in ones wait for nothing, and an event loop takes 30 ms to load."""
     if is_built_in(project.recipe):
@@ -133,6 +138,6 @@ def _laid_out(work: Callable[[Project], Coroutine[Any, Any, T]], project: Projec
 
 
 def _project(folder: str, given: dict[str, Any]) -> Project:
-    project = load_project(folder, Options(**{name: given[name] for name in fields_dict(Options)}))
+    project = load_project(folder, options_of(given))
     project.notes.beaten += click.get_current_context().meta.get(BEATEN, [])
     return project

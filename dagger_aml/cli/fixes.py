@@ -28,19 +28,35 @@ def fixed(root: Path, fixes: Iterable[Fix]) -> Mapping[Path, tuple[bytes, bytes]
         except OSError as error:
             raise unreadable(error, fix.path) from None
         changed = _changed(now, fix)
-        found[fix.path] = before, changed if _is_toml(changed) else now
+        found[fix.path] = before, changed if fix.column or _is_toml(changed) else now
     return {path: (before, after) for path, (before, after) in found.items() if before != after}
 
 
 def _changed(data: bytes, fix: Fix) -> bytes:
-    """A file's bytes with a key's name replaced on its line; all else stays as it is."""
+    """A file's bytes with a key's name or a text replaced on its line; all else stays as it is."""
     lines = data.split(b"\n")
     if not 0 < fix.line <= len(lines):
         return data
+    if fix.column:
+        lines[fix.line - 1] = _replaced(lines[fix.line - 1], fix)
+        return b"\n".join(lines)
     key = rb"(?<![\w.\"'-])([\"']?)" + re.escape(fix.before.encode()) + rb"\1(?=\s*=)"
     after = fix.after.encode()
     lines[fix.line - 1] = re.sub(key, lambda match: match[1] + after + match[1], lines[fix.line - 1], count=1)
     return b"\n".join(lines)
+
+
+def _replaced(line: bytes, fix: Fix) -> bytes:
+    """A line with the text at the fix's column replaced; as it is where another text stands there."""
+    mark = b"\xef\xbb\xbf" if line.startswith(b"\xef\xbb\xbf") else b""
+    try:
+        text = line.removeprefix(mark).decode()
+    except UnicodeDecodeError:
+        return line
+    begin = (fix.column or 1) - 1
+    if not text.startswith(fix.before, begin):
+        return line
+    return mark + (text[:begin] + fix.after + text[begin + len(fix.before) :]).encode()
 
 
 def _is_toml(data: bytes) -> bool:

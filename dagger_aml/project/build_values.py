@@ -43,12 +43,12 @@ def beaten(record: Setting, holds: Stated, files: Mapping[str, ProjectFile]) -> 
 
 
 def files_of(folders: Sequence[str]) -> dict[str, ProjectFile]:
-    """The project files of folders, and of deployment files' folders; one that cannot be read is told of when its
+    """The project files of folders, and of the folders of other files; one that cannot be read is told of when its
     project is, and left out here."""
     found = {}
     for folder in folders:
         try:
-            place = folder_of(Path(folder))
+            place = Path(folder).parent if Path(folder).is_file() else folder_of(Path(folder))
             if place.is_dir():
                 found[folder] = read_project_file(place.resolve())
         except (DaggerAmlError, OSError):

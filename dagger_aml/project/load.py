@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import contract
@@ -248,6 +249,16 @@ def _packages_as(reading: Reading, recipe: str, *, alone: bool, adds_server: boo
             hint="Have pip install the packages: --packages-as installed.",
         )
     return "files"
+
+
+def chosen_rules(folder: Path, options: Options) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, str]]:
+    """What flags, variables and a folder's project file say of rules, by ``select``, ``extend_select`` and
+    ``ignore``, and where each is said; for what is no project.
+
+    :raises ProjectError: the file cannot be read.
+    """
+    reading = Reading(folder.resolve(), options, read_project_file(folder.resolve()))
+    return {name: _rules(reading, name) for name in ("select", "extend_select", "ignore")}, reading.sources
 
 
 def _rules(reading: Reading, name: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from dagger_aml.errors import DaggerAmlError, FindingsError
 from dagger_aml.finding import Finding
 
 HERE = Path(__file__).parent
-KEYS = ("expect", "says", "flags", "shell", "probed")
+KEYS = ("expect", "says", "flags", "shell", "probed", "input")
 NOTHING, ERROR = "nothing", "error"
 
 _FILE = re.compile(r"^-- (?P<name>\S+)(?: (?P<form>->|!\S+)(?: (?P<more>.*\S))?)? --$")
@@ -72,9 +72,10 @@ class Case:
     :param about: one sentence.
     :param expect: ids of the rules that say something, no others; ``error`` for a refusal by no rule.
     :param says: each must stand in one of the findings, or in the error.
-    :param flags: of ``dagger-aml plan``.
+    :param flags: of ``dagger-aml plan``, or of ``check``.
     :param shell: variables.
     :param probed: facts of the base, as a probe would find them, in place of the catalog's.
+    :param input: what ``dagger-aml check`` is given, relative to the folder; empty where the folder is planned.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class Case:
     shell: Mapping[str, str]
     probed: Mapping[str, Any]
     files: tuple[File, ...]
+    input: str = ""
 
     @property
     def kind(self) -> str:
@@ -165,6 +167,7 @@ def read(path: Path) -> Case:
         dict(word.split("=", 1) for line in said["shell"] for word in shlex.split(line)),
         {name: value for line in said["probed"] for name, value in _facts(line)},
         tuple(_file(match, lines) for match, lines in files),
+        "".join(said["input"]),
     )
 
 
@@ -189,6 +192,8 @@ def run(case: Case, folder: Path) -> Outcome:
         file.write(folder)
     shell: dict[str, str | None] = dict.fromkeys(_own_variables(), None)
     facts = dict(case.probed)
+    if case.input:
+        return _checked(case, folder / case.input, {**shell, **case.shell})
 
     def assumed(base: Any, *, plain: bool = False) -> Any:
         known = catalog.assumed(base, plain=plain)
@@ -209,6 +214,20 @@ def run(case: Case, folder: Path) -> Outcome:
     else:
         told = tuple(Finding(**each) for each in json.loads(result.stdout)["warnings"])
     return Outcome(frozenset(each.id or "none" for each in told), "\n".join(each.titled for each in told))
+
+
+def _checked(case: Case, path: Path, shell: Mapping[str, str | None]) -> Outcome:
+    """Check an input of a case's, and tell what was said."""
+    words = ["check", str(path), "--output-format", "json", *case.flags]
+    result = CliRunner().invoke(cli, words, env=shell)
+    if result.exit_code not in (0, 1) or (result.exception and not isinstance(result.exception, SystemExit)):
+        return Outcome(frozenset({ERROR}), str(result.exception or "") + result.output)
+    told = [{key: each[key] for key in _OF_FINDING} for each in json.loads(result.stdout)["findings"]]
+    found = [Finding(**each) for each in told]
+    return Outcome(frozenset(each.id or ERROR for each in found), "\n".join(each.titled for each in found))
+
+
+_OF_FINDING = ("id", "severity", "message", "location", "hint")
 
 
 @frozen

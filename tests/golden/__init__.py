@@ -20,6 +20,7 @@ from dagger_aml.backends.dockerfile.render import render
 from dagger_aml.plan.label import PLAN_LABEL
 from dagger_aml.plan.render import plan_json
 from tools.messages import messages_text
+from tools.rules import inputs_text
 
 from . import deployments
 from .public import public_text
@@ -85,6 +86,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
     yield from deployments.texts()
     yield HERE / "public.txt", public_text()
     yield HERE / "messages.txt", messages_text()
+    yield HERE / "inputs.txt", inputs_text()
 
 
 def present() -> set[Path]:

@@ -33,6 +33,7 @@ from dagger_aml.building.graphs import lay_out
 from dagger_aml.check import base
 from dagger_aml.check import rule as registry
 from dagger_aml.check.facts import Facts, GraphFacts, PlanFacts
+from dagger_aml.check.inputs.kinds import KINDS
 from dagger_aml.check.rule import GROUPS, RETIRED, Rule, rule
 from dagger_aml.check.run import MODULES, rules
 from dagger_aml.cli.main import cli
@@ -42,7 +43,7 @@ from tests.support.projects import SCORE, make, planned
 from tools.rules import Entry, rules_page
 
 ROOM = Path(dagger_aml.check.__file__).parent
-MACHINERY = {"__init__", "rule", "facts", "run", "misspelt", "secret_texts", "selection", "values"}
+MACHINERY = {"__init__", "rule", "facts", "known", "run", "misspelt", "secret_texts", "selection", "values"}
 
 every_rule = pytest.mark.parametrize("each", rules().values(), ids=lambda each: each.id)
 
@@ -55,7 +56,7 @@ def new_rule() -> Iterator[Callable[..., None]]:
     """Registers a rule for one test."""
     before = dict(registry.RULES)
     yield lambda check, id, severity: registry.RULES.update(
-        {id: Rule(id, severity, check, inspect.getfullargspec(check).args, Facts)}  # type: ignore[arg-type]
+        {id: Rule(id, severity, check, tuple(inspect.getfullargspec(check).args))}
     )
     registry.RULES.clear()
     registry.RULES.update(before)
@@ -85,12 +86,13 @@ def test_an_id_has_its_group_s_digit(each: Rule):
 @every_rule
 def test_a_rule_takes_facts_by_their_types(each: Rule):
     """The registry hands them over by name; the types are what mypy has checked the function with."""
-    real = {field.name: field.type for kind in (Facts, GraphFacts, PlanFacts) for field in attrs.fields(kind)}
-    for name, found in inspect.getmembers_static(PlanFacts, lambda member: isinstance(member, cached_property)):
-        real[name] = inspect.get_annotations(found.func)["return"]
-    for name, annotation in inspect.get_annotations(each.check).items():
-        if name != "return":
-            assert annotation == real[name].removesuffix(" | None"), (each.id, name)
+    for facts in (phase for kind in KINDS for phase in kind.phases[-1:] if each.applies(kind)):
+        real = {field.name: field.type for field in attrs.fields(facts)}
+        for name, found in inspect.getmembers_static(facts, lambda member: isinstance(member, cached_property)):
+            real[name] = inspect.get_annotations(found.func)["return"]
+        for name, annotation in inspect.get_annotations(each.check).items():
+            if name != "return":
+                assert annotation == real[name].removesuffix(" | None"), (each.id, name, facts)
 
 
 @every_rule
@@ -158,7 +160,8 @@ def test_the_entry_script_is_parsed_once_for_everybody(tmp_path, monkeypatch):
 
 @every_rule
 def test_a_rule_whose_facts_are_missing_is_silent(each: Rule):
-    assert each.run(PlanFacts()) == []
+    for kind in KINDS:
+        assert each.run(kind.phases[-1]()) == []
 
 
 # --- what is told, and what is not ----------------------------------------------------------------------------------

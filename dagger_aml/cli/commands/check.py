@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import DaggerAmlError, UsageError
-from ..common import examined
+from ..common import examined, options_of
 from ..console import printable, tell
 from ..options.build import fail_on_option, settled
 from ..options.project import project_options
@@ -21,7 +21,6 @@ from ..reports.model import SEVERITIES, Checked, checked, count, shown
 
 if TYPE_CHECKING:
     from ...building.examine import Report
-    from ...project.model import Project
 
 _FORMATS: Mapping[str, tuple[str, str]] = {
     "text": ("text", "render"),
@@ -36,10 +35,10 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 
 @click.command(
     "check",
-    short_help="Find mistakes in projects before anything is built.",
-    epilog="Exit codes: 0 nothing found, 1 a finding at or above --fail-on, 2 a project could not be checked.",
+    short_help="Find mistakes in projects, Dockerfiles and deployment files before anything is built.",
+    epilog="Exit codes: 0 nothing found, 1 a finding at or above --fail-on, 2 an input could not be checked.",
 )
-@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
+@click.argument("projects", metavar="[PATH]...", nargs=-1, type=click.Path())
 @partial(project_options, argument=False)
 @click.option(
     "--output-format",
@@ -51,7 +50,7 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 )
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
 @fail_on_option
-@click.option("--fix", is_flag=True, help="Mend what has one right answer, in the project's own files.")
+@click.option("--fix", is_flag=True, help="Mend what has one right answer, in the files themselves.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
 @click.option("--explain", metavar="ID", help="Show what a rule is about, with examples, and check nothing.")
 @settled
@@ -65,7 +64,8 @@ def command(
     explain: str | None,
     **given: Any,
 ) -> None:
-    """Check PROJECT, or several: code, variables, packages, models and base, by the rules of docs/rules.md.
+    """Check PATH, or several, by the rules of docs/rules.md: a project's code, variables, packages, models and base;
+    a deployment file; a Dockerfile.
 
     Needs neither engine nor network, and builds nothing. Scripts are read, and never imported or run; a recipe of
     the project's own is run, as plan does.
@@ -73,6 +73,7 @@ def command(
     \b
     dagger-aml check
     dagger-aml check models/* --output-format github
+    dagger-aml check models/rates/Dockerfile deployment.yml
     dagger-aml check --select AML1,AML2 --fail-on warning
     dagger-aml check --explain AML110
     """
@@ -95,25 +96,38 @@ def command(
         sys.exit(1)
 
 
-def _checked(folder: str, given: dict[str, Any], *, fix: bool) -> Checked:
-    """A project and what is said of it, or why nothing can be.
+def _checked(name: str, given: dict[str, Any], *, fix: bool) -> Checked:
+    """An input and what is said of it, or why nothing can be.
 
     :param fix: whether what has one right answer is mended before.
     """
     try:
-        project, report = examined(folder, given)
-        if fix and _mend(project, report):
-            _, report = examined(folder, given)
+        root, report = _examined(name, given)
+        if fix and _mend(root, report):
+            _, report = _examined(name, given)
     except DaggerAmlError as error:
-        return Checked(folder, error=error)
-    return checked(folder, report)
+        return Checked(name, error=error)
+    return checked(name, report)
 
 
-def _mend(project: Project, report: Report) -> bool:
+def _examined(name: str, given: dict[str, Any]) -> tuple[Path, Report]:
+    """The folder of an input, below which files may be mended, and what every rule says of it."""
+    from ...check.inputs.kinds import folder_of, kind_of
+
+    kind = kind_of(name)
+    if kind.read is None:
+        project, report = examined(name, given)
+        return project.root, report
+    from ...building.examine import examine_input
+
+    return folder_of(name), examine_input(name, kind, options_of(given))
+
+
+def _mend(root: Path, report: Report) -> bool:
     """Write what has one right answer; whether there was any."""
     from ..fixes import fixed, write
 
-    changes = fixed(project.root, (each.fix for each in report.told if each.fix))
+    changes = fixed(root, (each.fix for each in report.told if each.fix))
     for path, (_, after) in changes.items():
         write(path, after)
         tell(f"mended {shown(path)}")
@@ -127,17 +141,17 @@ def _check_alone(*, fix: bool, form: str, output: str | None) -> None:
             raise UsageError(f"{flag} does not work with --diff", location=flag, hint=f"Remove {flag} or --diff.")
 
 
-def _show_changes(folders: Sequence[str], given: dict[str, Any]) -> None:
-    """Print what would be mended in each project; exit with 1 if there is any, with 2 if one cannot be checked."""
+def _show_changes(names: Sequence[str], given: dict[str, Any]) -> None:
+    """Print what would be mended in each input; exit with 1 if there is any, with 2 if one cannot be checked."""
     from ..fixes import fixed, unified
 
     codes = {0}
-    for folder in folders:
+    for name in names:
         try:
-            project, report = examined(folder, given)
-            changes = fixed(project.root, (each.fix for each in report.told if each.fix))
+            root, report = _examined(name, given)
+            changes = fixed(root, (each.fix for each in report.told if each.fix))
         except DaggerAmlError as error:
-            tell(f"error: {_named(Checked(folder, error=error))}")
+            tell(f"error: {_named(Checked(name, error=error))}")
             codes.add(2)
             continue
         for path, (before, after) in changes.items():
@@ -147,9 +161,9 @@ def _show_changes(folders: Sequence[str], given: dict[str, Any]) -> None:
         sys.exit(max(codes))
 
 
-def _named(project: Checked) -> str:
-    text = str(project.error)
-    return text if text.startswith(project.name) or project.name == "." else f"{project.name}: {text}"
+def _named(found: Checked) -> str:
+    text = str(found.error)
+    return text if text.startswith(found.name) or found.name == "." else f"{found.name}: {text}"
 
 
 def _renderer(form: str) -> Callable[[tuple[Checked, ...]], str]:

@@ -19,6 +19,7 @@ def render(projects: tuple[Checked, ...]) -> str:
                 "schema": SCHEMA,
                 "version": __version__,
                 "projects": [each.name for each in projects],
+                "kinds": {each.name: each.report.kind.name for each in projects if not each.error},
                 "findings": [_finding(each) for project in projects for each in project.told],
                 "silenced": [_finding(each) for project in projects for each in project.silenced],
                 "not_checked": [

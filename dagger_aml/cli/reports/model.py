@@ -1,4 +1,4 @@
-"""What was found in several projects, each with its line as it stands in its file."""
+"""What was found in several inputs, each with its line as it stands in its file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Told:
 
 @frozen
 class Checked:
-    """A project that was to be checked.
+    """An input that was to be checked.
 
     :param name: as it was named.
     :param error: why it could not be.
@@ -81,7 +81,7 @@ class Checked:
 
 
 def checked(name: str, report: Report) -> Checked:
-    """A project with what the rules said of it, each finding with its line."""
+    """An input with what the rules said of it, each finding with its line."""
     lines = _Lines()
     return Checked(
         name,
@@ -141,5 +141,5 @@ def _told(finding: Finding, project: str, lines: _Lines) -> Told:
     source = lines.get(place.path, place.line) if place.line and place.quoted else None
     if not source or not source.strip():
         return Told(finding, project, file, place.line)
-    begin = len(source) - len(source.lstrip())
-    return Told(finding, project, file, place.line, begin + 1, len(source.rstrip()) + 1, source)
+    begin, end = place.columns or (len(source) - len(source.lstrip()) + 1, len(source.rstrip()) + 1)
+    return Told(finding, project, file, place.line, begin, end, source)

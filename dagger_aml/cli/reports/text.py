@@ -30,8 +30,13 @@ _LACKS = {
     "variables": "the project was refused before",
     "plan": "the project was refused before",
     "base": "the project was refused before",
+    "built": "the Dockerfile has no stage",
+    "azureml": "nothing says that this is an image for Azure ML",
 }
 """Why a rule was not run, by the fact that it lacks."""
+
+_LACKS_OF = {"Dockerfile": {"variables": "nothing says that this is an image for Azure ML"}}
+"""The same where it is otherwise for a kind of input."""
 
 
 def render(projects: tuple[Checked, ...]) -> str:
@@ -77,11 +82,19 @@ def _unchecked(project: Checked, *, several: bool) -> Iterator[str]:
     if project.error:
         return
     by_reason: dict[str, list[str]] = {}
+    lacks = _LACKS | _LACKS_OF.get(project.report.kind.name, {})
     for id, facts in project.report.unchecked.items():
-        by_reason.setdefault(_LACKS.get(facts[0], f"{facts[0]} is not known"), []).append(id)
+        by_reason.setdefault(lacks.get(facts[0], f"{facts[0]} is not known"), []).append(id)
     before = f"{project.name}: " if several else ""
     for reason, ids in by_reason.items():
         yield f"{before}not checked, since {reason}: {', '.join(sorted(ids))}"
+    if project.report.kind.read is not None:
+        yield f"{before}checked as a {project.report.kind.name}, by the rules that apply to one (docs/rules.md)"
+
+
+def _word(projects: tuple[Checked, ...]) -> str:
+    """What several inputs are, together."""
+    return "inputs" if any(each.report.kind.read for each in projects) else "projects"
 
 
 def _summary(projects: tuple[Checked, ...]) -> str:
@@ -90,6 +103,6 @@ def _summary(projects: tuple[Checked, ...]) -> str:
     failed = sum(project.error is not None for project in projects)
     silenced = sum(len(project.silenced) for project in projects)
     text = f"Found {listed_words(said)}" if said else "Nothing found"
-    text += f" in {len(projects)} projects" if len(projects) > 1 else ""
+    text += f" in {len(projects)} {_word(projects)}" if len(projects) > 1 else ""
     text += f" ({silenced} silenced)" if silenced else ""
     return text + (f"; {failed} could not be checked." if failed else ".")

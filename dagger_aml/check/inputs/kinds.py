@@ -1,0 +1,84 @@
+"""The kinds of input, and by what a word of the command line is told to be one of them.
+
+A kind is a record in :data:`KINDS`: how it is recognised, and which facts there are of it. Which rules apply to it
+follows from that, for a rule says by the names of its parameters what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from ...data import frozen
+from ...project.deployment.place import is_project_file
+from ..facts import Facts, GraphFacts, PlanFacts
+from ..known import Known
+from .dockerfile import DockerfileFacts, read_dockerfile
+from .names import is_dockerfile
+
+
+@frozen
+class Kind:
+    """A kind of input.
+
+    :param name: as messages and tables have it.
+    :param given: how it is named on the command line, for docs/rules.md.
+    :param phases: the classes of its facts, each with all that the one before has and more.
+    :param is_one: whether a word of the command line names one. It looks at names before it looks into files.
+    :param read: finds the facts; what it raises (``DaggerAmlError``, ``OSError``) is told as "could not be checked".
+        None for what is read as a project.
+    :param lacks: names in ``phases`` that an input of this kind never has.
+    """
+
+    name: str
+    given: str
+    phases: tuple[type[Known], ...]
+    is_one: Callable[[str], bool]
+    read: Callable[[str], Known] | None = None
+    lacks: frozenset[str] = frozenset()
+
+    def phase(self, takes: Collection[str]) -> type[Known] | None:
+        """The first of the phases that has all facts that a rule takes; None where the rule does not apply."""
+        if self.lacks & set(takes):
+            return None
+        return next((each for each in self.phases if each.names() >= set(takes)), None)
+
+
+_PROJECT = (Facts, GraphFacts, PlanFacts)
+
+DOCKERFILE = Kind(
+    "Dockerfile",
+    "a file `Dockerfile`, `Dockerfile.…`, `….Dockerfile`, `….dockerfile` or `Containerfile`",
+    (DockerfileFacts,),
+    is_dockerfile,
+    read_dockerfile,
+)
+
+DEPLOYMENT = Kind(
+    "deployment file",
+    "a file `….yml` or `….yaml`, or a project that uses one",
+    _PROJECT,
+    lambda text: is_project_file(Path(text)),
+)
+
+PROJECT = Kind("project", "a folder", _PROJECT, lambda text: True, lacks=frozenset({"deployment"}))
+
+KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE)
+"""All of them, in the order of the table in docs/rules.md."""
+
+_TOLD_APART = (DOCKERFILE, DEPLOYMENT, PROJECT)
+"""The same in the order in which they are tried; the last is what everything else is taken for."""
+
+
+def kind_of(text: str) -> Kind:
+    """What a word of the command line names."""
+    return next(each for each in _TOLD_APART if each.is_one(text))
+
+
+def folder_of(text: str) -> Path:
+    """The folder whose project file chooses the rules for an input: its own, or the one that it lies in; the working
+    directory for what is no path."""
+    path = Path(text)
+    if path.is_dir():
+        return path
+    return path.parent if path.exists() else Path()

@@ -1,0 +1,32 @@
+"""What is common to the facts of every kind of input."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import Any, TypeVar
+
+from attrs import fields
+
+from ..data import frozen
+
+_Grown = TypeVar("_Grown", bound="Known")
+
+
+@frozen(slots=False)
+class Known:
+    """What a rule may know of an input, each fact by its name: a field, or a property that finds it once when a rule
+    first asks. What does not hold for an input is None, and the rules that take it are silent."""
+
+    def grown(self, kind: type[_Grown], **more: Any) -> _Grown:
+        """These facts and more; what was found already is kept."""
+        given = {each.name: getattr(self, each.name) for each in fields(type(self))}
+        made = kind(**{**given, **more})
+        vars(made).update({name: value for name, value in vars(self).items() if name not in vars(made)})
+        return made
+
+    @classmethod
+    @cache
+    def names(cls) -> frozenset[str]:
+        """The facts that a rule may take of this kind."""
+        found = {each.name for each in fields(cls)}
+        return frozenset(found | {name for name in dir(cls) if isinstance(getattr(cls, name), cached_property)})
