@@ -24,19 +24,21 @@ class FileLocation(str):
     :param columns: of what is meant on the line, from 1, and the column behind it; None for the whole line.
     """
 
-    __slots__ = ("columns", "line", "path", "quoted")
+    __slots__ = ("columns", "line", "path", "quoted", "word")
 
     path: Path
     line: int | None
     columns: tuple[int, int] | None
     quoted: bool
     """Whether the line may be shown."""
+    word: str
+    """What of the line is meant; empty for all of it."""
 
     def __new__(
         cls, shown: str, path: Path, line: int | None = None, columns: tuple[int, int] | None = None
     ) -> FileLocation:
         made = super().__new__(cls, shown if line is None else f"{shown}:{line}")
-        made.path, made.line, made.columns, made.quoted = path, line, columns, True
+        made.path, made.line, made.columns, made.quoted, made.word = path, line, columns, True, ""
         return made
 
     def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
@@ -48,6 +50,12 @@ class FileLocation(str):
         """The same, of a line that is not to be shown, since a secret stands in it."""
         made = FileLocation(str(self), self.path)
         made.line, made.columns, made.quoted = self.line, self.columns, False
+        return made
+
+    def of(self, word: str) -> FileLocation:
+        """The same, of one word of the line: the first that stands there by itself."""
+        made = FileLocation(str(self), self.path)
+        made.line, made.quoted, made.word = self.line, self.quoted, word
         return made
 
 

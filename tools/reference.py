@@ -23,6 +23,7 @@ from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.project.tables import ARRAYS, KEYS, TABLES
 
 from .rules import rules_page
+from .rules_measured import measured_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMAND = "./taskw reference"
@@ -225,6 +226,7 @@ PAGES = {
     DOCS / "reference-file.md": file_page,
     DOCS / "reference-errors.md": errors_page,
     DOCS / "rules.md": rules_page,
+    DOCS / "rules-measured.md": measured_page,
 }
 """Every reference page and what makes it."""
 

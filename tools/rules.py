@@ -105,7 +105,7 @@ def rules_page() -> str:
         "\n## All rules\n",
         "| rule | severity | what it finds |\n|---|---|---|",
     ]
-    parts += [f"| [{each.id}](#{_anchor(each)}) | {each.severity} | {each.title} |" for each in found]
+    parts += [f"| [{each.id}](#{anchor(each.id, each.title)}) | {each.severity} | {each.title} |" for each in found]
     for group, digit in GROUPS.items():
         entries = [_entry(each) for each in found if each.id[3] == str(digit)]
         parts += [f"\n## {_TITLES[group]}\n", *entries] if entries else []
@@ -165,6 +165,6 @@ def _language(what: str) -> str:
     return _LANGUAGES.get(what.rpartition(".")[2], "text")
 
 
-def _anchor(rule: Rule) -> str:
-    """GitHub's anchor of the entry's heading."""
-    return re.sub(r"[^\w\- ]", "", f"{rule.id}: {rule.title}".lower()).replace(" ", "-")
+def anchor(id: str, title: str) -> str:
+    """GitHub's anchor of a rule's heading."""
+    return re.sub(r"[^\w\- ]", "", f"{id}: {title}".lower()).replace(" ", "-")

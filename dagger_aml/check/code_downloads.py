@@ -39,7 +39,8 @@ def downloads_at_start(
             model = AutoModel.from_pretrained(os.environ["AZUREML_MODEL_DIR"])
 
     Silent: what stands below a condition or in a function that `init()` calls; a name that is a folder beside the
-    code; `local_files_only`; images that set `HF_HUB_OFFLINE`, `HF_HOME` or the like.
+    code; `local_files_only`; commands that are not written out as `pip install …` is; images that set
+    `HF_HUB_OFFLINE`, `HF_HOME` or the like.
     """
     if entry.tree is None or b"import" not in entry.data:
         return

@@ -29,6 +29,7 @@ from .selection import Comments, Selection
 MODULES = (
     "entry_script",
     "entry_script_contract",
+    "entry_script_values",
     "variables",
     "variables_code",
     "packages",
@@ -36,12 +37,15 @@ MODULES = (
     "packages_conda",
     "packages_imports",
     "packages_lists",
+    "packages_server",
     "models",
     "models_layout",
     "models_artifacts",
     "code",
     "code_downloads",
+    "code_paths",
     "code_python",
+    "code_reserved",
     "code_serving",
     "base",
 )

@@ -14,14 +14,30 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "a client secret of Microsoft Entra",
         re.compile(r"(?<![\w~.-])([A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34})(?![\w~.-])"),
     ),
+    # Azure's newer keys have a mark of their service at a fixed place, so that they can be told by their form.
+    ("a key of an Azure AI service", re.compile(r"(?<!\w)([A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26})(?!\w)")),
+    ("a key of Azure Cosmos DB", re.compile(r"(?<![\w+/])([A-Za-z0-9+/]{76}ACDb[A-Za-z0-9+/]{6}==)")),
+    ("a key of an Azure storage account", re.compile(r"(?<![\w+/])([A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{6}==)")),
+    ("a key of Azure AI Search", re.compile(r"(?<!\w)([A-Za-z0-9]{42}AzSe[A-Za-z0-9]{6})(?!\w)")),
+    ("a key of Azure Functions", re.compile(r"(?<![\w-])([A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{6}==?)")),
+    ("a password of an Azure container registry", re.compile(r"(?<![\w+/])([A-Za-z0-9+/]{42}\+ACR[A-Za-z0-9+/]{6})")),
+    ("a token of Azure DevOps", re.compile(r"(?<!\w)([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?!\w)")),
+    ("a subscription key", re.compile(r"Ocp-Apim-Subscription-Key['\"]?\s*[:=,]\s*['\"]([0-9a-f]{32})['\"]")),
     ("a token of GitHub", re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b")),
+    ("a token of GitLab", re.compile(r"\b(glpat-[A-Za-z0-9_-]{20})(?![\w-])")),
     ("a token of Hugging Face", re.compile(r"\b(hf_[A-Za-z0-9]{34})\b")),
-    ("a key of OpenAI", re.compile(r"\b(sk-(?:proj-)?[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20})\b")),
+    ("a token of PyPI", re.compile(r"\b(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,})")),
+    ("a token of Slack", re.compile(r"\b(xox[abprs]-[0-9]{10,13}-[A-Za-z0-9-]{20,})")),
+    ("a key of OpenAI", re.compile(r"\b(sk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{20,}T3BlbkFJ[A-Za-z0-9_-]{20,})")),
     ("an access key of AWS", re.compile(r"\b(A[KS]IA[A-Z2-7]{16})\b")),
+    ("a key of Google", re.compile(r"\b(AIza[A-Za-z0-9_-]{35})(?![\w-])")),
     ("a private key", re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH )?PRIVATE KEY-----\s*([A-Za-z0-9+/]{40,})")),
 )
 
-_MARKS = ("AccountKey=", "SharedAccessKey=", "sig=", "Q~", "gh", "hf_", "T3BlbkFJ", "IA", "PRIVATE KEY")
+_MARKS = (
+    *("AccountKey=", "SharedAccessKey=", "sig=", "Q~", "JQQJ99", "ACDb", "+ASt", "AzSe", "AzFu", "+ACR", "AZDO"),
+    *("Ocp-Apim-", "gh", "glpat-", "hf_", "pypi-Ag", "xox", "T3BlbkFJ", "IA", "AIza", "PRIVATE KEY"),
+)
 """One of them stands in every such text, and in few others."""
 
 _LEAST_LETTERS = 8

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ..data import frozen
+from .source import Source
 
 _DRIVER = "azureml_user"
 """The package that only batch runs have (SDK v1's ParallelRunStep, SDK v2's parallel jobs)."""
@@ -31,6 +32,13 @@ class BatchSign:
 
     what: str
     line: int
+
+
+def may_be_batch(source: Source) -> bool:
+    """Whether the parameter of ``run`` is called as those of batch runs are, however it is used."""
+    runs = [each for each in source.tree.body if isinstance(each, ast.FunctionDef)] if source.tree else []
+    first = next((each.args.args[0].arg for each in runs if each.name == "run" and each.args.args), "")
+    return _MINI_BATCH.fullmatch(first) is not None
 
 
 def batch_sign(data: bytes) -> BatchSign | None:

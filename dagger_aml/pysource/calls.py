@@ -18,8 +18,12 @@ _DOWNLOADS = frozenset(
         "gdown.download_folder",
         "huggingface_hub.hf_hub_download",
         "huggingface_hub.snapshot_download",
+        "keras.utils.get_file",
+        "kagglehub.dataset_download",
+        "kagglehub.model_download",
         "nltk.download",
         "spacy.cli.download",
+        "tensorflow.keras.utils.get_file",
         "torch.hub.download_url_to_file",
         "torch.hub.load_state_dict_from_url",
         "urllib.request.urlretrieve",
@@ -27,6 +31,10 @@ _DOWNLOADS = frozenset(
     }
 )
 """Functions that fetch something from the network whatever they are given."""
+
+_SHELLS = frozenset(
+    {"os.system", "subprocess.call", "subprocess.check_call", "subprocess.check_output", "subprocess.run"}
+)
 
 HUB = frozenset({"diffusers", "sentence_transformers", "transformers"})
 """Packages whose ``from_pretrained`` takes a folder, or else a name in Hugging Face's hub."""
@@ -77,17 +85,18 @@ def environment_reads(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 def downloads(tree: ast.Module) -> Iterator[Download]:
     """What loading a script, or its ``init()``, fetches come what may: not below a condition or in functions."""
-    names = _imported(tree)
-    for in_init, body in ((False, tree.body), (True, _init(tree))):
+    names = imported(tree)
+    for in_init, body in ((False, tree.body), (True, top_function(tree, "init"))):
         for node in _carried_out(body):
             if isinstance(node, ast.Call):
-                found = _download(node, _dotted(node.func, names))
+                found = _download(node, dotted(node.func, names))
                 if found is not None:
                     yield Download(".".join(_parts(node.func)), node.lineno, found, in_init)
 
 
-def _init(tree: ast.Module) -> Sequence[ast.stmt]:
-    found = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "init"]
+def top_function(tree: ast.Module, name: str) -> Sequence[ast.stmt]:
+    """The body of the last function of a name at a module's top level; nothing without one."""
+    found = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name]
     return found[-1].body if found else ()
 
 
@@ -121,6 +130,13 @@ def _download(node: ast.Call, called: str) -> str | None:
         return None
     if called in _DOWNLOADS:
         return ""
+    if called in _SHELLS:
+        return "" if _installs(node) else None
+    if called == "timm.create_model" or called.startswith("torchvision.models."):
+        pretrained = said.get("pretrained")
+        return "" if isinstance(pretrained, ast.Constant) and pretrained.value is True else None
+    if called == "tensorflow_hub.load":
+        return "" if (_first(node) or "").startswith("https://") else None
     if called == "torch.hub.load":
         return None if _text(said.get("source")) == "local" or _is_path(_first(node)) else ""
     if called.partition(".")[0] not in HUB:
@@ -130,6 +146,17 @@ def _download(node: ast.Call, called: str) -> str | None:
     if called == "transformers.pipeline":
         return _hub_name(_text(node.args[1] if len(node.args) > 1 else said.get("model")))
     return None
+
+
+def _installs(node: ast.Call) -> bool:
+    """Whether a command that is written out is pip's, and installs what an index has."""
+    first = node.args[0] if node.args else None
+    if isinstance(first, ast.List | ast.Tuple):
+        words = [_text(each) or "" for each in first.elts]
+    else:
+        words = (_text(first) or "").split()
+    place = next((place for place, word in enumerate(words) if word in ("pip", "pip3")), None)
+    return place is not None and "install" in words[place + 1 :] and "--no-index" not in words
 
 
 def _hub_name(text: str | None) -> str | None:
@@ -144,7 +171,7 @@ def _first(node: ast.Call) -> str | None:
     return _text(node.args[0]) if node.args else None
 
 
-def _imported(tree: ast.Module) -> Mapping[str, str]:
+def imported(tree: ast.Module) -> Mapping[str, str]:
     """What the names of imports stand for, as ``{"Model": "transformers.AutoModel"}``."""
     found: dict[str, str] = {}
     for node in every_node(tree):
@@ -159,7 +186,7 @@ def _imported(tree: ast.Module) -> Mapping[str, str]:
     return found
 
 
-def _dotted(node: ast.expr, names: Mapping[str, str]) -> str:
+def dotted(node: ast.expr, names: Mapping[str, str]) -> str:
     """The whole name of what is called; empty where its beginning was not imported."""
     first, *more = _parts(node) or [""]
     return ".".join([names[first], *more]) if first in names else ""

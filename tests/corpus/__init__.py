@@ -24,7 +24,7 @@ from dagger_aml.errors import DaggerAmlError, FindingsError
 from dagger_aml.finding import Finding
 
 HERE = Path(__file__).parent
-KEYS = ("expect", "says", "flags", "shell", "probed", "input")
+KEYS = ("expect", "near", "says", "flags", "shell", "probed", "input")
 NOTHING, ERROR = "nothing", "error"
 
 _FILE = re.compile(r"^-- (?P<name>\S+)(?: (?P<form>->|!\S+)(?: (?P<more>.*\S))?)? --$")
@@ -71,6 +71,7 @@ class Case:
     :param kind: the folder of tests/corpus that has it.
     :param about: one sentence.
     :param expect: ids of the rules that say something, no others; ``error`` for a refusal by no rule.
+    :param near: ids of the rules that say nothing, though the case looks like one that they are told of.
     :param says: each must stand in one of the findings, or in the error.
     :param flags: of ``dagger-aml plan``, or of ``check``.
     :param shell: variables.
@@ -81,6 +82,7 @@ class Case:
     path: Path
     about: str
     expect: frozenset[str]
+    near: frozenset[str]
     says: tuple[str, ...]
     flags: tuple[str, ...]
     shell: Mapping[str, str]
@@ -155,13 +157,15 @@ def read(path: Path) -> Case:
                 raise ValueError(f"{path}: no such line: {line}")
             said[key].append(value.strip())
     expected = {each for line in said["expect"] for each in re.split(r"[,\s]+", line)} - {NOTHING}
-    unknown = expected - rules().keys() - {ERROR}
+    near = {each for line in said["near"] for each in re.split(r"[,\s]+", line)}
+    unknown = ((expected | near) - rules().keys() - {ERROR}) | (expected & near)
     if unknown or not said["expect"] or not about or not files:
         raise ValueError(f"{path}: unknown ids {sorted(unknown)}, or no `# about`, `expect` or files")
     return Case(
         path,
         about.strip(),
         frozenset(expected),
+        frozenset(near),
         tuple(said["says"]),
         tuple(word for line in said["flags"] for word in shlex.split(line)),
         dict(word.split("=", 1) for line in said["shell"] for word in shlex.split(line)),
@@ -252,12 +256,45 @@ def table(outcomes: Iterable[tuple[Case, Outcome]]) -> Iterator[str]:
     right = sum(outcome.why_wrong(case) is None for case, outcome in found)
     yield f"{'all':24} {len(found):6} {right:6}"
     yield ""
-    yield f"{'rule':8} {'expected':>9} {'told':>6} {'precision':>10} {'recall':>7} {'silent in':>10}"
+    yield f"{'rule':8} {'expected':>9} {'told':>6} {'precision':>10} {'recall':>7} {'near':>6} {'silent':>7}"
+    for each in figures(found):
+        yield (
+            f"{each.id:8} {each.expected:9} {each.told:6} {each.precision:>10} {each.recall:>7} {each.near:6} "
+            f"{each.silent:7}"
+        )
+
+
+@frozen
+class Figures:
+    """How a rule does in the corpus, in numbers of cases.
+
+    :param right: in which it is told and expected. :param near: that look like one of its own, and are none.
+    :param silent: in which it says nothing.
+    """
+
+    id: str
+    expected: int
+    told: int
+    right: int
+    near: int
+    silent: int
+
+    @property
+    def precision(self) -> str:
+        """Of those in which it is told, how many are right; ``-`` of none."""
+        return f"{self.right / self.told:.2f}" if self.told else "-"
+
+    @property
+    def recall(self) -> str:
+        """Of those in which it must be told, in how many it is; ``-`` of none."""
+        return f"{self.right / self.expected:.2f}" if self.expected else "-"
+
+
+def figures(outcomes: Iterable[tuple[Case, Outcome]]) -> Iterator[Figures]:
+    """The figures of each rule, and of refusals by none."""
+    found = list(outcomes)
     for id in (*sorted(rules()), ERROR):
-        expected = [case.name for case, _ in found if id in case.expect]
-        told = [case.name for case, outcome in found if id in outcome.ids]
-        both = len(set(expected) & set(told))
-        precision = f"{both / len(told):.2f}" if told else "-"
-        recall = f"{both / len(expected):.2f}" if expected else "-"
-        silent = len(found) - len(told)
-        yield f"{id:8} {len(expected):9} {len(told):6} {precision:>10} {recall:>7} {silent:10}"
+        expected = {case.name for case, _ in found if id in case.expect}
+        told = {case.name for case, outcome in found if id in outcome.ids}
+        near = sum(id in case.near for case, _ in found)
+        yield Figures(id, len(expected), len(told), len(expected & told), near, len(found) - len(told))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,5 +142,12 @@ def _told(finding: Finding, project: str, lines: _Lines) -> Told:
     source = lines.get(place.path, place.line) if place.line and place.quoted else None
     if not source or not source.strip():
         return Told(finding, project, file, place.line)
-    begin, end = place.columns or (len(source) - len(source.lstrip()) + 1, len(source.rstrip()) + 1)
+    begin, end = place.columns or _columns(source, place.word)
     return Told(finding, project, file, place.line, begin, end, source)
+
+
+def _columns(source: str, word: str) -> tuple[int, int]:
+    """Where a word stands in a line by itself, or the line without the blanks around it; from 1."""
+    found = re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", source) if word else None
+    begin, end = found.span() if found else (len(source) - len(source.lstrip()), len(source.rstrip()))
+    return begin + 1, end + 1

@@ -1,0 +1,144 @@
+"""Rules about packages that the inference server needs too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..base import catalog
+from ..base.facts import BaseFacts
+from ..contract import SERVER
+from ..finding import FileLocation, Finding
+from ..project.model import Project
+from ..pysource.versions import version_of
+from ..requirements.model import Requirements
+from .rule import rule
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+_NEEDS: Mapping[str, Mapping[str, str]] = {
+    "1.0.0": {"flask": "<2.3.0", "flask-cors": "~=3.0.1", "pydantic": ">=1.9,<1.11", "gunicorn": "==20.1.0"},
+    "1.2.2": {"flask": "<=2.3.2", "flask-cors": "~=3.0.1", "pydantic": "~=2.0", "gunicorn": "==22.0.0"},
+    "1.3.4": {"flask": "<=2.3.2", "flask-cors": "~=5.0.0", "pydantic": "~=2.9.0", "gunicorn": ">=23.0.0"},
+    "1.4.1": {"flask": "~=3.1.0", "flask-cors": "~=6.0.0", "pydantic": "~=2.11.0", "gunicorn": ">=23.0.0"},
+    "1.5.1": {
+        **{"flask": "~=3.1.0", "flask-cors": "~=6.0.0", "pydantic": "~=2.12.0", "gunicorn": ">=23.0.0"},
+        **{"opentelemetry-api": "==1.33.0", "opentelemetry-sdk": "==1.33.0"},
+    },
+}
+"""What versions of the server need, by their own metadata on PyPI (read on 2026-11-29), the newest last."""
+
+_NEWEST = "1.5.1"
+
+_SINCE = (((3, 12), "1.3.4"), ((3, 9), "1.0.0"))
+"""The oldest server that an image of Azure ML with a Python may have: there was no older one when the image came."""
+
+
+@rule("AML317", "warning")
+def fights_the_server(
+    project: Project, requirements: Requirements, allowed: Mapping[str, SpecifierSet], base: BaseFacts
+) -> Iterator[Finding]:
+    """A package is listed in a version that the inference server does not work with.
+
+    The server needs flask, pydantic and others in versions of its own, such as `pydantic~=2.12.0` and
+    `opentelemetry-api==1.33.0`. Another takes their place for the server too: `pip check` ends the build, and without
+    it the server does not start. Where the server is installed with the list, pip takes an old one without a word.
+
+    Bad `requirements.txt`:
+
+        pydantic==1.10.13
+
+    Good `requirements.txt`:
+
+        scikit-learn==1.5.2     # and the base's own pydantic
+
+    Silent: a version with which some server works that the base may have, if the base was not probed; bases that are
+    not Azure ML's.
+    """
+    needed = _needed(project, allowed, base)
+    listed = _listed(requirements, allowed)
+    for name in dict.fromkeys(name for needs in needed.values() for name in needs):
+        said = listed.get(name)
+        if said is None or any(_meet(said, needs.get(name)) for needs in needed.values()):
+            continue
+        version, needs = [*needed.items()][-1]
+        yield Finding(
+            f"{name}{said} does not go with the inference server, which needs {name}{needs[name]} "
+            f"({SERVER} {version})",
+            location=_where(project, requirements, name),
+            hint=f"Leave {name} out, so that the server's own stays, or allow {needs[name]}.",
+        )
+
+
+def _needed(
+    project: Project, allowed: Mapping[str, SpecifierSet], base: BaseFacts
+) -> Mapping[str, Mapping[str, str]]:
+    """What the servers need that the image may have, by their versions."""
+    own = [str(each.version) for each in allowed.get(SERVER, ()) if each.operator == "=="]
+    if own:
+        return {version: _NEEDS[version] for version in own if version in _NEEDS}
+    for each in base.distributions or ():
+        if each.name.lower().replace("_", "-") == SERVER:
+            return {each.version: _requires(each.requires)}
+    if project.server:
+        return {_NEWEST: _NEEDS[_NEWEST]}
+    python = version_of(base.python)
+    if catalog.find(project.base.reference) is None or python is None:
+        return {}
+    oldest = next((version for since, version in _SINCE if python >= since), None)
+    versions = [*_NEEDS]
+    return {version: _NEEDS[version] for version in versions[versions.index(oldest) :]} if oldest else {}
+
+
+def _requires(lines: Sequence[str]) -> Mapping[str, str]:
+    """What a distribution's metadata says of versions, but for extras and other platforms."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    found = {}
+    for line in lines:
+        try:
+            said = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if said.specifier and (said.marker is None or said.marker.evaluate({"extra": ""})):
+            found[str(canonicalize_name(said.name))] = str(said.specifier)
+    return found
+
+
+def _listed(requirements: Requirements, allowed: Mapping[str, SpecifierSet]) -> Mapping[str, SpecifierSet]:
+    """The versions that are listed or locked, by normalised names; of what has a marker nothing is said."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
+
+    marked = {canonicalize_name(each.name) for each in requirements.listed if each.name and each.marker}
+    found: dict[str, SpecifierSet] = {
+        str(name): said for name, said in allowed.items() if name not in marked and said
+    }
+    for each in requirements.locked:
+        if each.version and not each.marker:
+            found[str(canonicalize_name(each.name))] = SpecifierSet(f"=={each.version}")
+    return found
+
+
+def _meet(said: SpecifierSet, needs: str | None) -> bool:
+    """Whether a version may be of both; one that is named, or one a little newer than it."""
+    if needs is None:
+        return True
+    from packaging.specifiers import SpecifierSet
+
+    both = said & SpecifierSet(needs)
+    named = [each.version.removesuffix(".*") for each in both]
+    return any(both.contains(version, prereleases=True) for each in named for version in (each, f"{each}.1"))
+
+
+def _where(project: Project, requirements: Requirements, name: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    places = [(each.name, each.location) for each in requirements.listed]
+    places += [(each.name, each.location) for each in requirements.locked]
+    for written, place in places:
+        if written and canonicalize_name(written) == name and isinstance(place, FileLocation):
+            return project.at(place.path, place.line).of(written)
+    return project.at(requirements.path)
