@@ -22,8 +22,8 @@ _HEAD = f"""\
 `python -m tests.corpus` plans small projects, each wrong in one way, or right in a way that looks wrong, and prints
 for each rule how often it is told where it must be, and only there. *fires* counts the cases that it must be told of,
 and *near* those that look like them and are none; each case is a test. Who writes both rules and cases proves little:
-on {DAY} the rules also ran over {FOLDERS} public folders with an entry script, and a person looked at each finding of the
-newer rules, up to 40 of each. A rule of which more than one in twenty is wrong there is off by default; none is.
+on {DAY} the rules also ran over {FOLDERS} public folders with an entry script, and a person looked at each finding of
+the newer rules, up to 40 of each. A rule of which more than one in twenty is wrong there is off by default; none is.
 """
 
 _TRAPS = """
