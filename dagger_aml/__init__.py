@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from .graph.values import FromBase as FromBase
     from .network.mounts import secret_mount as secret_mount
     from .oci.model import Layer as Layer
+    from .plan.inputs import InputDigest as InputDigest
+    from .plan.inputs import input_digest as input_digest
     from .plan.keys import runtime_key as runtime_key
     from .plan.making import Making as Making
     from .plan.model import Plan as Plan
@@ -162,6 +164,10 @@ _WHERE = {
     "graph.values": ("FromBase",),
     "network.mounts": ("secret_mount",),
     "oci.model": ("Layer",),
+    "plan.inputs": (
+        "InputDigest",
+        "input_digest",
+    ),
     "plan.keys": ("runtime_key",),
     "plan.making": ("Making",),
     "plan.model": ("Plan",),

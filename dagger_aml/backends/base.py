@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
@@ -132,6 +132,11 @@ class Image(Protocol):
     @property
     def makings(self) -> tuple[Making, ...]:
         """How the layer of each op came to be; none where its builder made all."""
+        ...
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Raw sha256 of files of this machine that were read for it, by their paths; none where nobody tells."""
         ...
 
     async def stage(self, reference: str) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..data import frozen
 from ..finding import Finding
 from ..oci.model import Layer
+from ..plan.inputs import InputDigest
 from ..plan.making import Making
 
 
@@ -38,6 +39,7 @@ class Result:
     :param outputs: the files and folders written, in the order in which they were asked for.
     :param base: reference and digest of the base it was made on; of an index, each once, with commas.
     :param runtime_key: of what ran (:func:`dagger_aml.runtime_key`); of an index, one a platform, with commas.
+    :param input_digest: of all that it is made of (:func:`dagger_aml.input_digest`); of an index, one for all.
     :param warnings: what the user should know, of the project and of the bases.
     """
 
@@ -51,6 +53,7 @@ class Result:
     warnings: tuple[Finding, ...] = ()
     config_digest: str | None = None
     makings: tuple[Making, ...] = ()
+    input_digest: InputDigest | None = None
 
     @property
     def output(self) -> Path | None:

@@ -15,9 +15,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import source_from_cache
 
-STILL_NS = 2_000_000_000
-"""For which nothing must have been changed before the call began: FAT's times have two seconds."""
-
 _MOST_ENTRIES = 5000
 """Of all folders together: to look at more takes longer than it saves."""
 

@@ -16,6 +16,8 @@ from ..errors import DaggerAmlError, EngineGone, first_of
 from ..events import Event, Message, Warned
 from ..finding import Finding, ordered
 from ..graph.graph import Graph
+from ..oci.file_digests import FileDigests
+from ..plan.inputs import InputDigest, input_digest
 from ..plan.keys import runtime_key
 from ..plan.making import Making, makings
 from ..plan.model import Plan
@@ -87,10 +89,23 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         result,
         base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
         runtime_key=",".join(map(runtime_key, plans)),
+        input_digest=await _inputs(plans, images),
         makings=tuple(each for plan, image in zip(plans, images, strict=True) for each in _makings(plan, image)),
         tags=tuple(map(str, target.tags)),
         warnings=ordered((*target.warnings, *(found for each in plans for found in each.warnings))),
     )
+
+
+async def _inputs(plans: Sequence[Plan], images: Sequence[Image]) -> InputDigest:
+    """The digest of all inputs; files that lie as they did when they were hashed are not read again."""
+    with FileDigests.kept() as kept:
+
+        def of_all() -> InputDigest:
+            return InputDigest.of_all(
+                [input_digest(plan, image.files or kept) for plan, image in zip(plans, images, strict=True)]
+            )
+
+        return await anyio.to_thread.run_sync(of_all)
 
 
 def _makings(plan: Plan, image: Image) -> tuple[Making, ...]:

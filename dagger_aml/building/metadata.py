@@ -12,13 +12,14 @@ from .target import BuildTarget
 
 
 def metadata(result: Result) -> dict[str, Any]:
-    """A result in the field names of ``docker buildx build --metadata-file``, and four of our own."""
+    """A result in the field names of ``docker buildx build --metadata-file``, and some of our own."""
     said = {
         "containerimage.config.digest": result.config_digest,
         "containerimage.digest": result.digest,
         "image.name": ",".join(result.tags),
         "dagger-aml.base": result.base,
         "dagger-aml.runtime_key": result.runtime_key,
+        "dagger-aml.input_digest": result.input_digest.as_json() if result.input_digest else None,
         "dagger-aml.made": [each.as_json() for each in result.makings],
         "dagger-aml.outputs": [
             {"dest": str(each.path), "type": each.type, **({"digest": each.digest} if each.digest else {})}

@@ -19,9 +19,10 @@ from attrs import evolve, field
 from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.cache_folder import cache_folder
+from ..fs.still import STILL_NS
 from ..oci.content_store import ContentStore
 from ..policy import DEFAULT, Policy
-from .looked_at import STILL_NS, Heard, Unclear, call_key, mark_of
+from .looked_at import Heard, Unclear, call_key, mark_of
 
 _KIND = "calls"
 

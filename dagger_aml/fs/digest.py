@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import ProjectError
 from ..graph.graph import Built, Source
@@ -20,16 +21,24 @@ UNPACKING = 1
 """Number of the way in which wheels become a tree; raised when the same wheels would give another."""
 
 
+class Digests(Protocol):
+    """Raw sha256 of files by their paths on this machine, where they are known; a mapping is one."""
+
+    def get(self, key: str, /) -> bytes | None:
+        """The digest of a file; None where it must be read."""
+        ...
+
+
 NOTHING: Mapping[str, bytes] = {}
 
 
-def digest(source: Source, known: Mapping[str, bytes] = NOTHING) -> str:
+def digest(source: Source, known: Digests = NOTHING) -> str:
     """``sha256:…`` of what a source puts into an image: paths, types, modes, bytes, link targets; no times.
 
     Reads every byte of a Local source, unless it has a digest of what it was made of, but for files of which the
     sha256 is known.
 
-    :param known: raw digests by the path on this machine of files that were just read.
+    :param known: raw digests of files that were just read, or lie as they did when they were.
     :raises ProjectError: a file that has gone or changed its size since it was walked.
     """
     import hashlib
@@ -56,11 +65,16 @@ def digest(source: Source, known: Mapping[str, bytes] = NOTHING) -> str:
                 total.update(os.fsencode(entry.target) + b"\0")
             elif entry.type == "file":
                 path = Path(source.path) / ("" if single else entry.path)
-                total.update(known.get(entry.at or str(path)) or _file_digest(path, entry.size))
+                total.update(known.get(entry.at or str(path)) or file_digest(path, entry.size))
     return f"sha256:{total.hexdigest()}"
 
 
-def _file_digest(path: Path, size: int) -> bytes:
+def file_digest(path: Path, size: int) -> bytes:
+    """The raw sha256 of a file, which is read.
+
+    :param size: bytes that it must have.
+    :raises ProjectError: it has gone, or has another size.
+    """
     import hashlib
 
     total, seen = hashlib.sha256(), 0

@@ -26,11 +26,14 @@ DEFAULT_LIMIT = 10_000_000_000
 _MOST_DOCUMENTS = 500
 """Of one kind; the longest unused go first."""
 
+_MOST_OF_FILES = 5000
+"""Of those that tell the digests of a folder's files, of which there is one for each folder of models."""
+
 _CHUNK = 1 << 20
 
-KINDS = ("runtime", "stamps", "layers", "facts", "calls")
-"""Of documents: what ran, what files became which layer, what layers became, facts of bases, and calls that pushed
-what was there already."""
+KINDS = ("runtime", "stamps", "layers", "facts", "calls", "files")
+"""Of documents: what ran, what files became which layer, what layers became, facts of bases, calls that pushed what
+was there already, and digests of files."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 
@@ -176,13 +179,14 @@ class ContentStore:
     def _few(folder: Path) -> None:
         """Remove the longest unused documents of a kind, where there are many."""
         names = os.listdir(folder)  # noqa: PTH208 - no Path of each
-        if len(names) <= _MOST_DOCUMENTS:
+        most = _MOST_OF_FILES if folder.name == "files" else _MOST_DOCUMENTS
+        if len(names) <= most:
             return
         used: list[tuple[float, str]] = []
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 used.append(((folder / name).stat().st_mtime, name))
-        for _, name in sorted(used)[:-_MOST_DOCUMENTS]:
+        for _, name in sorted(used)[:-most]:
             (folder / name).unlink(missing_ok=True)
 
     def blobs(self) -> tuple[Kept, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from ..fs.digest import NOTHING, digest
+from ..fs.digest import NOTHING, Digests, digest
 from ..graph.base import From
 from ..graph.graph import Built, Copy, LayerOp, Run
 from .label import PLAN_LABEL, OpKey, write_label
@@ -26,24 +26,24 @@ def runtime_key(plan: Plan) -> str:
     Two plans with the same runtime key need the same engine-built image beneath their file layers. Labels, the final
     environment, code and models are not in it.
     """
-    runs = list(_canonical(plan.engine_part))
-    return _sha256(
+    runs = list(canonical(plan.engine_part))
+    return sha256_of(
         {
             "schema": SCHEMA,
             "encoding": ENCODING,
-            "base": _base_key(plan.base),
+            "base": base_key(plan.base),
             "platform": plan.base.platform,
             "runs": runs,
         }
     )
 
 
-def op_keys(plan: Plan, known: Mapping[str, bytes] = NOTHING) -> tuple[OpKey, ...]:
+def op_keys(plan: Plan, known: Digests = NOTHING) -> tuple[OpKey, ...]:
     """Each step with a digest of what it is made of, what lies beneath apart; reads every byte that is copied.
 
     :param known: digests of files that were just read, as :func:`dagger_aml.fs.digest.digest` takes them.
     """
-    return tuple(op_key(layer, _sha256(next(_canonical((layer,), known)))) for layer in plan.layers)
+    return tuple(op_key(layer, sha256_of(next(canonical((layer,), known)))) for layer in plan.layers)
 
 
 def op_key(layer: LayerOp, digest: str) -> OpKey:
@@ -56,7 +56,7 @@ def op_key(layer: LayerOp, digest: str) -> OpKey:
     return OpKey(layer.name, "", digest, layer.verb)
 
 
-def labels(plan: Plan, known: Mapping[str, bytes] = NOTHING) -> dict[str, str]:
+def labels(plan: Plan, known: Digests = NOTHING) -> dict[str, str]:
     """The labels that the image gets: those of its config, and what tells of its steps.
 
     The latter is not in the plan's config, since it takes the digest of every byte; one that is there already stays.
@@ -67,11 +67,13 @@ def labels(plan: Plan, known: Mapping[str, bytes] = NOTHING) -> dict[str, str]:
     return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
 
 
-def _base_key(base: From) -> str:
+def base_key(base: From) -> str:
+    """What tells a base from any other: its digest, or the reference as it was written."""
     return base.digest or (base.archive and base.archive.image_id) or f"unpinned {base.reference}"
 
 
-def _canonical(layers: tuple[LayerOp, ...], known: Mapping[str, bytes] = NOTHING) -> Iterator[dict[str, Any]]:
+def canonical(layers: tuple[LayerOp, ...], known: Digests = NOTHING) -> Iterator[dict[str, Any]]:
+    """What each op is made of, as plain data: no names, and no paths of this machine."""
     for layer in layers:
         if isinstance(layer, Run):
             yield {
@@ -91,20 +93,21 @@ def _canonical(layers: tuple[LayerOp, ...], known: Mapping[str, bytes] = NOTHING
             }
 
 
-def _source_key(copy: Copy, known: Mapping[str, bytes]) -> Any:
+def _source_key(copy: Copy, known: Digests) -> Any:
     source = copy.source
     if isinstance(source, Built):
         inner = source.graph
         return {
-            "base": _base_key(inner.from_),
+            "base": base_key(inner.from_),
             "platform": inner.from_.platform,
-            "layers": list(_canonical(inner.layers, known)),
+            "layers": list(canonical(inner.layers, known)),
             "path": source.path,
         }
     return digest(source, known)
 
 
-def _sha256(value: Any) -> str:
+def sha256_of(value: Any) -> str:
+    """``sha256:…`` of plain data."""
     import hashlib
 
     return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from ..base.facts import BaseFacts
-from ..fs.digest import digest
+from ..fs.digest import NOTHING, Digests, digest
 from ..graph.base import From
 from ..graph.config import Config
 from ..graph.graph import Built, Copy, Graph, LayerOp, Run
@@ -21,18 +21,22 @@ from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
 from .conda import conda_json, conda_text
 from .deployment import deployment_json, deployment_text, deployment_title
+from .inputs import input_digest
 from .keys import SCHEMA, op_keys, runtime_key
 from .making import Making
 from .mlflow import mlflow_json, mlflow_text
 from .model import Op, Plan
 
 
-def plan_json(plan: Plan, project: Project | None = None, how: Sequence[Making] = ()) -> dict[str, Any]:
+def plan_json(
+    plan: Plan, project: Project | None = None, how: Sequence[Making] = (), known: Digests = NOTHING
+) -> dict[str, Any]:
     """The plan as plain data for ``json.dumps``; reads every local byte for the digests.
 
     Local paths are relative to the project where they lie in it.
 
     :param how: the layer of each op would be made, in the order of the ops.
+    :param known: digests of files, as :func:`dagger_aml.fs.digest.digest` takes them.
     """
     root = project.root if project else None
     found: dict[str, Any] = {
@@ -45,9 +49,10 @@ def plan_json(plan: Plan, project: Project | None = None, how: Sequence[Making] 
         },
         "facts": facts_json(plan.facts),
         "runtime_key": runtime_key(plan),
+        "input_digest": input_digest(plan, known).as_json(),
         "ops": [
-            {**op_json(op.layer, root), "inputs": key.digest, "why": op.why}
-            for op, key in zip(plan.ops, op_keys(plan), strict=True)
+            {**op_json(op.layer, root, known), "inputs": key.digest, "why": op.why}
+            for op, key in zip(plan.ops, op_keys(plan, known), strict=True)
         ],
         "config": config_json(plan.config),
         **({"made": [each.as_json() for each in how]} if how else {}),
@@ -218,10 +223,11 @@ def _count(source: Wheels) -> str:
     return f"{number} wheel{'s' if number != 1 else ''}"
 
 
-def op_json(layer: LayerOp, root: Path | None = None) -> dict[str, Any]:
+def op_json(layer: LayerOp, root: Path | None = None, known: Digests = NOTHING) -> dict[str, Any]:
     """One op as plain data.
 
     :param root: what local paths are relative to.
+    :param known: digests of files.
     """
     if isinstance(layer, Run):
         return {
@@ -238,7 +244,7 @@ def op_json(layer: LayerOp, root: Path | None = None) -> dict[str, Any]:
     return {
         "kind": "copy",
         "name": layer.name,
-        "source": _source(layer, root),
+        "source": _source(layer, root, known),
         "dest": layer.dest,
         "tree": layer.kind == "tree",
         "owner": None if layer.uid is None else f"{layer.uid}:{layer.gid}",
@@ -250,12 +256,12 @@ def _mount_json(mount: Mount) -> dict[str, Any]:
     return {"id": mount.id, "path": mount.path, "key": list(mount.keys)}
 
 
-def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
+def _source(copy: Copy, root: Path | None, known: Digests) -> dict[str, Any]:
     source = copy.source
     if isinstance(source, Built):
         inner = source.graph
         return {
-            "built": [op_json(layer, root) for layer in inner.layers],
+            "built": [op_json(layer, root, known) for layer in inner.layers],
             "base": inner.from_.pinned,
             "path": source.path,
         }
@@ -264,7 +270,7 @@ def _source(copy: Copy, root: Path | None) -> dict[str, Any]:
             "local": _relative(source.path, root),
             "files": sum(entry.type == "file" for entry in source.entries),
             "bytes": source.size,
-            "digest": digest(source),
+            "digest": digest(source, known),
             "left_out": list(source.left_out),
         }
     if isinstance(source, Wheels):

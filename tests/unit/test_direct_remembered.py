@@ -1,5 +1,6 @@
 """Digests of files that were kept: taken where nothing changed, never where something may have."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -8,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from dagger_aml.backends.direct import offer, push, remembered
+from dagger_aml.backends.direct import offer, push
 from dagger_aml.backends.direct.layers import OwnLayer
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Registry
 from dagger_aml.building.plans import probe
 from dagger_aml.building.target import BuildTarget, tags_of
 from dagger_aml.errors import ProjectError
+from dagger_aml.fs import still
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph
+from dagger_aml.oci import file_digests
 from tests.support.direct import code, direct_builder, put_base
 from tests.support.registry import FakeRegistry
 
@@ -30,7 +33,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setattr(push, "SMALL", 0)
-    monkeypatch.setattr(remembered, "_STILL_NS", -1_000_000_000)
+    monkeypatch.setattr(still, "STILL_NS", -1_000_000_000)
     found: list[str] = []
     measure = OwnLayer.measure
 
@@ -66,6 +69,16 @@ async def pushed(base: From, model: Path, tag: str, **opening: Any) -> str:
     return result.digest
 
 
+async def test_a_plan_after_a_push_hashes_no_model(
+    base: From, model: Path, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (model / "big.bin").write_bytes(b"w" * (1 << 17))
+    await pushed(base, model, f"{registry.host}/app:1")
+    monkeypatch.setattr(file_digests, "file_digest", None)
+    with file_digests.FileDigests.kept() as kept:
+        assert kept.get(str(model / "big.bin")) == hashlib.sha256(b"w" * (1 << 17)).digest()
+
+
 def stamps(tmp_path: Path) -> list[Path]:
     """The documents that are kept of files."""
     return sorted((tmp_path / "cache/stamps").iterdir())
@@ -97,11 +110,11 @@ async def test_a_file_of_the_same_size_whose_time_was_set_back_is_hashed_anew(
 async def test_a_file_that_was_written_just_now_is_not_trusted(
     registry: FakeRegistry, base: From, model: Path, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembered, "_STILL_NS", 3_600_000_000_000)
+    monkeypatch.setattr(still, "STILL_NS", 3_600_000_000_000)
     tag = f"{registry.host}/app:1"
     assert await pushed(base, model, tag) == await pushed(base, model, tag) and measured == ["model"]
     # Once it has lain still, the same name tells what it became.
-    monkeypatch.setattr(remembered, "_STILL_NS", -1_000_000_000)
+    monkeypatch.setattr(still, "STILL_NS", -1_000_000_000)
     await pushed(base, model, tag)
     measured.clear()
     await pushed(base, model, tag)

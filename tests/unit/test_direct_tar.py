@@ -10,11 +10,11 @@ from typing import IO
 import pytest
 
 from dagger_aml.backends.direct import layers
-from dagger_aml.backends.direct import remembered as remembered_module
 from dagger_aml.backends.outputs import Export
 from dagger_aml.backends.result import Result
 from dagger_aml.building.plans import probe
 from dagger_aml.errors import ProjectError
+from dagger_aml.fs import still
 from dagger_aml.graph.base import From
 from dagger_aml.oci.blobs import blob_name, digest_of
 from dagger_aml.oci.content_store import ContentStore
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def lying_still(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """A cache of the test's own, and files that count as still at once."""
-    monkeypatch.setattr(remembered_module, "_STILL_NS", -1_000_000_000)
+    monkeypatch.setattr(still, "STILL_NS", -1_000_000_000)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 import sys
 import tarfile
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,7 @@ class _Image:
     builder: _Builder
     id: str
     makings: tuple[Making, ...] = ()
+    files: Mapping[str, bytes] = field(factory=dict)
 
     async def stage(self, reference: str) -> None:
         """It is started by what holds it."""

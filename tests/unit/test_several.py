@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ class _Image:
     builder: Fake
     id: str | None
     makings: tuple[Making, ...] = ()
+    files: Mapping[str, bytes] = field(factory=dict)
 
     async def publish(self, reference: str) -> Result:
         return Result(f"sha256:{self.id}", f"sha256:config-{self.id}", (reference,))

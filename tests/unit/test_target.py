@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from dagger_aml import DaggerAmlError, GraphError, Result, UsageError
 from dagger_aml.backends.base import Capabilities, own_image
@@ -97,6 +97,7 @@ class _Builder:
 
     id: str = ""
     makings: tuple[()] = ()
+    files: Mapping[str, bytes] = field(factory=dict)
 
 
 @frozen

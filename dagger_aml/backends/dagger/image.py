@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import anyio
 import anyio.to_thread
@@ -40,6 +41,7 @@ class DaggerImage:
 
     id = None
     makings = ()
+    files: Mapping[str, bytes] = MappingProxyType({})
 
     def __init__(
         self,

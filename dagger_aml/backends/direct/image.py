@@ -90,6 +90,11 @@ class DirectImage:
         """Digest of the config; None until its layers were written once."""
         return digest_of(self._config) if self._config is not None else None
 
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Digests of the files that its own layers hold, once these were written."""
+        return self.own[0].files if self.own else {}
+
     async def stage(self, reference: str) -> str:
         """Send all of it, its manifest by digest: it can be started from there, and no tag has moved.
 
@@ -311,6 +316,11 @@ class DirectIndex:
     def makings(self) -> tuple[Making, ...]:
         """Of each of its images."""
         return tuple(making for each in self.images for making in each.makings)
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Digests of the files that their own layers hold."""
+        return {path: digest for each in self.images for path, digest in each.files.items()}
 
     async def stage(self, reference: str) -> None:
         """Each image of it is staged alone."""

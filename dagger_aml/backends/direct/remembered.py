@@ -1,17 +1,13 @@
 """What layers of unchanged files became, kept on this machine, so that a model is not hashed at each push.
 
-Files count as unchanged while device, number, size, and both times of each are what they were when they were hashed:
-the time of the last change of a file's own record cannot be set back. A file changed twice within one tick of a clock
-keeps its times, so digests are kept only of files that lay still for a while before they were read, as git's index
-has it ("racily clean").
+Files count as unchanged while the stamp of each is what it was when they were hashed, and digests are kept only of
+files that lay still for a while before they were read (:mod:`dagger_aml.fs.still`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,17 +15,13 @@ from typing import Any
 from attrs import field
 
 from ...data import frozen
+from ...fs.still import CHANGE_TIMES, lay_still, now_ns, stamp_of
 from ...oci.content_store import ContentStore
 from ...oci.entries import TarEntry
+from ...oci.file_digests import FileDigests
 from ...oci.layer_writer import FORMAT
 from ...oci.manifest import BlobLayer
 from .layers import OwnLayer
-
-_STILL_NS = 2_000_000_000
-"""For which a file must not have been changed before it is read: FAT's times have two seconds."""
-
-_CHANGE_TIMES = sys.platform != "win32"
-"""Whether files have a time that nobody can set back; on Windows that field is when they were made."""
 
 
 @frozen
@@ -56,7 +48,7 @@ class Remembered:
 
     def mark(self, layer: OwnLayer) -> Mark:
         """What tells the files of a layer as they are now; taken before they are read."""
-        now, newest, total = time.time_ns(), 0, hashlib.sha256(b"%d" % FORMAT)
+        now, still, total = now_ns(), CHANGE_TIMES, hashlib.sha256(b"%d" % FORMAT)
         for each in layer.entries:
             total.update(f"{each.type} {each.mode:o} {each.uid}:{each.gid} {each.size} ".encode())
             total.update(f"{each.path}\0{each.target}\0".encode("utf-8", "surrogateescape"))
@@ -64,13 +56,12 @@ class Remembered:
                 total.update(each.content)
                 continue
             try:
-                info = os.stat(each.content)  # noqa: PTH116 - for each of thousands
+                stamp = stamp_of(os.stat(each.content))  # noqa: PTH116 - for each of thousands
             except OSError:
                 return Mark("gone", still=False)
-            times = info.st_mtime_ns, info.st_ctime_ns
-            newest = max(newest, *times)
-            total.update(b"%d %d %d %d %d" % (info.st_dev, info.st_ino, info.st_size, *times))
-        return Mark(total.hexdigest(), _CHANGE_TIMES and newest < now - _STILL_NS)
+            still = still and lay_still(stamp, now)
+            total.update(b"%d %d %d %d %d" % stamp)
+        return Mark(total.hexdigest(), still)
 
     def seen(self, mark: Mark) -> bool:
         """Whether these files made a layer before."""
@@ -114,8 +105,14 @@ class Remembered:
         digests = [layer.files.get(each) for each in _read(layer.entries)]
         if mark.still and all(digests):
             stamp["files"] = [each.hex() for each in digests if each]
-        if self.store.document("stamps", mark.name) != stamp and self.mark(layer).name == mark.name:
-            self.store.put_document("stamps", mark.name, stamp)
+        if self.store.document("stamps", mark.name) == stamp:
+            return
+        with FileDigests.kept(self.store) as hashed:
+            files = {each: stamp_of(os.stat(each)) for each in _read(layer.entries)} if "files" in stamp else {}  # noqa: PTH116
+            if self.mark(layer).name == mark.name:
+                self.store.put_document("stamps", mark.name, stamp)
+                for each, seen in files.items():
+                    hashed.note(each, seen, layer.files[each])
 
     def forget(self, mark: Mark) -> None:
         """Take back what files became: it was not so."""

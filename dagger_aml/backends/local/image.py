@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class LocalImage:
     def makings(self) -> tuple[Making, ...]:
         """None: the program made all."""
         return ()
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """None: the program read all."""
+        return {}
 
     async def stage(self, reference: str) -> None:
         """The program starts what it holds."""
