@@ -22,19 +22,20 @@ from ..plan.making import Making, makings
 from ..plan.model import Plan
 
 
-async def read_earlier(text: str, platform: str, store: str | None = None) -> Earlier:
+async def read_earlier(text: str, platform: str, store: str | None = None, project: str = "") -> Earlier:
     """Read what ``--against`` names: a file that ``plan --json`` wrote, a tar, ``oci:FOLDER``, or an image.
 
     An image whose name has no host is looked for in the local stores first, and :attr:`Earlier.name` says in which it
     was found; one with a host only in its registry.
 
     :param store: ``docker``, ``podman`` or ``buildah``: an image is taken from its store only.
+    :param project: the name of the one that is meant, in a file of several plans.
     :raises UsageError: it is none of these, or an image that tells nothing of its steps.
     :raises RegistryDenied, TransientError, BuildError: the registry has it not.
     """
     path = Path(text)
     if path.is_file() and _is_json(path):
-        return of_json(text, path)
+        return of_json(text, path.read_text(encoding="utf-8", errors="replace"), project)
     if path.is_dir() and not (path / "oci-layout").is_file():
         raise UsageError(
             "this folder is neither a plan file nor an image", location=f"--against {text}",

@@ -16,6 +16,7 @@ from ..errors import DaggerAmlError, EngineGone, first_of
 from ..events import Event, Message, Warned
 from ..finding import Finding, ordered
 from ..graph.graph import Graph
+from ..graph.source import Local
 from ..oci.file_digests import FileDigests
 from ..plan.inputs import InputDigest, input_digest
 from ..plan.keys import runtime_key
@@ -24,6 +25,9 @@ from ..plan.model import Plan
 from .metadata import write_files
 from .plans import carried, probe
 from .target import BuildTarget
+
+_LITTLE = 1 << 20
+"""Bytes that are hashed before a thread is begun for it."""
 
 
 @frozen
@@ -105,7 +109,8 @@ async def _inputs(plans: Sequence[Plan], images: Sequence[Image]) -> InputDigest
                 [input_digest(plan, image.files or kept) for plan, image in zip(plans, images, strict=True)]
             )
 
-        return await anyio.to_thread.run_sync(of_all)
+        size = sum(each.source.size for plan in plans for each in plan.file_layers if isinstance(each.source, Local))
+        return of_all() if size <= _LITTLE else await anyio.to_thread.run_sync(of_all)
 
 
 def _makings(plan: Plan, image: Image) -> tuple[Making, ...]:

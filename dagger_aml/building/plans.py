@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from attrs import evolve
 
@@ -79,8 +79,25 @@ def with_files(plan: Plan, *, fetch: bool = False, on_event: OnEvent = ignore, p
         return portal.call(work)
 
 
+class Probes(Protocol):
+    """Who answers what a base has; every builder does."""
+
+    def for_packages(self) -> Self:
+        """The same, whose answers tell what the base's Python has installed."""
+        ...
+
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+        """The digest of a base, and its facts with those of paths."""
+        ...
+
+
 async def probe(graph: Graph, builder: Builder) -> Plan:
     """Ask the real bases, pin them, and plan on what they answered; raises as :func:`make_plan`."""
+    return await plan_on(graph, builder)
+
+
+async def plan_on(graph: Graph, builder: Probes) -> Plan:
+    """As :func:`probe`, by whoever knows the bases."""
     facts: dict[From, BaseFacts] = {}
     digests: dict[From, str | None] = {}
     paths = probed_paths(graph)

@@ -10,7 +10,7 @@ import anyio
 import click
 from attrs import evolve
 
-from ..backends.base import Opening
+from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import make_plan, probe
 from ..data import frozen
@@ -49,6 +49,20 @@ def probe_options(function: Command) -> Command:
     ):
         function = option(function)
     return function
+
+
+@frozen
+class Asks:
+    """What is asked of the base of one project, and how.
+
+    :param builder: that is asked; None for what is usual.
+    """
+
+    pin: bool
+    probe: bool
+    builder: str | None
+    engine: str | None
+    layers: Layers
 
 
 @frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,8 @@ from ..graph.wheels import LockedWheels, Wheels
 from .stamps import AGAIN
 from .tree import is_file, unreadable_part
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+"""Bytes that are read at a time, into the same memory: a new piece of it takes longer than to hash it."""
 
 
 UNPACKING = 1
@@ -79,11 +80,11 @@ def file_digest(path: Path, size: int) -> bytes:
 
     total, seen = hashlib.sha256(), 0
     try:
-        with path.open("rb") as file:
-            read: Callable[[], bytes] = lambda: file.read(_CHUNK)  # noqa: E731
-            for chunk in iter(read, b""):
-                total.update(chunk)
-                seen += len(chunk)
+        with path.open("rb", buffering=0) as file:
+            buffer = memoryview(bytearray(min(_CHUNK, size + 1)))
+            while got := file.readinto(buffer):
+                total.update(buffer[:got])
+                seen += got
     except OSError as error:
         raise unreadable_part(error, path) from None
     if seen != size:

@@ -21,16 +21,18 @@ Stamps = dict[str, tuple[int, int, int] | None]
 
 def stamps(layers: Iterable[LayerOp]) -> Stamps:
     """What tells that a file was changed, for each local file that layers take, those of stages included."""
-    found: Stamps = {}
+    return {path: _stamp(path) for path in local_files(layers)}
+
+
+def local_files(layers: Iterable[LayerOp]) -> Iterator[str]:
+    """The path of each file of this machine that layers take, those of stages included."""
     for op in walk(layers):
         layer = op.layer
         if isinstance(layer, Copy) and isinstance(layer.source, Local):
             root, single = layer.source.path, is_file(layer.source)
             for entry in layer.source.entries:
                 if entry.type == "file":
-                    path = root if single else entry.at or os.path.join(root, entry.path)  # noqa: PTH118 - for each of thousands
-                    found[path] = _stamp(path)
-    return found
+                    yield root if single else entry.at or os.path.join(root, entry.path)  # noqa: PTH118 - of thousands
 
 
 def check_stamps(before: Stamps) -> None:

@@ -32,6 +32,10 @@ class MissingBlob(BuildError):
     """A registry takes no manifest since it lacks something that this names, or says nothing better."""
 
 
+class NoImage(BuildError):
+    """A registry has no image of this name."""
+
+
 def broken(error: Exception, at: Reference, location: str) -> DaggerAmlError:
     """The error for a request that got no answer, or none that can be read.
 
@@ -100,7 +104,7 @@ def check_found(answer: Answer, at: Reference, location: str) -> None:
     if status in (401, 403):
         raise denied_by(status, location, at.host)
     if status == 404:
-        raise BuildError(f"{at.host} has no such image", location=location, hint="Check the name and the tag.")
+        raise NoImage(f"{at.host} has no such image", location=location, hint="Check the name and the tag.")
     if status != 200:
         raise BuildError(f"{at.host} answered {status}", location=location)
 

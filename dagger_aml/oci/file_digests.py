@@ -37,6 +37,8 @@ class FileDigests:
 
     store: ContentStore
     _folders: dict[str, dict[str, Any]] = field(factory=dict, init=False, repr=False)
+    _now: dict[str, tuple[Stamp, bytes]] = field(factory=dict, init=False, repr=False)
+    """What was hashed by this process, whether it is kept or not."""
     _new: set[str] = field(factory=set, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
@@ -58,6 +60,9 @@ class FileDigests:
         now, stamp = now_ns(), _stamp(key)
         if stamp is None or stamp[2] < _WORTH_IT or not CHANGE_TIMES:
             return None
+        before = self._now.get(key)
+        if before and before[0] == stamp:
+            return before[1]
         folder, name = os.path.split(key)
         found = self._of(folder).get(name)
         if isinstance(found, list) and found[:-1] == list(stamp):
@@ -65,8 +70,10 @@ class FileDigests:
                 if len(raw := bytes.fromhex(found[-1])) == 32:
                     return raw
         raw = file_digest(Path(key), stamp[2])
-        if lay_still(stamp, now) and _stamp(key) == stamp:
-            self.note(key, stamp, raw)
+        if _stamp(key) == stamp:
+            self._now[key] = stamp, raw
+            if lay_still(stamp, now):
+                self.note(key, stamp, raw)
         return raw
 
     def note(self, path: str, stamp: Stamp, raw: bytes) -> None:

@@ -15,23 +15,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any, Literal
 
 from attrs import field
 
 from ..data import frozen
 from ..errors import UsageError
+from ..fs.digest import NOTHING, Digests
 from ..graph.base import From
 from ..graph.graph import Built, Copy
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
 from ..text import human_size
-from .keys import ENCODING, op_keys
-from .label import PLAN_LABEL, OpKey, read_label
+from ..version import __version__
+from .keys import ENCODING, config_digest, op_keys
+from .label import PLAN_LABEL, OpKey, config_key, read_config_key, read_label
 from .model import Plan
 from .render import config_json, op_json
-from .resolve import BASE_DIGEST_LABEL, BASE_NAME_LABEL
+from .resolve import BASE_DIGEST_LABEL, BASE_NAME_LABEL, VERSION_LABEL
 
 Outcome = Literal["reused", "runs", "new layer", "same bytes"]
 """``same bytes``: made again, and expected to have the digest that the registry has."""
@@ -50,6 +51,7 @@ class Earlier:
     :param complete: whether ``says`` has nothing of the base's own.
     :param details: of each op, as ``plan --json`` has them; empty where only a label tells.
     :param labels: of the image; none of a plan.
+    :param config: twelve digits of the digest of what it says; None where it does not tell.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Earlier:
     complete: bool
     details: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     labels: Mapping[str, str] = field(factory=dict, repr=False)
+    config: str | None = None
 
 
 @frozen
@@ -72,6 +75,7 @@ class Verdict:
     :param local: with docker, podman or buildah.
     :param size: bytes of what is copied; None of a command, and of what a stage makes.
     :param is_new: whether the earlier one had no such step.
+    :param own: whether something changed in it, not only beneath it.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Verdict:
     local: Outcome
     size: int | None
     is_new: bool = False
+    own: bool = False
 
 
 @frozen
@@ -90,6 +95,9 @@ class Comparison:
     :param base_known: whether both digests are known.
     :param gone: names of steps that there are no longer.
     :param says: what the image would say otherwise, such as ``env A``.
+    :param counts: what of these is a reason to build, which dagger-aml's own version is not.
+    :param config_same: whether all that the image was to say is what it was; None where that is not told.
+    :param base_name: what the base was called, where it has another name now; else empty.
     """
 
     name: str
@@ -98,6 +106,9 @@ class Comparison:
     ops: tuple[Verdict, ...]
     gone: tuple[str, ...]
     says: tuple[str, ...]
+    counts: tuple[str, ...] = ()
+    config_same: bool | None = None
+    base_name: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -165,10 +176,13 @@ def _sum(ops: Sequence[Verdict], outcomes: Sequence[Outcome], *, says: bool) -> 
     return ", ".join(parts)
 
 
-def against(plan: Plan, earlier: Earlier) -> Comparison:
-    """What would become of a plan's steps where the earlier one has been built; reads every byte that is copied."""
+def against(plan: Plan, earlier: Earlier, known_files: Digests = NOTHING) -> Comparison:
+    """What would become of a plan's steps where the earlier one has been built; reads every byte that is copied.
+
+    :param known_files: digests of files, as :func:`dagger_aml.fs.digest.digest` takes them.
+    """
     base, known = _base(plan.base, earlier)
-    keys, was = op_keys(plan), earlier.ops
+    keys, was = op_keys(plan, known_files), earlier.ops
     pairs = _pairs(keys, was)
     changed, met = base, 0
     verdicts = []
@@ -181,17 +195,30 @@ def against(plan: Plan, earlier: Earlier) -> Comparison:
         if before is None:
             own = "it is new"
         elif was[before].digest != key.digest:
-            own = _difference(earlier, before, op_json(op.layer)) or _changed(was[before].name, key.name)
+            own = _difference(earlier, before, op_json(op.layer, None, known_files)) or _changed(
+                was[before].name, key.name
+            )
         else:
             own = ""
         why = own or changed
         dagger: Outcome = "reused" if not why else "runs" if key.runs else "new layer" if own else "same bytes"
         local: Outcome = "new layer" if dagger == "same bytes" else dagger
-        verdicts.append(Verdict(op.name, why, dagger, local, _size(op.layer), before is None))
+        verdicts.append(Verdict(op.name, why, dagger, local, _size(op.layer), before is None, bool(own)))
         if own and not changed:
             changed = f"step {op.name!r} {'is new' if before is None else 'changed'}"
     gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
-    return Comparison(earlier.name, base, known, tuple(verdicts), gone, tuple(_says(plan, earlier)))
+    says = tuple(_says(plan, earlier))
+    counts = tuple(each.text for each in says if each.counts)
+    same = _config_same(plan, earlier, counts)
+    name = earlier.base if earlier.base != plan.base.reference else ""
+    said = tuple(each.text for each in says)
+    return Comparison(earlier.name, base, known, tuple(verdicts), gone, said, counts, same, name)
+
+
+def _config_same(plan: Plan, earlier: Earlier, counts: Sequence[str]) -> bool | None:
+    if earlier.complete:
+        return not counts
+    return None if earlier.config is None else earlier.config == config_key(config_digest(plan.config))
 
 
 def _base(base: From, earlier: Earlier) -> tuple[str, bool]:
@@ -261,20 +288,34 @@ def _size(layer: Any) -> int | None:
     return source.size if isinstance(source, Local | Wheels) else len(source.data) if isinstance(source, Text) else 0
 
 
-def _says(plan: Plan, earlier: Earlier) -> Iterator[str]:
-    """The names of what the image would say otherwise. An earlier image does not tell what of it is its base's."""
-    now = _values(config_json(plan.config))
+@frozen
+class _Said:
+    """Something that an image says otherwise.
+
+    :param counts: whether that is a reason to build.
+    """
+
+    text: str
+    counts: bool = True
+
+
+def _says(plan: Plan, earlier: Earlier) -> Iterator[_Said]:
+    """What the image would say otherwise. An earlier image does not tell what of it is its base's."""
+    now, of_base = _values(config_json(plan.config)), dict[tuple[str, str], str]()
     if not earlier.complete:
-        now = {("user", ""): plan.facts.user, ("workdir", ""): plan.facts.workdir, **now}
-    for each, value in now.items():
+        of_base = {("user", ""): plan.facts.user, ("workdir", ""): plan.facts.workdir}
+    assumed = plan.facts.source == "assumed"
+    for each, value in {**of_base, **now}.items():
         if earlier.says.get(each) != value:
-            yield _shown(*each)
+            own_version = each == ("label", VERSION_LABEL) and value == __version__
+            yield _Said(_shown(*each), counts=not own_version and (each in now or not assumed))
+    now = {**of_base, **now}
     for kind, name in earlier.says:
         if (kind, name) in now:
             continue
         own = earlier.complete or (plan.facts.source == "probed" and kind == "env" and name not in plan.facts.env)
         if own:
-            yield f"{_shown(kind, name)} (removed)"
+            yield _Said(f"{_shown(kind, name)} (removed)")
 
 
 def _shown(kind: str, name: str) -> str:
@@ -317,17 +358,22 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
         **{(key.lower(), ""): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
     }
     base, digest = labels.get(BASE_NAME_LABEL, ""), labels.get(BASE_DIGEST_LABEL)
-    return Earlier(name, base, digest, platform, ops, says, complete=False, labels=labels)
+    config_was = read_config_key(labels)
+    return Earlier(name, base, digest, platform, ops, says, complete=False, labels=labels, config=config_was)
 
 
-def of_json(name: str, path: Path) -> Earlier:
+def of_json(name: str, text: str, project: str = "") -> Earlier:
     """What a file tells that ``plan --json`` wrote.
 
     :param name: what the user called it, for messages.
-    :raises UsageError: it is not such a file, or another version's.
+    :param text: of the file.
+    :param project: the name of the one that is meant, where the file has several.
+    :raises UsageError: it is not such a file, or another version's, or has no such project.
     """
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(text)
+        if "projects" in read:
+            read = _of_several(read["projects"], project, name)
         base, ops = read["base"], _ops(read)
         keys = tuple(_key(each) for each in ops)
         says = _values(read["config"])
@@ -339,6 +385,17 @@ def of_json(name: str, path: Path) -> Earlier:
             "it is not a plan file as plan --json of this version writes it", location=f"--against {name}",
             hint="Write it again: dagger-aml plan PROJECT --json > plan.json",
         ) from None  # fmt: skip
+
+
+def _of_several(plans: Sequence[Mapping[str, Any]], project: str, name: str) -> Mapping[str, Any]:
+    """The plan of one project of several."""
+    for each in plans:
+        if "ops" in each and each["project"]["name"] == project:
+            return each
+    raise UsageError(
+        f"it has no plan of a project named {project!r}", location=f"--against {name}",
+        hint="Write it again: dagger-aml plan PROJECT... --json > plans.json",
+    )  # fmt: skip
 
 
 def _ops(read: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -7,20 +7,13 @@ from typing import Any
 
 from ..data import frozen
 from ..fs.digest import NOTHING, Digests
-from ..graph.config import Config
 from ..graph.graph import Run
 from ..graph.stages import stages, walk
-from ..version import __version__
-from .keys import ENCODING, base_key, canonical, sha256_of
-from .label import PLAN_LABEL
+from .keys import ENCODING, base_key, canonical, config_inputs, sha256_of
 from .model import Plan
-from .resolve import BASE_DIGEST_LABEL, VERSION_LABEL
 
 _FORM = 1
 """Number of what is digested; raised when that changes its meaning."""
-
-_TOLD_OTHERWISE = frozenset((PLAN_LABEL, BASE_DIGEST_LABEL))
-"""Labels that derive from what is digested anyway."""
 
 
 @frozen
@@ -70,22 +63,6 @@ def input_digest(plan: Plan, known: Digests = NOTHING) -> InputDigest:
         "config": config_inputs(plan.config),
     }
     return InputDigest(sha256_of(inputs), tuple(dict.fromkeys(_reasons(plan))))
-
-
-def config_inputs(config: Config) -> dict[str, Any]:
-    """What an image says of itself because somebody wants it so, as plain data."""
-    labels = {name: value for name, value in config.labels.items() if name not in _TOLD_OTHERWISE}
-    if labels.get(VERSION_LABEL) == __version__:
-        del labels[VERSION_LABEL]  # An update of dagger-aml alone is no reason to build.
-    return {
-        "user": config.user,
-        "env": dict(config.env),
-        "workdir": config.workdir,
-        "labels": labels,
-        "ports": sorted(config.ports),
-        "cmd": None if config.cmd is None else list(config.cmd),
-        "entrypoint": None if config.entrypoint is None else list(config.entrypoint),
-    }
 
 
 def _reasons(plan: Plan) -> Iterator[str]:

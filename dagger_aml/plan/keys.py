@@ -6,11 +6,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from attrs import evolve
+
 from ..fs.digest import NOTHING, Digests, digest
 from ..graph.base import From
+from ..graph.config import Config
 from ..graph.graph import Built, Copy, LayerOp, Run
+from ..version import __version__
 from .label import PLAN_LABEL, OpKey, write_label
 from .model import Plan
+from .resolve import BASE_DIGEST_LABEL, BASE_NAME_LABEL, VERSION_LABEL
 
 SCHEMA = 2
 """Number of the runtime key's and the plan JSON's form; raised when either changes its meaning."""
@@ -63,8 +68,35 @@ def labels(plan: Plan, known: Digests = NOTHING) -> dict[str, str]:
 
     :param known: digests of files that were just read, as :func:`dagger_aml.fs.digest.digest` takes them.
     """
-    text = None if PLAN_LABEL in plan.config.labels else write_label(op_keys(plan, known), ENCODING)
+    told = PLAN_LABEL in plan.config.labels
+    text = None if told else write_label(op_keys(plan, known), ENCODING, config_digest(plan.config))
     return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
+
+
+_TOLD_OTHERWISE = frozenset((PLAN_LABEL, BASE_DIGEST_LABEL))
+"""Labels that derive from what is digested anyway."""
+
+
+def config_inputs(config: Config) -> dict[str, Any]:
+    """What an image says of itself because somebody wants it so, as plain data."""
+    labels = {name: value for name, value in config.labels.items() if name not in _TOLD_OTHERWISE}
+    if labels.get(VERSION_LABEL) == __version__:
+        del labels[VERSION_LABEL]  # An update of dagger-aml alone is no reason to build.
+    return {
+        "user": config.user,
+        "env": dict(config.env),
+        "workdir": config.workdir,
+        "labels": labels,
+        "ports": sorted(config.ports),
+        "cmd": None if config.cmd is None else list(config.cmd),
+        "entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+    }
+
+
+def config_digest(config: Config) -> str:
+    """``sha256:…`` of the same, but for the name of the base, of which a label of its own tells."""
+    labels = {name: value for name, value in config.labels.items() if name != BASE_NAME_LABEL}
+    return sha256_of(config_inputs(evolve(config, labels=labels)))
 
 
 def base_key(base: From) -> str:

@@ -1,6 +1,7 @@
 """The label in which an image says what it was made of, so that a later plan can be held against it.
 
-It has, for each step of the plan, the name, the destination of a copy, and twelve digits of the digest of its inputs.
+It has, for each step of the plan, the name, the destination of a copy, and twelve digits of the digest of its inputs;
+and twelve digits of the digest of what the image says of itself, so that a variable that is gone is missed.
 It derives from the plan alone, so that every back end writes the same. It has no secret, no path of the machine that
 made the image, and no base, of which other labels tell.
 """
@@ -73,19 +74,22 @@ class OpKey:
         return self.verb == other.verb
 
 
-def write_label(keys: Iterable[OpKey], encoding: int) -> str | None:
+def write_label(keys: Iterable[OpKey], encoding: int, config: str = "") -> str | None:
     """The label's text; None where it would be longer than 4 KiB.
 
     :param encoding: the number of the way in which back ends carry steps out.
+    :param config: the digest of what the image says of itself; its first twelve digits are written.
     """
     ops = [[key.name, key.dest, key.digest] for key in keys]
-    text = json.dumps({"schema": _SCHEMA, "encoding": encoding, "steps": ops}, separators=(",", ":"))
+    said = {"schema": _SCHEMA, "encoding": encoding, **({"config": _digits(config)} if config else {}), "steps": ops}
+    text = json.dumps(said, separators=(",", ":"))
     return text if len(text) <= _LONGEST else None
 
 
 def fits(keys: Iterable[OpKey], encoding: int) -> bool:
     """Whether the label is short enough to be written; the keys' digests do not matter."""
-    return write_label((evolve(key, digest="0" * _DIGITS) for key in keys), encoding) is not None
+    zeros = "0" * _DIGITS
+    return write_label((evolve(key, digest=zeros) for key in keys), encoding, zeros) is not None
 
 
 def read_label(labels: Mapping[str, str], encoding: int) -> tuple[OpKey, ...] | None:
@@ -97,3 +101,17 @@ def read_label(labels: Mapping[str, str], encoding: int) -> tuple[OpKey, ...] | 
         return tuple(OpKey(str(name), str(dest), str(digest)) for name, dest, digest in read["steps"])
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def read_config_key(labels: Mapping[str, str]) -> str | None:
+    """Twelve digits of the digest of what the image says of itself; None where its label does not tell."""
+    try:
+        found = json.loads(labels.get(PLAN_LABEL, "")).get("config")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def config_key(digest: str) -> str:
+    """The digits of a digest that the label has."""
+    return _digits(digest)

@@ -125,4 +125,6 @@ def _without_digests(value: Any) -> Any:
         made["inputs"] = "<digest of its inputs>"
     if "runtime_key" in value:
         made["runtime_key"] = "<digest of what runs>"
+    if "input_digest" in value:
+        made["input_digest"] = {**value["input_digest"], "digest": "<digest of all inputs>"}
     return made

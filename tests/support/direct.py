@@ -56,7 +56,7 @@ def zipped(entries: Mapping[str, Put]) -> tuple[bytes, str]:
 
 
 def put_base(
-    registry: FakeRegistry, *layers: Mapping[str, Put], repository: str = "base", form: Form = "oci"
+    registry: FakeRegistry, *layers: Mapping[str, Put], repository: str = "base", form: Form = "oci", user: str = "me"
 ) -> From:
     """An image in a registry; the two of :data:`LAYERS` unless others are given."""
     blobs, diff_ids = zip(*map(zipped, layers or LAYERS), strict=True)
@@ -64,7 +64,7 @@ def put_base(
         {
             **PLATFORM,
             "created": "2026-01-01T00:00:00Z",
-            "config": {"User": "me", "Env": ["PATH=/bin"], "Cmd": ["sh"]},
+            "config": {"User": user, "Env": ["PATH=/bin"], "Cmd": ["sh"]},
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
             "history": [{"created_by": "base"} for _ in blobs],
         }

@@ -17,6 +17,7 @@ import pytest
 from dagger_aml import errors
 from dagger_aml.base import catalog
 from dagger_aml.cli.main import _COMMANDS, INTERRUPTED, TERMINATED
+from dagger_aml.cli.plans import CHANGED_EXIT_CODE
 from dagger_aml.diff import NOISE
 from dagger_aml.fs.tree import ALWAYS_LEFT_OUT
 from dagger_aml.graph.base import DEFAULT_PLATFORM
@@ -254,7 +255,7 @@ def test_every_command_has_its_part() -> None:
 @pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "cli.md"], ids=lambda page: page.name)
 def test_the_exit_codes_are_the_real_ones(page: Path) -> None:
     classes = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "exit_code")]
-    real = {0, INTERRUPTED, TERMINATED, *(each.exit_code for each in classes)}
+    real = {0, CHANGED_EXIT_CODE, INTERRUPTED, TERMINATED, *(each.exit_code for each in classes)}
     assert {int(row["code"]) for row in table(page, "Exit codes")} == real
 
 

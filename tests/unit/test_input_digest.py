@@ -17,7 +17,7 @@ from dagger_aml.base import catalog
 from dagger_aml.building.plans import make_plan
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Graph, Run
-from dagger_aml.plan import inputs, resolve
+from dagger_aml.plan import inputs, keys, resolve
 from dagger_aml.plan.render import plan_json
 from tests.support.markdown import ROOT, table
 from tests.support.projects import SCORE, make, planned
@@ -115,7 +115,7 @@ SAME: Mapping[str, Change] = {
     ),
     "the value of a secret": lambda root, patch: secret("https://user:two@pypi.example/simple")(root, patch),
     "dagger-aml's version": lambda _, patch: (
-        [patch.setattr(each, "__version__", "9.9") for each in (inputs, resolve)] and None
+        [patch.setattr(each, "__version__", "9.9") for each in (keys, resolve)] and None
     ),
     "a proxy": said(http_proxy="http://proxy.example:3128"),
     "the sample request and its answer": write("request.json", '{"x": 1}'),

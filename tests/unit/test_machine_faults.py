@@ -203,12 +203,12 @@ def first_changing(function: Callable[..., object], change: Callable[[Path], obj
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("when", ["_file_digest", "_put_file"])
+@pytest.mark.parametrize("when", ["file_digest", "_put_file"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_source_that_changes_while_it_is_read(project, tmp_path, monkeypatch, cli, change, when, after) -> None:
     model = project / "model/m.bin"
     model.chmod(0o600)  # which is copied, not linked
-    module = digest if when == "_file_digest" else context
+    module = digest if when == "file_digest" else context
     monkeypatch.setattr(module, when, first_changing(getattr(module, when), CHANGES[change], model, after=after))
     code, _, err = cli("dockerfile", project, "-o", tmp_path / "out")
     word = "disappeared" if change == "vanished" else "changed"

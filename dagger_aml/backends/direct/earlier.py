@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, field
 
 from ...data import frozen
-from ...errors import DaggerAmlError
+from ...errors import BuildError, DaggerAmlError
 from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer, layers_of
@@ -48,13 +48,26 @@ def earlier(at: Reference, platform: str, client: RegistryClient, store: Content
     :param platform: of the image, where the tag names an index.
     """
     try:
-        manifest = client.manifest(at).document
+        return image_of(at, platform, client, store)
+    except DaggerAmlError:
+        return NONE
+
+
+def image_of(at: Reference, platform: str, client: RegistryClient, store: ContentStore) -> Earlier:
+    """The image that a tag or a digest names.
+
+    :param platform: of the image, where the tag names an index.
+    :raises NoImage: there is none. :raises BuildError: none for the platform, or it is not an image.
+    :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable or busy.
+    """
+    manifest = client.manifest(at).document
+    try:
         if "manifests" in manifest:
             digest = variant(manifest, platform, f"image {at}")
             manifest = client.manifest(evolve(at, tag=None, digest=digest)).document
         digest = manifest["config"]["digest"]
         config = json.loads(small_blob(at, digest, client, store))
         layers = layers_of(manifest, config)
-    except (DaggerAmlError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        return NONE
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise BuildError("it is not an image", location=f"image {at}") from None
     return Earlier(at, config, layers, frozenset((digest, *(each.digest for each in layers))))

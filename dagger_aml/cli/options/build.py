@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from ...backends import builders
+from ...backends.base import Layers, Opening
 from ...backends.builders import BUILDERS
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
@@ -153,6 +154,17 @@ def value_of(name: str, folder: str) -> Any:
         return None
     choices = BUILDERS if name == "builder" else ()
     return _converted(_kind(record, choices), found, None, click.get_current_context())
+
+
+def opening_of(folder: str, layers: Layers, *, looks: bool) -> Opening:
+    """How what is asked of a project's base is opened.
+
+    :param looks: whether it is looked for what ran.
+    """
+    if not looks:
+        return Opening(layers=layers)
+    place = value_of("cache_from", folder) or value_of("cache_repo", folder)
+    return Opening(layers=layers, cache_from=place, max_age_days=value_of("max_age", folder))
 
 
 def _folders(given: Mapping[str, Any]) -> Sequence[str]:

@@ -66,7 +66,7 @@ COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/code/"]
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/churn/1"
 ENV AZUREML_ENTRY_SCRIPT="code/score.py"
 ENV AZUREML_SOURCE_DIRECTORY="code"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"apt libgomp1\",\"\",\"000000000000\"],[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (4 packages)\",\"\",\"000000000000\"],[\"model churn 42.5 kB\",\"/var/azureml-app/azureml-models/churn/1\",\"000000000000\"],[\"code (2 files)\",\"/var/azureml-app/code\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"config\":\"000000000000\",\"steps\":[[\"apt libgomp1\",\"\",\"000000000000\"],[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (4 packages)\",\"\",\"000000000000\"],[\"model churn 42.5 kB\",\"/var/azureml-app/azureml-models/churn/1\",\"000000000000\"],[\"code (2 files)\",\"/var/azureml-app/code\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"
 USER dockeruser

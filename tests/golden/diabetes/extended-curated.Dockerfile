@@ -58,7 +58,7 @@ COPY --chown=1000:1000 ["context/3/k/", "/var/azureml-app/"]
 # image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/diabetes/1"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"config\":\"000000000000\",\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"model diabetes 1.3 kB\",\"/var/azureml-app/azureml-models/diabetes/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/curated/minimal-py312-cuda12.4-inference:latest"
 USER dockeruser

@@ -62,7 +62,7 @@ COPY --chown=1000:1000 ["context/4/k/", "/var/azureml-app/"]
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models"
 ENV WORKER_COUNT="2"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"model price 1.5 kB\",\"/var/azureml-app/azureml-models/price/3/price.joblib\",\"000000000000\"],[\"model demand 272 B\",\"/var/azureml-app/azureml-models/demand/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"config\":\"000000000000\",\"steps\":[[\"copy requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip requirements.txt (7 packages)\",\"\",\"000000000000\"],[\"model price 1.5 kB\",\"/var/azureml-app/azureml-models/price/3/price.joblib\",\"000000000000\"],[\"model demand 272 B\",\"/var/azureml-app/azureml-models/demand/1\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"
 USER dockeruser

@@ -27,6 +27,6 @@ COPY --chown=0:0 ["context/2/k/", "/var/azureml-app/"]
 # image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_EXTRA_REQUIREMENTS_TXT="requirements.txt"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"],[\"write requirements.txt\",\"/var/azureml-app/requirements.txt\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"config\":\"000000000000\",\"steps\":[[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"],[\"write requirements.txt\",\"/var/azureml-app/requirements.txt\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"

@@ -54,7 +54,7 @@ COPY --chown=1000:1000 ["context/2/k/", "/var/azureml-app/"]
 
 # image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"copy uv.lock as requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip uv.lock (3 packages)\",\"\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"config\":\"000000000000\",\"steps\":[[\"copy uv.lock as requirements.txt\",\"/usr/share/dagger-aml/requirements.txt\",\"000000000000\"],[\"pip uv.lock (3 packages)\",\"\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"
 USER dockeruser

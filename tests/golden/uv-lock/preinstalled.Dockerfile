@@ -66,6 +66,6 @@ COPY --chown=1000:1000 ["context/2/k/", "/var/azureml-app/"]
 # image config
 ENV AZUREML_ENTRY_SCRIPT="score.py"
 ENV AZUREML_EXTRA_PYTHON_LIB_PATH="python-packages"
-LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"steps\":[[\"packages of uv.lock\",\"/var/azureml-app/python-packages\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
+LABEL "io.dagger-aml.plan"="{\"schema\":1,\"encoding\":1,\"config\":\"000000000000\",\"steps\":[[\"packages of uv.lock\",\"/var/azureml-app/python-packages\",\"000000000000\"],[\"code (1 file)\",\"/var/azureml-app\",\"000000000000\"]]}"
 LABEL "io.dagger-aml.version"="<version>"
 LABEL "org.opencontainers.image.base.name"="mcr.microsoft.com/azureml/minimal-py312-inference:latest"

@@ -1,0 +1,301 @@
+"""``plan`` of several projects, and what of them needs doing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import anyio
+import click
+from attrs import evolve, field
+
+from ..backends.base import Opening
+from ..backends.builders import BUILDERS, kind_of
+from ..building.changed import Stood, Subject, is_image, stand
+from ..building.earlier import makings_after, read_earlier
+from ..building.hashing import Hashing
+from ..building.placeholders import filled
+from ..building.plans import make_plan
+from ..data import frozen
+from ..errors import DaggerAmlError, UsageError
+from ..events import Event, Message, OnEvent
+from ..fs.digest import Digests
+from ..graph.graph import Graph
+from ..oci.file_digests import FileDigests
+from ..plan.compare import against
+from ..plan.inputs import InputDigest, input_digest
+from ..plan.keys import SCHEMA
+from ..plan.making import Making, makings
+from ..plan.model import Plan
+from ..plan.render import plan_json, plan_text
+from ..plan.verdict import Standing, not_told, standing
+from ..project.model import Project
+from ..text import human_size
+from .common import policy_of_call, read, read_each
+from .console import printable, tell
+from .options.build import opening_of, value_of
+from .probing import Asks, planned
+from .progress.as_json import error_parts
+
+CHANGED_EXIT_CODE = 3
+"""Of ``--exit-code``, where something needs doing."""
+
+_PLACEHOLDERS = ("{name}", "{version}")
+
+
+@frozen
+class Asked:
+    """What is asked of plans.
+
+    :param against: what they are held against; None for nothing.
+    :param changed: whether only those are told that need doing.
+    :param exit_code: whether these decide the exit code.
+    """
+
+    against: str | None
+    changed: bool
+    exit_code: bool
+    offline: bool
+    store: str | None
+    as_json: bool
+    why: bool
+
+
+@frozen
+class _Read:
+    """A project that was read, or why it was not."""
+
+    folder: str
+    project: Project | None = None
+    graphs: tuple[Graph, ...] = field(default=(), repr=False)
+    subject: Subject | None = field(default=None, repr=False)
+    error: DaggerAmlError | None = None
+    stood: Stood | None = field(default=None, repr=False)
+
+    @property
+    def standing(self) -> Standing | None:
+        """How it stands; of one that cannot be read that cannot be told."""
+        if self.error:
+            return not_told("", str(self.error))
+        return self.stood.standing if self.stood else None
+
+
+def plan_several(folders: Sequence[str], given: dict[str, Any], asked: Asked) -> None:
+    """Plan projects and tell how each stands; one that cannot be read stops no other, and is told at the end.
+
+    :raises UsageError: what cannot be asked of any.
+    """
+    _check(folders, asked)
+    with FileDigests.kept() as kept:
+        files = Hashing(kept)
+        read = [_project(folder, given, asked, files) for folder in folders]
+        told = anyio.run(_stood, read, asked, files) if asked.against else read
+        files.end()
+        text = _json(told, asked, kept) if asked.as_json else "".join(f"{each}\n" for each in _lines(told, asked))
+    click.echo(printable(text, sys.stdout), nl=False)
+    _exit(told, asked)
+
+
+def exit_code_of(standing: Standing | None, asked: Asked) -> int:
+    """The exit code of one that was read."""
+    return CHANGED_EXIT_CODE if asked.exit_code and standing and standing.needs_doing else 0
+
+
+def _check(folders: Sequence[str], asked: Asked) -> None:
+    against = asked.against
+    if against is None:
+        return
+    if len(folders) > 1 and is_image(against) and not any(each in against for each in _PLACEHOLDERS):
+        raise UsageError(
+            f"{against!r} would be the same image for several projects",
+            location="--against",
+            hint="Add {name} to it: each project has its own name.",
+        )
+    if asked.changed and not asked.as_json and any("\n" in each for each in folders):
+        raise UsageError("a folder's name with a line break is no line", location="--changed", hint="Add --json.")
+
+
+def _project(folder: str, given: dict[str, Any], asked: Asked, files: Hashing) -> _Read:
+    try:
+        project, graphs = read_each(folder, given)
+        files.add(graphs)
+        if asked.against is None:
+            return _Read(folder, project, graphs)
+        return _Read(folder, project, graphs, subject_of(folder, project, graphs, asked.against))
+    except DaggerAmlError as error:
+        return _Read(folder, error=error)
+
+
+def subject_of(folder: str, project: Project, graphs: tuple[Graph, ...], against: str) -> Subject:
+    """What a project is held against, with its name put in.
+
+    :raises UsageError: the project has no value for a placeholder.
+    """
+    if any(each in against for each in _PLACEHOLDERS):
+        against = filled(against, project, "--against")
+    return Subject(project.name, graphs, against, value_of("max_age", folder))
+
+
+async def _stood(read: Sequence[_Read], asked: Asked, files: Hashing) -> list[_Read]:
+    def digests() -> Digests:
+        files.end()
+        return files.digests
+
+    subjects = [each.subject for each in read if each.subject]
+    stood = iter(
+        await stand(
+            subjects,
+            offline=asked.offline,
+            store=asked.store,
+            on_event=told_of_waits(),
+            policy=policy_of_call(),
+            digests=digests,
+        )
+    )
+    return [evolve(each, stood=next(stood)) if each.subject else each for each in read]
+
+
+def told_of_waits() -> OnEvent:
+    """Tells on standard error that a registry is asked again, each line once."""
+    said: set[str] = set()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Message) and event.text not in said:
+            said.add(event.text)
+            tell(event.text)
+
+    return on_event
+
+
+def _lines(read: Sequence[_Read], asked: Asked) -> Iterator[str]:
+    if asked.changed:
+        yield from (each.folder for each in read if each.standing and each.standing.needs_doing)
+        return
+    if asked.against is None:
+        for each in read:
+            if each.project:
+                yield from (plan_text(plan, each.project, why=asked.why) for plan in _plans(each))
+        return
+    rows = [("project", "up to date", "to send", "why")]
+    rows += [_row(each, each.standing) for each in read if each.standing]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        yield "  ".join((*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[3])).rstrip()
+
+
+def _row(each: _Read, standing: Standing) -> tuple[str, str, str, str]:
+    word = {True: "yes", False: "no", None: "unknown"}[standing.up_to_date]
+    size = "" if standing.up_to_date or standing.bytes is None else human_size(standing.bytes)
+    first = (reason.splitlines()[0] for reason in standing.reasons)
+    base = [f"base: {standing.base}"] if standing.base == "not asked" else []
+    return each.folder, word, size, "; ".join((*base, *first))
+
+
+def _json(read: Sequence[_Read], asked: Asked, kept: Digests) -> str:
+    told = [each for each in read if not asked.changed or (each.standing and each.standing.needs_doing)]
+    entries = [_entry(each, asked, kept) for each in told]
+    return json.dumps({"schema": SCHEMA, "projects": entries}, indent=2) + "\n"
+
+
+def _entry(each: _Read, asked: Asked, kept: Digests) -> dict[str, Any]:
+    verdict = {"verdict": each.standing.as_json()} if each.standing else {}
+    if each.error:
+        return {"folder": each.folder, "error": error_parts(each.error), **verdict}
+    assert each.project
+    plans = _plans(each)
+    if asked.changed:
+        inputs = InputDigest.of_all([input_digest(plan, kept) for plan in plans]).as_json() if plans else None
+        return {"folder": each.folder, "name": each.project.name, "input_digest": inputs, **verdict}
+    held = each.stood.held if each.stood else ()
+    more = {"against": held[0].as_json()} if held else {}
+    plan = plan_json(plans[0], each.project, known=kept) if plans else {}
+    return {"folder": each.folder, **plan, **more, **verdict}
+
+
+def _plans(each: _Read) -> tuple[Plan, ...]:
+    if each.stood:
+        return each.stood.plans
+    return tuple(make_plan(graph) for graph in each.graphs)
+
+
+def _exit(read: Sequence[_Read], asked: Asked) -> None:
+    """End with what is wrong, or with what needs doing."""
+    wrong = [each for each in read if each.error]
+    for each in wrong:
+        text = str(each.error)
+        tell(f"error: {text if text.startswith(each.folder) else f'{each.folder}: {text}'}")
+    codes = [1] if wrong else [exit_code_of(each.standing, asked) for each in read]
+    click.get_current_context().exit(max(codes, default=0))
+
+
+def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) -> None:
+    """Show the plan of one project, what would become of it where something else was built, and how it stands.
+
+    :raises DaggerAmlError: that cannot be told.
+    """
+    assert asked.against
+    found, graph = read(folder, given)
+    opening = opening_of(folder, how.layers, looks=True)
+    subject = subject_of(folder, found, (graph,), asked.against)
+    ask = partial(planned, graph, builder=how.builder, engine=how.engine, opening=opening, image=subject.against)
+    known: tuple[Making, ...] = ()
+    with FileDigests.kept() as kept:
+        if how.pin or how.probe:
+            base = ask(pin=how.pin, probe=how.probe)
+            known = base.makings
+            earlier = anyio.run(read_earlier, subject.against, base.plan.base.platform, asked.store, found.name)
+            held = against(base.plan, earlier, kept)
+            stood = Stood(standing(held, asked=True), (base.plan,), (held,), (earlier,))
+        else:
+            ask(pin=False, probe=False)  # What --engine and --with cannot mean is told as without --against.
+            stood = anyio.run(_one, subject, asked, kept)
+        text = _one_text(stood, found, asked, known or _makings(stood, opening), kept)
+    click.echo(text, nl=False)
+    click.get_current_context().exit(exit_code_of(stood.standing, asked))
+
+
+def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ...], kept: Digests) -> str:
+    plan, held = stood.plans[0], next(iter(stood.held), None)
+    if asked.as_json:
+        data = plan_json(plan, found, ways, kept) | ({"against": held.as_json()} if held else {})
+        return json.dumps({**data, "verdict": stood.standing.as_json()}, indent=2) + "\n"
+    text = f"{plan_text(plan, found, why=asked.why, how=ways)}\n{stood.standing.text()}\n"
+    return text + (f"\n{held.text(_with_dockerfiles())}" if held else "")
+
+
+async def _one(subject: Subject, asked: Asked, kept: FileDigests) -> Stood:
+    """How one project stands.
+
+    :raises DaggerAmlError: that cannot be told. Where there is no such image yet, that is told.
+    """
+    (stood,) = await stand(
+        [subject],
+        offline=asked.offline,
+        store=asked.store,
+        on_event=told_of_waits(),
+        policy=policy_of_call(),
+        digests=lambda: kept,
+    )
+    if stood.error:
+        raise stood.error
+    return stood
+
+
+def _with_dockerfiles() -> str:
+    """The builders that take a Dockerfile, as they are called."""
+    return ", ".join(name for name in BUILDERS if kind_of(name).capabilities.forms)
+
+
+def _makings(stood: Stood, opening: Opening) -> tuple[Making, ...]:
+    """How the layers would be made, as far as is known without asking a builder."""
+    plan, earlier = stood.plans[0], next(iter(stood.earlier), None)
+    if opening.layers == "builder":
+        return makings(plan, "builder")
+    if earlier is None or not earlier.labels:
+        return makings(plan)
+    how = makings_after(plan, earlier, opening.max_age_days)
+    # It may be in a repository for what ran, which is not asked.
+    return makings(plan) if opening.cache_from and any(each.way == "runs" for each in how) else how
