@@ -115,11 +115,25 @@ async def stand(
     :param digests: gives those of files, once the registries have answered.
     :returns: one for each subject, in their order.
     """
-    with PushClient(policy) as client:
+    # Who holds a project against an image of this machine may have no network, and waits for none.
+    patient = policy if any(_of_registry(each.against, store) for each in subjects) else _at_once(policy)
+    with PushClient(patient) as client:
         asked = _Asked(client, ContentStore(cache_folder()), offline, store, on_event)
         await asked.all(subjects)
         known = digests()
         return [await asked.stood(each, known) for each in subjects]
+
+
+def _of_registry(text: str, store: str | None) -> bool:
+    try:
+        return is_image(text) and not store and not is_local_name(text)
+    except DaggerAmlError:
+        return False  # No name of an image, which is told when it is asked for.
+
+
+def _at_once(policy: Policy) -> Policy:
+    """The policy of who is asked once and answers soon, or is done without."""
+    return evolve(policy, retry_pauses_seconds=(), connect_timeout_seconds=3.0, answer_timeout_seconds=3.0)
 
 
 @define(eq=False)

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from dagger_aml.errors import BuildError, DaggerAmlError, RegistryDenied, TransientError, UsageError
 from dagger_aml.events import Event, Message
+from dagger_aml.oci.failures import NoImage
 from dagger_aml.oci.messages import Peer, said_by_registry
 from dagger_aml.oci.registry import download, image_config, manifest_layers
 from dagger_aml.policy import Policy, retry
@@ -107,7 +108,7 @@ async def test_twice_broken_then_through(shelf: Shelf, proxy: Faulty, fault: Fau
         (Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}), RegistryDenied, 2, "docker login {host}"),
         (Answer(401, {"WWW-Authenticate": "Bearer"}), RegistryDenied, 2, "docker login {host}"),
         (Answer(403), RegistryDenied, 1, "AcrPull"),
-        (Answer(404), BuildError, 1, "has no such image"),
+        (Answer(404), NoImage, 1, "has no such image"),
         (Answer(200), BuildError, 1, "did not answer like a registry"),
         (Answer(307, {"Location": "/v2/x/y/manifests/1"}), BuildError, 21, "did not answer like a registry"),
     ],
