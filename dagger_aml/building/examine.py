@@ -69,13 +69,13 @@ def examine_input(name: str, kind: Kind, options: Options) -> Report:
     """Run every rule that is chosen on an input that is no project.
 
     :param name: as the command line has it. :param kind: one that is read by a function of its own.
-    :param options: of which those that choose rules count.
+    :param options: of which those count that choose rules, and base and platform where the kind has them.
     :raises UsageError: a rule is chosen or ignored that there is not. :raises DaggerAmlError: it cannot be read.
     """
     assert kind.read is not None
     selection = chosen_beside(folder_of(name), options)
     try:
-        facts = kind.read(name)
+        facts = kind.read(name, options)
     except OSError as error:
         raise unreadable(error, error.filename or name) from None
     found = run(facts, selection)

@@ -83,8 +83,16 @@ def _needed(
             return {each.version: _requires(each.requires)}
     if project.server:
         return {_NEWEST: _NEEDS[_NEWEST]}
-    python = version_of(base.python)
-    if catalog.find(project.base.reference) is None or python is None:
+    return servers_of(project.base.reference, base.python)
+
+
+def servers_of(reference: str, base_python: str | None) -> Mapping[str, Mapping[str, str]]:
+    """What the servers need that an image of Azure ML's may have, by their versions; none of another image.
+
+    :param base_python: the image's, ``3.12``.
+    """
+    python = version_of(base_python)
+    if catalog.find(reference) is None or python is None:
         return {}
     oldest = next((version for since, version in _SINCE if python >= since), None)
     versions = [*_NEEDS]

@@ -48,6 +48,9 @@ MODULES = (
     "code_reserved",
     "code_serving",
     "base",
+    "site_packages",
+    "site_packages_files",
+    "site_packages_needs",
 )
 """The files that have rules."""
 

@@ -83,11 +83,7 @@ def load_project(
 def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     """Put a project together of what is read; raises as :func:`load_project`, and OSError."""
     root, file = reading.root, reading.file.tables
-    platform = said(reading, "platform")
-    platforms = reading.located("platform", lambda: _platforms(platform))
-    base_text = said(reading, "base")
-    beside_file = root if reading.origins["base"].rank < Rank.VARIABLE else None
-    base = reading.located("base", lambda: catalog.base(base_text, platforms[0], folder=beside_file))
+    platforms, base = _base(reading)
     recipe = _recipe(reading)
     python = version_of(catalog.python(base))
     alone = environment_only(reading, recipe)
@@ -259,6 +255,24 @@ def chosen_rules(folder: Path, options: Options) -> tuple[Mapping[str, tuple[str
     """
     reading = Reading(folder.resolve(), options, read_project_file(folder.resolve()))
     return {name: _rules(reading, name) for name in ("select", "extend_select", "ignore")}, reading.sources
+
+
+def chosen_bases(folder: Path, options: Options) -> tuple[From, ...]:
+    """The base that flags, variables and a folder's project file choose, for each platform; for what is no project.
+
+    :raises ProjectError: the file cannot be read. :raises UsageError: there is no such base or platform.
+    """
+    platforms, base = _base(Reading(folder.resolve(), options, read_project_file(folder.resolve())))
+    return tuple(catalog.on_platform(base, platform) for platform in platforms)
+
+
+def _base(reading: Reading) -> tuple[tuple[str, ...], From]:
+    """The platforms, and the base for the first of them."""
+    platform = said(reading, "platform")
+    platforms = reading.located("platform", lambda: _platforms(platform))
+    text = said(reading, "base")
+    beside_file = reading.root if reading.origins["base"].rank < Rank.VARIABLE else None
+    return platforms, reading.located("base", lambda: catalog.base(text, platforms[0], folder=beside_file))
 
 
 def _rules(reading: Reading, name: str) -> tuple[str, ...]:

@@ -87,6 +87,14 @@ def brought_by(names: Iterable[str]) -> Brought:
 
     :param names: of packages, written in any way.
     """
+    known, seen = table().packages, with_needs(names)
+    modules = {module.lower() for name in seen if name in known for module in known[name][0]}
+    unknown = tuple(name for name in seen if name not in known)
+    return Brought(frozenset(modules | {name.replace("-", "_") for name in unknown}), unknown)
+
+
+def with_needs(names: Iterable[str]) -> tuple[str, ...]:
+    """Packages and all that they need, and so on, by their normalised names."""
     from packaging.utils import canonicalize_name
 
     known = table().packages
@@ -97,6 +105,4 @@ def brought_by(names: Iterable[str]) -> Brought:
         if name not in seen:
             seen[name] = None
             waiting += known[name][1] if name in known else ()
-    modules = {module.lower() for name in seen if name in known for module in known[name][0]}
-    unknown = tuple(name for name in seen if name not in known)
-    return Brought(frozenset(modules | {name.replace("-", "_") for name in unknown}), unknown)
+    return tuple(seen)

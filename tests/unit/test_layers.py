@@ -23,7 +23,7 @@ FLOORS = (
     {"steps"},
     {"project"},
     {"plan"},
-    {"wheels"},
+    {"sitepackages", "wheels"},
     {"backends"},
     {"diff", "doctor", "check"},
     {"building"},

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from ...data import frozen
 from ...project.deployment.place import is_project_file
+from ...project.settings import Options
 from ..facts import Facts, GraphFacts, PlanFacts
 from ..known import Known
 from .dockerfile import DockerfileFacts, read_dockerfile
-from .names import is_dockerfile
+from .names import is_dockerfile, is_packages_folder
+from .site_packages import FolderFacts, read_packages_folder
 
 
 @frozen
@@ -25,8 +27,8 @@ class Kind:
     :param given: how it is named on the command line, for docs/rules.md.
     :param phases: the classes of its facts, each with all that the one before has and more.
     :param is_one: whether a word of the command line names one. It looks at names before it looks into files.
-    :param read: finds the facts; what it raises (``DaggerAmlError``, ``OSError``) is told as "could not be checked".
-        None for what is read as a project.
+    :param read: finds the facts, given the flags of the call; what it raises (``DaggerAmlError``, ``OSError``) is
+        told as "could not be checked". None for what is read as a project.
     :param lacks: names in ``phases`` that an input of this kind never has.
     """
 
@@ -34,7 +36,7 @@ class Kind:
     given: str
     phases: tuple[type[Known], ...]
     is_one: Callable[[str], bool]
-    read: Callable[[str], Known] | None = None
+    read: Callable[[str, Options], Known] | None = None
     lacks: frozenset[str] = frozenset()
 
     def phase(self, takes: Collection[str]) -> type[Known] | None:
@@ -51,7 +53,15 @@ DOCKERFILE = Kind(
     "a file `Dockerfile`, `Dockerfile.…`, `….Dockerfile`, `….dockerfile` or `Containerfile`",
     (DockerfileFacts,),
     is_dockerfile,
-    read_dockerfile,
+    lambda text, options: read_dockerfile(text),
+)
+
+SITE_PACKAGES = Kind(
+    "folder of packages",
+    "a folder `site-packages`, one with `NAME.dist-info` folders and no project, or a virtual environment",
+    (FolderFacts,),
+    is_packages_folder,
+    read_packages_folder,
 )
 
 DEPLOYMENT = Kind(
@@ -63,10 +73,10 @@ DEPLOYMENT = Kind(
 
 PROJECT = Kind("project", "a folder", _PROJECT, lambda text: True, lacks=frozenset({"deployment"}))
 
-KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE)
+KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE, SITE_PACKAGES)
 """All of them, in the order of the table in docs/rules.md."""
 
-_TOLD_APART = (DOCKERFILE, DEPLOYMENT, PROJECT)
+_TOLD_APART = (DOCKERFILE, DEPLOYMENT, SITE_PACKAGES, PROJECT)
 """The same in the order in which they are tried; the last is what everything else is taken for."""
 
 
@@ -80,5 +90,5 @@ def folder_of(text: str) -> Path:
     directory for what is no path."""
     path = Path(text)
     if path.is_dir():
-        return path
+        return path.absolute().parent if is_packages_folder(text) else path
     return path.parent if path.exists() else Path()

@@ -1,7 +1,8 @@
-"""What files are by their names alone."""
+"""What files and folders are, by names alone."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _NAMES = ("dockerfile", "containerfile")
@@ -12,3 +13,31 @@ def is_dockerfile(text: str) -> bool:
     name = Path(text).name.lower()
     named = name in _NAMES or name.startswith("dockerfile.") or name.endswith(".dockerfile")
     return named and not name.endswith((".dockerignore", ".md", ".py")) and not Path(text).is_dir()
+
+
+_SITES = ("site-packages", "dist-packages")
+
+_OF_PROJECTS = ("dagger-aml.toml", "pyproject.toml", "requirements.txt", "score.py", "main.py")
+"""Files of which one tells that a folder is a project, into which somebody installed packages too."""
+
+
+def is_packages_folder(text: str) -> bool:
+    """Whether a path is that of a folder of installed packages, or of the environment that has one."""
+    path = Path(text)
+    if not path.is_dir():
+        return False
+    if path.resolve().name in _SITES or in_environment(path):
+        return True
+    try:
+        names = os.listdir(path)  # noqa: PTH208 - no paths are made of them
+    except OSError:
+        return False
+    return any(name.endswith(".dist-info") for name in names) and not set(names) & {*_OF_PROJECTS}
+
+
+def in_environment(path: Path) -> Path | None:
+    """The folder of packages of an environment; None where there is not one."""
+    if not ((path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()):
+        return None
+    found = [*path.glob("lib/python3*/site-packages"), *path.glob("Lib/site-packages")]
+    return found[0] if len(found) == 1 else None

@@ -30,6 +30,10 @@ _LACKS = {
     "variables": "the project was refused before",
     "plan": "the project was refused before",
     "base": "the project was refused before",
+    "base_python": "the Python of the base is not known",
+    "base_glibc": "the C library of the base is not known",
+    "base_packages": "the packages of the base are not known",
+    "machine": "the processor of the base is not known",
     "built": "the Dockerfile has no stage",
     "azureml": "nothing says that this is an image for Azure ML",
 }

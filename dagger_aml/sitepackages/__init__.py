@@ -1,0 +1,1 @@
+"""Folders of installed packages: what lies in them, read and never imported."""
