@@ -16,6 +16,7 @@ from ..plan.label import PLAN_LABEL, fits
 from ..plan.model import Plan
 from ..project.model import Project
 from ..steps.server import START
+from .facts import NamedBase
 from .rule import rule
 
 _INSTEAD_OF_TRAINING = (
@@ -186,7 +187,7 @@ def today() -> date:
 
 
 @rule("AML620", "warning")
-def python_has_ended(project: Project, needed_python: str) -> Iterator[Finding]:
+def python_has_ended(named_base: NamedBase, needed_python: str) -> Iterator[Finding]:
     """The Python of the base image gets no security fixes any more.
 
     Packages drop it soon after, so what is installed grows old as well.
@@ -201,12 +202,12 @@ def python_has_ended(project: Project, needed_python: str) -> Iterator[Finding]:
 
     Silent: a Python that is supported, and bases whose Python is not known by their name.
     """
-    found = catalog.python(project.base)
+    found = named_base.python
     ended = catalog.PYTHON_ENDS.get(found or "")
     if ended and f"{today():%Y-%m}" > ended:
         yield Finding(
             f"the base image has Python {found}, whose support ended in {ended}",
-            location=project.origins.get("base"),
+            location=named_base.location,
             hint=f"Take a newer base, such as {catalog.DEFAULT.name}."
             if is_for(needed_python, catalog.DEFAULT.python)
             else "The list of packages is for that Python: retrain the model with a newer one, list that, and take a "

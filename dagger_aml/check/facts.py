@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..base import catalog
 from ..base.facts import BaseFacts
@@ -30,6 +30,7 @@ from ..pysource.reached import Reached
 from ..pysource.source import Source, read_source
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
+from ..steps.server import is_added
 from .known import Known
 
 if TYPE_CHECKING:
@@ -47,6 +48,34 @@ class Variable:
 
     value: str
     location: str | None = None
+
+
+@frozen
+class NamedBase:
+    """A base image by its name alone.
+
+    :param python: its version, as far as the name tells.
+    :param location: of what says it.
+    """
+
+    reference: str
+    python: str | None
+    location: str | None
+
+
+@frozen
+class AptPackage:
+    """A Debian package that is put on one of Azure ML's images.
+
+    :param name: as it is written, with a version or not.
+    """
+
+    name: str
+    location: str | None
+
+
+Server = Literal["azureml", "perhaps", "another"]
+"""Whether what an image starts is Azure ML's server."""
 
 
 @frozen
@@ -100,6 +129,23 @@ class Facts(Known):
     def python(self) -> Python | None:
         """The version of the base's Python, as far as the base's name tells."""
         return version_of(catalog.python(self.project.base)) if self.project else None
+
+    @cached_property
+    def named_base(self) -> NamedBase | None:
+        """The base by its name."""
+        if self.project is None:
+            return None
+        reference, location = self.project.base.reference, self.project.origins.get("base")
+        return NamedBase(reference, catalog.python(self.project.base), location)
+
+    @cached_property
+    def apt(self) -> tuple[AptPackage, ...] | None:
+        """The Debian packages, where they are put on one of Azure ML's images."""
+        if self.project is None or catalog.find(self.project.base.reference) is None:
+            return () if self.project else None
+        from ..project.apt_place import place_of_apt
+
+        return tuple(AptPackage(each, place_of_apt(self.project, each)) for each in self.project.apt)
 
     @cached_property
     def points(self) -> tuple[EntryPoint, ...] | None:
@@ -194,6 +240,18 @@ class GraphFacts(Facts):
             for name, value in self.graph.config.env.items()
             if isinstance(value, str)
         }
+
+    @cached_property
+    def server(self) -> Server | None:
+        """Whether Azure ML's server is what starts; of an image without code, another counts."""
+        if self.graph is None or self.project is None:
+            return None
+        config = self.graph.config
+        own = (config.cmd is not None or config.entrypoint is not None) and not is_added(self.graph)
+        if self.project.code is None or own or config.entrypoint:
+            return "another"
+        known = self.project.server or catalog.find(self.project.base.reference) is not None
+        return "azureml" if known else "perhaps"
 
 
 @frozen(slots=False)

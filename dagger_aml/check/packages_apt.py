@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..base import catalog
-from ..finding import FileLocation, Finding
-from ..project.model import Project
+from ..finding import Finding
+from .facts import AptPackage
 from .rule import rule
 
 _HARMLESS = frozenset({"python3-apt", "python3-dev", "python3-minimal"})
@@ -28,7 +27,7 @@ _PYPI = {
 
 
 @rule("AML320", "warning")
-def python_by_apt(project: Project) -> Iterator[Finding]:
+def python_by_apt(apt: tuple[AptPackage, ...]) -> Iterator[Finding]:
     """A package for the system's Python is installed, which does not run the entry script.
 
     In Azure ML's images a Python of its own environment runs the server. What apt installs as `python3-…` goes to
@@ -44,29 +43,13 @@ def python_by_apt(project: Project) -> Iterator[Finding]:
 
     Silent: libraries and programs, `python3-dev`, and bases that are not Azure ML's.
     """
-    if catalog.find(project.base.reference) is None:
-        return
-    for package in project.apt:
-        name = package.replace("=", "/").replace(":", "/").partition("/")[0]
+    for package in apt:
+        name = package.name.replace("=", "/").replace(":", "/").partition("/")[0]
         if not name.startswith("python3-") or name in _HARMLESS:
             continue
         twin = _PYPI.get(name.removeprefix("python3-"))
         yield Finding(
             f"{name} is for the system's Python, and another one runs the entry script, which will not find it",
-            location=_where(project, package),
+            location=package.location,
             hint=f"List {twin or 'its package of PyPI'} in the requirements instead.",
         )
-
-
-def _where(project: Project, package: str) -> str | None:
-    """The flag, the key of the project's file, or the line of ``apt.txt`` that says a package."""
-    said = project.origins.get(f"apt.{package}") or project.origins.get("apt")
-    if isinstance(said, FileLocation) or (said and said.startswith("-")):
-        return said
-    path = project.root / "apt.txt"
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError:
-        return said
-    numbers = (number for number, line in enumerate(lines, 1) if package in line.partition("#")[0].split())
-    return project.at(path, next(numbers, None))

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .. import contract
-from ..base import catalog
 from ..finding import FileLocation, Finding, Fix
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
-from ..steps.server import is_added
 from ..text import redact_url
-from .facts import Sources, Variable
+from .facts import Server, Sources, Variable
 from .misspelt import meant
 from .rule import rule
 from .values import misread, why_unreadable
@@ -91,7 +89,7 @@ def overwritten(variables: Mapping[str, Variable]) -> Iterator[Finding]:
 
 
 @rule("AML203", "error")
-def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+def unreadable(variables: Mapping[str, Variable], server: Server) -> Iterator[Finding]:
     """A variable has a value with which the server does not start.
 
     Numbers must be whole numbers, and `WORKER_COUNT` at least 1: with `auto` the server ends at once, with 0 it
@@ -110,8 +108,7 @@ def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]
     Silent: an image without code, or with a command of its own. A warning on a base that is not Azure ML's, whose
     server may be another.
     """
-    own = (graph.config.cmd is not None or graph.config.entrypoint is not None) and not is_added(graph)
-    if project.code is None or own or graph.config.entrypoint:
+    if server == "another":
         return
     for name, each in variables.items():
         why = why_unreadable(name, each.value)
@@ -120,7 +117,7 @@ def unreadable(project: Project, graph: Graph, variables: Mapping[str, Variable]
                 f"{name} is {each.value!r}, {why[0]}",
                 location=each.location,
                 hint=why[1],
-                sure=project.server or catalog.find(project.base.reference) is not None,
+                sure=server == "azureml",
             )
 
 

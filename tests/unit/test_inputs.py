@@ -186,6 +186,7 @@ def test_a_misspelt_variable_is_mended_and_all_else_stays(here: Path) -> None:
         (b"FROM a\nRUN \xff\xfe\n", "not a text file"),
         (b"FROM a\nRUN " + b"x \\\n" * LONGEST, "too large"),
         (b"FROM a\n" + b"\n" * 6000, "too large"),
+        (b"FROM a\nRUN " + b"x" * 30_000 + b"\n", "too large"),
     ],
 )
 def test_what_is_no_dockerfile_is_told(here: Path, data: bytes, why: str) -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...base import catalog
+from ...base.former import inference_name, is_former, python_of_name
 from ...data import frozen
-from ..facts import Sources, Variable
+from ...errors import DaggerAmlError
+from ...graph.base import From
+from ..facts import AptPackage, NamedBase, Server, Sources, Variable
 from ..known import Known
 
 if TYPE_CHECKING:
+    from .copies import Copied
     from .instructions import Dockerfile
-    from .stages import Built
+    from .shell import Call
+    from .stages import Built, Step
 
-_AZUREML = re.compile(r"(^|/)azureml/(curated/)?[^:@]*inference", re.IGNORECASE)
-"""Azure ML's images that serve, whatever registry has them."""
+_SERVERS = ("runsvdir", "azmlinfsrv", "gunicorn", "azureml_inference_server_http")
+"""What starts Azure ML's server."""
+
+_SHELLS = ("sh", "bash", "dash", "ash")
 
 
 def read_dockerfile(text: str) -> DockerfileFacts:
@@ -28,6 +35,35 @@ def read_dockerfile(text: str) -> DockerfileFacts:
     from .instructions import read
 
     return DockerfileFacts(read(Path(text)))
+
+
+@frozen
+class InferenceBase:
+    """One of Azure ML's images for inference, by its name.
+
+    :param name: behind ``azureml/``.
+    :param python: as the name tells it.
+    """
+
+    reference: str
+    name: str
+    python: str | None
+
+    @property
+    def is_curated(self) -> bool:
+        """Whether it is one whose start script installs nothing."""
+        return self.name.startswith("curated/")
+
+
+@frozen
+class Ran:
+    """A call of a program in a ``RUN``.
+
+    :param step: the instruction, and what holds there.
+    """
+
+    call: Call
+    step: Step
 
 
 @frozen(slots=False)
@@ -47,11 +83,55 @@ class DockerfileFacts(Known):
         return built(self.dockerfile) if self.dockerfile else None
 
     @cached_property
+    def ran(self) -> tuple[Ran, ...] | None:
+        """The programs that are called to make it, in order."""
+        from .shell import calls
+
+        if self.built is None:
+            return None
+        steps = (each for each in self.built.steps if each.instruction.keyword == "RUN")
+        return tuple(Ran(call, step) for step in steps for call in calls(step.instruction))
+
+    @cached_property
+    def copied(self) -> tuple[Copied, ...] | None:
+        """What is copied into it, in order."""
+        from .copies import copies
+
+        return tuple(copies(self.built)) if self.built else None
+
+    @cached_property
+    def named_base(self) -> NamedBase | None:
+        """The base by its name; None where only the build knows it."""
+        if self.built is None or self.built.base is None:
+            return None
+        reference = self.built.base
+        try:
+            python = catalog.python(From.parse(reference))
+        except DaggerAmlError:
+            python = None
+        if is_former(inference_name(reference) or ""):
+            python = None  # One thing is said of a base that was dropped, not two.
+        return NamedBase(reference, python, self.built.base_at)
+
+    @cached_property
+    def needed_python(self) -> str:
+        """Nothing of the Dockerfile says for which Pythons alone its packages are."""
+        return ""
+
+    @cached_property
+    def inference(self) -> InferenceBase | None:
+        """The base, if it is one of Azure ML's images for inference."""
+        name = inference_name(self.named_base.reference) if self.named_base else None
+        return (
+            InferenceBase(self.named_base.reference, name, python_of_name(name)) if self.named_base and name else None
+        )
+
+    @cached_property
     def azureml(self) -> bool | None:
         """Whether the image serves on Azure ML, by its base or by what it sets; None where nothing says so."""
         if self.built is None:
             return None
-        named = self.built.base is not None and _AZUREML.search(self.built.base) is not None
+        named = self.inference is not None
         return named or any(name.startswith(("AZUREML_", "AML_")) for name in self.built.variables) or None
 
     @cached_property
@@ -70,3 +150,45 @@ class DockerfileFacts(Known):
     def sources(self) -> Sources | None:
         """The Python files beside it."""
         return Sources(self.dockerfile.path.parent) if self.dockerfile else None
+
+    @cached_property
+    def server(self) -> Server | None:
+        """Whether Azure ML's server is what starts."""
+        if self.built is None or not self.azureml:
+            return None
+        return _started(self.built) or ("azureml" if self.inference else "perhaps")
+
+    @cached_property
+    def apt(self) -> tuple[AptPackage, ...] | None:
+        """The Debian packages that are put on one of Azure ML's images for inference."""
+        if self.ran is None or self.inference is None:
+            return None
+        return tuple(package for each in self.ran for package in _by_apt(each))
+
+
+def _by_apt(ran: Ran) -> Iterator[AptPackage]:
+    """The packages of ``apt-get install``."""
+    words = ran.call.words
+    if ran.call.program not in ("apt-get", "apt") or "install" not in ran.call.texts:
+        return
+    for word in words[1 + ran.call.texts.index("install") + 1 :]:
+        if not word.text.startswith("-"):
+            yield AptPackage(word.text, ran.step.instruction.at(word))
+
+
+def _started(image: Built) -> Server | None:
+    """What an image's own entrypoint and command start; None where it has none of its own."""
+    said = [each for each in (image.last("ENTRYPOINT"), image.last("CMD")) if each is not None]
+    texts = [word.text for each in said for word in each.instruction.words]
+    if not said:
+        return None
+    if any(server in text for text in texts for server in _SERVERS):
+        return "azureml"
+    return "perhaps" if any(_is_script(text) for text in texts) else "another"
+
+
+def _is_script(text: str) -> bool:
+    """Whether a word of a command is a script of a shell, or holds what is not known."""
+    name = text.rpartition("/")[2]
+    bare = "/" in text and "." not in name and name not in _SHELLS and not name.startswith("python")
+    return bare or any(part.endswith((".sh", ".bash")) or part.startswith("$") for part in text.split())

@@ -23,6 +23,9 @@ LONGEST = 100_000
 
 MOST_LINES = 5_000
 
+LONGEST_WORD = 20_000
+"""Characters without a blank between them, in whose number the library takes its square."""
+
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"#\s*[A-Za-z][A-Za-z0-9]*\s*=")
 
@@ -108,11 +111,12 @@ def read(path: Path) -> Dockerfile:
         ) from None
     text = read_text(path)
     lines = text.replace("\r\n", "\n").split("\n")
-    if len(text) > LONGEST or len(lines) > MOST_LINES:
+    longest = max(map(len, text.split()), default=0)
+    if len(text) > LONGEST or len(lines) > MOST_LINES or longest > LONGEST_WORD:
         raise ProjectError(
-            f"is too large: {len(text)} characters, {len(lines)} lines",
+            f"is too large: {len(text)} characters, {len(lines)} lines, {longest} characters in one word",
             location=str(path),
-            hint=f"A Dockerfile may have {LONGEST} characters and {MOST_LINES} lines.",
+            hint=f"A Dockerfile may have {LONGEST} characters, {MOST_LINES} lines and {LONGEST_WORD} in one word.",
         )
     try:
         commands = dockerfile.parse_string(text)
@@ -136,7 +140,7 @@ def _escape(lines: Sequence[str]) -> str:
 def _instruction(path: Path, command: Any, lines: Sequence[str], escape: str) -> Instruction:
     """The library's command with its own words, each with its place."""
     text, spots = _joined(lines, command.start_line, command.end_line, escape, heredocs=bool(command.heredocs))
-    keyword = command.cmd.upper()
+    keyword = (command.cmd or "").upper()
     words = tuple(_placed(text, keyword, command))
     return Instruction(path, keyword, tuple(command.flags), words, command.json, command.start_line, text, spots)
 

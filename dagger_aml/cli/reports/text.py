@@ -34,12 +34,17 @@ _LACKS = {
     "base_glibc": "the C library of the base is not known",
     "base_packages": "the packages of the base are not known",
     "machine": "the processor of the base is not known",
-    "built": "the Dockerfile has no stage",
-    "azureml": "nothing says that this is an image for Azure ML",
 }
 """Why a rule was not run, by the fact that it lacks."""
 
-_LACKS_OF = {"Dockerfile": {"variables": "nothing says that this is an image for Azure ML"}}
+_LACKS_OF = {
+    "Dockerfile": {
+        **dict.fromkeys(("azureml", "server", "variables"), "nothing says that this is an image for Azure ML"),
+        **dict.fromkeys(("apt", "inference"), "the base is none of Azure ML's images for inference, by its name"),
+        "named_base": "only the build knows the base",
+        **dict.fromkeys(("built", "copied", "ran"), "it has no stage"),
+    }
+}
 """The same where it is otherwise for a kind of input."""
 
 

@@ -1,0 +1,204 @@
+"""Rules about variables of a Dockerfile, about secrets in it, and about its ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from .. import contract
+from ..finding import Finding
+from .facts import Server, Variable
+from .inputs.dockerfile import InferenceBase
+from .inputs.instructions import Dockerfile
+from .inputs.stages import Built
+from .rule import rule
+from .secret_texts import secrets_in
+
+_EXTRAS = {contract.EXTRA_LIB_PATH: 97, contract.EXTRA_CONDA_YAML: 98, contract.EXTRA_REQUIREMENTS: 99}
+"""The variables that ask for packages at start, with the exit code where what they name is not found."""
+
+_LOGIN = re.compile(r"https?://[^\s/:@'\"]+:([^\s/@'\"]+)@")
+_LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(\d+))?(/[^\s'\"|;)]*)?")
+
+_PORTS = {contract.SCORING_PORT, 31311}
+"""Where nginx and the server listen."""
+
+
+def _asked(variables: Mapping[str, Variable]) -> list[str]:
+    """The variables that ask for packages at start, the one that holds first."""
+    return [name for name in contract.EXCLUSIVE_EXTRAS if name in variables and variables[name].value]
+
+
+@rule("AML740", "warning")
+def absolute_script_with_extras(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """AZUREML_ENTRY_SCRIPT is absolute, and packages are to be installed at start.
+
+    The start script looks for the list or folder of packages beside the entry script, and takes its path for one
+    below `/var/azureml-app` all the same: the container ends with exit code 97, 98 or 99.
+
+    Bad `Dockerfile`:
+
+        ENV AZUREML_ENTRY_SCRIPT=/var/azureml-app/score.py
+        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=requirements.txt
+
+    Good `Dockerfile`:
+
+        ENV AZUREML_ENTRY_SCRIPT=score.py
+        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=requirements.txt
+
+    Silent: where no packages are asked for, since the server itself takes an absolute path.
+    """
+    script = variables.get(contract.ENTRY_SCRIPT)
+    if script and script.value.startswith("/") and _asked(variables) and not inference.is_curated:
+        yield Finding(
+            f"{contract.ENTRY_SCRIPT} is absolute, so what {_asked(variables)[0]} names is not found at start",
+            location=script.location,
+            hint=f"Write it relative to {contract.APP_ROOT}, such as "
+            f"{script.value.removeprefix(contract.APP_ROOT).lstrip('/')}.",
+        )
+
+
+@rule("AML741", "warning")
+def several_extras(variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """Packages are asked for in two ways, of which the start script takes one.
+
+    It takes the folder of `AZUREML_EXTRA_PYTHON_LIB_PATH`, else the conda file, else the requirements file, and
+    ignores the others without a word.
+
+    Bad `Dockerfile`:
+
+        ENV AZUREML_EXTRA_PYTHON_LIB_PATH=lib
+        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=requirements.txt
+
+    Good `Dockerfile`:
+
+        ENV AZUREML_EXTRA_PYTHON_LIB_PATH=lib
+
+    Silent: one of them alone, and those that are empty.
+    """
+    first, *others = _asked(variables) or [""]
+    for name in others:
+        yield Finding(
+            f"{name} is ignored, since {first} is set too",
+            location=variables[name].location,
+            hint="Remove one of them.",
+        )
+
+
+@rule("AML742", "error")
+def absolute_extras(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """The path of packages that are asked for at start is absolute.
+
+    The start script puts it behind the entry script's folder, where there is no such file, and the container ends.
+
+    Bad `Dockerfile`:
+
+        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=/var/azureml-app/requirements.txt
+
+    Good `Dockerfile`:
+
+        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=requirements.txt
+
+    Silent: relative paths, and `AZUREML_EXTRA_CONDA_YAML_ABS_PATH`, which is meant to be absolute.
+    """
+    for name in _asked(variables)[:1]:
+        if variables[name].value.startswith("/") and not inference.is_curated:
+            yield Finding(
+                f"{name} is absolute, and is looked for below the entry script's folder: the container ends with "
+                f"exit code {_EXTRAS[name]}",
+                location=variables[name].location,
+                hint="Write it relative to the entry script's folder.",
+            )
+
+
+@rule("AML743", "warning")
+def extras_of_a_curated_image(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """Packages are asked for at start on an image that installs none.
+
+    Azure ML's curated images have a start script without that part: it ignores the variables without a word.
+
+    Bad `Dockerfile`:
+
+        FROM mcr.microsoft.com/azureml/curated/minimal-py311-inference:latest
+        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=requirements.txt
+
+    Good `Dockerfile`:
+
+        FROM mcr.microsoft.com/azureml/curated/minimal-py311-inference:latest
+        COPY requirements.txt /tmp/requirements.txt
+        RUN pip install --no-cache-dir -r /tmp/requirements.txt
+
+    Silent: other images.
+    """
+    if inference.is_curated:
+        for name in _asked(variables):
+            yield Finding(
+                f"{name} is ignored: the start script of {inference.name} installs nothing",
+                location=variables[name].location,
+                hint="Install the packages in the Dockerfile.",
+            )
+
+
+@rule("AML744", "warning")
+def secret_in_an_instruction(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """A secret stands in the Dockerfile.
+
+    Variables, arguments and commands are part of the image's history, which everyone who can pull it can read.
+
+    Bad `Dockerfile`:
+
+        RUN pip install --index-url https://user:…@pypi.example.com/simple …
+
+    Good `Dockerfile`:
+
+        RUN --mount=type=secret,id=pip,target=/etc/pip.conf pip install …
+
+    Silent: variables in place of a secret, texts that only stand for one, and all whose form does not say what they
+    are. The message shows four letters, and never the line.
+    """
+    for each in dockerfile.instructions:
+        found = [f"{kind} ({begin})" for kind, begin, _ in secrets_in(each.text)]
+        found += [
+            f"the password of a URL ({match[1][:2]}…)"
+            for match in _LOGIN.finditer(each.text)
+            if match[1][0] not in "$<{[%" and len(set(match[1])) > 4 and match[1].lower() not in _NO_PASSWORDS
+        ]
+        for what in dict.fromkeys(found):
+            yield Finding(
+                f"{each.keyword} holds {what}, which everyone who can pull the image can read",
+                location=each.at().hidden,
+                hint="Replace it, since it may have been read, and mount the new one as a secret of the build, or "
+                "give it to the endpoint as a variable.",
+            )
+
+
+_NO_PASSWORDS = frozenset({"password", "passwd", "token", "secret", "your-token", "your_token", "x-oauth-basic"})
+
+
+@rule("AML745", "warning")
+def health_elsewhere(inference: InferenceBase, built: Built, server: Server) -> Iterator[Finding]:
+    """The health check asks at a port or path at which nothing answers.
+
+    Azure ML's server answers `GET /` at port 5001, and only there is it told to be healthy.
+
+    Bad `Dockerfile`:
+
+        HEALTHCHECK CMD curl -f http://localhost:8080/health
+
+    Good `Dockerfile`:
+
+        HEALTHCHECK CMD curl -f http://localhost:5001/
+
+    Silent: an image with a command of its own, and checks that ask no URL of the container.
+    """
+    said = built.last("HEALTHCHECK")
+    if said is None or server != "azureml":
+        return
+    for match in _LOCAL.finditer(said.instruction.text):
+        port, path = int(match[1] or 80), (match[2] or "/").partition("?")[0]
+        if port not in _PORTS or path not in ("/", "/swagger.json"):
+            yield Finding(
+                f"nothing answers at port {port} with the path {path}, so the container is never healthy",
+                location=said.instruction.at(),
+                hint=f"Ask http://localhost:{contract.SCORING_PORT}/.",
+            )
