@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from ..base import catalog
 from ..check.facts import Facts, GraphFacts, PlanFacts
-from ..check.inputs.kinds import DEPLOYMENT, PROJECT, Kind, folder_of
+from ..check.inputs.kinds import DEPLOYMENT, PROJECT, SITE_PACKAGES, Kind, folder_of
+from ..check.inputs.site_packages import FolderFacts
 from ..check.run import Findings, chosen, chosen_beside, missing_facts, run
 from ..data import frozen
 from ..errors import UsageError, unreadable
@@ -18,6 +20,9 @@ from ..plan.make import plan
 from ..project.model import Project
 from ..project.recipe import run_recipe
 from ..project.settings import Options
+
+if TYPE_CHECKING:
+    from .plans import Probes
 
 _SAID_BY = {"AML506": "AML520"}
 """Rules that would only say again what an error says; elsewhere that error has ended the work before."""
@@ -39,9 +44,10 @@ class Report:
     kind: Kind = PROJECT
 
 
-async def examine(project: Project) -> Report:
+async def examine(project: Project, probes: Probes | None = None) -> Report:
     """Run every rule that is chosen, whatever the others find.
 
+    :param probes: who asks the base; it is assumed otherwise.
     :raises UsageError: a rule is chosen or ignored that there is not.
     :raises ProjectError: a part of the project cannot be read.
     """
@@ -51,7 +57,8 @@ async def examine(project: Project) -> Report:
     found, refused = [run(known[0], selection)], list[Finding]()
     for platform in project.platforms:
         try:
-            await _of_platform(evolve(project, base=catalog.on_platform(project.base, platform)), known, found)
+            base = catalog.on_platform(project.base, platform)
+            await _of_platform(evolve(project, base=base), known, found, probes)
         except UsageError as error:
             refused.append(Finding(error.message, None, "error", error.location, error.hint))
             break
@@ -65,28 +72,46 @@ async def examine(project: Project) -> Report:
     )
 
 
-def examine_input(name: str, kind: Kind, options: Options) -> Report:
+async def examine_input(name: str, kind: Kind, options: Options, probes: Probes | None = None) -> Report:
     """Run every rule that is chosen on an input that is no project.
 
     :param name: as the command line has it. :param kind: one that is read by a function of its own.
     :param options: of which those count that choose rules, and base and platform where the kind has them.
-    :raises UsageError: a rule is chosen or ignored that there is not. :raises DaggerAmlError: it cannot be read.
+    :param probes: who asks the base; it is assumed otherwise.
+    :raises UsageError: a rule is chosen or ignored that there is not; this kind has no base that can be asked.
+    :raises DaggerAmlError: it cannot be read, or the base cannot be asked.
     """
     assert kind.read is not None
+    if probes and kind is not SITE_PACKAGES:
+        raise UsageError(
+            f"the base of a {kind.name} is not asked",
+            location="--probe",
+            hint="Remove --probe, or check this input in a call of its own.",
+        )
     selection = chosen_beside(folder_of(name), options)
     try:
         facts = kind.read(name, options)
     except OSError as error:
         raise unreadable(error, error.filename or name) from None
+    if probes and isinstance(facts, FolderFacts):
+        facts = await _asked(facts, probes)
     found = run(facts, selection)
     return Report(found.told, found.silenced, missing_facts(facts, kind, selection), kind)
 
 
-async def _of_platform(project: Project, known: list[Facts], found: list[Findings]) -> None:
+async def _asked(facts: FolderFacts, probes: Probes) -> FolderFacts:
+    """The facts of a folder with those that its base answers."""
+    assert facts.reference
+    digest, base = await probes.for_packages().probe(facts.reference, ())
+    return evolve(facts, base=base, reference=evolve(facts.reference, digest=digest or facts.reference.digest))
+
+
+async def _of_platform(project: Project, known: list[Facts], found: list[Findings], probes: Probes | None) -> None:
     """Go on to the plan of the image for one platform.
 
     :param known: the facts of the project; what else is known on the way is added.
     :param found: gets what the rules find.
+    :param probes: who asks the base.
     :raises UsageError: the recipe or one of its steps refuses the project.
     """
     selection = chosen(project)
@@ -94,7 +119,12 @@ async def _of_platform(project: Project, known: list[Facts], found: list[Finding
     grown = known[0].grown(GraphFacts, graph=graph)
     known.append(grown)
     found += [Findings(graph.warnings, graph.silenced), run(grown, selection)]
-    made = plan(graph, {base: catalog.assumed(base) for base in bases(graph)})
+    if probes:
+        from .plans import asked
+
+        made = plan(*await asked(graph, probes.for_packages()))
+    else:
+        made = plan(graph, {base: catalog.assumed(base) for base in bases(graph)})
     whole = grown.grown(PlanFacts, plan=made)
     known.append(whole)
     found += [Findings(made.warnings), run(whole, selection)]

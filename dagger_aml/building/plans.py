@@ -98,11 +98,17 @@ async def probe(graph: Graph, builder: Builder) -> Plan:
 
 async def plan_on(graph: Graph, builder: Probes) -> Plan:
     """As :func:`probe`, by whoever knows the bases."""
+    if any(isinstance(op.layer, Copy) and isinstance(op.layer.source, LockedWheels) for op in walk(graph.layers)):
+        builder = builder.for_packages()
+    pinned, facts = await asked(graph, builder)
+    return check_plan(plan(pinned, facts), graph)
+
+
+async def asked(graph: Graph, builder: Probes) -> tuple[Graph, Mapping[From, BaseFacts]]:
+    """The graph with its bases pinned, and what they answered, by the bases as they were and as they are pinned."""
     facts: dict[From, BaseFacts] = {}
     digests: dict[From, str | None] = {}
     paths = probed_paths(graph)
-    if any(isinstance(op.layer, Copy) and isinstance(op.layer.source, LockedWheels) for op in walk(graph.layers)):
-        builder = builder.for_packages()
     for base in bases(graph):
         digests[base], facts[base] = await builder.probe(base, paths)
         linked = {path for path, fact in facts[base].paths.items() if fact.type == "link" and fact.target}
@@ -117,4 +123,4 @@ async def plan_on(graph: Graph, builder: Probes) -> Plan:
             }
             _, facts[base] = await builder.probe(base, sorted({*paths, *more}))
     pinned = {evolve(base, digest=digests[base] or base.digest): known for base, known in facts.items()}
-    return check_plan(plan(pin(graph, digests), {**facts, **pinned}), graph)
+    return pin(graph, digests), {**facts, **pinned}

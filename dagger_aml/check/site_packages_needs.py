@@ -116,8 +116,12 @@ def at_odds_with_server(
     own = _versions(packages_folder)
     if contract.SERVER in own or base.server == "":
         return
+    told = set()
     for owner, requirement in _unmet_of_server(own, base, reference):
         name = canonicalize_name(requirement.name)
+        if name in told or canonicalize_name(owner.name) in own:
+            continue
+        told.add(name)
         yield Finding(
             f"the inference server would get {requirement.name} {own[name]} of the folder, and {owner.name} "
             f"{owner.version} requires {requirement.name}{requirement.specifier}",

@@ -100,7 +100,7 @@ def read(folder: str, given: dict[str, Any], *, stops: bool = True) -> tuple[Pro
 
     :param stops: whether what a rule finds that cannot work ends the command.
     """
-    project = _project(folder, given)
+    project = project_of(folder, given)
     return project, _laid_out(partial(lay_out_first, stops=stops), project)
 
 
@@ -109,14 +109,25 @@ def read_each(folder: str, given: dict[str, Any], *, stops: bool = True) -> tupl
 
     :param stops: as of :func:`read`.
     """
-    project = _project(folder, given)
+    project = project_of(folder, given)
     return project, _laid_out(partial(lay_out_each, stops=stops), project)
 
 
 def examined(folder: str, given: dict[str, Any]) -> tuple[Project, Report]:
     """The project, and what every rule says of it."""
-    project = _project(folder, given)
+    project = project_of(folder, given)
     return project, _laid_out(examine, project)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of work that waits for nothing; an event loop takes 30 ms to load."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        found: T = done.value
+        return found
+    work.close()
+    raise AssertionError("it waited")
 
 
 def options_of(given: Mapping[str, Any]) -> Options:
@@ -137,7 +148,8 @@ def _laid_out(work: Callable[[Project], Coroutine[Any, Any, T]], project: Projec
     return anyio.run(work, project)
 
 
-def _project(folder: str, given: dict[str, Any]) -> Project:
+def project_of(folder: str, given: dict[str, Any]) -> Project:
+    """The project of a folder, with the flags of a command."""
     project = load_project(folder, options_of(given))
     project.notes.beaten += click.get_current_context().meta.get(BEATEN, [])
     return project

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import click
@@ -12,7 +12,7 @@ from attrs import evolve
 
 from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, DEFAULT
-from ..building.plans import make_plan, probe
+from ..building.plans import Probes, make_plan, probe
 from ..data import frozen
 from ..errors import UsageError
 from ..graph.base import ARCHIVES
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 Command = Callable[..., Any]
+
+T = TypeVar("T")
 
 
 def probe_options(function: Command) -> Command:
@@ -49,6 +51,24 @@ def probe_options(function: Command) -> Command:
     ):
         function = option(function)
     return function
+
+
+def with_probes(work: Callable[[Probes], Awaitable[T]], *, builder: str | None, engine: str | None) -> T:
+    """What comes of work that asks bases, by a builder, which is opened where files alone cannot answer.
+
+    :raises UsageError: the engine's address is none.
+    """
+    from .progress import Progress
+
+    name = builder or DEFAULT
+    opening = Opening(engine=check_engine(engine, no_engine(name)))
+
+    async def asking(progress: Progress) -> T:
+        async with opened(name, progress, opening) as found:
+            return await work(found)
+
+    with Progress() as progress:
+        return anyio.run(asking, progress)
 
 
 @frozen

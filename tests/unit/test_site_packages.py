@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,16 @@ from hypothesis import strategies as st
 from dagger_aml.base import catalog
 from dagger_aml.base.facts import BaseFacts, Distribution
 from dagger_aml.base.glibc import glibc_of
-from dagger_aml.check.inputs.kinds import SITE_PACKAGES, kind_of
+from dagger_aml.building.examine import examine, examine_input
+from dagger_aml.check.inputs.kinds import DOCKERFILE, SITE_PACKAGES, kind_of
 from dagger_aml.check.inputs.site_packages import FolderFacts
 from dagger_aml.check.run import run
+from dagger_aml.cli.common import at_once
 from dagger_aml.cli.main import cli
-from dagger_aml.errors import ProjectError
+from dagger_aml.errors import ProjectError, UsageError
+from dagger_aml.graph.base import From
+from dagger_aml.project.load import load_project
+from dagger_aml.project.settings import Options
 from dagger_aml.sitepackages import read as reading
 from dagger_aml.sitepackages.elf import Elf, read_elf
 from dagger_aml.sitepackages.read import read_folder
@@ -270,3 +276,56 @@ def test_facts_without_a_base_check_nothing(tmp_path: Path):
     facts = FolderFacts(read_folder(tmp_path))
     assert (facts.base_python, facts.machine, facts.base_glibc, facts.base_packages) == (None,) * 4
     assert isinstance(catalog.assumed(catalog.base("minimal-py312-inference")), BaseFacts)
+
+
+# --- the base is asked --------------------------------------------------------------------------------------------
+
+
+class Answers:
+    """A base that has what it is said to have."""
+
+    def __init__(self, facts: BaseFacts, *, packages: bool = False) -> None:
+        self.facts, self.packages = facts, packages
+
+    def for_packages(self) -> Answers:
+        return Answers(self.facts, packages=True)
+
+    async def probe(self, base: From, paths: Iterable[str]) -> tuple[str | None, BaseFacts]:
+        assert self.packages
+        return f"sha256:{'a' * 64}", evolve(self.facts, source="probed")
+
+
+def answering(**known: object) -> Answers:
+    return Answers(evolve(catalog.assumed(catalog.base("minimal-py312-inference")), **known))
+
+
+def test_a_base_that_is_asked_tells_what_a_folder_needs(tmp_path: Path):
+    packed(tmp_path / "libs")
+    (tmp_path / "libs" / "fast.cpython-312-x86_64-linux-gnu.so").write_bytes(elf(glibc="2.38"))
+    name = str(tmp_path / "libs")
+    assumed = at_once(examine_input(name, SITE_PACKAGES, Options()))
+    assert (assumed.told, assumed.unchecked) == ((), {"AML903": ("base_glibc",)})
+    probes = answering(full_python="3.12.4", glibc="2.35", distributions=())
+    asked = at_once(examine_input(name, SITE_PACKAGES, Options(), probes))
+    assert ([each.id for each in asked.told], asked.unchecked) == (["AML903"], {})
+
+
+def test_a_base_that_is_asked_tells_of_a_project(tmp_path: Path):
+    (tmp_path / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return match(data)\n")
+    project = load_project(tmp_path)
+    assert at_once(examine(project)).told == ()
+    told = at_once(examine(project, answering(uid=0, user=""))).told
+    assert "AML601" in {each.id for each in told}
+
+
+def test_the_base_of_a_dockerfile_is_not_asked(tmp_path: Path):
+    (tmp_path / "Dockerfile").write_text("FROM python:3.12\n")
+    with pytest.raises(UsageError, match="the base of a Dockerfile is not asked"):
+        at_once(examine_input(str(tmp_path / "Dockerfile"), DOCKERFILE, Options(), answering()))
+
+
+def test_only_a_probe_asks_a_builder(tmp_path: Path):
+    packed(tmp_path / "libs")
+    result = check(tmp_path / "libs", "--with", "docker")
+    assert isinstance(result.exception, UsageError)
+    assert "only --probe uses a builder" in str(result.exception)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...backends.builders import BUILDERS, DEFAULT
 from ...errors import DaggerAmlError, UsageError
-from ..common import examined, options_of
+from ..common import at_once, by_flag, check_engine, examined, options_of, project_of
 from ..console import printable, tell
-from ..options.build import fail_on_option, settled
+from ..options.build import engine_option, fail_on_option, setting_option, settled
 from ..options.project import project_options
 from ..reports.model import SEVERITIES, Checked, checked, count, shown
 
 if TYPE_CHECKING:
     from ...building.examine import Report
+    from ...building.plans import Probes
+    from ...check.inputs.kinds import Kind
 
 _FORMATS: Mapping[str, tuple[str, str]] = {
     "text": ("text", "render"),
@@ -52,6 +55,15 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 @fail_on_option
 @click.option("--fix", is_flag=True, help="Mend what has one right answer, in the files themselves.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Pull and probe the base image, as build does, instead of assuming its properties.",
+)
+@setting_option(
+    "builder", choices=BUILDERS, help=f"Builder that runs the probe for --probe (default: {DEFAULT}).", default=None
+)
+@engine_option
 @click.option("--explain", metavar="ID", help="Show what a rule is about, with examples, and check nothing.")
 @settled
 def command(
@@ -62,13 +74,16 @@ def command(
     fix: bool,
     diff: bool,
     explain: str | None,
+    probe: bool,
+    builder: str | None,
+    engine: str | None,
     **given: Any,
 ) -> None:
     """Check PATH, or several, by the rules of docs/rules.md: a project's code, variables, packages, models and base;
     a deployment file; a Dockerfile.
 
-    Needs neither engine nor network, and builds nothing. Scripts are read, and never imported or run; a recipe of
-    the project's own is run, as plan does.
+    Builds nothing, and needs neither engine nor network without --probe. Scripts are read, and never imported or
+    run; a recipe of the project's own is run, as plan does.
 
     \b
     dagger-aml check
@@ -80,6 +95,8 @@ def command(
     if explain is not None:
         click.echo(_explained(explain), nl=False)
         return
+    _check_asked(probe=probe, engine=engine)
+    given["asks"] = (builder, engine) if probe else None
     if diff:
         _check_alone(fix=fix, form=form, output=output)
         _show_changes(projects or (".",), given)
@@ -115,12 +132,37 @@ def _examined(name: str, given: dict[str, Any]) -> tuple[Path, Report]:
     from ...check.inputs.kinds import folder_of, kind_of
 
     kind = kind_of(name)
+    if given["asks"]:
+        return _examined_by_probe(name, kind, given)
     if kind.read is None:
         project, report = examined(name, given)
         return project.root, report
     from ...building.examine import examine_input
 
-    return folder_of(name), examine_input(name, kind, options_of(given))
+    return folder_of(name), at_once(examine_input(name, kind, options_of(given)))
+
+
+def _examined_by_probe(name: str, kind: Kind, given: dict[str, Any]) -> tuple[Path, Report]:
+    """The same, with what the base answers."""
+    from ...building.examine import examine, examine_input
+    from ...check.inputs.kinds import folder_of
+    from ..probing import with_probes
+
+    builder, engine = given["asks"]
+    project = project_of(name, given) if kind.read is None else None
+
+    def work(probes: Probes) -> Awaitable[Report]:
+        return examine(project, probes) if project else examine_input(name, kind, options_of(given), probes)
+
+    report = with_probes(work, builder=builder, engine=engine)
+    return project.root if project else folder_of(name), report
+
+
+def _check_asked(*, probe: bool, engine: str | None) -> None:
+    """Refuse flags that say how a base is asked where none is."""
+    check_engine(engine, None if probe else "only --probe uses a builder")
+    if not probe and by_flag("builder"):
+        raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
 
 
 def _mend(root: Path, report: Report) -> bool:
