@@ -9,8 +9,10 @@ from attrs import evolve
 
 from ..base import catalog
 from ..check.facts import Facts, GraphFacts, PlanFacts
-from ..check.inputs.kinds import DEPLOYMENT, PROJECT, SITE_PACKAGES, Kind, folder_of
+from ..check.inputs.kinds import DEPLOYMENT, LIST, PROJECT, SITE_PACKAGES, Kind, folder_of
+from ..check.inputs.lists import ListFacts
 from ..check.inputs.site_packages import FolderFacts
+from ..check.known import Known
 from ..check.run import Findings, chosen, chosen_beside, missing_facts, run
 from ..data import frozen
 from ..errors import UsageError, unreadable
@@ -82,7 +84,7 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
     :raises DaggerAmlError: it cannot be read, or the base cannot be asked.
     """
     assert kind.read is not None
-    if probes and kind is not SITE_PACKAGES:
+    if probes and kind not in (SITE_PACKAGES, LIST):
         raise UsageError(
             f"the base of a {kind.name} is not asked",
             location="--probe",
@@ -93,14 +95,15 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
         facts = kind.read(name, options)
     except OSError as error:
         raise unreadable(error, error.filename or name) from None
-    if probes and isinstance(facts, FolderFacts):
+    if probes:
         facts = await _asked(facts, probes)
     found = run(facts, selection)
     return Report(found.told, found.silenced, missing_facts(facts, kind, selection), kind)
 
 
-async def _asked(facts: FolderFacts, probes: Probes) -> FolderFacts:
-    """The facts of a folder with those that its base answers."""
+async def _asked(facts: Known, probes: Probes) -> Known:
+    """The facts of an input with those that its base answers."""
+    assert isinstance(facts, FolderFacts | ListFacts)
     assert facts.reference
     digest, base = await probes.for_packages().probe(facts.reference, ())
     return evolve(facts, base=base, reference=evolve(facts.reference, digest=digest or facts.reference.digest))

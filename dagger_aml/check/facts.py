@@ -17,7 +17,9 @@ from ..base import catalog
 from ..base.facts import BaseFacts
 from ..data import frozen
 from ..errors import DaggerAmlError
+from ..finding import FileLocation
 from ..fs.lookup import is_file
+from ..graph.base import From
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..project.deployment.model import Deployment
@@ -79,6 +81,25 @@ Server = Literal["azureml", "perhaps", "another"]
 
 
 @frozen
+class Places:
+    """How files are named in findings.
+
+    :param root: the folder that they are shown relative to, absolute.
+    """
+
+    root: Path
+
+    def at(self, path: Path, line: int | None = None) -> FileLocation:
+        """A place in a file: ``code/score.py:7``."""
+        shown = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        return FileLocation(shown, path, line)
+
+    def near(self, location: str) -> str:
+        """A place that is named by the file's whole path, as it is shown."""
+        return self.at(location.path, location.line) if isinstance(location, FileLocation) else location
+
+
+@frozen
 class Sources:
     """The Python files of a code folder; of none, if there is no code."""
 
@@ -113,6 +134,31 @@ class Facts(Known):
         """The deployment file that the project uses."""
         file = self.project.deployment if self.project else None
         return file.deployment if file else None
+
+    @cached_property
+    def places(self) -> Places | None:
+        """How the project's files are named."""
+        return Places(self.project.root) if self.project else None
+
+    @cached_property
+    def installer(self) -> str | None:
+        """What installs the packages, ``pip`` or ``uv``."""
+        return self.project.installer if self.project else None
+
+    @cached_property
+    def added(self) -> tuple[str, ...] | None:
+        """Packages that are installed beside those of the list."""
+        return tuple(self.project.pip) if self.project else None
+
+    @cached_property
+    def adds_server(self) -> bool | None:
+        """Whether the inference server is added to the base."""
+        return self.project.server if self.project else None
+
+    @cached_property
+    def reference(self) -> From | None:
+        """The base, for the first of the platforms."""
+        return self.project.base if self.project else None
 
     @cached_property
     def code(self) -> Path | None:
@@ -262,6 +308,11 @@ class PlanFacts(GraphFacts):
     """
 
     plan: Plan | None = None
+
+    @cached_property
+    def platform(self) -> str | None:
+        """The image's, ``linux/amd64``."""
+        return self.plan.base.platform if self.plan else None
 
     @cached_property
     def base(self) -> BaseFacts | None:

@@ -11,11 +11,12 @@ from ..finding import Finding
 from ..project.model import Project
 from ..requirements.installable import says_index
 from ..requirements.model import Requirements
+from .facts import Places
 from .rule import rule
 
 
 @rule("AML340", "warning")
-def python_of_the_base(project: Project, requirements: Requirements, base: BaseFacts) -> Iterator[Finding]:
+def python_of_the_base(places: Places, requirements: Requirements, base: BaseFacts) -> Iterator[Finding]:
     """A conda file, or an MLflow model, names another Python than the base's, and gets the base's.
 
     That is so where `python = "base"` or `--python base` says it, and where the file pins no version of a package, so
@@ -44,7 +45,7 @@ def python_of_the_base(project: Project, requirements: Requirements, base: BaseF
     there = f"the base image's Python {base.python}" if base.python else "the base image's Python"
     yield Finding(
         f"it names Python {conda.shown_python}, and its packages are installed for {there}",
-        location=project.at(conda.python_file or requirements.path),
+        location=places.at(conda.python_file or requirements.path),
         hint="A model saved with other versions of its packages may not load: pin those that it was saved with"
         + (f", or use a base image with that Python: --base {image}." if image else "."),
     )

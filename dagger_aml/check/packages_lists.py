@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from ..base.facts import BaseFacts
 from ..finding import FileLocation, Finding
-from ..plan.model import Plan
 from ..project.model import Project
 from ..requirements.installable import has_several_indexes, needs_best_match
 from ..requirements.model import Requirements
 from ..requirements.targets import Target, is_known
+from .facts import Places
 from .rule import rule
 
 _APT: Final = {"git": "git", "hg": "mercurial", "svn": "subversion", "bzr": "brz"}
@@ -54,7 +54,7 @@ def fetched_by_git(project: Project, requirements: Requirements) -> Iterator[Fin
 
 @rule("AML311", "warning")
 def nothing_for_this_base(
-    project: Project, requirements: Requirements, plan: Plan, base: BaseFacts
+    places: Places, requirements: Requirements, platform: str, added: tuple[str, ...], base: BaseFacts
 ) -> Iterator[Finding]:
     """Nothing of the list of packages is for the base's Python and platform.
 
@@ -72,8 +72,7 @@ def nothing_for_this_base(
 
     Silent: where one package is for the base, where `--pip` adds one, and for a base whose Python is not known.
     """
-    platform = plan.base.platform
-    if base.python is None or not is_known(platform) or project.pip:
+    if base.python is None or not is_known(platform) or added:
         return
     target = Target(base.python, platform)
     markers = [each.marker for each in requirements.listed if not each.constraint]
@@ -82,13 +81,13 @@ def nothing_for_this_base(
         count = f"none of its {len(markers)} packages is" if len(markers) > 1 else "its only package is not"
         yield Finding(
             f"{count} for Python {base.python} on {platform}, so nothing is installed",
-            location=project.at(requirements.path),
+            location=places.at(requirements.path),
             hint="Change the markers behind `;`, or use another base: `dagger-aml images`.",
         )
 
 
 @rule("AML312", "warning")
-def left_by_pip(project: Project, requirements: Requirements) -> Iterator[Finding]:
+def left_by_pip(places: Places, requirements: Requirements, installer: str) -> Iterator[Finding]:
     """An option is read by pip, which does nothing with it.
 
     On a package's line only `--hash` and `--config-settings` count, and what stands behind an option there is
@@ -106,11 +105,11 @@ def left_by_pip(project: Project, requirements: Requirements) -> Iterator[Findin
     Silent: options on lines of their own, and hashes.
     """
     for each in requirements.options:
-        if each.ignored and project.installer == "pip":
+        if each.ignored and installer == "pip":
             where = f" on the line of {each.listed}" if each.listed else ", since another option stands before it"
             yield Finding(
                 f"pip does nothing with {each.written}{where}",
-                location=_near(project, each.location),
+                location=places.near(each.location),
                 hint="Write the marker before the options."
                 if each.written[0] == ";"
                 else "Put it on a line of its own.",
@@ -199,7 +198,7 @@ def all_indexes_searched(project: Project, requirements: Requirements) -> Iterat
 
 
 @rule("AML316", "warning")
-def fetched_by_ssh(project: Project, requirements: Requirements) -> Iterator[Finding]:
+def fetched_by_ssh(places: Places, requirements: Requirements) -> Iterator[Finding]:
     """A package is fetched by ssh, and the build has no key.
 
     Keys and agents of your shell are not in the build, and never are in an image.
@@ -218,7 +217,7 @@ def fetched_by_ssh(project: Project, requirements: Requirements) -> Iterator[Fin
         if each.tool and not each.constraint and urlsplit(each.url).scheme.endswith("+ssh"):
             yield Finding(
                 f"{each.text} is fetched by ssh, and the build has no key of yours",
-                location=_near(project, each.location),
+                location=places.near(each.location),
                 hint="Build a wheel of it and list that (pip wheel --no-deps URL), or use a URL with https.",
             )
 

@@ -9,9 +9,10 @@ from ..base import catalog
 from ..base.facts import BaseFacts
 from ..contract import SERVER
 from ..finding import FileLocation, Finding
-from ..project.model import Project
+from ..graph.base import From
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
+from .facts import Places
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ _SINCE = (((3, 12), "1.3.4"), ((3, 9), "1.0.0"))
 
 @rule("AML317", "warning")
 def fights_the_server(
-    project: Project, requirements: Requirements, allowed: Mapping[str, SpecifierSet], base: BaseFacts
+    places: Places,
+    requirements: Requirements,
+    allowed: Mapping[str, SpecifierSet],
+    base: BaseFacts,
+    reference: From,
+    adds_server: bool,
 ) -> Iterator[Finding]:
     """A package is listed in a version that the inference server does not work with.
 
@@ -56,7 +62,7 @@ def fights_the_server(
     Silent: a version with which some server works that the base may have, if the base was not probed; bases that are
     not Azure ML's.
     """
-    needed = _needed(project, allowed, base)
+    needed = _needed(allowed, base, reference, adds_server=adds_server)
     listed = _listed(requirements, allowed)
     for name in dict.fromkeys(name for needs in needed.values() for name in needs):
         said = listed.get(name)
@@ -66,13 +72,13 @@ def fights_the_server(
         yield Finding(
             f"{name}{said} does not go with the inference server, which needs {name}{needs[name]} "
             f"({SERVER} {version})",
-            location=_where(project, requirements, name),
+            location=_where(places, requirements, name),
             hint=f"Leave {name} out, so that the server's own stays, or allow {needs[name]}.",
         )
 
 
 def _needed(
-    project: Project, allowed: Mapping[str, SpecifierSet], base: BaseFacts
+    allowed: Mapping[str, SpecifierSet], base: BaseFacts, reference: From, *, adds_server: bool
 ) -> Mapping[str, Mapping[str, str]]:
     """What the servers need that the image may have, by their versions."""
     own = [str(each.version) for each in allowed.get(SERVER, ()) if each.operator == "=="]
@@ -81,9 +87,9 @@ def _needed(
     for each in base.distributions or ():
         if each.name.lower().replace("_", "-") == SERVER:
             return {each.version: _requires(each.requires)}
-    if project.server:
+    if adds_server:
         return {_NEWEST: _NEEDS[_NEWEST]}
-    return servers_of(project.base.reference, base.python)
+    return servers_of(reference.reference, base.python)
 
 
 def servers_of(reference: str, base_python: str | None) -> Mapping[str, Mapping[str, str]]:
@@ -141,12 +147,12 @@ def _meet(said: SpecifierSet, needs: str | None) -> bool:
     return any(both.contains(version, prereleases=True) for each in named for version in (each, f"{each}.1"))
 
 
-def _where(project: Project, requirements: Requirements, name: str) -> str:
+def _where(places: Places, requirements: Requirements, name: str) -> str:
     from packaging.utils import canonicalize_name
 
-    places = [(each.name, each.location) for each in requirements.listed]
-    places += [(each.name, each.location) for each in requirements.locked]
-    for written, place in places:
+    listed = [(each.name, each.location) for each in requirements.listed]
+    listed += [(each.name, each.location) for each in requirements.locked]
+    for written, place in listed:
         if written and canonicalize_name(written) == name and isinstance(place, FileLocation):
-            return project.at(place.path, place.line).of(written)
-    return project.at(requirements.path)
+            return places.at(place.path, place.line).of(written)
+    return places.at(requirements.path)

@@ -15,7 +15,8 @@ from ...project.settings import Options
 from ..facts import Facts, GraphFacts, PlanFacts
 from ..known import Known
 from .dockerfile import DockerfileFacts, read_dockerfile
-from .names import is_dockerfile, is_packages_folder
+from .lists import ListFacts, read_list
+from .names import is_dockerfile, is_list, is_packages_folder
 from .site_packages import FolderFacts, read_packages_folder
 
 
@@ -64,6 +65,14 @@ SITE_PACKAGES = Kind(
     read_packages_folder,
 )
 
+LIST = Kind(
+    "list of packages",
+    "a file `…requirements….txt`, `pylock.toml`, `pylock.….toml` or `uv.lock`, or a conda file",
+    (ListFacts,),
+    is_list,
+    read_list,
+)
+
 DEPLOYMENT = Kind(
     "deployment file",
     "a file `….yml` or `….yaml`, or a project that uses one",
@@ -73,10 +82,10 @@ DEPLOYMENT = Kind(
 
 PROJECT = Kind("project", "a folder", _PROJECT, lambda text: True, lacks=frozenset({"deployment"}))
 
-KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE, SITE_PACKAGES)
+KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE, SITE_PACKAGES, LIST)
 """All of them, in the order of the table in docs/rules.md."""
 
-_TOLD_APART = (DOCKERFILE, DEPLOYMENT, SITE_PACKAGES, PROJECT)
+_TOLD_APART = (DOCKERFILE, LIST, DEPLOYMENT, SITE_PACKAGES, PROJECT)
 """The same in the order in which they are tried; the last is what everything else is taken for."""
 
 

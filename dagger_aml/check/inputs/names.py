@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+from ...requirements.read import is_pylock
 
 _NAMES = ("dockerfile", "containerfile")
 
@@ -19,6 +22,28 @@ _SITES = ("site-packages", "dist-packages")
 
 _OF_PROJECTS = ("dagger-aml.toml", "pyproject.toml", "requirements.txt", "score.py", "main.py")
 """Files of which one tells that a folder is a project, into which somebody installed packages too."""
+
+
+_CONDA = re.compile(rb"(?m)^dependencies[ \t]*:")
+_AZURE = re.compile(rb"(?m)^[\"']?\$schema[\"']?[ \t]*:")
+_HEAD = 64 * 1024
+"""Bytes of a file by which it is told what it is."""
+
+
+def is_list(text: str) -> bool:
+    """Whether a path is that of a list of packages: a requirements file or a lock by its name, a conda file by what
+    its first lines say."""
+    path = Path(text)
+    name = path.name.lower()
+    if name.endswith((".yml", ".yaml")):
+        try:
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
+        except OSError:
+            return False
+        return bool(_CONDA.search(head)) and not _AZURE.search(head)
+    named = ("requirements" in name and name.endswith((".txt", ".in"))) or name == "uv.lock" or is_pylock(name)
+    return named and path.is_file()
 
 
 def is_packages_folder(text: str) -> bool:
