@@ -18,7 +18,7 @@ _CHUNK = 1 << 18
 """Bytes that are read at a time, into the same memory: a new piece of it takes longer than to hash it."""
 
 
-UNPACKING = 1
+UNPACKING = 2
 """Number of the way in which wheels become a tree; raised when the same wheels would give another."""
 
 

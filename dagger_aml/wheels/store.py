@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from .paths import check_paths
 from .unpack import compile_argv, finish, lay_together, modules, tree_key, unpack
 
 _AT_ONCE = 4
-"""Wheels that are fetched, unpacked or compiled at the same time."""
+"""Wheels that are fetched or unpacked at the same time."""
 
 
 @frozen
@@ -69,11 +70,11 @@ class TreeStore:
             else:
                 missing[key] = (wheel, source)
         archives = await self._archives([wheel for wheel, _ in missing.values()])
-        limit = CapacityLimiter(_AT_ONCE)
+        limit, compilers = CapacityLimiter(_AT_ONCE), CapacityLimiter(os.cpu_count() or 1)
 
         async def one(key: str, wheel: Wheel, source: Wheels) -> None:
             async with limit:
-                made[key] = await self._unpacked(archives[wheel.file.sha256], wheel, source, key)
+                made[key] = await self._unpacked(archives[wheel.file.sha256], wheel, source, key, compilers)
 
         await _all([partial(one, key, *each) for key, each in missing.items()])
         return made
@@ -131,15 +132,13 @@ class TreeStore:
             fetcher.fetch(wheel, work / "wheel")
             return self.cache.keep_wheel(work / "wheel", wheel.file.sha256)
 
-    async def _unpacked(self, archive: Path, wheel: Wheel, source: Wheels, key: str) -> Tree:
+    async def _unpacked(
+        self, archive: Path, wheel: Wheel, source: Wheels, key: str, compilers: CapacityLimiter
+    ) -> Tree:
         with self.cache.work() as work:
             contents = await to_thread.run_sync(unpack, archive, wheel, work, source.lock)
-            paths = modules(contents) if source.bytecode else ()
-            if paths:
-                done = await run(compile_argv(work / "tree"), stdin="\0".join(paths))
-                if done.code:
-                    text = f"the modules of {wheel.file.filename} cannot be compiled"
-                    raise BuildError(text, output=f"{done.out}\n{done.err}")
+            if source.bytecode:
+                await _all([partial(_compiled, wheel, work / "tree", part, compilers) for part in modules(contents)])
             await to_thread.run_sync(finish, work, contents)
             return await to_thread.run_sync(self.cache.keep_tree, work, key)
 
@@ -161,6 +160,18 @@ def _key(source: Wheels) -> str:
         return first
     # Its own digest does not tell by which release of Python the modules were compiled.
     return f"{digest(source).removeprefix('sha256:')}{first.partition(source.wheels[0].file.sha256)[2]}"
+
+
+async def _compiled(wheel: Wheel, tree: Path, paths: Sequence[str], compilers: CapacityLimiter) -> None:
+    """Compile some modules of an unpacked wheel.
+
+    :param compilers: how many processes do so at the same time.
+    """
+    async with compilers:
+        done = await run(compile_argv(tree), stdin="\0".join(paths))
+    if done.code:
+        text = f"the modules of {wheel.file.filename} cannot be compiled"
+        raise BuildError(text, output=f"{done.out}\n{done.err}")
 
 
 async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:

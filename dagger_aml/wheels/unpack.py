@@ -39,9 +39,13 @@ for path in sys.stdin.read().split("\\0"):
 as a template, is left alone, as pip does."""
 
 
+_COMPILED_TOGETHER = 2 << 20
+"""Bytes of modules that one process compiles; to start one costs as much as to compile a hundredth of that."""
+
+
 def compile_argv(root: Path) -> tuple[str, ...]:
-    """The command that compiles below a folder: a process of its own for each wheel, since the bytes depend on what
-    a process has compiled before."""
+    """The command that compiles below a folder: a process of its own for each part of :func:`modules`, since the
+    bytes depend on what a process has compiled before."""
     return (sys.executable, "-I", "-S", "-c", COMPILE, str(root))
 
 
@@ -78,9 +82,22 @@ def unpack(path: Path, wheel: Wheel, work: Path, location: str) -> Contents:
     return contents
 
 
-def modules(contents: Contents) -> tuple[str, ...]:
-    """The Python files of a wheel that are compiled, sorted."""
-    return tuple(each.place for each in contents.members if each.place.endswith(".py") and not each.data)
+def modules(contents: Contents) -> tuple[tuple[str, ...], ...]:
+    """The Python files of a wheel that are compiled, sorted, in parts that are compiled at the same time.
+
+    The wheel alone decides which are compiled together, never the machine.
+    """
+    parts: list[list[str]] = []
+    size = 0
+    for each in contents.members:
+        if not each.place.endswith(".py") or each.data:
+            continue
+        size += each.info.file_size
+        if not parts or size > _COMPILED_TOGETHER:
+            parts.append([])
+            size = each.info.file_size
+        parts[-1].append(each.place)
+    return tuple(map(tuple, parts))
 
 
 def finish(work: Path, contents: Contents) -> None:
