@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import runner, several
+from bench import bound, cold, runner, several
 from bench.loads import here, measure
 from bench.machine import machine
 from bench.place import Place
-from bench.ways import CODE, USUAL, WAYS, nothing
+from bench.ways import CODE, REQUIREMENT, USUAL, WAYS, nothing
 from tests.standin import StandInError, push, registry
 from tests.support.reuse.changes import size
 
@@ -32,7 +32,7 @@ def cases(model: int) -> Mapping[str, Callable[[Place], None]]:
         CODE: Place.new_code,
         "code changed, nothing kept on this machine": lambda place: (place.new_code(), place.forget())[0],
         "model changed": lambda place: place.new_model(model),
-        "requirements changed": Place.new_requirement,
+        REQUIREMENT: Place.new_requirement,
     }
 
 
@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--way", action="append", choices=WAYS, help="only these (direct, builder, docker)")
     parser.add_argument("--load", action="store_true", help="into stores of this machine and a tar, not a registry")
     parser.add_argument("--runner", action="store_true", help="a machine with nothing but the registry")
+    parser.add_argument("--cold", action="store_true", help="a first build with every cache empty; empties them")
+    parser.add_argument("--bound", action="store_true", help="a first push beside what this machine can do at best")
     parser.add_argument("--projects", type=int, metavar="N", help="so many small projects, their code changed")
     words = parser.parse_args()
     on, chosen = machine(), words.way or list(USUAL)
@@ -57,6 +59,14 @@ def main() -> None:
             if words.runner:
                 peers = [each for each in words.way or ["buildx"] if each in runner.PEERS]
                 runner.measure(Path(folder), base, host, words.model_size, words.times, peers)
+                print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
+                      f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
+                return
+            if words.cold or words.bound:
+                if words.cold:
+                    cold.measure(Path(folder), base, host, words.model_size, words.times, words.way or ["buildx"])
+                else:
+                    bound.measure(Path(folder), base, host, words.model_size, words.times)
                 print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
                       f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
                 return

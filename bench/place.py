@@ -16,7 +16,7 @@ SCORE = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 
 _CHUNK = 1 << 20
 
-_SETS = itertools.product(range(2, 11), ("1.1.0", "1.1.1", "2.0.0", "2.1.0"))
+_SETS = itertools.product(range(2, 11), ("1.0.1", "1.1.1", "2.0.0", "2.1.0"))
 
 
 @frozen

@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve
@@ -87,7 +87,7 @@ def _buildx(place: Place) -> None:
 PEERS: Mapping[str, Callable[[Place], None]] = {"buildx": _buildx}
 
 
-def downloaded(folder: Path) -> list[Path]:
+def downloaded(folder: Path, wanted: Sequence[str] = WHEELS) -> list[Path]:
     """The wheels, by pip."""
     words = [
         sys.executable,
@@ -100,7 +100,7 @@ def downloaded(folder: Path) -> list[Path]:
         ":all:",
         "--python-version",
     ]
-    words += ["3.12", "--platform", "manylinux_2_17_x86_64", "--dest", str(folder), *WHEELS]
+    words += ["3.12", "--platform", "manylinux_2_17_x86_64", "--dest", str(folder), *wanted]
     done = subprocess.run(words, check=False)
     if done.returncode:
         sys.exit("bench: the wheels cannot be had")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
+import time
 from collections.abc import Callable, Mapping
 
 from attrs import evolve, frozen
 
 from bench.place import Place
+from bench.runner import downloaded, locked
 
 CODE = "code changed"
+
+REQUIREMENT = "requirements changed"
 
 
 def nothing(_: Place) -> None:
@@ -40,6 +45,21 @@ def _builder(place: Place) -> None:
     place.ours("--push", "--layers", "builder")
 
 
+def _files(place: Place) -> None:
+    place.ours("--push", "--layers", "direct", "--packages-as", "files")
+
+
+def _lock(place: Place) -> None:
+    """What `requirements.txt` names, as a lock of wheels that lie in the project: to fetch them measures the line."""
+    listed = place.project / "requirements.txt"
+    if not listed.exists():
+        return
+    wheels = downloaded(place.folder / f"wheels-{time.time_ns()}", listed.read_text().split())
+    listed.unlink()
+    shutil.rmtree(place.project / "wheels", ignore_errors=True)
+    locked(place, wheels)
+
+
 def _first_of(place: Place) -> Place:
     """The same project under the tag of its first image."""
     return evolve(place, tag=f"{place.tag.rpartition(':')[0]}:first")
@@ -59,6 +79,7 @@ def _append(place: Place) -> None:
 
 WAYS: Mapping[str, Way] = {
     "direct": Way(_direct),
+    "direct, as files": Way(_files, _lock, _direct, REQUIREMENT),
     "builder (Dagger)": Way(_builder),
     "docker": Way(Place.docker, Place.dockerfile),
     "buildx": Way(Place.buildx, Place.dockerfile),
