@@ -12,19 +12,15 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from attrs import resolve_types
 
 from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
 from ..fs.cache_folder import cache_folder, is_own
-from .facts import BaseFacts, Distribution, PathFact
+from .facts import BaseFacts
+from .facts_json import number, read, read_known, written
+from .facts_json import text as said
 from .known import KnownFacts
-
-if TYPE_CHECKING:
-    from cattrs import BaseConverter
 
 _SCHEMA = 2
 """Changes with what the facts mean or how they are found out."""
@@ -69,8 +65,8 @@ def known_facts(digest: str, folder: Path | None = None) -> KnownFacts | None:
         return None
     try:
         text = path.read_text(encoding="utf-8") if path.stat().st_size <= _MOST_BYTES else ""
-        kept = _converter().structure(json.loads(text), _Kept)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ExceptionGroup):
+        kept = read(_Kept, {"schema": number, "digest": said, "known": read_known}, json.loads(text))
+    except (OSError, ValueError, RecursionError):
         return None
     # Exactly what would be written: no other keys, no text for a number.
     if (kept.schema, kept.digest) != (_SCHEMA, digest) or _text(kept) != text:
@@ -109,15 +105,4 @@ def _path(digest: str, folder: Path) -> Path | None:
 
 
 def _text(kept: _Kept) -> str:
-    # What JSON does not know are sets of paths.
-    return json.dumps(_converter().unstructure(kept), sort_keys=True, default=sorted)
-
-
-def _converter() -> BaseConverter:
-    """The one that writes no code first: a few objects are read, once."""
-    from cattrs import BaseConverter
-
-    converter = BaseConverter()
-    for each in (_Kept, KnownFacts, BaseFacts, PathFact, Distribution):
-        resolve_types(each)
-    return converter
+    return json.dumps(written(kept), sort_keys=True)

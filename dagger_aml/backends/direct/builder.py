@@ -379,7 +379,7 @@ class DirectBuilder:
             return _Known(None, None, "it may be in the local store alone")
         self.on_event(Message(f"looking up the base image {base.pinned}"))
         try:
-            digest, beneath = await self._calls.call(find_base, base, self.client, self._store)
+            digest, beneath = await self._base_and_earlier(base)
         except UsageError:
             raise
         except DaggerAmlError as error:
@@ -387,6 +387,21 @@ class DirectBuilder:
                 return _Known(None, None, error.message)
             raise
         return _Known(digest, beneath)
+
+    async def _base_and_earlier(self, base: From) -> tuple[str, Beneath]:
+        """A base in its registry; what the first tag names now is needed in any case, and so asked for meanwhile."""
+        problem: DaggerAmlError | None = None
+        async with anyio.create_task_group() as tasks:
+            for tag in self._tags[:1]:
+                tasks.start_soon(self._earlier, tag, base.platform)
+            try:
+                found = await self._calls.call(find_base, base, self.client, self._store)
+            except DaggerAmlError as error:
+                # Raised behind the block: what would end the other's request ends all connections.
+                problem = error
+        if problem:
+            raise problem
+        return found
 
     @property
     def _calls(self) -> Calls:

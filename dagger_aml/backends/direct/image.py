@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 from attrs import evolve, field
 
@@ -212,16 +213,20 @@ class DirectImage:
                     before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
                 sender = Sender(self.calls.client, at, before, self.remembered, self._count)
                 layers = await self._blobs(sender)
-                config = await anyio.to_thread.run_sync(self.config_now)
-                await self.blocking(sender.document, config, digest_of(config))
+                config = self.config_now()
                 # The next build reads it, to know what the tag's image is made of.
                 with suppress(UsageError):
                     await anyio.to_thread.run_sync(keep_small, digest_of(config), config, self.store)
         return manifest_document(self.form_at(at), config, layers)
 
     async def _blobs(self, sender: Sender) -> tuple[BlobLayer, ...]:
-        limit = anyio.CapacityLimiter(_AT_ONCE)
+        """Send the layers and the config; all layers."""
+        limit, known = anyio.CapacityLimiter(_AT_ONCE), anyio.Event()
         total = len(self.plan.layers)
+
+        def all_known() -> None:
+            if all(each.blob for each in self.own):
+                known.set()
 
         async def base(layer: BlobLayer) -> None:
             async with limit:
@@ -232,17 +237,27 @@ class DirectImage:
                 for number in layer.numbers:
                     self.on_event(OpStarted(self.plan.ops[number - 1].name, number, total))
                 begun = anyio.current_time()
-                _, had = await self.blocking(sender.own, layer)
+                tell = functools.partial(anyio.from_thread.run_sync, all_known)
+                _, had = await self.blocking(sender.own, layer, tell)
+                all_known()
                 for number in layer.numbers:
                     seconds = anyio.current_time() - begun
                     self.on_event(OpDone(self.plan.ops[number - 1].name, number, total, seconds, had))
 
+        async def config() -> None:
+            # Small layers are known before they are sent, so that it need not wait for that.
+            await known.wait()
+            made = await anyio.to_thread.run_sync(self.config_now)
+            await self.blocking(sender.document, made, digest_of(made))
+
+        all_known()
         try:
             async with anyio.create_task_group() as tasks:
                 for each in self.own:
                     tasks.start_soon(own, each)
                 for found in dict.fromkeys(self.beneath.layers):
                     tasks.start_soon(base, found)
+                tasks.start_soon(config)
         except ExceptionGroup as errors:
             raise first_of(errors, DaggerAmlError) or errors from None
         return self._layers

@@ -6,16 +6,18 @@ repository that is read can write one; with a key, a note without that key's mar
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import hmac
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_origin
+from typing import Any, Literal
 
 from attrs import evolve
 
+from ...base.facts_json import Reader, fraction, number, optional, read, read_known
+from ...base.facts_json import text as said
+from ...base.facts_json import written as plain
 from ...base.known import KnownFacts
 from ...data import frozen
 from ...oci.manifest import BlobLayer
@@ -82,7 +84,7 @@ def write_note(note: Note, layers: Sequence[BlobLayer], base: int) -> str:
     note = Note(note.base, note.facts and note.facts.shortened(), runtime)
     if len(_text(note)) > _LONGEST:
         note = Note(note.base, None, runtime and evolve(runtime, after=None))
-    return json.dumps(_converter().unstructure(_Written(_SCHEMA, note, _mark(note, layers, base))), sort_keys=True)
+    return json.dumps(plain(_Written(_SCHEMA, note, _mark(note, layers, base)), defaults=False), sort_keys=True)
 
 
 def read_note(text: object, layers: Sequence[BlobLayer], base: int) -> Note | None:
@@ -96,13 +98,11 @@ def read_note(text: object, layers: Sequence[BlobLayer], base: int) -> Note | No
 
 
 def _read(text: object) -> _Written | None:
-    from cattrs import BaseValidationError
-
     if not isinstance(text, str):
         return None
     try:
-        written: _Written = _converter().structure(json.loads(text), _Written)
-    except (ValueError, RecursionError, BaseValidationError, TypeError, AttributeError):
+        written = read(_Written, _WRITTEN, json.loads(text))
+    except (ValueError, RecursionError):
         return None
     return written if written.schema == _SCHEMA else None
 
@@ -166,14 +166,15 @@ def _mark(note: Note, layers: Sequence[BlobLayer], base: int) -> str:
 
 
 def _text(note: Note) -> str:
-    return json.dumps(_converter().unstructure(note), sort_keys=True)
+    return json.dumps(plain(note, defaults=False), sort_keys=True)
 
 
-@functools.cache
-def _converter() -> Any:
-    from cattrs import Converter
+_RUNTIME: Mapping[str, Reader] = {"key": said, "layers": number, "made": fraction, "after": optional(read_known)}
 
-    converter = Converter(forbid_extra_keys=True, omit_if_default=True)
-    # In one order, as the mark is of the text.
-    converter.register_unstructure_hook_func(lambda kind: str(get_origin(kind)) == str(frozenset), sorted)
-    return converter
+_NOTE: Mapping[str, Reader] = {
+    "base": said,
+    "facts": optional(read_known),
+    "runtime": optional(lambda data: read(RuntimeNote, _RUNTIME, data)),
+}
+
+_WRITTEN: Mapping[str, Reader] = {"schema": number, "note": lambda data: read(Note, _NOTE, data), "mark": said}

@@ -43,10 +43,13 @@ class Sender:
             return
         self._upload(lambda: image.blobs.passing(layer.digest, layer.size), layer.digest, layer.size)
 
-    def own(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
-        """A layer of ours, and whether the registry had it."""
+    def own(self, layer: OwnLayer, made: Callable[[], object]) -> tuple[BlobLayer, bool]:
+        """A layer of ours, and whether the registry had it.
+
+        :param made: called when it is known what the layer became, if that is before it is sent.
+        """
         if layer.size <= SMALL:
-            return self._small(layer)
+            return self._small(layer, made)
         before, mark = layer.blob, self.remembered.mark(layer)
         found = self._large(layer, mark)
         if before is None:
@@ -59,10 +62,11 @@ class Sender:
         if digest not in self.earlier.blobs:
             self._upload(lambda: [raw], digest, len(raw))
 
-    def _small(self, layer: OwnLayer) -> tuple[BlobLayer, bool]:
+    def _small(self, layer: OwnLayer, made: Callable[[], object]) -> tuple[BlobLayer, bool]:
         stream = layer.stream()
         data = b"".join(stream)
         blob = layer.keep(stream.written)
+        made()
         # What the image of this tag lacks is new but for a change taken back: to send little is no more than to ask.
         asked = blob.digest in self.earlier.blobs or blob.size > _LITTLE or not self.earlier.blobs
         if asked and self._has(blob.digest):
