@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import IO
 import pytest
 
 from dagger_aml.backends.direct import layers
+from dagger_aml.backends.direct import tar as tar_module
 from dagger_aml.backends.outputs import Export
 from dagger_aml.backends.result import Result
 from dagger_aml.building.plans import probe
@@ -137,3 +139,48 @@ async def test_files_changed_between_two_readings_of_a_layer_are_no_image(
     assert list(stream)
     with pytest.raises(ProjectError, match="changed while the image was being written"):
         layer.keep(stream.written)
+
+
+@pytest.mark.parametrize("refuses", [OSError(95, "no"), None])
+async def test_where_no_room_can_be_made_beforehand_the_tar_is_the_same(
+    base: From, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: OSError | None
+) -> None:
+    """Some file systems refuse it, and some systems have no such call."""
+    await written(base, folder, tmp_path / "first.tar")
+
+    def refused(*_: int) -> None:
+        assert refuses
+        raise refuses
+
+    if refuses:
+        monkeypatch.setattr("os.posix_fallocate", refused, raising=False)
+    else:
+        monkeypatch.delattr("os.posix_fallocate", raising=False)
+    await written(base, folder, tmp_path / "again.tar")
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+
+
+@pytest.mark.parametrize("step", [1 << 20, 700])
+async def test_room_is_made_for_all_of_known_length_and_for_no_more(
+    base: From, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """So that a file system need not choose a place for everything when one tar takes the place of another."""
+    chances = random.Random(1)
+    (folder / "weights.bin").write_bytes(chances.randbytes(2 << 20))
+    monkeypatch.setattr(tar_module, "_RESERVED", step)
+    await written(base, folder, tmp_path / "first.tar")
+    reserved: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        "os.posix_fallocate", lambda _, start, size: reserved.append((start, start + size)), raising=False
+    )
+    await written(base, folder, tmp_path / "again.tar")
+    size = (tmp_path / "again.tar").stat().st_size
+    missing = set(range(0, size, 512)).difference(*(range(start - start % 512, end, 512) for start, end in reserved))
+    with tarfile.open(tmp_path / "again.tar") as tar:
+        # Of a layer that is compressed while it is written the length is not known.
+        packed = [each for each in tar if (file := tar.extractfile(each)) and file.read(2) == b"\x1f\x8b"]
+    known = {digest_of(each) for each in blobs_of()}
+    own = [each for each in packed if f"sha256:{Path(each.name).name}" not in known]
+    inside = {at for each in own for at in range(each.offset_data, each.offset_data + each.size, 512)}
+    assert missing <= inside and max(end for _, end in reserved) == size
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import tarfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +24,9 @@ from .layers import OwnLayer
 from .remembered import Remembered
 
 _BLOCK = tarfile.BLOCKSIZE
+
+_RESERVED = 64 << 20
+"""Bytes for which room is made at once: the length of the file tells people how far it is."""
 
 
 @frozen
@@ -69,24 +74,35 @@ def write_tar(
         if len(images) > 1:
             pairs = [(raw, each.platform) for raw, each in zip(manifests, images, strict=True)]
             top, media = index_document(form, pairs), INDEXES[form]
-        documents = dict.fromkeys((*configs, *manifests, top))
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            for raw in documents:
-                add(tar, blob_name(digest_of(raw)), raw)
-            if docker:
-                add(tar, "manifest.json", _docker_list(configs[0], layers[0], names))
-            add(tar, "index.json", _index(top, media, names))
-            add(tar, "oci-layout", LAYOUT)
+        documents = {blob_name(digest_of(raw)): raw for raw in (*configs, *manifests, top)}
+        if docker:
+            documents["manifest.json"] = _docker_list(configs[0], layers[0], names)
+        end = _end({**documents, "index.json": _index(top, media, names), "oci-layout": LAYOUT}, file.tell())
+        _write(file, [end], len(end))
     one = len(images) == 1
     return TarWritten(digest_of(top), digest_of(configs[0]) if one else None, layers[0] if one else ())
+
+
+def _end(documents: Mapping[str, bytes], start: int) -> bytes:
+    """The rest of a tar, which holds small files.
+
+    :param start: bytes of it that are there already.
+    """
+    file = io.BytesIO()
+    # A tar fills whole records, in which it goes on.
+    file.seek(begun := start % tarfile.RECORDSIZE)
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, data in documents.items():
+            add(tar, name, data)
+    return file.getvalue()[begun:]
 
 
 def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer, ...]:
     for each in image.beneath.layers:
         if each.digest not in seen:
-            file.write(_header(each.digest, each.size))
+            _write(file, [_header(each.digest, each.size)], _BLOCK)
             start = file.tell()
-            _write_beneath(file, image.beneath.blobs, each.digest)
+            _write_beneath(file, image.beneath.blobs, each)
             if file.tell() - start != each.size:
                 raise BuildError(f"the layer {each.digest} has another size than its manifest says", location="base")
             file.write(_padding(each.size))
@@ -94,15 +110,15 @@ def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer
     return (*image.beneath.layers, *(_streamed(file, layer, seen, image.remembered) for layer in image.own))
 
 
-def _write_beneath(file: IO[bytes], blobs: Blobs, digest: str) -> None:
+def _write_beneath(file: IO[bytes], blobs: Blobs, layer: BlobLayer) -> None:
     """A blob of the image beneath: as the store keeps it, held against its digest on the way; else from elsewhere."""
     start = file.tell()
     try:
-        _write(file, ahead(blobs.kept(digest)))
+        _write(file, ahead(blobs.kept(layer.digest)), layer.size)
     except (Damaged, KeyError):
         file.seek(start)
         file.truncate()
-        _write(file, blobs.chunks(digest))
+        _write(file, blobs.chunks(layer.digest))
 
 
 def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str], remembered: Remembered) -> BlobLayer:
@@ -111,10 +127,10 @@ def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str], remembered: Reme
     :raises ProjectError: a file was changed.
     """
     start, mark = file.tell(), remembered.mark(layer)
-    file.write(bytes(_BLOCK))
+    _write(file, [bytes(_BLOCK)], _BLOCK)
     known = remembered.diff_id(layer, mark) if layer.blob is None else None
     stream = layer.stream()
-    _write(file, stream)
+    _write(file, stream, stream.size)
     if known and stream.written.diff_id != known:
         remembered.forget(mark)
     blob = layer.keep(stream.written)
@@ -133,9 +149,34 @@ def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str], remembered: Reme
     return blob
 
 
-def _write(file: IO[bytes], chunks: Iterable[bytes]) -> None:
+def _write(file: IO[bytes], chunks: Iterable[bytes], size: int | None = None) -> None:
+    """Write chunks.
+
+    :param size: bytes of all of them, where that is known.
+    """
+    left = size or 0
+    reserved = start = file.tell()
     for chunk in chunks:
+        start += len(chunk)
+        if start > reserved and left:
+            more = min(max(_RESERVED, len(chunk)), left)
+            left = left - more if _reserve(file, reserved, more) else 0
+            reserved += more
         file.write(chunk)
+
+
+def _reserve(file: IO[bytes], start: int, size: int) -> bool:
+    """Have a file's place on the disk chosen now; whether it was.
+
+    ext4 and others choose it later, and at the latest when the file takes the place of another: of 300 MB that took
+    0.3 s, in which nothing else went on.
+    """
+    try:
+        file.flush()
+        os.posix_fallocate(file.fileno(), start, size)
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def _header(digest: str, size: int) -> bytes:
