@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import bound, cold, runner, several
+from bench import bound, cold, facts, runner, several
 from bench.loads import here, measure
 from bench.machine import machine
 from bench.place import Place
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--runner", action="store_true", help="a machine with nothing but the registry")
     parser.add_argument("--cold", action="store_true", help="a first build with every cache empty; empties them")
     parser.add_argument("--bound", action="store_true", help="a first push beside what this machine can do at best")
+    parser.add_argument("--facts", action="store_true", help="of a base with one more layer, as large as the model")
     parser.add_argument("--projects", type=int, metavar="N", help="so many small projects, their code changed")
     words = parser.parse_args()
     on, chosen = machine(), words.way or list(USUAL)
@@ -62,8 +63,10 @@ def main() -> None:
                 print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
                       f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
                 return
-            if words.cold or words.bound:
-                if words.cold:
+            if words.cold or words.bound or words.facts:
+                if words.facts:
+                    facts.measure(Path(folder), base, host, words.model_size, words.times)
+                elif words.cold:
                     cold.measure(Path(folder), base, host, words.model_size, words.times, words.way or ["buildx"])
                 else:
                     bound.measure(Path(folder), base, host, words.model_size, words.times)
