@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 from attrs import evolve, field
 
@@ -221,7 +220,7 @@ class DirectImage:
 
     async def _blobs(self, sender: Sender) -> tuple[BlobLayer, ...]:
         """Send the layers and the config; all layers."""
-        limit, known = anyio.CapacityLimiter(_AT_ONCE), anyio.Event()
+        limit, known = anyio.CapacityLimiter(_AT_ONCE), threading.Event()
         total = len(self.plan.layers)
 
         def all_known() -> None:
@@ -237,8 +236,7 @@ class DirectImage:
                 for number in layer.numbers:
                     self.on_event(OpStarted(self.plan.ops[number - 1].name, number, total))
                 begun = anyio.current_time()
-                tell = functools.partial(anyio.from_thread.run_sync, all_known)
-                _, had = await self.blocking(sender.own, layer, tell)
+                _, had = await self.blocking(sender.own, layer, all_known)
                 all_known()
                 for number in layer.numbers:
                     seconds = anyio.current_time() - begun
@@ -246,7 +244,8 @@ class DirectImage:
 
         async def config() -> None:
             # Small layers are known before they are sent, so that it need not wait for that.
-            await known.wait()
+            alone = anyio.CapacityLimiter(1)  # Those who wait take no thread from those who are waited for.
+            await anyio.to_thread.run_sync(known.wait, abandon_on_cancel=True, limiter=alone)
             made = await anyio.to_thread.run_sync(self.config_now)
             await self.blocking(sender.document, made, digest_of(made))
 
@@ -260,6 +259,8 @@ class DirectImage:
                 tasks.start_soon(config)
         except ExceptionGroup as errors:
             raise first_of(errors, DaggerAmlError) or errors from None
+        finally:
+            known.set()
         return self._layers
 
     def config_now(self) -> bytes:
