@@ -43,11 +43,11 @@ def read(kind: type[T], fields: Mapping[str, Reader], data: object) -> T:
     """
     found = _object(data)
     if not found.keys() <= fields.keys():
-        raise ValueError("a field that nobody knows")
+        raise ValueError(sorted(found.keys() - fields.keys()))
     try:
         return kind(**{name: fields[name](each) for name, each in found.items()})
     except TypeError as error:
-        raise ValueError("a field is missing") from error
+        raise ValueError(kind) from error
 
 
 def read_known(data: object) -> KnownFacts:
@@ -77,7 +77,7 @@ def optional(reader: Reader) -> Reader:
 
 def _plain(kind: type[T], data: object) -> T:
     if type(data) is not kind:
-        raise ValueError(f"not a {kind.__name__}")
+        raise ValueError(kind)
     return data
 
 
@@ -88,7 +88,7 @@ def _flag(data: object) -> bool:
 def _one_of(*words: str) -> Reader:
     def reader(data: object) -> object:
         if data not in words:
-            raise ValueError("another word")
+            raise ValueError(words)
         return data
 
     return reader
