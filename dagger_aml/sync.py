@@ -267,6 +267,9 @@ def open_builder(
     cache_from: str | None = None,
     cache_to: str | None = None,
     max_age_days: float | None = None,
+    instance: str | None = None,
+    provenance: str | None = None,
+    sbom: str | None = None,
     on_event: OnEvent = ignore,
     policy: Policy = DEFAULT,
 ) -> Iterator[Builder]:
@@ -287,6 +290,9 @@ def open_builder(
         cache_from=cache_from,
         cache_to=cache_to,
         max_age_days=max_age_days,
+        instance=instance,
+        provenance=provenance,
+        sbom=sbom,
         on_event=on_event,
         policy=policy,
     )

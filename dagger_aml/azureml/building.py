@@ -35,6 +35,7 @@ def opened(root: Path, on_event: OnEvent) -> AbstractContextManager[sync.Builder
         cache_from=looked_in,
         cache_to=put_into,
         max_age_days=_value("max_age", files),
+        instance=_value("instance", files),
         on_event=on_event,
     )
 

@@ -54,6 +54,8 @@ class Capabilities:
     :param keeps_base: whether the base's layers are in its images as they are in the base; else it writes tars of its
         own of the same files, one a layer.
     :param offline: how it takes the network from what it starts, for a person.
+    :param has_instances: whether it is a program with builders of its own, of which ``--builder`` may name one.
+    :param attests: whether it makes attestations where they are asked for (``--provenance``, ``--sbom``).
     """
 
     name: str
@@ -67,6 +69,8 @@ class Capabilities:
     leaves_containers: bool
     keeps_base: bool = True
     offline: str = field(default="without network", repr=False)
+    has_instances: bool = False
+    attests: bool = False
 
 
 @frozen
@@ -83,6 +87,8 @@ class Opening:
     :param cache_from: a repository in which what ran is looked for, and ``cache_to``, into which it is pushed.
     :param max_age_days: for which what ran is taken; None for as long as the commands allow.
     :param policy: how long everything is waited for.
+    :param instance: which of the builders that its program has; None for the one that this has chosen.
+    :param provenance: as ``--provenance`` of buildx takes it, and ``sbom`` as ``--sbom`` does; None for none.
     """
 
     format: Format | None = None
@@ -96,6 +102,9 @@ class Opening:
     cache_from: str | None = None
     cache_to: str | None = None
     max_age_days: float | None = None
+    instance: str | None = None
+    provenance: str | None = None
+    sbom: str | None = None
 
 
 class Kind(Protocol):

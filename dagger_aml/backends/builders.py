@@ -22,6 +22,7 @@ _KINDS: Mapping[str, str] = {
     "docker": "local.docker",
     "podman": "local.podman",
     "buildah": "local.buildah",
+    "buildx": "local.buildx",
 }
 """The module below this package whose ``KIND`` each is, imported when it is asked for."""
 
@@ -72,12 +73,15 @@ async def open_builder(
     cache_from: str | None = None,
     cache_to: str | None = None,
     max_age_days: float | None = None,
+    instance: str | None = None,
+    provenance: str | None = None,
+    sbom: str | None = None,
     on_event: OnEvent = ignore,
     policy: Policy = USUAL,
 ) -> AsyncIterator[Builder]:
     """What ``build --with NAME`` builds by: it writes what is only files itself, and opens that builder if it must.
 
-    :param name: ``dagger``, ``docker``, ``podman`` or ``buildah``: what runs commands and starts images.
+    :param name: ``dagger``, ``docker``, ``podman``, ``buildah`` or ``buildx``: what runs commands and starts images.
     :param layers: ``builder``: it makes the layers of files too.
     :param format: of a Dockerfile, for what takes one.
     :param no_cache: run every step again.
@@ -86,6 +90,8 @@ async def open_builder(
     :param engine_timeout: seconds for getting and starting one; None for as long as usual.
     :param cache_from: a repository in which what ran is looked for, and ``cache_to``, into which it is pushed.
     :param max_age_days: for how long what ran is taken; None for as long as usual.
+    :param instance: of ``buildx``, which of its builders; None for the one that it has chosen.
+    :param provenance: of ``buildx`` with ``layers="builder"``, as its flag takes it, and ``sbom`` likewise.
     :param policy: how long everything is waited for.
     :raises UsageError: there is no such builder, or no such repository.
     :raises DaggerAmlError: it is needed, and not there or does not answer; with ``layers="builder"`` at once.
@@ -101,6 +107,9 @@ async def open_builder(
         cache_from=repository(cache_from, "cache_from"),
         cache_to=repository(cache_to, "cache_to"),
         max_age_days=max_age_days,
+        instance=instance,
+        provenance=provenance,
+        sbom=sbom,
     )
     async with opened(name, opening, on_event) as builder:
         yield builder

@@ -31,8 +31,20 @@ class BuildOptions:
             key=("build", "with"),
             default="dagger",
             help="Builder to use. dagger-aml never switches to another one silently.",
-            says="What builds: `dagger`, `docker`, `podman` or `buildah`.",
+            says="What builds: `dagger`, `docker`, `podman`, `buildah` or `buildx`.",
             example='"podman"',
+        ),
+    )
+    instance: str | None = field(
+        default=None,
+        metadata=setting(
+            flag="--builder",
+            variable="DAGGER_AML_BUILDER",
+            key=("build", "builder"),
+            help="With --with buildx: which of the builders that `docker buildx ls` lists. By default, the one that "
+            "buildx has chosen.",
+            metavar="NAME",
+            unless_file="a file may not choose the machine that a project's files, secrets and logins go to",
         ),
     )
     layers: str | None = field(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from ..base import Capabilities, Format, Runtime
 from . import podman
 from .containers_cli import ContainersCli, names, without_colon
 from .kind import LocalKind
+from .moved import move_as_own
 from .program import StoredImage, answer, first_json, full_name, full_reference, random_name, with_algorithm
 
 CAPABILITIES = Capabilities(
@@ -87,7 +87,7 @@ class Buildah(ContainersCli):
         done = await self.build_marked(*flags, "empty", work=work, cwd=work)
         if not done.code:
             await self.shielded("rmi", (work / "copied").read_text().strip())
-            _move(work / "out", dest)
+            move_as_own(work / "out", dest)
         return done
 
     @asynccontextmanager
@@ -115,16 +115,6 @@ def _runtime() -> Runtime:
             hint="Install podman, or use another builder.",
         )
     return podman.KIND.runtime()
-
-
-def _move(source: Path, dest: Path) -> None:
-    own = (os.geteuid(), os.getegid()) if hasattr(os, "geteuid") and os.geteuid() == 0 else None
-    for root, folders, files in os.walk(source):
-        for name in (*folders, *files):
-            if own:
-                os.chown(Path(root) / name, *own, follow_symlinks=False)
-    for each in source.iterdir():
-        shutil.move(each, dest / each.name)
 
 
 KIND = LocalKind(CAPABILITIES, _found, _runtime, Buildah)

@@ -6,7 +6,7 @@ For where no Dagger engine may run. The program keeps the images and the cache; 
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,20 @@ from ...events import Message, OnEvent, ignore
 from ...fs.temporary import temporary_directory
 from ...graph.base import From
 from ...graph.graph import Graph
-from ...graph.stages import based_on, bases
+from ...graph.stages import bases
 from ...oci import layout as oci_layout
 from ...oci.messages import Peer
 from ...oci.reference import Reference
 from ...oci.registry import image_config, platform_digest, resolve_digest
-from ...plan.keys import labels
 from ...plan.making import Making, makings
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
 from ...process import CompletedProcess
-from ..base import Capabilities, Image, Runtime, cannot_run, has_no_shell, own_image
+from ..base import Capabilities, Image, Runtime, own_image
 from ..conversation import Conversation, News
 from ..dockerfile.render import rendered
 from ..secret_files import secret_files
+from .bases import in_store, not_probed, own_name
 from .image import LocalImage
 from .output import OutputReader
 from .program import Build, ContainerCli, ProgramFailed, StoredImage, failed, is_plain_http, meaning, refused, telling
@@ -121,7 +121,7 @@ class LocalBuilder:
         argv = probe_argv(facts.user, facts.environment)
         done = await self.tool.probe(found.image.id, argv, probe_stdin(paths))
         if done.code:
-            raise self._not_probed(base, done)
+            raise not_probed(base, done, self.name, takes_isolation=self.tool.takes_isolation)
         return found.digest, from_probe(done.out, facts)
 
     async def makings(self, plan: Plan) -> tuple[Making, ...]:
@@ -133,7 +133,7 @@ class LocalBuilder:
 
         :raises BuildError: a step failed; it is named where that can be told from the output.
         """
-        plan = await to_thread.run_sync(_in_store, plan, self._stored)
+        plan = await to_thread.run_sync(in_store, plan, self._stored)
         dockerfile, script = rendered(plan, format=self.tool.form, title=title)
         with temporary_directory() as work, secret_files(plan.access) as files:
             progress = OutputReader.of(script, plan, self.on_event)
@@ -237,7 +237,7 @@ class LocalBuilder:
 
     async def _loaded(self, base: From) -> _Base:
         """Bring an image of this machine into the program's store, under a name of its own, unless it is there."""
-        own = _own_name(base)
+        own = own_name(base)
         image = await self._local(own)
         if image is None:
             self.on_event(Message(f"loading {base.archive} into {self.name}'s store"))
@@ -297,28 +297,3 @@ class LocalBuilder:
             except DaggerAmlError:
                 return None
         return tuple(config.get("OnBuild") or ())
-
-    def _not_probed(self, base: From, done: CompletedProcess) -> DaggerAmlError:
-        said, location = done.err.lower(), f"base {base.pinned}"
-        if "exec format error" in said:
-            return cannot_run(base)
-        if "/bin/sh" in said and ("no such file" in said or "not found" in said):
-            return has_no_shell(base)
-        return failed(done, location, [self.name, "run"], takes_isolation=self.tool.takes_isolation)
-
-
-def _own_name(base: From) -> From:
-    """What a store calls an image of this machine: never a name of the user's, and the image's ID tells it."""
-    assert base.archive
-    return From(f"localhost/dagger-aml-base:{base.archive.image_id.removeprefix('sha256:')}", None, base.platform)
-
-
-def _in_store(plan: Plan, stored: Mapping[From, From]) -> Plan:
-    """The plan with the store's names for its bases, and the labels that it had without."""
-    config = evolve(plan.config, labels=labels(plan))
-    graph = Graph(plan.base, plan.layers)
-    for base in bases(graph):
-        if base.archive or base in stored:
-            graph = based_on(graph, _own_name(base) if base.archive else stored[base], old=base)
-    ops = [evolve(op, layer=layer) for op, layer in zip(plan.ops, graph.layers, strict=True)]
-    return evolve(plan, base=graph.from_, ops=tuple(ops), config=config)

@@ -29,11 +29,14 @@ from ..common import by_flag, check_engine, no_engine, opened
 from ..console import tell
 from ..gate import Gated, smoke_options
 from ..options.build import (
+    attestation_options,
     cache_options,
     cache_places,
+    check_buildx,
     engine_option,
     engine_timeout_option,
     format_option,
+    instance_option,
     jobs_option,
     layers_option,
     progress_option,
@@ -82,10 +85,12 @@ from ..unchanged import note
     "--push). Repeatable.",
 )
 @with_option
+@instance_option
 @layers_option
 @cache_options
 @engine_option
 @format_option
+@attestation_options
 @click.option("--no-cache", is_flag=True, help="Run every step again.")
 @click.option(
     "--pull",
@@ -113,6 +118,7 @@ def command(
     no_smoke: bool,
     output: tuple[str, ...],
     builder: str,
+    instance: str | None,
     layers: Layers,
     cache_from: str | None,
     cache_to: str | None,
@@ -120,6 +126,8 @@ def command(
     max_age: float | None,
     engine: str | None,
     form: Format | None,
+    provenance: str | None,
+    sbom: str | None,
     no_cache: bool,
     pull: bool,
     metadata_file: str | None,
@@ -161,6 +169,7 @@ def command(
         raise UsageError(
             "--format works only with builders that use a Dockerfile", hint="Add --with docker, or remove --format."
         )
+    instance = check_buildx(builder, layers, instance, {"provenance": provenance, "sbom": sbom})
     looked_in, put_into = cache_places(layers, cache_from, cache_to, cache_repo)
     how = Opening(
         form,
@@ -172,6 +181,9 @@ def command(
         cache_from=looked_in,
         cache_to=put_into,
         max_age_days=max_age,
+        instance=instance,
+        provenance=provenance,
+        sbom=sbom,
     )
     opening = partial(opened, builder, progress, opening=how)
     if len(projects) > 1:

@@ -16,7 +16,7 @@ import click
 
 from ...backends import builders
 from ...backends.base import Layers, Opening
-from ...backends.builders import BUILDERS
+from ...backends.builders import BUILDERS, kind_of
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
 from ...project.build_settings import BUILD_SETTINGS
@@ -77,6 +77,7 @@ def _kind(record: Setting, choices: Sequence[str]) -> click.ParamType[Any]:
 
 
 with_option = setting_option("builder", choices=BUILDERS)
+instance_option = setting_option("instance")
 layers_option = setting_option("layers")
 engine_option = setting_option("engine")
 engine_timeout_option = setting_option("engine_timeout")
@@ -92,6 +93,42 @@ def cache_options(function: Command) -> Command:
     for name in ("max_age", "cache_repo", "cache_to", "cache_from"):
         function = setting_option(name)(function)
     return function
+
+
+def attestation_options(function: Command) -> Command:
+    """Add ``--provenance`` and ``--sbom``."""
+    for name, what in (("sbom", "a list of the packages in it"), ("provenance", "how it was built")):
+        function = click.option(
+            f"--{name}",
+            metavar="VALUE",
+            help=f"With --with buildx --layers builder: have BuildKit put {what} beside the pushed image. VALUE is as "
+            f"`docker buildx build --{name}` takes it.",
+        )(function)
+    return function
+
+
+def check_buildx(builder: str, layers: str, instance: str | None, attested: Mapping[str, str | None]) -> str | None:
+    """Which of its builders a program is to take, where it has any.
+
+    :param attested: the attestations that were asked for.
+    :raises UsageError: a flag means nothing here.
+    """
+    capabilities = kind_of(builder).capabilities
+    if instance is not None and not capabilities.has_instances:
+        if by_flag("instance"):
+            raise UsageError(
+                f"--with {builder} has no builders to choose from", location="--builder", hint="Add --with buildx."
+            )
+        instance = None
+    for name, value in attested.items():
+        if value is not None and not (capabilities.attests and layers == "builder"):
+            raise UsageError(
+                f"--{name} is made only by a builder that makes the whole image",
+                location=f"--{name}",
+                hint="Add --with buildx --layers builder. For other images, add it to the pushed digest with a tool "
+                "such as syft or cosign.",
+            )
+    return instance
 
 
 def found_options(function: Command) -> Command:

@@ -1,0 +1,126 @@
+"""A BuildKit of this machine that buildx reaches as one elsewhere: over TCP, with TLS on both sides."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from tests.support.builders import required
+
+FOLDER = Path(os.environ.get("DAGGER_AML_NEWEST_BUILDERS", "/usr/local/lib/newest-builders"))
+"""Where the newest builders are, beside which Debian's stay what they are."""
+
+_PROGRAMS = ("buildkitd", "docker-buildx", "runc")
+
+_NAME = "dagger-aml-remote"
+
+
+@frozen
+class RemoteBuilder:
+    """A builder of buildx's that is a BuildKit elsewhere.
+
+    :param name: as ``--builder`` takes it.
+    :param env: with which buildx knows it.
+    :param folder: of the BuildKit's state.
+    """
+
+    name: str
+    env: dict[str, str]
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+
+def lacking() -> str | None:
+    """Why there is none here, or None."""
+    missing = [each for each in _PROGRAMS if not (FOLDER / each).is_file()]
+    if missing:
+        return f"{FOLDER} has no {', '.join(missing)}"
+    return None if os.geteuid() == 0 else "BuildKit needs root here"
+
+
+@contextmanager
+def remote_builder(folder: Path) -> Iterator[RemoteBuilder]:
+    """One, until the block ends; the test is skipped by name where it cannot be, or fails where it must.
+
+    :param folder: empty; for certificates, BuildKit's state and buildx's own.
+    """
+    if why := lacking():
+        end = pytest.fail if "buildx" in required() else pytest.skip
+        end(f"there is no newest buildx: {why}")
+    _certificates(folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    state = folder / "state"
+    path = f"{FOLDER}{os.pathsep}{os.environ['PATH']}"
+    env = {"PATH": path, "BUILDX_CONFIG": str(folder / "buildx"), "BUILDX_BUILDER": ""}
+    log = (folder / "buildkitd.log").open("wb")
+    process = subprocess.Popen(
+        [
+            FOLDER / "buildkitd", "--root", state, "--addr", f"tcp://127.0.0.1:{port}",
+            "--tlscacert", folder / "ca.pem", "--tlscert", folder / "server.pem", "--tlskey", folder / "server.key",
+            "--oci-worker-net", "host", "--oci-worker-binary", FOLDER / "runc", "--containerd-worker=false",
+        ],
+        stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PATH": path}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        keys = "cacert={0}/ca.pem,cert={0}/client.pem,key={0}/client.key".format(folder)
+        create = ["create", "--name", _NAME, "--driver", "remote", "--driver-opt", keys, f"tcp://127.0.0.1:{port}"]
+        _buildx(create, env)
+        _await(process, folder, env)
+        yield RemoteBuilder(_NAME, env, process, folder)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            if (place := line.split()[1]).startswith(f"{state}/"):
+                subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _buildx(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [FOLDER / "docker-buildx", *argv]
+    return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True, timeout=60)
+
+
+def _await(process: subprocess.Popen[bytes], folder: Path, env: dict[str, str]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            _buildx(["inspect", "--bootstrap", _NAME], env)
+            return
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = (folder / "buildkitd.log").read_text(errors="replace")
+                raise AssertionError(f"buildkitd does not answer: {said[-2000:]} {error}") from None
+            time.sleep(0.2)
+
+
+def _certificates(folder: Path) -> None:
+    """An authority, and by it a certificate for the server and one for the client."""
+    _openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority",
+             "-keyout", "ca.key", "-out", "ca.pem")  # fmt: skip
+    for name in ("server", "client"):
+        (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
+        _openssl(folder, "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+                 "-out", f"{name}.csr")  # fmt: skip
+        _openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
+                 "-CAcreateserial", "-extfile", f"{name}.ext", "-out", f"{name}.pem")  # fmt: skip
+
+
+def _openssl(folder: Path, *argv: str) -> None:
+    subprocess.run(["openssl", *argv], cwd=folder, check=True, capture_output=True)
