@@ -1,4 +1,4 @@
-"""The four builders: whether each answers, its version, what it can build, where it keeps its images."""
+"""The builders: whether each answers, its version, what it can build, where it keeps its images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from ..backends.builders import kind_of
+from ..backends.local.buildx_cli import found_buildx
 from ..backends.local.docker import docker_form
 from ..backends.local.find import local_kind
 from ..backends.local.program import NEEDS_RANGES, hint_for
 from ..backends.store import docker_answers
 from ..errors import DaggerAmlError, EngineNotFound
-from ..policy import Policy
+from ..policy import DEFAULT, Policy
 from ..process import CompletedProcess, run
 from ..text import human_size, redact_urls
 from .check import Check, State
@@ -184,6 +186,29 @@ async def buildah() -> tuple[Check, ...]:
     return (await _of_containers("buildah", ["buildah", "info"]),)
 
 
+async def buildx() -> tuple[Check, ...]:
+    """Docker's buildx, and the builder that it has chosen; which others it has, `docker buildx ls` tells."""
+    try:
+        found, version = await anyio.to_thread.run_sync(found_buildx, None, DEFAULT)
+    except DaggerAmlError as error:
+        return (_builder("buildx", "missing", error.message, hint=error.hint),)
+    asked = await run([*found.command, "inspect"])
+    told = [line.partition(":") for line in asked.out.splitlines()]
+    said = {key.strip(): value.strip() for key, colon, value in reversed(told) if colon}
+    number = re.search(r"v?\d+(\.\d+)+", version)
+    says = [version or "answers"]
+    if asked.code or "Error" in said:
+        why = said.get("Error") or (asked.err.strip() or f"exit code {asked.code}").splitlines()[-1]
+        hint = f"Name another builder with --builder; `{' '.join(found.command)} ls` lists them."
+        return (_builder("buildx", "missing", [*says, f"its builder does not answer: {why}"], hint=hint),)
+    chosen = [f"builder {said['Name']}", f"driver {said.get('Driver')}"] if "Name" in said else []
+    if "BuildKit version" in said:
+        chosen.append(f"BuildKit {said['BuildKit version']}")
+    says += [", ".join(chosen)] if chosen else []
+    forms = list(kind_of("buildx").capabilities.forms)
+    return (_builder("buildx", "ok", says, version=number[0] if number else None, forms=forms),)
+
+
 async def program(name: str) -> tuple[Check, ...]:
     """A command line of which no more is known than that it builds."""
     kind = local_kind(name)
@@ -227,6 +252,7 @@ LOCAL: Mapping[str, Callable[[], Awaitable[tuple[Check, ...]]]] = {
     "docker": docker,
     "podman": podman,
     "buildah": buildah,
+    "buildx": buildx,
 }
 """What looks closer at a local builder than :func:`program`."""
 

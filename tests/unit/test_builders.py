@@ -94,7 +94,10 @@ def test_each_says_what_it_can():
     assert [name for name, each in can.items() if not each.forms] == [DEFAULT]
     assert [name for name, each in can.items() if not each.pushes_index] == ["docker"]
     assert [name for name, each in can.items() if each.one_at_a_time] == ["podman", "buildah"]
-    assert [name for name, each in can.items() if not each.serves] == ["buildah"]
+    assert [name for name, each in can.items() if not each.serves] == ["buildah", "buildx"]
+    assert [name for name, each in can.items() if not each.own_store] == [DEFAULT, "buildx"]
+    assert [name for name, each in can.items() if each.has_instances] == ["buildx"]
+    assert [name for name, each in can.items() if each.attests] == ["buildx"]
 
 
 def test_what_serves_is_there_or_is_asked_for(monkeypatch):
@@ -103,13 +106,16 @@ def test_what_serves_is_there_or_is_asked_for(monkeypatch):
         kind_of(name).check_serves()
     with pytest.raises(UsageError, match="buildah cannot serve an image"):
         kind_of("buildah").check_serves()
+    with pytest.raises(UsageError, match="neither docker nor podman answers here") as caught:
+        kind_of("buildx").check_serves()
+    assert "--no-smoke" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["nerdctl", "dagger", ""])
 def test_no_local_builder_of_that_name(name):
     with pytest.raises(UsageError, match="no such builder") as caught:
         local_builder(name)
-    assert caught.value.hint == "Use docker, podman, buildah or dagger."
+    assert caught.value.hint == "Use docker, podman, buildah, buildx or dagger."
 
 
 def test_one_that_is_not_installed_says_how_to_get_it(monkeypatch):

@@ -127,7 +127,7 @@ def test_where_there_is_nothing_each_thing_is_missing_and_says_what_to_do(machin
     code, out = cli()
     assert code == 1 and "No builder works" in out
     found = checks("builders")
-    assert list(found) == ["dagger", "docker", "podman", "buildah"]
+    assert list(found) == ["dagger", "docker", "podman", "buildah", "buildx"]
     for each in found.values():
         assert each.state == "missing" and each.hint and not each.facts["works"]
     assert "_EXPERIMENTAL_DAGGER_RUNNER_HOST" in (found["dagger"].hint or "")
@@ -141,7 +141,7 @@ def test_the_json_has_the_same_keys_with_and_without_builders(machine: Machine, 
     machine.program("podman", PODMAN, rootless="false")
     full_code, out = cli("--json")
     full = json.loads(out)
-    assert (code, full_code) == (1, 0) and full["working"] == ["docker", "podman"] and bare["working"] == []
+    assert (code, full_code) == (1, 0) and full["working"] == ["docker", "podman", "buildx"] and bare["working"] == []
     assert list(bare) == list(full) == ["schema", "working", "versions", *AREAS]
     assert set(full["versions"]) == {"dagger-aml", "python", "dagger-io", "platform"}
     keys = {"name", "state", "says", "hint", "works", "version", "forms", "store", "free", "engine"}

@@ -96,6 +96,10 @@ class BuildxImage:
         """
         output = as_export(output)
         self.on_event(Message(f"writing {output.path}"))
+        return await self.written(output, references)
+
+    async def written(self, output: Export, references: Sequence[str] = ()) -> Result:
+        """The same, and nothing is told of it: for a file that goes on to somewhere."""
         with output_tar(output) as new, temporary_directory() as work:
             saved = [await self._saved(number, work, output) for number in range(len(self.calls))]
             if output.type == "oci":
@@ -114,7 +118,7 @@ class BuildxImage:
         self.on_event(Message(f"loading {reference} into {store}"))
         with temporary_directory() as work:
             tar = work / "image.tar"
-            made = await self.export(Export(tar), (reference,))
+            made = await self.written(Export(tar), (reference,))
             own = await load_tar(store, tar, reference)
         return evolve(made, image_id=own or made.image_id, tags=(reference,), outputs=())
 

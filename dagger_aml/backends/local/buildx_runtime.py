@@ -92,5 +92,5 @@ async def _placed(
     else:
         with temporary_directory() as work:
             what.check_one()
-            await what.export(Export(work / "image.tar", "docker"), (_NAME,))
+            await what.written(Export(work / "image.tar", "docker"), (_NAME,))
             yield work / "image.tar"
