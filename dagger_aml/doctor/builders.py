@@ -205,7 +205,7 @@ async def buildx() -> tuple[Check, ...]:
     if "BuildKit version" in said:
         chosen.append(f"BuildKit {said['BuildKit version']}")
     says += [", ".join(chosen)] if chosen else []
-    forms = list(kind_of("buildx").capabilities.forms)
+    forms: list[str] = [*kind_of("buildx").capabilities.forms]
     return (_builder("buildx", "ok", says, version=number[0] if number else None, forms=forms),)
 
 

@@ -16,7 +16,7 @@ import pytest
 from dagger_aml.diff import ImageContents, read_image
 from dagger_aml.plan.label import PLAN_LABEL
 from tests.standin.tiny import push_tiny
-from tests.support.builders import Need
+from tests.support.builders import Need, docker_keeps_manifests
 from tests.support.cli import printed
 from tests.support.projects import SCORE, make
 
@@ -113,7 +113,9 @@ def check(change: str, builder: str, told: dict[str, Any], before: ImageContents
     assert list(told_of) == list(WITNESSES)
     same = {name for name in WITNESSES if layer_of(before, name) == layer_of(after, name)}
     foretold = {name for name, each in told_of.items() if each[kind] in ("reused", "same bytes")}
-    assert same == foretold, f"{builder}, {change}: {told}"
+    # BuildKit of 0.32 also keeps the bytes of some layers above what changed; older ones do not.
+    more = builder == "docker" and docker_keeps_manifests()
+    assert foretold <= same if more else foretold == same, f"{builder}, {change}: {told}"
     assert [name for name, each in told_of.items() if each["dagger"] == "runs"] == RAN.get(change, [])
     assert told["base"] == {"changed": change == "base", "why": "the base changed" * (change == "base"),
                             "digests_known": True}  # fmt: skip

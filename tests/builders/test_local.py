@@ -7,7 +7,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import anyio
@@ -27,7 +27,7 @@ from dagger_aml.graph.source import Text
 from dagger_aml.steps import code, model
 from dagger_aml.steps.model import Model
 from tests.support.builders import Need
-from tests.support.servers import answering
+from tests.support.servers import PlainHandler, answering
 
 pytestmark = [pytest.mark.builders, pytest.mark.anyio]
 
@@ -247,7 +247,7 @@ async def test_a_base_that_only_the_store_has(builder: LocalBuilder, tiny: str, 
     mark = str(time.time_ns())
     await build(Graph(From.parse(tag)).add(shell(f"cat /hello; echo {mark}")), builder)
     assert any("using the copy of" in event.text for event in events if isinstance(event, Message))
-    assert any(event.text == mark for event in events if isinstance(event, Output))
+    assert any(event.text.split()[-1:] == [mark] for event in events if isinstance(event, Output))
 
 
 async def test_a_base_for_another_processor(builder: LocalBuilder, bases: dict[str, str]) -> None:
@@ -283,7 +283,7 @@ def refusing(*statuses: int) -> Iterator[tuple[str, list[int]]]:
     told: list[int] = []
     codes = {401: "UNAUTHORIZED", 403: "DENIED", 404: "MANIFEST_UNKNOWN", 429: "TOOMANYREQUESTS"}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(PlainHandler):
         def answer(self) -> None:
             ping = self.path.rstrip("/") == "/v2"
             status = 200 if ping else statuses[min(len(told), len(statuses) - 1)]
@@ -370,7 +370,8 @@ async def test_a_cancelled_build_leaves_nothing(builder: LocalBuilder, tiny: str
             tasks.start_soon(builder.image, planned)
             while not any(isinstance(event, Output) and event.text.endswith("begun") for event in events):
                 await anyio.sleep(0.05)
-            if builder.name == "docker":
+            if builder.name == "docker" and builder.tool.form == "classic":
+                # BuildKit's are none of docker's.
                 assert _containers("docker", mark)
             tasks.cancel_scope.cancel()
     assert not scope.cancelled_caught

@@ -20,7 +20,7 @@ import pytest
 
 from dagger_aml.diff import read_image
 from tests.standin.tiny import PLATFORMS, can_run, push_tiny
-from tests.support.builders import Need
+from tests.support.builders import Need, docker_keeps_manifests
 from tests.support.cli import run_bytes
 from tests.support.projects import small
 
@@ -172,7 +172,8 @@ def test_each_type(builder: str, host: str, project: Path, tmp_path: Path, names
         assert manifest["mediaType"] == f"{OCI}.manifest.v1+json"
         assert manifest["config"]["mediaType"] == f"{OCI}.config.v1+json"
         assert all(each["mediaType"].startswith(f"{OCI}.layer.v1.tar") for each in manifest["layers"])
-        assert manifest["config"]["digest"] == meta["containerimage.config.digest"] == iid.read_text()
+        assert manifest["config"]["digest"] == meta["containerimage.config.digest"]
+        assert (builder == "docker" and docker_keeps_manifests()) or manifest["config"]["digest"] == iid.read_text()
         assert parts.image(manifest)["architecture"] == "amd64"
         assert parts.image(manifest)["config"]["Env"][-1] == "AZUREML_ENTRY_SCRIPT=score.py"
 
@@ -180,7 +181,7 @@ def test_each_type(builder: str, host: str, project: Path, tmp_path: Path, names
         parts = Parts(path)
         (image,) = parts.json("manifest.json")
         assert image["RepoTags"] == full
-        assert f"sha256:{Path(image['Config']).stem}" == iid.read_text()
+        assert f"sha256:{Path(image['Config']).stem}" == meta["containerimage.config.digest"]
         if builder == "dagger":
             manifest = parts.blob(parts.json("index.json")["manifests"][0])
             kind = f"{DOCKER}.manifest.v2+json" if path == docker else f"{OCI}.manifest.v1+json"

@@ -48,3 +48,15 @@ def need_programs(*programs: str) -> None:
     if reasons:
         end = pytest.fail if reasons.keys() & required() else pytest.skip
         end("; ".join(reasons.values()))
+
+
+@functools.cache
+def docker_keeps_manifests() -> bool:
+    """Whether docker has containerd's image store, as it does by default since version 29.
+
+    It calls an image by its manifest then, not by its config.
+    """
+    asked = subprocess.run(
+        ["docker", "info", "--format", "{{json .DriverStatus}}"], capture_output=True, text=True, check=False
+    )
+    return "io.containerd.snapshotter" in asked.stdout

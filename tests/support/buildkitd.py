@@ -73,7 +73,7 @@ def remote_builder(folder: Path) -> Iterator[RemoteBuilder]:
         stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PATH": path}, start_new_session=True,
     )  # fmt: skip
     try:
-        keys = "cacert={0}/ca.pem,cert={0}/client.pem,key={0}/client.key".format(folder)
+        keys = f"cacert={folder}/ca.pem,cert={folder}/client.pem,key={folder}/client.key"
         create = ["create", "--name", _NAME, "--driver", "remote", "--driver-opt", keys, f"tcp://127.0.0.1:{port}"]
         _buildx(create, env)
         _await(process, folder, env)

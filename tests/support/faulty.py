@@ -12,12 +12,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Protocol
 
 from attrs import define, field, frozen
 
-from tests.support.servers import answering
+from tests.support.servers import PlainHandler, answering
 
 _CHUNK = 1 << 16
 
@@ -174,7 +174,7 @@ class _Server(ThreadingHTTPServer):
         """A client that hangs up is none."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PlainHandler):
     protocol_version = "HTTP/1.1"
     proxy: Faulty
 

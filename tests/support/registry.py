@@ -8,13 +8,13 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from attrs import define, field, frozen
 
-from tests.support.servers import answering
+from tests.support.servers import PlainHandler, answering
 
 SECRET = "s3cr3t-of-the-login"
 """Part of every login, refresh token and token here, so that it can be looked for where it must not be."""
@@ -114,7 +114,7 @@ def fake_registry() -> Iterator[FakeRegistry]:
         yield found
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PlainHandler):
     protocol_version = "HTTP/1.1"
     registry: FakeRegistry
 

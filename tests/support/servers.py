@@ -7,7 +7,20 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
+
+
+class PlainHandler(BaseHTTPRequestHandler):
+    """Says at once, as real servers do, that it talks no TLS: Docker 29 tries that first, and waits for an answer."""
+
+    def handle(self) -> None:
+        """Answer a connection."""
+        if type(self.connection) is socket.socket and self.connection.recv(1, socket.MSG_PEEK) == b"\x16":
+            self.connection.recv(1 << 16)
+            self.connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+            return
+        super().handle()
 
 
 @contextlib.contextmanager

@@ -333,3 +333,9 @@ def test_references_for_podman() -> None:
         False,
         False,
     ]
+
+
+def test_what_fails_outside_of_a_step_says_why(planned: Plan) -> None:
+    progress, _ = follow(planned, ["#6 exporting to image", "#6 ERROR: no such blob", "ERROR: failed to build"])
+    error = progress.error(1, "docker")
+    assert error.message == "docker could not build the image" and "no such blob" in error.output

@@ -186,12 +186,16 @@ class ContainersCli:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> CompletedProcess:
-        more = {"TMPDIR": str(work / "tmp")} if work else {}
+        more: dict[str, str | None] = {"TMPDIR": str(work / "tmp")} if work else {}
         config = docker_config_file()
         if config and not os.environ.get("REGISTRY_AUTH_FILE"):
             more["REGISTRY_AUTH_FILE"] = str(config)
-        env = {**more, **(env or {})}
-        return await process_run([self.name, *argv], env=env, stdin=stdin, on_line=on_line, heard=heard, cwd=cwd)
+        elif os.environ.get("DOCKER_CONFIG") and not config:
+            # They fail where that folder has no such file, as docker does not.
+            more["DOCKER_CONFIG"] = None
+        return await process_run(
+            [self.name, *argv], env={**more, **(env or {})}, stdin=stdin, on_line=on_line, heard=heard, cwd=cwd
+        )
 
     async def shielded(self, *argv: str) -> None:
         with anyio.CancelScope(shield=True):

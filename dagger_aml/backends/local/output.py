@@ -124,7 +124,8 @@ class OutputReader:
         """
         key = self._failed or self._at
         everything = [line for each in self._lines.values() for line in each]
-        lines = list(self._lines.get(key, ())) if key else everything
+        # What fails may have no lines of its own, such as BuildKit's export.
+        lines = list(self._lines.get(key, ())) or everything
         printed = "\n".join(everything)
         hint = hint_for(printed, takes_isolation) or install_hint(printed)
         failed = self._vertices.get(key) if key else None

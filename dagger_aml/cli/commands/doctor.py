@@ -35,8 +35,8 @@ _EMPTY = {"proxies": "no variable is set"}
 def command(as_json: bool, engine: str | None, engine_timeout: float | None) -> None:
     """Show what this machine has to build with, and what each missing thing means.
 
-    Looks at the Dagger engine, docker, podman, buildah, buildx, disk, registry logins, proxies and certificates. Shows no
-    secret, changes nothing, and gives each check ten seconds.
+    Looks at the Dagger engine, docker, podman, buildah, buildx, disk, registry logins, proxies and certificates.
+    Shows no secret, changes nothing, and gives each check ten seconds.
 
     Exit code 0 when a builder works, 1 when none does.
     """

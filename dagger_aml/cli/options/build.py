@@ -101,8 +101,8 @@ def attestation_options(function: Command) -> Command:
         function = click.option(
             f"--{name}",
             metavar="VALUE",
-            help=f"With --with buildx --layers builder: have BuildKit put {what} beside the pushed image. VALUE is as "
-            f"`docker buildx build --{name}` takes it.",
+            help=f"With --with buildx --layers builder: have BuildKit put {what} beside the pushed image. VALUE is "
+            f"as `docker buildx build --{name}` takes it.",
         )(function)
     return function
 
