@@ -136,11 +136,11 @@ async def engine(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIte
 @pytest.fixture(scope="session")
 async def bench(engine: "dagger_aml.Engine", tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator["Bench"]:
     """Every builder of this machine, the engine first, on the odd base."""
-    from tests.builders.equality import opened
+    from tests.builders.equality import asked_for, opened
     from tests.standin.odd import push_odd
 
     need_programs(*TOOLS)
-    with registry() as host:
-        opened_ = await opened(engine, push_odd(host), tmp_path_factory.mktemp("bench"))
+    with registry() as host, asked_for(tmp_path_factory.mktemp("asked-for")) as more:
+        opened_ = await opened(engine, push_odd(host), tmp_path_factory.mktemp("bench"), more)
         yield opened_
         await opened_.closed()

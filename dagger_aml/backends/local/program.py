@@ -290,8 +290,16 @@ def failed(
 NEEDS_RANGES = "Your user needs ranges in /etc/subuid and /etc/subgid: usermod --add-subuids and --add-subgids."
 
 
+_NOT_UTF_8 = "string field contains invalid UTF-8"
+
+NO_OTHER_NAMES = (
+    "Newer versions of BuildKit take no file whose name is not UTF-8. Rename it, let dagger-aml write its layer "
+    "(--layers direct), or use podman, buildah or a Dagger engine."
+)
+
+
 def hint_for(said: str, takes_isolation: bool = False) -> str | None:
-    """What helps where podman or buildah cannot do here what they do elsewhere, or where a disk is full.
+    """What helps where a builder cannot do here what it does elsewhere, or where a disk is full.
 
     :param takes_isolation: see :attr:`ContainerCli.takes_isolation`.
     """
@@ -303,6 +311,8 @@ def hint_for(said: str, takes_isolation: bool = False) -> str | None:
         )
     if "/etc/subuid" in said:
         return NEEDS_RANGES
+    if _NOT_UTF_8 in said:
+        return NO_OTHER_NAMES
     if takes_isolation and _NO_CONTAINER.search(said):
         return (
             "If containers cannot be created here, for example inside another container, set "
