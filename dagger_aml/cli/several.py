@@ -20,7 +20,7 @@ from ..building.metadata import metadata, write_json
 from ..building.placeholders import placeholders
 from ..building.request import BuildRequest
 from ..building.target import BuildTarget
-from ..errors import DaggerAmlError, UsageError
+from ..errors import DaggerAmlError, TransientError, UsageError
 from .build_target import checked, read_build
 from .progress import Progress
 
@@ -72,7 +72,9 @@ def build_several(
             write_json(shared, {name: _entry(each) for name, each in outcomes.items()})
         failed = {name: each.error for name, each in outcomes.items() if each.error}
         if failed:
-            raise DaggerAmlError(
+            # Where the same call may go through later for each, it may for all of them.
+            later = all(isinstance(error, TransientError) for error in failed.values())
+            raise (TransientError if later else DaggerAmlError)(
                 f"{len(failed)} of {len(targets)} projects failed",
                 hint="\n".join(f"{name}: {error}" for name, error in failed.items()),
             )

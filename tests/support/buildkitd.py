@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import define, field
 
 from tests.support.builders import required
 
@@ -24,19 +24,66 @@ _PROGRAMS = ("buildkitd", "docker-buildx", "runc")
 _NAME = "dagger-aml-remote"
 
 
-@frozen
+@define
 class RemoteBuilder:
     """A builder of buildx's that is a BuildKit elsewhere.
 
     :param name: as ``--builder`` takes it.
     :param env: with which buildx knows it.
-    :param folder: of the BuildKit's state.
+    :param folder: of certificates, log and state.
     """
 
     name: str
     env: dict[str, str]
-    process: subprocess.Popen[bytes]
     folder: Path
+    port: int
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        """Start it, on what state there is, and wait until it answers."""
+        certificates = {"--tlscacert": "ca.pem", "--tlscert": "server.pem", "--tlskey": "server.key"}
+        with (self.folder / "buildkitd.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    FOLDER / "buildkitd", "--root", self.folder / "state", "--addr", f"tcp://127.0.0.1:{self.port}",
+                    *(word for flag, name in certificates.items() for word in (flag, self.folder / name)),
+                    "--oci-worker-net", "host", "--oci-worker-binary", FOLDER / "runc", "--containerd-worker=false",
+                ],
+                stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **self.env}, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.buildx("inspect", "--bootstrap", self.name)
+                return
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    said = (self.folder / "buildkitd.log").read_text(errors="replace")
+                    raise AssertionError(f"buildkitd does not answer: {said[-2000:]} {error}") from None
+                time.sleep(0.2)
+
+    def end(self) -> None:
+        """End it, with all that it mounted and kept."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            if (place := line.split()[1]).startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
+
+    def buildx(self, *argv: str) -> None:
+        """Call buildx."""
+        subprocess.run(
+            [FOLDER / "docker-buildx", *argv],
+            env={**os.environ, **self.env},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
 
 
 def lacking() -> str | None:
@@ -60,54 +107,16 @@ def remote_builder(folder: Path) -> Iterator[RemoteBuilder]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    state = folder / "state"
     path = f"{FOLDER}{os.pathsep}{os.environ['PATH']}"
     env = {"PATH": path, "BUILDX_CONFIG": str(folder / "buildx"), "BUILDX_BUILDER": ""}
-    log = (folder / "buildkitd.log").open("wb")
-    process = subprocess.Popen(
-        [
-            FOLDER / "buildkitd", "--root", state, "--addr", f"tcp://127.0.0.1:{port}",
-            "--tlscacert", folder / "ca.pem", "--tlscert", folder / "server.pem", "--tlskey", folder / "server.key",
-            "--oci-worker-net", "host", "--oci-worker-binary", FOLDER / "runc", "--containerd-worker=false",
-        ],
-        stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PATH": path}, start_new_session=True,
-    )  # fmt: skip
+    remote = RemoteBuilder(_NAME, env, folder, port)
+    keys = f"cacert={folder}/ca.pem,cert={folder}/client.pem,key={folder}/client.key"
+    remote.buildx("create", "--name", _NAME, "--driver", "remote", "--driver-opt", keys, f"tcp://127.0.0.1:{port}")
     try:
-        keys = f"cacert={folder}/ca.pem,cert={folder}/client.pem,key={folder}/client.key"
-        create = ["create", "--name", _NAME, "--driver", "remote", "--driver-opt", keys, f"tcp://127.0.0.1:{port}"]
-        _buildx(create, env)
-        _await(process, folder, env)
-        yield RemoteBuilder(_NAME, env, process, folder)
+        remote.start()
+        yield remote
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
-        for line in Path("/proc/self/mounts").read_text().splitlines():
-            if (place := line.split()[1]).startswith(f"{state}/"):
-                subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
-        shutil.rmtree(state, ignore_errors=True)
-
-
-def _buildx(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [FOLDER / "docker-buildx", *argv]
-    return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True, timeout=60)
-
-
-def _await(process: subprocess.Popen[bytes], folder: Path, env: dict[str, str]) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            _buildx(["inspect", "--bootstrap", _NAME], env)
-            return
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                said = (folder / "buildkitd.log").read_text(errors="replace")
-                raise AssertionError(f"buildkitd does not answer: {said[-2000:]} {error}") from None
-            time.sleep(0.2)
+        remote.end()
 
 
 def _certificates(folder: Path) -> None:

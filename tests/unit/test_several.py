@@ -28,7 +28,7 @@ from dagger_aml.base.facts import BaseFacts
 from dagger_aml.building.placeholders import filled, placeholders
 from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.progress import Progress
-from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, UsageError
+from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, TransientError, UsageError
 from dagger_aml.events import Event, Message, OpDone, OpStarted, Transferred, ignore
 from dagger_aml.graph.base import From
 from dagger_aml.plan.making import Making
@@ -70,6 +70,8 @@ class Fake:
                 raise BuildError("the command ended with exit code 3", location="pip", output="no such package")
             if does == "group":
                 raise ExceptionGroup("tasks", [BuildError("in a group", location="serve")])
+            if does == "later":
+                raise TransientError("the builder went away", location="pip")
             if does == "gone":
                 raise EngineGone("the engine went away", location="pip")
             if does == "bug":
@@ -286,6 +288,14 @@ def test_one_that_fails_stops_no_other(cli, fake, folders):
     made = json.loads((folders / "all.json").read_text())
     assert list(made) == list("abcd") and made["a"]["containerimage.digest"] == "sha256:a"
     assert made["b"] == {"dagger-aml.error": "pip: the command ended with exit code 3\n  | no such package"}
+
+
+@pytest.mark.parametrize(("other", "expected"), [("", 75), ("later", 75), ("fail", 1)])
+def test_what_may_go_through_later_is_told_by_the_exit_code(cli, fake, folders, other, expected):
+    for name, does in [("a", "later"), ("b", other), ("c", "")]:
+        project(folders, name, does)
+    code, out, err = cli("build", *"abc", "-t", REG, "--push")
+    assert code == expected and "sha256:c" in out and f"{1 + bool(other)} of 3 projects failed" in err
 
 
 def test_with_the_engine_all_are_gone(cli, fake, folders):
