@@ -87,7 +87,6 @@ class BuildxBuilder:
     no_cache: bool = False
     on_event: OnEvent = ignore
     policy: Policy = DEFAULT
-    pull: bool = False
     attestations: tuple[str, ...] = ()
     name: str = field(default=CAPABILITIES.name, init=False)
     _contexts: dict[From, Path] = field(factory=dict, init=False, repr=False)
@@ -278,9 +277,7 @@ class _BuildxKind:
         asked = {"--provenance": opening.provenance, "--sbom": opening.sbom}
         flags = tuple(f"{flag}={value}" for flag, value in asked.items() if value is not None)
         with ExitStack() as stack:
-            yield BuildxBuilder(
-                buildx, stack, opening.no_cache, on_event, opening.policy, opening.pull, attestations=flags
-            )
+            yield BuildxBuilder(buildx, stack, opening.no_cache, on_event, opening.policy, flags)
 
     def check_serves(self) -> None:
         """Raise unless docker or podman is here to start what was pushed.
