@@ -60,6 +60,11 @@ class BuildxImage:
         """None: BuildKit made all."""
         return ()
 
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """None: BuildKit read all."""
+        return {}
+
     async def stage(self, reference: str) -> str | None:
         """Push it by its digest; no tag moves."""
         at = Reference.parse(reference)
