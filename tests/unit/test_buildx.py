@@ -135,6 +135,8 @@ def test_a_buildkit_that_is_gone_is_told_from_a_registry(fake: Fake, said: str) 
     with pytest.raises(TransientError, match="buildx builder farm does not answer, or went away") as caught:
         opened(lambda builder: builder.image(PLAN), instance="farm")
     assert caught.value.exit_code == 75 and caught.value.after is None
+    step = ["#5 0.1 ERROR: dial tcp 10.1.2.3:1: connect: connection refused", 'ERROR: process "x" did not complete']
+    assert gone(CompletedProcess(1, "\n".join(step)), Buildx(("buildx",)), "step") is None
     other = 'failed to push r.example/x: failed to do request: Head "https://r.example/v2/": dial tcp: refused'
     assert gone(CompletedProcess(1, "", f"ERROR: {other}"), Buildx(("buildx",)), "push") is None
 

@@ -274,6 +274,16 @@ def test_what_names_the_engine_is_told(
     assert found.facts["works"] and f"({named_by})" in found.says
 
 
+@pytest.mark.parametrize(
+    ("version", "state", "hint"),
+    [("v0.21.8", "ok", ""), ("v1.0.0-beta.5", "warning", "was seen to"), ("v0.20.1", "warning", "engine v0.21.x")],
+)
+def test_an_engine_of_another_version_is_told(version: str, state: str, hint: str) -> None:
+    facts = {"sdk": "0.21.11", "cache": None}
+    found = of_builders._engine_check("the engine", "set", version, facts)
+    assert found.state == state and hint in (found.hint or "") and bool(found.hint) == bool(hint)
+
+
 def test_an_engine_that_hangs_up_is_told_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a forwarded port does whose other end is gone."""
     with socket.create_server(("127.0.0.1", 0)) as server:

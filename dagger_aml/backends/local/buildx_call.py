@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -55,7 +56,11 @@ class Call:
         :param fresh: run every step again.
         """
         with secret_files(self.plan.access) as files:
-            secrets = [f"id={id},src={files.path(mount)}" for id, mount in self.mounts.items()]
+            # Relative: a comma in the name of the folder for temporary files would end the path.
+            secrets = [
+                f"id={id},src={os.path.relpath(files.path(mount).resolve(), work)}"
+                for id, mount in self.mounts.items()
+            ]
             flags = [
                 *self.flags,
                 *(["--no-cache"] if fresh else []),

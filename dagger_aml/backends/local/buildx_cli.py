@@ -107,9 +107,10 @@ def found_buildx(instance: str | None, policy: Policy) -> tuple[Buildx, str]:
 
 def gone(done: CompletedProcess, buildx: Buildx, location: str | None) -> TransientError | None:
     """The error where BuildKit itself is not there, or went away while it built; None for any other failure."""
-    lines = [line for line in (done.err or done.out).splitlines() if line.strip()]
-    last = next((line for line in reversed(lines) if _GONE.search(line)), None)
-    if last is None or _REGISTRY.search(last):
+    # Its own last word, never what a step has printed.
+    own = [line for line in (done.err or done.out).splitlines() if line.startswith("ERROR: ")]
+    last = own[-1] if own else ""
+    if not _GONE.search(last) or _REGISTRY.search(last) or "did not complete successfully" in last:
         return None
     return TransientError(
         f"{buildx.said} does not answer, or went away: {last.strip()}",
