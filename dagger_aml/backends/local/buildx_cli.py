@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ...data import frozen
@@ -95,14 +96,11 @@ def found_buildx(instance: str | None, policy: Policy) -> tuple[Buildx, str]:
     """
     ways: list[tuple[str, ...]] = [("docker", "buildx")] if shutil.which("docker") else []
     ways += [(name,) for name in _ALONE if shutil.which(name)]
-    first: DaggerAmlError | None = None
     for way in ways:
-        try:
+        with suppress(DaggerAmlError):
             return Buildx(way, instance), answer(*way, "version", policy=policy).strip()
-        except DaggerAmlError as error:
-            first = first or error
-    why = f"buildx does not answer ({first.message})" if first else "buildx is not installed"
-    raise DaggerAmlError(why, location="--with buildx", hint=f"{INSTALL}.")
+    which = f"{' and '.join(each[0] for each in ways)} {'have' if ways[1:] else 'has'} no buildx that works"
+    raise DaggerAmlError(which if ways else "buildx is not installed", location="--with buildx", hint=f"{INSTALL}.")
 
 
 def gone(done: CompletedProcess, buildx: Buildx, location: str | None) -> TransientError | None:
