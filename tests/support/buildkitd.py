@@ -121,11 +121,12 @@ def remote_builder(folder: Path) -> Iterator[RemoteBuilder]:
 
 def _certificates(folder: Path) -> None:
     """An authority, and by it a certificate for the server and one for the client."""
-    _openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority",
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    _openssl(folder, "req", "-x509", *key, "-days", "2", "-subj", "/CN=authority",
              "-keyout", "ca.key", "-out", "ca.pem")  # fmt: skip
     for name in ("server", "client"):
         (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        _openssl(folder, "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+        _openssl(folder, "req", *key, "-subj", f"/CN={name}", "-keyout", f"{name}.key",
                  "-out", f"{name}.csr")  # fmt: skip
         _openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
                  "-CAcreateserial", "-extfile", f"{name}.ext", "-out", f"{name}.pem")  # fmt: skip
