@@ -152,11 +152,15 @@ def test_several_platforms_become_an_index_with_what_attests_them(fake: Fake, re
     digest = digest_of(INDEX)
     kind = "application/vnd.oci.image.index.v1+json"
     registry.manifests["x/y"] = {each: (INDEX, kind) for each in (digest, "sha256:a", "sha256:i")}
-    fake(digest=digest)
+    calls = fake(digest=digest)
 
     async def published(builder: Any) -> Any:
-        other = evolve(PLAN, base=evolve(BASE, platform="linux/arm64"))
-        made = builder.index([await builder.image(PLAN), await builder.image(other)])
+        images = [
+            await builder.image(each) for each in (PLAN, evolve(PLAN, base=evolve(BASE, platform="linux/arm64")))
+        ]
+        for each in images:
+            await each.stage(f"{registry.host}/x/y:1")
+        made = builder.index(images)
         with pytest.raises(UsageError, match="several platforms"):
             made.check_one()
         return await made.publish(f"{registry.host}/x/y:1")
@@ -165,6 +169,7 @@ def test_several_platforms_become_an_index_with_what_attests_them(fake: Fake, re
     raw, told = registry.manifests["x/y"]["1"]
     assert result.digest == digest_of(raw) and told == kind
     assert [each["digest"] for each in json.loads(raw)["manifests"]] == ["sha256:a", "sha256:i"] * 2
+    assert calls.read_text().count("type=image") == 2, "pushed once for each platform, by the gate"
 
 
 def test_of_an_index_the_image_is_taken_and_never_what_attests_it() -> None:

@@ -212,7 +212,11 @@ class BuildxBuilder:
     def index(self, images: Sequence[Image]) -> BuildxImage:
         """Images for several platforms as one."""
         own = [own_image(each, BuildxImage, self.name, "index") for each in images]
-        return BuildxImage(tuple(call for each in own for call in each.calls), self.on_event, self.policy)
+        # What a gate saw is what is published: it is not built again for a repository that has all of it.
+        places = set.intersection(*(set(each.sent) for each in own))
+        sent = {place: tuple(digest for each in own for digest in each.sent[place]) for place in places}
+        calls = tuple(call for each in own for call in each.calls)
+        return BuildxImage(calls, self.on_event, self.policy, sent=sent)
 
     async def load_tar(self, tar: Path, reference: str) -> str | None:
         """Into docker's store, else podman's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -48,7 +47,7 @@ class BuildxImage:
     policy: Policy = DEFAULT
     staged: str | None = field(default=None, init=False)
     """Where it lies by its digest, once it was sent there."""
-    _sent: dict[str, tuple[str, ...]] = field(factory=dict, init=False, repr=False)
+    sent: dict[str, tuple[str, ...]] = field(factory=dict, repr=False)
     """The digests of its images in each repository that has them."""
 
     @property
@@ -106,11 +105,14 @@ class BuildxImage:
     async def written(self, output: Export, references: Sequence[str] = ()) -> Result:
         """The same, and nothing is told of it: for a file that goes on to somewhere."""
         with output_tar(output) as new, temporary_directory() as work:
+            if output.type != "oci":
+                # Written where it goes, by a name without a comma, which would end it.
+                (work / "0.tar").symlink_to(new)
             saved = [await self._saved(number, work, output) for number in range(len(self.calls))]
             if output.type == "oci":
                 await anyio.to_thread.run_sync(write_layout, saved, new, references)
-            else:
-                await anyio.to_thread.run_sync(_named, saved[0], new, references)
+            elif references:
+                await anyio.to_thread.run_sync(name_in_tar, new, references)
             digest, config, layers = read_tar(new)
         file = Written(output.path, output.type or "tar", digest)
         return Result(digest, config, tuple(references), layers, outputs=(file,), config_digest=config)
@@ -147,8 +149,8 @@ class BuildxImage:
 
     async def _pushed(self, at: Reference) -> tuple[str, ...]:
         """Push each image by its digest, once to each repository; tried again where that may help."""
-        if at.url in self._sent:
-            return self._sent[at.url]
+        if at.url in self.sent:
+            return self.sent[at.url]
         self.on_event(Message(f"pushing {at.name}"))
         peer = Peer("push", str(at))
         talk = Conversation(peer, self.policy, self.on_event, partial(meaning, peer=peer))
@@ -166,14 +168,8 @@ class BuildxImage:
 
         idle = self.policy.layer_idle_timeout_seconds
         pushed = [await talk.call(partial(push, each), idle_timeout_seconds=idle) for each in self.calls]
-        self._sent[at.url] = tuple(pushed)
-        return self._sent[at.url]
-
-
-def _named(saved: Path, new: Path, references: Sequence[str]) -> None:
-    shutil.copyfile(saved, new)
-    if references:
-        name_in_tar(new, references)
+        self.sent[at.url] = tuple(pushed)
+        return self.sent[at.url]
 
 
 def _tagged(client: PushClient, at: Reference, images: Sequence[tuple[str, str]]) -> str:
