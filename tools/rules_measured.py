@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dagger_aml.check.run import rules
 from tests import corpus
-from tests.corpus.public import DAY, DOCKERFILES, FOLDERS, JUDGED
+from tests.corpus.public import DAY, DEPLOYMENTS, DOCKERFILES, FOLDERS, JUDGED
 from tests.corpus.traps import TRAPS
 
 from .rules import anchor
@@ -23,8 +23,9 @@ _HEAD = f"""\
 for each rule how often it is told where it must be, and only there. *fires* counts the cases that it must be told of,
 and *near* those that look like them and are none; each case is a test. Who writes both rules and cases proves little:
 on {DAY} the rules also ran over {FOLDERS} public folders with an entry script, and a person looked at each finding of
-the newer rules, up to 40 of each; those on Dockerfiles ran over {DOCKERFILES} public Dockerfiles likewise. A rule of
-which more than one in twenty is wrong there is off by default; none is.
+the newer rules, up to 40 of each; those on Dockerfiles ran over {DOCKERFILES} public Dockerfiles, and those on
+deployment files over {DEPLOYMENTS} of these, likewise. A rule of which more than one in twenty is wrong there is off
+by default; none is.
 """
 
 _TRAPS = """
@@ -38,6 +39,7 @@ What people run into, by Microsoft's own pages and by runs of the server, and wh
 NOT_IN_THE_CORPUS = {
     "AML511": "needs code of a newer Python than the one that runs the tests",
     "AML604": "needs a recipe with thousands of steps",
+    "AML821": "tells of files that no project can be made of",
     "AML913": "needs files of modes that git does not keep",
 }
 """Rules without cases, and why; each has a test of its own."""

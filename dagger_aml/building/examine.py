@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -19,6 +20,8 @@ from ..errors import UsageError, unreadable
 from ..finding import Finding, ordered
 from ..graph.stages import bases
 from ..plan.make import plan
+from ..project.deployment.model import Deployment
+from ..project.deployment.read import read_deployment
 from ..project.model import Project
 from ..project.recipe import run_recipe
 from ..project.settings import Options
@@ -72,6 +75,19 @@ async def examine(project: Project, probes: Probes | None = None) -> Report:
         missing_facts(known[-1], kind := DEPLOYMENT if project.deployment else PROJECT, selection),
         kind,
     )
+
+
+def examine_deployment(name: str, options: Options) -> tuple[Report, Deployment]:
+    """What is to be said of a deployment file by itself, without a project being made of it; and the file.
+
+    :param name: as the command line has it.
+    :raises UsageError: a rule is chosen or ignored that there is not. :raises ProjectError: it cannot be read.
+    """
+    selection = chosen_beside(folder_of(name), options)
+    deployment = read_deployment(Path(name))
+    facts = PlanFacts(stops=False, deployment_alone=deployment)
+    found = run(Facts(stops=False, deployment_alone=deployment), selection)
+    return Report(found.told, found.silenced, missing_facts(facts, DEPLOYMENT, selection), DEPLOYMENT), deployment
 
 
 async def examine_input(name: str, kind: Kind, options: Options, probes: Probes | None = None) -> Report:

@@ -123,17 +123,19 @@ class Facts(Known):
     :param project: as it was read; None for a graph that was made without one.
     :param one_platform: true where what is made is for the first of its platforms alone.
     :param stops: whether what an error finds ends the work.
+    :param deployment_alone: a deployment file that is looked at without the project that it is.
     """
 
     project: Project | None = None
     one_platform: bool | None = None
     stops: bool = True
+    deployment_alone: Deployment | None = None
 
     @cached_property
     def deployment(self) -> Deployment | None:
         """The deployment file that the project uses."""
         file = self.project.deployment if self.project else None
-        return file.deployment if file else None
+        return file.deployment if file else self.deployment_alone
 
     @cached_property
     def places(self) -> Places | None:

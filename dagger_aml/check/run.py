@@ -48,6 +48,8 @@ MODULES = (
     "code_reserved",
     "code_serving",
     "base",
+    "deployment_requests",
+    "deployment_image",
     "dockerfile_base",
     "dockerfile_commands",
     "dockerfile_files",

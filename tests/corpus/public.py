@@ -20,11 +20,15 @@ DOCKERFILES = 743
 """Dockerfiles, 125 of which extend an image of Azure ML's, and 39 one for inference."""
 
 
+DEPLOYMENTS = 77
+"""Files of online deployments."""
+
+
 @frozen
 class Judged:
     """Findings of one rule.
 
-    :param found: in all folders and Dockerfiles. :param looked_at: at most 40 of them.
+    :param found: in all folders, Dockerfiles and deployment files. :param looked_at: at most 40 of them.
     :param wrong: of those that were looked at.
     """
 
@@ -66,4 +70,15 @@ JUDGED: Mapping[str, Judged] = {
     "AML743": Judged(0, 0, 0),
     "AML744": Judged(0, 0, 0),
     "AML745": Judged(0, 0, 0),
+    "AML801": Judged(3, 3, 0),
+    "AML802": Judged(0, 0, 0),
+    "AML803": Judged(1, 1, 0),
+    "AML804": Judged(0, 0, 0),
+    "AML805": Judged(0, 0, 0),
+    "AML810": Judged(0, 0, 0),
+    "AML811": Judged(1, 1, 0),
+    "AML820": Judged(0, 0, 0),
+    "AML821": Judged(0, 0, 0),
+    "AML822": Judged(3, 3, 0),
+    "AML823": Judged(0, 0, 0),
 }

@@ -65,6 +65,8 @@ TRAPS = (
     Trap("D8", "a command or an entrypoint in the place of the base's", ("AML602", "AML723")),
     Trap("D9", "a base that is not supported, or is none", ("AML620", "AML701", "AML702", "AML703")),
     Trap("D10", "secrets in layers and variables", ("AML211", "AML733", "AML744")),
+    Trap("D11", "workers, requests, timeouts and probes that do not fit", ("AML801", "AML804", "AML805", "AML810")),
+    Trap("D12", "an image by a tag that moves", ("AML822",), "`deployment` writes the digest"),
     Trap("R1", "a relative path is opened or written", ("AML531", "AML532")),
     Trap("R2", "files of the code that the server takes for its own", ("AML555", "AML556")),
     Trap("R3", "modules that are called as the server's own", ("AML550", "AML551", "AML553", "AML554")),

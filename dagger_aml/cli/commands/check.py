@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from ...backends.builders import BUILDERS, DEFAULT
 from ...errors import DaggerAmlError, UsageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ...building.examine import Report
     from ...building.plans import Probes
     from ...check.inputs.kinds import Kind
+    from ...project.deployment.model import Deployment
 
 _FORMATS: Mapping[str, tuple[str, str]] = {
     "text": ("text", "render"),
@@ -123,8 +125,28 @@ def _checked(name: str, given: dict[str, Any], *, fix: bool) -> Checked:
         if fix and _mend(root, report):
             _, report = _examined(name, given)
     except DaggerAmlError as error:
-        return Checked(name, error=error)
+        alone = _alone(name, given)
+        if alone is None:
+            return Checked(name, error=error)
+        # Of what runs a finished image nothing has to be made, so that it cannot be made is no matter.
+        finished = alone[1].runs_an_image and isinstance(error, UsageError)
+        return evolve(checked(name, alone[0]), error=None if finished else error)
     return checked(name, report)
+
+
+def _alone(name: str, given: dict[str, Any]) -> tuple[Report, Deployment] | None:
+    """What can be said of a deployment file without a project being made of it; None of another input, and of a file
+    that cannot be read."""
+    from ...check.inputs.kinds import DEPLOYMENT, kind_of
+
+    if kind_of(name) is not DEPLOYMENT:
+        return None
+    from ...building.examine import examine_deployment
+
+    try:
+        return examine_deployment(name, options_of(given))
+    except DaggerAmlError:
+        return None
 
 
 def _examined(name: str, given: dict[str, Any]) -> tuple[Path, Report]:
@@ -135,6 +157,9 @@ def _examined(name: str, given: dict[str, Any]) -> tuple[Path, Report]:
     if given["asks"]:
         return _examined_by_probe(name, kind, given)
     if kind.read is None:
+        alone = _alone(name, given)
+        if alone and alone[1].runs_an_image and alone[1].model is None:
+            return folder_of(name), alone[0]
         project, report = examined(name, given)
         return project.root, report
     from ...building.examine import examine_input

@@ -17,6 +17,7 @@ _WIDEST = 160
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 _LACKS = {
+    "project": "there is no project, for the file runs a finished image",
     "code": "there is no code folder",
     "entry": "there is no entry script that can be read",
     "points": "there is no entry script that can be read",

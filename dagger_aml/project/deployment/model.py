@@ -136,7 +136,8 @@ class Deployment:
     :param variables: ``environment_variables``, all of them texts.
     :param placeholders: what is still to be filled in.
     :param document: the whole file as data with YAML 1.1's types, for what is carried over unchanged.
-    :param places: of top-level keys and of each variable (``environment_variables.NAME``).
+    :param places: of top-level keys, of each variable (``environment_variables.NAME``), and of what request settings
+        and probes say (``request_settings.request_timeout_ms``).
     """
 
     path: Path
@@ -152,3 +153,10 @@ class Deployment:
     document: Mapping[str, Any] = field(repr=False)
     placeholders: tuple[Placeholder, ...] = ()
     places: Mapping[str, Place] = field(factory=dict, repr=False)
+
+    @property
+    def runs_an_image(self) -> bool:
+        """Whether it runs an image that brings its code along, so that there is nothing to be made."""
+        found = self.environment
+        bare = isinstance(found, Environment) and found.image and not (found.conda or found.conda_inline)
+        return self.code is None and bool(bare)

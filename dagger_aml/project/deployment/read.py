@@ -45,6 +45,10 @@ _DECIMAL = re.compile(r"0|-?[1-9][0-9]*")
 """Numbers that are the same text whoever writes them."""
 
 
+_LOOKED_INTO = ("environment_variables", "request_settings", "liveness_probe", "readiness_probe")
+"""Keys of which each inner key's place is kept."""
+
+
 def read_deployment(path: Path) -> Deployment:
     """Read a deployment file.
 
@@ -60,7 +64,12 @@ def read_deployment(path: Path) -> Deployment:
     variables = _variables(document)
     model_mount_path = data.get("model_mount_path")
     places = {str(key): document.place(key) for key in data}
-    places |= {f"environment_variables.{key}": document.place("environment_variables", key) for key in variables}
+    places |= {
+        f"{key}.{inner}": document.place(key, inner)
+        for key in _LOOKED_INTO
+        if isinstance(data.get(key), Mapping)
+        for inner in data[key]
+    }
     return Deployment(
         path=document.path,
         kind=kind,
