@@ -21,6 +21,9 @@ _NEEDED, _STRTAB, _STRSZ, _VERNEED, _VERNEEDNUM = 1, 5, 10, 0x6FFFFFFE, 0x6FFFFF
 _MOST_HEADERS, _MOST_DYNAMIC, _MOST_STRINGS, _MOST_VERSIONS = 64, 512, 16 * 1024 * 1024, 64 * 1024
 """Of program headers, of dynamic entries, and bytes of the tables of names and of versions."""
 
+_LAST = 1 << 40
+"""No compiled file is longer, and systems refuse to seek far behind what their file systems can have."""
+
 _GLIBC: Final = re.compile(rb"GLIBC_(\d{1,3})\.(\d{1,3})(?:\.\d{1,3})?\Z")
 _RELR: Final = b"GLIBC_ABI_DT_RELR"
 """What a file says that only glibc 2.36 and newer can relocate."""
@@ -96,11 +99,14 @@ def _entries(dynamic: bytes) -> Iterator[tuple[int, int]]:
 
 def _versions(table: bytes, count: int, strings: bytes) -> Iterator[bytes]:
     """The names of all versions that are needed, of whatever library."""
-    place = 0
+    place, left = 0, len(table) // 16
     for _ in range(min(count, len(table) // 16)):
         _, names, _, first, following = struct.unpack_from("<HHIII", table, place)
         each = place + first
-        for _ in range(min(names, len(table) // 16)):
+        for _ in range(names):
+            left -= 1
+            if left < 0:
+                raise ValueError("entries that lie one over the other")
             _, _, _, name, step = struct.unpack_from("<IHHII", table, each)
             yield _name(strings, name)
             if not step:
@@ -132,5 +138,7 @@ def _name(strings: bytes, place: int) -> bytes:
 
 
 def _at(file: IO[bytes], place: int, size: int) -> bytes:
+    if place > _LAST:
+        raise ValueError("a place that no file has")
     file.seek(place)
     return file.read(size)

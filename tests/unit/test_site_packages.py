@@ -76,6 +76,15 @@ def test_a_broken_file_is_read_or_left(place: int, junk: bytes):
     assert isinstance(read_elf(io.BytesIO(bytes(data))), Elf | None)
 
 
+@pytest.mark.parametrize("place", [1 << 45, 1 << 60, (1 << 64) - 1])
+def test_a_place_that_no_file_has_is_not_looked_at(tmp_path: Path, place: int):
+    data = bytearray(elf())
+    struct.pack_into("<Q", data, 32, place)
+    (tmp_path / "a.so").write_bytes(data)
+    with (tmp_path / "a.so").open("rb", buffering=0) as file:
+        assert read_elf(file) is None
+
+
 def test_our_own_interpreter_s_modules_fit_it():
     """The reader beside what this machine can load."""
     import _ctypes
