@@ -37,9 +37,8 @@ def messages_text(package: Path = PACKAGE) -> str:
 
 def messages_of(source: str) -> Iterator[str]:
     """The messages of one file, in the order in which they stand there."""
-    tree = ast.parse(source)
     found: list[tuple[int, int, str]] = []
-    _collect(tree, _docstrings(tree), found)
+    _collect(ast.parse(source), found)
     for _, _, text in sorted(found):
         lines = text.strip().split("\n")
         told = len(_WORD.findall(text)) >= _FEWEST_WORDS and not _PATTERN.search(text)
@@ -47,25 +46,16 @@ def messages_of(source: str) -> Iterator[str]:
             yield "\n    ".join(lines)
 
 
-def _docstrings(tree: ast.AST) -> set[int]:
-    """The texts that stand alone: docstrings, and what describes a constant."""
-    return {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
-
-
-def _collect(node: ast.AST, left_out: set[int], found: list[tuple[int, int, str]]) -> None:
-    """Add the outermost texts below a node."""
-    if id(node) in left_out:
+def _collect(node: ast.AST, found: list[tuple[int, int, str]]) -> None:
+    """Add the outermost texts below a node, but none that stands alone: docstrings, and what describes a constant."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
     text = _shown(node) if isinstance(node, ast.expr) else None
     if text is not None and isinstance(node, ast.expr):
         found.append((node.lineno, node.col_offset, text))
         return
     for child in ast.iter_child_nodes(node):
-        _collect(child, left_out, found)
+        _collect(child, found)
 
 
 def _shown(node: ast.expr) -> str | None:

@@ -6,6 +6,7 @@ once the base's facts are there. Each rule runs once, when the last of its facts
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -76,9 +77,14 @@ class Findings:
 
 def rules() -> Mapping[str, Rule]:
     """Every rule by its id."""
+    _load()
+    return RULES
+
+
+@functools.cache
+def _load() -> None:
     for module in MODULES:
         import_module(f".{module}", __package__)
-    return RULES
 
 
 def chosen(project: Project | None) -> Selection:

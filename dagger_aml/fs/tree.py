@@ -75,8 +75,7 @@ def local(
         root = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise unreadable_part(error, path) from None
-    # A part may be given as a link: both the link's own place and what it points to are another part.
-    kept_apart = {place for each in leave_out for place in (each.resolve(), each.parent.resolve() / each.name)}
+    kept_apart = _places(leave_out)
     spared = {each.parent.resolve() / each.name for each in keep}
     mode = root.stat().st_mode
     if stat.S_ISREG(mode):
@@ -121,6 +120,20 @@ def local(
 
     walk(root, "", ignore)
     return Local(str(root), sorted(entries, key=lambda entry: entry.path), left_out)
+
+
+def _places(paths: Iterable[Path]) -> set[Path]:
+    """Where they lie, and where they lead: a part that is given as a link is another part at both places."""
+    folders: dict[Path, Path] = {}
+    found = set()
+    for each in paths:
+        if each.parent not in folders:
+            folders[each.parent] = each.parent.resolve()
+        found.add(place := folders[each.parent] / each.name)
+        # Few are links, and each call of resolve looks at every folder above.
+        if each.name in ("", "..") or os.path.islink(place):
+            found.add(each.resolve())
+    return found
 
 
 def some_files(root: Path, files: Iterable[Path], *, location: str = "copy") -> Local:

@@ -38,6 +38,8 @@ def named(node: ast.expr) -> bool:
 
 def by_name(source: str) -> Iterator[int]:
     """Lines in which something goes by a builder's name: a comparison, a match, a constant list."""
+    if not any(f'"{name}"' in source for name in BUILDERS):
+        return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare):
             left = node.left.attr if isinstance(node.left, ast.Attribute) else getattr(node.left, "id", "")

@@ -68,6 +68,10 @@ def imports_of(path: Path, package: Path) -> Iterator[tuple[int, tuple[str, ...]
                     yield node.lineno, tuple(rest.split("."))
 
 
+STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a node that have statements, or what has such fields."""
+
+
 @functools.cache
 def import_statements(text: bytes) -> list[ast.Import | ast.ImportFrom]:
     """Those of a file, wherever in it."""
@@ -76,11 +80,12 @@ def import_statements(text: bytes) -> list[ast.Import | ast.ImportFrom]:
         node = left.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
             found.append(node)
-        # No expression has one.
-        left += [each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr)]
+        elif not isinstance(node, ast.expr):  # No expression has one; a lambda's body is no list.
+            left += [each for name in STATEMENTS for each in getattr(node, name, ())]
     return sorted(found, key=lambda node: node.lineno)
 
 
+@functools.cache
 def exists(module: tuple[str, ...], package: Path) -> bool:
     """Whether the package has such a module."""
     place = package.joinpath(*module)
