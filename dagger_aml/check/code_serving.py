@@ -12,7 +12,6 @@ from ..errors import DaggerAmlError
 from ..finding import Finding
 from ..fs.tree import ALWAYS_LEFT_OUT
 from ..project import discover
-from ..project.deployment.use import commands
 from ..project.file import FILE_NAME
 from ..project.model import Project
 from ..project.recipe import recipe_names
@@ -121,6 +120,8 @@ def deployment_files(project: Project) -> Iterator[Finding]:
     """
     there = project.notes.deployments
     if there:
+        from ..project.deployment.use import commands
+
         names = ", ".join(project.at(each) for each in there)
         yield Finding(f"several deployment files, and none of them is used: {names}", hint=commands(there))
 

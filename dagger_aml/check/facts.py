@@ -22,7 +22,6 @@ from ..fs.lookup import is_file
 from ..graph.base import From
 from ..graph.graph import Graph
 from ..plan.model import Plan
-from ..project.deployment.model import Deployment
 from ..project.missing import Wanted, wanted
 from ..project.model import Project
 from ..pysource.entry_points import EntryPoint, entry_points
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from ..artifacts.facts import Artifact
+    from ..project.deployment.model import Deployment
 
 
 @frozen

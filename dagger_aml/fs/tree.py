@@ -131,7 +131,7 @@ def _places(paths: Iterable[Path]) -> set[Path]:
             folders[each.parent] = each.parent.resolve()
         found.add(place := folders[each.parent] / each.name)
         # Few are links, and each call of resolve looks at every folder above.
-        if each.name in ("", "..") or os.path.islink(place):
+        if each.name in ("", "..") or os.path.islink(place):  # noqa: PTH114 - quiet of a folder that is closed to us
             found.add(each.resolve())
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import DaggerAmlError
-from ..project.deployment.taken import shown
+from ..project.deployment.place import shown
 from ..project.model import Project
 from ..requirements.installable import says_index
 from ..requirements.model import Requirements

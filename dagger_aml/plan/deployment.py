@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..project.deployment.model import LocalModel
-from ..project.deployment.taken import DeploymentFile, shown
+from ..project.deployment.place import shown
 from ..project.model import Project
+
+if TYPE_CHECKING:
+    from ..project.deployment.taken import DeploymentFile
 
 _IMAGE = frozenset(
     {
@@ -26,36 +28,28 @@ _IMAGE = frozenset(
 """Keys that decide an image, or its name; all others are about what runs it."""
 
 
-def deployment_title(project: Project) -> str:
-    """The end of a plan's first line; empty without a deployment file."""
-    file = project.deployment
-    if file is None:
-        return ""
+def deployment_title(file: DeploymentFile) -> str:
+    """The end of a plan's first line."""
     return f", as {file.shown}, found in the folder, says" if file.found else f", as {file.shown} says"
 
 
-def deployment_text(project: Project) -> Iterator[str]:
+def deployment_text(project: Project, file: DeploymentFile) -> Iterator[str]:
     """A section of the plan: each thing that the deployment file gave."""
-    if project.deployment is None:
-        return
-    deployment = project.deployment.deployment
+    deployment = file.deployment
     yield ""
-    yield f"{project.deployment.shown} (deployment {deployment.name}, {deployment.kind}) gives:"
-    for each in _given(project, project.deployment):
+    yield f"{file.shown} (deployment {deployment.name}, {deployment.kind}) gives:"
+    for each in _given(project, file):
         location = f"  ({each['location']})" if each["location"] else ""
         yield f"  {each['what']} {each['value']}{location}" + (f": {each['why']}" if each["why"] else "")
-    if left := _left(project.deployment):
+    if left := _left(file):
         yield f"  of no meaning for an image: {', '.join(left)}"
-    if fill := project.deployment.deployment.placeholders:
-        said = (f"{each.key} {each.text} ({project.deployment.at(each.place)})" for each in fill)
+    if fill := deployment.placeholders:
+        said = (f"{each.key} {each.text} ({file.at(each.place)})" for each in fill)
         yield f"  to be filled in: {', '.join(said)}"
 
 
-def deployment_json(project: Project) -> dict[str, Any] | None:
-    """The same as plain data; None without a deployment file."""
-    file = project.deployment
-    if file is None:
-        return None
+def deployment_json(project: Project, file: DeploymentFile) -> dict[str, Any]:
+    """The same as plain data."""
     return {
         "file": file.shown,
         "found": file.found,
@@ -73,6 +67,8 @@ def deployment_json(project: Project) -> dict[str, Any] | None:
 
 def _given(project: Project, file: DeploymentFile) -> Iterator[dict[str, str]]:
     """What counts of the file; what a flag, a variable or the project's file says instead is not among it."""
+    from ..project.deployment.model import LocalModel
+
     origins = project.origins
     if file.base:
         yield _line("base", project.base.reference, str(file.base.origin), file.why_base)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..project.model import Project
 from ..steps.mlflow_script import DEST, SCRIPT
 
+if TYPE_CHECKING:
+    from ..project.mlflow import MLflowModel
 
-def mlflow_text(project: Project, *, why: bool) -> Iterator[str]:
+
+def mlflow_text(project: Project, found: MLflowModel, *, why: bool) -> Iterator[str]:
     """A section of the plan: how the model is served, and the script itself where reasons are asked for."""
-    found = project.mlflow
-    if found is None:
-        return
     yield ""
     yield f"The MLflow model {found.path.name} has no entry script. dagger-aml adds one, {DEST}:"
     yield f"  the model is loaded by {found.about.loader}" + (
         f", saved with Python {found.python}" if found.python else ""
     )
-    yield f"  a request has {_input(project)}"
+    yield f"  a request has {_input(found)}"
     if found.sample_file and project.request is None:
         yield f"  sample request: made of {project.at(found.sample_file)}"
     if why:
@@ -27,11 +27,8 @@ def mlflow_text(project: Project, *, why: bool) -> Iterator[str]:
         yield from (f"    {line}".rstrip() for line in SCRIPT.read_text(encoding="utf-8").splitlines())
 
 
-def mlflow_json(project: Project) -> dict[str, Any] | None:
-    """The same as plain data; None where no model is served so. The script is the text of its op."""
-    found = project.mlflow
-    if found is None:
-        return None
+def mlflow_json(project: Project, found: MLflowModel) -> dict[str, Any]:
+    """The same as plain data. The script is the text of its op."""
     return {
         "model": project.at(found.path),
         "loader": found.about.loader,
@@ -42,9 +39,8 @@ def mlflow_json(project: Project) -> dict[str, Any] | None:
     }
 
 
-def _input(project: Project) -> str:
-    assert project.mlflow is not None
-    about = project.mlflow.about
+def _input(found: MLflowModel) -> str:
+    about = found.about
     if about.columns is None:
         return "`input_data`" + (", the values of a tensor" if about.tensors else "")
     shown = ", ".join(about.columns[:8]) + (f" and {len(about.columns) - 8} more" if len(about.columns) > 8 else "")

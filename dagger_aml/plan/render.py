@@ -20,11 +20,9 @@ from ..project.model import Project
 from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
 from .conda import conda_json, conda_text
-from .deployment import deployment_json, deployment_text, deployment_title
 from .inputs import input_digest
 from .keys import SCHEMA, op_keys, runtime_key
 from .making import Making
-from .mlflow import mlflow_json, mlflow_text
 from .model import Op, Plan
 
 
@@ -61,12 +59,16 @@ def plan_json(
     }
     if project:
         found["project"] = {"name": project.name, "recipe": project.recipe, "origins": dict(project.origins)}
-        if (deployment := deployment_json(project)) is not None:
-            found["project"]["deployment"] = deployment
+        if project.deployment:
+            from .deployment import deployment_json
+
+            found["project"]["deployment"] = deployment_json(project, project.deployment)
         if (lines := conda_json(project)) is not None:
             found["project"]["packages"] = lines
-        if (served := mlflow_json(project)) is not None:
-            found["project"]["mlflow"] = served
+        if project.mlflow:
+            from .mlflow import mlflow_json
+
+            found["project"]["mlflow"] = mlflow_json(project, project.mlflow)
     return found
 
 
@@ -117,8 +119,14 @@ def plan_text(plan: Plan, project: Project, *, why: bool = False, how: Sequence[
 def _lines(plan: Plan, project: Project, why: bool, how: Sequence[Making]) -> Iterator[str]:
     location = _archive(plan.base, project.root)
     base = f"{plan.base.pinned} ({plan.base.platform})" + (f", taken from {location}" if location else "")
-    yield f"{project.name}: recipe {project.recipe} on {base}{deployment_title(project)}"
-    yield from deployment_text(project)
+    head = f"{project.name}: recipe {project.recipe} on {base}"
+    if project.deployment:
+        from .deployment import deployment_text, deployment_title
+
+        yield head + deployment_title(project.deployment)
+        yield from deployment_text(project, project.deployment)
+    else:
+        yield head
     yield ""
     yield f"{'Probed' if plan.facts.source == 'probed' else 'Assumed'} facts of the base image:"
     yield from (f"  {line}" for line in plan.facts.summary())
@@ -138,7 +146,10 @@ def _lines(plan: Plan, project: Project, why: bool, how: Sequence[Making]) -> It
     for path, names in left_out(plan.layers):
         yield f"  left out of {_relative(path, project.root)}: {', '.join(names)}"
     yield from conda_text(project)
-    yield from mlflow_text(project, why=why)
+    if project.mlflow:
+        from .mlflow import mlflow_text
+
+        yield from mlflow_text(project, project.mlflow, why=why)
     yield ""
     yield "Image config:"
     for name, value in plan.config.env.items():

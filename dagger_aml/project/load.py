@@ -22,12 +22,11 @@ from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
 from .conda import conda_settings
-from .deployment.place import folder_of, is_project_file
-from .deployment.use import check_something_serves, with_deployment
+from .deployment.place import folder_of, is_project_file, yaml_files
 from .discover import RESULTS, SCRIPT, not_code, requests
 from .file import looks_like_path, read_project_file
 from .file_keys import ATOL, RTOL
-from .merge import Reading, added, chosen, pairs, said, truth
+from .merge import Reading, added, chosen, pairs, said, stated, truth
 from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
@@ -75,9 +74,26 @@ def load_project(
     try:
         root = root.resolve()
         reading = Reading(root, options or Options(), read_project_file(root))
-        return read_project(with_deployment(reading, file), preinstalled=preinstalled)
+        return read_project(_with_deployment(reading, file), preinstalled=preinstalled)
     except OSError as error:
         raise unreadable(error, error.filename or folder) from None
+
+
+def _with_deployment(reading: Reading, given: Path | None) -> Reading:
+    """As :func:`.deployment.use.with_deployment`, which is loaded only where there may be such a file."""
+    named = given is not None or stated(reading, "deployment").is_said
+    if not named and (reading.file.files or not yaml_files(reading.root)):
+        return reading
+    from .deployment.use import with_deployment
+
+    return with_deployment(reading, given)
+
+
+def _check_something_serves(reading: Reading) -> None:
+    if reading.notes.deployments:
+        from .deployment.use import check_something_serves
+
+        check_something_serves(reading)
 
 
 def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
@@ -97,7 +113,7 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
 
         found, mlflow = without_script(reading, found)
     if code_folder is None and mlflow is None and not alone:
-        check_something_serves(reading)
+        _check_something_serves(reading)
     via = chosen(reading, "via", "way")
     adds = _server(reading, recipe, base)
     way = _packages_as(reading, recipe, alone=alone, adds_server=adds)

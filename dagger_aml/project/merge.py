@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import field
 
@@ -12,12 +12,14 @@ from ..data import frozen
 from ..errors import UsageError
 from ..graph.checks import check_text
 from ..graph.graph import Graph
-from .deployment.taken import DeploymentFile
 from .file import ProjectFile
 from .notes import Beaten, Notes
 from .origin import DEFAULT, Origin, Rank, Stated, best, located
 from .setting import typed
 from .settings import PROJECT_SETTINGS, Options
+
+if TYPE_CHECKING:
+    from .deployment.taken import DeploymentFile
 
 _Made = TypeVar("_Made")
 

@@ -22,13 +22,13 @@ from ..steps.model import Model
 from ..steps.packages import Via
 from ..steps.packages_files import PackagesAs
 from .companions import parts_of
-from .deployment.taken import DeploymentFile
 from .discover import own
 from .file_keys import ATOL, RTOL
 from .layout import Layout
 from .notes import Notes
 
 if TYPE_CHECKING:
+    from .deployment.taken import DeploymentFile
     from .mlflow import MLflowModel
 
 

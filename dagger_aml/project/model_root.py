@@ -9,7 +9,6 @@ from pathlib import Path
 
 from attrs import evolve
 
-from ..artifacts.mlmodel import MLMODEL
 from ..errors import unreadable
 from ..steps.model import Model
 from .deployment.place import deployment_files
@@ -82,6 +81,8 @@ def _is_image(item: os.DirEntry[str]) -> bool:
 
 def _kept(folder: Path) -> Iterator[Path]:
     """What in a folder's top is the model by its name's end, or since ``MLmodel`` names it."""
+    from ..artifacts.mlmodel import MLMODEL
+
     path = folder / MLMODEL
     said = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
     for item in os.scandir(folder):

@@ -14,7 +14,6 @@ from ..pysource.reached import Reached
 from ..steps.model import Model
 from . import discover as conventions
 from .companions import beside, grouped, holds_nothing, is_placeholder, parts_of
-from .deployment.models import FLAG, deployed_model
 from .file import FILE_NAME
 from .layout import Layout, lay_out
 from .merge import Reading
@@ -58,6 +57,8 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
 def _models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     root, tables = reading.root, reading.file.tables.models
     if reading.options.model and (tables is not None or not reading.deployment):
+        from .deployment.models import FLAG
+
         raise UsageError(
             "no deployment file names the models here",
             location=FLAG,
@@ -70,6 +71,8 @@ def _models(reading: Reading, code: Path | None, used: Reached | None) -> Models
         said = [table.keep_folder != "auto" for table in tables]
         return Models(_settled(reading, declared, said, code, used))
     if reading.deployment:
+        from .deployment.models import deployed_model
+
         deployed = deployed_model(reading.deployment, reading.options.model, used)
         if deployed is None:
             return Models()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ProjectError, UsageError
 from ..graph.checks import check_text
@@ -15,10 +15,13 @@ from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
 from ..requirements.read import is_yaml
 from . import discover as conventions
-from .deployment.taken import DeploymentFile, shown
+from .deployment.place import shown
 from .file import FILE_NAME, looks_like_path
 from .merge import Reading, added, stated, truth
 from .origin import DEFAULT, FOUND, Origin
+
+if TYPE_CHECKING:
+    from .deployment.taken import DeploymentFile
 
 
 def inside(reading: Reading, text: str, origin: Origin) -> Path:

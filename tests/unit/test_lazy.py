@@ -53,17 +53,19 @@ def test_rendering_loads_no_engine_and_no_terminal(tmp_path):
     assert loaded(_RENDER.format(root=str(root), out=str(tmp_path / "out"))) <= {"asyncio.subprocess"}
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["dockerfile", "{root}"], ["plan", "{root}", "--json"]])
-def test_commands_that_need_no_engine_load_none(tmp_path, words):
-    root = make(tmp_path / "p", {"code/score.py": SCORE, "requirements.txt": "numpy==1\n"})
-    argv = [word.format(root=root) for word in words]
+def test_commands_that_need_no_engine_load_none(tmp_path):
+    """One after the other in one process: none of them loads any."""
+    root = str(make(tmp_path / "p", {"code/score.py": SCORE, "requirements.txt": "numpy==1\n"}))
+    calls = [["--version"], ["--help"], ["dockerfile", root], ["plan", root, "--json"]]
     program = f"""
 import contextlib, io, sys
 names = sys.argv[1]
-sys.argv = ["dagger-aml", *{argv!r}]
 from dagger_aml.cli import main
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    main()
+for words in {calls!r}:
+    sys.argv = ["dagger-aml", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main()
+    assert said.getvalue()
 sys.argv = ["x", names]
 """
     assert loaded(program) <= {"asyncio.subprocess"}
@@ -72,26 +74,73 @@ sys.argv = ["x", names]
 _PLAN = """
 import contextlib, io
 from dagger_aml.cli.main import cli
-with contextlib.redirect_stdout(io.StringIO()):
-    cli.main({words!r}, standalone_mode=False)
+for words in {calls!r}:
+    with contextlib.redirect_stdout(io.StringIO()):
+        cli.main(words, standalone_mode=False)
 """
 
 LOOP = ("asyncio", "ssl")
 
+DEPLOYMENTS = tuple(
+    f"dagger_aml.{each}"
+    for each in (
+        "project.deployment.model",
+        "project.deployment.taken",
+        "project.deployment.use",
+        "project.deployment.models",
+        "project.deployment.bases",
+        "project.deployment.read",
+        "plan.deployment",
+    )
+)
+"""What only a project with a YAML file has a use for."""
 
-@pytest.mark.parametrize("recipe", ["extended", "dynamic", "package"])
-def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path, recipe):
+MLFLOW = tuple(
+    f"dagger_aml.{each}"
+    for each in ("plan.mlflow", "project.mlflow", "project.mlflow_found", "artifacts.mlmodel_served")
+)
+"""What only a project with an MLmodel has a use for."""
+
+
+def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m"})
-    program = _PLAN.format(words=["plan", str(root), "--recipe", recipe])
-    assert loaded(program, (*HEAVY, *UNASKED, *LOOP, "logging", "subprocess")) == set()
+    calls = [["plan", str(root), "--recipe", recipe] for recipe in ("extended", "dynamic", "package")]
+    unasked = (*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, "logging", "subprocess")
+    assert loaded(_PLAN.format(calls=calls), unasked) == set()
 
 
-@pytest.mark.parametrize("recipe", ["extended", "preinstalled", "dynamic"])
-def test_nor_does_one_that_installs(tmp_path, recipe):
-    apt = {"apt.txt": "jq\n"} if recipe == "extended" else {}
-    root = make(tmp_path / "p", {"code/score.py": SCORE, "requirements.txt": "numpy==1\n", **apt})
-    words = ["plan", str(root), "--recipe", recipe, "--pip", "pandas", "--platform", "linux/amd64,linux/arm64"]
-    assert loaded(_PLAN.format(words=words), (*HEAVY, *LOOP)) == set()
+def test_nor_does_one_that_installs(tmp_path):
+    files = {"code/score.py": SCORE, "requirements.txt": "numpy==1\n"}
+    plain, apt = make(tmp_path / "p", files), make(tmp_path / "a", {**files, "apt.txt": "jq\n"})
+    more = ["--pip", "pandas", "--platform", "linux/amd64,linux/arm64"]
+    ways = {"extended": apt, "preinstalled": plain, "dynamic": plain}
+    calls = [["plan", str(root), "--recipe", recipe, *more] for recipe, root in ways.items()]
+    calls += [["dockerfile", str(root), "--recipe", recipe] for recipe, root in ways.items()]
+    assert loaded(_PLAN.format(calls=calls), (*HEAVY, *LOOP, *DEPLOYMENTS, *MLFLOW)) == set()
+
+
+@pytest.mark.parametrize(
+    ("files", "unasked"),
+    [
+        ({"endpoint.yml": "name: a\nauth_mode: key\n"}, ("dagger_aml.project.deployment.read", *MLFLOW)),
+        (
+            {
+                "blue.yml": "name: blue\nendpoint_name: shop\nmodel:\n  path: model\n"
+                "code_configuration:\n  code: code\n  scoring_script: score.py\n"
+                "environment:\n  image: mcr.microsoft.com/azureml/minimal-py312-inference:latest\n"
+                "instance_type: Standard_DS3_v2\ninstance_count: 1\n"
+            },
+            MLFLOW,
+        ),
+    ],
+    ids=["no deployment", "a deployment"],
+)
+def test_what_reads_deployment_files_is_loaded_where_there_is_one(tmp_path, files, unasked):
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m", **files})
+    asked = (*DEPLOYMENTS, *MLFLOW, "yaml")
+    found = loaded(_PLAN.format(calls=[["plan", str(root)]]), asked)
+    assert found.isdisjoint(unasked) and "dagger_aml.project.deployment.use" in found
+    assert ("yaml" in found) == ("dagger_aml.plan.deployment" in found) == ("blue.yml" in files)
 
 
 def test_a_recipe_of_the_users_has_one(tmp_path):
@@ -102,7 +151,7 @@ def test_a_recipe_of_the_users_has_one(tmp_path):
     root = make(
         tmp_path / "p", {"code/score.py": SCORE, "mine.py": mine, "dagger-aml.toml": 'recipe = "./mine.py"\n'}
     )
-    assert loaded(_PLAN.format(words=["plan", str(root)]), LOOP) == set(LOOP)
+    assert loaded(_PLAN.format(calls=[["plan", str(root)]]), LOOP) == set(LOOP)
 
 
 def test_every_public_name_is_there():

@@ -14,7 +14,8 @@ from ..layout import Layout, lay_out
 from ..model import plain_name
 from ..origin import Origin, Rank, located
 from .model import LocalModel, RegisteredModel
-from .taken import DeploymentFile, shown
+from .place import shown
+from .taken import DeploymentFile
 
 FLAG = "--model"
 

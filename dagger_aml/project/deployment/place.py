@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -15,11 +16,21 @@ def folder_of(path: Path) -> Path:
     return path.parent if is_project_file(path) else path
 
 
+def yaml_files(folder: Path) -> list[Path]:
+    """The YAML files of a folder, by name."""
+    return sorted(path for path in folder.iterdir() if is_project_file(path))
+
+
 def deployment_files(folder: Path) -> tuple[Path, ...]:
     """The files of a folder that deploy to an online endpoint, by what they say."""
-    there = sorted(path for path in folder.iterdir() if is_project_file(path))
+    there = yaml_files(folder)
     if not there:
         return ()
     from .kinds import DEPLOYMENTS, kind_of_file
 
     return tuple(path for path in there if kind_of_file(path) in DEPLOYMENTS)
+
+
+def shown(path: Path, root: Path) -> str:
+    """A path as people read it, relative to the project wherever it lies."""
+    return Path(os.path.relpath(path, root)).as_posix()

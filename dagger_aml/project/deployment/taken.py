@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from ...data import frozen
 from ..origin import Origin, Rank, Stated
 from ..setting import Setting
 from .model import Deployment, Environment, Place, RegisteredEnvironment
+from .place import shown
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 """An endpoint's name; a placeholder such as ``<endpoint>`` is none."""
@@ -98,8 +98,3 @@ class DeploymentFile:
         elif record.name == "requirements" and self.packages:
             path, origin = self.packages
             yield Stated(str(path), origin)
-
-
-def shown(path: Path, root: Path) -> str:
-    """A path as people read it, relative to the project wherever it lies."""
-    return Path(os.path.relpath(path, root)).as_posix()

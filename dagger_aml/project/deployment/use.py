@@ -22,8 +22,8 @@ from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
 from ..parts import inside
 from .bases import beside, instead_of, registered_base, to_be_built, why_instead
 from .model import Deployment, RegisteredEnvironment
-from .place import deployment_files
-from .taken import DeploymentFile, shown
+from .place import deployment_files, shown
+from .taken import DeploymentFile
 
 if TYPE_CHECKING:
     from ...requirements.conda_outline import Outline
