@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .backends.dockerfile.context import Dockerfile as Dockerfile
     from .backends.local.find import local_builder as local_builder
     from .backends.outputs import Export as Export
+    from .backends.result import OpResult as OpResult
     from .backends.result import Result as Result
     from .backends.result import Written as Written
     from .backends.runtime import Published as Published
@@ -110,6 +111,7 @@ _WHERE = {
     "backends.local.find": ("local_builder",),
     "backends.outputs": ("Export",),
     "backends.result": (
+        "OpResult",
         "Result",
         "Written",
     ),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from ..data import frozen
 from ..finding import Finding
 from ..oci.model import Layer
+from ..oci.reference import Reference
 from ..plan.inputs import InputDigest
 from ..plan.making import Making
 
@@ -25,6 +27,23 @@ class Written:
 
 
 @frozen
+class OpResult:
+    """What came of one op.
+
+    :param id: its kind and twelve digits of the digest of its inputs, such as ``copy-0123456789ab``.
+    :param name: as the plan shows it.
+    :param cached: whether it was there before; None where the builder does not tell.
+    :param seconds: that it took; None where the builder does not tell.
+    """
+
+    id: str
+    name: str
+    kind: Literal["copy", "run"]
+    cached: bool | None = None
+    seconds: float | None = None
+
+
+@frozen
 class Result:
     """One image, or one index of images for several platforms.
 
@@ -40,6 +59,11 @@ class Result:
     :param base: reference and digest of the base it was made on; of an index, each once, with commas.
     :param runtime_key: of what ran (:func:`dagger_aml.runtime_key`); of an index, one a platform, with commas.
     :param input_digest: of all that it is made of (:func:`dagger_aml.input_digest`); of an index, one for all.
+    :param changed: whether a tag that was pushed named something else before; None where that is not told.
+    :param pushed: whether tags were pushed.
+    :param bytes_sent: of blobs, to registries; None where that is not told.
+    :param seconds: from the first question to the end; None of an image that no build made.
+    :param ops: what came of each op; of an index, of each platform in turn.
     :param warnings: what the user should know, of the project and of the bases.
     """
 
@@ -54,6 +78,18 @@ class Result:
     config_digest: str | None = None
     makings: tuple[Making, ...] = ()
     input_digest: InputDigest | None = None
+    changed: bool | None = None
+    pushed: bool = False
+    bytes_sent: int | None = None
+    seconds: float | None = None
+    ops: tuple[OpResult, ...] = ()
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """Where it was pushed to, each ``name@sha256:…``."""
+        if not self.pushed or not self.digest:
+            return ()
+        return tuple(dict.fromkeys(f"{Reference.parse(tag).name}@{self.digest}" for tag in self.tags))
 
     @property
     def output(self) -> Path | None:

@@ -18,12 +18,12 @@ from ..finding import Finding, ordered
 from ..graph.graph import Graph
 from ..graph.source import Local
 from ..oci.file_digests import FileDigests
-from ..plan.inputs import InputDigest, input_digest
 from ..plan.keys import runtime_key
 from ..plan.making import Making, makings
 from ..plan.model import Plan
 from .metadata import write_files
 from .plans import carried, probe
+from .record import Record
 from .target import BuildTarget
 
 _LITTLE = 1 << 20
@@ -73,7 +73,8 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     :raises BaseError: a platform that the builder's machine cannot run; before anything is built.
     :raises BuildError: a step failed.
     """
-    builder = builder.for_tags(target.tags if target.pushes else ())
+    record = Record(builder.on_event)
+    builder = builder.with_events(record.hear).for_tags(target.tags if target.pushes else ())
     plans = [await probe(each, builder) for each in target.graphs]
     tell_warnings(plans, target.graphs, builder)
     images = []
@@ -89,28 +90,24 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     for output in target.outputs:
         for written in await output.write(made, target.tags):
             result = _merged(written, result)
-    return evolve(
+    result = evolve(
         result,
         base=",".join(dict.fromkeys(each.base.pinned for each in plans)),
         runtime_key=",".join(map(runtime_key, plans)),
-        input_digest=await _inputs(plans, images),
         makings=tuple(each for plan, image in zip(plans, images, strict=True) for each in _makings(plan, image)),
         tags=tuple(map(str, target.tags)),
         warnings=ordered((*target.warnings, *(found for each in plans for found in each.warnings))),
     )
+    return await _recorded(record, result, plans, images)
 
 
-async def _inputs(plans: Sequence[Plan], images: Sequence[Image]) -> InputDigest:
-    """The digest of all inputs; files that lie as they did when they were hashed are not read again."""
+async def _recorded(record: Record, result: Result, plans: Sequence[Plan], images: Sequence[Image]) -> Result:
+    """The result with what was heard; files that lie as they did when they were hashed are not read again."""
+    size = sum(each.source.size for plan in plans for each in plan.file_layers if isinstance(each.source, Local))
     with FileDigests.kept() as kept:
-
-        def of_all() -> InputDigest:
-            return InputDigest.of_all(
-                [input_digest(plan, image.files or kept) for plan, image in zip(plans, images, strict=True)]
-            )
-
-        size = sum(each.source.size for plan in plans for each in plan.file_layers if isinstance(each.source, Local))
-        return of_all() if size <= _LITTLE else await anyio.to_thread.run_sync(of_all)
+        if size <= _LITTLE:
+            return record.told(result, plans, images, kept)
+        return await anyio.to_thread.run_sync(record.told, result, plans, images, kept)
 
 
 def _makings(plan: Plan, image: Image) -> tuple[Making, ...]:
@@ -198,6 +195,7 @@ def tell_warnings(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Build
 
 def _merged(new: Result, old: Result) -> Result:
     config = new.config_digest or old.config_digest
+    told = [each.changed for each in (old, new) if each.pushed]
     ids = [each for each in (new.image_id, old.image_id) if each]
     # An ID that is not the config's digest is that of a local store, which takes no other for `docker run`.
     return evolve(
@@ -207,4 +205,6 @@ def _merged(new: Result, old: Result) -> Result:
         config_digest=config,
         layers=new.layers or old.layers,
         outputs=(*old.outputs, *new.outputs),
+        pushed=old.pushed or new.pushed,
+        changed=True if True in told else None if None in told or not told else False,
     )

@@ -27,7 +27,44 @@ def metadata(result: Result) -> dict[str, Any]:
         ],
         "dagger-aml.warnings": [each.as_json() for each in result.warnings],
     }
-    return {name: value for name, value in said.items() if value}
+    told = {f"dagger-aml.{name}": value for name, value in report(result).items() if name not in _ELSEWHERE}
+    return {**{name: value for name, value in said.items() if value}, **told}
+
+
+_OF_BUILDX = ("digest", "image", "config", "tags")
+_ELSEWHERE = (*_OF_BUILDX, "base", "runtime_key", "input_digest", "made", "outputs", "warnings")
+"""What a metadata file has under names of its own."""
+
+
+def report(result: Result) -> dict[str, Any]:
+    """A result as ``build --json`` has it; what its builder does not tell is None."""
+    return {
+        "changed": result.changed,
+        "pushed": result.pushed,
+        "refs": list(result.refs),
+        "digest": result.digest,
+        "image": result.image_id,
+        "config": result.config_digest,
+        "tags": list(result.tags),
+        "base": result.base,
+        "runtime_key": result.runtime_key,
+        "input_digest": result.input_digest.as_json() if result.input_digest else None,
+        "bytes_sent": result.bytes_sent,
+        "seconds": None if result.seconds is None else round(result.seconds, 3),
+        "ops": [
+            {
+                "id": each.id,
+                "name": each.name,
+                "kind": each.kind,
+                "cached": each.cached,
+                "seconds": None if each.seconds is None else round(each.seconds, 3),
+            }
+            for each in result.ops
+        ],
+        "made": [each.as_json() for each in result.makings],
+        "outputs": [{"path": str(each.path), "type": each.type, "digest": each.digest} for each in result.outputs],
+        "warnings": [each.as_json() for each in result.warnings],
+    }
 
 
 def write_files(target: BuildTarget, result: Result) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from attrs import evolve
+
 from ..backends.base import Capabilities, Image
 from ..backends.outputs import Export, check_platforms, parse_export
 from ..backends.result import Result
@@ -130,7 +132,7 @@ class Registry:
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:
         """Each tag to its own."""
-        return [await image.publish(str(tag)) for tag in tags]
+        return [evolve(await image.publish(str(tag)), pushed=True) for tag in tags]
 
 
 def of_export(export: Export) -> Output:

@@ -23,6 +23,7 @@ from ..building.target import BuildTarget
 from ..errors import DaggerAmlError, TransientError, UsageError
 from .build_target import checked, read_build
 from .progress import Progress
+from .told import ToldAs, entry, failed_entry, report_text
 
 AT_ONCE = 4
 """Builds at once unless said otherwise: two took longer, and eight were no faster, on two cores with an engine beside
@@ -37,7 +38,7 @@ def build_several(
     progress: Progress,
     *,
     jobs: int | None,
-    quiet: bool,
+    told_as: ToldAs = ToldAs.TABLE,
     stops: bool = True,
 ) -> None:
     """Build projects and tell what came of each; one that fails stops no other.
@@ -45,7 +46,7 @@ def build_several(
     :param opening: makes the builder, for all of them.
     :param jobs: how many at once.
     :param stops: whether what a rule finds that cannot work ends the command.
-    :param quiet: a line with name and digest for each that is built, in place of the table.
+    :param told_as: a table, a line with name and digest for each that is built, or JSON.
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
     :raises DaggerAmlError: one or more failed. :raises EngineGone: with the engine, all that were not done.
     """
@@ -66,7 +67,7 @@ def build_several(
         finally:
             progress.stop()
             if any(each.word != "not begun" for each in outcomes.values()):
-                for line in _digests(outcomes) if quiet else _table(outcomes):
+                for line in _TOLD[told_as](outcomes, targets):
                     click.echo(line)
         if shared:
             write_json(shared, {name: _entry(each) for name, each in outcomes.items()})
@@ -157,13 +158,25 @@ async def _build_all(
         )
 
 
-def _digests(outcomes: dict[str, Outcome]) -> Iterator[str]:
+def _document(outcomes: dict[str, Outcome], targets: Sequence[BuildTarget]) -> Iterator[str]:
+    folders = {each.name: each.folder for each in targets}
+    yield report_text(
+        [
+            entry(folders[name], name, each.result)
+            if each.result
+            else failed_entry(folders[name], name, each.error, round(each.seconds, 3) if each.error else None)
+            for name, each in outcomes.items()
+        ]
+    )
+
+
+def _digests(outcomes: dict[str, Outcome], _: object) -> Iterator[str]:
     for name, each in outcomes.items():
         if each.result:
             yield f"{name} {_digest(each.result)}".rstrip()
 
 
-def _table(outcomes: dict[str, Outcome]) -> Iterator[str]:
+def _table(outcomes: dict[str, Outcome], _: object) -> Iterator[str]:
     rows = [("project", "result", "seconds", "digest")]
     for name, each in outcomes.items():
         said = _digest(each.result) if each.result else ""
@@ -173,6 +186,9 @@ def _table(outcomes: dict[str, Outcome]) -> Iterator[str]:
     first, second, third = (max(len(row[column]) for row in rows) for column in range(3))
     for name, word, seconds, said in rows:
         yield f"{name:{first}}  {word:{second}}  {seconds:>{third}}  {said}".rstrip()
+
+
+_TOLD = {ToldAs.TABLE: _table, ToldAs.DIGESTS: _digests, ToldAs.JSON: _document}
 
 
 def _digest(result: Result) -> str:

@@ -207,6 +207,9 @@ class _Builder:
     def for_tags(self, tags: object) -> Any:
         return self
 
+    def with_events(self, on_event: object) -> Any:
+        return self
+
     async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
         self.said.append(f"ask {base.platform}")
         if base.platform == self.cannot:

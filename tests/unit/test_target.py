@@ -88,6 +88,9 @@ class _Builder:
     def for_tags(self, tags: object) -> Any:
         return self
 
+    def with_events(self, on_event: object) -> Any:
+        return self
+
     async def probe(self, base: From, paths: object) -> tuple[str, BaseFacts]:
         return "sha256:" + "0" * 64, BaseFacts(source="probed")
 

@@ -26,12 +26,14 @@ class Earlier:
     :param config: the image's config document.
     :param layers: lowest first.
     :param blobs: digests of all that it is made of.
+    :param digest: of what the tag names, which may be an index; empty of none.
     """
 
     at: Reference | None = None
     config: Mapping[str, Any] = field(factory=dict, repr=False)
     layers: tuple[BlobLayer, ...] = ()
     blobs: frozenset[str] = frozenset()
+    digest: str = ""
 
     @property
     def by_diff_id(self) -> Mapping[str, BlobLayer]:
@@ -60,7 +62,8 @@ def image_of(at: Reference, platform: str, client: RegistryClient, store: Conten
     :raises NoImage: there is none. :raises BuildError: none for the platform, or it is not an image.
     :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable or busy.
     """
-    manifest = client.manifest(at).document
+    named = client.manifest(at)
+    manifest = named.document
     try:
         if "manifests" in manifest:
             digest = variant(manifest, platform, f"image {at}")
@@ -70,4 +73,4 @@ def image_of(at: Reference, platform: str, client: RegistryClient, store: Conten
         layers = layers_of(manifest, config)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise BuildError("it is not an image", location=f"image {at}") from None
-    return Earlier(at, config, layers, frozenset((digest, *(each.digest for each in layers))))
+    return Earlier(at, config, layers, frozenset((digest, *(each.digest for each in layers))), named.digest)

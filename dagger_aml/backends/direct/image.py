@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -69,7 +69,7 @@ class DirectImage:
     starts: Callable[[], Awaitable[object]]
     makings: tuple[Making, ...] = field(default=(), repr=False)
     """How the layer of each op came to be."""
-    images: Mapping[tuple[str, str], Earlier] = field(factory=dict, repr=False)
+    images: MutableMapping[tuple[str, str], Earlier] = field(factory=dict, repr=False)
     """What tags name now, for each platform, as far as it was asked already."""
     staged: str | None = None
     """Where it lies by its digest, once it was sent there."""
@@ -115,7 +115,9 @@ class DirectImage:
         if at.url in self._raw:
             self.on_event(Message(f"tagging {at}"))
         raw, layers = await self.sent(at, tag=at.tag or "latest")
-        return Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id, makings=self.makings)
+        changed = _changed(self, at, digest_of(raw))
+        made = Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id, makings=self.makings)
+        return evolve(made, changed=changed)
 
     async def export(
         self, output: Export | Path | str, references: Sequence[str] = (), *, quiet: bool = False
@@ -210,6 +212,7 @@ class DirectImage:
                 if before is None:
                     platform = self.plan.base.platform
                     before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
+                    self.images[str(at), platform] = before
                 sender = Sender(self.calls.client, at, before, self.remembered, self._count)
                 layers = await self._blobs(sender)
                 config = self.config_now()
@@ -351,7 +354,8 @@ class DirectIndex:
         raw = index_document(form, manifests)
         put = functools.partial(first.calls.client.put_manifest, at, raw, INDEXES[form], tag=at.tag or "latest")
         await first.blocking(put)
-        return Result(digest_of(raw), None, (reference,), makings=self.makings)
+        changed = _changed(first, at, digest_of(raw))
+        return Result(digest_of(raw), None, (reference,), makings=self.makings, changed=changed)
 
     async def export(self, output: Export | Path | str, references: Sequence[str] = ()) -> Result:
         """Write an OCI layout; whole or not at all."""
@@ -360,6 +364,12 @@ class DirectIndex:
     async def load(self, reference: str) -> Result:
         """A local store holds one platform."""
         raise UsageError("a local store can hold only one platform", location="--load")
+
+
+def _changed(image: DirectImage, at: Reference, digest: str) -> bool | None:
+    """Whether a tag named something else before; None where it was not asked."""
+    before = image.images.get((str(at), image.plan.base.platform))
+    return None if before is None else before.digest != digest
 
 
 async def exported(

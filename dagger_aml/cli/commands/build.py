@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ...building.outputs import Output, of_export
 from ...building.request import BuildRequest
 from ...building.target import BuildTarget
 from ...errors import UsageError
+from ...project.model import Project
 from ...text import human_size
 from ..build_target import checked, read_build
 from ..common import by_flag, check_engine, no_engine, opened
@@ -43,9 +44,10 @@ from ..options.build import (
     settled,
     with_option,
 )
-from ..options.call import no_check_option, quiet_option, verbose_option
+from ..options.call import json_option, no_check_option, quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
+from ..told import ToldAs, entry, report_text, reported
 from ..unchanged import note
 
 
@@ -107,6 +109,7 @@ from ..unchanged import note
 @progress_option
 @quiet_option("Print only the digest; for several projects, the name and digest of each.")
 @verbose_option("Show what the builder prints.")
+@json_option("Print what was made as JSON, one entry for each project, also of those that failed.")
 @settled
 def command(
     projects: tuple[str, ...],
@@ -137,6 +140,7 @@ def command(
     mode: str,
     quiet: bool,
     verbose: bool,
+    as_json: bool,
     **given: Any,
 ) -> None:
     """Build PROJECT's image and send it where you say; or those of several, in one session.
@@ -189,17 +193,15 @@ def command(
     if len(projects) > 1:
         from ..several import build_several
 
-        build_several(projects, request, given, opening, progress, jobs=jobs, quiet=quiet, stops=not no_check)
+        told_as = ToldAs("json" if as_json else "digests" if quiet else "table")
+        build_several(projects, request, given, opening, progress, jobs=jobs, told_as=told_as, stops=not no_check)
         return
-    project, target = read_build(projects[0] if projects else ".", request, given, stops=not no_check)
-    with progress, _streamed(target.outputs) as (outputs, streamed):
-        target = checked(evolve(target, outputs=outputs), project, request)
-        for warning in target.warnings:
-            progress.warn(warning)
-        result = anyio.run(_build, target, opening)
-    files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
-    result = evolve(result, outputs=tuple(files))
-    progress.finish(result)
+    folder = projects[0] if projects else "."
+    with reported(folder) if as_json else nullcontext():
+        project, target = read_build(folder, request, given, stops=not no_check)
+        if as_json and any(each.path == STDOUT for each in target.exports):
+            raise UsageError("standard output has room for a tar or for JSON", location="--json", hint="Remove one.")
+        result, streamed = _one(project, target, request, opening, progress)
     digest = result.digest or result.image_id
     if not target.outputs:
         where = "no image was written" if layers == "direct" else "the image stays in the builder"
@@ -208,10 +210,32 @@ def command(
         if quiet and not digest:
             tell(stays)
     write_files(target, result)
+    if as_json:
+        click.echo(report_text([entry(folder, project.name, result)]))
+        return
     lines = ([digest] if digest else []) if quiet else list(_report(result))
     for line in lines:
         click.echo(line, err=streamed is not None)
     note(project, target, how, progress, result, lines)
+
+
+def _one(
+    project: Project,
+    target: BuildTarget,
+    request: BuildRequest,
+    opening: Callable[[], AbstractAsyncContextManager[Builder]],
+    progress: Progress,
+) -> tuple[Result, Path | None]:
+    """Build one project; what was made, and the file that standard output got, if it was to get one."""
+    with progress, _streamed(target.outputs) as (outputs, streamed):
+        target = checked(evolve(target, outputs=outputs), project, request)
+        for warning in target.warnings:
+            progress.warn(warning)
+        result = anyio.run(_build, target, opening)
+    files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
+    result = evolve(result, outputs=tuple(files))
+    progress.finish(result)
+    return result, streamed
 
 
 @contextmanager
