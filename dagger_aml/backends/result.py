@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from attrs import field
+
 from ..data import frozen
 from ..finding import Finding
 from ..oci.model import Layer
@@ -45,7 +47,7 @@ class OpResult:
 
 @frozen
 class Result:
-    """One image, or one index of images for several platforms.
+    """One image, or one index of images for several platforms. What came of the very call is not compared.
 
     :param digest: of the manifest or index, ``sha256:…``, as pushed, else as exported; None when it only went into a
         local store that knows none.
@@ -78,11 +80,11 @@ class Result:
     config_digest: str | None = None
     makings: tuple[Making, ...] = ()
     input_digest: InputDigest | None = None
-    changed: bool | None = None
-    pushed: bool = False
-    bytes_sent: int | None = None
-    seconds: float | None = None
-    ops: tuple[OpResult, ...] = ()
+    changed: bool | None = field(default=None, eq=False)
+    pushed: bool = field(default=False, eq=False)
+    bytes_sent: int | None = field(default=None, eq=False)
+    seconds: float | None = field(default=None, eq=False)
+    ops: tuple[OpResult, ...] = field(default=(), eq=False)
 
     @property
     def refs(self) -> tuple[str, ...]:
