@@ -20,13 +20,12 @@ from ..errors import UsageError, unreadable
 from ..finding import Finding, ordered
 from ..graph.stages import bases
 from ..plan.make import plan
-from ..project.deployment.model import Deployment
-from ..project.deployment.read import read_deployment
 from ..project.model import Project
 from ..project.recipe import run_recipe
 from ..project.settings import Options
 
 if TYPE_CHECKING:
+    from ..project.deployment.model import Deployment
     from .plans import Probes
 
 _SAID_BY = {"AML506": "AML520"}
@@ -83,6 +82,8 @@ def examine_deployment(name: str, options: Options) -> tuple[Report, Deployment]
     :param name: as the command line has it.
     :raises UsageError: a rule is chosen or ignored that there is not. :raises ProjectError: it cannot be read.
     """
+    from ..project.deployment.read import read_deployment
+
     selection = chosen_beside(folder_of(name), options)
     deployment = read_deployment(Path(name))
     facts = PlanFacts(stops=False, deployment_alone=deployment)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .. import contract
 from ..finding import FileLocation, Finding
-from ..project.deployment.model import Deployment, Environment
 from .rule import rule
+
+if TYPE_CHECKING:
+    from ..project.deployment.model import Deployment, Environment
 
 _SET_BY_AZURE = (contract.ENTRY_SCRIPT, contract.APP)
 """Variables that Azure ML sets for the code of ``code_configuration``."""
@@ -21,6 +24,8 @@ def _at(deployment: Deployment, key: str) -> FileLocation | None:
 
 
 def _environment(deployment: Deployment) -> Environment | None:
+    from ..project.deployment.model import Environment
+
     return deployment.environment if isinstance(deployment.environment, Environment) else None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import contract
 from ..finding import FileLocation, Finding
-from ..project.deployment.model import Deployment
 from .rule import rule
+
+if TYPE_CHECKING:
+    from ..project.deployment.model import Deployment
 
 _LONGEST_MS = 180_000
 """The longest that a managed endpoint waits for an answer."""
