@@ -17,6 +17,7 @@ import pytest
 from tests.support.builders import Need
 from tests.support.depth import depth_of
 from tests.support.markdown import ROOT
+from tests.support.oracles import oracle
 from tests.support.sdk_v1_cases import FILES, cases, differences
 from tools.sdk_v1 import asked
 from tools.sdk_v1_case import folder, run
@@ -118,15 +119,13 @@ def test_a_script_start_to_end(
         subprocess.run(["docker", "rmi", "--force", image, f"{image}-built"], capture_output=True, check=False)
 
 
-def test_2000_scripts_beside_azureml_core(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_2000_scripts_beside_azureml_core(pytestconfig: pytest.Config) -> None:
     """Others than those that are recorded, in each night; azureml-core in an environment of its own."""
     if not depth_of(pytestconfig).every_example:
         pytest.skip(
             "only with --depth nightly: it installs azureml-core (two minutes); 200 are recorded for the fast tests"
         )
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "core"], check=True)
-    python = tmp_path / "core" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "azureml-core==1.61.0.post4"], check=True)
+    python = oracle("azureml-core", pytestconfig)
     some = list(cases(2000, time.time_ns()))
     tally: Counter[str] = Counter()
     unexplained = []

@@ -19,6 +19,7 @@ from dagger_aml import Graph, Options, __version__, load_project, load_recipe, m
 from dagger_aml.backends.dockerfile.render import render
 from dagger_aml.plan.label import PLAN_LABEL
 from dagger_aml.plan.render import plan_json
+from tools import sdk_v1_messages
 from tools.messages import messages_text
 from tools.rules import inputs_text
 
@@ -87,6 +88,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
     yield HERE / "public.txt", public_text()
     yield HERE / "messages.txt", messages_text()
     yield HERE / "inputs.txt", inputs_text()
+    yield sdk_v1_messages.TABLE, sdk_v1_messages.messages_table()
 
 
 def present() -> set[Path]:

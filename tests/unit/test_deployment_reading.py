@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 from collections import Counter
@@ -16,11 +15,10 @@ from tests.support.deployment_cases import BESIDE, Case, cases
 from tests.support.deployment_wrong import DIFFERENCES, TAKEN
 from tests.support.depth import depth_of
 from tests.support.markdown import ROOT, code_spans, table
+from tests.support.oracles import oracle
 from tools.deployment_reading import COUNT, RECORDED, SEED, ask, compare, lay
 
 PAGE = ROOT / "docs" / "deployment-files.md"
-
-VARIABLE = "AZURE_AI_ML_PYTHON"
 
 RECORD = json.loads(RECORDED.read_text(encoding="utf-8"))
 FILES = [Case(each["text"], each["difference"]) for each in RECORD["files"]]
@@ -28,12 +26,9 @@ ANSWERS = [each["answer"] for each in RECORD["files"]]
 
 
 @pytest.fixture
-def python() -> str:
+def python(pytestconfig: pytest.Config) -> str:
     """The Python of an environment that has azure-ai-ml."""
-    said = os.environ.get(VARIABLE)
-    if not said:
-        pytest.skip(f"azure-ai-ml: ${VARIABLE} names no Python that has it (docs/testing.md)")
-    return said
+    return str(oracle("azure-ai-ml", pytestconfig))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from dagger_aml.steps.mlflow_script import SCRIPT
 from tests.support.depth import depth_of
+from tests.support.oracles import mlflow_script, oracle
 from tools.mlflow_answers import ANSWERS, FORMS
 
 RECORDED = json.loads(Path(ANSWERS).read_text(encoding="utf-8"))
@@ -67,9 +67,7 @@ def test_both_answer_alike_today(request: pytest.FixtureRequest, tmp_path: Path)
     """Theirs and ours, run now, by an environment that has MLflow and with a copy of theirs."""
     if not depth_of(request.config).every_example:
         pytest.skip("--depth nightly: asks both scripts, in an environment of its own")
-    python, theirs = (os.environ.get(f"MLFLOW_ORACLE_{name}") for name in ("PYTHON", "SCRIPT"))
-    if not python or not theirs:
-        pytest.skip("no MLFLOW_ORACLE_PYTHON with MLflow, or no MLFLOW_ORACLE_SCRIPT: Azure ML's own script")
+    theirs, python = mlflow_script(), oracle("mlflow", request.config)
     made = tmp_path / "answers.json"
     root = Path(__file__).parents[2]
     command = [python, "-W", "ignore", "-m", "tools.mlflow_answers", theirs, made]

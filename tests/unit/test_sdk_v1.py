@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.support.sdk_v1_cases import DIFFERENCES, FILES, cases, differences
+from tools import sdk_v1_messages
 from tools.sdk_v1 import ANSWERS, RECORDED, SEED
 from tools.sdk_v1_case import NAMED, folder, run
 
@@ -42,6 +43,18 @@ def test_the_record_has_all_ends():
     assert {("conda", "pip_option"), ("conda", "pip_package"), ("environment", "conda_specification")} <= raised
     packaged = [each["package"] for each in answers if "package" in each]
     assert len(packaged) >= 10 and {each[NAMED[1]] for each in packaged} >= {None, "src"}
+
+
+def test_what_is_said_of_wrong_scripts_stands_in_the_table(monkeypatch):
+    monkeypatch.delenv("DAGGER_AML_BASE", raising=False)
+    recorded = json.loads(sdk_v1_messages.RECORDED.read_text(encoding="utf-8"))
+    assert [each["script"] for each in recorded] == list(sdk_v1_messages.REFUSED), "ask: tools.sdk_v1_messages"
+    made = sdk_v1_messages.messages_table()
+    assert made == sdk_v1_messages.TABLE.read_text(encoding="utf-8"), "if this is meant: ./taskw golden"
+    ours = sdk_v1_messages.said((*sdk_v1_messages.REFUSED, *sdk_v1_messages.ONLY_HERE), "dagger_aml.azureml")
+    assert all(each["class"] for each in ours)
+    others = {each["class"] for each, mine in zip(recorded, ours, strict=False) if each["class"] != mine["class"]}
+    assert others == {"", "ParserError", "TypeError"}, "those of docs/sdk-v1.md"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Environments of what tests compare dagger-aml with: ``python -m tools.oracles [NAME]...`` makes them, or all.
+
+azure-ai-ml, azureml-core and MLflow are large, and no part of the development environment. Each gets one of its own
+below ``.task/oracles``, which is kept until its packages change; a variable names another Python in its place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from attrs import frozen
+
+HERE = Path(__file__).parent.parent / ".task" / "oracles"
+
+
+@frozen
+class Oracle:
+    """What tests ask.
+
+    :param packages: of its environment.
+    :param variable: that names a Python which has them.
+    """
+
+    packages: tuple[str, ...]
+    variable: str
+
+
+ORACLES = {
+    "azure-ai-ml": Oracle(("azure-ai-ml==1.35.2",), "AZURE_AI_ML_PYTHON"),
+    "azureml-core": Oracle(("azureml-core==1.61.0.post4",), "AZUREML_CORE_PYTHON"),
+    "mlflow": Oracle(
+        (
+            *(
+                "mlflow-skinny==3.17.2",
+                "scikit-learn==1.9.1",
+                "pandas==3.1.1",
+                "azureml-inference-server-http==1.5.1",
+            ),
+            "azureml-ai-monitoring==1.0.0",
+        ),
+        "MLFLOW_ORACLE_PYTHON",
+    ),
+}
+
+SCRIPT_VARIABLE = "MLFLOW_ORACLE_SCRIPT"
+SCRIPT = HERE / "mlflow_score_script.py"
+SCRIPT_URL = (
+    "https://raw.githubusercontent.com/Azure/azureml-assets/4b41f8ccbc01cf492767adc586ce1661c54c340a/assets/inference/"
+    "environments/mlflow-py312-inference/context/mlflow_score_script.py"
+)
+"""Azure ML's own script for MLflow models, at the commit of docs/mlflow.md; it is fetched and not kept in git."""
+
+SCRIPT_SHA256 = "545b7be6f0d7526eb275560bc961198e4fbbd50a37e675f8aa33ed21dce55f1d"
+
+
+def main() -> None:
+    """Make the environments that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(ORACLES)}")
+    named = parser.parse_args().names
+    if unknown := sorted(set(named) - set(ORACLES)):
+        parser.error(f"not known: {', '.join(unknown)}")
+    for name in named or ORACLES:
+        print(f"oracles - {name}: {make(name)}")
+        if name == "mlflow":
+            print(f"oracles - Azure ML's script: {fetch_script()}")
+
+
+def found(name: str) -> Path | None:
+    """The Python of an environment that is there: the one that a variable names, else the one that was made."""
+    oracle = ORACLES[name]
+    if said := os.environ.get(oracle.variable):
+        return Path(said)
+    ready = HERE / name / "ready"
+    is_ready = ready.is_file() and ready.read_text(encoding="utf-8").split() == [*oracle.packages]
+    return _python(name) if is_ready else None
+
+
+def make(name: str) -> Path:
+    """The same, made if it is not there.
+
+    :raises subprocess.CalledProcessError: its packages cannot be had.
+    """
+    there = found(name)
+    if there:
+        return there
+    python = _python(name)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", HERE / name], check=True)
+    command = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *ORACLES[name].packages]
+    subprocess.run(command, check=True)
+    # The last thing written, so an interrupted one is not taken for a complete one.
+    (HERE / name / "ready").write_text("\n".join(ORACLES[name].packages), encoding="utf-8")
+    return python
+
+
+def found_script() -> Path | None:
+    """Azure ML's script for MLflow models, if it is there."""
+    if said := os.environ.get(SCRIPT_VARIABLE):
+        return Path(said)
+    return SCRIPT if SCRIPT.is_file() else None
+
+
+def fetch_script() -> Path:
+    """The same, fetched if it is not there.
+
+    :raises OSError: it cannot be reached, or is another than it was.
+    """
+    there = found_script()
+    if there:
+        return there
+    with urllib.request.urlopen(SCRIPT_URL, timeout=60) as answer:
+        data = answer.read()
+    if hashlib.sha256(data).hexdigest() != SCRIPT_SHA256:
+        raise OSError(f"not the script that it was: {SCRIPT_URL}")
+    SCRIPT.parent.mkdir(parents=True, exist_ok=True)
+    SCRIPT.write_bytes(data)
+    return SCRIPT
+
+
+def _python(name: str) -> Path:
+    return HERE / name / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+if __name__ == "__main__":
+    main()
