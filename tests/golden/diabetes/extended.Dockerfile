@@ -18,7 +18,29 @@ COPY ["context/1/k/", "/usr/share/dagger-aml/"]
 # pip requirements.txt (7 packages)
 USER 1000:1000
 RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_NO_INPUT=1", "PIP_PROGRESS_BAR=off", "PIP_USER=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "SOURCE_DATE_EPOCH=315532800", "/opt/miniconda/envs/amlenv/bin/python", "-c", "# pip check, the command, pip check: fail on what the command broke\
-\nimport os, subprocess, sys\
+\nimport importlib, os, re, subprocess, sys\
+\ntry:\
+\n    from importlib import metadata\
+\nexcept ImportError:  # Before Python 3.8.\
+\n    metadata = None\
+\n\ndef plain(name):\
+\n    return re.sub('[-_.]+', '-', name).lower()\
+\n\ndef installed():\
+\n    importlib.invalidate_caches()\
+\n    found = {}\
+\n    for each in metadata.distributions() if metadata else ():\
+\n        wanted = [line for line in each.requires or () if 'extra' not in line.partition(';')[2]]\
+\n        names = {plain(re.match('[A-Za-z0-9_.-]+', line)[0]) for line in wanted}\
+\n        found[plain(each.metadata['Name'] or '')] = each.version, names\
+\n    return found\
+\n\ndef reached(packages, roots):\
+\n    seen, waiting = set(), list(roots)\
+\n    while waiting:\
+\n        name = waiting.pop()\
+\n        if name in packages and name not in seen:\
+\n            seen.add(name)\
+\n            waiting += packages[name][1]\
+\n    return seen\
 \n\ndef pip(*words):\
 \n    return subprocess.run([sys.executable, '-m', 'pip', *words], stdout=subprocess.PIPE, universal_newlines=True)\
 \n\ndef broken():\
@@ -26,13 +48,24 @@ RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "P
 \n    lines = check.stdout.splitlines() or ['pip check ended with exit code %d' % check.returncode]\
 \n    return {line.split(', but you have ')[0]: line for line in lines if check.returncode}\
 \n\ninto, command = sys.argv[1], sys.argv[2:]\
-\nbefore = broken()\
+\nbefore, were = broken(), installed()\
 \ncode = subprocess.call(command)\
 \nif code:\
 \n    sys.exit(code if code > 0 else 128 - code)\
 \nif into != 'environment':\
 \n    os.environ['PYTHONPATH'] = os.pathsep.join([into, *filter(None, [os.environ.get('PYTHONPATH')])])\
 \nadded = {asks: line for asks, line in broken().items() if asks not in before}\
+\nif not added:\
+\n    sys.exit()\
+\n# What came with packages that are there no more, or in another version, is needed by nobody now.\
+\nare, needed = installed(), {name for _, wanted in were.values() for name in wanted}\
+\ntop = {name for name in were if name not in needed}\
+\nchanged = {name for name in are if name not in were or are[name][0] != were[name][0]}\
+\nidle = reached(were, top) - reached(are, top | changed)\
+\ntold = [line for asks, line in added.items() if plain(asks.partition(' ')[0]) in idle]\
+\nadded = {asks: line for asks, line in added.items() if line not in told}\
+\nif told:\
+\n    print('pip check finds of packages that nothing needs any more:', *('  ' + line for line in told), sep=os.linesep)\
 \nif not added:\
 \n    sys.exit()\
 \n# With no index, pip fails unless all that the server needs is there already.\
