@@ -249,7 +249,16 @@ def differences(case: dict[str, Any], theirs: dict[str, Any], ours: dict[str, An
     if any(each in json.dumps(case) for each in _SPELT_OTHERWISE) and _lists(theirs) != _lists(ours):
         # What a later call finds in the list is another thing, too.
         same = _beside_lists(theirs) == _beside_lists(ours)
-        return "names" if same or "conda" in (their.get("stage"), our.get("stage")) else None
+        if same or "conda" in (their.get("stage"), our.get("stage")):
+            return "names"
+        # Something else may differ besides.
+        alike = {name: ours[name] for name in _LISTS_OF if name in ours}
+        alike |= {"environment": _with_conda(theirs, ours)} if "environment" in theirs else {}
+        return (
+            "names"
+            if _lists(changed := {**theirs, **alike}) == _lists(ours) and differences(case, changed, ours)
+            else None
+        )
     if _without(theirs, "raises", "package") != _without(ours, "raises", "package"):
         return None
     if their or our.get("stage") != "package":
@@ -264,6 +273,11 @@ def differences(case: dict[str, Any], theirs: dict[str, Any], ours: dict[str, An
         return known.get(of, "gpu" if of in ("enable_gpu", "cuda_version") else None)
     lists = "conda" in case or "make" in case["environment"] or "conda_file" in case["config"]
     return "packages" if our["class"] in ("BaseError", "ProjectError", "UsageError") and lists else None
+
+
+def _with_conda(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Their environment, with the packages of ours."""
+    return {**theirs["environment"], "conda": (ours.get("environment") or {}).get("conda")}
 
 
 _LISTS_OF = ("conda", "packages", "python", "environment")

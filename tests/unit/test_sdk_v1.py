@@ -57,6 +57,21 @@ def test_what_is_said_of_wrong_scripts_stands_in_the_table(monkeypatch):
     assert others == {"", "ParserError", "TypeError"}, "those of docs/sdk-v1.md"
 
 
+def test_two_differences_at_once_are_told_from_one_that_is_not_known():
+    """A name that is spelt otherwise, and then an environment that is made by a Dockerfile."""
+
+    def found(name: str, **more: object) -> dict[str, object]:
+        conda = {"dependencies": [{"pip": [name]}]}
+        environment = {"name": "e", "base_image": None, "conda": conda}
+        return {"conda": conda, "packages": [[], [name], []], "environment": environment, **more}
+
+    case = {"conda": [["create", {"pip_packages": ["Requests >=2"]}]], "environment": {}, "config": {}}
+    ours = {"raises": {"stage": "package", "class": "UserErrorException", "of": "docker.base_dockerfile"}}
+    assert differences(case, found("requests", package={}), found("Requests >=2", **ours)) == "names"
+    ours["raises"]["of"] = "something else"
+    assert differences(case, found("requests", package={}), found("Requests >=2", **ours)) is None
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
