@@ -18,6 +18,7 @@ from ..errors import DaggerAmlError, FindingsError
 from ..finding import Finding
 from ..fs.disk_space import temporary_folder
 from ..plan.conda import conda_text
+from ..project.conda import with_server
 from ..project.deployment.bases import beside, in_place_of, instead_of
 from ..project.file import ProjectFile, read_project_file
 from ..project.load import read_project
@@ -84,9 +85,11 @@ class Script:
         reading = Reading(root, options, _file(root, models, environment, code, script, nothing))
         project = read_project(reading)
         alone = () if config.source_directory else tuple(each for each in code.iterdir() if each.name != script)
+        listed = conda_file(environment, Path(folder.name))
         project = evolve(
             project,
-            requirements=conda_file(environment, Path(folder.name)),
+            requirements=listed,
+            pip=with_server(project.root, listed, project.conda, project.pip, project.recipe),
             excluded=(*alone, *(path for path in reading.file.paths if path.is_relative_to(code))),
             preinstalled=None,
             kept=(*project.kept, *_kept(code, environment)),

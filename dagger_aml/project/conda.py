@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from .. import contract
 from ..base import catalog
-from ..errors import ProjectError
+from ..errors import DaggerAmlError, ProjectError
 from ..graph.base import From
 from ..pysource.reached import Reached
 from ..requirements.conda_twins import CondaSettings
+from ..requirements.read import is_yaml, read_requirements
 from .merge import Reading, chosen
 from .origin import DEFAULT
 
@@ -53,6 +55,30 @@ def _brought(base: From, *, adds_server: bool, needs_sdk: bool) -> Mapping[str, 
     why = "the base image has the inference server" if there else "the inference server is added"
     found = {contract.SERVER: why} if there else {}  # One that is added is found together with what is listed.
     return found if needs_sdk or not (there or adds_server) else {**found, contract.DEFAULTS: why}
+
+
+def with_server(
+    root: Path, listed: Path | None, settings: CondaSettings, more: tuple[str, ...], recipe: str
+) -> tuple[str, ...]:
+    """What is installed beside a list of packages: the server too, where its line is left out of a conda file.
+
+    pip then looks for versions that suit both. The base has the server, so it is not installed again where it does;
+    packages that lie apart from the base's, as those of two recipes do, are none of the server's concern.
+
+    :param more: what is to be installed beside it anyway.
+    """
+    if not settings.brought or listed is None or not is_yaml(listed.name) or recipe in ("dynamic", "preinstalled"):
+        return more
+    try:
+        found = read_requirements(listed, root=root, conda=settings)
+    except DaggerAmlError:
+        return more  # The step that installs it tells of it.
+    from packaging.utils import canonicalize_name
+
+    left = found.conda is not None and any(each.for_server for each in found.conda.lines)
+    named = {str(canonicalize_name(name)) for name in found.names} | {*more}
+    # Of nothing but the server there is nothing to suit.
+    return (*more, contract.SERVER) if left and found.listed and contract.SERVER not in named else more
 
 
 def imports_sdk(code: Reached) -> bool:

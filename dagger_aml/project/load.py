@@ -21,7 +21,7 @@ from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
-from .conda import conda_settings
+from .conda import conda_settings, with_server
 from .deployment.place import folder_of, is_project_file, yaml_files
 from .discover import RESULTS, SCRIPT, not_code, requests
 from .file import looks_like_path, read_project_file
@@ -123,10 +123,11 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     conda, more = conda_settings(reading, base, adds_server=adds, code=served), added(reading, "pip")
     more = (*more, *(reading.deployment.adds if reading.deployment else ()))
     if mlflow:
-        from .mlflow_found import packages_of, with_server
+        from .mlflow_found import of_mlflow, packages_of
 
         listed, conda = packages_of(reading, mlflow, listed, conda)
-        more = with_server(reading, mlflow, listed, conda, more)
+        more = of_mlflow(reading, mlflow, listed, conda, more)
+    more = with_server(root, listed, conda, more, recipe)
     installer = chosen(reading, "installer", "installer")
     if way == "installed" and not (alone or adds):
         way = way_of_lock(reading, recipe, listed if not more else None, base, platforms)

@@ -78,7 +78,7 @@ def _names_a_script(reading: Reading) -> bool:
     return contract.ENTRY_SCRIPT in stated
 
 
-def with_server(
+def of_mlflow(
     reading: Reading, model: MLflowModel, listed: Path | None, settings: CondaSettings, more: tuple[str, ...]
 ) -> tuple[str, ...]:
     """What is installed beside the list of packages: with a list of MLflow's, the server too, which the base has.

@@ -75,7 +75,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
     if unknown:
         raise _not_known(unknown, path)
     lines += [
-        Translated(each.text.strip(), FileLocation(str(path), path, each.line), why=why)
+        Translated(each.text.strip(), FileLocation(str(path), path, each.line), why=why, for_server=True)
         for each, why in brought.items()
     ]
     return _put_together(path, file, pip, lines, python, settings)
@@ -90,7 +90,7 @@ def _translated(
     """
     known, written = table(), " ".join(entry.text.split())
     if why := settings.brought.get(_unpinned(entry.text)):
-        return Translated(written, location, why=why)
+        return Translated(written, location, why=why, for_server=True)
     twin = settings.twins.get(name)
     if twin is None:
         if name in known.left_out:

@@ -110,12 +110,14 @@ class Translated:
     :param location: its line, the file by its whole path.
     :param to: the requirement; empty where the line is left out.
     :param why: why it is left out, or what is to be known of the translation; half a sentence, or empty.
+    :param for_server: whether it is left out since the image has the inference server without it.
     """
 
     written: str
     location: FileLocation
     to: str = ""
     why: str = ""
+    for_server: bool = False
 
 
 def plain_version(versions: str) -> str:

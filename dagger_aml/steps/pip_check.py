@@ -39,8 +39,9 @@ def reached(packages, roots):
             waiting += packages[name][1]
     return seen
 
-def pip(*words):
-    return subprocess.run([sys.executable, '-m', 'pip', *words], stdout=subprocess.PIPE, universal_newlines=True)
+def pip(*words, err=None):
+    argv = [sys.executable, '-m', 'pip', *words]
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=err, universal_newlines=True)
 
 def broken():
     check = pip('check')
@@ -69,7 +70,8 @@ if told:
 if not added:
     sys.exit()
 # With no index, pip fails unless all that the server needs is there already.
-fits = not pip('-qqq', '--isolated', 'install', '--no-index', 'azureml-inference-server-http').returncode
+server = ('-qqq', '--isolated', 'install', '--no-index', 'azureml-inference-server-http')
+fits = not pip(*server, err=subprocess.DEVNULL).returncode
 say = ['Since these packages were installed, pip check finds:', *('  ' + line for line in added.values())]
 if fits and into != 'environment':
     print(*say, 'The inference server needs none of the packages that complain.', sep=os.linesep)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from dagger_aml import Options, load_project, make_plan
+from dagger_aml.contract import SERVER
 from dagger_aml.plan.render import plan_json
 from dagger_aml.project.conda import imports_sdk
 from dagger_aml.pysource.reached import reached
@@ -32,8 +34,6 @@ def told(root: Path, *pip: str, score: str = SCORE, python: str = "3.12", **opti
 
 
 def plan_json_of(graph: Any, project: Any) -> Any:
-    from dagger_aml import make_plan
-
     return plan_json(make_plan(graph), project)["project"]["packages"]
 
 
@@ -52,6 +52,30 @@ def test_a_deployment_file_changes_nothing_of_it(tmp_path: Path):
     text = deployment("  conda_file: conda.yaml", *MODEL, code=".")
     make(tmp_path / "b", {"model/m.bin": "1", "deployment.yml": text})
     assert told(tmp_path / "b", *BOTH) == found
+
+
+@pytest.mark.parametrize(
+    ("pip", "options", "beside"),
+    [
+        (BOTH, {}, True),
+        (("azureml-defaults",), {}, False),
+        (("azureml-defaults", "idna"), {}, True),
+        (("azureml-defaults", "idna"), {"base": "python:3.12-slim"}, True),
+        (BOTH, {"base": "python:3.12-slim"}, False),
+        (("idna",), {}, False),
+        (("azureml-inference-server-http==1.4.1", "azureml-defaults"), {}, False),
+        (BOTH, {"pip": ("azureml-inference-server-http",)}, True),
+        (BOTH, {"base": "r.example/own:1"}, False),
+        (BOTH, {"recipe": "dynamic"}, False),
+        (BOTH, {"recipe": "preinstalled"}, False),
+    ],
+)  # fmt: skip
+def test_pip_is_told_of_the_server_so_that_it_suits_both(
+    tmp_path: Path, pip: tuple[str, ...], options: dict[str, Any], beside: bool
+):
+    """Without it MLflow and the like, which share packages with the server, break its pins."""
+    make(tmp_path, {"score.py": SCORE, "conda.yaml": conda("3.12", *pip)})
+    assert load_project(tmp_path, Options(**options)).pip == ((SERVER,) if beside else ())
 
 
 @pytest.mark.parametrize("pinned", ["azureml-defaults==1.62.0", "azureml-inference-server-http~=1.4"])

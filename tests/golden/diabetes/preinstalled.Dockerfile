@@ -44,8 +44,9 @@ RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "P
 \n            seen.add(name)\
 \n            waiting += packages[name][1]\
 \n    return seen\
-\n\ndef pip(*words):\
-\n    return subprocess.run([sys.executable, '-m', 'pip', *words], stdout=subprocess.PIPE, universal_newlines=True)\
+\n\ndef pip(*words, err=None):\
+\n    argv = [sys.executable, '-m', 'pip', *words]\
+\n    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=err, universal_newlines=True)\
 \n\ndef broken():\
 \n    check = pip('check')\
 \n    lines = check.stdout.splitlines() or ['pip check ended with exit code %d' % check.returncode]\
@@ -72,7 +73,8 @@ RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "P
 \nif not added:\
 \n    sys.exit()\
 \n# With no index, pip fails unless all that the server needs is there already.\
-\nfits = not pip('-qqq', '--isolated', 'install', '--no-index', 'azureml-inference-server-http').returncode\
+\nserver = ('-qqq', '--isolated', 'install', '--no-index', 'azureml-inference-server-http')\
+\nfits = not pip(*server, err=subprocess.DEVNULL).returncode\
 \nsay = ['Since these packages were installed, pip check finds:', *('  ' + line for line in added.values())]\
 \nif fits and into != 'environment':\
 \n    print(*say, 'The inference server needs none of the packages that complain.', sep=os.linesep)\
