@@ -11,7 +11,7 @@ from ..errors import DaggerAmlError, ProjectError
 from ..graph.base import From
 from ..pysource.reached import Reached
 from ..requirements.conda_twins import CondaSettings
-from ..requirements.read import is_yaml, read_requirements
+from ..requirements.read import is_yaml
 from .merge import Reading, chosen
 from .origin import DEFAULT
 
@@ -69,6 +69,8 @@ def with_server(
     """
     if not settings.brought or listed is None or not is_yaml(listed.name) or recipe in ("dynamic", "preinstalled"):
         return more
+    from ..requirements.read import read_requirements
+
     try:
         found = read_requirements(listed, root=root, conda=settings)
     except DaggerAmlError:
