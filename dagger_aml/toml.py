@@ -27,16 +27,47 @@ class NotToml(ValueError):
 def read(text: str) -> dict[str, Any]:
     """The tables of a text.
 
-    :raises NotToml: it is none.
+    :raises NotToml: it is none, or more or deeper than is read.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise NotToml(f"is longer than {MOST_CHARACTERS:,} characters")
+    if _LONG_KEY.search(text):
+        raise NotToml(f"has a key of more than {_DEEPEST} parts")
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise NotToml(str(error)) from None
+    except RecursionError:
+        raise NotToml("is nested too deep") from None
+    if _is_deep(found):
+        raise NotToml("is nested too deep")
+    return found
+
+
+def _is_deep(found: Any) -> bool:
+    level, depth = [found], 0
+    while level and depth <= _DEEPEST:
+        level = [
+            value
+            for each in level
+            for value in (each.values() if isinstance(each, dict) else each)
+            if isinstance(value, dict | list)
+        ]
+        depth += 1
+    return bool(level)
+
+
+MOST_CHARACTERS = 32_000_000
+"""Of a text: locks of many packages are long."""
+
+_DEEPEST = 32
+"""Tables and lists in one another, and parts of a key."""
 
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 
+
+_LONG_KEY = re.compile(rf"^[ \t]*(?:\[+[ \t]*)?(?:{_PART}[ \t]*\.[ \t]*){{{_DEEPEST}}}", re.M)
 
 _ASSIGNMENT = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 

@@ -31,7 +31,7 @@ def not_of_this_python(project: Project, code: Path, used: Reached, base: BaseFa
     Silent: files that the entry script does not import; AML512 has those that it may import.
     """
     for file, problem, loaded in _problems(project, code, used, base):
-        if loaded and problem.kind != "newer":
+        if loaded and problem.kind in _NOT_OF_IT:
             yield _finding(project, code, file, problem, "the container ends at its start")
 
 
@@ -80,8 +80,40 @@ def perhaps_not_of_this_python(project: Project, code: Path, used: Reached, base
     Silent: files that nothing imports from the entry script on.
     """
     for file, problem, loaded in _problems(project, code, used, base):
-        if not loaded and problem.kind != "newer":
+        if not loaded and problem.kind in _NOT_OF_IT:
             yield _finding(project, code, file, problem, "importing it fails")
+
+
+@rule("AML513", "warning")
+def too_large_to_read(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+    """Code is too large, or nested too deep, to be read.
+
+    Nothing is known of such a file: not what it imports, and not whether it is Python at all. It is copied all the
+    same. What is read has at most 2,000,000 bytes, 100,000 words and signs, and 300 levels in one another.
+
+    Bad `folder`:
+
+        score.py    # from table import ROWS
+        table.py    # ROWS = [ … ], 3 MB of it
+
+    Good `folder`:
+
+        score.py    # json.loads(Path(__file__).with_name("table.json").read_text())
+        table.json
+
+    Silent: files that nothing imports from the entry script on.
+    """
+    for file, problem, _ in _problems(project, code, used, base):
+        if problem.kind == "large":
+            yield Finding(
+                f"{problem.message}, so it was not read",
+                location=project.at(code / file),
+                hint="Other rules know nothing of this file. Put data into a file of its own.",
+            )
+
+
+_NOT_OF_IT = ("broken", "older")
+"""Kinds of problems that the base's Python has with a file too."""
 
 
 def _problems(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[tuple[str, Problem, bool]]:

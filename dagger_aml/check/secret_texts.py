@@ -34,11 +34,30 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a private key", re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH )?PRIVATE KEY-----\s*([A-Za-z0-9+/]{40,})")),
 )
 
-_MARKS = (
-    *("AccountKey=", "SharedAccessKey=", "sig=", "Q~", "JQQJ99", "ACDb", "+ASt", "AzSe", "AzFu", "+ACR", "AZDO"),
-    *("Ocp-Apim-", "gh", "glpat-", "hf_", "pypi-Ag", "xox", "T3BlbkFJ", "IA", "AIza", "PRIVATE KEY"),
+_MARKS: tuple[tuple[str, ...], ...] = (
+    ("AccountKey=",),
+    ("SharedAccessKey=",),
+    ("sig=",),
+    ("7Q~", "8Q~"),
+    ("JQQJ99",),
+    ("ACDb",),
+    ("+ASt",),
+    ("AzSe",),
+    ("AzFu",),
+    ("+ACR",),
+    ("AZDO",),
+    ("Ocp-Apim-",),
+    ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    ("glpat-",),
+    ("hf_",),
+    ("pypi-Ag",),
+    ("xox",),
+    ("T3BlbkFJ",),
+    ("AKIA", "ASIA"),
+    ("AIza",),
+    ("PRIVATE KEY",),
 )
-"""One of them stands in every such text, and in few others."""
+"""Of each form in turn: one of them stands in every such text, and in few others."""
 
 _LEAST_LETTERS = 8
 """Different letters, below which a text only stands for a secret, such as ``xxxx``."""
@@ -46,9 +65,7 @@ _LEAST_LETTERS = 8
 
 def secrets_in(text: str) -> Iterator[tuple[str, str, int]]:
     """The secrets of a text: what kind each is, how it begins, and on which line, from 0."""
-    if not any(mark in text for mark in _MARKS):
-        return
-    for kind, form in _FORMS:
-        for match in form.finditer(text):
+    for (kind, form), marks in zip(_FORMS, _MARKS, strict=True):
+        for match in form.finditer(text) if any(mark in text for mark in marks) else ():
             if len(Counter(match[1])) >= _LEAST_LETTERS and "EXAMPLE" not in match[1].upper():
                 yield kind, f"{match[1][:4]}…", text.count("\n", 0, match.start())

@@ -38,7 +38,7 @@ def misread_name(project: Project, code: Path, used: Reached, variables: Mapping
     place. Others that begin with `AZUREML_`.
     """
     for path, source in used.sources.items():
-        if source.tree is None or not (b"environ" in source.data or b"getenv" in source.data):
+        if not (b"environ" in source.data or b"getenv" in source.data) or source.tree is None:
             continue
         for name, line in environment_reads(source.tree):
             near = _near(name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import unreadable
+from ..errors import ProjectError, unreadable
 from .gitignore import Patterns
 
 AML_IGNORE, GIT_IGNORE = ".amlignore", ".gitignore"
@@ -69,6 +69,17 @@ def _read(path: Path) -> Patterns | None:
     if not path.is_file():
         return None
     try:
-        return Patterns(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise unreadable(error, path) from None
+    if len(data) > _MOST or max(map(len, data.split(b"\n"))) > _LONGEST:
+        raise ProjectError(
+            f"has more than {_MOST:,} bytes, or more than {_LONGEST:,} in one line",
+            location=str(path),
+            hint="Name folders, where it names files one by one.",
+        )
+    return Patterns(data)
+
+
+_MOST, _LONGEST = 100_000, 4096
+"""Bytes of an ignore file, and of a pattern: no path is longer."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ..data import frozen
+from .bounds import too_much
 from .source import Source
 
 _DRIVER = "azureml_user"
@@ -47,6 +48,8 @@ def batch_sign(data: bytes) -> BatchSign | None:
     None for a script that only may be one: whose ``run`` is decorated, or does not use its parameter as a list.
     """
     if b"mini" not in data.lower() and _DRIVER.encode() not in data:
+        return None
+    if too_much(data):
         return None
     try:
         tree = ast.parse(data)

@@ -28,9 +28,10 @@ from attrs import field
 from .. import contract
 from ..data import frozen
 from .bindings import Scope, scope_of
+from .bounds import DEEPEST
 from .model_paths import ModelPath, model_paths
 from .pythons import Python
-from .texts import every_node, paths_in
+from .texts import nodes_and_depth, paths_in
 from .versions import Problem, parse
 
 _PASSING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -110,7 +111,9 @@ class Source:
 
     @property
     def tree(self) -> ast.Module | None:
-        """Its syntax, of a rewritten text if need be; None of a broken one."""
+        """Its syntax, of a rewritten text if need be; None of a broken one, and of one that is too deep."""
+        if self.problem and self.problem.kind == "large":
+            return None
         return _tree(self.data, self.name, self.python)[0]
 
     @cached_property
@@ -148,7 +151,9 @@ def parsed(data: bytes, name: str, python: Python | None = None) -> Source:
     tree, problem = _tree(data, name, python)
     if tree is None:
         return Source(data, name, python, problem)
-    nodes = every_node(tree)
+    nodes, depth = nodes_and_depth(tree)
+    if depth > DEEPEST:
+        return Source(data, name, python, Problem(f"is nested deeper than {DEEPEST} levels", None, "large"))
     names, star = _bound(tree)
     return Source(
         data,

@@ -108,6 +108,10 @@ def relative_imports(file: str, source: Source, *, is_script: bool) -> Iterator[
             yield Relative(file, each.line, text, absolute, sure=each.depth == 1)
 
 
+_LONGEST_TYPE = 1000
+"""Characters of a text that may be a type."""
+
+
 def _classes(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, bool]]:
     """Classes, and whether each is made whenever the module is loaded; what never runs is left out."""
     waiting: list[tuple[ast.AST, bool]] = [(each, True) for each in reversed(tree.body)]
@@ -161,6 +165,8 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _expression(text: str) -> ast.expr | None:
+    if len(text) > _LONGEST_TYPE:
+        return None
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

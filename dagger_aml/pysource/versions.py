@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ..data import frozen
+from .bounds import too_much
 from .pythons import KNOWN, Python
 
 OURS: Python = sys.version_info[:2]
 
 _OLDEST: Python = (3, 7)
 """What ``feature_version`` takes at least."""
+
+_LONGEST_REWRITTEN = 100_000
+"""Bytes of a text that is written anew to see whether it is of a newer Python; that takes long."""
 
 _FSTRING = re.compile(rb"(?i)\bf?r?f['\"]")
 
@@ -28,12 +32,12 @@ class Problem:
 
     :param line: of the text, from 1; None where the parser names none.
     :param kind: ``broken``, no Python that we know parses it; ``older``, the Python that it is for does not, and a
-        newer one does; ``newer``, ours does not, and the Python that it is for seems to.
+        newer one does; ``newer``, ours does not, and the Python that it is for seems to; ``large``, it was not read.
     """
 
     message: str
     line: int | None
-    kind: Literal["broken", "older", "newer"] = "broken"
+    kind: Literal["broken", "older", "newer", "large"] = "broken"
 
 
 def version_of(text: str | None) -> Python | None:
@@ -51,6 +55,9 @@ def parse(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | N
     :param name: for Python's own messages of it.
     :param python: that is to run it; ours, where that is not known.
     """
+    why = too_much(data)
+    if why:
+        return None, Problem(why, None, "large")
     wanted = max(_OLDEST, min(python or OURS, OURS))
     try:
         tree = _parse(data, name, wanted)
@@ -79,7 +86,9 @@ def _failed(
             line = _line(tree, wanted) or error.lineno or None
             return tree, Problem(f"Python {_shown(python)} cannot parse it: {error.msg}", line, "older")
     shown = _shown(OURS if python is None else python)
-    if python is None or python > OURS:
+    if python and python > OURS and len(data) > _LONGEST_REWRITTEN:
+        return None, _newer(error, python)
+    if (python is None or python > OURS) and len(data) <= _LONGEST_REWRITTEN:
         from .newer import rewritten
 
         try:

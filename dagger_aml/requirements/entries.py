@@ -46,9 +46,6 @@ _PROJECT = re.compile(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECAS
 _DIGEST = re.compile(r"[#&](?:sha512|sha384|sha256|sha224|sha1|md5)=[0-9a-f]")
 
 
-_EXTRAS = re.compile(r"(.+)\[[^\]]+\]\Z", re.DOTALL)
-
-
 _WHEEL = "Build a wheel (pip wheel --no-deps DIR) and list it by its relative path."
 
 
@@ -101,6 +98,12 @@ def check_fetched(url: str, package: str, location: str) -> None:
     raise ProjectError(f"pip cannot fetch {scheme} URLs: {package!r}", location=location, hint=hint)
 
 
+def _without_extras(said: str) -> str:
+    """``./x.whl`` of ``./x.whl[all]``."""
+    before, opened, extras = said.rpartition("[")
+    return before if opened and before and len(extras) > 1 and extras.find("]") == len(extras) - 1 else said
+
+
 def entry(text: str, folder: Path, location: str, *, hashed: bool = False) -> tuple[Listed, str | None]:
     """What pip takes a line without options for, and the archive that it names.
 
@@ -118,7 +121,7 @@ def entry(text: str, folder: Path, location: str, *, hashed: bool = False) -> tu
         name = _name_of_url(said, text, location)
         listed = Listed(text, location, name, tool_of(said), said, marker, hashed or bool(_DIGEST.search(said)))
         return listed, None
-    path = match[1] if (match := _EXTRAS.match(said)) else said
+    path = _without_extras(said)
     there = folder / path
     if (os.sep in said or said.startswith(".")) and os.path.isdir(there):  # noqa: PTH112 - no error for any name
         raise FileURL(text, location)

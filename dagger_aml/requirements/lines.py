@@ -44,7 +44,7 @@ VALUES: Final[Mapping[str, str]] = {
 _OTHER_NAMES: Final[Mapping[str, str]] = {"--config-setting": "--config-settings", "--pypi-url": "--index-url"}
 
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
