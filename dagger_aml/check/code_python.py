@@ -89,7 +89,7 @@ def too_large_to_read(project: Project, code: Path, used: Reached, base: BaseFac
     """Code is too large, or nested too deep, to be read.
 
     Nothing is known of such a file: not what it imports, and not whether it is Python at all. It is copied all the
-    same. What is read has at most 2,000,000 bytes, 100,000 words and signs, and 300 levels in one another.
+    same. What is read has at most 2,000,000 bytes, 100,000 words and signs, and 2,500 levels in one another.
 
     Bad `folder`:
 
@@ -106,7 +106,7 @@ def too_large_to_read(project: Project, code: Path, used: Reached, base: BaseFac
     for file, problem, _ in _problems(project, code, used, base):
         if problem.kind == "large":
             yield Finding(
-                f"{problem.message}, so it was not read",
+                problem.message,
                 location=project.at(code / file),
                 hint="Other rules know nothing of this file. Put data into a file of its own.",
             )

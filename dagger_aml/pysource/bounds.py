@@ -7,7 +7,7 @@ import re
 MOST_BYTES, MOST_WORDS = 2_000_000, 100_000
 """Of a file; words are names, numbers and single signs."""
 
-DEEPEST = 300
+DEEPEST = 2500
 """Levels of statements and expressions in one another."""
 
 _FEW_BYTES = 100_000

@@ -63,7 +63,7 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
         source = read_source(path, python)
     except OSError as error:
         raise unreadable(error, path) from None
-    if source.problem and source.is_broken:
+    if source.problem and source.problem.kind in ("broken", "large"):
         line = source.problem.line
         raise ProjectError(source.problem.message, location=f"{path}:{line}" if line else str(path))
     names = source.names | source.declared

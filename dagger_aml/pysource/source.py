@@ -119,7 +119,10 @@ class Source:
     @cached_property
     def scope(self) -> Scope:
         """What names it has once it has been loaded."""
-        return scope_of(self.tree or ast.Module([], []))
+        try:
+            return scope_of(self.tree or ast.Module([], []))
+        except RecursionError:  # Such as of some hundred `elif`, each in the `else` of the one before.
+            return Scope({}, dynamic=True)
 
     @property
     def changes_path(self) -> bool:
@@ -153,7 +156,12 @@ def parsed(data: bytes, name: str, python: Python | None = None) -> Source:
         return Source(data, name, python, problem)
     nodes, depth = nodes_and_depth(tree)
     if depth > DEEPEST:
-        return Source(data, name, python, Problem(f"is nested deeper than {DEEPEST} levels", None, "large"))
+        return Source(
+            data,
+            name,
+            python,
+            Problem(f"cannot be read as Python: it is nested deeper than {DEEPEST} levels", None, "large"),
+        )
     names, star = _bound(tree)
     return Source(
         data,

@@ -108,6 +108,13 @@ def relative_imports(file: str, source: Source, *, is_script: bool) -> Iterator[
             yield Relative(file, each.line, text, absolute, sure=each.depth == 1)
 
 
+def _written(annotation: ast.expr) -> str:
+    try:
+        return ast.unparse(annotation)
+    except RecursionError:
+        return "…"
+
+
 _LONGEST_TYPE = 1000
 """Characters of a text that may be a type."""
 
@@ -131,7 +138,7 @@ def _texts(node: ast.ClassDef, *, postponed: bool) -> Iterator[tuple[str, str, a
     for each in node.body:
         if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
             if postponed:
-                yield each.target.id, ast.unparse(each.annotation), each.annotation
+                yield each.target.id, _written(each.annotation), each.annotation
             elif isinstance(each.annotation, ast.Constant) and isinstance(each.annotation.value, str):
                 yield each.target.id, each.annotation.value, each.annotation
 

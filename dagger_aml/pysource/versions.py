@@ -57,7 +57,7 @@ def parse(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | N
     """
     why = too_much(data)
     if why:
-        return None, Problem(why, None, "large")
+        return None, Problem(f"cannot be read as Python: it {why}", None, "large")
     wanted = max(_OLDEST, min(python or OURS, OURS))
     try:
         tree = _parse(data, name, wanted)
