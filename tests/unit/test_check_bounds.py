@@ -10,7 +10,7 @@ import pytest
 from dagger_aml import ProjectError, load_project, toml
 from dagger_aml.building.examine import examine
 from dagger_aml.fs.ignore import ignore_files
-from dagger_aml.pysource.bounds import DEEPEST, MOST_BYTES, MOST_WORDS, too_much
+from dagger_aml.pysource.bounds import MOST_BYTES, MOST_WORDS, too_much
 from dagger_aml.pysource.source import parsed
 from dagger_aml.requirements.entries import _without_extras
 from dagger_aml.requirements.lines import logical_lines
