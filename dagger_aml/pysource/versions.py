@@ -76,7 +76,8 @@ def _failed(
     data: bytes, name: str, python: Python | None, wanted: Python, error: Exception
 ) -> tuple[ast.Module | None, Problem]:
     if not isinstance(error, SyntaxError):
-        return None, Problem(f"cannot be read as Python ({error})", None)
+        deep = isinstance(error, RecursionError | MemoryError)
+        return None, Problem(f"cannot be read as Python ({error})", None, "large" if deep else "broken")
     if wanted < OURS:
         try:
             tree = _parse(data, name, OURS)
