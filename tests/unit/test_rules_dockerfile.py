@@ -14,6 +14,7 @@ from dagger_aml.building.examine import examine_input
 from dagger_aml.check.inputs.kinds import DOCKERFILE
 from dagger_aml.check.inputs.shell import calls
 from dagger_aml.check.inputs.stages import built
+from dagger_aml.cli.common import at_once
 from dagger_aml.cli.main import cli
 from dagger_aml.errors import DaggerAmlError
 from dagger_aml.project.settings import Options
@@ -231,7 +232,7 @@ def test_nothing_that_is_written_raises(tmp_path: Path, seed: int) -> None:
         parts = [draw.choice(ATOMS) + draw.choice(["\n", "\n", " ", "", " \\\n"]) for _ in range(draw.randint(1, 9))]
         path.write_text(BASE * draw.randint(0, 1) + "".join(parts), encoding="utf-8", newline="")
         try:
-            examine_input(str(path), DOCKERFILE, Options())
+            at_once(examine_input(str(path), DOCKERFILE, Options()))
         except DaggerAmlError:
             continue
         read += 1
