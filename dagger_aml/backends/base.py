@@ -148,6 +148,10 @@ class Image(Protocol):
         """Raw sha256 of files of this machine that were read for it, by their paths; none where nobody tells."""
         ...
 
+    async def in_place(self, references: Sequence[str]) -> bool:
+        """Whether every reference names this very image in its registry; False where that cannot be told before."""
+        ...
+
     async def stage(self, reference: str) -> str | None:
         """Send it, without moving a tag, to where it is started from before it is published; its reference there.
 

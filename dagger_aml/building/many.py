@@ -21,6 +21,7 @@ from ..oci.file_digests import FileDigests
 from ..plan.keys import runtime_key
 from ..plan.making import Making, makings
 from ..plan.model import Plan
+from .gate import held
 from .metadata import write_files
 from .plans import carried, probe
 from .record import Record
@@ -84,7 +85,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         images.append(await builder.image(await carried(planned, builder), title=target.name))
     for planned, each in zip(plans, images, strict=True):
         if target.gate:
-            await _held(target, planned, each, builder)
+            await held(target, planned, each, builder)
     made = images[0] if len(images) == 1 else builder.index(images)
     result = Result(None, made.id)
     for output in target.outputs:
@@ -112,22 +113,6 @@ async def _recorded(record: Record, result: Result, plans: Sequence[Plan], image
 
 def _makings(plan: Plan, image: Image) -> tuple[Making, ...]:
     return image.makings or makings(plan, "builder")
-
-
-async def _held(target: BuildTarget, planned: Plan, image: Image, builder: Builder) -> None:
-    """Ask the gate; of an image that is pushed, where its registry has it, and before a tag names it.
-
-    :raises DaggerAmlError: it does not hold.
-    """
-    assert target.gate
-    staged = await image.stage(str(target.tags[0])) if target.pushes else None
-    try:
-        await target.gate(planned, image, builder)
-    except DaggerAmlError as error:
-        if staged:
-            stays = f"No tag was moved. The image stays in the registry without one: {staged}"
-            error.hint = f"{error.hint}\n{stays}" if error.hint else stays
-        raise
 
 
 async def build_all(

@@ -36,7 +36,7 @@ def checked(target: BuildTarget, project: Project, request: BuildRequest) -> Bui
     # An index of images that we write is pushed by ourselves, as the builder says once it is open.
     target.check(evolve(capabilities, pushes_index=True) if request.layers == "direct" else capabilities)
     warnings = [warning for graph in target.graphs for warning in graph.warnings]
-    check = gate(
+    check, key = gate(
         project,
         target.graphs[0],
         request.smoke,
@@ -45,4 +45,4 @@ def checked(target: BuildTarget, project: Project, request: BuildRequest) -> Bui
         push=target.pushes,
         warning=warnings.append,
     )
-    return evolve(target, gate=check, warnings=tuple(dict.fromkeys(warnings)))
+    return evolve(target, gate=check, gate_key=key, warnings=tuple(dict.fromkeys(warnings)))

@@ -1,4 +1,4 @@
-"""``--smoke``, ``--smoke=restricted``, ``--smoke=import`` and ``--no-smoke`` of ``build``."""
+"""``--smoke``, ``--smoke=restricted``, ``--smoke=import``, ``--smoke=always`` and ``--no-smoke`` of ``build``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import click
 
 from ..backends.builders import kind_of
 from ..backends.runtime import cannot_restrict
+from ..building.target import Gate
 from ..errors import UsageError
 from ..finding import Finding
 from ..graph.graph import Graph
 from ..project.model import Project
 from .common import MayStandAlone
 
-_MODES = ["score", "restricted", "import"]
+_MODES = ["score", "restricted", "import", "always"]
 
 
 class Gated(MayStandAlone):
@@ -30,10 +31,11 @@ def smoke_options(function: Any) -> Any:
     return click.option(
         "--smoke",
         type=click.Choice(_MODES),
-        metavar="[=restricted|=import]",
+        metavar="[=restricted|=import|=always]",
         help="Test the image before it is published: the server must start, score the sample request, return "
         "answer.json, and not run as root. Default with --push if there is a sample request. =restricted starts it "
-        "as a cluster's restricted pods are started (docker and podman). =import only imports the entry script.",
+        "as a cluster's restricted pods are started (docker and podman). =import only imports the entry script. "
+        "=always tests it again though every tag names this very image, or it is known to have passed.",
     )(function)
 
 
@@ -55,8 +57,8 @@ def gate(
     builder: str,
     push: bool,
     warning: Callable[[Finding], None],
-) -> Any:
-    """What ``build`` asks of the image before it goes anywhere, or None.
+) -> tuple[Gate | None, str | None]:
+    """What ``build`` asks of the image before it goes anywhere, and the key of that; or None.
 
     :param warning: told why there is none, or less than was to be expected.
 
@@ -65,14 +67,16 @@ def gate(
     if smoke and no_smoke:
         raise UsageError("--smoke and --no-smoke contradict each other", hint="Remove one of them.")
     if not (smoke or push) or no_smoke:
-        return None
+        return None, None
     from ..serving.smoke import Mode, default_smoke
 
-    found, why = default_smoke(project, graph, cast("Mode | None", smoke), push=push)
+    always = smoke == "always"
+    mode = cast("Mode | None", "score" if always else smoke)
+    found, why = default_smoke(project, graph, mode, push=push)
     if found:
         kind_of(builder).check_serves()
         if smoke == "restricted":
             check_restricts(builder, "--smoke=restricted")
     if why:
         warning(Finding(why))
-    return found.check if found else None
+    return (found.check, None if always else found.key) if found else (None, None)

@@ -31,9 +31,9 @@ _MOST_OF_FILES = 5000
 
 _CHUNK = 1 << 20
 
-KINDS = ("runtime", "stamps", "layers", "facts", "calls", "files")
+KINDS = ("runtime", "stamps", "layers", "facts", "calls", "files", "passed")
 """Of documents: what ran, what files became which layer, what layers became, facts of bases, calls that pushed what
-was there already, and digests of files."""
+was there already, digests of files, and images that passed their smoke test."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +74,16 @@ class Smoke:
     rtol: float = RTOL
     atol: float = ATOL
     sample: bytes | None = None
+
+    @property
+    def key(self) -> str:
+        """Digest of what it asks and expects; empty where the image has network, and so may do otherwise later."""
+        if not self.offline:
+            return ""
+        files = [each.read_bytes().hex() if each else None for each in (self.request, self.answer)]
+        sample = self.sample.hex() if self.sample is not None else None
+        said = [self.mode, *files, sample, list(self.packages), self.rtol, self.atol]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
     async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
         """Raise unless the image holds; tell the builder's listener what was seen.

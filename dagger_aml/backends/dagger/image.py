@@ -62,6 +62,10 @@ class DaggerImage:
         self.container = container
         self.variants = list(variants)
 
+    async def in_place(self, references: Sequence[str]) -> bool:
+        """The digest is the engine's to tell, once it is pushed."""
+        return False
+
     async def stage(self, reference: str) -> None:
         """The engine starts what it holds."""
 

@@ -95,6 +95,12 @@ class DirectImage:
         """Digests of the files that its own layers hold, once these were written."""
         return self.own[0].files if self.own else {}
 
+    async def in_place(self, references: Sequence[str]) -> bool:
+        """Whether every tag names this very image already; nothing is sent."""
+        from .in_place import in_place
+
+        return await in_place(self, references)
+
     async def stage(self, reference: str) -> str:
         """Send all of it, its manifest by digest: it can be started from there, and no tag has moved.
 
@@ -340,6 +346,10 @@ class DirectIndex:
     def files(self) -> Mapping[str, bytes]:
         """Digests of the files that their own layers hold."""
         return {path: digest for each in self.images for path, digest in each.files.items()}
+
+    async def in_place(self, references: Sequence[str]) -> bool:
+        """Each image of it is asked for alone."""
+        return False
 
     async def stage(self, reference: str) -> None:
         """Each image of it is staged alone."""

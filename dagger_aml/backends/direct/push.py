@@ -81,7 +81,7 @@ class Sender:
         """
         known = None if layer.blob else self.remembered.diff_id(layer, mark)
         if layer.blob or known or self.earlier.layers or self.remembered.seen(mark):
-            diff_id = layer.blob.diff_id if layer.blob else known or layer.measure()
+            diff_id = layer.blob.diff_id if layer.blob else known or layer.diff_id or layer.measure()
             for found in (self.earlier.by_diff_id.get(diff_id), self.remembered.blob(diff_id)):
                 if found and self._has(found.digest):
                     return layer.found(found), True

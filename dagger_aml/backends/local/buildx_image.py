@@ -64,6 +64,10 @@ class BuildxImage:
         """None: BuildKit read all."""
         return {}
 
+    async def in_place(self, references: Sequence[str]) -> bool:
+        """The digest is buildx's to tell, once it is pushed."""
+        return False
+
     async def stage(self, reference: str) -> str | None:
         """Push it by its digest; no tag moves."""
         at = Reference.parse(reference)

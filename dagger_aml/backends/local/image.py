@@ -50,6 +50,10 @@ class LocalImage:
         """None: the program read all."""
         return {}
 
+    async def in_place(self, references: Sequence[str]) -> bool:
+        """The digest is the registry's to tell, once it is pushed."""
+        return False
+
     async def stage(self, reference: str) -> None:
         """The program starts what it holds."""
 

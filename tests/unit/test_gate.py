@@ -1,0 +1,173 @@
+"""When the gate is asked, and when it is known to hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from dagger_aml import BuildError, Smoke
+from dagger_aml.backends.direct import push
+from dagger_aml.backends.direct.builder import DirectBuilder
+from dagger_aml.backends.result import Result
+from dagger_aml.building.many import build_all
+from dagger_aml.building.outputs import Output, Registry, Tar
+from dagger_aml.building.target import BuildTarget, tags_of
+from dagger_aml.cli.gate import gate as gate_of
+from dagger_aml.fs import still
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Copy, Graph
+from tests.support.direct import Runner, code, direct_builder, put_base
+from tests.support.projects import SCORE, laid_out, make
+from tests.support.registry import FakeRegistry
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of the test's own."""
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+
+class Gated:
+    """A project that is pushed, and how often its gate was asked."""
+
+    def __init__(self, base: From, folder: Path) -> None:
+        self.base, self.folder = base, folder
+        self.asked = 0
+        self.error: BuildError | None = None
+        self.started = 0
+
+    async def gate(self, *_: object) -> None:
+        self.asked += 1
+        if self.error:
+            raise self.error
+
+    async def push(self, *tags: str, key: str | None = "key", more: tuple[Output, ...] = ()) -> Result:
+        graph = Graph(self.base, [Copy(local(self.folder), "/var/app", name="code")])
+        builder = direct_builder(Runner())
+        real = DirectBuilder._starts
+
+        async def starts() -> Any:
+            self.started += 1
+            return await real(builder)
+
+        builder._starts = starts  # type: ignore[method-assign]
+        target = BuildTarget((graph,), "p", tags_of(tags), (*more, Registry()), gate=self.gate, gate_key=key)
+        try:
+            (result,) = await build_all([target], builder)
+        finally:
+            builder.close()
+        return result
+
+
+@pytest.fixture
+def gated(registry: FakeRegistry, tmp_path: Path) -> Gated:
+    return Gated(put_base(registry), code(tmp_path / "p", **{"score.py": "x = 1\n"}))
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_an_image_that_every_tag_names_is_not_tested_again(
+    gated: Gated, registry: FakeRegistry, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(still, "STILL_NS", -1_000_000_000)
+    if not small:
+        monkeypatch.setattr(push, "SMALL", 0)
+        monkeypatch.setattr("dagger_aml.backends.direct.in_place.SMALL", 0)
+    tags = [f"{registry.host}/app:{number}" for number in (1, 2)]
+    first = await gated.push(*tags)
+    again = await gated.push(*tags)
+    assert (gated.asked, gated.started) == (1, 1), "and nothing that starts images was opened"
+    assert first.digest == again.digest and again.changed is False and again.bytes_sent == 0
+
+
+async def test_it_is_tested_on_a_new_machine_where_a_tag_names_another(
+    gated: Gated, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tag = f"{registry.host}/app:1"
+    await gated.push(tag)
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
+    await gated.push(tag)
+    assert gated.asked == 1
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "third"))
+    await gated.push(tag, f"{registry.host}/app:2")
+    assert gated.asked == 2, "no pass is kept in a registry"
+
+
+async def test_what_passed_here_passes_under_another_tag(gated: Gated, registry: FakeRegistry) -> None:
+    await gated.push(f"{registry.host}/app:1")
+    await gated.push(f"{registry.host}/app:2")
+    assert gated.asked == 1
+    await gated.push(f"{registry.host}/app:3", key="another request")
+    assert gated.asked == 2
+
+
+async def test_what_changed_is_tested(gated: Gated, registry: FakeRegistry) -> None:
+    await gated.push(f"{registry.host}/app:1")
+    (gated.folder / "score.py").write_text("x = 2\n")
+    await gated.push(f"{registry.host}/app:1")
+    assert gated.asked == 2
+
+
+async def test_always_is_always(gated: Gated, registry: FakeRegistry) -> None:
+    for _ in range(2):
+        await gated.push(f"{registry.host}/app:1", key=None)
+    assert gated.asked == 2
+
+
+async def test_what_may_come_out_otherwise_is_not_kept(gated: Gated, registry: FakeRegistry) -> None:
+    await gated.push(f"{registry.host}/app:1", key="")
+    await gated.push(f"{registry.host}/app:2", key="")
+    assert gated.asked == 2
+    await gated.push(f"{registry.host}/app:2", key="")
+    assert gated.asked == 2, "nothing is published"
+
+
+async def test_what_did_not_pass_is_tested_again(gated: Gated, registry: FakeRegistry) -> None:
+    gated.error = BuildError("it does not hold")
+    for number in (1, 2):
+        with pytest.raises(BuildError, match="does not hold"):
+            await gated.push(f"{registry.host}/app:1")
+        assert gated.asked == number
+
+
+async def test_what_goes_elsewhere_too_is_tested(
+    gated: Gated, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = f"{registry.host}/app:1"
+    await gated.push(tag)
+    monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "another"))
+    await gated.push(tag, more=(Tar(tmp_path / "a.tar"),))
+    assert gated.asked == 2
+
+
+def test_the_key_is_of_all_that_is_asked(tmp_path: Path) -> None:
+    request, answer = tmp_path / "request.json", tmp_path / "answer.json"
+    request.write_text("1")
+    answer.write_text("2")
+    smoke = Smoke(request=request, answer=answer)
+    changes = [
+        {"mode": "import"},
+        {"rtol": 0.5},
+        {"atol": 0.5},
+        {"request": answer},
+        {"answer": None},
+        {"sample": b"3"},
+    ]
+    keys = [evolve(smoke, **each).key for each in ({}, *changes)]
+    assert len(set(keys)) == len(keys) and all(keys)
+    answer.write_text("3")
+    assert smoke.key not in keys
+    assert evolve(smoke, offline=False).key == ""
+
+
+def test_always_is_a_flag_s_word(tmp_path: Path) -> None:
+    project, graph = laid_out(make(tmp_path, {"score.py": SCORE, "request.json": "1"}))
+    for smoke, kept in ((None, True), ("score", True), ("always", False)):
+        asked, key = gate_of(project, graph, smoke, False, builder="docker", push=True, warning=lambda _: None)
+        assert asked and bool(key) is kept
