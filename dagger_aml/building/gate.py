@@ -28,13 +28,15 @@ async def held(target: BuildTarget, planned: Plan, image: Image, builder: Builde
     :raises DaggerAmlError: it does not hold.
     """
     assert target.gate
-    key, only_pushed = target.gate_key, all(isinstance(each, Registry) for each in target.outputs)
     tags = [str(each) for each in target.tags]
-    if key is not None and only_pushed and target.pushes and await image.in_place(tags):
-        builder.on_event(Message("smoke: not tested again, since every tag names this very image already"))
+    if _only_pushed(target) and await image.in_place(tags):
+        builder.on_event(
+            Message("smoke: not tested: every tag names this very image already, so nothing is published")
+        )
         return
     staged = await image.stage(tags[0]) if target.pushes else None
-    passed = _Passed(staged.rpartition("@")[2] if staged else image.id, key)
+    digest, key = staged.rpartition("@")[2] if staged else image.id, _key(target)
+    passed = _Passed(digest, builder.name, key)
     before = passed.when()
     if before is not None:
         builder.on_event(Message(f"smoke: not tested again, since this very image passed {age_text(before)} ago"))
@@ -46,18 +48,30 @@ async def held(target: BuildTarget, planned: Plan, image: Image, builder: Builde
             stays = f"No tag was moved. The image stays in the registry without one: {staged}"
             error.hint = f"{error.hint}\n{stays}" if error.hint else stays
         raise
-    passed.keep()
+    if _key(target) == key:  # Else a request or an answer was changed meanwhile, and nobody knows which was taken.
+        passed.keep()
+
+
+def _only_pushed(target: BuildTarget) -> bool:
+    """Whether an image that its tags name already is published nowhere anew. In an index it would be."""
+    alone = len(target.graphs) == 1 and target.gate_key is not None
+    return alone and target.pushes and all(isinstance(each, Registry) for each in target.outputs)
+
+
+def _key(target: BuildTarget) -> str:
+    return target.gate_key() if target.gate_key else ""
 
 
 class _Passed:
     """What this machine knows of an image that passed; no registry is told, where others could write it.
 
     :param digest: of the image; None where it is not known before it is started.
+    :param builder: the name of what starts it.
     :param key: what was asked of it; nothing is kept without.
     """
 
-    def __init__(self, digest: str | None, key: str | None) -> None:
-        self._name = hashlib.sha256(f"{digest} {key}".encode()).hexdigest() if digest and key else ""
+    def __init__(self, digest: str | None, builder: str, key: str) -> None:
+        self._name = hashlib.sha256(f"{digest} {builder} {key}".encode()).hexdigest() if digest and key else ""
         self._store = ContentStore(cache_folder())
 
     def when(self) -> float | None:

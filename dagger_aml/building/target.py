@@ -30,8 +30,8 @@ class BuildTarget:
     :param tags: parsed, each with a tag and without a digest (:func:`tag_of`).
     :param outputs: in the order in which they are written.
     :param gate: None for none.
-    :param gate_key: digest of what the gate asks, by which this machine knows what has passed; empty where the same
-        may come out otherwise later. None where it is asked whatever is known.
+    :param gate_key: gives the digest of what the gate would ask now, by which this machine knows what has passed;
+        empty where the same may come out otherwise later. None where it is asked whatever is known.
     :param metadata_file: gets what was made as JSON, and ``iidfile`` the image's ID.
     :param warnings: what the user should know before it is built.
     :param folder: of the project, as the user named it.
@@ -42,7 +42,7 @@ class BuildTarget:
     tags: tuple[Reference, ...] = ()
     outputs: tuple[Output, ...] = ()
     gate: Gate | None = None
-    gate_key: str | None = None
+    gate_key: Callable[[], str] | None = None
     metadata_file: Path | None = None
     iidfile: Path | None = None
     warnings: tuple[Finding, ...] = field(default=(), converter=as_findings)

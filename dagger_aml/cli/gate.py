@@ -57,8 +57,8 @@ def gate(
     builder: str,
     push: bool,
     warning: Callable[[Finding], None],
-) -> tuple[Gate | None, str | None]:
-    """What ``build`` asks of the image before it goes anywhere, and the key of that; or None.
+) -> tuple[Gate | None, Callable[[], str] | None]:
+    """What ``build`` asks of the image before it goes anywhere, and what gives the key of that; or None.
 
     :param warning: told why there is none, or less than was to be expected.
 

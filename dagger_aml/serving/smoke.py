@@ -19,6 +19,7 @@ from ..plan.model import Plan
 from ..policy import DEFAULT
 from ..project.file_keys import ATOL, RTOL
 from ..project.model import Project
+from ..version import __version__
 from .answer import Comparison, Tolerance, compare_text
 from .causes import Cause, why_not_imported, why_not_scored
 from .endpoint import Endpoint
@@ -75,15 +76,21 @@ class Smoke:
     atol: float = ATOL
     sample: bytes | None = None
 
-    @property
     def key(self) -> str:
-        """Digest of what it asks and expects; empty where the image has network, and so may do otherwise later."""
+        """Digest of what it asks and expects, as its files are now, and of who asks: another version may ask more.
+
+        Empty where the image has network, and so may do otherwise later, and where a file cannot be read.
+        """
         if not self.offline:
             return ""
-        files = [each.read_bytes().hex() if each else None for each in (self.request, self.answer)]
+        try:
+            files = [each.read_bytes().hex() if each else None for each in (self.request, self.answer)]
+        except OSError:
+            return ""
+        kind = content_type(self.request) if self.request else None
         sample = self.sample.hex() if self.sample is not None else None
-        said = [self.mode, *files, sample, list(self.packages), self.rtol, self.atol]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        asked = [self.mode, *files, kind, sample, list(self.packages), self.rtol, self.atol, self.ready_timeout]
+        return hashlib.sha256(json.dumps([__version__, *asked]).encode()).hexdigest()
 
     async def check(self, plan: Plan, image: Image, builder: Builder) -> None:
         """Raise unless the image holds; tell the builder's listener what was seen.

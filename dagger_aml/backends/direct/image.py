@@ -82,6 +82,8 @@ class DirectImage:
     """The manifest, by the repositories that have all it names."""
     _oci: set[str] = field(factory=set, init=False, repr=False)
     """Repositories that refuse a manifest in Docker's form, and so get OCI's."""
+    _named: frozenset[Reference] = field(factory=frozenset, init=False)
+    """Tags that were seen to name this very image already."""
     _moved: dict[object, int] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
@@ -99,7 +101,9 @@ class DirectImage:
         """Whether every tag names this very image already; nothing is sent."""
         from .in_place import in_place
 
-        return await in_place(self, references)
+        there = await in_place(self, references)
+        self._named = frozenset(map(Reference.parse, references)) if there else frozenset()
+        return there
 
     async def stage(self, reference: str) -> str:
         """Send all of it, its manifest by digest: it can be started from there, and no tag has moved.
@@ -113,14 +117,15 @@ class DirectImage:
         return self.staged
 
     async def publish(self, reference: str) -> Result:
-        """Send what the registry lacks, then move the tag.
+        """Send what the registry lacks, then move the tag; of one that was seen to name it already, nothing moves.
 
         :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable, 429 or 5xx.
         """
         at = Reference.parse(reference)
-        if at.url in self._raw:
+        named = at in self._named  # Should somebody have moved it since, it stays there: nothing was tested.
+        if at.url in self._raw and not named:
             self.on_event(Message(f"tagging {at}"))
-        raw, layers = await self.sent(at, tag=at.tag or "latest")
+        raw, layers = await self.sent(at, tag=None if named else at.tag or "latest")
         changed = _changed(self, at, digest_of(raw))
         made = Result(digest_of(raw), self.id, (reference,), layers, config_digest=self.id, makings=self.makings)
         return evolve(made, changed=changed)

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import MutableMapping, Sequence
+from typing import Protocol
 
 import anyio.to_thread
 
 from ...fs.stamps import unchanged
 from ...oci.blobs import digest_of
-from ...oci.manifest import manifest_document
+from ...oci.content_store import ContentStore
+from ...oci.manifest import Form, manifest_document
 from ...oci.reference import Reference
+from ...plan.model import Plan
+from .beneath import Beneath
 from .earlier import Earlier, earlier
 from .layers import SMALL, OwnLayer
+from .remembered import Remembered
+from .threads import Calls
 
-DirectImage = Any
-"""That of :mod:`.image`, which imports this."""
+
+class Placed(Protocol):
+    """What must be known of an image; :class:`~dagger_aml.backends.direct.image.DirectImage` is one."""
+
+    plan: Plan
+    beneath: Beneath
+    own: tuple[OwnLayer, ...]
+    calls: Calls
+    store: ContentStore
+    images: MutableMapping[tuple[str, str], Earlier]
+
+    @property
+    def remembered(self) -> Remembered:
+        """What layers became in earlier builds."""
+        ...
+
+    def config_now(self) -> bytes:
+        """The config, once every layer of ours was written."""
+        ...
+
+    def form_at(self, at: Reference) -> Form:
+        """Whose media types its manifest has in a repository."""
+        ...
 
 
-async def in_place(image: DirectImage, references: Sequence[str]) -> bool:
+async def in_place(image: Placed, references: Sequence[str]) -> bool:
     """Whether every tag names this very image now. Files are read as a push would read them, and nothing is sent."""
     platform = image.plan.base.platform
     tags = [Reference.parse(each) for each in references]
@@ -26,7 +52,7 @@ async def in_place(image: DirectImage, references: Sequence[str]) -> bool:
     for at in tags:
         before = image.images.get((str(at), platform))
         if before is None:
-            before = await image.blocking(earlier, at, platform, image.calls.client, image.store)
+            before = await image.calls.call(earlier, at, platform, image.calls.client, image.store)
             image.images[str(at), platform] = before
         found.append(before)
     if not found or any(each.at is None or each.digest != found[0].digest for each in found):
@@ -42,12 +68,12 @@ async def in_place(image: DirectImage, references: Sequence[str]) -> bool:
     )
 
 
-def _all_there(image: DirectImage, before: Earlier) -> bool:
+def _all_there(image: Placed, before: Earlier) -> bool:
     """Whether an image has each layer of ours; these then know what they become."""
-    return all(_there(image, layer, before) for layer in image.own)
+    return all(_there(layer, image.remembered, before) for layer in image.own)
 
 
-def _there(image: DirectImage, layer: OwnLayer, before: Earlier) -> bool:
+def _there(layer: OwnLayer, remembered: Remembered, before: Earlier) -> bool:
     if layer.blob is not None:
         return layer.blob.digest in before.blobs
     if layer.size <= SMALL:
@@ -55,9 +81,13 @@ def _there(image: DirectImage, layer: OwnLayer, before: Earlier) -> bool:
         for _ in stream:
             pass
         return layer.keep(stream.written).digest in before.blobs
-    mark = image.remembered.mark(layer)
-    blob = before.by_diff_id.get(image.remembered.diff_id(layer, mark) or layer.measure())
+    mark = remembered.mark(layer)
+    diff_id = remembered.diff_id(layer, mark)
+    if diff_id is None:
+        # It is not measured again when it is sent, so what it becomes is then kept by how its files lay now.
+        layer.mark, diff_id = mark, layer.measure()
+    blob = before.by_diff_id.get(diff_id)
     if blob is None:
         return False
-    image.remembered.note(layer, layer.found(blob), mark)
+    remembered.note(layer, layer.found(blob), mark)
     return True

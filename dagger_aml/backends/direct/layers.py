@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import field
 
 from ...base.facts import PathFact
-from ...data import define
+from ...data import define, frozen
 from ...errors import DaggerAmlError, ProjectError
 from ...fs.stamps import AGAIN
 from ...oci.compression import choose_compression
@@ -24,6 +24,18 @@ MOST_LAYERS = 125
 
 SMALL = 4 * 1024 * 1024
 """Bytes of files that are made a layer in memory, so that its digest is known before it is sent."""
+
+
+@frozen
+class Mark:
+    """What tells the files of a layer, as they were at one moment.
+
+    :param name: digest of the layer's entries, and of what tells that a file of them changed.
+    :param still: whether nothing had changed for a while.
+    """
+
+    name: str
+    still: bool
 
 
 @define(eq=False)
@@ -43,6 +55,8 @@ class OwnLayer:
     blob: BlobLayer | None = None
     diff_id: str | None = None
     """The digest of the tar of which ``files`` tells the files; what it becomes is held against it."""
+    mark: Mark | None = None
+    """Of its files before they were read to be measured, where it was not known at once what they became."""
     _compression: Compression | None = None
     _lock: threading.Lock = field(factory=threading.Lock, repr=False)
 

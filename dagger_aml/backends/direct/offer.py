@@ -10,8 +10,8 @@ from ...oci.blobs import digest_of
 from ...oci.manifest import MANIFESTS, BlobLayer, manifest_document
 from ...oci.offer import Offer, OfferedBlob
 from .beneath import Beneath
-from .layers import SMALL, OwnLayer
-from .remembered import Mark, Remembered
+from .layers import SMALL, Mark, OwnLayer
+from .remembered import Remembered
 
 
 class Changed(Exception):
@@ -53,7 +53,7 @@ def ready(layer: OwnLayer, remembered: Remembered) -> ReadyLayer:
 
     :raises ProjectError: a file has gone, cannot be read, or was changed.
     """
-    mark = remembered.mark(layer)
+    mark = layer.mark or remembered.mark(layer)
     if layer.size <= SMALL:
         stream = layer.stream()
         data = b"".join(stream)

@@ -11,8 +11,8 @@ from ...oci.push import PushClient
 from ...oci.reference import Reference
 from .beneath import Beneath
 from .earlier import Earlier
-from .layers import SMALL, OwnLayer
-from .remembered import Mark, Remembered
+from .layers import SMALL, Mark, OwnLayer
+from .remembered import Remembered
 
 _LITTLE = 64 * 1024
 """Bytes of a blob that are sent as fast as it is asked whether they are there."""
@@ -50,7 +50,7 @@ class Sender:
         """
         if layer.size <= SMALL:
             return self._small(layer, made)
-        before, mark = layer.blob, self.remembered.mark(layer)
+        before, mark = layer.blob, layer.mark or self.remembered.mark(layer)
         found = self._large(layer, mark)
         if before is None:
             # Else its files were read before the mark was taken, and may have been changed in between.

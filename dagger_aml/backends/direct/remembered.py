@@ -21,19 +21,7 @@ from ...oci.entries import TarEntry
 from ...oci.file_digests import FileDigests
 from ...oci.layer_writer import FORMAT
 from ...oci.manifest import BlobLayer
-from .layers import OwnLayer
-
-
-@frozen
-class Mark:
-    """What tells the files of a layer, as they were at one moment.
-
-    :param name: digest of the layer's entries, and of what tells that a file of them changed.
-    :param still: whether nothing had changed for a while.
-    """
-
-    name: str
-    still: bool
+from .layers import Mark, OwnLayer
 
 
 @frozen
