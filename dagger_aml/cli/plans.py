@@ -228,7 +228,13 @@ def _exit(read: Sequence[_Read], asked: Asked) -> None:
         text = str(each.error)
         tell(f"error: {text if text.startswith(each.folder) else f'{each.folder}: {text}'}")
     codes = [1] if wrong else [exit_code_of(each.standing, asked) for each in read]
-    click.get_current_context().exit(max(codes, default=0))
+    _end(max(codes, default=0))
+
+
+def _end(code: int) -> None:
+    """End with a code; with 0 as any command does. What click's own ``exit`` is given, the program would not see."""
+    if code:
+        sys.exit(code)
 
 
 def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) -> None:
@@ -254,7 +260,7 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
             stood = anyio.run(_one, subject, asked, kept)
         text = _one_text(stood, found, asked, known or _makings(stood, opening), kept)
     click.echo(text, nl=False)
-    click.get_current_context().exit(exit_code_of(stood.standing, asked))
+    _end(exit_code_of(stood.standing, asked))
 
 
 def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ...], kept: Digests) -> str:

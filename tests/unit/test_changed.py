@@ -19,6 +19,7 @@ from dagger_aml.fs import still
 from dagger_aml.oci import file_digests
 from dagger_aml.plan.compare import Earlier
 from dagger_aml.plan.verdict import Standing, not_told, together
+from tests.support.cli import run
 from tests.support.direct import put_base
 from tests.support.projects import SCORE, make, planned
 from tests.support.registry import FakeRegistry
@@ -153,6 +154,20 @@ def test_one_project_is_told_beside_its_plan(shelf: Shelf) -> None:
         "name": shelf.against.replace("{name}", "a"), "up_to_date": True, "reasons": [], "base": "same", "bytes": 0,
     }  # fmt: skip
     assert data["base"]["digest"] and data["facts"]["source"] == "probed"
+
+
+def test_the_program_ends_with_the_code_too(tmp_path: Path) -> None:
+    """In a process of its own: click tells its runner for tests of an exit that the program would not see."""
+    folders = [make(tmp_path / name, FILES) for name in "ab"]
+    file = tmp_path / "plans.json"
+    file.write_text(call("plan", *folders, "--json").stdout)
+    words = ("--against", file, "--exit-code")
+    assert run("plan", *folders, *words).returncode == 0
+    make(folders[0], {"code/more.py": "x"})
+    assert run("plan", *folders, *words).returncode == 3
+    assert run("plan", folders[0], *words).returncode == 3
+    wrong = make(tmp_path / "wrong", {"dagger-aml.toml": "what = 1\n", "code/score.py": SCORE})
+    assert run("plan", folders[0], wrong, *words).returncode == 1
 
 
 def test_a_base_that_moved_is_seen(shelf: Shelf) -> None:
