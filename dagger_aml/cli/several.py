@@ -23,7 +23,7 @@ from ..building.target import BuildTarget
 from ..errors import DaggerAmlError, TransientError, UsageError
 from .build_target import checked, read_build
 from .progress import Progress
-from .told import ToldAs, entry, failed_entry, report_text
+from .told import OnOutcome, ToldAs, entry, failed_entry, report_text
 
 AT_ONCE = 4
 """Builds at once unless said otherwise: two took longer, and eight were no faster, on two cores with an engine beside
@@ -40,12 +40,14 @@ def build_several(
     jobs: int | None,
     told_as: ToldAs = ToldAs.TABLE,
     stops: bool = True,
+    on_outcome: OnOutcome = lambda *_: None,
 ) -> None:
     """Build projects and tell what came of each; one that fails stops no other.
 
     :param opening: makes the builder, for all of them.
     :param jobs: how many at once.
     :param stops: whether what a rule finds that cannot work ends the command.
+    :param on_outcome: told of each in the end.
     :param told_as: a table, a line with name and digest for each that is built, or JSON.
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
     :raises DaggerAmlError: one or more failed. :raises EngineGone: with the engine, all that were not done.
@@ -69,6 +71,9 @@ def build_several(
             if any(each.word != "not begun" for each in outcomes.values()):
                 for line in _TOLD[told_as](outcomes, targets):
                     click.echo(line)
+            for target in targets:
+                outcome = outcomes[target.name]
+                on_outcome(target.folder, target.name, outcome.result, outcome.error)
         if shared:
             write_json(shared, {name: _entry(each) for name, each in outcomes.items()})
         failed = {name: each.error for name, each in outcomes.items() if each.error}

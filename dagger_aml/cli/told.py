@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -17,6 +17,10 @@ from .progress.as_json import error_parts
 
 _SCHEMA = 1
 """Number of the form, raised when it changes its meaning."""
+
+
+OnOutcome = Callable[[str, str | None, Result | None, DaggerAmlError | None], None]
+"""Told of the folder of a project, its name, and what came of it: nothing of one that was not begun."""
 
 
 class ToldAs(Enum):

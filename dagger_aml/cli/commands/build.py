@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ from ..options.build import (
     settled,
     with_option,
 )
-from ..options.call import json_option, no_check_option, quiet_option, verbose_option
+from ..options.call import ci_option, json_option, no_check_option, quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
-from ..told import ToldAs, entry, report_text, reported
+from ..told import OnOutcome, ToldAs, entry, report_text, reported
 from ..unchanged import note
 
 
@@ -109,6 +109,7 @@ from ..unchanged import note
 @progress_option
 @quiet_option("Print only the digest; for several projects, the name and digest of each.")
 @verbose_option("Show what the builder prints.")
+@ci_option
 @json_option("Print what was made as JSON, one entry for each project, also of those that failed.")
 @settled
 def command(
@@ -140,6 +141,7 @@ def command(
     mode: str,
     quiet: bool,
     verbose: bool,
+    ci: str,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -190,18 +192,31 @@ def command(
         sbom=sbom,
     )
     opening = partial(opened, builder, progress, opening=how)
+    telling = _telling(ci, mode, projects or (".",))
     if len(projects) > 1:
         from ..several import build_several
 
         told_as = ToldAs("json" if as_json else "digests" if quiet else "table")
-        build_several(projects, request, given, opening, progress, jobs=jobs, told_as=told_as, stops=not no_check)
+        with telling as built:
+            build_several(
+                projects,
+                request,
+                given,
+                opening,
+                progress,
+                jobs=jobs,
+                told_as=told_as,
+                stops=not no_check,
+                on_outcome=built,
+            )
         return
     folder = projects[0] if projects else "."
-    with reported(folder) if as_json else nullcontext():
+    with telling as built, reported(folder) if as_json else nullcontext():
         project, target = read_build(folder, request, given, stops=not no_check)
         if as_json and any(each.path == STDOUT for each in target.exports):
             raise UsageError("standard output has room for a tar or for JSON", location="--json", hint="Remove one.")
         result, streamed = _one(project, target, request, opening, progress)
+        built(folder, project.name, result, None)
     digest = result.digest or result.image_id
     if not target.outputs:
         where = "no image was written" if layers == "direct" else "the image stays in the builder"
@@ -216,7 +231,27 @@ def command(
     lines = ([digest] if digest else []) if quiet else list(_report(result))
     for line in lines:
         click.echo(line, err=streamed is not None)
-    note(project, target, how, progress, result, lines)
+    if ci == "none":
+        note(project, target, how, progress, result, lines)
+
+
+def _telling(ci: str, mode: str, folders: Sequence[str]) -> AbstractContextManager[OnOutcome]:
+    """Who is told of outcomes, and tells the CI system of them when the block ends, if there is one.
+
+    :raises UsageError: standard error is for JSON alone.
+    """
+    if ci == "none":
+        return nullcontext(lambda *_: None)
+    from ..reports.ci import service_of, told_to
+
+    service = service_of(ci)
+    if service and mode == "json":
+        raise UsageError(
+            "standard error has room for JSON or for annotations",
+            location=f"--ci {ci}",
+            hint="Remove --progress json.",
+        )
+    return told_to(service, folders)
 
 
 def _one(

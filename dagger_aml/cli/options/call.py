@@ -35,3 +35,16 @@ def no_check_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--no-check``"""
     text = "Go on where a rule says that it cannot work: its findings are only printed."
     return click.option("--no-check", is_flag=True, help=text)(function)
+
+
+def ci_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--ci``"""
+    return click.option(
+        "--ci",
+        type=click.Choice(("auto", "github", "azure", "gitlab", "none")),
+        default="none",
+        show_default=True,
+        help="Also tell GitHub Actions, Azure Pipelines or GitLab what came of it: findings and failures as "
+        "annotations, digests as outputs for later steps and jobs, a table of the layers. auto: the one "
+        "that runs this, if one does.",
+    )(function)

@@ -17,12 +17,15 @@ _AZURE: Mapping[Severity, str] = {"error": "error", "warning": "warning", "info"
 """Azure DevOps has no lower one."""
 
 
-def github(projects: tuple[Checked, ...]) -> str:
-    """Workflow commands, which GitHub Actions turns into annotations."""
-    return "".join(f"{line}\n" for line in _github(projects))
+def github(projects: tuple[Checked, ...], *, verb: str = "check") -> str:
+    """Workflow commands, which GitHub Actions turns into annotations.
+
+    :param verb: what was to be done with the projects.
+    """
+    return "".join(f"{line}\n" for line in _github(projects, verb))
 
 
-def _github(projects: tuple[Checked, ...]) -> Iterator[str]:
+def _github(projects: tuple[Checked, ...], verb: str) -> Iterator[str]:
     for each in every(projects):
         said: dict[str, Any] = {"file": each.file or each.project, "line": each.line, "col": each.column}
         said["endColumn"] = each.end
@@ -30,7 +33,7 @@ def _github(projects: tuple[Checked, ...]) -> Iterator[str]:
         yield _workflow(_GITHUB[each.finding.severity], said, _with_hint(each))
     for project in projects:
         if project.error:
-            said = {"file": project.place, "line": project.line, "title": "dagger-aml could not check this"}
+            said = {"file": project.place, "line": project.line, "title": f"dagger-aml could not {verb} this"}
             yield _workflow("error", said, str(project.error))
 
 
@@ -86,6 +89,11 @@ def _azure(projects: tuple[Checked, ...]) -> Iterator[str]:
 def _logged(said: Mapping[str, str], message: str) -> str:
     properties = "".join(f"{name}={_of_azure(value, inside=True)};" for name, value in said.items() if value)
     return f"##vso[task.logissue {properties}]{_of_azure(message, inside=False)}"
+
+
+def command_of_azure(command: str, value: str) -> str:
+    """A logging command with its value, as a line."""
+    return f"##vso[{command}]{_of_azure(value, inside=False)}\n"
 
 
 def _of_azure(text: str, *, inside: bool) -> str:
