@@ -34,6 +34,7 @@ class Oracle:
 ORACLES = {
     "azure-ai-ml": Oracle(("azure-ai-ml==1.35.2",), "AZURE_AI_ML_PYTHON"),
     "azureml-core": Oracle(("azureml-core==1.61.0.post4",), "AZUREML_CORE_PYTHON"),
+    "check-jsonschema": Oracle(("check-jsonschema==0.39.0",), "CHECK_JSONSCHEMA_PYTHON"),
     "mlflow": Oracle(
         (
             *(
