@@ -31,14 +31,17 @@ FORMER = frozenset({*_FORMER.split(), *(each.name for each in IMAGES if not each
 """By Microsoft's lists of 2021 to 2024, without those that are supported now."""
 
 _INFERENCE = re.compile(r"(?:^|/)azureml/(?P<name>(?:curated/)?[^/:@]*inference[^/:@]*)(?:[:@]|$)", re.IGNORECASE)
+_OF_ROOT = ("curated/foundation-model-inference",)
+"""Images that are called so, and have root for their user and another server than the others."""
+
 _OF_MICROSOFT = re.compile(r"^mcr\.microsoft\.com/azureml/(?P<name>(?:curated/)?[^/:@]+)(?:[:@]|$)", re.IGNORECASE)
 _PYTHON = re.compile(r"-py(3)(\d+)(?:-|$)")
 
 
 def inference_name(reference: str) -> str | None:
-    """What stands behind ``azureml/`` in the name of an image for inference, whatever registry has it."""
+    """What stands behind ``azureml/`` in the name of an image with the inference server, whatever registry has it."""
     found = _INFERENCE.search(reference)
-    return found["name"] if found else None
+    return found["name"] if found and found["name"] not in _OF_ROOT else None
 
 
 def is_former(name: str) -> bool:

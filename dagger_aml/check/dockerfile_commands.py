@@ -173,8 +173,9 @@ def nothing_starts_the_server(
 
         ENV AZUREML_ENTRY_SCRIPT=score.py
 
-    Silent: a command that names `runsvdir`, `azmlinfsrv` or `gunicorn`; scripts, of which nobody knows what they
-    start; a server of your own in an image that names no entry script and has nothing in `/var/azureml-app`.
+    Silent: a command that names `runsvdir`, `azmlinfsrv` or `gunicorn`; scripts and programs such as `supervisord`,
+    of which nobody knows what they start; a server of your own in an image that names no entry script and has nothing
+    in `/var/azureml-app`.
     """
     below = any(f"{each.dest}/".startswith(f"{contract.APP_ROOT}/") for each in copied)
     if server != "another" or not (below or contract.ENTRY_SCRIPT in built.variables):

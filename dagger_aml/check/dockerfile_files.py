@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import contract
 from ..finding import Finding
+from ..fs.lookup import is_there
 from .dockerfile_user import is_root
 from .inputs.copies import Copied
 from .inputs.dockerfile import InferenceBase, Ran
@@ -81,7 +82,9 @@ def _meets(dest: str, root: str) -> bool:
 
 
 @rule("AML731", "warning")
-def unreadable_for_the_user(inference: InferenceBase, copied: tuple[Copied, ...], built: Built) -> Iterator[Finding]:
+def unreadable_for_the_user(
+    inference: InferenceBase, copied: tuple[Copied, ...], ran: tuple[Ran, ...], built: Built
+) -> Iterator[Finding]:
     """Files are copied so that the image's user cannot read them.
 
     What `COPY` makes belongs to root, whatever `USER` is, unless `--chown` says otherwise. With a mode such as 0600
@@ -97,9 +100,11 @@ def unreadable_for_the_user(inference: InferenceBase, copied: tuple[Copied, ...]
 
     The modes of files that lie beside the Dockerfile are looked at as well, where no `--chmod` changes them.
 
-    Silent: with `--chown`, in an image that runs as root, and for what does not lie beside the Dockerfile.
+    Silent: with `--chown`, in an image that runs as root, where a command changes owners or modes, and for what does
+    not lie beside the Dockerfile. What lies in a copied folder is not looked at where a `.dockerignore` may leave it
+    out.
     """
-    if is_root(built.user) or built.user is None:
+    if is_root(built.user) or built.user is None or any(each.call.program in ("chown", "chmod") for each in ran):
         return
     for each in copied:
         if each.step.instruction.flag("chown"):
@@ -129,8 +134,10 @@ _MOST_FILES = 2_000
 
 def _shut(each: Copied) -> Iterator[Finding]:
     """The first file or folder of what is copied that its owner alone may read."""
+    names = (".dockerignore", f"{each.step.instruction.path.name}.dockerignore")
+    all_of_it = not any(is_there(each.context / name) for name in names)
     for source in each.sources:
-        for path in islice(_within(each.context / source), _MOST_FILES):
+        for path in islice(_within(each.context / source), _MOST_FILES if all_of_it else 1):
             mode = path.stat().st_mode
             needs = 0o5 if path.is_dir() else 0o4
             if mode & needs != needs:

@@ -18,10 +18,15 @@ _EXTRAS = {contract.EXTRA_LIB_PATH: 97, contract.EXTRA_CONDA_YAML: 98, contract.
 """The variables that ask for packages at start, with the exit code where what they name is not found."""
 
 _LOGIN = re.compile(r"https?://[^\s/:@'\"]+:([^\s/@'\"]+)@")
-_LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::(\d+))?(/[^\s'\"|;)]*)?")
+_LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::([^\s/'\"|;)]+))?(/[^\s'\"|;)]*)?")
 
-_PORTS = {contract.SCORING_PORT, 31311}
+_PORTS = {str(contract.SCORING_PORT), "31311"}
 """Where nginx and the server listen."""
+
+_PATHS = ("/", "/score", "/swagger.json")
+
+_MOVED = {"HEALTH_PORT", "SEPERATE_HEALTH_ENDPOINT", "SERVICE_PATH_PREFIX"}
+"""Variables by which the server answers elsewhere too."""
 
 
 def _asked(variables: Mapping[str, Variable]) -> list[str]:
@@ -115,7 +120,7 @@ def absolute_extras(inference: InferenceBase, variables: Mapping[str, Variable])
 def extras_of_a_curated_image(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
     """Packages are asked for at start on an image that installs none.
 
-    Azure ML's curated images have a start script without that part: it ignores the variables without a word.
+    Azure ML's minimal curated images have a start script without that part: it ignores the variables without a word.
 
     Bad `Dockerfile`:
 
@@ -130,7 +135,7 @@ def extras_of_a_curated_image(inference: InferenceBase, variables: Mapping[str, 
 
     Silent: other images.
     """
-    if inference.is_curated:
+    if inference.installs_nothing:
         for name in _asked(variables):
             yield Finding(
                 f"{name} is ignored: the start script of {inference.name} installs nothing",
@@ -179,7 +184,7 @@ _NO_PASSWORDS = frozenset({"password", "passwd", "token", "secret", "your-token"
 def health_elsewhere(inference: InferenceBase, built: Built, server: Server) -> Iterator[Finding]:
     """The health check asks at a port or path at which nothing answers.
 
-    Azure ML's server answers `GET /` at port 5001, and only there is it told to be healthy.
+    Azure ML's server answers at port 5001, with the paths `/`, `/score` and `/swagger.json` alone.
 
     Bad `Dockerfile`:
 
@@ -189,14 +194,17 @@ def health_elsewhere(inference: InferenceBase, built: Built, server: Server) -> 
 
         HEALTHCHECK CMD curl -f http://localhost:5001/
 
-    Silent: an image with a command of its own, and checks that ask no URL of the container.
+    Silent: an image with a command of its own, checks that ask no URL of the container, ports and paths that a
+    variable has, and where `HEALTH_PORT` or `SERVICE_PATH_PREFIX` is set.
     """
     said = built.last("HEALTHCHECK")
-    if said is None or server != "azureml":
+    if said is None or server != "azureml" or _MOVED & built.variables.keys():
         return
     for match in _LOCAL.finditer(said.instruction.text):
-        port, path = int(match[1] or 80), (match[2] or "/").partition("?")[0]
-        if port not in _PORTS or path not in ("/", "/swagger.json"):
+        port, path = match[1] or "80", (match[2] or "/").partition("?")[0]
+        if "$" in path or not port.isdecimal():
+            continue
+        if port not in _PORTS or path not in _PATHS:
             yield Finding(
                 f"nothing answers at port {port} with the path {path}, so the container is never healthy",
                 location=said.instruction.at(),

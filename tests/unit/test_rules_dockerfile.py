@@ -153,6 +153,55 @@ def test_the_modes_of_files_in_the_context_count(tmp_path: Path) -> None:
     assert ids(tmp_path, text + "USER root\n") == [("AML710", 3)]
 
 
+def test_files_that_the_build_does_not_see_do_not_count(tmp_path: Path) -> None:
+    make(tmp_path, {"context/code/data.json": "{}", "context/code/key": "", "outside/data.json": "{}"})
+    for each in ("context/code/key", "outside/data.json"):
+        (tmp_path / each).chmod(0o600)
+    root = tmp_path / "context"
+    assert ids(root, f"{BASE}COPY {tmp_path / 'outside'} /var/azureml-app\n") == []
+    assert ids(root, f"{BASE}COPY ../outside /var/azureml-app\n") == []
+    for source in ("code", "/code", "../code", "./code/"):
+        (each,) = found(root, f"{BASE}COPY {source} /var/azureml-app\n")
+        assert each["id"] == "AML731" and "code/key has the mode 0600" in each["message"]
+    for change in ("chown -R dockeruser /var/azureml-app", "chmod -R a+rX /var/azureml-app"):
+        text = f"{BASE}USER root\nCOPY code /var/azureml-app\nRUN {change}\nUSER dockeruser\n"
+        assert ids(root, text) == []
+    make(root, {".dockerignore": "code/key\n"})
+    assert ids(root, f"{BASE}COPY . /var/azureml-app\n") == []
+    assert ids(root, f"{BASE}COPY code/key /var/azureml-app/\n") == [("AML731", 2)]
+
+
+SERVED = f"{BASE}ENV AZUREML_ENTRY_SCRIPT=score.py\n"
+CURATED = f"FROM {PREFIX}/curated/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BASE}HEALTHCHECK CMD curl -f http://localhost:${{SERVER_PORT:-5001}}/ || exit 1\n",
+        f"{BASE}HEALTHCHECK CMD curl -f http://localhost:5001/score -d '{{}}'\n",
+        f"{BASE}HEALTHCHECK CMD curl -f http://localhost:5001/$HEALTH\n",
+        f"{BASE}ENV SEPERATE_HEALTH_ENDPOINT=true\nHEALTHCHECK CMD curl http://localhost:5000/\n",
+        f"{BASE}RUN cat <<EOF > /tmp/notes\napt-get update\nuseradd me\nEOF\n",
+        f"{BASE}RUN <<EOF\ncat <<TEXT > /tmp/notes\napt-get update\nTEXT\nEOF\n",
+        f"{BASE}RUN python3 <<EOF\napt-get update\nEOF\n",
+        f"{BASE}RUN <<EOF\n#!/usr/bin/env python3\napt-get update\nEOF\n",
+        f'{SERVED}CMD ["supervisord", "-c", "/etc/server.conf"]\n',
+        f"{CURATED}foundation-model-inference:latest\nRUN apt-get update\n",
+        f"{CURATED}mlflow-py312-inference:latest\nENV AZUREML_EXTRA_PYTHON_LIB_PATH=lib\n",
+    ],
+)
+def test_what_is_right_or_not_known_is_not_told(tmp_path: Path, text: str) -> None:
+    assert ids(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("suffix", ["", "-${TARGETARCH}", "-$BUILDOS"])
+def test_what_the_build_puts_into_a_name_is_not_taken_for_empty(tmp_path: Path, suffix: str) -> None:
+    text = f"{BASE[:-1]} AS made\nENV WORKERS_COUNT=2\nFROM made{suffix}\n"
+    assert ids(tmp_path, text) == ([] if suffix else [("AML201", 2)])
+    assert ids(tmp_path, f"FROM {PREFIX}/minimal-py310{suffix}-inference\n") == ([] if suffix else [("AML703", 1)])
+
+
 # --- what is read -------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +223,9 @@ def called(tmp_path: Path, run: str) -> list[list[str]]:
         ('RUN ["a", "b c"]', [["a", "b c"]]),
         ('RUN ["/bin/bash", "-c", "a && b"]', [["a"], ["b"]]),
         ("RUN <<EOF\na\nb c\nEOF", [["a"], ["b", "c"], ["EOF"]]),
+        ("RUN bash -e <<EOF\na\nEOF", [["bash", "-e", "<<EOF"], ["a"], ["EOF"]]),
+        ("RUN a <<EOF | b\nc\nEOF\n", [["a", "<<EOF"], ["b"], ["EOF"]]),
+        ("RUN a $((1 << b)) $(c $(d); e) f", [["a", "$((1 << b))", "$(c $(d); e)", "f"]]),
         ("RUN --mount=type=cache,target=/x a", [["a"]]),
         ("RUN a \\\n # b\n  c", [["a", "c"]]),
     ],

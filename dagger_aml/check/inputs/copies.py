@@ -32,8 +32,15 @@ def copies(image: Built) -> Iterator[Copied]:
             continue
         *sources, dest = step.words
         from_context = step.instruction.flag("from") is None
-        own = tuple(each for each in sources if from_context and each and "://" not in each and "<<" not in each)
+        own = tuple(
+            _in_context(each) for each in sources if from_context and each and "://" not in each and "<<" not in each
+        )
         yield Copied(step, own, _absolute(step.workdir, dest), step.instruction.path.parent)
+
+
+def _in_context(source: str) -> str:
+    """A source below the context, which is all that a build sees: `/code` and `../code` are its `code`."""
+    return posixpath.normpath(f"/{source}").lstrip("/")
 
 
 def _absolute(workdir: str | None, dest: str | None) -> str | None:

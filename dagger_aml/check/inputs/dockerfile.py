@@ -14,6 +14,7 @@ from ...errors import DaggerAmlError
 from ...graph.base import From
 from ..facts import AptPackage, NamedBase, Server, Sources, Variable
 from ..known import Known
+from .shell import SHELLS
 
 if TYPE_CHECKING:
     from .copies import Copied
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _SERVERS = ("runsvdir", "azmlinfsrv", "gunicorn", "azureml_inference_server_http")
 """What starts Azure ML's server."""
 
-_SHELLS = ("sh", "bash", "dash", "ash")
+_MANAGERS = ("supervisord", "s6-svscan", "runsv", "honcho", "circusd")
+"""Programs that start what a file of theirs names."""
 
 
 def read_dockerfile(text: str) -> DockerfileFacts:
@@ -51,8 +53,13 @@ class InferenceBase:
 
     @property
     def is_curated(self) -> bool:
-        """Whether it is one whose start script installs nothing."""
+        """Whether it is one of the curated images, of whose start scripts not all install packages."""
         return self.name.startswith("curated/")
+
+    @property
+    def installs_nothing(self) -> bool:
+        """Whether it is one whose start script is known to install no packages."""
+        return self.name.startswith("curated/minimal-")
 
 
 @frozen
@@ -190,5 +197,6 @@ def _started(image: Built) -> Server | None:
 def _is_script(text: str) -> bool:
     """Whether a word of a command is a script of a shell, or holds what is not known."""
     name = text.rpartition("/")[2]
-    bare = "/" in text and "." not in name and name not in _SHELLS and not name.startswith("python")
-    return bare or any(part.endswith((".sh", ".bash")) or part.startswith("$") for part in text.split())
+    bare = "/" in text and "." not in name and name not in SHELLS and not name.startswith("python")
+    parts = text.split()
+    return bare or any(each.endswith((".sh", ".bash", *_MANAGERS)) or each.startswith("$") for each in parts)

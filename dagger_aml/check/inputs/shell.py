@@ -15,6 +15,10 @@ _BEFORE = frozenset(
 )
 """Words before the program, for one of which the next word is looked at."""
 
+SHELLS = ("sh", "bash", "dash", "ash")
+
+_HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
+
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
 
@@ -52,7 +56,29 @@ def calls(instruction: Instruction) -> tuple[Call, ...]:
             return (Call(found),) if found else ()
         return tuple(_calls(found[2].text, None))
     line = instruction.words[0] if instruction.words else Word("")
-    return tuple(_calls(instruction.text[line.begin : line.end], line.begin))
+    lines = instruction.text[line.begin : line.end].split("\n")
+    return tuple(_calls("\n".join(_commands(lines)), line.begin))
+
+
+def _commands(lines: Sequence[str]) -> Iterator[str]:
+    """Lines of commands, blanks in place of heredocs that no shell runs, so that all else keeps its place."""
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        yield line
+        at += 1
+        for found in _HEREDOC.finditer(line):
+            end = next((place for place in range(at, len(lines)) if lines[place].strip("\t ") == found[2]), None)
+            if end is None:
+                continue
+            words = [word.rpartition("/")[2] for word in _HEREDOC.sub(" ", line).split()]
+            first = lines[at].split() if end > at and lines[at].startswith("#!") else []
+            words += [word.rpartition("/")[2] for word in first]
+            if not words or set(words) & {*SHELLS}:
+                break  # Its lines are commands like all others.
+            yield from (" " * len(each) for each in lines[at:end])
+            yield lines[end]
+            at = end + 1
 
 
 def _calls(text: str, begin: int | None) -> Iterator[Call]:
@@ -124,7 +150,12 @@ def _words(text: str) -> Iterator[Word | None]:
 
 def _closing(text: str, at: int, letter: str) -> int:
     """Where a quote that opens at a place is closed; the text's end where it is not."""
-    at += 1
-    while at < len(text) and text[at] != letter:
+    at, depth = at + 1, 1
+    while at < len(text):
+        if text[at] == letter:
+            depth -= 1
+            if not depth:
+                break
+        depth += letter == ")" and text[at] == "("
         at += 2 if text[at] == "\\" and letter != "'" else 1
     return min(at, len(text))

@@ -76,9 +76,15 @@ _EXPANDED = frozenset({"ADD", "COPY", "ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "U
 """Instructions in whose words variables are replaced before they count."""
 
 
+_SET_BY_BUILDKIT = tuple(
+    f"{whose}{what}" for whose in ("BUILD", "TARGET") for what in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
+)
+"""Arguments that `FROM` may name without an `ARG`, and whose values the build decides."""
+
+
 def built(file: Dockerfile) -> Built | None:
     """The image of the last stage; None where the file has none."""
-    given: dict[str, str | None] = {}
+    given: dict[str, str | None] = dict.fromkeys(_SET_BY_BUILDKIT)
     stages: list[tuple[str | None, str | None, Instruction, list[Instruction]]] = []
     for each in file.instructions:
         if each.keyword == "FROM":
