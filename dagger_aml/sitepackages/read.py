@@ -51,6 +51,8 @@ def read_folder(path: Path) -> PackagesFolder:
             continue
         found = entry.stat(follow_symlinks=False)
         folder = stat.S_ISDIR(found.st_mode)
+        if not folder and not stat.S_ISREG(found.st_mode):
+            continue  # A pipe would be waited for.
         wanted = stat.S_IROTH | (stat.S_IXOTH if folder else 0)
         if os.name == "posix" and found.st_mode & wanted != wanted:
             unreadable.append(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,7 @@ def test_a_misspelt_variable_is_mended_and_all_else_stays(here: Path) -> None:
     [
         (b"", "no Dockerfile that BuildKit takes"),
         (b"# only\n", "no Dockerfile that BuildKit takes"),
+        (b"ARG A=1\nRUN a\n", "has no FROM"),
         (b"FROM a\nCMD [1]\n", "no Dockerfile that BuildKit takes"),
         (b"FROM a\n\x00", "not a text file"),
         (b"FROM a\nRUN \xff\xfe\n", "not a text file"),
@@ -193,6 +195,38 @@ def test_what_is_no_dockerfile_is_told(here: Path, data: bytes, why: str) -> Non
     (here / "Dockerfile").write_bytes(data)
     said = check("Dockerfile", "p")
     assert said.exit_code == 2 and isinstance(said.exception, SystemExit) and why in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("no.yml", "no.yml: does not exist"),
+        ("requirements-no.txt", "requirements-no.txt: does not exist"),
+        ("Dockerfile.no", "Dockerfile.no: does not exist"),
+        ("nowhere", "the project folder does not exist"),
+        ("notes.txt", "no input of a kind that check knows by its name"),
+    ],
+)
+def test_what_is_no_input_is_told(here: Path, name: str, why: str) -> None:
+    make(here, {"notes.txt": "six\n"})
+    said = check(name, "p")
+    assert said.exit_code == 2 and why in said.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in folders")
+@pytest.mark.parametrize("name", ["Dockerfile.x", "blue.yml", "requirements-x.txt"])
+def test_a_pipe_is_not_waited_for(here: Path, name: str) -> None:
+    os.mkfifo(here / name)
+    said = check(name)
+    assert said.exit_code == 2 and "a pipe or a device" in said.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in folders")
+def test_pipes_in_a_folder_of_packages_are_left(here: Path) -> None:
+    make(here, {"libs/six-1.dist-info/METADATA": "Name: six\nVersion: 1\n", "libs/six.py": ""})
+    for name in ("a.so", "b.pth"):
+        os.mkfifo(here / "libs" / name)
+    assert found("libs")["findings"] == []
 
 
 def test_without_the_parser_the_line_that_installs_it_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

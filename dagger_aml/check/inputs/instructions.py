@@ -16,6 +16,7 @@ from typing import Any
 from ...data import frozen
 from ...errors import ProjectError, UsageError
 from ...finding import FileLocation
+from ...fs.lookup import is_file, is_there
 from ...requirements.files import read_text
 
 LONGEST = 100_000
@@ -109,6 +110,8 @@ def read(path: Path) -> Dockerfile:
             location=str(path),
             hint='pip install "dagger-aml[check]"  (Linux on x86-64, macOS)',
         ) from None
+    if is_there(path) and not is_file(path):
+        raise ProjectError("is no file, but a pipe or a device", location=str(path))
     text = read_text(path)
     lines = text.replace("\r\n", "\n").split("\n")
     longest = max(map(len, text.split()), default=0)
@@ -124,7 +127,10 @@ def read(path: Path) -> Dockerfile:
         raise ProjectError(f"is no Dockerfile that BuildKit takes: {error}", location=str(path)) from None
     escape = _escape(lines)
     absolute = path.absolute()
-    return Dockerfile(absolute, tuple(_instruction(absolute, each, lines, escape) for each in commands), escape)
+    made = tuple(_instruction(absolute, each, lines, escape) for each in commands)
+    if not any(each.keyword == "FROM" for each in made):
+        raise ProjectError("has no FROM, so no builder makes an image of it", location=str(path))
+    return Dockerfile(absolute, made, escape)
 
 
 def _escape(lines: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from ...fs.lookup import is_file
 from ...requirements.read import is_pylock
 
 _NAMES = ("dockerfile", "containerfile")
@@ -36,6 +37,8 @@ def is_list(text: str) -> bool:
     path = Path(text)
     name = path.name.lower()
     if name.endswith((".yml", ".yaml")):
+        if not is_file(path):
+            return False
         try:
             with path.open("rb") as file:
                 head = file.read(_HEAD)
@@ -43,7 +46,7 @@ def is_list(text: str) -> bool:
             return False
         return bool(_CONDA.search(head)) and not _AZURE.search(head)
     named = ("requirements" in name and name.endswith((".txt", ".in"))) or name == "uv.lock" or is_pylock(name)
-    return named and path.is_file()
+    return named and is_file(path)
 
 
 def is_packages_folder(text: str) -> bool:

@@ -14,7 +14,7 @@ import click
 from attrs import evolve
 
 from ...backends.builders import BUILDERS, DEFAULT
-from ...errors import DaggerAmlError, UsageError
+from ...errors import DaggerAmlError, ProjectError, UsageError
 from ..common import at_once, by_flag, check_engine, examined, options_of, project_of
 from ..console import printable, tell
 from ..options.build import engine_option, fail_on_option, setting_option, settled
@@ -36,6 +36,11 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
     "azure": ("services", "azure"),
 }
 """The module and the function of each form of output."""
+
+_TAKES = (
+    "It takes folders, Dockerfiles, deployment files (.yml), conda files (.yml), lists of packages "
+    "(…requirements….txt, pylock.toml, uv.lock)."
+)
 
 
 @click.command(
@@ -154,6 +159,8 @@ def _examined(name: str, given: dict[str, Any]) -> tuple[Path, Report]:
     from ...check.inputs.kinds import folder_of, kind_of
 
     kind = kind_of(name)
+    if kind.read is None:
+        _see(Path(name))
     if given["asks"]:
         return _examined_by_probe(name, kind, given)
     if kind.read is None:
@@ -181,6 +188,18 @@ def _examined_by_probe(name: str, kind: Kind, given: dict[str, Any]) -> tuple[Pa
 
     report = with_probes(work, builder=builder, engine=engine)
     return project.root if project else folder_of(name), report
+
+
+def _see(path: Path) -> None:
+    """Refuse what neither is nor could be a project or a deployment file."""
+    from ...fs.lookup import is_file, is_there
+    from ...project.deployment.place import is_project_file
+
+    if is_there(path) and not path.is_dir() and not is_project_file(path):
+        what = "is no input of a kind that check knows by its name" if is_file(path) else "is a pipe or a device"
+        raise ProjectError(what, location=str(path), hint=_TAKES)
+    if path.suffix and not is_there(path):
+        raise ProjectError("does not exist", location=str(path))
 
 
 def _check_asked(*, probe: bool, engine: str | None) -> None:

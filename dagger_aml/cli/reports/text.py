@@ -43,7 +43,6 @@ _LACKS_OF = {
         **dict.fromkeys(("azureml", "server", "variables"), "nothing says that this is an image for Azure ML"),
         **dict.fromkeys(("apt", "inference"), "the base is none of Azure ML's images for inference, by its name"),
         "named_base": "only the build knows the base",
-        **dict.fromkeys(("built", "copied", "ran"), "it has no stage"),
     }
 }
 """The same where it is otherwise for a kind of input."""
