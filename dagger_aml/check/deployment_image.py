@@ -23,10 +23,19 @@ def _at(deployment: Deployment, key: str) -> FileLocation | None:
     return FileLocation(deployment.path.name, deployment.path, place.line) if place else None
 
 
-def _environment(deployment: Deployment) -> Environment | None:
+def environment_of(deployment: Deployment) -> Environment | None:
+    """The environment that a deployment file says itself; None for one by its name alone."""
     from ..project.deployment.model import Environment
 
     return deployment.environment if isinstance(deployment.environment, Environment) else None
+
+
+def has_another_server(environment: Environment) -> bool:
+    """Whether an environment's routes are others than those of Azure ML's server."""
+    return any(
+        (route.path, route.port) != (contract.ROUTES.get(name), contract.SCORING_PORT)
+        for name, route in environment.routes.items()
+    )
 
 
 @rule("AML820", "warning")
@@ -80,14 +89,10 @@ def code_beside_a_server(deployment: Deployment) -> Iterator[Finding]:
     Silent: without `code_configuration`; images of Microsoft's; an environment that installs a conda file; the routes
     of Azure ML's server.
     """
-    found = _environment(deployment)
+    found = environment_of(deployment)
     if not deployment.code or found is None or not found.routes or found.conda or found.conda_inline:
         return
-    usual = all(
-        (route.path, route.port) == (contract.ROUTES.get(name), contract.SCORING_PORT)
-        for name, route in found.routes.items()
-    )
-    if not usual and found.image and not found.image.startswith(_MICROSOFT):
+    if has_another_server(found) and found.image and not found.image.startswith(_MICROSOFT):
         yield Finding(
             "inference_config says that the image has a server of its own, and code_configuration mounts code for "
             "Azure ML's",
@@ -116,7 +121,7 @@ def moving_image(deployment: Deployment) -> Iterator[Finding]:
     Silent: tags that name a version, digests, Microsoft's images, and images that are only the base of an
     environment.
     """
-    found = _environment(deployment)
+    found = environment_of(deployment)
     if found is None or deployment.code or found.conda or found.conda_inline or not found.image:
         return
     image = found.image

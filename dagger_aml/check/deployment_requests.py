@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import contract
 from ..finding import FileLocation, Finding
+from .deployment_image import environment_of, has_another_server
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -267,9 +268,10 @@ def killed_at_start(deployment: Deployment) -> Iterator[Finding]:
 
         liveness_probe: {initial_delay: 60, period: 10, failure_threshold: 30}
 
-    Silent: half a minute or more in all; no liveness probe in the file.
+    Silent: half a minute or more in all; no liveness probe in the file; the routes of another server.
     """
-    if "liveness_probe" not in deployment.places:
+    environment = environment_of(deployment)
+    if "liveness_probe" not in deployment.places or (environment and has_another_server(environment)):
         return
     delay = _or(_said(deployment, "liveness_probe", "initial_delay"), _DELAY)
     period = _or(_said(deployment, "liveness_probe", "period"), _PERIOD)

@@ -23,6 +23,15 @@ SERVER = """\
 OURS = "environment:\n  image: example.azurecr.io/rates:1\n" + SERVER
 
 
+PROBE = "liveness_probe: {initial_delay: 1, period: 1, failure_threshold: 5}\n"
+
+
+def test_a_probe_of_another_server_is_not_held_against_the_time_of_init(tmp_path: Path) -> None:
+    assert [each["id"] for each in checked(tmp_path, OURS + PROBE)[1]["findings"]] == []
+    usual = OURS.replace("8080", "5001").replace("/live", "/").replace("/ready", "/")
+    assert [each["id"] for each in checked(tmp_path, usual + PROBE)[1]["findings"]] == ["AML811"]
+
+
 def checked(root: Path, text: str, *words: str) -> tuple[int, dict[str, Any]]:
     make(root, {"blue.yml": HEAD + text, "code/score.py": SCORE})
     said = CliRunner().invoke(cli, ["check", str(root / "blue.yml"), "--output-format", "json", *words])
