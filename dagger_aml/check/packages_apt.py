@@ -8,7 +8,10 @@ from ..finding import Finding
 from .facts import AptPackage
 from .rule import rule
 
-_HARMLESS = frozenset({"python3-apt", "python3-dev", "python3-minimal"})
+_HARMLESS = frozenset(
+    {"python3-apt", "python3-dev", "python3-distutils", "python3-full", "python3-minimal", "python3-pip"}
+    | {"python3-software-properties", "python3-venv"}
+)
 """Of use to others than to Python code."""
 
 _PYPI = {
@@ -41,7 +44,8 @@ def python_by_apt(apt: tuple[AptPackage, ...]) -> Iterator[Finding]:
 
         opencv-python-headless==4.12.0.88
 
-    Silent: libraries and programs, `python3-dev`, and bases that are not Azure ML's.
+    Silent: libraries and programs, parts of the system's Python itself such as `python3-dev`, and bases that are not
+    Azure ML's.
     """
     for package in apt:
         name = package.name.replace("=", "/").replace(":", "/").partition("/")[0]

@@ -208,6 +208,7 @@ def _version(number: tuple[int, int]) -> str:
 
 
 def named(names: Iterable[str]) -> str:
+    """Some names in a sentence, each once, the last of many by their number."""
     names = list(dict.fromkeys(names))
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST + 1 else []
     return listed_words([*(names[:_MOST] if more else names), *more])
