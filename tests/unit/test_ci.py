@@ -128,6 +128,13 @@ def test_gitlab_gets_reports(runner: Runner) -> None:
     assert runner.ref("a") in (runner.root / "dagger-aml-summary.md").read_text()
 
 
+def test_one_variable_is_not_of_two_images(capfd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tell("gitlab", [Built(name, name, WRITTEN) for name in ("a-b", "a_b", "c")])
+    assert (tmp_path / "dagger-aml.env").read_text() == f"REF_C=registry.example/a@{ABROAD}\n"
+    assert "a-b and a_b would both be REF_A_B, so neither is in dagger-aml.env" in capfd.readouterr().err
+
+
 def test_a_call_that_finds_all_in_place_tells_it_too(runner: Runner) -> None:
     """Of such a call the next is told without being made: not where a CI system wants to know."""
     for _ in range(3):

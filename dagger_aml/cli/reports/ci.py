@@ -17,6 +17,7 @@ from attrs import evolve
 from ...building.examine import Report
 from ...errors import DaggerAmlError, first_of
 from ..console import printable
+from ..console import tell as tell_person
 from ..told import OnOutcome
 from . import services
 from .model import Checked, checked
@@ -95,8 +96,17 @@ def _azure(built: Sequence[Built], annotations: tuple[Checked, ...], environ: Ma
 def _gitlab(built: Sequence[Built], annotations: tuple[Checked, ...], _: Mapping[str, str]) -> None:
     values = _values(built)
     single = {name.upper(): values[name] for name in ("ref", "digest") if name in values}
-    each = {f"REF_{_variable(image['name'])}": str(image["ref"]) for image in _images(built)}
-    Path(DOTENV).write_text("".join(f"{name}={value}\n" for name, value in {**each, **single}.items()), "utf-8")
+    each: dict[str, list[dict[str, Any]]] = {}
+    for image in _images(built):
+        each.setdefault(f"REF_{_variable(image['name'])}", []).append(image)
+    for name, several in each.items():
+        if len(several) > 1:  # The next job would deploy one for the other.
+            names = " and ".join(image["name"] for image in several)
+            tell_person(
+                f"warning: {names} would both be {name}, so neither is in {DOTENV}; name one of them otherwise"
+            )
+    own = {name: str(images[0]["ref"]) for name, images in each.items() if len(images) == 1}
+    Path(DOTENV).write_text("".join(f"{name}={value}\n" for name, value in {**own, **single}.items()), "utf-8")
     Path(QUALITY).write_text(services.gitlab(annotations), "utf-8")
     Path(SUMMARY).write_text(summary(built), "utf-8")
 
