@@ -23,8 +23,8 @@ import re
 from collections.abc import Iterator
 
 from dagger_aml.check.inputs.kinds import KINDS, Kind
+from dagger_aml.check.modules import rules
 from dagger_aml.check.rule import GROUPS, RETIRED, Rule
-from dagger_aml.check.run import rules
 
 _HEAD = """\
 What [`check`](check.md), `plan`, `build`, `dockerfile`, `run` and `score` tell of a project before anything is

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dagger_aml.check.run import rules
+from dagger_aml.check.modules import rules
 from tests import corpus
 from tests.corpus.public import DAY, DEPLOYMENTS, DOCKERFILES, FOLDERS, JUDGED
 from tests.corpus.traps import TRAPS

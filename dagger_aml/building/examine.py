@@ -84,7 +84,7 @@ def examine_deployment(name: str, options: Options) -> tuple[Report, Deployment]
     """
     from ..project.deployment.read import read_deployment
 
-    selection = chosen_beside(folder_of(name), options)
+    selection = chosen_beside(folder_of(name), options, DEPLOYMENT.name)
     deployment = read_deployment(Path(name))
     facts = PlanFacts(stops=False, deployment_alone=deployment)
     found = run(Facts(stops=False, deployment_alone=deployment), selection)
@@ -107,7 +107,7 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
             location="--probe",
             hint="Remove --probe, or check this input in a call of its own.",
         )
-    selection = chosen_beside(folder_of(name), options)
+    selection = chosen_beside(folder_of(name), options, kind.name)
     try:
         facts = kind.read(name, options)
     except OSError as error:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..base import catalog
-from ..base.former import is_former, near_name
+from ..base.former import is_former
 from ..finding import Finding
 from .facts import NamedBase
-from .inputs.dockerfile import InferenceBase
-from .inputs.instructions import Dockerfile
 from .rule import rule
+
+if TYPE_CHECKING:
+    from .inputs.dockerfile import InferenceBase
+    from .inputs.instructions import Dockerfile
 
 _TO_FILL_IN = re.compile(r"<[^<>\n]*>")
 
@@ -65,29 +68,4 @@ def base_was_dropped(inference: InferenceBase, named_base: NamedBase) -> Iterato
             f"azureml/{inference.name} is not supported by Azure ML any more",
             location=named_base.location,
             hint=f"Take a newer base, such as {catalog.DEFAULT.name}, and install what else is needed.",
-        )
-
-
-@rule("AML703", "warning")
-def base_is_not_known(named_base: NamedBase) -> Iterator[Finding]:
-    """The base's name is near that of one of Azure ML's images, and is none of them.
-
-    The parts of such names cannot be chosen: Python 3.12, say, comes in an image whose name has no Ubuntu in it.
-
-    Bad `Dockerfile`:
-
-        FROM mcr.microsoft.com/azureml/minimal-ubuntu22.04-py312-cpu-inference:latest
-
-    Good `Dockerfile`:
-
-        FROM mcr.microsoft.com/azureml/minimal-py312-inference:latest
-
-    Silent: images that there were once, other registries, and names that do not begin with `minimal-` or `mlflow-`.
-    """
-    near = near_name(named_base.reference)
-    if near:
-        yield Finding(
-            f"no image of Azure ML's is known by the name {named_base.reference}",
-            location=named_base.location,
-            hint=f"Did you mean mcr.microsoft.com/azureml/{near}?",
         )

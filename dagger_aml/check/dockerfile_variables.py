@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .. import contract
 from ..finding import Finding
+from .dockerfile_or_project import asked
 from .facts import Server, Variable
-from .inputs.dockerfile import InferenceBase
-from .inputs.instructions import Dockerfile
-from .inputs.stages import Built
 from .rule import rule
 from .secret_texts import secrets_in
+
+if TYPE_CHECKING:
+    from .inputs.dockerfile import InferenceBase
+    from .inputs.instructions import Dockerfile
+    from .inputs.stages import Built
 
 _EXTRAS = {contract.EXTRA_LIB_PATH: 97, contract.EXTRA_CONDA_YAML: 98, contract.EXTRA_REQUIREMENTS: 99}
 """The variables that ask for packages at start, with the exit code where what they name is not found."""
@@ -27,11 +31,6 @@ _PATHS = ("/", "/score", "/swagger.json")
 
 _MOVED = {"HEALTH_PORT", "SEPERATE_HEALTH_ENDPOINT", "SERVICE_PATH_PREFIX"}
 """Variables by which the server answers elsewhere too."""
-
-
-def _asked(variables: Mapping[str, Variable]) -> list[str]:
-    """The variables that ask for packages at start, the one that holds first."""
-    return [name for name in contract.EXCLUSIVE_EXTRAS if name in variables and variables[name].value]
 
 
 @rule("AML740", "warning")
@@ -54,39 +53,12 @@ def absolute_script_with_extras(inference: InferenceBase, variables: Mapping[str
     Silent: where no packages are asked for, since the server itself takes an absolute path.
     """
     script = variables.get(contract.ENTRY_SCRIPT)
-    if script and script.value.startswith("/") and _asked(variables) and not inference.is_curated:
+    if script and script.value.startswith("/") and asked(variables) and not inference.is_curated:
         yield Finding(
-            f"{contract.ENTRY_SCRIPT} is absolute, so what {_asked(variables)[0]} names is not found at start",
+            f"{contract.ENTRY_SCRIPT} is absolute, so what {asked(variables)[0]} names is not found at start",
             location=script.location,
             hint=f"Write it relative to {contract.APP_ROOT}, such as "
             f"{script.value.removeprefix(contract.APP_ROOT).lstrip('/')}.",
-        )
-
-
-@rule("AML741", "warning")
-def several_extras(variables: Mapping[str, Variable]) -> Iterator[Finding]:
-    """Packages are asked for in two ways, of which the start script takes one.
-
-    It takes the folder of `AZUREML_EXTRA_PYTHON_LIB_PATH`, else the conda file, else the requirements file, and
-    ignores the others without a word.
-
-    Bad `Dockerfile`:
-
-        ENV AZUREML_EXTRA_PYTHON_LIB_PATH=lib
-        ENV AZUREML_EXTRA_REQUIREMENTS_TXT=requirements.txt
-
-    Good `Dockerfile`:
-
-        ENV AZUREML_EXTRA_PYTHON_LIB_PATH=lib
-
-    Silent: one of them alone, and those that are empty.
-    """
-    first, *others = _asked(variables) or [""]
-    for name in others:
-        yield Finding(
-            f"{name} is ignored, since {first} is set too",
-            location=variables[name].location,
-            hint="Remove one of them.",
         )
 
 
@@ -106,7 +78,7 @@ def absolute_extras(inference: InferenceBase, variables: Mapping[str, Variable])
 
     Silent: relative paths, and `AZUREML_EXTRA_CONDA_YAML_ABS_PATH`, which is meant to be absolute.
     """
-    for name in _asked(variables)[:1]:
+    for name in asked(variables)[:1]:
         if variables[name].value.startswith("/") and not inference.is_curated:
             yield Finding(
                 f"{name} is absolute, and is looked for below the entry script's folder: the container ends with "
@@ -136,7 +108,7 @@ def extras_of_a_curated_image(inference: InferenceBase, variables: Mapping[str, 
     Silent: other images.
     """
     if inference.installs_nothing:
-        for name in _asked(variables):
+        for name in asked(variables):
             yield Finding(
                 f"{name} is ignored: the start script of {inference.name} installs nothing",
                 location=variables[name].location,

@@ -32,7 +32,7 @@ from ..pysource.source import Source, read_source
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
 from ..steps.server import is_added
-from .known import Known
+from .known import Input, Known
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -130,6 +130,11 @@ class Facts(Known):
     one_platform: bool | None = None
     stops: bool = True
     deployment_alone: Deployment | None = None
+
+    @property
+    def input(self) -> Input:
+        """The kind of input: a deployment file, or a project that uses none."""
+        return "deployment file" if self.deployment else "project"
 
     @cached_property
     def deployment(self) -> Deployment | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from attrs import fields
 
@@ -12,10 +13,19 @@ from ..data import frozen
 _Grown = TypeVar("_Grown", bound="Known")
 
 
+Input = Literal["project", "deployment file", "Dockerfile", "folder of packages", "list of packages"]
+"""The kinds of input, as messages and tables have them."""
+
+
 @frozen(slots=False)
 class Known:
     """What a rule may know of an input, each fact by its name: a field, or a property that finds it once when a rule
     first asks. What does not hold for an input is None, and the rules that take it are silent."""
+
+    @property
+    def input(self) -> Input:
+        """The kind of input of which these are the facts."""
+        raise NotImplementedError
 
     def grown(self, kind: type[_Grown], **more: Any) -> _Grown:
         """These facts and more; what was found already is kept."""
@@ -23,6 +33,12 @@ class Known:
         made = kind(**{**given, **more})
         vars(made).update({name: value for name, value in vars(self).items() if name not in vars(made)})
         return made
+
+    def are_first(self, takes: Collection[str]) -> bool:
+        """Whether these facts have all that a rule takes, and those with which they began did not yet."""
+        needs = set(takes)
+        having = [each for each in type(self).__mro__ if issubclass(each, Known) and each.names() >= needs]
+        return having == [type(self)]
 
     @classmethod
     @cache

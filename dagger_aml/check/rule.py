@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..data import frozen
 from ..finding import Finding, Severity
-from .inputs.kinds import KINDS, Kind
 from .known import Known
+
+if TYPE_CHECKING:
+    from .inputs.kinds import Kind
 
 Check = Callable[..., Iterable[Finding]]
 
@@ -29,7 +31,7 @@ RETIRED: frozenset[str] = frozenset()
 """Ids of rules that there were once. None of them is ever given to another rule."""
 
 
-@frozen(slots=False)
+@frozen
 class Rule:
     """A registered rule.
 
@@ -43,12 +45,6 @@ class Rule:
     severity: Severity
     check: Check
     takes: tuple[str, ...]
-
-    @cached_property
-    def phases(self) -> frozenset[type[Known]]:
-        """The classes of facts that first have all that it takes, one for each kind of input to which it applies."""
-        found = (each.phase(self.takes) for each in KINDS)
-        return frozenset(each for each in found if each is not None)
 
     def applies(self, kind: Kind) -> bool:
         """Whether an input of a kind can have all that it takes."""
@@ -68,7 +64,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule of the modules that are loaded, by its id; :func:`dagger_aml.check.run.rules` loads them all."""
+"""Every rule of the modules that are loaded, by its id; :func:`dagger_aml.check.modules.rules` loads them all."""
 
 
 def rule(id: str, severity: Severity = "warning") -> Callable[[Check], Check]:
@@ -85,13 +81,26 @@ def rule(id: str, severity: Severity = "warning") -> Callable[[Check], Check]:
     def registered(check: Check) -> Check:
         takes = check.__code__.co_varnames[: check.__code__.co_argcount]
         made = Rule(id, severity, check, takes)
-        if not made.phases:
+        if not _are_facts(takes):
             raise ValueError(f"{id} takes what is no fact of any input: {', '.join(takes)}")
         _check_id(id, check.__module__.rpartition(".")[2])
         RULES[id] = made
         return check
 
     return registered
+
+
+def _are_facts(takes: tuple[str, ...]) -> bool:
+    """Whether an input of some kind can have all of these. The kinds that are loaded are asked first."""
+    if _of_one(Known, frozenset(takes)):
+        return True
+    from .inputs.kinds import KINDS
+
+    return any(each.phase(takes) is not None for each in KINDS)
+
+
+def _of_one(known: type[Known], takes: frozenset[str]) -> bool:
+    return known.names() >= takes or any(_of_one(each, takes) for each in known.__subclasses__())
 
 
 def _check_id(id: str, module: str) -> None:

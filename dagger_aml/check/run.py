@@ -6,10 +6,9 @@ once the base's facts are there. Each rule runs once, when the last of its facts
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -22,45 +21,12 @@ from ..project.load import chosen_rules
 from ..project.model import Project
 from ..project.settings import Options
 from .facts import Facts, GraphFacts, PlanFacts
-from .inputs.kinds import Kind
-from .known import Known
-from .rule import RULES, Rule
+from .known import Input, Known
+from .modules import rules
 from .selection import Comments, Selection
 
-MODULES = (
-    "entry_script",
-    "entry_script_contract",
-    "entry_script_values",
-    "variables",
-    "variables_code",
-    "packages",
-    "packages_apt",
-    "packages_conda",
-    "packages_imports",
-    "packages_lists",
-    "packages_server",
-    "models",
-    "models_layout",
-    "models_artifacts",
-    "code",
-    "code_downloads",
-    "code_paths",
-    "code_python",
-    "code_reserved",
-    "code_serving",
-    "base",
-    "deployment_requests",
-    "deployment_image",
-    "dockerfile_base",
-    "dockerfile_commands",
-    "dockerfile_files",
-    "dockerfile_user",
-    "dockerfile_variables",
-    "site_packages",
-    "site_packages_files",
-    "site_packages_needs",
-)
-"""The files that have rules."""
+if TYPE_CHECKING:
+    from .inputs.kinds import Kind
 
 
 @frozen
@@ -75,18 +41,6 @@ class Findings:
     silenced: tuple[Finding, ...] = ()
 
 
-def rules() -> Mapping[str, Rule]:
-    """Every rule by its id."""
-    _load()
-    return RULES
-
-
-@functools.cache
-def _load() -> None:
-    for module in MODULES:
-        import_module(f".{module}", __package__)
-
-
 def chosen(project: Project | None) -> Selection:
     """The rules that a project's flags, variables and file choose.
 
@@ -95,19 +49,26 @@ def chosen(project: Project | None) -> Selection:
     if project is None:
         return Selection()
     made = Selection(project.selected, project.extended, project.ignored)
-    made.check(rules(), project.origins)
+    _check(made, "deployment file" if project.deployment else "project", project.origins)
     return made
 
 
-def chosen_beside(folder: Path, options: Options) -> Selection:
+def chosen_beside(folder: Path, options: Options, input: Input) -> Selection:
     """The rules that flags, variables and a folder's project file choose for an input that is no project.
 
+    :param input: its kind.
     :raises UsageError: they name one that there is not. :raises ProjectError: the file cannot be read.
     """
     said, origins = chosen_rules(folder, options)
     made = Selection(said["select"], said["extend_select"], said["ignore"])
-    made.check(rules(), origins)
+    _check(made, input, origins)
     return made
+
+
+def _check(selection: Selection, input: Input, origins: Mapping[str, str]) -> None:
+    """See that there are the rules that are named. Only one of another kind of input makes all be loaded."""
+    if not selection.fits(rules(input)):
+        selection.check(rules(), origins)
 
 
 def run(facts: Known, selection: Selection | None = None) -> Findings:
@@ -121,8 +82,8 @@ def run(facts: Known, selection: Selection | None = None) -> Findings:
     try:
         found = [
             finding.of_rule(each.id, each.severity)
-            for each in rules().values()
-            if type(facts) in each.phases and selection.runs(each.id)
+            for each in rules(facts.input).values()
+            if facts.are_first(each.takes) and selection.runs(each.id)
             for finding in each.run(facts)
         ]
     except OSError as error:
@@ -142,7 +103,7 @@ def missing_facts(facts: Known, kind: Kind, selection: Selection) -> Mapping[str
     :param facts: all that is known.
     """
     found = {}
-    for each in rules().values():
+    for _, each in sorted(rules(kind.name).items()):
         if each.applies(kind) and selection.runs(each.id) and not selection.ignores(each.id):
             lacks = tuple(name for name in each.takes if getattr(facts, name, None) is None)
             if lacks:

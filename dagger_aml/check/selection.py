@@ -9,7 +9,6 @@ from pathlib import Path
 from ..data import frozen
 from ..errors import UsageError
 from ..finding import FileLocation
-from .inputs.names import is_dockerfile
 
 _PREFIX = re.compile(r"AML[0-9]{0,3}")
 
@@ -38,6 +37,10 @@ class Selection:
         ignored = _longest(self.ignore, id)
         return ignored >= 0 and ignored >= _longest((*self.select, *self.extend), id)
 
+    def fits(self, known: Collection[str]) -> bool:
+        """Whether each is one of these ids, or begins one."""
+        return all(_begins(text, known) for text in (*self.select, *self.extend, *self.ignore))
+
     def check(self, known: Collection[str], origins: Mapping[str, str]) -> None:
         """See that each is an id, or begins one.
 
@@ -47,8 +50,12 @@ class Selection:
         """
         for kind, texts in (("select", self.select), ("extend_select", self.extend), ("ignore", self.ignore)):
             for text in texts:
-                if not _PREFIX.fullmatch(text) or not any(id.startswith(text) for id in known):
+                if not _begins(text, known):
                     raise unknown(text, known, origins.get(f"{kind}.{text}"))
+
+
+def _begins(text: str, known: Iterable[str]) -> bool:
+    return bool(_PREFIX.fullmatch(text)) and any(id.startswith(text) for id in known)
 
 
 def _longest(texts: Iterable[str], id: str) -> int:
@@ -97,6 +104,8 @@ def _comments(place: FileLocation) -> Iterator[tuple[int, frozenset[str]]]:
     if b"aml:" not in data:
         return
     lines = data.decode("utf-8", "replace").splitlines()
+    from .inputs.names import is_dockerfile
+
     below = place.path.suffix != ".py" and is_dockerfile(str(place.path))
     for number, comment in _of_python(data) if place.path.suffix == ".py" else enumerate(lines, 1):
         match = _COMMENT.search(comment)

@@ -16,7 +16,6 @@ from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
 from ..backends.builders import opened as opened_builder
 from ..backends.dagger.address import check_address, untested
-from ..building.examine import Report, examine
 from ..building.graphs import lay_out_each, lay_out_first
 from ..errors import UsageError
 from ..graph.graph import Graph
@@ -27,6 +26,7 @@ from ..project.recipe import is_built_in
 from ..project.settings import Options
 
 if TYPE_CHECKING:
+    from ..building.examine import Report
     from .progress import Progress
 
 T = TypeVar("T")
@@ -115,6 +115,8 @@ def read_each(folder: str, given: dict[str, Any], *, stops: bool = True) -> tupl
 
 def examined(folder: str, given: dict[str, Any]) -> tuple[Project, Report]:
     """The project, and what every rule says of it."""
+    from ..building.examine import examine
+
     project = project_of(folder, given)
     return project, _laid_out(examine, project)
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from dagger_aml.base import catalog
 from dagger_aml.building import plans
-from dagger_aml.check.run import rules
+from dagger_aml.check.modules import rules
 from dagger_aml.cli.main import cli
 from dagger_aml.errors import DaggerAmlError, FindingsError
 from dagger_aml.finding import Finding

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dagger_aml.check.run import rules
+from dagger_aml.check.modules import rules
 from tests import corpus
 from tests.corpus.public import JUDGED
 from tests.corpus.traps import TRAPS

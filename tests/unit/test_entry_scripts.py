@@ -14,7 +14,7 @@ from attrs import evolve
 from dagger_aml import BaseFacts, Options, ProjectError, load_project
 from dagger_aml.base import catalog
 from dagger_aml.check.facts import Facts
-from dagger_aml.check.run import rules
+from dagger_aml.check.modules import rules
 from dagger_aml.finding import Finding
 from dagger_aml.pysource import entry_script
 from dagger_aml.pysource.versions import version_of

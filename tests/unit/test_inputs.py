@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,7 +16,8 @@ from dagger_aml import UsageError
 from dagger_aml.check.inputs.expand import expanded
 from dagger_aml.check.inputs.instructions import LONGEST
 from dagger_aml.check.inputs.kinds import DEPLOYMENT, DOCKERFILE, KINDS, PROJECT, kind_of
-from dagger_aml.check.run import rules
+from dagger_aml.check.known import Input
+from dagger_aml.check.modules import MODULES, rules
 from dagger_aml.cli.commands.check import _FORMATS
 from dagger_aml.cli.main import cli
 from dagger_aml.errors import ProjectError
@@ -87,6 +89,31 @@ def test_every_rule_applies_to_an_input_and_every_input_has_rules() -> None:
     assert {id for kind in KINDS for id in applying(kind)} == set(rules())
     assert all(applying(kind) for kind in KINDS) and "AML201" in applying(DOCKERFILE)
     assert "AML110" not in applying(DOCKERFILE), "there is no entry script in a Dockerfile"
+
+
+def test_a_kind_s_rules_are_loaded_and_no_others() -> None:
+    found: dict[str, set[str]] = {}
+    for each in rules().values():
+        module = each.check.__module__.rpartition(".")[2]
+        found.setdefault(module, set()).update(kind.name for kind in KINDS if each.applies(kind))
+    assert found == {module: set(inputs) for module, inputs in MODULES.items()}
+    assert set(get_args(Input)) == {kind.name for kind in KINDS}
+
+
+def test_facts_say_of_which_kind_they_are() -> None:
+    assert {kind.name: kind.phases[-1]().input for kind in KINDS if kind is not DEPLOYMENT} == {
+        kind.name: kind.name for kind in KINDS if kind is not DEPLOYMENT
+    }
+
+
+@pytest.mark.parametrize("flag", ["select", "ignore"])
+def test_a_rule_of_another_kind_of_input_may_be_named(here: Path, flag: str) -> None:
+    """Though it is not loaded: each call is a process of its own."""
+    make(here, {"score.py": SCORE})
+    words = [sys.executable, "-m", "dagger_aml", "plan", ".", f"--{flag}"]
+    assert subprocess.run([*words, "AML901"], capture_output=True, check=False).returncode == 0
+    said = subprocess.run([*words, "AML999"], capture_output=True, check=False, text=True)
+    assert said.returncode == 2 and "no rule is called 'AML999'" in said.stderr
 
 
 def test_the_table_of_the_docs_has_every_kind() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import dagger_aml
+from dagger_aml.check import inputs
+from dagger_aml.check.modules import MODULES
 from tests.support.direct import put_base
 from tests.support.projects import SCORE, make
 from tests.support.registry import fake_registry
@@ -102,10 +105,25 @@ MLFLOW = tuple(
 """What only a project with an MLmodel has a use for."""
 
 
+OTHER_KINDS = tuple(
+    f"dagger_aml.{each}"
+    for each in (
+        *(f"check.{module}" for module, inputs in MODULES.items() if "project" not in inputs),
+        *(
+            f"check.inputs.{path.stem}"
+            for path in Path(inputs.__file__).parent.glob("*.py")
+            if path.stem != "__init__"
+        ),
+        *("building.examine", "base.former", "base.glibc"),
+    )
+)
+"""What only a Dockerfile, a deployment file, a folder of packages or a list has a use for, and ``check``."""
+
+
 def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m"})
     calls = [["plan", str(root), "--recipe", recipe] for recipe in ("extended", "dynamic", "package")]
-    unasked = (*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, "logging", "subprocess")
+    unasked = (*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS, "logging", "subprocess")
     assert loaded(_PLAN.format(calls=calls), unasked) == set()
 
 
@@ -116,13 +134,16 @@ def test_nor_does_one_that_installs(tmp_path):
     ways = {"extended": apt, "preinstalled": plain, "dynamic": plain}
     calls = [["plan", str(root), "--recipe", recipe, *more] for recipe, root in ways.items()]
     calls += [["dockerfile", str(root), "--recipe", recipe] for recipe, root in ways.items()]
-    assert loaded(_PLAN.format(calls=calls), (*HEAVY, *LOOP, *DEPLOYMENTS, *MLFLOW)) == set()
+    assert loaded(_PLAN.format(calls=calls), (*HEAVY, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS)) == set()
 
 
 @pytest.mark.parametrize(
     ("files", "unasked"),
     [
-        ({"endpoint.yml": "name: a\nauth_mode: key\n"}, ("dagger_aml.project.deployment.read", *MLFLOW)),
+        (
+            {"endpoint.yml": "name: a\nauth_mode: key\n"},
+            ("dagger_aml.project.deployment.read", *MLFLOW, *OTHER_KINDS),
+        ),
         (
             {
                 "blue.yml": "name: blue\nendpoint_name: shop\nmodel:\n  path: model\n"
@@ -137,10 +158,11 @@ def test_nor_does_one_that_installs(tmp_path):
 )
 def test_what_reads_deployment_files_is_loaded_where_there_is_one(tmp_path, files, unasked):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m", **files})
-    asked = (*DEPLOYMENTS, *MLFLOW, "yaml")
+    asked = (*DEPLOYMENTS, *MLFLOW, *OTHER_KINDS, "yaml")
     found = loaded(_PLAN.format(calls=[["plan", str(root)]]), asked)
     assert found.isdisjoint(unasked) and "dagger_aml.project.deployment.use" in found
-    assert ("yaml" in found) == ("dagger_aml.plan.deployment" in found) == ("blue.yml" in files)
+    rules = "dagger_aml.check.deployment_image" in found
+    assert ("yaml" in found) == ("dagger_aml.plan.deployment" in found) == rules == ("blue.yml" in files)
 
 
 def test_a_recipe_of_the_users_has_one(tmp_path):

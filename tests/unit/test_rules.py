@@ -34,8 +34,8 @@ from dagger_aml.check import base
 from dagger_aml.check import rule as registry
 from dagger_aml.check.facts import Facts, GraphFacts, PlanFacts
 from dagger_aml.check.inputs.kinds import KINDS
+from dagger_aml.check.modules import MODULES, rules
 from dagger_aml.check.rule import GROUPS, RETIRED, Rule, rule
-from dagger_aml.check.run import MODULES, rules
 from dagger_aml.cli.main import cli
 from dagger_aml.finding import ordered
 from tests.support.calls import await_, error_of
@@ -43,7 +43,18 @@ from tests.support.projects import SCORE, make, planned
 from tools.rules import Entry, rules_page
 
 ROOM = Path(dagger_aml.check.__file__).parent
-MACHINERY = {"__init__", "rule", "facts", "known", "run", "misspelt", "secret_texts", "selection", "values"}
+MACHINERY = {
+    "__init__",
+    "modules",
+    "rule",
+    "facts",
+    "known",
+    "run",
+    "misspelt",
+    "secret_texts",
+    "selection",
+    "values",
+}
 
 every_rule = pytest.mark.parametrize("each", rules().values(), ids=lambda each: each.id)
 

@@ -13,7 +13,7 @@ from ...data import frozen
 from ...errors import DaggerAmlError
 from ...graph.base import From
 from ..facts import AptPackage, NamedBase, Server, Sources, Variable
-from ..known import Known
+from ..known import Input, Known
 from .shell import SHELLS
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class DockerfileFacts(Known):
     """
 
     dockerfile: Dockerfile | None = None
+
+    @property
+    def input(self) -> Input:
+        """The kind of input."""
+        return "Dockerfile"
 
     @cached_property
     def built(self) -> Built | None:

@@ -13,7 +13,7 @@ from ...data import frozen
 from ...project.deployment.place import is_project_file
 from ...project.settings import Options
 from ..facts import Facts, GraphFacts, PlanFacts
-from ..known import Known
+from ..known import Input, Known
 from .dockerfile import DockerfileFacts, read_dockerfile
 from .lists import ListFacts, read_list
 from .names import is_dockerfile, is_list, is_packages_folder
@@ -33,7 +33,7 @@ class Kind:
     :param lacks: names in ``phases`` that an input of this kind never has.
     """
 
-    name: str
+    name: Input
     given: str
     phases: tuple[type[Known], ...]
     is_one: Callable[[str], bool]

@@ -15,7 +15,7 @@ from ...project.load import chosen_bases
 from ...project.settings import Options
 from ...requirements.model import Requirements
 from ..facts import Places
-from ..known import Known
+from ..known import Input, Known
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -48,6 +48,11 @@ class ListFacts(Known):
     installer: str | None = "pip"
     added: tuple[str, ...] | None = ()
     adds_server: bool | None = False
+
+    @property
+    def input(self) -> Input:
+        """The kind of input."""
+        return "list of packages"
 
     @cached_property
     def places(self) -> Places | None:

@@ -15,7 +15,7 @@ from ...graph.base import From
 from ...project.load import chosen_bases
 from ...project.settings import Options
 from ...requirements.targets import MACHINES
-from ..known import Known
+from ..known import Input, Known
 from .names import in_environment
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class FolderFacts(Known):
     packages_folder: PackagesFolder | None = None
     reference: From | None = None
     base: BaseFacts | None = None
+
+    @property
+    def input(self) -> Input:
+        """The kind of input."""
+        return "folder of packages"
 
     @cached_property
     def base_python(self) -> str | None:

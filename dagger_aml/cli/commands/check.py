@@ -278,7 +278,7 @@ def _explained(id: str) -> str:
     """
     import inspect
 
-    from ...check.run import rules
+    from ...check.modules import rules
     from ...check.selection import unknown
 
     known = rules()

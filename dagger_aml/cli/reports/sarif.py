@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from ...check.run import rules
+from ...check.modules import rules
 from ...version import __version__
 from .model import NO_RULE, Checked, Told, every
 
