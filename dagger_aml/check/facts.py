@@ -273,6 +273,11 @@ class Facts(Known):
         return wanted(self.project, self.elsewhere, self.requirements) if self.project else None
 
 
+def _named(location: str | None, name: str) -> str | None:
+    """The place of a variable's own name on its line."""
+    return location.of(name) if isinstance(location, FileLocation) and location.columns is None else location
+
+
 @frozen(slots=False)
 class GraphFacts(Facts):
     """What is known once the recipe has run.
@@ -289,7 +294,7 @@ class GraphFacts(Facts):
             return None
         given, origins = (self.project.env, self.project.origins) if self.project else ({}, {})
         return {
-            name: Variable(value, origins.get(f"env.{name}") if given.get(name) == value else None)
+            name: Variable(value, _named(origins.get(f"env.{name}"), name) if given.get(name) == value else None)
             for name, value in self.graph.config.env.items()
             if isinstance(value, str)
         }

@@ -211,7 +211,7 @@ def without_version_at_start(
         yield Finding(
             f"{listed_words(names)} {'have' if len(names) > 1 else 'has'} no version, so each start installs what is "
             "newest then",
-            location=project.at(first.path, first.line) if isinstance(first, FileLocation) else first,
+            location=project.at(first.path, first.line).of(names[0]) if isinstance(first, FileLocation) else first,
             hint="Say a version, as in NAME==1.2.3, or use a recipe that installs when the image is built.",
         )
 

@@ -45,7 +45,7 @@ def misread_name(project: Project, code: Path, used: Reached, variables: Mapping
             if near and name not in variables:
                 yield Finding(
                     f"the code reads {name}, which is not a variable of Azure ML's",
-                    location=project.at(path, line),
+                    location=project.at(path, line).of(name),
                     hint=f"Did you mean {near}?",
                 )
 

@@ -101,7 +101,12 @@ def read(folder: str, given: dict[str, Any], *, stops: bool = True) -> tuple[Pro
     :param stops: whether what a rule finds that cannot work ends the command.
     """
     project = project_of(folder, given)
-    return project, _laid_out(partial(lay_out_first, stops=stops), project)
+    return project, laid_out(project, stops=stops)
+
+
+def laid_out(project: Project, *, stops: bool = True) -> Graph:
+    """The graph of a project that was read, as :func:`read` has it."""
+    return _laid_out(partial(lay_out_first, stops=stops), project)
 
 
 def read_each(folder: str, given: dict[str, Any], *, stops: bool = True) -> tuple[Project, tuple[Graph, ...]]:

@@ -19,6 +19,7 @@ from dagger_aml.check.selection import Selection
 from dagger_aml.cli.commands.check import _FORMATS
 from dagger_aml.cli.fixes import fixed
 from dagger_aml.cli.main import cli
+from dagger_aml.cli.reports.model import _columns
 from dagger_aml.errors import BuildError
 from dagger_aml.finding import FileLocation, Fix
 from tests import corpus
@@ -431,7 +432,47 @@ def test_build_goes_on_with_no_check(here: Path, monkeypatch: pytest.MonkeyPatch
     assert len(built) == 1 and said.stderr.count("[AML110]") == 1
 
 
+IMAGE = f"registry.example/rates@sha256:{'0' * 64}"
+DEPLOYED = ("--image", IMAGE, "--name", "blue", "--endpoint-name", "rates", "--instance-type", "Standard_DS3_v2")
+
+
+def test_deployment_stops_at_an_error_and_goes_on_with_no_check(here: Path) -> None:
+    stopped = CliRunner().invoke(cli, ["deployment", "wrong", *DEPLOYED])
+    assert isinstance(stopped.exception, FindingsError) and stopped.stdout == ""
+    said = CliRunner().invoke(cli, ["deployment", "wrong", *DEPLOYED, "--no-check"])
+    assert said.exit_code == 0 and IMAGE in said.stdout
+    assert said.stderr.count("error: score.py:1: init() is async") == 1 and "AML201" not in said.stderr
+
+
+def test_deployment_of_what_is_right_says_nothing(here: Path) -> None:
+    said = CliRunner().invoke(cli, ["deployment", "clean", *DEPLOYED])
+    assert said.exit_code == 0 and said.stderr == ""
+
+
 # --- as a library -------------------------------------------------------------------------------------------------
+
+
+def test_a_caret_stands_below_the_word_that_is_meant(here: Path) -> None:
+    make(here / "clean", {"requirements.txt": "six==1.17.0\npydantic==1.10.13  # old\n"})
+    (finding,) = found("clean", "--select", "AML317")["findings"]
+    assert (finding["line"], finding["column"], finding["end_column"]) == (2, 1, 9)
+    make(here / "clean", {"requirements.txt": "", "score.py": 'open("logs/a.log", "w")\n' + SCORE})
+    (finding,) = found("clean", "--select", "AML531")["findings"]
+    assert (finding["line"], finding["column"], finding["end_column"]) == (1, 7, 17)
+
+
+@pytest.mark.parametrize(
+    ("source", "word", "columns"),
+    [
+        ("a = xa, x.a", "a", (1, 2)),
+        ("xa = ax.a a", "a", (11, 12)),
+        ("  x(1)  ", "y", (3, 7)),
+        ("  x(1)  ", "", (3, 7)),
+        ("é 'a.b'", "a.b", (4, 7)),
+    ],
+)
+def test_a_word_is_found_by_itself(source: str, word: str, columns: tuple[int, int]) -> None:
+    assert _columns(source, word) == columns
 
 
 def test_places_are_typed(here: Path) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ...errors import UsageError
+from ...errors import DaggerAmlError, UsageError
 from ...finding import Finding
 from ...graph.graph import Graph
 from ...project.settings import Options
 from ...version import __version__
-from ..common import by_flag, read
+from ..common import by_flag, laid_out, read
 from ..console import tell
+from ..options.call import no_check_option
 from ..options.project import project_options
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ _CREATE, _APPLY = "az ml online-deployment create -f", "kubectl apply -f"
     "[default: the base's]",
 )
 @click.option("--force", is_flag=True, help="Replace files that are there.")
+@no_check_option
 def command(
     project: str,
     image: str | None,
@@ -90,6 +92,7 @@ def command(
     longest_request: int | None,
     user: str | None,
     force: bool,
+    no_check: bool,
     **given: Any,
 ) -> None:
     """Write the file that deploys PROJECT's image. Nothing is built, and neither engine nor network is needed.
@@ -109,9 +112,11 @@ def command(
         **{key: given.pop(key) for key in ("name", "endpoint_name", "instance_type", "instance_count")},
     )
     if unbuilt:
-        _unbuilt(*read(project, given), said, output or ".", force=force)
+        _unbuilt(*read(project, given, stops=not no_check), said, output or ".", force=force)
         return
     of = subject(project, Options(**given))
+    if of.project:
+        _check_first(of.project, stops=not no_check)
     named = _image(image, metadata_file, of.name)
     if form == "kubernetes":
         _kubernetes(named, said, of, output, longest_request, user, force=force)
@@ -121,6 +126,26 @@ def command(
         _out(output, document, of.deployment, of.name, force=force)
     else:
         _out(output, baked(named, said, of.deployment), of.deployment, of.name, force=force)
+
+
+def _check_first(project: Project, *, stops: bool) -> None:
+    """Run the rules, as ``build`` does before anything is built; what only warns was told when the image was.
+
+    :param stops: whether an error ends the command; it is printed otherwise.
+    :raises FindingsError: a rule of severity ``error`` found something, and it stops.
+    """
+    from ...building.plans import make_plan
+
+    try:
+        plan = make_plan(laid_out(project, stops=stops))
+    except DaggerAmlError as error:
+        if stops:
+            raise
+        tell(f"error: {error}")
+        return
+    for each in plan.warnings:
+        if each.severity == "error":
+            tell(each.titled)
 
 
 def _check(image: str | None, metadata_file: str | None, unbuilt: bool, output: str | None, form: str) -> None:
