@@ -26,8 +26,8 @@ def installed():
     found = {}
     for each in metadata.distributions() if metadata else ():
         wanted = [line for line in each.requires or () if 'extra' not in line.partition(';')[2]]
-        names = {plain(re.match('[A-Za-z0-9_.-]+', line)[0]) for line in wanted}
-        found[plain(each.metadata['Name'] or '')] = each.version, names
+        names = [re.match('[A-Za-z0-9_.-]+', line) for line in wanted]
+        found[plain(each.metadata['Name'] or '')] = each.version, {plain(name[0]) for name in names if name}
     return found
 
 def reached(packages, roots):

@@ -100,6 +100,14 @@ def test_a_base_that_was_inconsistent_is_no_fault_of_the_build(environment: Envi
     assert new == {"flask.py", "__pycache__", "flask-2.2.5.dist-info"}, "no list is left"
 
 
+def test_a_package_that_cannot_be_read_is_no_fault_of_the_build(told: Environment) -> None:
+    make(told.site / "pip", {"check": "", "folder": ""})
+    told.has("odd", "1.0", "(what)", ">=1")
+    make(told.site, {"left-1.0.dist-info/": None})
+    done = told.run(told.python, "-c", "print('installs')")
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["installs"], "")
+
+
 def test_what_the_build_broke_is_shown_with_the_pin(environment: Environment) -> None:
     environment.has(SERVER, "1.5.1", "flask<3.2,>=3.1")
     environment.has("flask", "3.1.3")
