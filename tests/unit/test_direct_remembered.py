@@ -11,6 +11,7 @@ import pytest
 
 from dagger_aml.backends.direct import offer, push
 from dagger_aml.backends.direct.layers import OwnLayer
+from dagger_aml.backends.direct.remembered import Remembered
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Registry
 from dagger_aml.building.plans import probe
@@ -196,3 +197,18 @@ async def test_what_was_read_before_it_was_changed_is_not_noted_of_the_changed_f
     finally:
         builder.close()
     assert image.remembered.diff_id(layer, image.remembered.mark(layer)) is None
+
+
+async def test_a_file_that_is_gone_when_its_layer_was_sent_is_named(
+    base: From, model: Path, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (model / "a.bin").write_bytes(b"w" * (1 << 17))
+    before = Remembered.note
+
+    def gone(self: Remembered, layer: OwnLayer, blob: Any, mark: Any) -> None:
+        (model / "b.bin").unlink(missing_ok=True)
+        before(self, layer, blob, mark)
+
+    monkeypatch.setattr(Remembered, "note", gone)
+    with pytest.raises(ProjectError, match=r"b\.bin: disappeared while it was being read"):
+        await pushed(base, model, f"{registry.host}/app:1")

@@ -96,7 +96,10 @@ class Remembered:
         if self.store.document("stamps", mark.name) == stamp:
             return
         with FileDigests.kept(self.store) as hashed:
-            files = {each: stamp_of(os.stat(each)) for each in _read(layer.entries)} if "files" in stamp else {}  # noqa: PTH116
+            try:
+                files = {each: stamp_of(os.stat(each)) for each in _read(layer.entries)} if "files" in stamp else {}  # noqa: PTH116
+            except OSError:
+                return  # One is gone, which is told of when all is sent.
             if self.mark(layer).name == mark.name:
                 self.store.put_document("stamps", mark.name, stamp)
                 for each, seen in files.items():
