@@ -34,6 +34,7 @@ from ..oci.failures import NoImage
 from ..oci.push import PushClient
 from ..oci.reference import Reference
 from ..plan.compare import Comparison, Earlier, against, of_image
+from ..plan.inputs import InputDigest, input_digest
 from ..plan.model import Plan
 from ..plan.verdict import Standing, not_told, nothing_there, standing, together
 from ..policy import DEFAULT, Policy
@@ -105,7 +106,7 @@ async def stand(
     store: str | None = None,
     on_event: OnEvent = ignore,
     policy: Policy = DEFAULT,
-    digests: Callable[[], Digests] = lambda: NOTHING,
+    digests: Callable[[], Awaitable[Digests]] | None = None,
 ) -> list[Stood]:
     """How projects stand; what cannot be told of one stops no other.
 
@@ -120,7 +121,7 @@ async def stand(
     with PushClient(patient) as client:
         asked = _Asked(client, ContentStore(cache_folder()), offline, store, on_event)
         await asked.all(subjects)
-        known = digests()
+        known = await digests() if digests else NOTHING
         return [await asked.stood(each, known) for each in subjects]
 
 
@@ -201,8 +202,10 @@ class _Asked:
             each.append(standing(compared, asked=asked, base_error=why, too_old=too_old))
             held.append(compared)
             read.append(image)
-            if image.complete:
-                break  # A file has the plan for one platform.
+            if image.complete:  # A file has the plan for one platform, and the digest of all.
+                plans += [await self._plan(other, image) for other in subject.graphs[1:]]
+                each += [_of_digest(subject, image, plans, known) for _ in subject.graphs[1:]]
+                break
         platforms = [graph.from_.platform for graph in subject.graphs]
         return Stood(together(each, platforms), tuple(plans), tuple(held), tuple(read), wrong)
 
@@ -301,6 +304,14 @@ def _key(subject: Subject, graph: Graph) -> tuple[str, str, str]:
 def _note(image: Earlier) -> Note | None:
     """What an image tells of its base. Whoever made it may say anything: as of all else that it tells."""
     return plain_note({"config": {"Labels": image.labels}}) if image.labels else None
+
+
+def _of_digest(subject: Subject, file: Earlier, plans: Sequence[Plan], known: Digests) -> Standing:
+    """How a project stands for a platform of which a file has no plan: by the digest of all platforms' inputs."""
+    if file.inputs == InputDigest.of_all([input_digest(plan, known) for plan in plans]).digest:
+        return Standing(subject.against, up_to_date=True, base="not asked", bytes=0)
+    why = f"the file has the plan for {file.platform} alone, and another digest of all inputs"
+    return evolve(not_told(subject.against, why), base="not asked")
 
 
 def _too_old(plan: Plan, earlier: Earlier, max_age_days: float | None) -> str:

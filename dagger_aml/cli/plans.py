@@ -23,6 +23,7 @@ from ..data import frozen
 from ..errors import DaggerAmlError, UsageError
 from ..events import Event, Message, OnEvent
 from ..fs.digest import Digests
+from ..fs.stamps import local_files
 from ..graph.graph import Graph
 from ..oci.file_digests import FileDigests
 from ..plan.compare import against
@@ -31,10 +32,10 @@ from ..plan.keys import SCHEMA
 from ..plan.making import Making, makings
 from ..plan.model import Plan
 from ..plan.render import plan_json, plan_text
-from ..plan.verdict import Standing, not_told, standing
+from ..plan.verdict import Standing, not_told, standing, together
 from ..project.model import Project
 from ..text import human_size
-from .common import policy_of_call, read, read_each
+from .common import policy_of_call, read_each
 from .console import printable, tell
 from .options.build import opening_of, value_of
 from .probing import Asks, planned
@@ -121,7 +122,8 @@ def _check(folders: Sequence[str], asked: Asked) -> None:
 def _project(folder: str, given: dict[str, Any], asked: Asked, files: Hashing) -> _Read:
     try:
         project, graphs = read_each(folder, given)
-        files.add(graphs)
+        for each in graphs:
+            files.add(local_files(each.layers))
         if asked.against is None:
             return _Read(folder, project, graphs)
         return _Read(folder, project, graphs, subject_of(folder, project, graphs, asked.against))
@@ -140,10 +142,6 @@ def subject_of(folder: str, project: Project, graphs: tuple[Graph, ...], against
 
 
 async def _stood(read: Sequence[_Read], asked: Asked, files: Hashing) -> list[_Read]:
-    def digests() -> Digests:
-        files.end()
-        return files.digests
-
     subjects = [each.subject for each in read if each.subject]
     stood = iter(
         await stand(
@@ -152,10 +150,15 @@ async def _stood(read: Sequence[_Read], asked: Asked, files: Hashing) -> list[_R
             store=asked.store,
             on_event=told_of_waits(),
             policy=policy_of_call(),
-            digests=digests,
+            digests=partial(_hashed, files),
         )
     )
     return [evolve(each, stood=next(stood)) if each.subject else each for each in read]
+
+
+async def _hashed(files: Hashing) -> Digests:
+    await files.ended()
+    return files.digests
 
 
 def told_of_waits() -> OnEvent:
@@ -206,12 +209,13 @@ def _entry(each: _Read, asked: Asked, kept: Digests) -> dict[str, Any]:
         return {"folder": each.folder, "error": error_parts(each.error), **verdict}
     assert each.project
     plans = _plans(each)
+    inputs = InputDigest.of_all([input_digest(plan, kept) for plan in plans]) if plans else None
     if asked.changed:
-        inputs = InputDigest.of_all([input_digest(plan, kept) for plan in plans]).as_json() if plans else None
-        return {"folder": each.folder, "name": each.project.name, "input_digest": inputs, **verdict}
+        said = inputs.as_json() if inputs else None
+        return {"folder": each.folder, "name": each.project.name, "input_digest": said, **verdict}
     held = each.stood.held if each.stood else ()
     more = {"against": held[0].as_json()} if held else {}
-    plan = plan_json(plans[0], each.project, known=kept) if plans else {}
+    plan = plan_json(plans[0], each.project, known=kept, inputs=inputs) if plans else {}
     return {"folder": each.folder, **plan, **more, **verdict}
 
 
@@ -243,9 +247,10 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
     :raises DaggerAmlError: that cannot be told.
     """
     assert asked.against
-    found, graph = read(folder, given)
+    found, graphs = read_each(folder, given)
+    graph = graphs[0]
     opening = opening_of(folder, how.layers, looks=True)
-    subject = subject_of(folder, found, (graph,), asked.against)
+    subject = subject_of(folder, found, graphs, asked.against)
     ask = partial(planned, graph, builder=how.builder, engine=how.engine, opening=opening, image=subject.against)
     known: tuple[Making, ...] = ()
     with FileDigests.kept() as kept:
@@ -254,10 +259,16 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
             known = base.makings
             earlier = anyio.run(read_earlier, subject.against, base.plan.base.platform, asked.store, found.name)
             held = against(base.plan, earlier, kept)
-            stood = Stood(standing(held, asked=True), (base.plan,), (held,), (earlier,))
+            why = "only the first platform is compared with --pin or --probe"
+            each = [standing(held, asked=True), *(not_told(held.name, why) for _ in graphs[1:])]
+            platforms = [graph.from_.platform for graph in graphs]
+            stood = Stood(together(each, platforms), (base.plan,), (held,), (earlier,))
         else:
             ask(pin=False, probe=False)  # What --engine and --with cannot mean is told as without --against.
-            stood = anyio.run(_one, subject, asked, kept)
+            files = Hashing(kept)
+            for one in graphs:
+                files.add(local_files(one.layers))
+            stood = anyio.run(_one, subject, asked, files)
         text = _one_text(stood, found, asked, known or _makings(stood, opening), kept)
     click.echo(text, nl=False)
     _end(exit_code_of(stood.standing, asked))
@@ -266,13 +277,15 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
 def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ...], kept: Digests) -> str:
     plan, held = stood.plans[0], next(iter(stood.held), None)
     if asked.as_json:
-        data = plan_json(plan, found, ways, kept) | ({"against": held.as_json()} if held else {})
+        whole = len(stood.plans) == len(found.platforms)
+        inputs = InputDigest.of_all([input_digest(each, kept) for each in stood.plans]) if whole else None
+        data = plan_json(plan, found, ways, kept, inputs) | ({"against": held.as_json()} if held else {})
         return json.dumps({**data, "verdict": stood.standing.as_json()}, indent=2) + "\n"
     text = f"{plan_text(plan, found, why=asked.why, how=ways)}\n{stood.standing.text()}\n"
     return text + (f"\n{held.text(_with_dockerfiles())}" if held else "")
 
 
-async def _one(subject: Subject, asked: Asked, kept: FileDigests) -> Stood:
+async def _one(subject: Subject, asked: Asked, files: Hashing) -> Stood:
     """How one project stands.
 
     :raises DaggerAmlError: that cannot be told. Where there is no such image yet, that is told.
@@ -283,7 +296,7 @@ async def _one(subject: Subject, asked: Asked, kept: FileDigests) -> Stood:
         store=asked.store,
         on_event=told_of_waits(),
         policy=policy_of_call(),
-        digests=lambda: kept,
+        digests=partial(_hashed, files),
     )
     if stood.error:
         raise stood.error

@@ -92,11 +92,10 @@ class FileDigests:
     def save(self) -> None:
         """Keep what was found out; that it cannot be kept is no error."""
         with self._lock:
-            new, self._new = self._new, set()
-        for folder in new:
-            files = {
-                name: each for name, each in self._folders[folder].items() if os.path.lexists(f"{folder}/{name}")
-            }
+            # Copies: where a command is stopped, threads may still hash.
+            new, self._new = {folder: dict(self._folders[folder]) for folder in self._new}, set()
+        for folder, kept in new.items():
+            files = {name: each for name, each in kept.items() if os.path.lexists(f"{folder}/{name}")}
             self.store.put_document(_KIND, _name(folder), files)
 
     def _of(self, folder: str) -> dict[str, Any]:

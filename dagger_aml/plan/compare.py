@@ -52,6 +52,7 @@ class Earlier:
     :param details: of each op, as ``plan --json`` has them; empty where only a label tells.
     :param labels: of the image; none of a plan.
     :param config: twelve digits of the digest of what it says; None where it does not tell.
+    :param inputs: the digest of all its inputs, of all its platforms; None of an image.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Earlier:
     details: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     labels: Mapping[str, str] = field(factory=dict, repr=False)
     config: str | None = None
+    inputs: str | None = None
 
 
 @frozen
@@ -377,9 +379,11 @@ def of_json(name: str, text: str, project: str = "") -> Earlier:
         base, ops = read["base"], _ops(read)
         keys = tuple(_key(each) for each in ops)
         says = _values(read["config"])
+        inputs = read.get("input_digest", {}).get("digest")
         return Earlier(
-            name, base["reference"], base["digest"], base["platform"], keys, says, complete=True, details=ops
-        )
+            name, base["reference"], base["digest"], base["platform"], keys, says, complete=True, details=ops,
+            inputs=inputs if isinstance(inputs, str) else None,
+        )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(
             "it is not a plan file as plan --json of this version writes it", location=f"--against {name}",

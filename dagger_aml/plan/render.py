@@ -20,14 +20,18 @@ from ..project.model import Project
 from ..steps.server_names import PYTHONPATH, names_in
 from ..text import human_size, short_word
 from .conda import conda_json, conda_text
-from .inputs import input_digest
+from .inputs import InputDigest, input_digest
 from .keys import SCHEMA, op_keys, runtime_key
 from .making import Making
 from .model import Op, Plan
 
 
 def plan_json(
-    plan: Plan, project: Project | None = None, how: Sequence[Making] = (), known: Digests = NOTHING
+    plan: Plan,
+    project: Project | None = None,
+    how: Sequence[Making] = (),
+    known: Digests = NOTHING,
+    inputs: InputDigest | None = None,
 ) -> dict[str, Any]:
     """The plan as plain data for ``json.dumps``; reads every local byte for the digests.
 
@@ -35,6 +39,7 @@ def plan_json(
 
     :param how: the layer of each op would be made, in the order of the ops.
     :param known: digests of files, as :func:`dagger_aml.fs.digest.digest` takes them.
+    :param inputs: the digest of all inputs of an image for several platforms; that of this plan's unless given.
     """
     root = project.root if project else None
     found: dict[str, Any] = {
@@ -47,7 +52,7 @@ def plan_json(
         },
         "facts": facts_json(plan.facts),
         "runtime_key": runtime_key(plan),
-        "input_digest": input_digest(plan, known).as_json(),
+        "input_digest": (inputs or _inputs(plan, project, known)).as_json(),
         "ops": [
             {**op_json(op.layer, root, known), "inputs": key.digest, "why": op.why}
             for op, key in zip(plan.ops, op_keys(plan, known), strict=True)
@@ -70,6 +75,14 @@ def plan_json(
 
             found["project"]["mlflow"] = mlflow_json(project, project.mlflow)
     return found
+
+
+def _inputs(plan: Plan, project: Project | None, known: Digests) -> InputDigest:
+    found, platform = input_digest(plan, known), plan.base.platform
+    others = [each for each in project.platforms if each != platform] if project else []
+    if not others:
+        return found
+    return evolve(found, reasons=(*found.reasons, f"it is of {platform} alone, without {', '.join(others)}"))
 
 
 def config_json(config: Config) -> dict[str, Any]:

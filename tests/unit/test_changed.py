@@ -268,6 +268,29 @@ def test_a_plan_file_says_that_the_base_is_not_asked(shelf: Shelf, tmp_path: Pat
     assert "it has no plan of a project named 'c'" in call("plan", a, c, "--against", file).stdout
 
 
+def test_a_plan_file_has_the_inputs_of_all_platforms(shelf: Shelf, tmp_path: Path) -> None:
+    root, file = make(tmp_path / "two", FILES), tmp_path / "plan.json"
+    both = ("--platform", "linux/amd64,linux/arm64")
+
+    def verdicts() -> list[dict[str, Any]]:
+        one = json.loads(call("plan", root, *both, "--json", "--against", file).stdout)["verdict"]
+        each = json.loads(call("plan", root, root, *both, "--json", "--against", file).stdout)["projects"][0][
+            "verdict"
+        ]
+        assert one == each
+        return [one, each]
+
+    file.write_text(call("plan", root, *both, "--json").stdout)
+    assert [each["up_to_date"] for each in verdicts()] == [True, True]
+    several = json.loads(call("plan", root, root, *both, "--json").stdout)["projects"]
+    assert several[0]["input_digest"] == json.loads(file.read_text())["input_digest"]
+    file.write_text(call("plan", root, "--json").stdout)
+    why = "linux/arm64: the file has the plan for linux/amd64 alone, and another digest of all inputs"
+    assert [(each["up_to_date"], each["reasons"]) for each in verdicts()] == [(None, [why])] * 2
+    make(root, {"code/score.py": SCORE + "#\n"})
+    assert [each["up_to_date"] for each in verdicts()] == [False, False]
+
+
 def test_offline_asks_nobody(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     root = shelf.project("a")
     shelf.build(root)

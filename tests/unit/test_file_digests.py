@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
+import anyio
 import pytest
 
+from dagger_aml.building.hashing import Hashing
 from dagger_aml.fs import still
 from dagger_aml.oci import file_digests
 from dagger_aml.oci.content_store import ContentStore
@@ -123,3 +126,36 @@ def test_files_that_are_gone_are_forgotten(tmp_path: Path, store: ContentStore, 
     asked(store, second)
     (document,) = (store.root / "files").iterdir()
     assert list(store.document("files", document.stem)) == ["b"]
+
+
+def test_what_is_hashed_while_others_are_kept_disturbs_nothing(
+    tmp_path: Path, store: ContentStore, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = write(tmp_path / "f/a", BIG), write(tmp_path / "f/b", BIG)
+    there = os.path.lexists
+    with FileDigests.kept(store) as kept:
+        kept.get(str(first))
+        monkeypatch.setattr(os.path, "lexists", lambda path: (kept.get(str(second)), there(path))[1])
+    monkeypatch.undo()
+    (document,) = (store.root / "files").iterdir()
+    assert list(store.document("files", document.stem)) == ["a"]
+
+
+@pytest.mark.anyio
+async def test_a_cancel_waits_for_no_file_that_is_read(store: ContentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, enough = threading.Event(), threading.Event()
+
+    def reading(self: FileDigests, key: str, /) -> None:
+        read.set()
+        enough.wait(5)
+
+    monkeypatch.setattr(FileDigests, "get", reading)
+    with FileDigests.kept(store) as kept:
+        files = Hashing(kept)
+        files.add(["a"])
+        assert read.wait(5)
+        with anyio.move_on_after(0.02) as scope:
+            await files.ended()
+        assert scope.cancelled_caught and not enough.is_set()
+        enough.set()
+        await files.ended()

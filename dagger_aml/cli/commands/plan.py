@@ -10,10 +10,12 @@ import click
 
 from ...backends.base import Layers
 from ...backends.builders import kind_of
+from ...building.plans import make_plan
 from ...errors import UsageError
+from ...plan.inputs import InputDigest, input_digest
 from ...plan.making import makings
 from ...plan.render import plan_json, plan_text
-from ..common import by_flag, read
+from ..common import by_flag, read_each
 from ..options.build import layers_option, opening_of, settled
 from ..options.call import json_option
 from ..options.project import project_options
@@ -96,7 +98,8 @@ def command(
 
 def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why: bool) -> None:
     """Show the plan of one project, held against nothing."""
-    found, graph = read(project, given)
+    found, graphs = read_each(project, given)
+    graph = graphs[0]
     opening = opening_of(project, how.layers, looks=how.probe)
     asked = planned(
         graph, pin=how.pin, probe=how.probe, builder=how.builder, engine=how.engine, opening=opening, image=None
@@ -108,4 +111,7 @@ def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why
     from ...oci.file_digests import FileDigests
 
     with FileDigests.kept() as kept:
-        click.echo(json.dumps(plan_json(asked.plan, found, ways, kept), indent=2))
+        inputs = None
+        if len(graphs) > 1 and not how.pin and not how.probe:
+            inputs = InputDigest.of_all([input_digest(make_plan(each), kept) for each in graphs])
+        click.echo(json.dumps(plan_json(asked.plan, found, ways, kept, inputs), indent=2))
