@@ -15,20 +15,21 @@ from ..data import frozen
 from ..errors import DaggerAmlError, EngineGone, first_of
 from ..events import Event, Message, Warned
 from ..finding import Finding, ordered
+from ..fs.stamps import Stamps, stamps
 from ..graph.graph import Graph
-from ..graph.source import Local
 from ..oci.file_digests import FileDigests
 from ..plan.keys import runtime_key
 from ..plan.making import Making, makings
 from ..plan.model import Plan
 from .gate import held
+from .hashing import Hashing
 from .metadata import write_files
 from .plans import carried, probe
 from .record import Record
 from .target import BuildTarget
 
 _LITTLE = 1 << 20
-"""Bytes that are hashed before a thread is begun for it."""
+"""Bytes that are hashed before threads are begun for it."""
 
 
 @frozen
@@ -75,6 +76,7 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
     :raises BuildError: a step failed.
     """
     record = Record(builder.on_event)
+    before = stamps(layer for graph in target.graphs for layer in graph.layers)
     builder = builder.with_events(record.hear).for_tags(target.tags if target.pushes else ())
     plans = [await probe(each, builder) for each in target.graphs]
     tell_warnings(plans, target.graphs, builder)
@@ -99,16 +101,21 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         tags=tuple(map(str, target.tags)),
         warnings=ordered((*target.warnings, *(found for each in plans for found in each.warnings))),
     )
-    return await _recorded(record, result, plans, images)
+    return await _recorded(record, result, plans, images, before)
 
 
-async def _recorded(record: Record, result: Result, plans: Sequence[Plan], images: Sequence[Image]) -> Result:
+async def _recorded(
+    record: Record, result: Result, plans: Sequence[Plan], images: Sequence[Image], before: Stamps
+) -> Result:
     """The result with what was heard; files that lie as they did when they were hashed are not read again."""
-    size = sum(each.source.size for plan in plans for each in plan.file_layers if isinstance(each.source, Local))
+    told = {path for image in images for path in image.files}
+    others = {path: stamp for path, stamp in before.items() if path not in told}
     with FileDigests.kept() as kept:
-        if size <= _LITTLE:
-            return record.told(result, plans, images, kept)
-        return await anyio.to_thread.run_sync(record.told, result, plans, images, kept)
+        if sum(stamp[0] for stamp in others.values() if stamp) > _LITTLE:
+            files = Hashing(kept)
+            files.add(others)
+            await files.ended()
+        return record.told(result, plans, images, kept, others)
 
 
 def _makings(plan: Plan, image: Image) -> tuple[Making, ...]:
