@@ -96,7 +96,8 @@ class _Base:
 
 def is_image(text: str) -> bool:
     """Whether this names an image of a store or a registry, and no file or folder of this machine."""
-    return not (Path(text).exists() or text.partition(":")[0] in ARCHIVES or text.startswith((".", "/", "~")))
+    of_file = text.startswith((".", "/", "~")) or text.endswith((".tar", ".json"))
+    return not (of_file or Path(text).exists() or text.partition(":")[0] in ARCHIVES)
 
 
 async def stand(

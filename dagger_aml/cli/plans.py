@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,8 +23,10 @@ from ..building.plans import make_plan
 from ..data import frozen
 from ..errors import DaggerAmlError, UsageError
 from ..events import Event, Message, OnEvent
+from ..finding import Finding
 from ..fs.digest import Digests
 from ..fs.stamps import local_files
+from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..oci.file_digests import FileDigests
 from ..plan.compare import against
@@ -109,12 +112,15 @@ def _check(folders: Sequence[str], asked: Asked) -> None:
     against = asked.against
     if against is None:
         return
-    if len(folders) > 1 and is_image(against) and not any(each in against for each in _PLACEHOLDERS):
+    fixed = not any(each in against for each in _PLACEHOLDERS)
+    if len(folders) > 1 and fixed and is_image(against):
         raise UsageError(
             f"{against!r} would be the same image for several projects",
             location="--against",
             hint="Add {name} to it: each project has its own name.",
         )
+    if fixed and not is_image(against) and against.partition(":")[0] not in ARCHIVES and not Path(against).exists():
+        raise UsageError("there is no such file", location=f"--against {against}")
     if asked.changed and not asked.as_json and any("\n" in each for each in folders):
         raise UsageError("a folder's name with a line break is no line", location="--changed", hint="Add --json.")
 
@@ -231,6 +237,9 @@ def _exit(read: Sequence[_Read], asked: Asked) -> None:
     for each in wrong:
         text = str(each.error)
         tell(f"error: {text if text.startswith(each.folder) else f'{each.folder}: {text}'}")
+    for each in read if asked.changed else ():
+        if each.stood and each.standing and each.standing.up_to_date is None:
+            tell(Finding(f"{each.folder}: cannot be told: {each.standing.reasons[0]}").titled)
     codes = [1] if wrong else [exit_code_of(each.standing, asked) for each in read]
     _end(max(codes, default=0))
 

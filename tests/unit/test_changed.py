@@ -196,7 +196,9 @@ def test_what_cannot_be_asked_is_unknown_and_counts_as_changed(shelf: Shelf) -> 
     verdict = shelf.verdict(root)
     assert (verdict["up_to_date"], verdict["base"]) == (None, "unknown")
     assert "the base could not be asked: " in verdict["reasons"][0]
-    assert shelf.plan(root, "--changed", "--exit-code").exit_code == 3
+    done = shelf.plan(root, "--changed", "--exit-code")
+    assert done.exit_code == 3
+    assert f"warning: {root}: cannot be told: the base could not be asked: " in done.stderr
     shelf.registry.login, shelf.registry.closed = ("u", "p"), frozenset({"a"})
     closed = shelf.verdict(root)
     assert closed["up_to_date"] is None and closed["reasons"] != verdict["reasons"]
@@ -343,6 +345,7 @@ def test_of_several_platforms_one_that_changed_is_enough() -> None:
         (("--offline",), "--offline works only with --against"),
         (("--changed", "--pin", "--against", "registry.example/{name}:1"), "--pin works only with one project"),
         (("p", "q", "--against", "registry.example/a:1"), "would be the same image for several projects"),
+        (("p", "q", "--changed", "--against", "missing.json"), "--against missing.json: there is no such file"),
     ],
 )
 def test_what_cannot_be_asked(words: tuple[str, ...], said: str) -> None:
