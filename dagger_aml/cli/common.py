@@ -118,6 +118,11 @@ def read_each(folder: str, given: dict[str, Any], *, stops: bool = True) -> tupl
     return project, _laid_out(partial(lay_out_each, stops=stops), project)
 
 
+def read_others(folder: str, given: dict[str, Any], project: Project) -> tuple[Graph, ...]:
+    """The graphs for the platforms of a project but the first, of which :func:`read` gave one."""
+    return read_each(folder, given)[1][1:] if len(project.platforms) > 1 else ()
+
+
 def examined(folder: str, given: dict[str, Any]) -> tuple[Project, Report]:
     """The project, and what every rule says of it."""
     from ..building.examine import examine

@@ -38,7 +38,7 @@ from ..plan.render import plan_json, plan_text
 from ..plan.verdict import Standing, not_told, standing, together
 from ..project.model import Project
 from ..text import human_size
-from .common import policy_of_call, read_each
+from .common import policy_of_call, read, read_each, read_others
 from .console import printable, tell
 from .options.build import opening_of, value_of
 from .probing import Asks, planned
@@ -256,8 +256,8 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
     :raises DaggerAmlError: that cannot be told.
     """
     assert asked.against
-    found, graphs = read_each(folder, given)
-    graph = graphs[0]
+    found, graph = read(folder, given)
+    graphs = (graph, *read_others(folder, given, found))
     opening = opening_of(folder, how.layers, looks=True)
     subject = subject_of(folder, found, graphs, asked.against)
     ask = partial(planned, graph, builder=how.builder, engine=how.engine, opening=opening, image=subject.against)

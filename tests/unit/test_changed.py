@@ -283,6 +283,7 @@ def test_a_plan_file_has_the_inputs_of_all_platforms(shelf: Shelf, tmp_path: Pat
         return [one, each]
 
     file.write_text(call("plan", root, *both, "--json").stdout)
+    assert "AML605" in call("plan", root, *both, "--against", file).stdout
     assert [each["up_to_date"] for each in verdicts()] == [True, True]
     several = json.loads(call("plan", root, root, *both, "--json").stdout)["projects"]
     assert several[0]["input_digest"] == json.loads(file.read_text())["input_digest"]

@@ -15,7 +15,7 @@ from ...errors import UsageError
 from ...plan.inputs import InputDigest, input_digest
 from ...plan.making import makings
 from ...plan.render import plan_json, plan_text
-from ..common import by_flag, read_each
+from ..common import by_flag, read, read_others
 from ..options.build import layers_option, opening_of, settled
 from ..options.call import json_option
 from ..options.project import project_options
@@ -98,8 +98,7 @@ def command(
 
 def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why: bool) -> None:
     """Show the plan of one project, held against nothing."""
-    found, graphs = read_each(project, given)
-    graph = graphs[0]
+    found, graph = read(project, given)
     opening = opening_of(project, how.layers, looks=how.probe)
     asked = planned(
         graph, pin=how.pin, probe=how.probe, builder=how.builder, engine=how.engine, opening=opening, image=None
@@ -112,6 +111,7 @@ def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why
 
     with FileDigests.kept() as kept:
         inputs = None
-        if len(graphs) > 1 and not how.pin and not how.probe:
-            inputs = InputDigest.of_all([input_digest(make_plan(each), kept) for each in graphs])
+        if not how.pin and not how.probe:
+            plans = (asked.plan, *map(make_plan, read_others(project, given, found)))
+            inputs = InputDigest.of_all([input_digest(each, kept) for each in plans])
         click.echo(json.dumps(plan_json(asked.plan, found, ways, kept, inputs), indent=2))
