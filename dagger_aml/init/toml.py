@@ -86,7 +86,7 @@ def _keys(table: str | None, said: Said) -> Iterator[str]:
     """Each key of a table, None for the top level, below a line that says what it is for."""
     for record in KEYS:
         *within, name = record.key
-        if within != ([table] if table else []):
+        if within != ([table] if table else []) or record.unless_own:
             continue
         yield f"# {_help(record, default=name not in said)}"
         yield f"{name} = {_value(said[name])}" if name in said else f"# {name} = {record.example}"

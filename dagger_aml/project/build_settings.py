@@ -6,8 +6,9 @@ several projects the files must say the same, for one builder and one engine mak
 **The engine's address has no key in a file.** The engine gets the project's files, the values of its secrets and the
 logins of the registries that are pushed to. A folder that somebody cloned or unpacked must not choose the machine
 that these go to, so only who starts the command says it: by ``--engine`` or ``$DAGGER_AML_ENGINE``. ``with`` may
-stand in a file, since it only chooses among the programs that this machine has and its user may run anyway; timeouts
-and the number of jobs choose nothing but patience.
+stand in a file that a project's own extends, since it only chooses among the programs that this machine has and its
+user may run anyway; it tells of a machine and not of a model, so it does not stand in the project's own. Timeouts and
+the number of jobs choose nothing but patience.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ class BuildOptions:
             key=("build", "with"),
             default="dagger",
             help="Builder to use. dagger-aml never switches to another one silently.",
-            says="What builds: `dagger`, `docker`, `podman`, `buildah` or `buildx`.",
+            says="What builds: `dagger`, `docker`, `podman`, `buildah` or `buildx`. Only a file that the project's "
+            "own extends may say it.",
             example='"podman"',
+            unless_own="it tells of a machine, not of a model",
         ),
     )
     instance: str | None = field(

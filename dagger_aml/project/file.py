@@ -12,6 +12,7 @@ from attrs import field
 from ..data import frozen
 from ..errors import ProjectError, unreadable
 from ..graph.base import ARCHIVES
+from .build_settings import BUILD_SETTINGS
 from .origin import DEFAULT, Origin, Rank, Stated
 from .setting import Setting
 from .tables import PATHS, PYPROJECT, Tables, field_name
@@ -105,6 +106,7 @@ def read_project_file(root: Path) -> ProjectFile:
         found = _read(own, own.name)
     if not found:
         return ProjectFile(Tables())
+    _check_own(found)
     files = (found, *_extended(found, root, (found,)))
     if len(files) == 1:
         return ProjectFile(found.tables, files)
@@ -117,6 +119,17 @@ def read_project_file(root: Path) -> ProjectFile:
     from .structure import converter
 
     return ProjectFile(converter().structure(merged, Tables), files)
+
+
+def _check_own(file: _File) -> None:
+    """Refuse what only a file may say that this one extends."""
+    for record in BUILD_SETTINGS.values():
+        if record.unless_own and file.says(record.key):
+            raise ProjectError(
+                f"{'.'.join(record.key)} cannot stand in a project's own file: {record.unless_own}",
+                location=file.location(*record.key),
+                hint=f"Set it with {record.flag} or ${record.variable}, or in a file that this one extends.",
+            )
 
 
 def _read(path: Path, shown: str) -> _File | None:

@@ -43,6 +43,7 @@ class Setting:
     :param example: a value of the key, as TOML.
     :param unsaid: what holds without the key, in Markdown, where ``default`` does not tell.
     :param unless_file: why a file may not say it, for what is set by flag and variable alone.
+    :param unless_own: why a project's own file may not say it, but only one that it extends.
     :param path: whether the key's text is a path, relative to the folder of the file that says it.
     """
 
@@ -64,6 +65,7 @@ class Setting:
     example: str = ""
     unsaid: str | None = None
     unless_file: str | None = None
+    unless_own: str | None = None
     path: bool = False
 
     @property

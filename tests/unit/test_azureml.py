@@ -303,7 +303,8 @@ def test_a_build_that_fails(project, builder):
 
 
 def test_the_builder_is_that_of_the_project(project, builder, monkeypatch):
-    make(project, {"dagger-aml.toml": '[build]\nwith = "podman"\nmax-age = 3\n'})
+    make(project, {"up.toml": '[build]\nwith = "podman"\n'})
+    make(project, {"dagger-aml.toml": 'extends = "up.toml"\n[build]\nmax-age = 3\n'})
     script(_IMAGE)
     assert (builder.asked["name"], builder.asked["layers"]) == ("podman", "direct")
     assert builder.asked["max_age_days"] == 3.0

@@ -680,9 +680,9 @@ def test_a_flag_of_a_project_is_refused_with_an_image(shop: Path):
 
 
 def test_settings_of_the_build_are_those_of_its_folder(shop: Path):
-    make(shop, {"dagger-aml.toml": '[build]\nwith = "nobody"\n'})
+    make(shop, {"up.toml": '[build]\nwith = "nobody"\n', "dagger-aml.toml": 'extends = "up.toml"\n'})
     told = said("build", "deployment.yml", "--model", "prices:3=model")
-    assert "dagger-aml.toml:2" in told and "nobody" in told
+    assert "up.toml:2" in told and "nobody" in told
 
 
 def test_several_are_built_in_one_call_each_under_its_name(shop: Path):

@@ -90,9 +90,13 @@ def test_python_compiles(block: Block) -> None:
 @_of("toml")
 def test_toml_is_a_project_file(block: Block, tmp_path: Path) -> None:
     name = "pyproject.toml" if block.kind == "pyproject" else FILE_NAME
-    (tmp_path / name).write_text(block.text, encoding="utf-8")
+    root = make(tmp_path / "project", {name: block.text})
+    for extended in re.findall(r'^extends = "(.+)"$', block.text, flags=re.M):
+        make(root, {extended: ""})
+    if block.kind == "file" and not block.words[-1].endswith(FILE_NAME):
+        make(root, {"extended.toml": block.text, name: 'extends = "extended.toml"\n'})
     tomllib.loads(block.text)
-    read_project_file(tmp_path)
+    read_project_file(root)
 
 
 @_of("dockerfile")
@@ -215,7 +219,9 @@ def test_every_key_says_what_it_is_for(record: Setting, tmp_path: Path) -> None:
     first = 'path = "model"\n' if name[0] == "models" and name[-1] != "path" else ""
     header = reference.heading(name[0]).strip("`") + "\n" if len(name) > 1 else ""
     (tmp_path / "company.toml").touch()
-    root = make(tmp_path / "project", {FILE_NAME: f"{header}{first}{name[-1]} = {record.example}\n"})
+    said = f"{header}{first}{name[-1]} = {record.example}\n"
+    own = 'extends = "up.toml"\n' if record.unless_own else said
+    root = make(tmp_path / "project", {"up.toml": said, FILE_NAME: own})
     read_project_file(root)
 
 

@@ -121,7 +121,7 @@ SAME: Mapping[str, Change] = {
     "the sample request and its answer": write("request.json", '{"x": 1}'),
     "what is left out, such as `__pycache__`": write("code/__pycache__/score.pyc", "x"),
     "rules that are ignored": said(ignore=("AML103",)),
-    "how it is built: `[build]`": toml("[env]", '[build]\nwith = "podman"\n[env]'),
+    "how it is built: `[build]`": toml("[env]", "[build]\njobs = 2\n[env]"),
 }
 """None changes the digest."""
 

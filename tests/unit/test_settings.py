@@ -78,7 +78,8 @@ def said_by(monkeypatch: pytest.MonkeyPatch, folder: Path, variable: str | None,
             monkeypatch.delenv(spelt, raising=False)
     if variable:
         monkeypatch.setenv(*variable.split("=", 1))
-    make(folder, {FILE_NAME: text or ""})
+    extends = text and any(each.unless_own and text == in_file(each) for each in RECORDS)
+    make(folder, {"up.toml": text, FILE_NAME: "extends = 'up.toml'"} if extends else {FILE_NAME: text or ""})
 
 
 @pytest.mark.parametrize("name", [name for name, each in PROJECT_SETTINGS.items() if not each.repeatable])
@@ -160,6 +161,12 @@ def probe() -> click.Command:
     for name in BUILD_SETTINGS:
         command = setting_option(name, choices=BUILDERS if name == "builder" else ())(command)
     return click.command()(click.argument("projects", nargs=-1)(command))
+
+
+def extending(root: Path, text: str, own: str = "") -> dict[str, str]:
+    """A project's file that extends one beside the project, which says something."""
+    make(root.parent, {f"{root.name}.up.toml": text})
+    return {FILE_NAME: f"extends = '../{root.name}.up.toml'\n{own}"}
 
 
 def said_of(*words: object) -> dict[str, Any]:
@@ -245,8 +252,8 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value
     ],
 )
 def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
-    error = error_of(said_of, make(tmp_path, {FILE_NAME: f"[build]\n{text}\n"}))
-    assert isinstance(error, UsageError) and error.location == f"{FILE_NAME}:2" and said in error.message
+    error = error_of(said_of, make(tmp_path / "p", extending(tmp_path / "p", f"[build]\n{text}\n")))
+    assert isinstance(error, UsageError) and error.location == "p.up.toml:2" and said in error.message
 
 
 @pytest.mark.parametrize(
@@ -279,6 +286,17 @@ def test_a_file_may_not_choose_the_engine_that_files_and_secrets_go_to(tmp_path,
     assert said_of(root)["engine"] is None
 
 
+@pytest.mark.parametrize("name", [FILE_NAME, "pyproject.toml"])
+def test_the_builder_is_of_a_machine_and_stands_in_no_project_s_own_file(cli, tmp_path, name):
+    header = "[tool.dagger-aml.build]" if name == "pyproject.toml" else "[build]"
+    root = make(tmp_path, {"code/score.py": SCORE, name: f"{header}\nwith = 'podman'\n"})
+    error = error_of(load_project, root)
+    assert error.location == f"{name}:2" and "build.with cannot stand in a project's own file" in error.message
+    assert error.hint == "Set it with --with or $DAGGER_AML_WITH, or in a file that this one extends."
+    assert cli("build", root, "-t", "a:1")[0] == 2 and cli("plan", root)[0] == 2
+    assert said_of(root)["builder"] == "dagger"
+
+
 def test_nor_may_a_file_that_it_extends(tmp_path):
     make(tmp_path, {"up.toml": "[build]\nengine = 'tcp://203.0.113.1:1'\n"})
     root = make(tmp_path / "p", {FILE_NAME: "extends = '../up.toml'\n"})
@@ -295,11 +313,14 @@ def test_every_key_of_a_build_but_the_engine_s_may_be_extended(tmp_path):
 # --- several projects ---------------------------------------------------------------------------------------------
 
 
-def both(tmp_path: Path, one: str, two: str) -> tuple[Path, Path]:
-    """Two projects whose files say something of their build."""
+def both(tmp_path: Path, one: str, two: str, own: str = "") -> tuple[Path, Path]:
+    """Two projects, of which each extends a file that says something of its build.
+
+    :param own: what the second says itself.
+    """
     return (
-        make(tmp_path / "one", {"code/score.py": SCORE, FILE_NAME: one}),
-        make(tmp_path / "two", {"code/score.py": SCORE, FILE_NAME: two}),
+        make(tmp_path / "one", {"code/score.py": SCORE, **extending(tmp_path / "one", one)}),
+        make(tmp_path / "two", {"code/score.py": SCORE, **extending(tmp_path / "two", two, own)}),
     )
 
 
@@ -311,7 +332,7 @@ def test_files_that_agree_settle_it_for_all(tmp_path):
 
 @pytest.mark.parametrize(
     ("other", "theirs"),
-    [("\n\n[build]\nwith = 'docker'\n", f", {FILE_NAME}:4)"), ("", "nothing (")],
+    [("\n\n[build]\nwith = 'docker'\n", ", two.up.toml:4)"), ("", "nothing (")],
     ids=["another", "none"],
 )
 @pytest.mark.parametrize("turned", [False, True])
@@ -319,7 +340,7 @@ def test_files_that_disagree_are_both_named(cli, tmp_path, other, theirs, turned
     one, two = both(tmp_path, "[build]\nwith = 'podman'\n", other)
     code, out, err = cli("build", *((two, one) if turned else (one, two)), "-t", "x/{name}:1")
     assert (code, out) == (2, "") and "two projects say build.with differently" in err
-    assert f"'podman' ({one}, {FILE_NAME}:2)" in err and str(two) in err and theirs in err
+    assert f"'podman' ({one}, one.up.toml:2)" in err and str(two) in err and theirs in err
     assert "--with or $DAGGER_AML_WITH" in err
 
 
@@ -373,7 +394,7 @@ def test_a_form_and_an_engine_of_the_shell_s_do_not_stop_a_build(cli, tmp_path, 
     root = make(tmp_path, {"code/score.py": SCORE})
     for words in ([], ["--with", "docker"]):
         assert "opened" in cli("build", root, *words)[2]
-    make(root, {FILE_NAME: "[build]\nwith = 'podman'\n"})
+    make(root, extending(root, "[build]\nwith = 'podman'\n"))
     assert "opened" in cli("build", root)[2]
     assert opened == [("dagger", "tcp://127.0.0.1:1"), ("docker", None), ("podman", None)]
 
@@ -388,9 +409,9 @@ def test_the_form_of_a_dockerfile_may_be_the_project_s(cli, tmp_path):
 
 
 def test_a_builder_that_serves_nothing_is_told_with_its_origin(cli, tmp_path):
-    root = make(tmp_path, {"code/score.py": SCORE, FILE_NAME: "[build]\nwith = 'buildah'\n"})
+    root = make(tmp_path / "p", {"code/score.py": SCORE, **extending(tmp_path / "p", "[build]\nwith = 'buildah'\n")})
     code, _, err = cli("run", root)
-    assert code == 2 and f"{FILE_NAME}:2: 'buildah' is not one of" in err
+    assert code == 2 and "p.up.toml:2: 'buildah' is not one of" in err
 
 
 @pytest.mark.parametrize("name", ["pip", "apt", "env", "label", "extra_index_url", "find_links", "secret"])
