@@ -16,7 +16,7 @@ from ..plan.label import PLAN_LABEL, fits
 from ..plan.model import Plan
 from ..project.model import Project
 from ..steps.server import START
-from .facts import NamedBase
+from .facts import BasePython
 from .rule import rule
 
 _INSTEAD_OF_TRAINING = (
@@ -187,7 +187,7 @@ def today() -> date:
 
 
 @rule("AML620", "warning")
-def python_has_ended(named_base: NamedBase, needed_python: str) -> Iterator[Finding]:
+def python_has_ended(base_python_named: BasePython, needed_python: str) -> Iterator[Finding]:
     """The Python of the base image gets no security fixes any more.
 
     Packages drop it soon after, so what is installed grows old as well.
@@ -202,12 +202,12 @@ def python_has_ended(named_base: NamedBase, needed_python: str) -> Iterator[Find
 
     Silent: a Python that is supported, and bases whose Python is not known by their name.
     """
-    found = named_base.python
+    found = base_python_named.version
     ended = catalog.PYTHON_ENDS.get(found or "")
     if ended and f"{today():%Y-%m}" > ended:
         yield Finding(
             f"the base image has Python {found}, whose support ended in {ended}",
-            location=named_base.location,
+            location=base_python_named.location,
             hint=f"Take a newer base, such as {catalog.DEFAULT.name}."
             if is_for(needed_python, catalog.DEFAULT.python)
             else "The list of packages is for that Python: retrain the model with a newer one, list that, and take a "

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from ..finding import Finding
 from ..fs.lookup import is_there
-from ..project.model import Project
 from ..pysource.calls import downloads
 from ..pysource.source import Source
-from .facts import Variable
+from .facts import Script, Variable
 from .rule import rule
 
 _OFFLINE = frozenset({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HOME", "HF_HUB_CACHE", "TRANSFORMERS_CACHE"})
@@ -18,9 +16,7 @@ _OFFLINE = frozenset({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HOME", "HF_H
 
 
 @rule("AML530", "warning")
-def downloads_at_start(
-    project: Project, code: Path, entry: Source, variables: Mapping[str, Variable]
-) -> Iterator[Finding]:
+def downloads_at_start(script: Script, entry: Source, variables: Mapping[str, Variable]) -> Iterator[Finding]:
     """The container downloads something each time it starts.
 
     Every worker fetches it before the server is ready. Where the network is closed, as in a workspace with network
@@ -45,13 +41,13 @@ def downloads_at_start(
     if entry.tree is None or b"import" not in entry.data:
         return
     for each in downloads(entry.tree):
-        if each.name and (_OFFLINE & variables.keys() or _sets_offline(entry) or is_there(code / each.name)):
+        if each.name and (_OFFLINE & variables.keys() or _sets_offline(entry) or is_there(script.folder / each.name)):
             continue
         by = "init()" if each.in_init else "loading the entry script"
         what = f"{each.name} of Hugging Face's hub" if each.name else f"by {each.what}"
         yield Finding(
             f"{by} downloads {what} each time a worker starts",
-            location=project.at(code / project.entry_script, each.line),
+            location=script.at(script.name, each.line),
             hint="Put it into the image: with the model, or by a command of your own recipe.",
         )
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..base.facts import BaseFacts
 from ..finding import Finding
-from ..project.model import Project
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import Problem, version_of
+from .facts import Script
 from .rule import rule
 
 
 @rule("AML510", "error")
-def not_of_this_python(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def not_of_this_python(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
     """The base image's Python cannot parse code that is loaded with the entry script.
 
     The container ends at its start with a SyntaxError.
@@ -30,13 +29,13 @@ def not_of_this_python(project: Project, code: Path, used: Reached, base: BaseFa
 
     Silent: files that the entry script does not import; AML512 has those that it may import.
     """
-    for file, problem, loaded in _problems(project, code, used, base):
+    for file, problem, loaded in _problems(script, used, base):
         if loaded and problem.kind in _NOT_OF_IT:
-            yield _finding(project, code, file, problem, "the container ends at its start")
+            yield _finding(script, file, problem, "the container ends at its start")
 
 
 @rule("AML511", "warning")
-def newer_than_ours(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def newer_than_ours(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
     """The code is of a newer Python than the one that runs dagger-aml.
 
     The base image's Python seems to parse it. The other rules know nothing of such a file: its imports are followed,
@@ -52,17 +51,17 @@ def newer_than_ours(project: Project, code: Path, used: Reached, base: BaseFacts
 
     Silent: code that the Python of dagger-aml can parse too.
     """
-    for file, problem, _ in _problems(project, code, used, base):
+    for file, problem, _ in _problems(script, used, base):
         if problem.kind == "newer":
             yield Finding(
                 problem.message,
-                location=project.at(code / file, problem.line),
+                location=script.at(file, problem.line),
                 hint="Other rules know nothing of this file. Run dagger-aml on that Python to have it checked.",
             )
 
 
 @rule("AML512", "warning")
-def perhaps_not_of_this_python(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def perhaps_not_of_this_python(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
     """The base image's Python cannot parse code that the entry script may load.
 
     As AML510, for files that are imported in a function, in a `try` or under a condition.
@@ -79,13 +78,13 @@ def perhaps_not_of_this_python(project: Project, code: Path, used: Reached, base
 
     Silent: files that nothing imports from the entry script on.
     """
-    for file, problem, loaded in _problems(project, code, used, base):
+    for file, problem, loaded in _problems(script, used, base):
         if not loaded and problem.kind in _NOT_OF_IT:
-            yield _finding(project, code, file, problem, "importing it fails")
+            yield _finding(script, file, problem, "importing it fails")
 
 
 @rule("AML513", "warning")
-def too_large_to_read(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def too_large_to_read(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
     """Code is too large, or nested too deep, to be read.
 
     Nothing is known of such a file: not what it imports, and not whether it is Python at all. It is copied all the
@@ -103,11 +102,11 @@ def too_large_to_read(project: Project, code: Path, used: Reached, base: BaseFac
 
     Silent: files that nothing imports from the entry script on.
     """
-    for file, problem, _ in _problems(project, code, used, base):
+    for file, problem, _ in _problems(script, used, base):
         if problem.kind == "large":
             yield Finding(
                 problem.message,
-                location=project.at(code / file),
+                location=script.at(file),
                 hint="Other rules know nothing of this file. Put data into a file of its own.",
             )
 
@@ -116,15 +115,15 @@ _NOT_OF_IT = ("broken", "older")
 """Kinds of problems that the base's Python has with a file too."""
 
 
-def _problems(project: Project, code: Path, used: Reached, base: BaseFacts) -> Iterator[tuple[str, Problem, bool]]:
+def _problems(script: Script, used: Reached, base: BaseFacts) -> Iterator[tuple[str, Problem, bool]]:
     """Files that are not of the base's Python, why, and whether they are loaded with the entry script."""
     python = version_of(base.python)
     if python != used.python:
-        used = reached(code, project.entry_script, python)
+        used = reached(script.folder, script.name, python)
     for file, problem in used.problems:
         yield file, problem, file in used.loaded
 
 
-def _finding(project: Project, code: Path, file: str, problem: Problem, then: str) -> Finding:
+def _finding(script: Script, file: str, problem: Problem, then: str) -> Finding:
     hint = "Write it for that Python, or choose a base image with a newer one." if problem.kind == "older" else None
-    return Finding(f"{problem.message}; {then}", location=project.at(code / file, problem.line), hint=hint)
+    return Finding(f"{problem.message}; {then}", location=script.at(file, problem.line), hint=hint)

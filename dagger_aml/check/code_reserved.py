@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import posixpath
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import contract
 from ..finding import Finding
-from ..fs.lookup import is_file
-from ..graph.graph import Graph
-from ..graph.stages import copied_files
-from ..project.model import Project
-from ..steps.server_names import app_root
+from .facts import Places, Variable
+from .inputs.reserved import BROKEN, SWAGGER, Reserved
 from .rule import rule
-
-_LARGEST = 4_000_000
-"""Bytes of a file from which on it is not read here."""
-
-_SWAGGER = ("swagger.json", "swagger2.json", "swagger3.json", "swagger3.1.json")
 
 
 @rule("AML555", "error")
-def reserved_and_unreadable(project: Project, code: Path, graph: Graph) -> Iterator[Finding]:
+def reserved_and_unreadable(places: Places, reserved: tuple[Reserved, ...]) -> Iterator[Finding]:
     """A file beside the code bears a name that the server reads, and is not what it expects there.
 
     The server takes `config.json` for its own settings, `logging.json` for those of its log, and `swagger.json`,
@@ -42,18 +31,20 @@ def reserved_and_unreadable(project: Project, code: Path, graph: Graph) -> Itera
     Silent: files of these names in other folders than the code's and the entry script's, objects such as those of
     Hugging Face in `config.json`, and an empty `config.json`.
     """
-    for path, found in _reserved(project, code, graph):
-        why = _why_unreadable(path.name, found)
+    for each in reserved:
+        path, why = each.path, _why_unreadable(each.path.name, each.found)
         if why:
             yield Finding(
                 f"the inference server reads {path.name} as its own and does not start: {why}",
-                location=project.at(path),
+                location=places.at(path),
                 hint="Give the file another name, or move it into a folder below the code.",
             )
 
 
 @rule("AML556", "warning")
-def settings_in_config(project: Project, code: Path, graph: Graph) -> Iterator[Finding]:
+def settings_in_config(
+    places: Places, given: Mapping[str, Variable], reserved: tuple[Reserved, ...]
+) -> Iterator[Finding]:
     """A config.json beside the code changes settings of the inference server.
 
     The server reads its settings from it, by the names of the variables. Others are not touched by it, but a key such
@@ -70,14 +61,14 @@ def settings_in_config(project: Project, code: Path, graph: Graph) -> Iterator[F
 
     Silent: a file without such keys, and keys of variables that the image sets anyway.
     """
-    for path, found in _reserved(project, code, graph):
+    for path, found in ((each.path, each.found) for each in reserved):
         if path.name != "config.json" or not isinstance(found, dict):
             continue
-        keys = [each for each in contract.SETTINGS.values() if each in found and each not in project.env]
+        keys = [each for each in contract.SETTINGS.values() if each in found and each not in given]
         if keys := [each for each in keys if each not in _NOT_OF_A_FILE]:
             yield Finding(
                 f"the inference server reads {', '.join(keys)} from {path.name}",
-                location=project.at(path),
+                location=places.at(path),
                 hint="Say it under [env] of the project's file, where it can be seen.",
             )
 
@@ -89,33 +80,10 @@ _NOT_OF_A_FILE = frozenset(
 """Settings that the server does not read from the file, and those that an image sets, which come before it."""
 
 
-class _Broken:
-    """What stands for a file that is no JSON."""
-
-
-def _reserved(project: Project, code: Path, graph: Graph) -> Iterator[tuple[Path, Any]]:
-    """The files of such names that the server reads, and what stands in each."""
-    root, copied = app_root(graph), copied_files(graph)
-    beside = posixpath.dirname(posixpath.normpath(f"{root}/{project.entry_script}"))
-    for name in ("config.json", "logging.json", *_SWAGGER):
-        for folder in dict.fromkeys((root, root if name in _SWAGGER else beside)):
-            path = code / posixpath.relpath(f"{folder}/{name}", contract.APP_ROOT)
-            if f"{folder}/{name}" not in copied or not is_file(path):
-                continue
-            size = path.stat().st_size
-            if size > _LARGEST or (name == "config.json" and not size):
-                continue
-            try:
-                yield path, json.loads(path.read_bytes().decode("utf-8"))
-            except (ValueError, RecursionError):
-                yield path, _Broken
-            break
-
-
 def _why_unreadable(name: str, found: Any) -> str | None:
-    if found is _Broken:
+    if found is BROKEN:
         return "it is no JSON"
-    if name in _SWAGGER:
+    if name in SWAGGER:
         return None
     if not isinstance(found, dict):
         return "it is no object"

@@ -20,6 +20,7 @@ from ..pysource.batch import batch_sign
 from ..pysource.pythons import Python
 from ..pysource.source import Source
 from ..pysource.versions import version_of
+from .facts import Script
 from .rule import rule
 
 _DEEPEST = 6
@@ -74,7 +75,7 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
 
 
 @rule("AML521", "warning")
-def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
+def for_batch(script: Script, entry: Source) -> Iterator[Finding]:
     """The entry script is for batch runs, and cannot be served.
 
     In a batch run `run(mini_batch)` gets a list of files or a data frame. The inference server gives it the body of
@@ -93,10 +94,10 @@ def for_batch(project: Project, entry: Source) -> Iterator[Finding]:
     list or a data frame.
     """
     sign = batch_sign(entry.data)
-    if sign and project.code:
+    if sign:
         yield Finding(
             f"the entry script {sign.what}; the inference server gives run() the text of one request",
-            location=project.at(project.code / project.entry_script, sign.line),
+            location=script.at(script.name, sign.line),
             hint="A batch deployment takes an image of packages alone: --environment-only.",
         )
 

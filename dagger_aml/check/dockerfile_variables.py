@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import contract
 from ..finding import Finding
 from .dockerfile_or_project import asked
-from .facts import Server, Variable
+from .facts import Server, StartScript, Variable
 from .rule import rule
 from .secret_texts import secrets_in
 
@@ -34,7 +34,7 @@ _MOVED = {"HEALTH_PORT", "SEPERATE_HEALTH_ENDPOINT", "SERVICE_PATH_PREFIX"}
 
 
 @rule("AML740", "warning")
-def absolute_script_with_extras(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+def absolute_script_with_extras(start_script: StartScript, variables: Mapping[str, Variable]) -> Iterator[Finding]:
     """AZUREML_ENTRY_SCRIPT is absolute, and packages are to be installed at start.
 
     The start script looks for the list or folder of packages beside the entry script, and takes its path for one
@@ -53,7 +53,7 @@ def absolute_script_with_extras(inference: InferenceBase, variables: Mapping[str
     Silent: where no packages are asked for, since the server itself takes an absolute path.
     """
     script = variables.get(contract.ENTRY_SCRIPT)
-    if script and script.value.startswith("/") and asked(variables) and not inference.is_curated:
+    if script and script.value.startswith("/") and asked(variables) and start_script.installs:
         yield Finding(
             f"{contract.ENTRY_SCRIPT} is absolute, so what {asked(variables)[0]} names is not found at start",
             location=script.location,
@@ -63,7 +63,7 @@ def absolute_script_with_extras(inference: InferenceBase, variables: Mapping[str
 
 
 @rule("AML742", "error")
-def absolute_extras(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+def absolute_extras(start_script: StartScript, variables: Mapping[str, Variable]) -> Iterator[Finding]:
     """The path of packages that are asked for at start is absolute.
 
     The start script puts it behind the entry script's folder, where there is no such file, and the container ends.
@@ -79,7 +79,7 @@ def absolute_extras(inference: InferenceBase, variables: Mapping[str, Variable])
     Silent: relative paths, and `AZUREML_EXTRA_CONDA_YAML_ABS_PATH`, which is meant to be absolute.
     """
     for name in asked(variables)[:1]:
-        if variables[name].value.startswith("/") and not inference.is_curated:
+        if variables[name].value.startswith("/") and start_script.installs:
             yield Finding(
                 f"{name} is absolute, and is looked for below the entry script's folder: the container ends with "
                 f"exit code {_EXTRAS[name]}",
@@ -89,7 +89,7 @@ def absolute_extras(inference: InferenceBase, variables: Mapping[str, Variable])
 
 
 @rule("AML743", "warning")
-def extras_of_a_curated_image(inference: InferenceBase, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+def extras_of_a_curated_image(start_script: StartScript, variables: Mapping[str, Variable]) -> Iterator[Finding]:
     """Packages are asked for at start on an image that installs none.
 
     Azure ML's minimal curated images have a start script without that part: it ignores the variables without a word.
@@ -107,10 +107,10 @@ def extras_of_a_curated_image(inference: InferenceBase, variables: Mapping[str, 
 
     Silent: other images.
     """
-    if inference.installs_nothing:
+    if start_script.installs is False:
         for name in asked(variables):
             yield Finding(
-                f"{name} is ignored: the start script of {inference.name} installs nothing",
+                f"{name} is ignored: the start script of {start_script.of} installs nothing",
                 location=variables[name].location,
                 hint="Install the packages in the Dockerfile.",
             )

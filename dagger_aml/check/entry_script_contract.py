@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..data import frozen
 from ..finding import Finding
-from ..project.model import Project
 from ..pysource.batch import CONTEXT
 from ..pysource.bindings import Binding, Parameters
 from ..pysource.entry_points import TRANSPARENT, EntryPoint
 from ..pysource.reached import Reached
 from ..pysource.source import Source
 from ..pysource.unregistered import Relative, dataclasses_of_texts, models_of_texts
+from .facts import Script
 from .rule import rule
 
 _ADVICE = {
@@ -29,7 +28,7 @@ _ADVICE = {
 
 
 @rule("AML110", "error")
-def never_awaited(project: Project, code: Path, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
+def never_awaited(script: Script, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
     """The server never awaits an async init() or run().
 
     The server calls them plainly. An async `init()` never runs, though the container seems
@@ -49,11 +48,11 @@ def never_awaited(project: Project, code: Path, points: tuple[EntryPoint, ...]) 
 
     Silent: inner functions of any kind. Where a decorator or a condition may make it another function, AML111 warns.
     """
-    yield from _unfit(project, code, points, ("async", "generator"), proven=True)
+    yield from _unfit(script, points, ("async", "generator"), proven=True)
 
 
 @rule("AML111", "warning")
-def perhaps_unfit(project: Project, code: Path, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
+def perhaps_unfit(script: Script, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
     """A definition of init() or run() may not fit the server.
 
     One of several definitions is async, a generator, or has parameters that the server does not give, and which of
@@ -72,11 +71,11 @@ def perhaps_unfit(project: Project, code: Path, points: tuple[EntryPoint, ...]) 
 
     Silent: functions whose parameters a decorator may change.
     """
-    yield from _unfit(project, code, points, ("async", "generator", "parameters", "constant", "class"), proven=False)
+    yield from _unfit(script, points, ("async", "generator", "parameters", "constant", "class"), proven=False)
 
 
 @rule("AML112", "error")
-def wrong_parameters(project: Project, code: Path, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
+def wrong_parameters(script: Script, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
     """The server does not give what init() or run() needs.
 
     The server calls `init()` with nothing, and `run()` with the request's body; what has a default may stand beside
@@ -92,11 +91,11 @@ def wrong_parameters(project: Project, code: Path, points: tuple[EntryPoint, ...
 
     Silent: with `@input_schema`, which names the parameters, and with decorators that may change them.
     """
-    yield from _unfit(project, code, points, ("parameters",), proven=True)
+    yield from _unfit(script, points, ("parameters",), proven=True)
 
 
 @rule("AML113", "error")
-def relative_import(project: Project, code: Path, used: Reached) -> Iterator[Finding]:
+def relative_import(script: Script, used: Reached) -> Iterator[Finding]:
     """A relative import starts outside a package.
 
     The server loads the entry script by its path, so it is in no package, and `from .helper import x` ends the start.
@@ -112,11 +111,11 @@ def relative_import(project: Project, code: Path, used: Reached) -> Iterator[Fin
 
     Silent: within packages of the code folder, in a `try` that goes on without it, below `if __name__ == "__main__"`.
     """
-    yield from _relative(project, code, used, sure=True)
+    yield from _relative(script, used, sure=True)
 
 
 @rule("AML114", "error")
-def never_bound(project: Project, code: Path, entry: Source, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
+def never_bound(script: Script, entry: Source, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
     """The server will not find init() or run().
 
     It is only defined where the server never goes: below `if False`, `if TYPE_CHECKING` or
@@ -142,7 +141,7 @@ def never_bound(project: Project, code: Path, entry: Source, points: tuple[Entry
     for point in points:
         if not point.is_missing or (point.name not in entry.names | entry.declared and not entry.star):
             continue
-        away = next((each for each in point.candidates if each.file != project.entry_script and each.line), None)
+        away = next((each for each in point.candidates if each.file != script.name and each.line), None)
         line = _defined(entry, point.name)
         hint = f"Define {point.name}() at the top level of the entry script."
         if away:
@@ -154,13 +153,13 @@ def never_bound(project: Project, code: Path, entry: Source, points: tuple[Entry
             why = f"`{entry.star}` does not bring it" if entry.star else "nothing gives it a value"
         yield Finding(
             f"the entry script has no {point.name}() once the server has loaded it: {why}",
-            location=project.at(code / project.entry_script, line),
+            location=script.at(script.name, line),
             hint=hint,
         )
 
 
 @rule("AML115", "warning")
-def perhaps_unbound(project: Project, code: Path, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
+def perhaps_unbound(script: Script, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
     """The server may not find init() or run().
 
     It is only bound under a condition, or nothing in the text binds it, and a star import, `exec` or the like may.
@@ -186,13 +185,13 @@ def perhaps_unbound(project: Project, code: Path, points: tuple[EntryPoint, ...]
             why = f"may come from `{stars[0]}`"
         yield Finding(
             f"{point.name}() {why}; if it is not there once the script is loaded, the container ends",
-            location=project.at(code / project.entry_script, next((each.line for each, _ in point.bound), None)),
+            location=script.at(script.name, next((each.line for each, _ in point.bound), None)),
             hint="Define it, or import it by its name, at the top level.",
         )
 
 
 @rule("AML116", "error")
-def dataclass_of_texts(project: Project, code: Path, entry: Source) -> Iterator[Finding]:
+def dataclass_of_texts(script: Script, entry: Source) -> Iterator[Finding]:
     """A dataclass in the entry script has types that are texts.
 
     With `from __future__ import annotations`, or quotes around a type, `dataclasses` looks for the class's module in
@@ -218,14 +217,14 @@ def dataclass_of_texts(project: Project, code: Path, entry: Source) -> Iterator[
             yield Finding(
                 f"the dataclass {each.name} cannot be made in the entry script: its type of {each.field}, "
                 f"`{each.type}`, is a text, and the server does not put the script into sys.modules",
-                location=project.at(code / project.entry_script, each.line),
+                location=script.at(script.name, each.line),
                 hint=f"Move {each.name} to a module beside the entry script, or remove `from __future__ import "
                 "annotations` and quotes around types.",
             )
 
 
 @rule("AML117", "error")
-def not_callable(project: Project, code: Path, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
+def not_callable(script: Script, points: tuple[EntryPoint, ...]) -> Iterator[Finding]:
     """A plain value is bound to init or run.
 
     The server takes `run` before it calls `init()`, so a function that `init()` puts there comes too late.
@@ -249,11 +248,11 @@ def not_callable(project: Project, code: Path, points: tuple[EntryPoint, ...]) -
 
     Silent: anything but a number, a text, None and the like.
     """
-    yield from _unfit(project, code, points, ("constant",), proven=True)
+    yield from _unfit(script, points, ("constant",), proven=True)
 
 
 @rule("AML118", "warning")
-def types_not_found(project: Project, code: Path, entry: Source) -> Iterator[Finding]:
+def types_not_found(script: Script, entry: Source) -> Iterator[Finding]:
     """A class in the entry script may not find its types.
 
     pydantic resolves types that are texts (`from __future__ import annotations`, or quotes) in the class's module,
@@ -279,14 +278,14 @@ def types_not_found(project: Project, code: Path, entry: Source) -> Iterator[Fin
         yield Finding(
             f"the {kind} {each.name} will not find the type of {each.field}, `{each.type}`: it is a text, and the "
             "server does not put the entry script into sys.modules",
-            location=project.at(code / project.entry_script, each.line),
+            location=script.at(script.name, each.line),
             hint=f"Move {each.name} to a module beside the entry script, or remove `from __future__ import "
             "annotations` and quotes around types.",
         )
 
 
 @rule("AML119", "warning")
-def perhaps_relative_import(project: Project, code: Path, used: Reached) -> Iterator[Finding]:
+def perhaps_relative_import(script: Script, used: Reached) -> Iterator[Finding]:
     """A relative import starts outside a package, where it is run.
 
     As AML113, in a function or under a condition: it fails when that code runs.
@@ -303,28 +302,28 @@ def perhaps_relative_import(project: Project, code: Path, used: Reached) -> Iter
 
     Silent: as AML113.
     """
-    yield from _relative(project, code, used, sure=False)
+    yield from _relative(script, used, sure=False)
 
 
-def _relative(project: Project, code: Path, used: Reached, *, sure: bool) -> Iterator[Finding]:
+def _relative(script: Script, used: Reached, *, sure: bool) -> Iterator[Finding]:
     by_file: dict[str, list[Relative]] = {}
     for each in used.relative:
         if each.sure == sure:
             by_file.setdefault(each.file, []).append(each)
     for file, (first, *rest) in by_file.items():
-        whose = "the entry script" if file == project.entry_script else file
+        whose = "the entry script" if file == script.name else file
         write = f"Write `{first.absolute}`" if first.absolute else "Import it by its whole name"
         lines = ", ".join(str(each.line) for each in rest)
         more = f" (and {len(rest)} more, at line{'s' * (len(rest) > 1)} {lines})" if rest else ""
         yield Finding(
             f"`{first.text}` fails: {whose} is in no package that this could start from{more}",
-            location=project.at(code / file, first.line),
+            location=script.at(file, first.line),
             hint=f"{write}: the server finds modules from the code folder on.",
         )
 
 
 def _unfit(
-    project: Project, code: Path, points: tuple[EntryPoint, ...], kinds: tuple[str, ...], *, proven: bool
+    script: Script, points: tuple[EntryPoint, ...], kinds: tuple[str, ...], *, proven: bool
 ) -> Iterator[Finding]:
     for point in points:
         wrong = [(each, binding, fault) for each, binding in point.bound if (fault := _fault(point.name, binding))]
@@ -340,7 +339,7 @@ def _unfit(
             call = f"{point.name}()" if fault.kind in ("async", "generator", "parameters") else point.name
             yield Finding(
                 f"{call} {fault.text}{'' if certain else _doubt(point, binding, fault)}",
-                location=project.at(code / each.file, binding.line),
+                location=script.at(each.file, binding.line),
                 hint=_ADVICE[fault.kind],
             )
 

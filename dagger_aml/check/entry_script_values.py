@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..finding import Finding
-from ..project.model import Project
 from ..pysource.batch import may_be_batch
 from ..pysource.returned import not_json
 from ..pysource.source import Source
+from .facts import Script
 from .rule import rule
 
 
 @rule("AML120", "warning")
-def returns_no_json(project: Project, code: Path, entry: Source) -> Iterator[Finding]:
+def returns_no_json(script: Script, entry: Source) -> Iterator[Finding]:
     """What run() returns cannot be written as JSON.
 
     The server writes what `run()` returns with `json.dumps`, which refuses sets, bytes, generators, dates, arrays of
@@ -36,7 +35,7 @@ def returns_no_json(project: Project, code: Path, entry: Source) -> Iterator[Fin
     for each in () if may_be_batch(entry) else not_json(entry):
         yield Finding(
             f"run() returns {each.what}, which is no JSON: the request is answered with 500",
-            location=project.at(code / project.entry_script, each.line),
+            location=script.at(script.name, each.line),
             hint=_HINTS.get(each.what, "Make a list, a dict, a number or a text of it before."),
         )
 

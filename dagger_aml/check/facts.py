@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from .. import contract
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..data import frozen
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..artifacts.facts import Artifact
     from ..project.deployment.model import Deployment
+    from .inputs.reserved import Reserved
 
 
 @frozen
@@ -63,6 +65,30 @@ class NamedBase:
     reference: str
     python: str | None
     location: str | None
+
+
+@frozen
+class BasePython:
+    """The Python of the base, or of the image itself, as far as it is known.
+
+    :param version: ``3.12``.
+    :param location: of what says it.
+    """
+
+    version: str | None
+    location: str | None
+
+
+@frozen
+class StartScript:
+    """What starts the server in Azure ML's images.
+
+    :param installs: whether it installs the packages that variables ask for; None where that is not known.
+    :param of: whose it is, as people call it.
+    """
+
+    installs: bool | None
+    of: str
 
 
 @frozen
@@ -97,6 +123,24 @@ class Places:
     def near(self, location: str) -> str:
         """A place that is named by the file's whole path, as it is shown."""
         return self.at(location.path, location.line) if isinstance(location, FileLocation) else location
+
+
+@frozen
+class Script:
+    """The entry script.
+
+    :param folder: of the code, which is on ``sys.path`` in the image.
+    :param name: relative to it.
+    :param places: how files are named.
+    """
+
+    folder: Path
+    name: str
+    places: Places
+
+    def at(self, file: str | Path, line: int | None = None) -> FileLocation:
+        """A place in a file of the code, which is named relative to its folder or by its whole path."""
+        return self.places.at(self.folder / file, line)
 
 
 @frozen
@@ -174,6 +218,21 @@ class Facts(Known):
         return folder if folder and folder.is_dir() else None
 
     @cached_property
+    def script(self) -> Script | None:
+        """The entry script, if there is a code folder."""
+        if self.project is None or self.code is None:
+            return None
+        return Script(self.code, self.project.entry_script, Places(self.project.root))
+
+    @cached_property
+    def given(self) -> Mapping[str, Variable] | None:
+        """The variables that the project gives to the image."""
+        if self.project is None:
+            return None
+        origins = self.project.origins
+        return {name: Variable(value, origins.get(f"env.{name}")) for name, value in self.project.env.items()}
+
+    @cached_property
     def used(self) -> Reached | None:
         """What the entry script leads to: modules, texts that may be paths."""
         return self.project.used if self.project else None
@@ -190,6 +249,11 @@ class Facts(Known):
             return None
         reference, location = self.project.base.reference, self.project.origins.get("base")
         return NamedBase(reference, catalog.python(self.project.base), location)
+
+    @cached_property
+    def base_python_named(self) -> BasePython | None:
+        """The base's Python, as far as its name tells."""
+        return BasePython(self.named_base.python, self.named_base.location) if self.named_base else None
 
     @cached_property
     def apt(self) -> tuple[AptPackage, ...] | None:
@@ -298,6 +362,18 @@ class GraphFacts(Facts):
             for name, value in self.graph.config.env.items()
             if isinstance(value, str)
         }
+
+    @cached_property
+    def reserved(self) -> tuple[Reserved, ...] | None:
+        """The files of the code that the server reads as its own."""
+        if self.graph is None or self.script is None:
+            return None
+        from ..graph.stages import copied_files
+        from ..steps.server_names import app_root
+        from .inputs.reserved import reserved_in
+
+        root, copied = app_root(self.graph), copied_files(self.graph)
+        return tuple(reserved_in(self.script.folder, contract.APP_ROOT, root, self.script.name, copied.__contains__))
 
     @cached_property
     def server(self) -> Server | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from .. import contract
 from ..finding import FileLocation, Finding
-from ..project.model import Project
 from ..pysource.calls import environment_reads
 from ..pysource.reached import Reached
-from .facts import Variable
+from .facts import Places, Script, Variable
 from .rule import rule
 from .secret_texts import secrets_in
 
@@ -21,7 +19,7 @@ _PREFIXES = ("AZUREML_", "AML_", "AZURE_ML_")
 
 
 @rule("AML210", "warning")
-def misread_name(project: Project, code: Path, used: Reached, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+def misread_name(script: Script, used: Reached, variables: Mapping[str, Variable]) -> Iterator[Finding]:
     """The code reads a variable that only looks like one of Azure ML's.
 
     Nobody sets it, so `os.environ[…]` raises, or `os.getenv` gives None.
@@ -45,7 +43,7 @@ def misread_name(project: Project, code: Path, used: Reached, variables: Mapping
             if near and name not in variables:
                 yield Finding(
                     f"the code reads {name}, which is not a variable of Azure ML's",
-                    location=project.at(path, line).of(name),
+                    location=script.at(path, line).of(name),
                     hint=f"Did you mean {near}?",
                 )
 
@@ -65,7 +63,7 @@ def _near(name: str) -> str | None:
 
 
 @rule("AML211", "warning")
-def secret_in_a_file(project: Project, used: Reached) -> Iterator[Finding]:
+def secret_in_a_file(places: Places, given: Mapping[str, Variable], used: Reached) -> Iterator[Finding]:
     """A secret stands in the code or in the variables of the image.
 
     Whoever can pull the image can read it, and so can whoever reads the repository. An endpoint gets secrets from
@@ -82,13 +80,13 @@ def secret_in_a_file(project: Project, used: Reached) -> Iterator[Finding]:
     Silent: texts that only stand for a secret, such as `<your-key>`, and all whose form does not say what they are.
     The message shows four letters, and never the line.
     """
-    for name, value in project.env.items():
-        for kind, begin, _ in secrets_in(value):
-            location = project.origins.get(f"env.{name}")
-            yield _secret(f"{name} holds {kind} ({begin}), which everyone who can pull the image can read", location)
+    for name, each in given.items():
+        for kind, begin, _ in secrets_in(each.value):
+            message = f"{name} holds {kind} ({begin}), which everyone who can pull the image can read"
+            yield _secret(message, each.location)
     for path, source in used.sources.items():
         for kind, begin, line in secrets_in(source.data.decode("utf-8", "replace")):
-            yield _secret(f"the code holds {kind} ({begin})", project.at(path, line + 1))
+            yield _secret(f"the code holds {kind} ({begin})", places.at(path, line + 1))
 
 
 def _secret(message: str, location: str | None) -> Finding:

@@ -12,21 +12,15 @@ from ...base.former import inference_name, is_former, python_of_name
 from ...data import frozen
 from ...errors import DaggerAmlError
 from ...graph.base import From
-from ..facts import AptPackage, NamedBase, Server, Sources, Variable
+from ..facts import AptPackage, BasePython, NamedBase, Server, Sources, StartScript, Variable
 from ..known import Input, Known
-from .shell import SHELLS
+from .started import started
 
 if TYPE_CHECKING:
     from .copies import Copied
     from .instructions import Dockerfile
     from .shell import Call
     from .stages import Built, Step
-
-_SERVERS = ("runsvdir", "azmlinfsrv", "gunicorn", "azureml_inference_server_http")
-"""What starts Azure ML's server."""
-
-_MANAGERS = ("supervisord", "s6-svscan", "runsv", "honcho", "circusd")
-"""Programs that start what a file of theirs names."""
 
 
 def read_dockerfile(text: str) -> DockerfileFacts:
@@ -126,6 +120,11 @@ class DockerfileFacts(Known):
         return NamedBase(reference, python, self.built.base_at)
 
     @cached_property
+    def base_python_named(self) -> BasePython | None:
+        """The base's Python, as far as its name tells."""
+        return BasePython(self.named_base.python, self.named_base.location) if self.named_base else None
+
+    @cached_property
     def needed_python(self) -> str:
         """Nothing of the Dockerfile says for which Pythons alone its packages are."""
         return ""
@@ -137,6 +136,14 @@ class DockerfileFacts(Known):
         return (
             InferenceBase(self.named_base.reference, name, python_of_name(name)) if self.named_base and name else None
         )
+
+    @cached_property
+    def start_script(self) -> StartScript | None:
+        """That of the base, if it is one of Azure ML's images for inference."""
+        if self.inference is None:
+            return None
+        installs = False if self.inference.installs_nothing else None if self.inference.is_curated else True
+        return StartScript(installs, self.inference.name)
 
     @cached_property
     def azureml(self) -> bool | None:
@@ -168,7 +175,10 @@ class DockerfileFacts(Known):
         """Whether Azure ML's server is what starts."""
         if self.built is None or not self.azureml:
             return None
-        return _started(self.built) or ("azureml" if self.inference else "perhaps")
+        said = [each for each in (self.built.last("ENTRYPOINT"), self.built.last("CMD")) if each is not None]
+        texts = [word.text for each in said for word in each.instruction.words]
+        own = (started(texts) or "another") if said else None
+        return own or ("azureml" if self.inference else "perhaps")
 
     @cached_property
     def apt(self) -> tuple[AptPackage, ...] | None:
@@ -186,22 +196,3 @@ def _by_apt(ran: Ran) -> Iterator[AptPackage]:
     for word in words[1 + ran.call.texts.index("install") + 1 :]:
         if not word.text.startswith("-"):
             yield AptPackage(word.text, ran.step.instruction.at(word))
-
-
-def _started(image: Built) -> Server | None:
-    """What an image's own entrypoint and command start; None where it has none of its own."""
-    said = [each for each in (image.last("ENTRYPOINT"), image.last("CMD")) if each is not None]
-    texts = [word.text for each in said for word in each.instruction.words]
-    if not said:
-        return None
-    if any(server in text for text in texts for server in _SERVERS):
-        return "azureml"
-    return "perhaps" if any(_is_script(text) for text in texts) else "another"
-
-
-def _is_script(text: str) -> bool:
-    """Whether a word of a command is a script of a shell, or holds what is not known."""
-    name = text.rpartition("/")[2]
-    bare = "/" in text and "." not in name and name not in SHELLS and not name.startswith("python")
-    parts = text.split()
-    return bare or any(each.endswith((".sh", ".bash", *_MANAGERS)) or each.startswith("$") for each in parts)
