@@ -24,7 +24,7 @@ class FileLocation(str):
     :param columns: of what is meant on the line, from 1, and the column behind it; None for the whole line.
     """
 
-    __slots__ = ("columns", "line", "path", "quoted", "word")
+    __slots__ = ("columns", "inside", "line", "path", "quoted", "word")
 
     path: Path
     line: int | None
@@ -33,12 +33,15 @@ class FileLocation(str):
     """Whether the line may be shown."""
     word: str
     """What of the line is meant; empty for all of it."""
+    inside: str
+    """The file's name where it lies within an image, say, and ``path`` is a copy of it; empty elsewhere."""
 
     def __new__(
         cls, shown: str, path: Path, line: int | None = None, columns: tuple[int, int] | None = None
     ) -> FileLocation:
         made = super().__new__(cls, shown if line is None else f"{shown}:{line}")
         made.path, made.line, made.columns, made.quoted, made.word = path, line, columns, True, ""
+        made.inside = ""
         return made
 
     def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
@@ -49,13 +52,13 @@ class FileLocation(str):
     def hidden(self) -> FileLocation:
         """The same, of a line that is not to be shown, since a secret stands in it."""
         made = FileLocation(str(self), self.path)
-        made.line, made.columns, made.quoted = self.line, self.columns, False
+        made.line, made.columns, made.quoted, made.inside = self.line, self.columns, False, self.inside
         return made
 
     def of(self, word: str) -> FileLocation:
         """The same, of one word of the line: the first that stands there by itself."""
         made = FileLocation(str(self), self.path)
-        made.line, made.quoted, made.word = self.line, self.quoted, word
+        made.line, made.quoted, made.word, made.inside = self.line, self.quoted, word, self.inside
         return made
 
 

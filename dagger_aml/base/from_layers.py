@@ -18,14 +18,14 @@ from ..oci.layer_index import MOST_KEPT, Entry, Read, Unanswered
 from ..oci.layer_tree import LayerTree
 from .distributions import lines_of_metadata
 from .facts import BaseFacts, PathFact, of_config
-from .installed import distributions_of
+from .installed import distributions_of, sites_of
 from .known import KnownFacts, only_in_containers
 from .probe import probe_stdin
 from .python_files import python_facts
 from .users import numbers_of
 from .versions import DPKG_STATUS, PROGRAM_HEAD, is_libc, pythons_of_dpkg, version_of_libc, versions_of
 
-__all__ = ["Unanswered", "facts_from_layers", "known_from_layers"]
+__all__ = ["Unanswered", "facts_from_layers", "facts_in", "kept", "known_from_layers", "sites_in"]
 
 _MOST_LISTED = 500
 """Names in a folder that is remembered with all of them."""
@@ -73,13 +73,34 @@ def known_from_layers(
 ) -> KnownFacts:
     """As :func:`facts_from_layers`, with what the same reading settles of other paths."""
     asked = frozenset(paths)
-    tree = LayerTree(layers, _kept)
+    tree = LayerTree(layers, kept)
+    facts = facts_in(tree, config, asked, packages=packages)
+    at = facts.paths
+    return KnownFacts(facts, asked, _listed(tree, at) if tree.layers_read == len(layers) else {})
+
+
+def facts_in(
+    tree: LayerTree, config: Mapping[str, Any], paths: Iterable[str] = (), *, packages: bool = False
+) -> BaseFacts:
+    """As :func:`facts_from_layers`, of layers that are read for other questions too.
+
+    :param tree: that keeps what :func:`kept` says at least.
+    """
     facts = of_config(config)
     uid, gid = numbers_of(facts.user, tree)
     found = {**_python(tree, facts, packages=packages), **_start(tree, facts)}
-    at = _paths(tree, asked, facts.volumes or ())
-    facts = evolve(facts, source="probed", uid=uid, gid=gid, **found, paths=at)
-    return KnownFacts(facts, asked, _listed(tree, at) if tree.layers_read == len(layers) else {})
+    at = _paths(tree, paths, facts.volumes or ())
+    return evolve(facts, source="probed", uid=uid, gid=gid, **found, paths=at)
+
+
+def sites_in(tree: LayerTree, facts: BaseFacts) -> tuple[str, ...]:
+    """The folders for packages into which the Python of an image looks.
+
+    :param facts: of the image, whose environment is known.
+    :raises Unanswered: something may change which they are.
+    """
+    program = facts.interpreter or f"{facts.environment}/bin/python"
+    return tuple(sites_of(tree, program, python_facts(tree, program)))
 
 
 def _listed(tree: LayerTree, paths: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -94,7 +115,8 @@ def _listed(tree: LayerTree, paths: Iterable[str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def _kept(path: str, size: int) -> int | Read:
+def kept(path: str, size: int) -> int | Read:
+    """What is kept of a file while its layer is read, for these questions."""
     folder, name = posixpath.split(path)
     if name == "METADATA":
         return lines_of_metadata if folder.endswith(".dist-info") else 0

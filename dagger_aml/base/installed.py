@@ -33,7 +33,7 @@ def distributions_of(tree: LayerTree, program: str, known: PythonFacts) -> tuple
 
 
 def _found(tree: LayerTree, program: str, known: PythonFacts) -> Iterator[Distribution]:
-    for site in _sites(tree, program, known):
+    for site in sites_of(tree, program, known):
         for name in sorted(tree.names(site)):
             if name.endswith(_INFO):
                 lines = tree.told(f"{site}/{name}/METADATA")
@@ -42,7 +42,7 @@ def _found(tree: LayerTree, program: str, known: PythonFacts) -> Iterator[Distri
                     yield each
 
 
-def _sites(tree: LayerTree, program: str, known: PythonFacts) -> list[str]:
+def sites_of(tree: LayerTree, program: str, known: PythonFacts) -> list[str]:
     """The folders for packages that a Python looks into.
 
     :raises Unanswered: something may change which they are.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, field
 
 from ..base import catalog
 from ..check.facts import Facts, GraphFacts, PlanFacts
@@ -40,12 +40,14 @@ class Report:
     :param silenced: what was found and is not told.
     :param unchecked: the rules that could not be run, by id, each with the names of the facts that it lacks.
     :param kind: of the input; the rules that do not apply to it are in none of these.
+    :param facts: of an input that is no project. Copies to which places lead are there as long as these.
     """
 
     told: tuple[Finding, ...] = ()
     silenced: tuple[Finding, ...] = ()
     unchecked: Mapping[str, tuple[str, ...]] = {}
     kind: Kind = PROJECT
+    facts: Known | None = field(default=None, repr=False, eq=False)
 
 
 async def examine(project: Project, probes: Probes | None = None) -> Report:
@@ -109,13 +111,14 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
         )
     selection = chosen_beside(folder_of(name), options, kind.name)
     try:
-        facts = kind.read(name, options)
+        fetched = kind.fetch is not None and kind.is_fetched(name)
+        facts = await kind.fetch(name, options) if kind.fetch and fetched else kind.read(name, options)
     except OSError as error:
         raise unreadable(error, error.filename or name) from None
     if probes:
         facts = await _asked(facts, probes)
     found = run(facts, selection)
-    return Report(found.told, found.silenced, missing_facts(facts, kind, selection), kind)
+    return Report(found.told, found.silenced, missing_facts(facts, kind, selection), kind, facts)
 
 
 async def _asked(facts: Known, probes: Probes) -> Known:

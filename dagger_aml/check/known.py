@@ -13,7 +13,7 @@ from ..data import frozen
 _Grown = TypeVar("_Grown", bound="Known")
 
 
-Input = Literal["project", "deployment file", "Dockerfile", "folder of packages", "list of packages"]
+Input = Literal["project", "deployment file", "Dockerfile", "folder of packages", "list of packages", "image"]
 """The kinds of input, as messages and tables have them."""
 
 

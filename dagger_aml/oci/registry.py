@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, field
 
+from ..data import frozen
 from ..errors import BuildError, DaggerAmlError
 from ..events import OnEvent, ignore
 from ..graph.base import From
@@ -23,6 +24,7 @@ from .asking import ask
 from .blobs import LAYOUT
 from .client import Manifest, RegistryClient
 from .failures import no_registry, other_content
+from .manifest import BlobLayer, layers_of
 from .model import Layer
 from .reference import Reference
 
@@ -149,13 +151,70 @@ async def download(
     (folder / "oci-layout").write_bytes(LAYOUT)
 
 
-def _save(client: RegistryClient, at: Reference, digest: str, blobs: Path, location: str) -> None:
-    """Write a blob to a file named after its digest, a little in memory at a time."""
+@frozen
+class Partly:
+    """An image of which the small layers are here.
+
+    :param config: its config document.
+    :param layers: all of them, base first.
+    :param files: the blob of each, held against its digest; None for one that is too large.
+    """
+
+    config: Mapping[str, Any] = field(repr=False)
+    layers: tuple[BlobLayer, ...]
+    files: tuple[Path | None, ...]
+
+
+async def download_partly(
+    reference: Reference,
+    platform: str,
+    folder: Path,
+    most_bytes: int,
+    on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
+) -> Partly:
+    """The config of an image and its layers of at most ``most_bytes``, each a file of the folder.
+
+    Raises as :func:`download`.
+
+    :raises ImageError: manifest and config do not fit each other.
+    """
+    at, location = reference, f"image {reference}"
+    with RegistryClient(policy) as client:
+        manifest = (await _get(client, at, location, on_event)).document
+        if "manifests" in manifest:
+            own = variant(manifest, platform, location)
+            manifest = (await _get(client, evolve(at, digest=own), location, on_event)).document
+        try:
+            question = partial(client.verified_blob, at, manifest["config"]["digest"], location=location)
+            config = json.loads(await ask(client, question, on_event, host=at.host, location=location))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            raise no_registry(at, location) from None
+        layers = layers_of(manifest, config)
+        small = [each.size <= most_bytes for each in layers]
+        for digest, size in {
+            each.digest: each.size for each, is_small in zip(layers, small, strict=True) if is_small
+        }.items():
+            save = partial(_save, client, at, digest, folder, location, size)
+            await ask(client, save, on_event, host=at.host, location=location)
+    files = (folder / each.digest[7:] if is_small else None for each, is_small in zip(layers, small, strict=True))
+    return Partly(config, layers, tuple(files))
+
+
+def _save(
+    client: RegistryClient, at: Reference, digest: str, blobs: Path, location: str, size: int | None = None
+) -> None:
+    """Write a blob to a file named after its digest, a little in memory at a time.
+
+    :param size: of it, where more is not to be taken.
+    """
     new, total = blobs / "new", hashlib.sha256()
     with client.blob(at, digest, location=location) as stream, new.open("wb") as file:
         while data := stream.read(1 << 20):
             total.update(data)
             file.write(data)
+            if size is not None and file.tell() > size:
+                raise other_content(at, digest, location)
     if f"sha256:{total.hexdigest()}" != digest:
         raise other_content(at, digest, location)
     new.rename(blobs / digest[7:])

@@ -6,7 +6,7 @@ follows from that, for a rule says by the names of its parameters what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 from ...data import frozen
@@ -15,8 +15,9 @@ from ...project.settings import Options
 from ..facts import Facts, GraphFacts, PlanFacts
 from ..known import Input, Known
 from .dockerfile import DockerfileFacts, read_dockerfile
+from .image import ImageFacts
 from .lists import ListFacts, read_list
-from .names import is_dockerfile, is_list, is_packages_folder
+from .names import is_dockerfile, is_image, is_in_registry, is_list, is_packages_folder
 from .site_packages import FolderFacts, read_packages_folder
 
 
@@ -30,6 +31,7 @@ class Kind:
     :param is_one: whether a word of the command line names one. It looks at names before it looks into files.
     :param read: finds the facts, given the flags of the call; what it raises (``DaggerAmlError``, ``OSError``) is
         told as "could not be checked". None for what is read as a project.
+    :param is_fetched: whether a word names one that ``fetch`` finds the facts of, by asking others for it.
     :param lacks: names in ``phases`` that an input of this kind never has.
     """
 
@@ -39,6 +41,8 @@ class Kind:
     is_one: Callable[[str], bool]
     read: Callable[[str, Options], Known] | None = None
     lacks: frozenset[str] = frozenset()
+    is_fetched: Callable[[str], bool] = lambda text: False
+    fetch: Callable[[str, Options], Awaitable[Known]] | None = None
 
     def phase(self, takes: Collection[str]) -> type[Known] | None:
         """The first of the phases that has all facts that a rule takes; None where the rule does not apply."""
@@ -73,6 +77,30 @@ LIST = Kind(
     read_list,
 )
 
+
+def _read_image(text: str, options: Options) -> Known:
+    from .image_read import read_image
+
+    return read_image(text, options)
+
+
+async def _fetch_image(text: str, options: Options) -> Known:
+    from .image_read import fetch_image
+
+    return await fetch_image(text, options)
+
+
+IMAGE = Kind(
+    "image",
+    "a file `….tar`, an OCI layout, `oci:FOLDER[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, or `image:NAME`, "
+    "which a registry has",
+    (ImageFacts,),
+    is_image,
+    _read_image,
+    is_fetched=is_in_registry,
+    fetch=_fetch_image,
+)
+
 DEPLOYMENT = Kind(
     "deployment file",
     "a file `….yml` or `….yaml`, or a project that uses one",
@@ -82,10 +110,10 @@ DEPLOYMENT = Kind(
 
 PROJECT = Kind("project", "a folder", _PROJECT, lambda text: True, lacks=frozenset({"deployment"}))
 
-KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE, SITE_PACKAGES, LIST)
+KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE, SITE_PACKAGES, LIST, IMAGE)
 """All of them, in the order of the table in docs/rules.md."""
 
-_TOLD_APART = (DOCKERFILE, LIST, DEPLOYMENT, SITE_PACKAGES, PROJECT)
+_TOLD_APART = (IMAGE, DOCKERFILE, LIST, DEPLOYMENT, SITE_PACKAGES, PROJECT)
 """The same in the order in which they are tried; the last is what everything else is taken for."""
 
 
@@ -99,5 +127,5 @@ def folder_of(text: str) -> Path:
     directory for what is no path."""
     path = Path(text)
     if path.is_dir():
-        return path.absolute().parent if is_packages_folder(text) else path
+        return path.absolute().parent if is_packages_folder(text) or is_image(text) else path
     return path.parent if path.exists() else Path()

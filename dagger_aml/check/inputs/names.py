@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ...fs.lookup import is_file
+from ...graph.base import ARCHIVES
 from ...requirements.read import is_pylock
 
 _NAMES = ("dockerfile", "containerfile")
@@ -18,6 +19,26 @@ def is_dockerfile(text: str) -> bool:
     named = name in _NAMES or name.startswith("dockerfile.") or name.endswith(".dockerfile")
     return named and not name.endswith((".dockerignore", ".md", ".py")) and not Path(text).is_dir()
 
+
+IN_REGISTRY = "image:"
+"""Stands before the name of an image of a registry."""
+
+
+def is_image(text: str) -> bool:
+    """Whether a word names an image that is made already: a tar or a layout, or one of a registry."""
+    path = Path(text)
+    if path.exists():
+        return (path / "oci-layout").is_file() if path.is_dir() else text.lower().endswith(_TARS)
+    kind, colon, _ = text.partition(":")
+    return (bool(colon) and kind in (*ARCHIVES, IN_REGISTRY[:-1])) or text.lower().endswith(_TARS)
+
+
+def is_in_registry(text: str) -> bool:
+    """Whether a word names an image of a registry, which is asked for it."""
+    return text.startswith(IN_REGISTRY) and not Path(text).exists()
+
+
+_TARS = (".tar", ".tar.gz", ".tgz")
 
 _SITES = ("site-packages", "dist-packages")
 

@@ -87,15 +87,16 @@ def command(
     **given: Any,
 ) -> None:
     """Check PATH, or several, by the rules of docs/rules.md: a project's code, variables, packages, models and base;
-    a deployment file; a Dockerfile.
+    a deployment file; a Dockerfile; a list or a folder of packages; an image, as a tar, an OCI layout or image:NAME.
 
-    Builds nothing, and needs neither engine nor network without --probe. Scripts are read, and never imported or
-    run; a recipe of the project's own is run, as plan does.
+    Builds nothing, and needs neither engine nor network without --probe; only image:NAME asks its registry. Scripts
+    are read, and never imported or run; a recipe of the project's own is run, as plan does.
 
     \b
     dagger-aml check
     dagger-aml check models/* --output-format github
     dagger-aml check models/rates/Dockerfile deployment.yml
+    dagger-aml check image:registry.example/diabetes:1
     dagger-aml check --select AML1,AML2 --fail-on warning
     dagger-aml check --explain AML110
     """
@@ -171,7 +172,12 @@ def _examined(name: str, given: dict[str, Any]) -> tuple[Path, Report]:
         return project.root, report
     from ...building.examine import examine_input
 
-    return folder_of(name), at_once(examine_input(name, kind, options_of(given)))
+    work = partial(examine_input, name, kind, options_of(given))
+    if kind.is_fetched(name):
+        import anyio
+
+        return folder_of(name), anyio.run(work)
+    return folder_of(name), at_once(work())
 
 
 def _examined_by_probe(name: str, kind: Kind, given: dict[str, Any]) -> tuple[Path, Report]:

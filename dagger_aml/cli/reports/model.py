@@ -138,7 +138,7 @@ def _told(finding: Finding, project: str, lines: _Lines) -> Told:
     place = finding.location
     if not isinstance(place, FileLocation):
         return Told(finding, project)
-    file = shown(place.path)
+    file = place.inside or shown(place.path)
     source = lines.get(place.path, place.line) if place.line and place.quoted else None
     if not source or not source.strip():
         return Told(finding, project, file, place.line)

@@ -19,6 +19,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 _LACKS = {
     "project": "there is no project, for the file runs a finished image",
     "code": "there is no code folder",
+    "script": "there is no code folder",
     "entry": "there is no entry script that can be read",
     "points": "there is no entry script that can be read",
     "used": "there is no code to follow",
@@ -42,8 +43,20 @@ _LACKS_OF = {
     "Dockerfile": {
         **dict.fromkeys(("azureml", "server", "variables"), "nothing says that this is an image for Azure ML"),
         **dict.fromkeys(("apt", "inference"), "the base is none of Azure ML's images for inference, by its name"),
-        "named_base": "only the build knows the base",
-    }
+        **dict.fromkeys(("start_script",), "the base is none of Azure ML's images for inference, by its name"),
+        **dict.fromkeys(("base_python_named", "named_base"), "only the build knows the base"),
+    },
+    "image": {
+        **dict.fromkeys(("variables", "server"), "nothing says that this is an image for Azure ML"),
+        **dict.fromkeys(("script", "places", "used", "entry", "points"), "no entry script is found in the image"),
+        **dict.fromkeys(("base", "base_python_named"), "its files leave a doubt, or not all were read"),
+        "azureml": "nothing says that this is an image for Azure ML",
+        "start_script": "no start script of Azure ML's is found in the image",
+        "no_packages": "other packages may be there than those that were found",
+        **dict.fromkeys(
+            ("lost_script", "near_model_folder", "unreadable"), "its files leave a doubt, or not all were read"
+        ),
+    },
 }
 """The same where it is otherwise for a kind of input."""
 
@@ -92,13 +105,17 @@ def _unchecked(project: Checked, *, several: bool) -> Iterator[str]:
         return
     by_reason: dict[str, list[str]] = {}
     lacks = _LACKS | _LACKS_OF.get(project.report.kind.name, {})
+    if any("project" in facts for facts in project.report.unchecked.values()):
+        lacks = {**lacks, "script": lacks["project"]}  # There is no code, since there is no project.
     for id, facts in project.report.unchecked.items():
         by_reason.setdefault(lacks.get(facts[0], f"{facts[0]} is not known"), []).append(id)
     before = f"{project.name}: " if several else ""
     for reason, ids in by_reason.items():
         yield f"{before}not checked, since {reason}: {', '.join(sorted(ids))}"
     if project.report.kind.read is not None:
-        yield f"{before}checked as a {project.report.kind.name}, by the rules that apply to one (docs/rules.md)"
+        name = project.report.kind.name
+        article = "an" if name[0] in "aeiou" else "a"
+        yield f"{before}checked as {article} {name}, by the rules that apply to one (docs/rules.md)"
 
 
 def _word(projects: tuple[Checked, ...]) -> str:
