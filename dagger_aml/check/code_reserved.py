@@ -7,13 +7,13 @@ from typing import Any
 
 from .. import contract
 from ..finding import Finding
-from .facts import Places, Variable
+from .facts import Script, Variable
 from .inputs.reserved import BROKEN, SWAGGER, Reserved
 from .rule import rule
 
 
 @rule("AML555", "error")
-def reserved_and_unreadable(places: Places, reserved: tuple[Reserved, ...]) -> Iterator[Finding]:
+def reserved_and_unreadable(script: Script, reserved: tuple[Reserved, ...]) -> Iterator[Finding]:
     """A file beside the code bears a name that the server reads, and is not what it expects there.
 
     The server takes `config.json` for its own settings, `logging.json` for those of its log, and `swagger.json`,
@@ -36,14 +36,14 @@ def reserved_and_unreadable(places: Places, reserved: tuple[Reserved, ...]) -> I
         if why:
             yield Finding(
                 f"the inference server reads {path.name} as its own and does not start: {why}",
-                location=places.at(path),
+                location=script.at(path),
                 hint="Give the file another name, or move it into a folder below the code.",
             )
 
 
 @rule("AML556", "warning")
 def settings_in_config(
-    places: Places, given: Mapping[str, Variable], reserved: tuple[Reserved, ...]
+    script: Script, given: Mapping[str, Variable], reserved: tuple[Reserved, ...]
 ) -> Iterator[Finding]:
     """A config.json beside the code changes settings of the inference server.
 
@@ -68,7 +68,7 @@ def settings_in_config(
         if keys := [each for each in keys if each not in _NOT_OF_A_FILE]:
             yield Finding(
                 f"the inference server reads {', '.join(keys)} from {path.name}",
-                location=places.at(path),
+                location=script.at(path),
                 hint="Say it under [env] of the project's file, where it can be seen.",
             )
 

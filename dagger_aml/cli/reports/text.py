@@ -29,6 +29,7 @@ _LACKS = {
     "wanted": "nothing tells what is installed",
     "python": "the Python of the base is not known",
     "graph": "the project was refused before",
+    "reserved": "the project was refused before",
     "variables": "the project was refused before",
     "plan": "the project was refused before",
     "base": "the project was refused before",
@@ -48,7 +49,9 @@ _LACKS_OF = {
     },
     "image": {
         **dict.fromkeys(("variables", "server"), "nothing says that this is an image for Azure ML"),
-        **dict.fromkeys(("script", "places", "used", "entry", "points"), "no entry script is found in the image"),
+        **dict.fromkeys(
+            ("script", "places", "used", "entry", "points", "reserved"), "no entry script is found in the image"
+        ),
         **dict.fromkeys(("base", "base_python_named"), "its files leave a doubt, or not all were read"),
         "azureml": "nothing says that this is an image for Azure ML",
         "start_script": "no start script of Azure ML's is found in the image",
@@ -106,7 +109,7 @@ def _unchecked(project: Checked, *, several: bool) -> Iterator[str]:
     by_reason: dict[str, list[str]] = {}
     lacks = _LACKS | _LACKS_OF.get(project.report.kind.name, {})
     if any("project" in facts for facts in project.report.unchecked.values()):
-        lacks = {**lacks, "script": lacks["project"]}  # There is no code, since there is no project.
+        lacks |= dict.fromkeys(("script", "places", "given", "base_python_named", "named_base"), lacks["project"])
     for id, facts in project.report.unchecked.items():
         by_reason.setdefault(lacks.get(facts[0], f"{facts[0]} is not known"), []).append(id)
     before = f"{project.name}: " if several else ""
