@@ -63,6 +63,11 @@ def expanded(path: str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError there
 
 
+def with_article(noun: str) -> str:
+    """``an image``, ``a list of packages``."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def listed_words(words: Sequence[str]) -> str:
     """Words as a sentence lists them: ``1 error, 2 warnings and 1 info``."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

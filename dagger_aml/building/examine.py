@@ -23,6 +23,7 @@ from ..plan.make import plan
 from ..project.model import Project
 from ..project.recipe import run_recipe
 from ..project.settings import Options
+from ..text import with_article
 
 if TYPE_CHECKING:
     from ..project.deployment.model import Deployment
@@ -105,7 +106,7 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
     assert kind.read is not None
     if probes and kind not in (SITE_PACKAGES, LIST):
         raise UsageError(
-            f"the base of a {kind.name} is not asked",
+            f"the base of {with_article(kind.name)} is not asked",
             location="--probe",
             hint="Remove --probe, or check this input in a call of its own.",
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from ...text import listed_words
+from ...text import listed_words, with_article
 from ..console import printable
 from .model import SEVERITIES, Checked, Told, count
 
@@ -116,9 +116,8 @@ def _unchecked(project: Checked, *, several: bool) -> Iterator[str]:
     for reason, ids in by_reason.items():
         yield f"{before}not checked, since {reason}: {', '.join(sorted(ids))}"
     if project.report.kind.read is not None:
-        name = project.report.kind.name
-        article = "an" if name[0] in "aeiou" else "a"
-        yield f"{before}checked as {article} {name}, by the rules that apply to one (docs/rules.md)"
+        name = with_article(project.report.kind.name)
+        yield f"{before}checked as {name}, by the rules that apply to one (docs/rules.md)"
 
 
 def _word(projects: tuple[Checked, ...]) -> str:
