@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,13 @@ def test_a_config_of_another_form_is_told(here: Path, config: object) -> None:
     put_raw(here / "i.tar", [], config)
     said = check("i.tar")
     assert said.exit_code == 2 and "does not follow the specification" in said.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_pipe_is_not_waited_for(here: Path) -> None:
+    os.mkfifo(here / "i.tar")
+    said = check("i.tar")
+    assert said.exit_code == 2 and "is a pipe" in said.stderr
 
 
 # --- registries, and images of our own ------------------------------------------------------------------------------

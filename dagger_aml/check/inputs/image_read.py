@@ -14,7 +14,8 @@ from ... import contract
 from ...base.facts import BaseFacts, of_config
 from ...base.from_layers import Unanswered, facts_in, sites_in
 from ...base.python_files import HARMLESS_PTH
-from ...errors import BaseError
+from ...errors import BaseError, ProjectError
+from ...fs.lookup import is_file, is_there
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM
 from ...oci import layout
 from ...oci.image import found_in
@@ -39,13 +40,16 @@ Opener = Callable[[], IO[bytes]]
 def read_image(text: str, options: Options) -> ImageFacts:
     """The facts of an image on this machine.
 
-    :raises UsageError: no such file. :raises BaseError: not an image, several, or none for the platform.
+    :raises UsageError: no such file. :raises ProjectError: a pipe.
+    :raises BaseError: not an image, several, or none for the platform.
     :raises Unanswered: a layer cannot be read.
     """
     platform = _platform(options)
     if text.partition(":")[0] in ARCHIVES and not Path(text).exists():
         base = layout.base(text, platform, Path())
     else:
+        if is_there(Path(text)) and not is_file(Path(text)) and not Path(text).is_dir():
+            raise ProjectError("is a pipe or a device", location=text)
         base = found_in(Path(text), platform)
     with layout.opened(base) as (document, layers):
         return ImageFacts(_read(text, document, layers, (), Aside()))

@@ -39,7 +39,7 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 
 _TAKES = (
     "It takes folders, Dockerfiles, deployment files (.yml), conda files (.yml), lists of packages "
-    "(…requirements….txt, pylock.toml, uv.lock)."
+    "(…requirements….txt, pylock.toml, uv.lock), images (….tar, an OCI layout, image:NAME)."
 )
 
 
