@@ -8,7 +8,7 @@ from typing import Any
 from .. import contract
 from ..finding import Finding
 from .facts import Script, Variable
-from .inputs.reserved import BROKEN, SWAGGER, Reserved
+from .reserved import BROKEN, SWAGGER, Reserved
 from .rule import rule
 
 

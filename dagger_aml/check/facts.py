@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ..artifacts.facts import Artifact
     from ..project.deployment.model import Deployment
-    from .inputs.reserved import Reserved
+    from .reserved import Reserved
 
 
 @frozen
@@ -370,7 +370,7 @@ class GraphFacts(Facts):
             return None
         from ..graph.stages import copied_files
         from ..steps.server_names import app_root
-        from .inputs.reserved import reserved_in
+        from .reserved import reserved_in
 
         root, copied = app_root(self.graph), copied_files(self.graph)
         return tuple(reserved_in(self.script.folder, contract.APP_ROOT, root, self.script.name, copied.__contains__))

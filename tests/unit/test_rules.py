@@ -46,6 +46,7 @@ ROOM = Path(dagger_aml.check.__file__).parent
 MACHINERY = {
     "__init__",
     "modules",
+    "reserved",
     "rule",
     "facts",
     "known",

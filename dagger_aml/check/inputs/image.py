@@ -21,8 +21,8 @@ from ...pysource.source import Source, read_source
 from ...pysource.versions import version_of
 from ..facts import BasePython, Places, Script, Server, Sources, StartScript, Variable
 from ..known import Input, Known
+from ..reserved import Reserved, reserved_in
 from .image_places import PlacesInImage
-from .reserved import Reserved, reserved_in
 from .started import started
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ...data import frozen
 from ...fs.disk_space import temporary_folder
 from ...oci.layer_index import Entry, Read, Unanswered
 from ...oci.layer_tree import LayerTree
-from .reserved import NAMES
+from ..reserved import NAMES
 
 _LARGEST = 2_000_001
 """Bytes of one file that are copied: one more than of a script that is read."""

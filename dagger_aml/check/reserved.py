@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ...data import frozen
-from ...fs.lookup import is_file
+from ..data import frozen
+from ..fs.lookup import is_file
 
 _LARGEST = 4_000_000
 """Bytes of a file from which on it is not read here."""
