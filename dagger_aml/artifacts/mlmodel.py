@@ -29,7 +29,7 @@ _PACKAGES = {
 }
 """Keys of MLflow's flavors that state a package's version."""
 
-_LINE = re.compile(r"^\s+(\w+):\s*['\"]?([\w.+!-]+)['\"]?\s*$", re.M)
+_LINE = re.compile(r"[ \t]+(\w+):[ \t]*['\"]?([\w.+!-]+)['\"]?[ \t]*")
 
 
 @frozen
@@ -53,6 +53,7 @@ def read_mlmodel(path: Path, most: int) -> MLmodel:
     :raises OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        said = dict(_LINE.findall(file.read(most).decode("utf-8", "replace")))
+        lines = file.read(most).decode("utf-8", "replace").splitlines()
+    said = {found[1]: found[2] for found in map(_LINE.fullmatch, lines) if found}
     versions = {package: said[key] for key, package in _PACKAGES.items() if key in said}
     return MLmodel(versions, said.get("python_version"), "cloudpickle_version" in said)

@@ -137,9 +137,50 @@ def _without_trailing_spaces(line: bytes) -> bytes:
 def _translated(pattern: bytes, *, across: bool) -> bytes:
     """A regular expression for a pattern of git's ``wildmatch``.
 
+    It needs no more steps than the square of a path's length, however many stars there are: what stands between two
+    stars is taken where it is first found. No other place is tried, since the second star matches what is skipped.
+
     :param across: whether ``*`` and its like match ``/`` too.
     """
-    one, many = (b".", b".*") if across else (b"[^/]", b"[^/]*")
+    pieces = _pieces(pattern, across=across)
+    if pieces is None:
+        return _NEVER
+    # Between two that reach through folders stand as many folders for any path, so that these too are taken at once.
+    made, parts, reach = b"", [b""], b""
+    for piece in (*pieces, None):
+        if piece is None:
+            made += reach + _between(parts, across=across, last=True)
+        elif piece in _REACHING:
+            made += _REACHING[reach] % _between(parts, across=across, last=False)
+            parts, reach = [b""], piece
+        elif piece == _STAR:
+            parts.append(b"")
+        else:
+            parts[-1] += piece
+    return made
+
+
+_STAR, _FOLDERS, _ALL = b"*", b"(?:.*/)?", b".*"
+
+_REACHING = {b"": b"%b", _FOLDERS: b"(?>(?:.*?/)??%b)", _ALL: b"(?>.*?%b)"}
+"""What reaches through folders, in its form before others that do."""
+
+
+def _between(parts: list[bytes], *, across: bool, last: bool) -> bytes:
+    """The expression for parts with stars between them.
+
+    :param last: whether the last part must end where the path does.
+    """
+    many = b"." if across else b"[^/]"
+    first, *others = parts
+    end = b"%b*%b" % (many, others.pop()) if last and others else b""
+    return first + b"".join(b"(?>%b*?%b)" % (many, each) for each in others) + end
+
+
+def _pieces(pattern: bytes, *, across: bool) -> list[bytes] | None:
+    """A pattern in pieces: expressions for one byte, :data:`_STAR`, and what reaches through folders. None for one
+    that nothing matches."""
+    one = b"." if across else b"[^/]"
     made: list[bytes] = []
     at = 0
     while at < len(pattern):
@@ -150,29 +191,29 @@ def _translated(pattern: bytes, *, across: bool) -> bytes:
                 end += 1
             whole = end - at > 1 and (at == 0 or pattern[at - 1 : at] == b"/")
             if whole and pattern[end : end + 1] == b"/":
-                made.append(b"(?:.*/)?")
+                made.append(_FOLDERS)
                 end += 1
             elif whole and (end == len(pattern) or pattern[end : end + 2] == b"\\/"):
-                made.append(b".*")
+                made.append(_ALL)
             else:
-                made.append(many)
+                made.append(_STAR)
             at = end
         elif char == b"[":
             found = _bracket(pattern, at + 1)
             if found is None:
-                return _NEVER
+                return None
             accepted, at = found
             members = set(accepted) if across else set(accepted) - {ord("/")}
             made.append(b"[" + b"".join(b"\\x%02x" % each for each in sorted(members)) + b"]" if members else _NEVER)
         elif char == b"\\":
             if at + 1 == len(pattern):
-                return _NEVER
+                return None
             made.append(re.escape(pattern[at + 1 : at + 2]))
             at += 2
         else:
             made.append(one if char == b"?" else re.escape(char))
             at += 1
-    return b"".join(made)
+    return made
 
 
 def _bracket(pattern: bytes, at: int) -> tuple[bytes, int] | None:

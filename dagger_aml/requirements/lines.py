@@ -50,6 +50,10 @@ _COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
+MOST_CHARACTERS: Final = 100_000
+"""Of the options of one line, more than a thousand hashes; what cuts them into words takes long for more."""
+
+
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 
 
@@ -122,7 +126,12 @@ def cut(number: int, line: str, location: str) -> Line:
     text, options = " ".join(tokens[:first]).strip(), " ".join(tokens[first:])
     if not options:
         return Line(number, text)
-    import getopt
+    if len(options) > MOST_CHARACTERS:
+        raise ProjectError(
+            f"the options of one line have more than {MOST_CHARACTERS:,} characters",
+            location=location,
+            hint="Write one package a line.",
+        )
     import shlex
 
     try:
@@ -135,15 +144,34 @@ def cut(number: int, line: str, location: str) -> Line:
         raise ProjectError("not an option of a requirements file: --", location=location)
     found: list[tuple[str, str, str]] = []
     rest: list[str] = []
-    while words:
-        try:
-            said, left = getopt.getopt(words, _SHORT_NAMES, _LONG_NAMES)
-        except getopt.GetoptError as error:
-            raise _not_taken(words, error.opt, location) from None
-        found += [(_LONG.get(name, name), value, _written(name, words)) for name, value in said]
-        rest += left[:1]
-        words = left[1:]
+    at = 0
+    while at < len(words):
+        if words[at] == "-" or not words[at].startswith("-"):
+            rest.append(words[at])
+            at += 1
+            continue
+        name, value, used = _first(words[at : at + 2], location)
+        found.append((_LONG.get(name, name), value, _written(name, words[at])))
+        at += used
     return Line(number, text, tuple(found), tuple(rest))
+
+
+def _first(words: list[str], location: str) -> tuple[str, str, int]:
+    """The option with which words begin, its value, and how many words both are.
+
+    :param words: two, or the last one.
+    :raises ProjectError: it is none, or has no value.
+    """
+    import getopt
+
+    for used in range(1, len(words) + 1):
+        try:
+            [(name, value)], _ = getopt.getopt(words[:used], _SHORT_NAMES, _LONG_NAMES)
+        except getopt.GetoptError as error:
+            name = error.opt
+            continue
+        return name, value, used
+    raise _not_taken(words[0], name, location)
 
 
 _LONG = {**{short: word for word, short in VALUES.items() if short}, **_OTHER_NAMES}
@@ -155,21 +183,18 @@ _SHORT_NAMES = "".join(f"{short[1]}:" for short in VALUES.values() if short)
 _LONG_NAMES = [each[2:] for each in (*FLAGS, *(f"{word}=" for word in (*VALUES, *_OTHER_NAMES)))]
 
 
-def _written(name: str, words: list[str]) -> str:
+def _written(name: str, word: str) -> str:
     """An option as the line has it: pip takes a long name cut short too, and a value right behind a short name."""
-    if not name.startswith("--"):
-        return name if name in words else next((word for word in words if word.startswith(name)), name)
-    heads = [word.partition("=")[0] for word in words if word.startswith("--")]
-    return next((head for head in heads if name.startswith(head)), name)
+    return word.partition("=")[0] if name.startswith("--") else word
 
 
-def _not_taken(words: list[str], name: str, location: str) -> ProjectError:
+def _not_taken(word: str, name: str, location: str) -> ProjectError:
     """The error for an option that is unknown, has a value too many, or lacks one.
 
-    :param name: the option without dashes.
+    :param word: as the line has it. :param name: the option without dashes.
     """
     dashed = f"-{name}" if len(name) == 1 else f"--{name}"
-    given = next((word for word in words if word.startswith(dashed)), dashed)
+    given = word if word.startswith(dashed) else dashed
     if given == dashed and (dashed in _LONG or dashed in VALUES):
         return ProjectError(f"the option {given} needs a value", location=location)
     return ProjectError(f"not an option of a requirements file: {given}", location=location)

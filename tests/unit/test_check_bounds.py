@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import getopt
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dagger_aml import ProjectError, load_project, toml
+from dagger_aml.artifacts.mlmodel import read_mlmodel
 from dagger_aml.building.examine import examine
+from dagger_aml.fs.gitignore import Patterns
 from dagger_aml.fs.ignore import ignore_files
 from dagger_aml.pysource.bounds import MOST_BYTES, MOST_WORDS, too_much
 from dagger_aml.pysource.source import parsed
 from dagger_aml.requirements.entries import _without_extras
-from dagger_aml.requirements.lines import logical_lines
+from dagger_aml.requirements.lines import MOST_CHARACTERS, cut, logical_lines
 from tests.support.calls import await_
 from tests.support.fuzz import made, numbers
 from tests.support.projects import SCORE
@@ -108,6 +112,76 @@ def test_blanks_take_no_longer_than_other_letters() -> None:
 )
 def test_extras_are_taken_off_a_path(said: str, path: str) -> None:
     assert _without_extras(said) == path
+
+
+def test_an_option_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[int] = []
+    real = getopt.getopt
+    monkeypatch.setattr(getopt, "getopt", lambda words, *names: (handed.append(len(words)), real(words, *names))[1])
+    assert len(cut(1, "-c x " * 500, "here").options) == 500
+    assert sum(handed) <= 3 * 500
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "rest"),
+    [
+        ("-r a -rb --requirem c", [("--requirement", "a", "-r"), ("--requirement", "b", "-rb"),
+                                  ("--requirement", "c", "--requirem")], ()),
+        ("--pre - x --hash=sha256:a y", [("--pre", "", "--pre"), ("--hash", "sha256:a", "--hash")], ("-", "x", "y")),
+    ],
+)  # fmt: skip
+def test_options_are_cut_as_pip_cuts_them(
+    line: str, options: list[tuple[str, str, str]], rest: tuple[str, ...]
+) -> None:
+    found = cut(1, line, "here")
+    assert list(found.options) == options and found.rest == rest
+
+
+@pytest.mark.parametrize(
+    ("line", "why"), [("-r", "-r needs a value"), ("--pre --what", "--what"), ("--pre=1", "--pre")]
+)
+def test_an_option_that_is_wrong_is_named(line: str, why: str) -> None:
+    with pytest.raises(ProjectError, match=why):
+        cut(1, line, "here")
+
+
+def test_the_options_of_a_line_are_bounded() -> None:
+    assert len(cut(1, "x==1 " + f"--hash=sha256:{'0' * 64} " * 1000, "here").options) == 1000
+    with pytest.raises(ProjectError, match="more than 100,000 characters"):
+        cut(1, "-" * (MOST_CHARACTERS + 1), "here")
+
+
+def spent(work: Callable[[], object]) -> float:
+    """Seconds of the processor, the least of five."""
+
+    def once() -> float:
+        begun = time.process_time()
+        work()
+        return time.process_time() - begun
+
+    return min(once() for _ in range(5))
+
+
+def test_an_mlmodel_of_nothing_takes_as_long_as_it_is(tmp_path: Path) -> None:
+    def read(lines: int) -> float:
+        (tmp_path / str(lines)).write_text("\n" * lines)
+        return spent(lambda: read_mlmodel(tmp_path / str(lines), 10**6))
+
+    assert read(16_000) < 10 * read(4_000), "four times as much; it was sixteen times as long"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"), [(b"*a*a*a*a*b", b"a"), (b"/x*a*a*a*a*b", b"a"), (b"**/a/**/a/**/a/**/a/b", b"a/")]
+)
+def test_many_stars_take_no_longer_than_the_path_s_square(pattern: bytes, path: bytes) -> None:
+    found = Patterns(pattern)
+
+    def asked(times: int) -> float:
+        name = b"x" * pattern.startswith(b"/") + path * times + b"c"
+        assert found.excludes(name, folder=False) is None
+        return spent(lambda: [found.excludes(name, folder=False) for _ in range(20)])
+
+    assert asked(60) < 8 * asked(30), "at most four times as long; it was twenty times or more"
 
 
 @pytest.mark.parametrize("text", ["a" * 5000, "data/*.csv\n" * 10_000])
