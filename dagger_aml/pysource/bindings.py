@@ -146,10 +146,7 @@ class _Walker:
         if isinstance(node, ast.Raise):
             return None
         if isinstance(node, ast.If):
-            truth = truth_of(node.test)
-            if truth is not None:
-                return self.block(node.body if truth else node.orelse, state)
-            return _joined(self.block(node.body, state), self.block(node.orelse, state))
+            return self.decided(node, state)
         if isinstance(node, ast.While):
             body = None if truth_of(node.test) is False else self.block(node.body, state)
             return self.block(node.orelse, _joined(state, body) or state)
@@ -169,6 +166,20 @@ class _Walker:
         if isinstance(node, ast.Try | ast.TryStar):
             return self.tried(node, state)
         return state
+
+    def decided(self, node: ast.If, state: _State) -> _State | None:
+        """The names behind a condition and its ``elif``, each of which is in the ``else`` of the one before."""
+        ends: list[_State | None] = []
+        truth = truth_of(node.test)
+        while truth is None or not truth:
+            if truth is None:
+                ends.append(self.block(node.body, state))
+            if len(node.orelse) != 1 or not isinstance(node.orelse[0], ast.If):
+                return _joined(*ends, self.block(node.orelse, state))
+            node = node.orelse[0]
+            state = _walruses(node, state)
+            truth = truth_of(node.test)
+        return _joined(*ends, self.block(node.body, state))
 
     def imports(self, node: ast.Import | ast.ImportFrom, state: _State) -> _State:
         if isinstance(node, ast.Import):
