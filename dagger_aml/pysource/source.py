@@ -185,12 +185,11 @@ def _imports(tree: ast.Module, *, calls: bool) -> Iterator[Imported]:
 
     :param calls: whether expressions are looked at too, most of a text, in which only calls import.
     """
-    looked_at = (ast.AST,) if calls else (ast.stmt, ast.ExceptHandler, ast.match_case)
+    inner = ast.iter_child_nodes if calls else _statements
     waiting: list[tuple[ast.AST, int, bool, bool]] = [(tree, 0, False, False)]
     while waiting:
         node, depth, optional, typing = waiting.pop()
-        children = (each for each in ast.iter_child_nodes(node) if isinstance(each, looked_at))
-        more = [(each, depth + 1, optional, typing) for each in children]
+        more = [(each, depth + 1, optional, typing) for each in inner(node)]
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Imported(alias.name, (), 0, node.lineno, depth, optional, typing)
@@ -210,6 +209,14 @@ def _imports(tree: ast.Module, *, calls: bool) -> Iterator[Imported]:
         elif isinstance(node, ast.If) and _is_main(node.test):
             more = [(each, depth + 1, True, typing) for each in (*node.body, *node.orelse)]
         waiting += reversed(more)
+
+
+def _statements(node: ast.AST) -> list[ast.AST]:
+    """What a statement, a handler or a case has below it but for expressions, in the order of the text."""
+    return [each for name in _BLOCKS for each in getattr(node, name, ())]
+
+
+_BLOCKS = ("body", "cases", "handlers", "orelse", "finalbody")
 
 
 def _importer(node: ast.Call) -> Literal["importlib", "call"] | None:

@@ -27,11 +27,21 @@ _OPENERS = frozenset(
 """Calls whose plain text arguments are paths; ``body.get("data")`` is none of them."""
 
 
-_SMALL = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_PLAIN = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "asname", "level", "module", "kind", "type_comment"})
+"""Fields of which nobody asks, or that hold no nodes."""
+
+
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+"""The same by classes, of those that were met."""
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a class of nodes that may hold nodes."""
+    return () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _PLAIN)
 
 
 def every_node(tree: ast.AST) -> list[ast.AST]:
-    """As :func:`ast.walk`, in half the time: without contexts and most operators, of which nobody asks."""
+    """As :func:`ast.walk`, in half the time: without contexts and operators, of which nobody asks."""
     return nodes_and_depth(tree)[0]
 
 
@@ -41,11 +51,15 @@ def nodes_and_depth(tree: ast.AST) -> tuple[list[ast.AST], int]:
     for place, node in enumerate(found):
         if place == end:
             depth, end = depth + 1, len(found)
-        for name in node._fields:
+        kind = node.__class__
+        names = _FIELDS.get(kind)
+        if names is None:
+            names = _FIELDS[kind] = _fields(kind)
+        for name in names:
             value = getattr(node, name, None)
-            if isinstance(value, list):
+            if value.__class__ is list:
                 found += [each for each in value if isinstance(each, ast.AST)]
-            elif isinstance(value, ast.AST) and not isinstance(value, _SMALL):
+            elif isinstance(value, ast.AST):
                 found.append(value)
     return found, depth
 
@@ -68,20 +82,25 @@ def _path_like(nodes: list[ast.AST]) -> Iterator[tuple[ast.Constant, list[str], 
     """The texts but for docstrings, their parts, and whether they stand where paths do or have a slash."""
     plain: set[int] = set()
     skipped: set[int] = set()
+    texts: list[tuple[ast.Constant, str]] = []
     for node in nodes:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                texts.append((node, node.value))
+        elif isinstance(node, ast.Call):
+            if _called(node) in _OPENERS:
+                plain.update(id(argument) for argument in node.args)
+        elif isinstance(node, ast.Expr):
             skipped.add(id(node.value))
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             plain.update((id(node.left), id(node.right)))
-        elif isinstance(node, ast.Call) and _called(node) in _OPENERS:
-            plain.update(id(argument) for argument in node.args)
-    for node in nodes:
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in skipped:
+    for found, said in texts:
+        if id(found) in skipped:
             continue
-        text = node.value.replace("\\", "/")
+        text = said.replace("\\", "/")
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
         if parts:
-            yield node, parts, "/" in text or id(node) in plain
+            yield found, parts, "/" in text or id(found) in plain
 
 
 def is_name(part: str) -> bool:
