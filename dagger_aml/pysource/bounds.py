@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 MOST_BYTES, MOST_WORDS = 2_000_000, 100_000
-"""Of a file; words are names, numbers and single signs."""
+"""Of a file; words are names, numbers, single signs, and whole texts in quotes but for those with values in them."""
 
 DEEPEST = 2500
 """Levels of statements and expressions in one another."""
@@ -15,6 +16,17 @@ _FEW_BYTES = 100_000
 
 _WORD = re.compile(rb"\w+|[^\w\s]")
 
+_TOKEN = re.compile(rb"\"\"\"|'''|[\"'#]|\w+|[^\w\s]")
+
+_REST: Mapping[bytes, re.Pattern[bytes]] = {
+    b'"""': re.compile(rb'[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""', re.DOTALL),
+    b"'''": re.compile(rb"[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''", re.DOTALL),
+    b'"': re.compile(rb'[^"\\\n]*(?:\\.[^"\\\n]*)*"', re.DOTALL),
+    b"'": re.compile(rb"[^'\\\n]*(?:\\.[^'\\\n]*)*'", re.DOTALL),
+    b"#": re.compile(rb"[^\n]*"),
+}
+"""What goes on behind a quote or the sign of a comment, and its end."""
+
 _PREFIXES = re.compile(rb"(?:(?:\bnot\b|\blambda\s*:|\bawait\b|[-+~])\s*){1500}")
 """Signs before an expression, each of which is a level for the parser; fewer of them it bears."""
 
@@ -23,10 +35,35 @@ def too_much(data: bytes) -> str | None:
     """Why a text is not parsed; None where it is."""
     if len(data) > MOST_BYTES:
         return f"is larger than {MOST_BYTES:,} bytes"
-    if len(data) > _FEW_BYTES:
-        words = sum(1 for _ in _WORD.finditer(data))
-        if words > MOST_WORDS:
-            return f"has more than {MOST_WORDS:,} words"
+    if len(data) > _FEW_BYTES and _has_too_many(data):
+        return f"has more than {MOST_WORDS:,} words"
     if _PREFIXES.search(data):
         return f"is nested deeper than {DEEPEST} levels"
     return None
+
+
+def _has_too_many(data: bytes) -> bool:
+    """Whether a text has more words than the most; the parser takes a text in quotes for one, however long."""
+    if _count(data) <= MOST_WORDS:
+        return False
+    at, words, before = 0, 0, b""
+    while words <= MOST_WORDS and (found := _TOKEN.search(data, at)):
+        token, at = found[0], found.end()
+        words += token != b"#"
+        if token in _REST:
+            rest = _REST[token].match(data, at)
+            if rest is None:
+                # Never closed, so it is no Python: nothing of it is looked at twice.
+                return words + _count(data[at:]) > MOST_WORDS
+            # Values stand in braces behind such a letter.
+            words += _count(rest[0]) if token != b"#" and before.lower() in _WITH_VALUES else 0
+            at = rest.end()
+        before = token
+    return words > MOST_WORDS
+
+
+def _count(data: bytes) -> int:
+    return sum(1 for _ in _WORD.finditer(data))
+
+
+_WITH_VALUES = (b"f", b"rf", b"fr", b"t", b"rt", b"tr")
