@@ -24,7 +24,7 @@ from tools import reference
 from .test_docs import DOCS
 
 CALL_ONLY = {
-    *("--changed", "--exit-code", "--offline"),
+    *("--changed", "--ci", "--exit-code", "--offline"),
     *("--against", "--all", "--debug", "--detach", "--dry-run", "--expect", "--force", "--header", "--iidfile"),
     *(
         "--json",
