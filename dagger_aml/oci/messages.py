@@ -48,6 +48,8 @@ _TOLD = (
     (r"Internal Server Error", "it answered 500"),
     (r"connection refused", "connection refused"),
     (r"connection reset|broken pipe", "the connection was reset"),
+    # Of a request, whose address stands before it; without one it can be the builder's own line that was closed.
+    (r'https?://\S+": .*use of closed network connection', "the connection was reset"),
     (r"no such host|Temporary failure", "no such host"),
     (r"i/o timeout|TLS handshake|deadline exceeded|awaiting headers", "no answer in time"),
     (r"network is unreachable|no route to host", "the network is unreachable"),

@@ -292,6 +292,12 @@ async def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) 
             "(h.io): the connection was cut",
         ),
         (
+            'Patch "http://h.io/v2/x/blobs/uploads/1?_state=secret": readfrom tcp 127.0.0.1:2->127.0.0.1:3: '
+            "write tcp 127.0.0.1:2->127.0.0.1:3: use of closed network connection",
+            TransientError,
+            "(h.io): the connection was reset",
+        ),
+        (
             "short read: expected 669 bytes but got 0: unexpected EOF",
             TransientError,
             "(h.io): it did not accept all the data",

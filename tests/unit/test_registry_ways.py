@@ -149,7 +149,7 @@ def test_a_proxy_is_asked_with_its_login(monkeypatch: pytest.MonkeyPatch, client
     assert f"through the proxy http://127.0.0.1:{proxy.port} of $HTTPS_PROXY: it asks for a login (407)" in str(
         refused.value
     )
-    assert "407" not in str(caught.value) and "hush" not in str(caught.value) + str(refused.value)
+    assert "(407)" not in str(caught.value) and "hush" not in str(caught.value) + str(refused.value)
 
 
 # --- without TLS ----------------------------------------------------------------------------------------------------
