@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
 from ..fs.cache_folder import cache_folder, is_own
-from .facts import BaseFacts
 from .facts_json import number, read, read_known, written
 from .facts_json import text as said
 from .known import KnownFacts
@@ -43,19 +41,6 @@ class _Kept:
 def facts_folder() -> Path:
     """Where facts are kept."""
     return cache_folder() / "facts"
-
-
-def cached_facts(
-    digest: str, paths: Iterable[str], folder: Path | None = None, *, packages: bool = False
-) -> BaseFacts | None:
-    """The facts of a base as if it were probed for these paths; None where the cache cannot tell all of them.
-
-    :param digest: of the manifest of one platform.
-    :param folder: :func:`facts_folder` unless given.
-    :param packages: as of :meth:`~dagger_aml.base.known.KnownFacts.for_paths`.
-    """
-    known = known_facts(digest, folder)
-    return known.for_paths(paths, packages=packages) if known else None
 
 
 def known_facts(digest: str, folder: Path | None = None) -> KnownFacts | None:

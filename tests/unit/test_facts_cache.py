@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from attrs import evolve, fields
 
 from dagger_aml.base import facts_cache
 from dagger_aml.base.facts import BaseFacts, Distribution, PathFact
-from dagger_aml.base.facts_cache import cached_facts, facts_folder, keep_facts, known_facts
+from dagger_aml.base.facts_cache import facts_folder, keep_facts, known_facts
 from dagger_aml.base.from_layers import known_from_layers
 from dagger_aml.base.known import KnownFacts
 from tests.support.layers import Put, file, layers, link
@@ -30,6 +31,14 @@ FACTS = BaseFacts(
     paths={"/a": PathFact("dir", 0o2755, 1, 2), "/a/l": PathFact("link", 0o777, target="/b")},
 )
 KNOWN = KnownFacts(FACTS, frozenset({"/a", "/a/l", "/a/gone"}), {"/b": frozenset({"c"})})
+
+
+def cached_facts(
+    digest: str, paths: Iterable[str], folder: Path | None = None, *, packages: bool = False
+) -> BaseFacts | None:
+    """What is kept of a base as if it were probed for these paths; None where that does not tell all of them."""
+    known = known_facts(digest, folder)
+    return known.for_paths(paths, packages=packages) if known else None
 
 
 @pytest.fixture
