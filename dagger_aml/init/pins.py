@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 from ..artifacts.pickle import Pickled
 from ..data import frozen
 from ..pysource.imports import STANDARD, Code, Import
+from ..pysource.source import is_within
 from ..requirements.import_names import packages_of
 from ..version import __version__
 from .installed import Installed, Package
@@ -104,7 +105,7 @@ def make_pins(code: Code, models: Mapping[str, Pickled], installed: Installed) -
     wants: dict[str, _Wanted] = {}
     with_base: dict[str, list[str]] = {}
     for each in code.imports:
-        of_base = next((name for name in OF_THE_BASE if _within(each, name)), None)
+        of_base = next((name for name in OF_THE_BASE if is_within(each.module, each.names, name)), None)
         if of_base:
             with_base.setdefault(of_base, []).append(f"imported by {each.file}:{each.line}")
         else:
@@ -205,12 +206,6 @@ def _is_version(text: str) -> bool:
     except InvalidVersion:
         return False
     return True
-
-
-def _within(each: Import, name: str) -> bool:
-    """Whether an import is of a module or of something in it, ``from azureml.contrib import services`` included."""
-    written = [each.module, *(f"{each.module}.{inner}" for inner in each.names)]
-    return any(module == name or module.startswith(f"{name}.") for module in written)
 
 
 def _of_import(each: Import) -> str:

@@ -10,6 +10,7 @@ from ..base import catalog
 from ..errors import DaggerAmlError, ProjectError
 from ..graph.base import From
 from ..pysource.reached import Reached
+from ..pysource.source import is_within
 from ..requirements.conda_twins import CondaSettings
 from ..requirements.read import is_yaml
 from .merge import Reading, chosen
@@ -85,14 +86,13 @@ def with_server(
 
 def imports_sdk(code: Reached) -> bool:
     """Whether code imports something of SDK v1, wherever it does."""
-    for source in code.sources.values():
-        if b"azureml" not in source.data:
-            continue
-        for each in source.imports:
-            written = (each.module, *(f"{each.module}.{name}" for name in each.names))
-            if any(f"{name}.".startswith(f"{part}.") for name in written for part in _OF_SDK):
-                return True
-    return False
+    return any(
+        is_within(each.module, each.names, part)
+        for source in code.sources.values()
+        if b"azureml" in source.data
+        for each in source.imports
+        for part in _OF_SDK
+    )
 
 
 def has_cuda(base: From) -> bool:

@@ -18,7 +18,7 @@ a text that is no Python                  leads nowhere                       to
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -73,6 +73,16 @@ class Imported:
     def top(self) -> str:
         """``azure`` of ``azure.identity``."""
         return self.module.partition(".")[0]
+
+
+def is_within(module: str, names: Iterable[str], outer: str) -> bool:
+    """Whether an import is of a module or of something in it, ``from azureml.contrib import services`` included.
+
+    :param module: that is imported, and ``names`` what ``from`` imports of it.
+    :param outer: the module that it may be of.
+    """
+    written = (module, *(f"{module}.{name}" for name in names))
+    return any(f"{each}.".startswith(f"{outer}.") for each in written)
 
 
 @frozen(slots=False)
