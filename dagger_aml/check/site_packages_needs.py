@@ -152,23 +152,15 @@ def _unmet_of_server(
 
 def _versions(folder: PackagesFolder) -> dict[str, str]:
     """The versions of the folder's packages, of those that are there once and say one that can be compared."""
+    from ..requirements.versions import is_version
+
     found: dict[str, str] = {}
     twice = set()
     for each in folder.packages:
         name = each.key
         twice |= {name} & found.keys()
         found[name] = each.distribution.version
-    return {name: version for name, version in found.items() if name not in twice and _comparable(version)}
-
-
-def _comparable(version: str) -> bool:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        Version(version)
-    except InvalidVersion:
-        return False
-    return True
+    return {name: version for name, version in found.items() if name not in twice and is_version(version)}
 
 
 def _folder_of(folder: PackagesFolder, name: str) -> str:

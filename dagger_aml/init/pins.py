@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve, field
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ..artifacts.pickle import Pickled
 from ..data import frozen
 from ..pysource.imports import STANDARD, Code, Import
 from ..pysource.source import is_within
 from ..requirements.import_names import packages_of
+from ..requirements.versions import is_version
 from ..version import __version__
 from .installed import Installed, Package
 
@@ -167,7 +168,7 @@ def _requirement(wanted: _Wanted) -> Requirement:
         names = " and ".join(f"{each.name} {each.version}" for each in wanted.packages)
         return Requirement(wanted.module, None, why, f"provided by {names} here; list one of them")
     package = wanted.packages[0]
-    made_with = {each.version for each in wanted.wants if each.version and _is_version(each.version)}
+    made_with = {each.version for each in wanted.wants if each.version and is_version(each.version)}
     version = package.version
     if len(made_with) > 1:
         listed = " and ".join(sorted(made_with))
@@ -189,7 +190,7 @@ def _not_on_an_index(package: Package) -> str | None:
         return "installed from a folder; build a wheel from it (pip wheel --no-deps FOLDER) and list the wheel's path"
     if package.source:
         return f"installed from {package.source}; list its source URL, or a version from the index"
-    if not _is_version(package.version):
+    if not is_version(package.version):
         return "pip does not accept its version; list a version that pip accepts"
     version = Version(package.version)
     if version.local:
@@ -198,14 +199,6 @@ def _not_on_an_index(package: Package) -> str | None:
     if version.is_prerelease:
         return f"{package.version} is a pre-release; remove the # if your index has it"
     return None
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _of_import(each: Import) -> str:

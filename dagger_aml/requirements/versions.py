@@ -1,4 +1,4 @@
-"""Which versions of a package a project's list allows."""
+"""Which versions of a package a project's list allows, and which texts are versions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from .model import Requirements
 
@@ -28,6 +29,15 @@ def allowed(listed: Requirements) -> Mapping[str, SpecifierSet]:
             name = canonicalize_name(said.name)
             found[name] = found.get(name, SpecifierSet()) & said.specifier
     return found
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is a version that pip accepts, and can compare."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _read(path: Path) -> str:
