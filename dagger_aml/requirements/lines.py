@@ -93,6 +93,14 @@ def has_coding_line(text: str) -> bool:
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines without comments and with continuations joined, each with the number of its first line."""
+    for number, line in joined(text):
+        whole = _COMMENT.sub("", line).strip()
+        if whole:
+            yield number, whole
+
+
+def joined(text: str) -> Iterator[tuple[int, str]]:
+    """Lines as they are, but each with those that continue it; with the number of its first line."""
     start, held = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         comment = _COMMENT.match(line)
@@ -100,15 +108,10 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             start = start or number
             held += line.strip("\\")
             continue
-        yield from _uncommented(start or number, held + (f" {line}" if comment else line))
+        yield start or number, f"{held} {line}" if held and comment else held + line
         start, held = 0, ""
-    yield from _uncommented(start, held)
-
-
-def _uncommented(number: int, line: str) -> Iterator[tuple[int, str]]:
-    whole = _COMMENT.sub("", line).strip()
-    if whole:
-        yield number, whole
+    if held:
+        yield start, held
 
 
 def variables(line: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,13 @@ class Environment(Section):
 
         :raises OSError: it cannot be read.
         """
+        from ...requirements.lines import joined
+
         made = Environment(name)
         assert made.python.conda_dependencies is not None
         made.python.conda_dependencies._folder = Path(file_path).parent
         text = Path(file_path).read_text(encoding="utf-8")
-        made.python.conda_dependencies.set_pip_requirements([*_joined(text.splitlines())])
+        made.python.conda_dependencies.set_pip_requirements([line for _, line in joined(text)])
         made.python.conda_dependencies.add_conda_package(f"pip={pip_version}" if pip_version else "pip")
         return made
 
@@ -191,19 +193,6 @@ _ONLY_AZURE = {
 for _name, _how in _ONLY_AZURE.items():
     _raises: Callable[..., Any] = raising(f"Environment.{_name}", _how)
     setattr(Environment, _name, staticmethod(_raises))
-
-
-def _joined(lines: Iterable[str]) -> Iterator[str]:
-    """Lines as they are, but each with those that continue it."""
-    held = ""
-    for line in lines:
-        if line.endswith("\\") and not line.lstrip().startswith("#"):
-            held += line.rstrip("\\")
-            continue
-        yield f"{held} {line}" if held and line.lstrip().startswith("#") else held + line
-        held = ""
-    if held:
-        yield held
 
 
 def _with_packages(name: str, conda: str | None, pip: str | None) -> Environment:
