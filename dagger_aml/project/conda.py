@@ -15,6 +15,7 @@ from ..requirements.conda_twins import CondaSettings
 from ..requirements.read import is_yaml
 from .merge import Reading, chosen
 from .origin import DEFAULT
+from .settings import APART
 
 _OF_CUDA = ("cuda", "gpu", "nvidia", "rocm")
 """Words in the name of an image that has CUDA, or the like."""
@@ -64,11 +65,11 @@ def with_server(
     """What is installed beside a list of packages: the server too, where its line is left out of a conda file.
 
     pip then looks for versions that suit both. The base has the server, so it is not installed again where it does;
-    packages that lie apart from the base's, as those of two recipes do, are none of the server's concern.
+    packages that lie apart from the base's, as those of some recipes do, are none of the server's concern.
 
     :param more: what is to be installed beside it anyway.
     """
-    if not settings.brought or listed is None or not is_yaml(listed.name) or recipe in ("dynamic", "preinstalled"):
+    if not settings.brought or listed is None or not is_yaml(listed.name) or recipe in APART:
         return more
     from ..requirements.read import read_requirements
 

@@ -45,7 +45,7 @@ from .parts import (
     started_in,
 )
 from .setting import typed
-from .settings import PROJECT_SETTINGS, Options
+from .settings import APART, PROJECT_SETTINGS, Options
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What may be part of a tag or a file's name, and what Python's own versions are made of."""
@@ -222,14 +222,13 @@ def _server(reading: Reading, recipe: str, base: From) -> bool:
     said = chosen(reading, "server", "source of the server")
     if reading.origins["server"] is DEFAULT:
         del reading.origins["server"]  # Of no concern where the base has a server.
-    own = recipe in ("dynamic", "preinstalled")
-    if said == "add" and own:
+    if said == "add" and recipe in APART:
         raise UsageError(
             f"the recipe {recipe} needs a base image that has the inference server, and adds none",
             location=str(reading.origins["server"]),
             hint="Use the recipe extended or package.",
         )
-    return said == "add" or (said == "auto" and not own and is_plain(base))
+    return said == "add" or (said == "auto" and recipe not in APART and is_plain(base))
 
 
 def _packages_as(reading: Reading, recipe: str, *, alone: bool, adds_server: bool) -> PackagesAs:

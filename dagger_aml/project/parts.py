@@ -19,6 +19,7 @@ from .deployment.place import shown
 from .file import FILE_NAME, looks_like_path
 from .merge import Reading, added, stated, truth
 from .origin import DEFAULT, FOUND, Origin
+from .settings import APART
 
 if TYPE_CHECKING:
     from .deployment.taken import DeploymentFile
@@ -149,7 +150,7 @@ def environment_only(reading: Reading, recipe: str) -> bool:
     if not alone:
         return False
     check_packages_alone(reading, origin)
-    if recipe in ("dynamic", "preinstalled"):
+    if recipe in APART:
         raise UsageError(
             f"the recipe {recipe} puts packages beside the code, and an image of packages alone has none",
             location=origin,

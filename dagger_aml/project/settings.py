@@ -15,6 +15,9 @@ from ..steps.packages_files import PackagesAs
 from ..text import texts
 from .setting import setting, settings_of
 
+APART = ("dynamic", "preinstalled")
+"""Recipes that put packages beside the code, and not among those of the base and its server."""
+
 
 @frozen
 class Options:
