@@ -71,9 +71,12 @@ def with_server(
     """
     if not settings.brought or listed is None or not is_yaml(listed.name) or recipe in APART:
         return more
+    from ..requirements.files import read_text
     from ..requirements.read import read_requirements
 
     try:
+        if "azureml" not in read_text(listed).lower():
+            return more  # Of most lists that is all that is to be read here.
         found = read_requirements(listed, root=root, conda=settings)
     except DaggerAmlError:
         return more  # The step that installs it tells of it.

@@ -119,7 +119,7 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     way = _packages_as(reading, recipe, alone=alone, adds_server=adds)
     beside = places_of_code(reading) if alone else [code_folder] if code_folder else []
     apt, listed = apt_packages(reading), requirements(reading, beside)
-    served = served_beside(reading, python) if alone else [used] if used else []
+    served = served_beside(reading, python, listed) if alone else [used] if used else []
     conda, more = conda_settings(reading, base, adds_server=adds, code=served), added(reading, "pip")
     more = (*more, *(reading.deployment.adds if reading.deployment else ()))
     if mlflow:

@@ -186,11 +186,15 @@ def places_of_code(reading: Reading) -> list[Path]:
     return list(dict.fromkeys(each.folder for each in conventions.scripts(reading.root)))
 
 
-def served_beside(reading: Reading, python: Python | None) -> list[Reached]:
+def served_beside(reading: Reading, python: Python | None, listed: Path | None) -> list[Reached]:
     """What the code leads to that will be served with an image of packages alone, as far as it lies here.
+
+    Only how a conda file is read depends on it, so with another list, or none, it is not looked for.
 
     :param python: as of :func:`code`.
     """
+    if listed is None or not is_yaml(listed.name):
+        return []
     if reading.deployment:
         said = reading.deployment.deployment
         there = [(said.code, said.scoring_script)] if said.code and said.scoring_script else []
