@@ -37,12 +37,10 @@ ORACLES = {
     "check-jsonschema": Oracle(("check-jsonschema==0.39.0",), "CHECK_JSONSCHEMA_PYTHON"),
     "mlflow": Oracle(
         (
-            *(
-                "mlflow-skinny==3.17.2",
-                "scikit-learn==1.9.1",
-                "pandas==3.1.1",
-                "azureml-inference-server-http==1.5.1",
-            ),
+            "mlflow-skinny==3.17.2",
+            "scikit-learn==1.9.1",
+            "pandas==3.1.1",
+            "azureml-inference-server-http==1.5.1",
             "azureml-ai-monitoring==1.0.0",
         ),
         "MLFLOW_ORACLE_PYTHON",

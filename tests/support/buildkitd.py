@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from attrs import define, field
 
 from tests.support.builders import required
+from tests.support.faulty import closed_port
 
 FOLDER = Path(os.environ.get("DAGGER_AML_NEWEST_BUILDERS", "/usr/local/lib/newest-builders"))
 """Where the newest builders are, beside which Debian's stay what they are."""
@@ -104,9 +104,7 @@ def remote_builder(folder: Path) -> Iterator[RemoteBuilder]:
         end = pytest.fail if "buildx" in required() else pytest.skip
         end(f"there is no newest buildx: {why}")
     _certificates(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = closed_port()
     path = f"{FOLDER}{os.pathsep}{os.environ['PATH']}"
     env = {"PATH": path, "BUILDX_CONFIG": str(folder / "buildx"), "BUILDX_BUILDER": ""}
     remote = RemoteBuilder(_NAME, env, folder, port)
