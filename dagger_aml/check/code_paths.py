@@ -14,7 +14,7 @@ from ..graph.source import Local
 from ..graph.stages import copied_files
 from ..project.model import Project
 from ..project.recipe import recipe_names
-from ..pysource.opened import Opened, opened
+from ..pysource.opened import Opened
 from ..pysource.reached import Reached
 from ..pysource.source import Source
 from ..steps.server_names import app_root
@@ -42,11 +42,14 @@ def writes_to_no_folder(
     Silent: a folder that the code has or makes, a file at the top of the code, what a condition or a `try` decides,
     and names that are put together while the code runs.
     """
+    written = [each for each in _relative(project, entry) if each.writes and posixpath.dirname(each.path)]
     makes = any(word in source.data for source in used.sources.values() for word in (b"mkdir", b"makedirs"))
+    if not written or makes:
+        return
     folders = _folders(graph)
-    for each in _relative(project, entry):
+    for each in written:
         folder = posixpath.dirname(each.path)
-        if each.writes and folder and not makes and _place(graph, folder) not in folders:
+        if _place(graph, folder) not in folders:
             yield Finding(
                 f"{each.by} writes {each.path}, and the image has no folder {folder}",
                 location=project.at(code / project.entry_script, each.line).of(each.path),
@@ -73,9 +76,12 @@ def opens_what_is_elsewhere(project: Project, code: Path, entry: Source, graph: 
 
     Silent: a file that is there, and one that is nowhere in the project; what a condition or a `try` decides.
     """
+    paths = _relative(project, entry)
+    if all(each.writes for each in paths):
+        return
     copied, told = copied_files(graph), set[str]()
-    written = {each.path for each in _relative(project, entry) if each.writes}
-    for each in _relative(project, entry):
+    written = {each.path for each in paths if each.writes}
+    for each in paths:
         place = _place(graph, each.path)
         there = place in copied or any(path.startswith(f"{place}/") for path in copied)
         if each.writes or there or each.path in (*written, *told):
@@ -91,10 +97,10 @@ def opens_what_is_elsewhere(project: Project, code: Path, entry: Source, graph: 
             )
 
 
-def _relative(project: Project, entry: Source) -> Iterator[Opened]:
+def _relative(project: Project, entry: Source) -> list[Opened]:
     """What the entry script opens below the folder of an image whose code nobody else brings."""
-    if project.recipe in recipe_names() and not project.environment_only:
-        yield from (each for each in opened(entry) if not each.path.startswith(".."))
+    own = project.recipe in recipe_names() and not project.environment_only
+    return [each for each in entry.opened if not each.path.startswith("..")] if own else []
 
 
 def _elsewhere(project: Project, code: Path, path: str) -> tuple[str, str] | None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..data import frozen
 from .calls import dotted, imported, top_function
-from .source import Source
 
 _READ = frozenset(
     {
@@ -56,10 +55,12 @@ class Opened:
     by: str
 
 
-def opened(source: Source) -> Iterator[Opened]:
-    """The files, in the order of the text; none of a text that may change the working directory."""
-    tree = source.tree
-    if tree is None or any(word in source.data for word in _MOVES):
+def opened(tree: ast.Module, data: bytes) -> Iterator[Opened]:
+    """The files, in the order of the text; none of a text that may change the working directory.
+
+    :param data: the text of which ``tree`` is the syntax.
+    """
+    if any(word in data for word in _MOVES):
         return
     values = _Texts(tree)
     bodies: list[tuple[str, Sequence[ast.stmt]]] = [("loading the entry script", tree.body)]

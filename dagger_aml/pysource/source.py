@@ -30,6 +30,7 @@ from ..data import frozen
 from .bindings import Scope, scope_of
 from .bounds import DEEPEST
 from .model_paths import ModelPath, model_paths
+from .opened import Opened, opened
 from .pythons import Python
 from .texts import nodes_and_depth, paths_in
 from .versions import Problem, parse
@@ -133,6 +134,12 @@ class Source:
             return scope_of(self.tree or ast.Module([], []))
         except RecursionError:  # Such as of some hundred `elif`, each in the `else` of the one before.
             return Scope({}, dynamic=True)
+
+    @cached_property
+    def opened(self) -> tuple[Opened, ...]:
+        """The files that it opens by relative paths, come what may."""
+        tree = self.tree
+        return () if tree is None else tuple(opened(tree, self.data))
 
     @property
     def changes_path(self) -> bool:
