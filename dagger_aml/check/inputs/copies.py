@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...data import frozen
-from .stages import Built, Step
+from .stages import Built, Step, below
 
 
 @frozen
@@ -35,15 +35,9 @@ def copies(image: Built) -> Iterator[Copied]:
         own = tuple(
             _in_context(each) for each in sources if from_context and each and "://" not in each and "<<" not in each
         )
-        yield Copied(step, own, _absolute(step.workdir, dest), step.instruction.path.parent)
+        yield Copied(step, own, below(step.workdir, dest or None), step.instruction.path.parent)
 
 
 def _in_context(source: str) -> str:
     """A source below the context, which is all that a build sees: `/code` and `../code` are its `code`."""
     return posixpath.normpath(f"/{source}").lstrip("/")
-
-
-def _absolute(workdir: str | None, dest: str | None) -> str | None:
-    if not dest or (workdir is None and not dest.startswith("/")):
-        return None
-    return posixpath.normpath(posixpath.join(workdir or "/", dest))

@@ -82,10 +82,14 @@ _SET_BY_BUILDKIT = tuple(
 """Arguments that `FROM` may name without an `ARG`, and whose values the build decides."""
 
 
+_Stage = tuple[str | None, str | None, Instruction, list[Instruction]]
+"""The base's name, the stage's own, its ``FROM`` and what follows."""
+
+
 def built(file: Dockerfile) -> Built | None:
     """The image of the last stage; None where the file has none."""
     given: dict[str, str | None] = dict.fromkeys(_SET_BY_BUILDKIT)
-    stages: list[tuple[str | None, str | None, Instruction, list[Instruction]]] = []
+    stages: list[_Stage] = []
     for each in file.instructions:
         if each.keyword == "FROM":
             stages.append((*_from(each, given, file.escape), each, []))
@@ -99,9 +103,6 @@ def built(file: Dockerfile) -> Built | None:
     while (earlier := _earlier(chain[0], stages)) is not None:
         chain.insert(0, earlier)
     return _walked(chain, given, file.escape)
-
-
-_Stage = tuple[str | None, str | None, Instruction, list[Instruction]]
 
 
 def _from(each: Instruction, given: Mapping[str, str | None], escape: str) -> tuple[str | None, str | None]:
@@ -127,27 +128,30 @@ def _walked(chain: Sequence[_Stage], given: Mapping[str, str | None], escape: st
     user_at: FileLocation | None = None
     workdir: str | None = "/"
     for _, _, _, instructions in chain:
-        arguments: dict[str, str | None] = {}
+        values = {name: value.text for name, value in variables.items()}
         for each in instructions:
-            values = arguments | {name: value.text for name, value in variables.items()}
-            if each.keyword == "ARG":
-                arguments |= _arguments(each, values, escape, given=given)
             words = tuple(
                 expanded(word.text, values, escape) if each.keyword in _EXPANDED and not each.json else word.text
                 for word in each.words
             )
             steps.append(Step(each, words, user, workdir))
-            if each.keyword == "ENV":
-                variables |= _variables(each, words)
+            if each.keyword == "ARG":
+                said = list(_arguments(each, values, escape, given=given))
+                values |= {name: value for name, value in said if name not in variables}
+            elif each.keyword == "ENV":
+                made = dict(_variables(each, words))
+                variables |= made
+                values |= {name: value.text for name, value in made.items()}
             elif each.keyword == "USER":
                 user, user_at = words[0] if words else None, each.at(each.words[0] if each.words else None)
             elif each.keyword == "WORKDIR":
-                workdir = _below(workdir, words[0] if words else None)
+                workdir = below(workdir, words[0] if words else None)
     base, _, first, _ = chain[0]
     return Built(base, first.at(first.words[0] if first.words else None), tuple(steps), variables, user, user_at)
 
 
-def _below(workdir: str | None, path: str | None) -> str | None:
+def below(workdir: str | None, path: str | None) -> str | None:
+    """A path as it is absolute in the image; None where only the build knows it."""
     if path is None or (workdir is None and not path.startswith("/")):
         return None
     return posixpath.normpath(posixpath.join(workdir or "/", path))
