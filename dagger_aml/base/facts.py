@@ -107,6 +107,12 @@ class BaseFacts:
     glibc: str = field(default="", eq=False)
     distributions: tuple[Distribution, ...] | None = field(default=None, eq=False, repr=False)
 
+    @property
+    def glibc_version(self) -> tuple[int, int] | None:
+        """The version of its C library as numbers, ``(2, 35)``; None where ``glibc`` says none."""
+        major, _, minor = self.glibc.partition(".")
+        return (int(major), int(minor.partition(".")[0])) if major.isdigit() and minor[:1].isdigit() else None
+
     def literal(self, name: str) -> str | int | bool | None:
         """The value of a fact by the name that :class:`~dagger_aml.graph.values.FromBase` and ``Need`` use.
 

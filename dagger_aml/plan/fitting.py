@@ -66,10 +66,8 @@ def home_of(base: From, facts: BaseFacts) -> Home:
             location=base.pinned,
             hint="Have pip install the packages: --packages-as installed.",
         )
-    major, _, minor = facts.glibc.partition(".")
-    glibc = (int(major), int(minor.partition(".")[0])) if major.isdigit() and minor[:1].isdigit() else ASSUMED_GLIBC
     platform = "/".join(base.platform.split("/")[:2])
-    return Home(facts.python, platform, facts.full_python, glibc)
+    return Home(facts.python, platform, facts.full_python, facts.glibc_version or ASSUMED_GLIBC)
 
 
 def chosen_for(source: Wheels, facts: BaseFacts) -> Iterator[str]:

@@ -69,10 +69,7 @@ class FolderFacts(Known):
             return None
         if self.base.full_python and not self.base.glibc:
             return 0, 0
-        major, _, minor = self.base.glibc.partition(".")
-        if major.isdigit() and minor[:1].isdigit():
-            return int(major), int(minor.partition(".")[0])
-        return glibc_of(self.reference)
+        return self.base.glibc_version or glibc_of(self.reference)
 
     @cached_property
     def base_packages(self) -> Mapping[str, str] | None:
