@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..base import catalog
@@ -81,12 +81,17 @@ def _needed(
     allowed: Mapping[str, SpecifierSet], base: BaseFacts, reference: From, *, adds_server: bool
 ) -> Mapping[str, Mapping[str, str]]:
     """What the servers need that the image may have, by their versions."""
+    from packaging.utils import canonicalize_name
+
+    from ..plan.fitting import requirements_of
+
     own = [str(each.version) for each in allowed.get(SERVER, ()) if each.operator == "=="]
     if own:
         return {version: _NEEDS[version] for version in own if version in _NEEDS}
     for each in base.distributions or ():
-        if each.name.lower().replace("_", "-") == SERVER:
-            return {each.version: _requires(each.requires)}
+        if canonicalize_name(each.name) == SERVER:
+            needs = (said for said in requirements_of(each, base) if said.specifier)
+            return {each.version: {canonicalize_name(said.name): str(said.specifier) for said in needs}}
     if adds_server:
         return {_NEWEST: _NEEDS[_NEWEST]}
     return servers_of(reference.reference, base.python)
@@ -103,22 +108,6 @@ def servers_of(reference: str, base_python: str | None) -> Mapping[str, Mapping[
     oldest = next((version for since, version in _SINCE if python >= since), None)
     versions = [*_NEEDS]
     return {version: _NEEDS[version] for version in versions[versions.index(oldest) :]} if oldest else {}
-
-
-def _requires(lines: Sequence[str]) -> Mapping[str, str]:
-    """What a distribution's metadata says of versions, but for extras and other platforms."""
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
-
-    found = {}
-    for line in lines:
-        try:
-            said = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if said.specifier and (said.marker is None or said.marker.evaluate({"extra": ""})):
-            found[str(canonicalize_name(said.name))] = str(said.specifier)
-    return found
 
 
 def _listed(requirements: Requirements, allowed: Mapping[str, SpecifierSet]) -> Mapping[str, SpecifierSet]:
