@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve
@@ -147,8 +148,14 @@ def requirements_of(owner: Distribution, facts: BaseFacts) -> Iterator[Requireme
     }  # fmt: skip
     for text in owner.requires:
         try:
-            requirement = Requirement(text)
+            requirement = _requirement(text)
             if requirement.marker is None or requirement.marker.evaluate(environment):
                 yield requirement
         except (InvalidRequirement, UndefinedEnvironmentName):
             continue
+
+
+@lru_cache(maxsize=4096)
+def _requirement(text: str) -> Requirement:
+    """Of the same packages several things are asked, and reading a line takes long."""
+    return Requirement(text)
