@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from .. import contract
@@ -10,7 +11,7 @@ from .facts import Server
 from .inputs.image import ImageRead
 from .rule import rule
 
-_START = '["runsvdir", "/var/runit"]'
+_START = json.dumps(contract.START_COMMAND)
 
 
 @rule("AML610", "warning")

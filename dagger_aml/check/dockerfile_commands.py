@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -19,7 +20,7 @@ _DASHES = "\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{NON-BREAKING HYPHEN}\N{HYPHEN}
 _QUOTES = "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}"
 _DASH = re.compile(rf"-?[{_DASHES}](?=[A-Za-z])[A-Za-z-]*")
 _NEAR = 60
-_START = '["runsvdir", "/var/runit"]'
+_START = json.dumps(contract.START_COMMAND)
 _VERSION = re.compile(r"(?:python|pip)(3\.\d+)")
 
 
