@@ -20,19 +20,16 @@ from ..requirements.read import is_pylock
 from .model import Project
 from .recipe import recipe_names
 
-_OF_ENVIRONMENTS = frozenset({"pip", "pkg_resources", "setuptools", "wheel"})
+OF_ENVIRONMENTS = frozenset({"pip", "pkg_resources", "setuptools", "wheel"})
 """Modules that an environment is made with; which of them depends on the day."""
 
 _SHIM = "azureml.contrib.services"
 """What the server answers an import of by itself."""
 
-_BRING = (
-    contract.EXTRA_LIB_PATH,
-    contract.EXTRA_REQUIREMENTS,
-    contract.EXTRA_CONDA_YAML,
-    "AZUREML_EXTRA_CONDA_YAML_ABS_PATH",
-    "PYTHONPATH",
-)
+BRING_AT_START = (*contract.EXCLUSIVE_EXTRAS, "AZUREML_EXTRA_CONDA_YAML_ABS_PATH")
+"""Variables of the image that bring packages as the container starts."""
+
+_BRING = (*BRING_AT_START, "PYTHONPATH")
 """Variables of the image that bring packages which nobody here sees."""
 
 
@@ -109,7 +106,7 @@ class Wanted:
     def _is_own(self, each: Needed, known: tuple[str, ...]) -> bool:
         """Whether the module lies in the project, where the code may find it by ways of its own."""
         # The server puts its own modules before all others: an import of such a name never fails.
-        if each.top in contract.SERVER_MODULES | _OF_ENVIRONMENTS or f"{each.module}.".startswith(f"{_SHIM}."):
+        if each.top in contract.SERVER_MODULES | OF_ENVIRONMENTS or f"{each.module}.".startswith(f"{_SHIM}."):
             return True
         if self.project.preinstalled and _lies_beside(self.project.preinstalled, each.top):
             return True

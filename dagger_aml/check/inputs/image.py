@@ -13,6 +13,7 @@ from attrs import field
 from ... import contract
 from ...base.facts import BaseFacts
 from ...data import frozen
+from ...project.missing import BRING_AT_START, OF_ENVIRONMENTS
 from ...pysource.entry_points import EntryPoint, entry_points
 from ...pysource.needed import Needed, elsewhere
 from ...pysource.pythons import Python
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
     from ...oci.manifest import BlobLayer
     from .image_code import InImage
 
-_BRING = (*contract.EXCLUSIVE_EXTRAS, "AZUREML_EXTRA_CONDA_YAML_ABS_PATH")
-"""Variables that bring packages as the container starts."""
-
-_NOT_LOOKED_FOR = contract.SERVER_MODULES | {"pip", "pkg_resources", "setuptools", "wheel", "azureml"}
+_NOT_LOOKED_FOR = contract.SERVER_MODULES | OF_ENVIRONMENTS | {"azureml"}
 """Modules that the server brings or answers for, and such as an environment is made with."""
 
 
@@ -222,7 +220,9 @@ class ImageFacts(Known):
             return None
         env = image.config.env
         own = [posixpath.normpath(each) for each in env.get("PYTHONPATH", "").split(":") if each]
-        if any(env.get(name) for name in _BRING) or any(not f"{each}/".startswith(f"{image.top}/") for each in own):
+        if any(env.get(name) for name in BRING_AT_START) or any(
+            not f"{each}/".startswith(f"{image.top}/") for each in own
+        ):
             return None
         found = elsewhere(self.script.folder, self.script.name, self.python, self.used.sources)
         if found.installs or any(source.changes_path for source in self.used.sources.values()):
