@@ -18,8 +18,9 @@ _SET_BY_AZURE = (contract.ENTRY_SCRIPT, contract.APP)
 _MICROSOFT = "mcr.microsoft.com/"
 
 
-def _at(deployment: Deployment, key: str) -> FileLocation | None:
-    place = deployment.places.get(key)
+def at(deployment: Deployment, *keys: str) -> FileLocation | None:
+    """The place of the first of some keys that is said."""
+    place = next((deployment.places[key] for key in keys if key in deployment.places), None)
     return FileLocation(deployment.path.name, deployment.path, place.line) if place else None
 
 
@@ -61,7 +62,7 @@ def code_beside_its_variables(deployment: Deployment) -> Iterator[Finding]:
         if name in deployment.variables:
             yield Finding(
                 f"{name} is set by Azure ML for the code of code_configuration",
-                location=_at(deployment, f"environment_variables.{name}"),
+                location=at(deployment, f"environment_variables.{name}"),
                 hint="Remove it; or remove code_configuration, if the image has the code in it.",
             )
 
@@ -96,7 +97,7 @@ def code_beside_a_server(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             "inference_config says that the image has a server of its own, and code_configuration mounts code for "
             "Azure ML's",
-            location=_at(deployment, "code_configuration"),
+            location=at(deployment, "code_configuration"),
             hint="Remove code_configuration, if the image has its code in it; otherwise inference_config.",
         )
 
@@ -133,7 +134,7 @@ def moving_image(deployment: Deployment) -> Iterator[Finding]:
     what = "the tag latest" if tag else "no tag, which is latest"
     yield Finding(
         f"{image} has {what}, which moves: a later instance may run another image",
-        location=location or _at(deployment, "environment"),
+        location=location or at(deployment, "environment"),
         hint="Name the digest that `dagger-aml build` prints, image@sha256:…, or a tag of a version.",
     )
 
@@ -166,6 +167,6 @@ def packages_without_network(deployment: Deployment) -> Iterator[Finding]:
     if asked and asked[0] != contract.EXTRA_LIB_PATH:
         yield Finding(
             f"{asked[0]} installs packages at start, and egress_public_network_access is disabled",
-            location=_at(deployment, f"environment_variables.{asked[0]}"),
+            location=at(deployment, f"environment_variables.{asked[0]}"),
             hint="Build them into the image, or bring them as a folder (the recipe `preinstalled`).",
         )

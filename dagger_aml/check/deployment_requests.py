@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .. import contract
-from ..finding import FileLocation, Finding
-from .deployment_image import environment_of, has_another_server
+from ..finding import Finding
+from .deployment_image import at, environment_of, has_another_server
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -44,12 +44,6 @@ def _whole(value: Any) -> int | None:
         return None
 
 
-def _at(deployment: Deployment, *keys: str) -> FileLocation | None:
-    """The place of the first of some keys that is said."""
-    place = next((deployment.places[key] for key in keys if key in deployment.places), None)
-    return FileLocation(deployment.path.name, deployment.path, place.line) if place else None
-
-
 @rule("AML801", "warning")
 def workers_and_requests(deployment: Deployment) -> Iterator[Finding]:
     """As many requests come at once as the server has no workers for.
@@ -81,7 +75,7 @@ def workers_and_requests(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             f"{requests} requests come at once, and the server has "
             f"{f'{workers} workers' if workers > 1 else 'one worker'}, so the others wait in the container",
-            location=_at(deployment, "request_settings.max_concurrent_requests_per_instance"),
+            location=at(deployment, "request_settings.max_concurrent_requests_per_instance"),
             hint=f"Set {contract.WORKER_COUNT} to {requests}, if the model fits into memory as often.",
         )
 
@@ -114,7 +108,7 @@ def idle_workers(deployment: Deployment) -> Iterator[Finding]:
     if deployment.code and requests is not None and workers is not None and workers > requests > 0:
         yield Finding(
             f"the server has {workers} workers, and no more than {requests} of them get a request at once",
-            location=_at(deployment, f"environment_variables.{contract.WORKER_COUNT}"),
+            location=at(deployment, f"environment_variables.{contract.WORKER_COUNT}"),
             hint="Set max_concurrent_requests_per_instance to the same number.",
         )
 
@@ -141,7 +135,7 @@ def longer_than_the_service(deployment: Deployment) -> Iterator[Finding]:
     if deployment.kind == "managed" and said is not None and said > _LONGEST_MS:
         yield Finding(
             f"request_timeout_ms is {said}, and a managed endpoint waits {_LONGEST_MS} at the most",
-            location=_at(deployment, "request_settings.request_timeout_ms"),
+            location=at(deployment, "request_settings.request_timeout_ms"),
             hint=f"Write {_LONGEST_MS} or less. What takes longer is for a batch endpoint.",
         )
 
@@ -175,7 +169,7 @@ def given_up_before(deployment: Deployment) -> Iterator[Finding]:
     if scoring is not None and scoring > waits > 0:
         yield Finding(
             f"the endpoint gives a request up after {waits} ms, and the server works on it for up to {scoring} ms",
-            location=_at(
+            location=at(
                 deployment, "request_settings.request_timeout_ms", "environment_variables.SCORING_TIMEOUT_MS"
             ),
             hint=f"Set request_timeout_ms to {min(scoring, _LONGEST_MS)}, or SCORING_TIMEOUT_MS to {waits}.",
@@ -210,7 +204,7 @@ def ended_by_the_worker(deployment: Deployment) -> Iterator[Finding]:
     if scoring is not None and 0 < seconds * 1000 < scoring:
         yield Finding(
             f"SCORING_TIMEOUT_MS is {scoring}, and the server ends a worker after {seconds} seconds",
-            location=_at(deployment, "environment_variables.SCORING_TIMEOUT_MS"),
+            location=at(deployment, "environment_variables.SCORING_TIMEOUT_MS"),
             hint=f"Set {contract.WORKER_TIMEOUT}, in seconds, to more than {scoring // 1000}, or SCORING_TIMEOUT_MS "
             "to less.",
         )
@@ -248,7 +242,7 @@ def killed_at_work(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             f"the container is ended when it has not answered for {waits} seconds, and a request may take "
             f"{request // 1000}",
-            location=_at(deployment, "liveness_probe.failure_threshold", "liveness_probe"),
+            location=at(deployment, "liveness_probe.failure_threshold", "liveness_probe"),
             hint="Raise failure_threshold or period of the liveness probe.",
         )
 
@@ -279,7 +273,7 @@ def killed_at_start(deployment: Deployment) -> Iterator[Finding]:
     if total < _LEAST_START:
         yield Finding(
             f"a container that has not answered after {total} seconds is ended, and it answers when init() is done",
-            location=_at(deployment, "liveness_probe"),
+            location=at(deployment, "liveness_probe"),
             hint="Raise initial_delay or failure_threshold.",
         )
 
