@@ -44,6 +44,11 @@ class FileLocation(str):
         made.inside = ""
         return made
 
+    @classmethod
+    def below(cls, root: Path, path: Path, line: int | None = None) -> FileLocation:
+        """A place in a file, which is shown relative to a folder where it lies in that."""
+        return cls(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path), path, line)
+
     def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
         """What a copy is made of, beside the line."""
         return str(self), self.path

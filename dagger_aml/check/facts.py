@@ -117,8 +117,7 @@ class Places:
 
     def at(self, path: Path, line: int | None = None) -> FileLocation:
         """A place in a file: ``code/score.py:7``."""
-        shown = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-        return FileLocation(shown, path, line)
+        return FileLocation.below(self.root, path, line)
 
     def near(self, location: str) -> str:
         """A place that is named by the file's whole path, as it is shown."""

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..base.facts import BaseFacts
-from ..finding import FileLocation, Finding
+from ..finding import Finding
 from ..project.model import Project
 from ..requirements.installable import has_several_indexes, needs_best_match
 from ..requirements.model import Requirements
@@ -228,4 +228,4 @@ def _has(project: Project, package: str) -> bool:
 
 
 def _near(project: Project, location: str) -> str:
-    return project.at(location.path, location.line) if isinstance(location, FileLocation) else location
+    return Places(project.root).near(location)

@@ -134,8 +134,7 @@ class Project:
 
     def at(self, path: Path, line: int | None = None) -> FileLocation:
         """A place as findings name it: ``code/score.py:7``, relative to the project where it lies in it."""
-        shown = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-        return FileLocation(shown, path, line)
+        return FileLocation.below(self.root, path, line)
 
     @property
     def source_directory(self) -> str:
