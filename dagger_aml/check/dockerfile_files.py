@@ -15,6 +15,7 @@ from ..fs.lookup import is_there
 from .dockerfile_user import is_root
 from .inputs.copies import Copied
 from .inputs.dockerfile import InferenceBase, Ran
+from .inputs.names import plain_path
 from .inputs.stages import Built
 from .rule import rule
 
@@ -198,11 +199,7 @@ def model_folder_is_another(copied: tuple[Copied, ...], ran: tuple[Ran, ...], bu
 
 def _is_near(dest: str, folder: str) -> bool:
     """Whether a path differs from another by an s, a case, a dash or an underscore."""
-    return dest != folder and _plain(dest) == _plain(folder)
-
-
-def _plain(path: str) -> str:
-    return "/".join(part.rstrip("s") for part in re.sub(r"[-_]", "", path.lower()).split("/"))
+    return dest != folder and plain_path(dest) == plain_path(folder)
 
 
 @rule("AML733", "warning")

@@ -24,6 +24,7 @@ from ..facts import BasePython, Places, Script, Server, Sources, StartScript, Va
 from ..known import Input, Known
 from ..reserved import Reserved, reserved_in
 from .image_places import PlacesInImage
+from .names import plain_path
 from .started import started
 
 if TYPE_CHECKING:
@@ -263,13 +264,8 @@ class ImageFacts(Known):
         if not folder.startswith("/") or tree.real(folder):
             return ()
         above, name = posixpath.split(folder)
-        near = [each for each in sorted(tree.names(above)) if _plain(each) == _plain(name)]
+        near = [each for each in sorted(tree.names(above)) if plain_path(each) == plain_path(name)]
         return tuple(NearFolder(said, posixpath.join(above, each)) for each in near[:1])
-
-
-def _plain(name: str) -> str:
-    """A name without what people get wrong in it: case, dashes, the s of its plural."""
-    return name.lower().replace("-", "").replace("_", "").rstrip("s")
 
 
 def _is_shut(each: InImage, uid: int, gid: int) -> bool:

@@ -90,3 +90,8 @@ def in_environment(path: Path) -> Path | None:
         return None
     found = [*path.glob("lib/python3*/site-packages"), *path.glob("Lib/site-packages")]
     return found[0] if len(found) == 1 else None
+
+
+def plain_path(path: str) -> str:
+    """A path, or a name, without what people get wrong in it: case, dashes, the s of a plural."""
+    return "/".join(part.rstrip("s") for part in re.sub(r"[-_]", "", path.lower()).split("/"))
