@@ -293,7 +293,7 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Binding:
     kind: Kind = "async" if isinstance(node, ast.AsyncFunctionDef) else "function"
     if kind == "function" and any(isinstance(each, ast.Yield | ast.YieldFrom) for each in own_nodes(node)):
         kind = "generator"
-    return Binding(kind, node.lineno, _parameters(node.args), _decorators(node))
+    return Binding(kind, node.lineno, _parameters(node.args), decorators(node))
 
 
 def own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
@@ -306,7 +306,8 @@ def own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.
             waiting += ast.iter_child_nodes(node)
 
 
-def _decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+def decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+    """The last parts of their names, ``input_schema``; ``?`` for one that has none."""
     found = []
     for each in node.decorator_list:
         name = each.func if isinstance(each, ast.Call) else each

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..data import frozen
-from .bindings import own_nodes
+from .bindings import decorators, own_nodes
 from .calls import dotted, imported
 from .entry_points import TRANSPARENT
 from .source import Source
@@ -69,7 +69,7 @@ def not_json(source: Source, name: str = "run") -> Iterator[NotJson]:
     """
     tree = source.tree
     found = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name] if tree else []
-    if tree is None or len(found) != 1 or any(_name(each) not in TRANSPARENT for each in found[0].decorator_list):
+    if tree is None or len(found) != 1 or not TRANSPARENT.issuperset(decorators(found[0])):
         return
     (function,) = found
     values = _Values(function, imported(tree), source.names)
@@ -160,8 +160,3 @@ def _targets(node: ast.AST) -> Iterator[str]:
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _name(node: ast.expr) -> str:
-    called = node.func if isinstance(node, ast.Call) else node
-    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "?")
