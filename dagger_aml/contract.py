@@ -146,6 +146,10 @@ VARIABLES: Final = frozenset(
 word."""
 
 
+OF_AZURE_ML: Final = ("AZUREML_", "AML_")
+"""With what names of variables begin that say that an image is for Azure ML."""
+
+
 def is_read(name: str) -> bool:
     """Whether the server or the start script reads a variable of this name, of its settings in any case."""
     lower = name.lower()

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ... import contract
 from ...base import catalog
 from ...base.former import inference_name, is_former, python_of_name
 from ...data import frozen
@@ -151,7 +152,7 @@ class DockerfileFacts(Known):
         if self.built is None:
             return None
         named = self.inference is not None
-        return named or any(name.startswith(("AZUREML_", "AML_")) for name in self.built.variables) or None
+        return named or any(name.startswith(contract.OF_AZURE_ML) for name in self.built.variables) or None
 
     @cached_property
     def variables(self) -> Mapping[str, Variable] | None:

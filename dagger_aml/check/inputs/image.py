@@ -105,7 +105,7 @@ class ImageFacts(Known):
         """Whether the image serves on Azure ML, by what it sets or has; None where nothing says so."""
         if self.image is None:
             return None
-        named = any(name.startswith(("AZUREML_", "AML_")) for name in self.image.config.env)
+        named = any(name.startswith(contract.OF_AZURE_ML) for name in self.image.config.env)
         return named or (self.base is not None and bool(self.base.starts)) or None
 
     @cached_property
