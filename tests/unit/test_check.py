@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from dagger_aml import FindingsError, Options, UsageError, load_project
 from dagger_aml.building.examine import examine
@@ -24,6 +24,7 @@ from dagger_aml.errors import BuildError
 from dagger_aml.finding import FileLocation, Fix
 from tests import corpus
 from tests.support.calls import await_
+from tests.support.checks import check, found, ids
 from tests.support.markdown import ROOT
 from tests.support.projects import SCORE, make
 
@@ -46,19 +47,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make(tmp_path / "clean", CLEAN)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def check(*words: str) -> Result:
-    return CliRunner().invoke(cli, ["check", *words])
-
-
-def found(*words: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(check(*words, "--output-format", "json").stdout)
-    return data
-
-
-def ids(*words: str) -> list[str]:
-    return [each["id"] for each in found(*words)["findings"]]
 
 
 # --- what is told -------------------------------------------------------------------------------------------------

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from dagger_aml.backends.outputs import Export
 from dagger_aml.building.plans import probe
 from dagger_aml.check.inputs import image_code, image_read
 from dagger_aml.check.inputs.kinds import IMAGE, LIST, PROJECT, SITE_PACKAGES, kind_of
 from dagger_aml.cli.commands.check import _FORMATS
-from dagger_aml.cli.main import cli
 from dagger_aml.oci import layout
 from dagger_aml.oci.image import found_in
+from tests.support.checks import check
 from tests.support.direct import direct_builder, put_base
 from tests.support.direct_push import graph
 from tests.support.images import SERVES, SITE, app, put_raw, put_tar
@@ -38,10 +37,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def check(*words: str) -> Result:
-    return CliRunner().invoke(cli, ["check", *words])
 
 
 def found(*words: str) -> dict[str, Any]:

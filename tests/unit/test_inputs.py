@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
-from click.testing import CliRunner, Result
 
 from dagger_aml import UsageError
 from dagger_aml.check.inputs.expand import expanded
@@ -19,8 +17,8 @@ from dagger_aml.check.inputs.kinds import DEPLOYMENT, DOCKERFILE, KINDS, PROJECT
 from dagger_aml.check.known import Input
 from dagger_aml.check.modules import MODULES, rules
 from dagger_aml.cli.commands.check import _FORMATS
-from dagger_aml.cli.main import cli
 from dagger_aml.errors import ProjectError
+from tests.support.checks import check, found, ids
 from tests.support.markdown import ROOT
 from tests.support.projects import SCORE, make
 from tools.rules import applying
@@ -36,19 +34,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make(tmp_path, {"Dockerfile": WRONG, "p/score.py": SCORE, "p/requirements.txt": "six==1.17.0\n"})
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def check(*words: str) -> Result:
-    return CliRunner().invoke(cli, ["check", *words])
-
-
-def found(*words: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(check(*words, "--output-format", "json").stdout)
-    return data
-
-
-def ids(*words: str) -> list[str]:
-    return [each["id"] for each in found(*words)["findings"]]
 
 
 # --- kinds --------------------------------------------------------------------------------------------------------
