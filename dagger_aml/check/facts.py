@@ -29,7 +29,7 @@ from ..pysource.entry_points import EntryPoint, entry_points
 from ..pysource.needed import Elsewhere, elsewhere
 from ..pysource.pythons import Python
 from ..pysource.reached import Reached
-from ..pysource.source import Source, read_source
+from ..pysource.source import Source, read_sound
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
 from ..steps.server import is_added
@@ -275,11 +275,7 @@ class Facts(Known):
         """The entry script's source, parsed; None where it cannot be read or parsed."""
         if self.project is None or self.code is None:
             return None
-        try:
-            found = read_source(self.code / self.project.entry_script, self.python)
-        except (OSError, ValueError):
-            return None
-        return None if found.problem else found
+        return read_sound(self.code / self.project.entry_script, self.python)
 
     @cached_property
     def sources(self) -> Sources | None:

@@ -15,7 +15,7 @@ from ..data import frozen
 from ..fs.lookup import is_file, is_folder
 from .bindings import Binding
 from .pythons import Python
-from .source import Source, read_source
+from .source import Source, read_sound
 
 TRANSPARENT = frozenset({"input_schema", "output_schema", "rawhttp"})
 """Decorators of the server's own: what they decorate is called as it is written."""
@@ -178,7 +178,7 @@ class _Finder:
         if not self.follows or not is_own(name):
             return None
         found = _module_file(self.folder, name)
-        source = _source(self.folder / found, self.python) if found else None
+        source = read_sound(self.folder / found, self.python) if found else None
         return (found, source) if found and source and not source.changes_path else None
 
 
@@ -189,11 +189,3 @@ def _module_file(folder: Path, module: str) -> str | None:
         if is_file(folder / each):
             return each.as_posix()
     return None
-
-
-def _source(path: Path, python: Python | None) -> Source | None:
-    try:
-        source = read_source(path, python)
-    except OSError:
-        return None
-    return None if source.problem else source

@@ -13,7 +13,7 @@ from ..data import frozen
 from ..fs.lookup import is_file, is_folder
 from .pythons import Python
 from .reached import files_of, is_module_name, names_of
-from .source import Imported, Source, read_source
+from .source import Imported, Source, read_sound
 
 _INSTALLS = re.compile(rb"\bpip3?\b"), re.compile(rb"\binstall\b")
 
@@ -63,11 +63,13 @@ def elsewhere(
     :param python: the version that is to run it; ours unless given.
     :param known: files that were read for this version already.
     """
-    read: dict[Path, Source | None] = {path: _sound(source) for path, source in (known or {}).items()}
+    read: dict[Path, Source | None] = {
+        path: None if source.problem else source for path, source in (known or {}).items()
+    }
 
     def source(path: Path) -> Source | None:
         if path not in read:
-            read[path] = _read(path, python)
+            read[path] = read_sound(path, python)
         return read[path]
 
     # Most names are imported by many files.
@@ -129,14 +131,3 @@ def _is_sure(each: Imported) -> bool:
 def _leads_out(each: Imported) -> bool:
     """Whether it may, by its name alone."""
     return not each.level and each.top not in ("", "__main__") and each.top not in sys.stdlib_module_names
-
-
-def _read(path: Path, python: Python | None) -> Source | None:
-    try:
-        return _sound(read_source(path, python))
-    except (OSError, ValueError):
-        return None
-
-
-def _sound(source: Source) -> Source | None:
-    return None if source.problem else source

@@ -156,6 +156,15 @@ def read_source(path: Path, python: Python | None = None) -> Source:
     return parsed(path.read_bytes(), str(path), python)
 
 
+def read_sound(path: Path, python: Python | None = None) -> Source | None:
+    """As :func:`read_source`; None where the file cannot be read, or is none of the Python that is to run it."""
+    try:
+        found = read_source(path, python)
+    except (OSError, ValueError):
+        return None
+    return None if found.problem else found
+
+
 @lru_cache(maxsize=_MOST_TREES)
 def _tree(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | None, Problem | None]:
     return parse(data, name, python)

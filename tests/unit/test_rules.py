@@ -152,7 +152,7 @@ def test_facts_are_found_once_and_kept_when_more_is_known(tmp_path, monkeypatch)
     facts = Facts(project)
     first = facts.entry
     assert first is not None and facts.entry is first
-    monkeypatch.setattr("dagger_aml.check.facts.read_source", None)
+    monkeypatch.setattr("dagger_aml.check.facts.read_sound", None)
     assert facts.grown(GraphFacts, graph=Graph()).grown(PlanFacts).entry is first
 
 

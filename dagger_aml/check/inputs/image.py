@@ -18,7 +18,7 @@ from ...pysource.entry_points import EntryPoint, entry_points
 from ...pysource.needed import Needed, elsewhere
 from ...pysource.pythons import Python
 from ...pysource.reached import Reached, reached
-from ...pysource.source import Source, read_source
+from ...pysource.source import Source, read_sound
 from ...pysource.versions import version_of
 from ..facts import BasePython, Places, Script, Server, Sources, StartScript, Variable
 from ..known import Input, Known
@@ -193,13 +193,7 @@ class ImageFacts(Known):
     @cached_property
     def entry(self) -> Source | None:
         """The entry script's source, parsed; None where it cannot be parsed."""
-        if self.script is None:
-            return None
-        try:
-            found = read_source(self.script.folder / self.script.name, self.python)
-        except (OSError, ValueError):
-            return None
-        return None if found.problem else found
+        return read_sound(self.script.folder / self.script.name, self.python) if self.script else None
 
     @cached_property
     def points(self) -> tuple[EntryPoint, ...] | None:
