@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import anyio
+from attrs import evolve
 
 from ..data import frozen
 from ..errors import BuildError, DaggerAmlError
+from ..events import Message, OnEvent
+from ..fs.temporary import temporary_directory
 from ..policy import DEFAULT, Policy
+from .outputs import Export
+from .result import Result
 
 
 @frozen
@@ -73,12 +79,40 @@ async def image_store(policy: Policy = DEFAULT) -> str:
     )
 
 
-async def load_tar(store: str, tar: Path, reference: str) -> str | None:
-    """``docker load`` or ``podman load`` of a tar; the ID by which the store has the image then, as far as it tells.
+async def load_file(tar: Path, reference: str, on_event: OnEvent, policy: Policy = DEFAULT) -> str | None:
+    """Load a tar; an event says into which store. The ID by which that has the image then, as far as it tells.
 
     :param reference: the image's name in it.
     :raises BuildError: it failed.
     """
+    return await _load_tar(await _told_store(reference, on_event, policy), tar, reference)
+
+
+async def load_image(
+    write: Callable[[Export, Sequence[str]], Awaitable[Result]],
+    reference: str,
+    on_event: OnEvent,
+    policy: Policy = DEFAULT,
+) -> Result:
+    """Have an image written to a tar, and load that. Raises as :func:`load_file`.
+
+    :param write: writes it, with names, and tells nobody.
+    """
+    store = await _told_store(reference, on_event, policy)
+    with temporary_directory() as work:
+        tar = work / "image.tar"
+        made = await write(Export(tar), (reference,))
+        own = await _load_tar(store, tar, reference)
+    return evolve(made, image_id=own or made.image_id, tags=(reference,), outputs=())
+
+
+async def _told_store(reference: str, on_event: OnEvent, policy: Policy) -> str:
+    store = await image_store(policy)
+    on_event(Message(f"loading {reference} into {store}"))
+    return store
+
+
+async def _load_tar(store: str, tar: Path, reference: str) -> str | None:
     command = [store, "load", "-i", str(tar)]
     done = await anyio.run_process(command, check=False, stderr=subprocess.STDOUT)
     if done.returncode:

@@ -41,7 +41,7 @@ from ...policy import DEFAULT, Policy
 from ..base import Capabilities, Image, Runtime, own_image
 from ..conversation import Conversation, News
 from ..secret_files import SecretFiles, secret_files
-from ..store import image_store, load_tar
+from ..store import load_file
 from ..transfers import ReadPosition
 from .capabilities import CAPABILITIES
 from .copies import check_told_apart, exact_pattern, is_text
@@ -219,9 +219,7 @@ class Engine:
 
     async def load_tar(self, tar: Path, reference: str) -> str | None:
         """Into docker's store, else podman's; an event says which."""
-        store = await image_store(self.policy)
-        self.on_event(Message(f"loading {reference} into {store}"))
-        return await load_tar(store, tar, reference)
+        return await load_file(tar, reference, self.on_event, self.policy)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Write one folder of a plan's image to this machine."""

@@ -15,7 +15,6 @@ from attrs import evolve
 
 from ...errors import EngineGone
 from ...events import Message, OnEvent
-from ...fs.temporary import temporary_directory
 from ...oci.docker_archive import name_in_tar, read_tar
 from ...oci.messages import Peer
 from ...oci.model import Layer
@@ -120,12 +119,6 @@ class DaggerImage:
 
     async def load(self, reference: str) -> Result:
         """Into docker's store, else podman's; an event says which."""
-        from ..store import image_store, load_tar
+        from ..store import load_image
 
-        store = await image_store(self.policy)
-        self.on_event(Message(f"loading {reference} into {store}"))
-        with temporary_directory() as work:
-            tar = work / "image.tar"
-            made = await self._written(Export(tar), (reference,))
-            own = await load_tar(store, tar, reference)
-        return evolve(made, image_id=own or made.image_id, tags=(reference,), outputs=())
+        return await load_image(self._written, reference, self.on_event, self.policy)

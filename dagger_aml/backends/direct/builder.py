@@ -338,11 +338,9 @@ class DirectBuilder:
         """Into the other builder's store; where it has none, into docker's or podman's, and it is not opened."""
         if self.capabilities.own_store:
             return await (await self._other()).load_tar(tar, reference)
-        from ..store import image_store, load_tar
+        from ..store import load_file
 
-        store = await image_store(self.policy)
-        self.on_event(Message(f"loading {reference} into {store}"))
-        return await load_tar(store, tar, reference)
+        return await load_file(tar, reference, self.on_event, self.policy)
 
     @property
     def _local(self) -> LocalStore:

@@ -220,11 +220,9 @@ class BuildxBuilder:
 
     async def load_tar(self, tar: Path, reference: str) -> str | None:
         """Into docker's store, else podman's."""
-        from ..store import image_store, load_tar
+        from ..store import load_file
 
-        store = await image_store(self.policy)
-        self.on_event(Message(f"loading {reference} into {store}"))
-        return await load_tar(store, tar, reference)
+        return await load_file(tar, reference, self.on_event, self.policy)
 
     async def folder(self, plan: Plan, path: str, dest: Path) -> None:
         """Build a plan and write what one folder of it holds to a folder; as the caller's own files."""

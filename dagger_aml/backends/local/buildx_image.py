@@ -123,15 +123,9 @@ class BuildxImage:
 
     async def load(self, reference: str) -> Result:
         """Into docker's store, else podman's; an event says which."""
-        from ..store import image_store, load_tar
+        from ..store import load_image
 
-        store = await image_store(self.policy)
-        self.on_event(Message(f"loading {reference} into {store}"))
-        with temporary_directory() as work:
-            tar = work / "image.tar"
-            made = await self.written(Export(tar), (reference,))
-            own = await load_tar(store, tar, reference)
-        return evolve(made, image_id=own or made.image_id, tags=(reference,), outputs=())
+        return await load_image(self.written, reference, self.on_event, self.policy)
 
     def check_one(self) -> None:
         """Refuse an index where one image is to be started.
