@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ...plan.model import Plan
 from ...process import CompletedProcess
 from ..secret_files import secret_files
 from .buildx_cli import Buildx
-from .program import OnLine
+from .program import OnLine, given_flags
 
 
 @frozen
@@ -56,17 +55,12 @@ class Call:
         :param fresh: run every step again.
         """
         with secret_files(self.plan.access) as files:
-            # Relative: a comma in the name of the folder for temporary files would end the path.
-            secrets = [
-                f"id={id},src={os.path.relpath(files.path(mount).resolve(), work)}"
-                for id, mount in self.mounts.items()
-            ]
+            secrets = [(id, files.path(mount)) for id, mount in self.mounts.items()]
             flags = [
                 *self.flags,
                 *(["--no-cache"] if fresh else []),
                 *(self.attestations if attested else ()),
-                *(word for each in secrets for word in ("--secret", each)),
-                *(word for name in files.proxies for word in ("--build-arg", name)),
+                *given_flags(secrets, files.proxies, work),
             ]
             return await self.buildx.build(
                 self.context, work, platform=self.platform, output=output, flags=flags, env=files.proxies,

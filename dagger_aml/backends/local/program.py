@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -195,23 +195,32 @@ class Build:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What all three understand alike, run in the context.
-
-        Files are relative to it: a comma in the name of the folder for temporary files would end a secret's.
-        """
-        secrets = [f"id={name},src={os.path.relpath(path.resolve(), self.context)}" for name, path in self.secrets]
+        """What all three understand alike, run in the context."""
         return (
             "--iidfile",
             str(self.id_file),
             *(("--no-cache",) if self.no_cache else ()),
-            *(word for secret in secrets for word in ("--secret", secret)),
-            *(word for name in self.proxies for word in ("--build-arg", name)),
+            *given_flags(self.secrets, self.proxies, self.context),
         )
 
     @property
     def env(self) -> dict[str, str]:
         """Variables of the program, from which it takes the build arguments that are only named to it."""
         return dict(self.proxies)
+
+
+def given_flags(secrets: Iterable[tuple[str, Path]], proxies: Iterable[str], folder: Path) -> Iterator[str]:
+    """Flags for what the commands of a build see, and are not to have in the image.
+
+    :param secrets: names and files.
+    :param proxies: names of variables.
+    :param folder: in which the program runs. Files are relative to it: a comma in the name of the folder for
+        temporary files would end a secret's.
+    """
+    for name, path in secrets:
+        yield from ("--secret", f"id={name},src={os.path.relpath(path.resolve(), folder)}")
+    for name in proxies:
+        yield from ("--build-arg", name)
 
 
 def full_name(reference: str) -> str:
