@@ -219,11 +219,7 @@ class DirectImage:
         self.on_event(Message(f"pushing {name}"))
         with unchanged(self.plan.file_layers):
             async with self._telling(name):
-                before = before or self.images.get((str(at), self.plan.base.platform))
-                if before is None:
-                    platform = self.plan.base.platform
-                    before = await self.blocking(earlier, at, platform, self.calls.client, self.store)
-                    self.images[str(at), platform] = before
+                before = before or await self.before(at)
                 sender = Sender(self.calls.client, at, before, self.remembered, self._count)
                 layers = await self._blobs(sender)
                 config = self.config_now()
@@ -329,6 +325,13 @@ class DirectImage:
         async with looking(look):
             yield
         self.on_event(Transferred("pushed", name, self._sum(), self._sum()))
+
+    async def before(self, at: Reference) -> Earlier:
+        """The image that a tag names now; asked once."""
+        asked = str(at), self.plan.base.platform
+        if asked not in self.images:
+            self.images[asked] = await self.blocking(earlier, at, asked[1], self.calls.client, self.store)
+        return self.images[asked]
 
     async def blocking(self, work: Callable[..., T], *args: object) -> T:
         """Run what blocks in a thread; tried again where that may help."""

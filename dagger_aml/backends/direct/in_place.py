@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import anyio.to_thread
 
 from ...fs.stamps import unchanged
 from ...oci.blobs import digest_of
-from ...oci.content_store import ContentStore
 from ...oci.manifest import Form, manifest_document
 from ...oci.reference import Reference
 from ...plan.model import Plan
 from .beneath import Beneath
-from .earlier import Earlier, earlier
+from .earlier import Earlier
 from .layers import SMALL, OwnLayer
 from .remembered import Remembered
-from .threads import Calls
 
 
 class Placed(Protocol):
@@ -26,13 +24,14 @@ class Placed(Protocol):
     plan: Plan
     beneath: Beneath
     own: tuple[OwnLayer, ...]
-    calls: Calls
-    store: ContentStore
-    images: MutableMapping[tuple[str, str], Earlier]
 
     @property
     def remembered(self) -> Remembered:
         """What layers became in earlier builds."""
+        ...
+
+    async def before(self, at: Reference) -> Earlier:
+        """The image that a tag names now."""
         ...
 
     def config_now(self) -> bytes:
@@ -46,15 +45,8 @@ class Placed(Protocol):
 
 async def in_place(image: Placed, references: Sequence[str]) -> bool:
     """Whether every tag names this very image now. Files are read as a push would read them, and nothing is sent."""
-    platform = image.plan.base.platform
     tags = [Reference.parse(each) for each in references]
-    found: list[Earlier] = []
-    for at in tags:
-        before = image.images.get((str(at), platform))
-        if before is None:
-            before = await image.calls.call(earlier, at, platform, image.calls.client, image.store)
-            image.images[str(at), platform] = before
-        found.append(before)
+    found = [await image.before(at) for at in tags]
     if not found or any(each.at is None or each.digest != found[0].digest for each in found):
         return False
     with unchanged(image.plan.file_layers):
