@@ -188,3 +188,9 @@ def first_of(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseE
             if inner:
                 return inner
     return None
+
+
+def own_error(error: BaseException) -> DaggerAmlError | None:
+    """An error of ours, or the first of them in a group; None where it is neither."""
+    found = first_of(error, DaggerAmlError) if isinstance(error, BaseExceptionGroup) else error
+    return found if isinstance(found, DaggerAmlError) else None

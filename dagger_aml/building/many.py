@@ -12,7 +12,7 @@ from attrs import evolve
 from ..backends.base import Builder, Image
 from ..backends.result import Result
 from ..data import frozen
-from ..errors import DaggerAmlError, EngineGone, first_of
+from ..errors import DaggerAmlError, EngineGone, own_error
 from ..events import Event, Message, Warned
 from ..finding import Finding, ordered
 from ..fs.stamps import Stamps, stamps
@@ -165,8 +165,8 @@ async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome
         result = await build(target, builder.with_events(own.on_event))
         write_files(target, result)
     except (DaggerAmlError, ExceptionGroup) as error:
-        ours = error if isinstance(error, DaggerAmlError) else first_of(error, DaggerAmlError)
-        if not isinstance(ours, DaggerAmlError) or isinstance(ours, EngineGone):
+        ours = own_error(error)
+        if ours is None or isinstance(ours, EngineGone):
             raise
         seconds = time.monotonic() - begun
         own.failed(ours, seconds)

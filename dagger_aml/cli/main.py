@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from ..errors import DaggerAmlError, UsageError, first_of
+from ..errors import DaggerAmlError, UsageError, first_of, own_error
 from ..version import __version__
 from .console import tell
 
@@ -163,8 +163,8 @@ def _errors_told() -> Iterator[None]:
     except OSError as error:
         _fail(_refused(error))
     except BaseExceptionGroup as group:
-        ours = first_of(group, DaggerAmlError)
-        if isinstance(ours, DaggerAmlError):
+        ours = own_error(group)
+        if ours:
             _fail(ours)
         if first_of(group, KeyboardInterrupt):
             _stopped()

@@ -12,7 +12,7 @@ import click
 
 from ..backends.result import Result
 from ..building.metadata import report
-from ..errors import DaggerAmlError, first_of
+from ..errors import DaggerAmlError, own_error
 from .progress.as_json import error_parts
 
 _SCHEMA = 1
@@ -58,7 +58,7 @@ def reported(folder: str) -> Iterator[None]:
     try:
         yield
     except (DaggerAmlError, BaseExceptionGroup) as error:
-        ours = error if isinstance(error, DaggerAmlError) else first_of(error, DaggerAmlError)
-        if isinstance(ours, DaggerAmlError):
+        ours = own_error(error)
+        if ours:
             click.echo(report_text([failed_entry(folder, None, ours, None)]))
         raise

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal, cast
 
 from ...backends.result import Result
-from ...errors import DaggerAmlError, UsageError, first_of
+from ...errors import DaggerAmlError, UsageError, own_error
 from ...events import Event, OpDone, Output, Warned
 from ...finding import Finding
 from .as_json import Json, error_parts, print_object
@@ -55,11 +55,10 @@ class Progress:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.stop()
-        if isinstance(error, BaseExceptionGroup):
-            error = first_of(error, DaggerAmlError)
-        if self.mode == "json" and isinstance(error, DaggerAmlError):
-            print_object("failed", **error_parts(error))
-            raise SystemExit(error.exit_code) from None
+        ours = own_error(error) if error else None
+        if self.mode == "json" and ours:
+            print_object("failed", **error_parts(ours))
+            raise SystemExit(ours.exit_code) from None
 
     def stop(self) -> None:
         """Let nothing move any longer."""

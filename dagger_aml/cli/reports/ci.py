@@ -15,7 +15,7 @@ import click
 from attrs import evolve
 
 from ...building.examine import Report
-from ...errors import DaggerAmlError, first_of
+from ...errors import DaggerAmlError, own_error
 from ..console import printable
 from ..console import tell as tell_person
 from ..told import OnOutcome
@@ -55,8 +55,8 @@ def told_to(service: Service | None, folders: Sequence[str]) -> Iterator[OnOutco
     try:
         yield lambda *outcome: built.append(Built(*outcome))
     except (DaggerAmlError, BaseExceptionGroup) as error:
-        ours = error if isinstance(error, DaggerAmlError) else first_of(error, DaggerAmlError)
-        if service and isinstance(ours, DaggerAmlError):
+        ours = own_error(error)
+        if service and ours:
             if not any(each.error for each in built):
                 built.append(Built(folders[0] if len(folders) == 1 else ".", error=ours))
             with contextlib.suppress(OSError):  # Why it failed is more than that it cannot be told here too.
