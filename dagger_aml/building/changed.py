@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Self, TypeVar
 
 import anyio
@@ -25,7 +24,7 @@ from ..errors import DaggerAmlError, TransientError, UsageError
 from ..events import OnEvent, ignore
 from ..fs.cache_folder import cache_folder
 from ..fs.digest import NOTHING, Digests
-from ..graph.base import ARCHIVES, From
+from ..graph.base import From
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..oci.asking import ask
@@ -38,7 +37,7 @@ from ..plan.inputs import InputDigest, input_digest
 from ..plan.model import Plan
 from ..plan.verdict import Standing, not_told, nothing_there, standing, together
 from ..policy import DEFAULT, Policy
-from .earlier import read_earlier
+from .earlier import is_image, read_earlier
 from .plans import make_plan, plan_on
 
 T = TypeVar("T")
@@ -92,12 +91,6 @@ class _Base:
     manifest: str = ""
     known: KnownFacts | None = field(default=None, repr=False)
     error: str = ""
-
-
-def is_image(text: str) -> bool:
-    """Whether this names an image of a store or a registry, and no file or folder of this machine."""
-    of_file = text.startswith((".", "/", "~")) or text.endswith((".tar", ".json"))
-    return not (of_file or Path(text).exists() or text.partition(":")[0] in ARCHIVES)
 
 
 async def stand(

@@ -46,6 +46,12 @@ async def read_earlier(text: str, platform: str, store: str | None = None, proje
     return evolve(earlier, name=f"{text} in {where}'s store") if where else earlier
 
 
+def is_image(text: str) -> bool:
+    """Whether this names an image of a store or a registry, and no file or folder of this machine."""
+    of_file = text.startswith((".", "/", "~")) or text.endswith((".tar", ".json"))
+    return not (of_file or Path(text).exists() or text.partition(":")[0] in ARCHIVES)
+
+
 def makings_after(plan: Plan, earlier: Earlier, max_age_days: float | None) -> tuple[Making, ...]:
     """How a plan's layers would be made where an image has been built, as far as the image and this machine tell.
 
@@ -79,7 +85,7 @@ async def _config(text: str, path: Path, platform: str, store: str | None) -> tu
         return "", oci_layout.config(found_in(path, platform))
     if text.partition(":")[0] in ARCHIVES:
         return "", oci_layout.config(oci_layout.base(text, platform, Path()))
-    if text.startswith((".", "/", "~")) or text.endswith((".tar", ".json")):
+    if not is_image(text):
         raise UsageError("there is no such file", location=f"--against {text}")
     if store:
         from ..backends.local.find import local_builder

@@ -15,8 +15,8 @@ from attrs import evolve, field
 
 from ..backends.base import Opening
 from ..backends.builders import BUILDERS, kind_of
-from ..building.changed import Stood, Subject, is_image, stand
-from ..building.earlier import makings_after, read_earlier
+from ..building.changed import Stood, Subject, stand
+from ..building.earlier import is_image, makings_after, read_earlier
 from ..building.hashing import Hashing
 from ..building.placeholders import filled
 from ..building.plans import make_plan
