@@ -33,7 +33,7 @@ from ..oci.failures import NoImage
 from ..oci.push import PushClient
 from ..oci.reference import Reference
 from ..plan.compare import Comparison, Earlier, against, of_image
-from ..plan.inputs import InputDigest, input_digest
+from ..plan.inputs import input_digest_of
 from ..plan.model import Plan
 from ..plan.verdict import Standing, not_told, nothing_there, standing, together
 from ..policy import DEFAULT, Policy
@@ -302,7 +302,7 @@ def _note(image: Earlier) -> Note | None:
 
 def _of_digest(subject: Subject, file: Earlier, plans: Sequence[Plan], known: Digests) -> Standing:
     """How a project stands for a platform of which a file has no plan: by the digest of all platforms' inputs."""
-    if file.inputs == InputDigest.of_all([input_digest(plan, known) for plan in plans]).digest:
+    if file.inputs == input_digest_of(plans, known).digest:
         return Standing(subject.against, up_to_date=True, base="not asked", bytes=0)
     why = f"the file has the plan for {file.platform} alone, and another digest of all inputs"
     return evolve(not_told(subject.against, why), base="not asked")

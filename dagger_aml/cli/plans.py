@@ -30,14 +30,13 @@ from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..oci.file_digests import FileDigests
 from ..plan.compare import against
-from ..plan.inputs import InputDigest, input_digest
+from ..plan.inputs import input_digest_of
 from ..plan.keys import SCHEMA
 from ..plan.making import Making, makings
 from ..plan.model import Plan
 from ..plan.render import plan_json, plan_text
 from ..plan.verdict import Standing, not_told, standing, together
 from ..project.model import Project
-from ..text import human_size
 from .common import policy_of_call, read, read_each, read_others
 from .console import printable, tell
 from .options.build import opening_of, value_of
@@ -149,17 +148,19 @@ def subject_of(folder: str, project: Project, graphs: tuple[Graph, ...], against
 
 async def _stood(read: Sequence[_Read], asked: Asked, files: Hashing) -> list[_Read]:
     subjects = [each.subject for each in read if each.subject]
-    stood = iter(
-        await stand(
-            subjects,
-            offline=asked.offline,
-            store=asked.store,
-            on_event=told_of_waits(),
-            policy=policy_of_call(),
-            digests=partial(_hashed, files),
-        )
-    )
+    stood = iter(await _stand(subjects, asked, files))
     return [evolve(each, stood=next(stood)) if each.subject else each for each in read]
+
+
+async def _stand(subjects: Sequence[Subject], asked: Asked, files: Hashing) -> list[Stood]:
+    return await stand(
+        subjects,
+        offline=asked.offline,
+        store=asked.store,
+        on_event=told_of_waits(),
+        policy=policy_of_call(),
+        digests=partial(_hashed, files),
+    )
 
 
 async def _hashed(files: Hashing) -> Digests:
@@ -196,11 +197,9 @@ def _lines(read: Sequence[_Read], asked: Asked) -> Iterator[str]:
 
 
 def _row(each: _Read, standing: Standing) -> tuple[str, str, str, str]:
-    word = {True: "yes", False: "no", None: "unknown"}[standing.up_to_date]
-    size = "" if standing.up_to_date or standing.bytes is None else human_size(standing.bytes)
     first = (reason.splitlines()[0] for reason in standing.reasons)
     base = [f"base: {standing.base}"] if standing.base == "not asked" else []
-    return each.folder, word, size, "; ".join((*base, *first))
+    return each.folder, standing.word, standing.size, "; ".join((*base, *first))
 
 
 def _json(read: Sequence[_Read], asked: Asked, kept: Digests) -> str:
@@ -215,7 +214,7 @@ def _entry(each: _Read, asked: Asked, kept: Digests) -> dict[str, Any]:
         return {"folder": each.folder, "error": error_parts(each.error), **verdict}
     assert each.project
     plans = _plans(each)
-    inputs = InputDigest.of_all([input_digest(plan, kept) for plan in plans]) if plans else None
+    inputs = input_digest_of(plans, kept) if plans else None
     if asked.changed:
         said = inputs.as_json() if inputs else None
         return {"folder": each.folder, "name": each.project.name, "input_digest": said, **verdict}
@@ -287,7 +286,7 @@ def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ..
     plan, held = stood.plans[0], next(iter(stood.held), None)
     if asked.as_json:
         whole = len(stood.plans) == len(found.platforms)
-        inputs = InputDigest.of_all([input_digest(each, kept) for each in stood.plans]) if whole else None
+        inputs = input_digest_of(stood.plans, kept) if whole else None
         data = plan_json(plan, found, ways, kept, inputs) | ({"against": held.as_json()} if held else {})
         return json.dumps({**data, "verdict": stood.standing.as_json()}, indent=2) + "\n"
     text = f"{plan_text(plan, found, why=asked.why, how=ways)}\n{stood.standing.text()}\n"
@@ -299,14 +298,7 @@ async def _one(subject: Subject, asked: Asked, files: Hashing) -> Stood:
 
     :raises DaggerAmlError: that cannot be told. Where there is no such image yet, that is told.
     """
-    (stood,) = await stand(
-        [subject],
-        offline=asked.offline,
-        store=asked.store,
-        on_event=told_of_waits(),
-        policy=policy_of_call(),
-        digests=partial(_hashed, files),
-    )
+    (stood,) = await _stand([subject], asked, files)
     if stood.error:
         raise stood.error
     return stood

@@ -65,6 +65,11 @@ def input_digest(plan: Plan, known: Digests = NOTHING) -> InputDigest:
     return InputDigest(sha256_of(inputs), tuple(dict.fromkeys(_reasons(plan))))
 
 
+def input_digest_of(plans: Sequence[Plan], known: Digests = NOTHING) -> InputDigest:
+    """The same of an image for several platforms, by the plan of each. Raises as :func:`input_digest`."""
+    return InputDigest.of_all([input_digest(plan, known) for plan in plans])
+
+
 def _reasons(plan: Plan) -> Iterator[str]:
     """Why the same inputs may give another image later."""
     for base in dict.fromkeys((plan.base, *(stage.from_ for stage in stages(plan.layers)))):

@@ -41,6 +41,16 @@ class Standing:
         """Whether it is to be built; so it is where nothing is known."""
         return not self.up_to_date
 
+    @property
+    def word(self) -> str:
+        """Whether it is up to date, as a person reads it."""
+        return {True: "yes", False: "no", None: "unknown"}[self.up_to_date]
+
+    @property
+    def size(self) -> str:
+        """What would be sent at most, as a person reads it; empty where nothing would, or that is not known."""
+        return "" if self.up_to_date or self.bytes is None else human_size(self.bytes)
+
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
@@ -53,10 +63,9 @@ class Standing:
 
     def text(self) -> str:
         """In a line or more, as a person reads it."""
-        word = {True: "yes", False: "no", None: "unknown"}[self.up_to_date]
-        size = "" if self.up_to_date or self.bytes is None else f", {human_size(self.bytes)} to send at most"
+        size = f", {self.size} to send at most" if self.size else ""
         asked = f" (base: {self.base})" if self.base == "not asked" else ""
-        return "\n".join((f"Up to date: {word}{asked}{size}", *(f"  {each}" for each in self.reasons)))
+        return "\n".join((f"Up to date: {self.word}{asked}{size}", *(f"  {each}" for each in self.reasons)))
 
 
 def nothing_there(name: str) -> Standing:

@@ -12,7 +12,7 @@ from ...backends.base import Layers
 from ...backends.builders import kind_of
 from ...building.plans import make_plan
 from ...errors import UsageError
-from ...plan.inputs import InputDigest, input_digest
+from ...plan.inputs import input_digest_of
 from ...plan.making import makings
 from ...plan.render import plan_json, plan_text
 from ..common import by_flag, read, read_others
@@ -113,5 +113,5 @@ def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why
         inputs = None
         if not how.pin and not how.probe:
             plans = (asked.plan, *map(make_plan, read_others(project, given, found)))
-            inputs = InputDigest.of_all([input_digest(each, kept) for each in plans])
+            inputs = input_digest_of(plans, kept)
         click.echo(json.dumps(plan_json(asked.plan, found, ways, kept, inputs), indent=2))
