@@ -133,13 +133,19 @@ def examined(folder: str, given: dict[str, Any]) -> tuple[Project, Report]:
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
     """What comes of work that waits for nothing; an event loop takes 30 ms to load."""
+    found = _unwaited(work)
+    assert found, "it waited"
+    return found[0]
+
+
+def _unwaited(work: Coroutine[Any, Any, T]) -> tuple[T] | None:
+    """What comes of work; None where it waits, which ends it."""
     try:
         work.send(None)
     except StopIteration as done:
-        found: T = done.value
-        return found
+        return (done.value,)
     work.close()
-    raise AssertionError("it waited")
+    return None
 
 
 def options_of(given: Mapping[str, Any]) -> Options:
@@ -149,14 +155,8 @@ def options_of(given: Mapping[str, Any]) -> Options:
 
 def _laid_out(work: Callable[[Project], Coroutine[Any, Any, T]], project: Project) -> T:
     """What comes of a recipe. The built-in ones wait for nothing, and an event loop takes 30 ms to load."""
-    if is_built_in(project.recipe):
-        begun = work(project)
-        try:
-            begun.send(None)
-        except StopIteration as done:
-            found: T = done.value
-            return found
-        begun.close()
+    if is_built_in(project.recipe) and (found := _unwaited(work(project))):
+        return found[0]
     return anyio.run(work, project)
 
 
