@@ -115,6 +115,25 @@ def test_a_tag_names_what_was_pushed_by_its_digest(fake: Fake, registry: FakeReg
     assert output + "registry.insecure=true" in pushed
 
 
+def test_of_an_index_with_one_image_that_image_is_told_and_the_index_asked_for_once(
+    fake: Fake, registry: FakeRegistry
+) -> None:
+    image = digest_of(IMAGE)
+    raw = INDEX.replace(b"sha256:i", image.encode())
+    index, kind = digest_of(raw), "application/vnd.oci.image.%s.v1+json"
+    manifest = IMAGE, kind % "manifest"
+    registry.manifests["x/y"] = {index: (raw, kind % "index"), image: manifest, "sha256:a": manifest}
+    fake(digest=index)
+
+    async def published(builder: Any) -> Any:
+        return await (await builder.image(PLAN)).publish(f"{registry.host}/x/y:1")
+
+    result = opened(published)
+    assert (result.digest, result.config_digest) == (index, digest_of(b"{}"))
+    asked = [each.path.rpartition("/")[2] for each in registry.asked if each.method == "GET"]
+    assert [each for each in asked if each.startswith("sha256:")] == [index, image]
+
+
 def test_a_step_that_fails_is_named(fake: Fake) -> None:
     fake('echo "#5 [2/2] RUN [\\"/bin/one\\"]"; echo "#5 0.1 no such luck"; echo "#5 ERROR: exit code: 3"; exit 1')
     with pytest.raises(BuildError) as caught:

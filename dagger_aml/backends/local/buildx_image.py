@@ -13,7 +13,7 @@ import anyio.to_thread
 from attrs import evolve, field
 
 from ...data import define
-from ...errors import DaggerAmlError, UsageError
+from ...errors import BuildError, UsageError
 from ...events import Message, OnEvent
 from ...fs.temporary import temporary_directory
 from ...oci.asking import ask
@@ -23,7 +23,7 @@ from ...oci.manifest import INDEXES, MANIFESTS, form_of
 from ...oci.messages import Peer
 from ...oci.push import PushClient
 from ...oci.reference import Reference
-from ...oci.registry import manifest_layers, platform_digest
+from ...oci.registry import manifest_layers, variant
 from ...plan.making import Making
 from ...policy import DEFAULT, Policy
 from ..conversation import Conversation, News
@@ -87,13 +87,9 @@ class BuildxImage:
                 at,
                 [(digest, call.platform) for digest, call in zip(digests, self.calls, strict=True)],
             )
-            digest = await ask(client, work, self.on_event, host=at.host, location=f"push {at}")
-        if len(digests) > 1:
+            digest, own = await ask(client, work, self.on_event, host=at.host, location=f"push {at}")
+        if own is None:
             return Result(digest, None, (reference,))
-        own = digest
-        with suppress(DaggerAmlError):
-            # Of an index of the image and what attests it; where it cannot be asked, only its layers are not told.
-            own = await platform_digest(at.name, digest, self.calls[0].platform, policy=self.policy)
         config, layers = await manifest_layers(reference, own, self.on_event, self.policy)
         return Result(digest, config, (reference,), layers, config_digest=config)
 
@@ -170,21 +166,31 @@ class BuildxImage:
         return self.sent[at.url]
 
 
-def _tagged(client: PushClient, at: Reference, images: Sequence[tuple[str, str]]) -> str:
-    """Have a tag name what a repository has by digests: an image, or a new index of several; its digest.
+def _tagged(client: PushClient, at: Reference, images: Sequence[tuple[str, str]]) -> tuple[str, str | None]:
+    """Have a tag name what a repository has by digests: an image, or a new index of several.
+
+    Its digest, and that of the image alone; None of several.
 
     :param images: digest and platform of each; an index of one image and its attestations counts as one.
     """
     found = [(client.manifest(evolve(at, tag=None, digest=digest)), platform) for digest, platform in images]
     tag = at.tag or "latest"
     if len(found) == 1:
-        (manifest, _) = found[0]
-        return client.put_manifest(at, manifest.raw, manifest.media_type, tag=tag)
+        (manifest, platform) = found[0]
+        return client.put_manifest(at, manifest.raw, manifest.media_type, tag=tag), _own_digest(manifest, platform)
     form = form_of(found[0][0].document)
     entries = [entry for manifest, platform in found for entry in _entries(manifest, platform)]
     document = {"schemaVersion": 2, "mediaType": INDEXES[form], "manifests": entries}
     raw = json.dumps(document, separators=(",", ":")).encode()
-    return client.put_manifest(at, raw, INDEXES[form], tag=tag)
+    return client.put_manifest(at, raw, INDEXES[form], tag=tag), None
+
+
+def _own_digest(manifest: Manifest, platform: str) -> str:
+    """Of an image; of an index of it and what attests it, that of the image alone."""
+    if "manifests" in manifest.document:
+        with suppress(BuildError):  # Else only its layers are not told.
+            return variant(manifest.document, platform, "")
+    return manifest.digest
 
 
 def _entries(manifest: Manifest, platform: str) -> Sequence[Mapping[str, Any]]:
