@@ -62,10 +62,7 @@ async def image_config(
     """
     at, location = evolve(Reference.parse(reference), digest=digest), f"base {reference}"
     with RegistryClient(policy) as client:
-        get = partial(_get, client, location=location, on_event=on_event, timeout_seconds=timeout_seconds)
-        manifest = (await get(at)).document
-        if "manifests" in manifest:
-            manifest = (await get(evolve(at, digest=variant(manifest, platform, location)))).document
+        manifest = await _of_platform(client, at, platform, location, on_event, timeout_seconds)
         try:
             blob = manifest["config"]["digest"]
         except (KeyError, TypeError):
@@ -181,10 +178,7 @@ async def download_partly(
     """
     at, location = reference, f"image {reference}"
     with RegistryClient(policy) as client:
-        manifest = (await _get(client, at, location, on_event)).document
-        if "manifests" in manifest:
-            own = variant(manifest, platform, location)
-            manifest = (await _get(client, evolve(at, digest=own), location, on_event)).document
+        manifest = await _of_platform(client, at, platform, location, on_event)
         try:
             question = partial(client.verified_blob, at, manifest["config"]["digest"], location=location)
             config = json.loads(await ask(client, question, on_event, host=at.host, location=location))
@@ -218,6 +212,22 @@ def _save(
     if f"sha256:{total.hexdigest()}" != digest:
         raise other_content(at, digest, location)
     new.rename(blobs / digest[7:])
+
+
+async def _of_platform(
+    client: RegistryClient,
+    at: Reference,
+    platform: str,
+    location: str,
+    on_event: OnEvent,
+    timeout_seconds: float = math.inf,
+) -> Mapping[str, Any]:
+    """The manifest of an image; where an index is named, of the one that it has for a platform."""
+    found = (await _get(client, at, location, on_event, timeout_seconds)).document
+    if "manifests" not in found:
+        return found
+    own = evolve(at, digest=variant(found, platform, location))
+    return (await _get(client, own, location, on_event, timeout_seconds)).document
 
 
 async def _get(
