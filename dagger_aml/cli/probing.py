@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -15,7 +14,6 @@ from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import Probes, make_plan, probe
 from ..data import frozen
 from ..errors import UsageError
-from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..oci.reference import Reference
@@ -135,9 +133,9 @@ async def _probed(
 
 def _tags(image: str | None) -> tuple[Reference, ...]:
     """The reference of an image that may be in a registry."""
-    if not image or Path(image).exists() or image.partition(":")[0] in ARCHIVES or image[0] in "./~":
-        return ()
-    return (Reference.parse(image, "--against"),)
+    from ..building.earlier import is_image
+
+    return (Reference.parse(image, "--against"),) if image and is_image(image) else ()
 
 
 async def _pinned(graph: Graph, progress: Progress) -> Graph:
