@@ -20,10 +20,9 @@ from pathlib import Path
 from attrs import frozen
 
 from .machine import machine
+from .place import SCORE
 
 FILES, FINDINGS, PROJECTS, CALLS = 2000, 200, 500, 20
-
-SCORE = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 
 _PARSE = """
 import ast, pathlib, sys

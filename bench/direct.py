@@ -49,63 +49,65 @@ def main() -> None:
     parser.add_argument("--facts", action="store_true", help="of a base with one more layer, as large as the model")
     parser.add_argument("--projects", type=int, metavar="N", help="so many small projects, their code changed")
     words = parser.parse_args()
-    on, chosen = machine(), words.way or list(USUAL)
-    seconds: dict[tuple[str, str], list[float]] = {}
+    on = machine()
     try:
         with tempfile.TemporaryDirectory(prefix="dagger-aml-bench-") as folder, registry() as host:
             base = push("classic", host)
             if words.projects:
                 several.measure(Path(folder), base, host, words.projects, words.times)
                 return
-            if words.runner:
-                peers = [each for each in words.way or ["buildx"] if each in runner.PEERS]
-                runner.measure(Path(folder), base, host, words.model_size, words.times, peers)
-                print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
-                      f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
-                return
-            if words.cold or words.bound or words.facts:
-                if words.facts:
-                    facts.measure(Path(folder), base, host, words.model_size, words.times)
-                elif words.cold:
-                    cold.measure(Path(folder), base, host, words.model_size, words.times, words.way or ["buildx"])
-                else:
-                    bound.measure(Path(folder), base, host, words.model_size, words.times)
-                print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
-                      f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
-                return
-            if words.load:
-                place = Place(Path(folder), base, "localhost/bench/direct-load:1")
-                place.write(words.model_size)
-                measure(place, words.times, here())
-                print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
-                      f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
-                return
-            places = {way: Place(Path(folder) / str(number), base, f"{host}/bench/direct-{number}:1")
-                      for number, way in enumerate(chosen)}  # fmt: skip
-            for way, place in places.items():
-                place.write(words.model_size)
-                WAYS[way].prepare(place)
-                (WAYS[way].first or WAYS[way].push)(place)
-            for name, change in cases(words.model_size).items():
-                for _ in range(words.times):
-                    for way, place in places.items():
-                        if WAYS[way].only not in (None, name):
-                            continue
-                        change(place)
-                        WAYS[way].prepare(place)
-                        begun = time.perf_counter()
-                        WAYS[way].push(place)
-                        seconds.setdefault((name, way), []).append(time.perf_counter() - begun)
-                        print(f"{name} - {way}: {seconds[name, way][-1]:.2f} s", file=sys.stderr)
+            _measured(words, Path(folder), base, host)
     except StandInError as error:
         sys.exit(f"bench.direct: {error}")
+    print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
+          f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
+
+
+def _measured(words: argparse.Namespace, folder: Path, base: str, host: str) -> None:
+    """Measure what was asked for, and print its table."""
+    given = folder, base, host, words.model_size, words.times
+    if words.runner:
+        runner.measure(*given, [each for each in words.way or ["buildx"] if each in runner.PEERS])
+    elif words.facts:
+        facts.measure(*given)
+    elif words.cold:
+        cold.measure(*given, words.way or ["buildx"])
+    elif words.bound:
+        bound.measure(*given)
+    elif words.load:
+        place = Place(folder, base, "localhost/bench/direct-load:1")
+        place.write(words.model_size)
+        measure(place, words.times, here())
+    else:
+        _pushes(*given, words.way or list(USUAL))
+
+
+def _pushes(folder: Path, base: str, host: str, model: int, times: int, chosen: list[str]) -> None:
+    """Every case by every way that was chosen."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    places = {
+        way: Place(folder / str(number), base, f"{host}/bench/direct-{number}:1") for number, way in enumerate(chosen)
+    }
+    for way, place in places.items():
+        place.write(model)
+        WAYS[way].prepare(place)
+        (WAYS[way].first or WAYS[way].push)(place)
+    for name, change in cases(model).items():
+        for _ in range(times):
+            for way, place in places.items():
+                if WAYS[way].only not in (None, name):
+                    continue
+                change(place)
+                WAYS[way].prepare(place)
+                begun = time.perf_counter()
+                WAYS[way].push(place)
+                seconds.setdefault((name, way), []).append(time.perf_counter() - begun)
+                print(f"{name} - {way}: {seconds[name, way][-1]:.2f} s", file=sys.stderr)
     print("| case | " + " | ".join(chosen) + " |")
     print("|---" * (len(chosen) + 1) + "|")
     for name in cases(0):
         cells = (f"{statistics.median(took):.2f} s" if (took := seconds.get((name, way))) else "" for way in chosen)
         print(f"| {name} | " + " | ".join(cells) + " |")
-    print(f"\nMedians of {words.times}; a model of {words.model_size / 1e6:.0f} MB; {on}; "
-          f"load {os.getloadavg()[0]:.1f} at the end.")  # fmt: skip
 
 
 if __name__ == "__main__":
