@@ -197,9 +197,9 @@ def against(plan: Plan, earlier: Earlier, known_files: Digests = NOTHING) -> Com
         if before is None:
             own = "it is new"
         elif was[before].digest != key.digest:
-            own = _difference(earlier, before, op_json(op.layer, None, known_files)) or _changed(
-                was[before].name, key.name
-            )
+            details = earlier.details[before] if earlier.details else None
+            told = _difference(details, op_json(op.layer, None, known_files)) if details else ""
+            own = told or _changed(was[before].name, key.name)
         else:
             own = ""
         why = own or changed
@@ -255,11 +255,8 @@ def _changed(was: str, now: str) -> str:
     return "it changed" if was == now else f"it changed, and was {was!r}"
 
 
-def _difference(earlier: Earlier, number: int, now: Mapping[str, Any]) -> str:
-    """What of a step changed, where that is known."""
-    if not earlier.details:
-        return ""
-    was = earlier.details[number]
+def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of a step changed."""
     if now["kind"] == "copy":
         parts = {"files": _digest(was) != _digest(now), "owner": was.get("owner") != now.get("owner")}
         named = [name for name, changed in parts.items() if changed]
