@@ -26,6 +26,7 @@ from ..graph.base import From
 from ..graph.graph import Built, Copy
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
+from ..project.recipe import RECIPE_LABEL
 from ..text import human_size
 from ..version import __version__
 from .keys import ENCODING, config_digest, op_keys
@@ -38,7 +39,7 @@ Outcome = Literal["reused", "runs", "new layer", "same bytes"]
 """``same bytes``: made again, and expected to have the digest that the registry has."""
 
 
-_TOLD_BY_BASE = {BASE_DIGEST_LABEL, BASE_NAME_LABEL, PLAN_LABEL}
+_TOLD_OTHERWISE = {BASE_DIGEST_LABEL, BASE_NAME_LABEL, PLAN_LABEL, RECIPE_LABEL}
 
 
 @frozen
@@ -328,7 +329,7 @@ def _values(config: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     found |= {("env", name): value for name, value in (config.get("env") or {}).items()}
     found |= {("port", str(port)): "yes" for port in config.get("ports") or ()}
     labels = config.get("labels") or {}
-    return found | {("label", name): value for name, value in labels.items() if name not in _TOLD_BY_BASE}
+    return found | {("label", name): value for name, value in labels.items() if name not in _TOLD_OTHERWISE}
 
 
 def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
@@ -352,7 +353,7 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
         ("user", ""): config.get("User") or "",
         ("workdir", ""): config.get("WorkingDir") or "/",
         **{("env", pair.partition("=")[0]): pair.partition("=")[2] for pair in config.get("Env") or ()},
-        **{("label", key): value for key, value in labels.items() if key not in _TOLD_BY_BASE},
+        **{("label", key): value for key, value in labels.items() if key not in _TOLD_OTHERWISE},
         **{("port", port.removesuffix("/tcp")): "yes" for port in config.get("ExposedPorts") or ()},
         **{(key.lower(), ""): json.dumps(config[key]) for key in ("Cmd", "Entrypoint") if config.get(key)},
     }

@@ -12,6 +12,7 @@ from ..fs.digest import NOTHING, Digests, digest
 from ..graph.base import From
 from ..graph.config import Config
 from ..graph.graph import Built, Copy, LayerOp, Run
+from ..project.recipe import RECIPE_LABEL
 from ..version import __version__
 from .label import PLAN_LABEL, OpKey, write_label
 from .model import Plan
@@ -73,8 +74,8 @@ def labels(plan: Plan, known: Digests = NOTHING) -> dict[str, str]:
     return {**plan.config.labels, **({PLAN_LABEL: text} if text else {})}
 
 
-_TOLD_OTHERWISE = frozenset((PLAN_LABEL, BASE_DIGEST_LABEL))
-"""Labels that derive from what is digested anyway."""
+_TOLD_OTHERWISE = frozenset((PLAN_LABEL, BASE_DIGEST_LABEL, RECIPE_LABEL))
+"""Labels that derive from what is digested anyway. What a recipe lays out counts, not what it is called."""
 
 
 def config_inputs(config: Config) -> dict[str, Any]:

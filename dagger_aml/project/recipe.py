@@ -25,6 +25,9 @@ Recipe = Callable[[Graph, Project], Coroutine[Any, Any, Graph]]
 GROUP = "dagger_aml.recipes"
 """Entry point group in which an installed package offers recipes."""
 
+RECIPE_LABEL = "io.dagger-aml.recipe"
+"""In which an image says what recipe laid it out."""
+
 
 def recipe_folder() -> Path:
     """Where the built-in recipes are: packed into the wheel, or at the top of a checkout."""
@@ -82,6 +85,12 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
     )
 
 
+def label_of(name: str) -> str:
+    """What an image says of its recipe: a name; of a file that alone, so that no path of this machine is in it."""
+    said = Path(name).name if looks_like_path(name) else name
+    return said if said.isprintable() else said.encode("unicode_escape").decode()
+
+
 async def run_recipe(project: Project) -> Graph:
     """The graph that a project's recipe lays out, as it says it: no rule has looked at it.
 
@@ -90,7 +99,7 @@ async def run_recipe(project: Project) -> Graph:
     """
     graph = await _called(load_recipe(project.recipe, root=project.root), project)
     check_secrets(project.access, secret_ids(graph))
-    return graph
+    return graph.configure(labels={RECIPE_LABEL: label_of(project.recipe), **graph.config.labels})
 
 
 async def _called(recipe: Recipe, project: Project) -> Graph:

@@ -6,7 +6,8 @@ import pytest
 
 from dagger_aml import BaseError, BaseFacts, Built, Copy, Graph, GraphError, ProjectError, Run, UsageError, make_plan
 from dagger_aml.base.catalog import DEFAULT, assumed
-from dagger_aml.project.recipe import load_recipe, recipe_folder
+from dagger_aml.plan.keys import config_digest
+from dagger_aml.project.recipe import RECIPE_LABEL, label_of, load_recipe, recipe_folder
 from tests.support.calls import await_, error_of
 from tests.support.projects import SCORE, laid_out, make, planned
 
@@ -262,7 +263,8 @@ def test_built_in_recipes_are_what_a_user_may_copy(root, tmp_path):
     for path in recipe_folder().glob("*.py"):
         copy = make(tmp_path / "copies", {path.name: path.read_text()}) / path.name
         project, graph = laid_out(root, recipe=path.stem)
-        assert await_(load_recipe(str(copy))(Graph(), project)) == graph
+        made = await_(load_recipe(str(copy))(Graph(), project))
+        assert made.configure(labels={RECIPE_LABEL: path.stem}) == graph
 
 
 def test_the_default_base_is_in_the_catalog(root):
@@ -275,3 +277,17 @@ def test_an_own_recipe_s_folder_stays_as_it_is(tmp_path, monkeypatch):
     make(tmp_path, {"mine.py": OWN})
     load_recipe("./mine.py", root=tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("./mine.py", "mine.py"), ("a/b/mine.py", "mine.py"), ("p.py\x1b", "p.py\x1b")]
+)
+def test_an_image_says_its_recipe_and_no_path_of_this_machine(name: str, said: str) -> None:
+    assert label_of(name) == said.encode("unicode_escape").decode()
+
+
+def test_what_a_recipe_is_called_is_no_reason_to_build(root, tmp_path):
+    copy = make(tmp_path / "copies", {"mine.py": (recipe_folder() / "extended.py").read_text()}) / "mine.py"
+    one, two = (laid_out(root, recipe=name)[1] for name in ("extended", str(copy)))
+    assert [each.config.labels[RECIPE_LABEL] for each in (one, two)] == ["extended", "mine.py"]
+    assert config_digest(one.config) == config_digest(two.config)
