@@ -12,6 +12,10 @@ import posixpath
 import re
 from collections.abc import Mapping
 
+from attrs import field
+
+from ..backends.direct.config import COMMENT
+from ..backends.direct.note import plain_note
 from ..data import frozen
 from ..oci.image import ImageContents, Made
 from ..plan.keys import ENCODING
@@ -53,8 +57,8 @@ class _Told:
         ops = read_label(image.labels, ENCODING)
         if not ops:
             return None
-        commands, forgotten = _commands(image.history, ops)
-        return cls(image, ops, commands, forgotten, _base_layers(image, ops, commands))
+        made = making_of(image.history, len(image.layers), image.labels, ops)
+        return cls(image, ops, made.commands, made.forgotten, made.base)
 
     def cause(self, path: str) -> str:
         layer = self.image.changed.get(path)
@@ -64,11 +68,11 @@ class _Told:
             return f"step {self.commands[layer]!r}"
         if layer < self.base:
             return THE_BASE
-        copies = [each for each in self.ops if each.dest and (_within(path, each.dest) or _within(each.dest, path))]
+        copies = [each for each in self.ops if each.dest and (within(path, each.dest) or within(each.dest, path))]
         if not copies:
             forgotten = [repr(name) for name in self.forgotten]
             return f"step {' or '.join(forgotten)}" if forgotten else THE_BASE
-        best = max(copies, key=lambda each: (_within(path, each.dest), len(each.dest)))
+        best = max(copies, key=lambda each: (within(path, each.dest), len(each.dest)))
         return f"step {best.name!r}"
 
 
@@ -94,6 +98,42 @@ class Causes:
         return next((each for each in causes if each not in ("", THE_BASE)), THE_BASE if THE_BASE in causes else "")
 
 
+@frozen
+class Making:
+    """What an image's history tells of its layers.
+
+    :param commands: names of commands, by the numbers of their layers.
+    :param forgotten: names of the commands whose layers it does not tell.
+    :param base: so many layers are the base's; where it does not tell exactly, fewer.
+    :param exact: whether just so many are.
+    :param copies: what is copied by the layers that dagger-aml wrote itself, by their numbers.
+    """
+
+    commands: Mapping[int, str]
+    forgotten: tuple[str, ...]
+    base: int
+    exact: bool
+    copies: Mapping[int, str] = field(factory=dict)
+
+
+def making_of(history: tuple[Made, ...], layers: int, labels: Mapping[str, str], ops: tuple[OpKey, ...]) -> Making:
+    """What made the layers of an image that dagger-aml made.
+
+    :param layers: how many it has.
+    :param ops: what its label tells of its steps; at least one.
+    """
+    ours = [(each.layer, each.text) for each in history if each.layer is not None and each.comment == COMMENT]
+    note = plain_note({"config": {"Labels": labels}}) if ours else None
+    if note:
+        # The first of these is what ran; who writes layers directly has them counted in a note.
+        ran = note.runtime.layers if note.runtime else 0
+        return Making({}, tuple(op.name for op in ops if op.runs), ours[0][0], True, dict(ours[ran:]))
+    commands, forgotten = _commands(history, ops)
+    base = _base_layers(history, layers, ops, commands)
+    exact = any(each.text.startswith(_IMPORTED) for each in history) or bool(commands and base == min(commands))
+    return Making(commands, forgotten, base, exact)
+
+
 def _commands(history: tuple[Made, ...], ops: tuple[OpKey, ...]) -> tuple[dict[int, str], tuple[str, ...]]:
     names = [op.name for op in ops if op.runs]
     told = [each for each in history if not _NO_COMMAND.match(each.text) and each.text != _FORGOTTEN]
@@ -105,15 +145,16 @@ def _commands(history: tuple[Made, ...], ops: tuple[OpKey, ...]) -> tuple[dict[i
     return {each.layer: name for each, name in last if each.layer is not None}, tuple(names[:split])
 
 
-def _base_layers(image: ImageContents, ops: tuple[OpKey, ...], commands: Mapping[int, str]) -> int:
-    imported = sum(each.text.startswith(_IMPORTED) for each in image.history)
+def _base_layers(history: tuple[Made, ...], layers: int, ops: tuple[OpKey, ...], commands: Mapping[int, str]) -> int:
+    imported = sum(each.text.startswith(_IMPORTED) for each in history)
     if imported:
         return imported
-    if ops[0].runs and commands and not any(each.text == _FORGOTTEN for each in image.history):
+    if ops[0].runs and commands and not any(each.text == _FORGOTTEN for each in history):
         return min(commands)
     most = sum(1 if op.runs else _MOST_LAYERS for op in ops)
-    return max(0, len(image.layers) - most)
+    return max(0, layers - most)
 
 
-def _within(path: str, folder: str) -> bool:
+def within(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or lies in it."""
     return path == folder or path.startswith(posixpath.join(folder, ""))

@@ -24,10 +24,12 @@ class Made:
 
     :param text: what made it, in its builder's words.
     :param layer: number of its layer, from 0; None where it made none.
+    :param comment: what its builder noted of it.
     """
 
     text: str
     layer: int | None
+    comment: str = ""
 
 
 @frozen
@@ -89,7 +91,7 @@ def image_of(archive: From, known: dict[str, LayerContents] | None = None) -> Im
             seen[digest] = layer
     files, changed = flatten(seen[digest] for digest in digests)
     labels = (document.get("config") or {}).get("Labels") or {}
-    return ImageContents(files, config_of(document), digests, changed, tuple(_history(document)), labels)
+    return ImageContents(files, config_of(document), digests, changed, tuple(history_of(document)), labels)
 
 
 def _kind(path: Path) -> str:
@@ -104,11 +106,13 @@ def _kind(path: Path) -> str:
     return "docker-archive" if docker else "oci-archive"
 
 
-def _history(document: Mapping[str, Any]) -> Iterator[Made]:
+def history_of(document: Mapping[str, Any]) -> Iterator[Made]:
+    """The entries of an image's history, oldest first."""
     number = 0
     for each in document.get("history") or ():
         empty = bool(each.get("empty_layer"))
-        yield Made(str(each.get("created_by") or ""), None if empty else number)
+        text, comment = (str(each.get(name) or "") for name in ("created_by", "comment"))
+        yield Made(text, None if empty else number, comment)
         number += not empty
 
 

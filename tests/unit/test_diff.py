@@ -21,8 +21,14 @@ from dagger_aml.cli.main import cli
 from dagger_aml.diff import NOISE, ImageContents, ImageError, Noise, compare, read_image
 from dagger_aml.diff.noise import LONGEST
 from dagger_aml.errors import BaseError, DaggerAmlError
+from dagger_aml.oci.registry import download
 from dagger_aml.plan.keys import ENCODING
 from dagger_aml.plan.label import PLAN_LABEL, OpKey, write_label
+from tests.support.calls import await_
+from tests.support.direct import Runner, blobs_of, direct_builder, put_base
+from tests.support.direct_push import project, pushed, running
+from tests.support.layers import Put, file
+from tests.support.registry import FakeRegistry
 
 CAPABILITY = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\xff\0\0\0".decode("utf-8", "surrogateescape")
 
@@ -597,3 +603,22 @@ def test_what_is_wrong_is_said_before_anything_is_read(tmp_path: Path, words: li
     assert isinstance(done.exception, DaggerAmlError)
     assert done.exception.exit_code == 2
     assert said in str(done.exception)
+
+
+def test_what_dagger_aml_wrote_itself_is_laid_to_its_own_step(
+    registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history names such layers as steps are named; none of them is a command for that."""
+    base, images = put_base(registry), []
+    for number in "12":
+        monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / f"cache{number}"))
+        folder, image = project(tmp_path / number), tmp_path / f"image{number}"
+        (folder / "code/score.py").write_text(f"x = {number}\n")
+        image.mkdir()
+        runner = Runner(blobs_of(), {"usr": Put(), "usr/new": file(number)})
+        name = f"{registry.host}/p{number}:1"
+        await_(pushed(running(base, folder), name, direct_builder(runner)))
+        await_(download(name, "linux/amd64", image))
+        images.append(read_image(image))
+    causes = {each.subject: each.cause for each in compare(*images).differences if each.subject.startswith("/")}
+    assert causes == {"/usr/new": "step 'run'", "/var/app/score.py": "step 'code'"}

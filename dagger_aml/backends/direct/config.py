@@ -13,6 +13,10 @@ _OF_ONE_BUILD = ("id", "parent", "container", "container_config", "docker_versio
 """What docker notes of the container that a base was made in; of no meaning in another image."""
 
 
+COMMENT = "dagger-aml"
+"""What the history notes of each layer above the base."""
+
+
 @frozen
 class AddedLayer:
     """A layer on top of the base.
@@ -72,4 +76,4 @@ def _history(base: Mapping[str, Any], layers: int, added: Sequence[AddedLayer]) 
     if sum(not each.get("empty_layer") for each in before) != layers:
         return []
     created = {"created": base["created"]} if base.get("created") else {}
-    return [*before, *({**created, "created_by": each.made_by, "comment": "dagger-aml"} for each in added)]
+    return [*before, *({**created, "created_by": each.made_by, "comment": COMMENT} for each in added)]
