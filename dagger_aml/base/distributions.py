@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from typing import IO
 
@@ -32,6 +33,18 @@ def lines_of_metadata(file: IO[bytes]) -> bytes | None:
         if size > _MOST_TOLD:
             return None
     return b"\n".join(told)
+
+
+def of_folder(name: str) -> tuple[str, str] | None:
+    """Name and version of a package by the name of its metadata's folder, ``scikit_learn-1.5.2.dist-info``.
+
+    :returns: the name as it is compared, ``scikit-learn``; None where it is no such folder.
+    """
+    stem, dot, kind = name.rpartition(".")
+    said, dash, version = stem.rpartition("-")
+    if not (dot and kind == "dist-info" and dash and said and version):
+        return None
+    return re.sub(r"[-_.]+", "-", said).lower(), version.replace("_", "-")
 
 
 def distribution_of(lines: Iterable[str]) -> Distribution | None:

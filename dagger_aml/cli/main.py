@@ -32,6 +32,7 @@ _COMMANDS = {
     "deployment": "Write the file that deploys an image, to Azure or a cluster.",
     "check": "Find mistakes in projects before anything is built.",
     "plan": "Show what would be done, in what order and why.",
+    "inspect": "Show what an image is and holds.",
     "diff": "Compare two images from any source.",
     "site-packages": "Make the preinstalled-packages folder inside the base image.",
     "images": "List the prebuilt images that are known.",

@@ -40,6 +40,11 @@ class LayerTree:
         """How many layers were needed so far."""
         return len(self._read)
 
+    @property
+    def indexes(self) -> tuple[LayerIndex, ...]:
+        """What each layer lists, topmost first; reads those that were not yet."""
+        return tuple(self._indexes())
+
     def lstat(self, path: str) -> Entry | None:
         """What lies at a path none of whose parents is a link; None for nothing.
 

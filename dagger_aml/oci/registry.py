@@ -62,7 +62,7 @@ async def image_config(
     """
     at, location = evolve(Reference.parse(reference), digest=digest), f"base {reference}"
     with RegistryClient(policy) as client:
-        manifest = await _of_platform(client, at, platform, location, on_event, timeout_seconds)
+        manifest = (await _of_platform(client, at, platform, location, on_event, timeout_seconds)).document
         try:
             blob = manifest["config"]["digest"]
         except (KeyError, TypeError):
@@ -152,12 +152,15 @@ async def download(
 class Partly:
     """An image of which the small layers are here.
 
-    :param config: its config document.
+    :param digest: of its manifest.
+    :param config: its config document, and ``config_digest`` its digest.
     :param layers: all of them, base first.
     :param files: the blob of each, held against its digest; None for one that is too large.
     """
 
+    digest: str
     config: Mapping[str, Any] = field(repr=False)
+    config_digest: str
     layers: tuple[BlobLayer, ...]
     files: tuple[Path | None, ...]
 
@@ -178,9 +181,11 @@ async def download_partly(
     """
     at, location = reference, f"image {reference}"
     with RegistryClient(policy) as client:
-        manifest = await _of_platform(client, at, platform, location, on_event)
+        found = await _of_platform(client, at, platform, location, on_event)
+        manifest = found.document
         try:
-            question = partial(client.verified_blob, at, manifest["config"]["digest"], location=location)
+            own = str(manifest["config"]["digest"])
+            question = partial(client.verified_blob, at, own, location=location)
             config = json.loads(await ask(client, question, on_event, host=at.host, location=location))
         except (KeyError, TypeError, ValueError, RecursionError):
             raise no_registry(at, location) from None
@@ -192,7 +197,7 @@ async def download_partly(
             save = partial(_save, client, at, digest, folder, location, size)
             await ask(client, save, on_event, host=at.host, location=location)
     files = (folder / each.digest[7:] if is_small else None for each, is_small in zip(layers, small, strict=True))
-    return Partly(config, layers, tuple(files))
+    return Partly(found.digest, config, own, layers, tuple(files))
 
 
 def _save(
@@ -221,13 +226,13 @@ async def _of_platform(
     location: str,
     on_event: OnEvent,
     timeout_seconds: float = math.inf,
-) -> Mapping[str, Any]:
+) -> Manifest:
     """The manifest of an image; where an index is named, of the one that it has for a platform."""
-    found = (await _get(client, at, location, on_event, timeout_seconds)).document
-    if "manifests" not in found:
+    found = await _get(client, at, location, on_event, timeout_seconds)
+    if "manifests" not in found.document:
         return found
-    own = evolve(at, digest=variant(found, platform, location))
-    return (await _get(client, own, location, on_event, timeout_seconds)).document
+    own = evolve(at, digest=variant(found.document, platform, location))
+    return await _get(client, own, location, on_event, timeout_seconds)
 
 
 async def _get(

@@ -46,16 +46,23 @@ def app(files: Mapping[str, Put | str]) -> dict[str, Put]:
     return {top: Put(0o755, 1000, 1000), **{f"{top}/{name}": each for name, each in put.items()}}
 
 
-def put_tar(path: Path, *layers: Mapping[str, Put], env: Mapping[str, str] | None = None, **said: Any) -> Path:
+def put_tar(
+    path: Path,
+    *layers: Mapping[str, Put],
+    env: Mapping[str, str] | None = None,
+    history: Sequence[str] = (),
+    **said: Any,
+) -> Path:
     """Write an image in Docker's form, as ``docker save`` does.
 
     :param env: beside :data:`ENV`; a variable that is empty is left out.
+    :param history: what made each layer.
     :param said: more of its config.
     """
     variables = {name: value for name, value in {**ENV, **(env or {})}.items() if value}
     config = {"User": "dockeruser", "Cmd": ["runsvdir", "/var/runit"]} | said
     config["Env"] = [f"{name}={value}" for name, value in variables.items()]
-    return put_raw(path, [tar_of(each) for each in layers or (SERVES,)], config)
+    return put_raw(path, [tar_of(each) for each in layers or (SERVES,)], config, history)
 
 
 def tar_of_image(files: Mapping[str, Put | str], env: Mapping[str, str] | None = None, **said: Any) -> bytes:
@@ -64,10 +71,12 @@ def tar_of_image(files: Mapping[str, Put | str], env: Mapping[str, str] | None =
         return put_tar(Path(folder) / "i.tar", SERVES, app(files), env=env, **said).read_bytes()
 
 
-def put_raw(path: Path, layers: Sequence[bytes], config: object) -> Path:
+def put_raw(path: Path, layers: Sequence[bytes], config: object, history: Sequence[str] = ()) -> Path:
     """The same of blobs, whatever they hold."""
     digests = [f"sha256:{hashlib.sha256(each).hexdigest()}" for each in layers]
     document = {"os": "linux", "architecture": "amd64", "config": config}
+    if history:
+        document["history"] = [{"created_by": each} for each in history]
     document |= {"rootfs": {"type": "layers", "diff_ids": digests}}
     names = [f"{number}/layer.tar" for number in range(len(layers))]
     listed = [{"Config": "config.json", "RepoTags": [], "Layers": names}]

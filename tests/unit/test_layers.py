@@ -26,7 +26,7 @@ FLOORS = (
     {"sitepackages", "wheels"},
     {"backends"},
     {"diff", "doctor", "check"},
-    {"building"},
+    {"building", "inspection"},
     {"api"},
     {"serving", "deploying"},
     {"sync"},

@@ -47,7 +47,12 @@ CALL_ONLY = {
 }
 """Flags that name a thing of this one call, or what it is to do: nothing but the call says them."""
 
-_OF_CALL_HERE = {("diff", "--with"), ("doctor", "--engine-timeout"), ("deployment", "--format")}
+_OF_CALL_HERE = {
+    ("diff", "--with"),
+    ("inspect", "--with"),
+    ("doctor", "--engine-timeout"),
+    ("deployment", "--format"),
+}
 """Flags of settings that mean something of the call's own in one command."""
 
 

@@ -1,0 +1,1 @@
+"""What an image is and holds, told of the image alone."""
