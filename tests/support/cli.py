@@ -215,12 +215,13 @@ posix._exit(status)
 """
 
 
-def program(path: Path, bases: Mapping[str, str] | None = None) -> Path:
+def program(path: Path, bases: Mapping[str, str] | None = None, python: str = sys.executable) -> Path:
     """Write a ``dagger-aml`` that shells can call: its process, too, is forked from one that has loaded everything.
 
     :param bases: what it takes in place of these names after ``--base``.
+    :param python: any that whoever calls can start; it only asks for the process.
     """
-    text = _CLIENT.format(python=sys.executable, bases=dict(bases or {}), cwd=loaded.CWD, address=address())
+    text = _CLIENT.format(python=python, bases=dict(bases or {}), cwd=loaded.CWD, address=address())
     # Whole at once: another worker may be calling the one that is there.
     new = path.with_name(f"{path.name}.{os.getpid()}")
     new.write_text(text, encoding="utf-8")

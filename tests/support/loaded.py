@@ -1,11 +1,13 @@
 """The process of which the tests' command lines are forked (tests/support/cli.py): it has loaded everything.
 
 What asks sends the words, the variables and the open files of a process over a Unix socket, and is told its status.
+The process is of the user who asks.
 """
 
 from __future__ import annotations
 
 import atexit
+import codecs
 import contextlib
 import fcntl
 import gc
@@ -17,6 +19,7 @@ import pkgutil
 import selectors
 import signal
 import socket
+import struct
 import sys
 import threading
 from typing import NamedTuple, NoReturn
@@ -56,6 +59,8 @@ def load() -> None:
     for each in pkgutil.walk_packages(dagger_aml.__path__, "dagger_aml."):
         if not each.name.endswith("__main__"):
             importlib.import_module(each.name)
+    for name in ("utf-8-sig", "idna", "latin-1", "utf-16"):
+        codecs.lookup(name)  # Loaded when it is first used, which another user may not be able to.
     hold()
     gc.freeze()
 
@@ -80,13 +85,14 @@ def serve(listening: socket.socket, alive: int) -> None:
                 if key.fileobj is listening:
                     connection = listening.accept()[0]
                     asked, handles = _received(connection)
+                    user = _user(connection)
                     if (pid := os.fork()) == 0:
                         signal.set_wakeup_fd(-1)
                         waiting.close()
                         for other in (listening, rung, bell, connection, *running.values()):
                             other.close()
                         os.close(alive)
-                        _be_it(asked, handles)
+                        _be_it(asked, handles, user)
                     for handle in handles:
                         os.close(handle)
                     running[pid] = connection
@@ -122,8 +128,20 @@ def _received(connection: socket.socket) -> tuple[Asked, list[int]]:
     return Asked(*marshal.loads(data)), handles
 
 
-def _be_it(asked: Asked, handles: list[int]) -> NoReturn:
+def _user(connection: socket.socket) -> tuple[int, int] | None:
+    """The numbers of the user and the group that ask, if they are others than this process's."""
+    if sys.platform != "linux":
+        return None
+    _, user, group = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return None if user == os.geteuid() else (user, group)
+
+
+def _be_it(asked: Asked, handles: list[int], user: tuple[int, int] | None) -> NoReturn:
     """In the forked process: take on what a new one would have, run the command line, and end as Python does."""
+    if user:
+        os.setgroups([])
+        os.setresgid(user[1], user[1], user[1])
+        os.setresuid(user[0], user[0], user[0])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN if asked.ignores else signal.default_int_handler)
     os.environ.clear()

@@ -7,7 +7,6 @@ programs that note what they were called with.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -16,20 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
-from attrs import define, field
 
-from tests.support.builders import need_programs
-from tests.support.cli import shared_program
-from tests.support.direct import put_base
+from tests.support.ci_jobs import USERS, Job, made
 from tests.support.markdown import ROOT
 from tests.support.oracles import oracle
-from tests.support.projects import SCORE, make
 from tests.support.registry import FakeRegistry
-from tests.support.task import Recorded
+from tests.support.users import NOBODY, linux_root, readable_package
 
 CI = ROOT / "examples" / "ci"
-
-STOOD_IN = ("az", "syft", "cosign", "pip", "apt-get")
 
 SCHEMAS = {
     "examples/ci/github.yml": ("vendor.github-workflows",),
@@ -41,83 +34,9 @@ SCHEMAS = {
 }
 
 
-@define
-class Job:
-    """A repository with two projects, and the machine of a job.
-
-    :param env: what the CI system sets, and what its file says that it is to set.
-    """
-
-    root: Path
-    bin: Path
-    registry: FakeRegistry = field(repr=False)
-    env: dict[str, str] = field(factory=dict)
-
-    def run(self, script: str, **more: str) -> str:
-        """Run a script as runners do; what it printed, both streams in one. It must go well."""
-        done = subprocess.run(
-            ["bash", "-eo", "pipefail", "-c", script], cwd=self.root, env={**self.env, **more},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{script}\n{done.stdout}"
-        return done.stdout
-
-    def called(self, name: str) -> list[str]:
-        """What a stand-in was called with since this was asked last."""
-        log = self.bin / f"{name}.calls"
-        calls = log.read_text().splitlines() if log.exists() else []
-        log.unlink(missing_ok=True)
-        return calls
-
-    def ref(self, name: str) -> str:
-        """What the registry has under the tag ``main``."""
-        held = self.registry.manifests[name]
-        (digest,) = [each for each in held if each.startswith("sha256:") and held[each] == held["main"]]
-        return f"{self.registry.host}/{name}@{digest}"
-
-    def change(self) -> None:
-        """Change one project, both of which are deployed now."""
-        make(self.root, {"models/price/code/more.py": "x = 1\n"})
-        (self.bin / "az.there").touch()
-
-    def deployed(self, *names: str) -> None:
-        """See that these were signed and deployed by their digests, and nothing else was."""
-        verb = "update" if (self.bin / "az.there").exists() else "create"
-        refs = [self.ref(name) for name in names]
-        assert [call.split()[1] for call in self.called("syft")] == [f"registry:{ref}" for ref in refs]
-        signed = [call.split() for call in self.called("cosign")]
-        assert [(words[0], words[-1]) for words in signed] == [
-            (what, ref) for ref in refs for what in ("sign", "attest")
-        ]
-        done = [call for call in self.called("az") if re.match("ml online-deployment (?!show)", call)]
-        assert done == [
-            f"ml online-deployment {verb} -f deploy/{name}/deployment.yml --endpoint-name {name} --name blue "
-            f"--set environment.image={ref}"
-            for name, ref in zip(names, refs, strict=True)
-        ]
-
-
-@pytest.fixture
-def job(tmp_path: Path, registry: FakeRegistry) -> Job:
-    need_programs("bash", "python3")
-    base = put_base(registry).reference
-    for name in ("churn", "price"):
-        code = f"# {name}\n{SCORE}"
-        make(tmp_path / "repo/models" / name, {"dagger-aml.toml": f'base = "{base}"\n', "code/score.py": code})
-    recorded = Recorded(tmp_path / "bin", shared_program())
-    for name in STOOD_IN:
-        path = recorded.folder / name
-        # Nothing is deployed yet unless a test says so: `az … show` fails then.
-        path.write_text('#!/bin/sh\necho "$*" >> "$0.calls"\ncase "$*" in *" show "*) [ -e "$0.there" ] ;; esac\n')
-        path.chmod(0o755)
-    (tmp_path / "home").mkdir()
-    env = {
-        "CI": "true",
-        "HOME": str(tmp_path / "home"),
-        "PATH": os.pathsep.join([str(recorded.folder), os.environ.get("PATH", os.defpath)]),
-        "DAGGER_AML_CACHE_DIR": str(tmp_path / "cache"),
-    }
-    return Job(tmp_path / "repo", recorded.folder, registry, env)
+@pytest.fixture(params=USERS)
+def job(request: pytest.FixtureRequest, tmp_path: Path, registry: FakeRegistry) -> Job:
+    return made(tmp_path, registry, request.param)
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -132,16 +51,16 @@ def _github(job: Job, name: str, values: Mapping[str, str], **more: str) -> dict
     """Run a job's steps; its outputs. Expressions become the values that a test has for them."""
     document = _read("github.yml")
     part = document["jobs"][name]
-    (job.root.parent / "outputs").write_text("")
+    outputs = job.file("outputs")
     said = {**document["env"], **part.get("env", {})}
     env = {each: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: values[found[1]], text) for each, text in said.items()}
     env |= {"REGISTRY": job.registry.host, "GITHUB_ACTIONS": "true", "GITHUB_SHA": "4b4e7a2", **more}
-    env |= {"GITHUB_OUTPUT": f"{job.root.parent}/outputs", "GITHUB_STEP_SUMMARY": f"{job.root.parent}/summary"}
+    env |= {"GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": f"{job.root.parent}/summary"}
     for step in part["steps"]:
         if "run" in step:
             assert "${{" not in step["run"], "an expression in a script is a way in for whoever writes its value"
             job.run(step["run"], **env)
-    return dict(line.split("=", 1) for line in (job.root.parent / "outputs").read_text().splitlines())
+    return dict(line.split("=", 1) for line in outputs.read_text().splitlines())
 
 
 def test_github_builds_signs_and_deploys_what_changed(job: Job) -> None:
@@ -233,6 +152,40 @@ def test_gitlab_builds_signs_and_deploys_what_changed(job: Job) -> None:
     assert _dotenv(job) == {} and json.loads((job.root / "dagger-aml-quality.json").read_text()) == []
 
 
+# --- a user without a folder for caches ---------------------------------------------------------------------------
+
+
+@linux_root
+@readable_package
+@pytest.mark.parametrize("home", ["read-only", "none", "unsaid"])
+def test_who_can_keep_nothing_is_told_once_by_build_and_the_rest_works(
+    tmp_path: Path, registry: FakeRegistry, home: str
+) -> None:
+    job = made(tmp_path, registry, NOBODY)
+    del job.env["DAGGER_AML_CACHE_DIR"], job.env["HOME"]
+    if home == "read-only":
+        (tmp_path / "ours").mkdir(0o755)
+        job.env["HOME"] = str(tmp_path / "ours")
+    elif home == "none":
+        job.env["HOME"] = "/nonexistent/home"
+    name = f"{registry.host}/{{name}}:main"
+    job.run("dagger-aml check models/*")
+    assert job.run(f"dagger-aml plan models/* --changed --against {name}").split() == ["models/churn", "models/price"]
+    registry.asked.clear()
+    for projects in ("models/churn", "models/*"):
+        done = job.done(f"dagger-aml build {projects} -t {name} --push", {"DAGGER_AML_WITH": "docker"})
+        assert done.returncode == 2 and re.search(
+            r"^dagger-aml: error: /\S*dagger-aml: the folder of the cache cannot be made \(Permission denied\)\n"
+            r" +Set DAGGER_AML_CACHE_DIR to a folder that you may write to\.\n\Z",
+            done.stdout,
+            re.M,
+        )
+        assert done.stdout.count("folder of the cache") == 1
+    assert not registry.asked
+    own = {"DAGGER_AML_WITH": "docker", "DAGGER_AML_CACHE_DIR": str(job.root / "cache")}
+    job.run(f"dagger-aml build models/* -t {name} --push", **own)
+
+
 # --- all of them --------------------------------------------------------------------------------------------------
 
 
@@ -246,12 +199,30 @@ def _texts(part: object) -> Iterator[str]:
         yield part
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CI.glob("*.yml")))
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(CI)) for path in CI.glob("**/*.yml")))
 def test_nothing_is_taken_by_a_password_or_another_version(name: str) -> None:
     texts = list(_texts(_read(name)))
-    assert sum("git+https://github.com/OWNER/dagger-aml@COMMIT" in each for each in texts) == 1
+    if "action" not in name:
+        assert sum("git+https://github.com/OWNER/dagger-aml@COMMIT" in each for each in texts) == 1
+    assert all(re.search(r"/dagger-aml(/examples/ci/action)?@COMMIT\b", each) for each in texts if "OWNER" in each)
     assert not any(word in each for each in texts for word in ("secrets.", "password", "--password"))
     assert "Not run: " in (CI / name).read_text(encoding="utf-8")
+
+
+PLACEHOLDER = re.compile(
+    r"OWNER|COMMIT|REGISTRY(?=:)|RESOURCE_GROUP(?=:)|WORKSPACE(?=:)|(?:vars\.|\$)(?:AZURE_(?!TOKEN)\w+)|MODEL(?=:)|production"
+    r"|blue|deployment\.yml|\S+://\S*example\S*|registry\.example/\S+|azureSubscription: azure"
+)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CI.glob("*.yml")))
+def test_all_that_is_to_be_filled_in_is_told_at_the_top(name: str) -> None:
+    lines = (CI / name).read_text(encoding="utf-8").splitlines()
+    head = "\n".join(line for line in lines if line.startswith("#"))
+    body = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    found = {re.sub(r"^(vars\.|\$|azureSubscription: )", "", each) for each in PLACEHOLDER.findall(body)}
+    told = head[head.index("# To fill in: ") :]
+    assert len(found) > 8 and [each for each in found if each.strip('"') not in told] == []
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

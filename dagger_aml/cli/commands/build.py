@@ -23,6 +23,7 @@ from ...building.outputs import Output, of_export
 from ...building.request import BuildRequest
 from ...building.target import BuildTarget
 from ...errors import UsageError
+from ...fs.cache_folder import cache_folder, private_folder
 from ...project.model import Project
 from ...text import human_size
 from ..build_target import checked, read_build
@@ -191,7 +192,7 @@ def command(
         provenance=provenance,
         sbom=sbom,
     )
-    opening = partial(opened, builder, progress, opening=how)
+    opening = partial(_opened, builder, progress, how)
     telling = _telling(ci, mode, projects or (".",))
     if len(projects) > 1:
         from ..several import build_several
@@ -233,6 +234,16 @@ def command(
         click.echo(line, err=streamed is not None)
     if ci == "none":
         note(project, target, how, progress, result, lines)
+
+
+def _opened(builder: str, progress: Progress, how: Opening) -> AbstractAsyncContextManager[Builder]:
+    """The builder, where parts of the base and of what runs can be kept: told once, and before anybody is asked.
+
+    :raises UsageError: they cannot.
+    """
+    if how.layers == "direct":
+        private_folder(cache_folder())
+    return opened(builder, progress, opening=how)
 
 
 def _telling(ci: str, mode: str, folders: Sequence[str]) -> AbstractContextManager[OnOutcome]:
