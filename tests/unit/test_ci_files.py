@@ -26,6 +26,8 @@ CI = ROOT / "examples" / "ci"
 
 SCHEMAS = {
     "examples/ci/github.yml": ("vendor.github-workflows",),
+    "examples/ci/github-action.yml": ("vendor.github-workflows",),
+    "examples/ci/action/action.yml": ("vendor.github-actions",),
     "examples/ci/gitlab.yml": ("vendor.gitlab-ci",),
     "examples/ci/azure-pipelines.yml": (
         *("vendor.azure-pipelines", "--regex-variant", "nonunicode", "--data-transform", "azure-pipelines"),
