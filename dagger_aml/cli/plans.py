@@ -13,7 +13,7 @@ import anyio
 import click
 from attrs import evolve, field
 
-from ..backends.base import Opening
+from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, kind_of
 from ..building.changed import Stood, Subject, stand
 from ..building.earlier import is_image, makings_after, read_earlier
@@ -29,16 +29,18 @@ from ..fs.stamps import local_files
 from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..oci.file_digests import FileDigests
-from ..plan.compare import against
+from ..plan.compare import Earlier, against
 from ..plan.inputs import input_digest_of
 from ..plan.keys import SCHEMA
 from ..plan.making import Making, makings
 from ..plan.model import Plan
+from ..plan.picture import Drawn
 from ..plan.render import plan_json, plan_text
 from ..plan.verdict import Standing, not_told, standing, together
 from ..project.model import Project
 from .common import policy_of_call, read, read_each, read_others
 from .console import printable, tell
+from .drawing import DRAWN, Form, drawing
 from .options.build import opening_of, value_of
 from .probing import Asks, planned
 from .progress.as_json import error_parts
@@ -56,6 +58,7 @@ class Asked:
     :param against: what they are held against; None for nothing.
     :param changed: whether only those are told that need doing.
     :param exit_code: whether these decide the exit code.
+    :param form: in which they are told.
     """
 
     against: str | None
@@ -63,8 +66,19 @@ class Asked:
     exit_code: bool
     offline: bool
     store: str | None
-    as_json: bool
+    form: Form
     why: bool
+    layers: Layers
+
+    @property
+    def as_json(self) -> bool:
+        """Whether they are told as plain data."""
+        return self.form == "json"
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether they are told as a picture."""
+        return self.form in DRAWN
 
 
 @frozen
@@ -97,7 +111,7 @@ def plan_several(folders: Sequence[str], given: dict[str, Any], asked: Asked) ->
         read = [_project(folder, given, asked, files) for folder in folders]
         told = anyio.run(_stood, read, asked, files) if asked.against else read
         files.end()
-        text = _json(told, asked, kept) if asked.as_json else "".join(f"{each}\n" for each in _lines(told, asked))
+        text = _text(told, asked, kept)
     click.echo(printable(text, sys.stdout), nl=False)
     _exit(told, asked)
 
@@ -180,6 +194,31 @@ def told_of_waits() -> OnEvent:
     return on_event
 
 
+def _text(read: Sequence[_Read], asked: Asked, kept: Digests) -> str:
+    if asked.as_json:
+        return _json(read, asked, kept)
+    if asked.is_drawn:
+        return drawing([each for one in _told(read, asked) for each in _drawn(one, asked)], asked.form)
+    return "".join(f"{each}\n" for each in _lines(read, asked))
+
+
+def _told(read: Sequence[_Read], asked: Asked) -> list[_Read]:
+    return [each for each in read if not asked.changed or (each.standing and each.standing.needs_doing)]
+
+
+def _drawn(each: _Read, asked: Asked) -> Iterator[Drawn]:
+    """What a picture shows of a project, for each of its platforms."""
+    if each.project is None:
+        return
+    stood = each.stood
+    held, known = (stood.held, stood.earlier) if stood else ((), ())
+    for number, plan in enumerate(_plans(each)):
+        earlier = known[number] if number < len(known) else None
+        how = makings_of(plan, earlier, opening_of(each.folder, asked.layers, looks=asked.against is not None))
+        compared = held[number] if number < len(held) else None
+        yield Drawn(each.project.name, plan, how, compared, each.standing, why=asked.why)
+
+
 def _lines(read: Sequence[_Read], asked: Asked) -> Iterator[str]:
     if asked.changed:
         yield from (each.folder for each in read if each.standing and each.standing.needs_doing)
@@ -203,8 +242,7 @@ def _row(each: _Read, standing: Standing) -> tuple[str, str, str, str]:
 
 
 def _json(read: Sequence[_Read], asked: Asked, kept: Digests) -> str:
-    told = [each for each in read if not asked.changed or (each.standing and each.standing.needs_doing)]
-    entries = [_entry(each, asked, kept) for each in told]
+    entries = [_entry(each, asked, kept) for each in _told(read, asked)]
     return json.dumps({"schema": SCHEMA, "projects": entries}, indent=2) + "\n"
 
 
@@ -277,8 +315,9 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
             for one in graphs:
                 files.add(local_files(one.layers))
             stood = anyio.run(_one, subject, asked, files)
-        text = _one_text(stood, found, asked, known or _makings(stood, opening), kept)
-    click.echo(text, nl=False)
+        ways = known or makings_of(stood.plans[0], next(iter(stood.earlier), None), opening)
+        text = _one_text(stood, found, asked, ways, kept)
+    click.echo(printable(text, sys.stdout) if asked.is_drawn else text, nl=False)
     _end(exit_code_of(stood.standing, asked))
 
 
@@ -289,6 +328,8 @@ def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ..
         inputs = input_digest_of(stood.plans, kept) if whole else None
         data = plan_json(plan, found, ways, kept, inputs) | ({"against": held.as_json()} if held else {})
         return json.dumps({**data, "verdict": stood.standing.as_json()}, indent=2) + "\n"
+    if asked.is_drawn:
+        return drawing([Drawn(found.name, plan, ways, held, stood.standing, why=asked.why)], asked.form)
     text = f"{plan_text(plan, found, why=asked.why, how=ways)}\n{stood.standing.text()}\n"
     return text + (f"\n{held.text(_with_dockerfiles())}" if held else "")
 
@@ -309,9 +350,11 @@ def _with_dockerfiles() -> str:
     return ", ".join(name for name in BUILDERS if kind_of(name).capabilities.forms)
 
 
-def _makings(stood: Stood, opening: Opening) -> tuple[Making, ...]:
-    """How the layers would be made, as far as is known without asking a builder."""
-    plan, earlier = stood.plans[0], next(iter(stood.earlier), None)
+def makings_of(plan: Plan, earlier: Earlier | None, opening: Opening) -> tuple[Making, ...]:
+    """How the layers would be made, as far as is known without asking a builder.
+
+    :param earlier: what is known of what was built.
+    """
     if opening.layers == "builder":
         return makings(plan, "builder")
     if earlier is None or not earlier.labels:

@@ -206,10 +206,10 @@ def _what(op: Op) -> str:
     layer = op.layer
     if isinstance(layer, Run):
         words = [short_word(str(word)).replace("\n", "; ") for word in layer.argv]
-        sees = f", sees {', '.join(_mount(each) for each in layer.mounts)}" if layer.mounts else ""
+        sees = f", sees {', '.join(mount_text(each) for each in layer.mounts)}" if layer.mounts else ""
         return f"as {layer.user}{sees}: {' '.join(words)}"
     owner = "original owners" if isinstance(layer.source, Built) else f"owner {layer.uid or 0}:{layer.gid or 0}"
-    return f"to {layer.dest}{'/' if layer.kind == 'tree' else ''}, {owner}, {_source_text(layer)}"
+    return f"to {layer.dest}{'/' if layer.kind == 'tree' else ''}, {owner}, {source_text(layer)}"
 
 
 def _wheels_text(layer: LayerOp, facts: BaseFacts) -> Iterator[str]:
@@ -226,11 +226,13 @@ def _wheels_text(layer: LayerOp, facts: BaseFacts) -> Iterator[str]:
         yield f"{each.file.filename}{size}{there}"
 
 
-def _mount(mount: Mount) -> str:
+def mount_text(mount: Mount) -> str:
+    """What a command sees that no layer holds: its id, and what of it decides the result."""
     return f"{mount.id} ({', '.join(mount.keys)})" if mount.keys else mount.id
 
 
-def _source_text(copy: Copy) -> str:
+def source_text(copy: Copy) -> str:
+    """What is copied, and how much of it."""
     source = copy.source
     if isinstance(source, Local):
         files = sum(entry.type == "file" for entry in source.entries)

@@ -23,7 +23,7 @@ from tools import sdk_v1_messages
 from tools.messages import messages_text
 from tools.rules import inputs_text
 
-from . import deployments
+from . import deployments, pictures
 from .public import public_text
 
 HERE = Path(__file__).parent
@@ -85,6 +85,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
         for name, text in case.files().items():
             yield HERE / name, text
     yield from deployments.texts()
+    yield from pictures.texts()
     yield HERE / "public.txt", public_text()
     yield HERE / "messages.txt", messages_text()
     yield HERE / "inputs.txt", inputs_text()

@@ -52,6 +52,7 @@ _OF_CALL_HERE = {
     ("inspect", "--with"),
     ("doctor", "--engine-timeout"),
     ("deployment", "--format"),
+    ("plan", "--format"),
 }
 """Flags of settings that mean something of the call's own in one command."""
 

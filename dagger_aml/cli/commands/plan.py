@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,11 +22,23 @@ from ..options.call import json_option
 from ..options.project import project_options
 from ..probing import Asks, planned, probe_options
 
+if TYPE_CHECKING:
+    from ..drawing import Form
+
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
 @click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
 @partial(project_options, argument=False)
-@json_option("Print the plan as JSON, with digests of all local files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "mermaid", "dot"]),
+    default="text",
+    show_default=True,
+    help="json is the plan for programs, with digests of all local files; mermaid and dot are pictures of it, for "
+    "Markdown on GitHub and GitLab and for Graphviz.",
+)
+@json_option("The same as --format json.")
 @click.option(
     "--why", is_flag=True, help="Also show the reason for each step's position, and where each value comes from."
 )
@@ -47,6 +60,7 @@ from ..probing import Asks, planned, probe_options
 @settled
 def command(
     projects: tuple[str, ...],
+    form: Form,
     as_json: bool,
     why: bool,
     against: str | None,
@@ -68,6 +82,7 @@ def command(
     \b
     dagger-aml plan examples/diabetes --why
     dagger-aml plan examples/diabetes --json
+    dagger-aml plan examples/diabetes --format mermaid
     dagger-aml plan examples/diabetes --probe
     dagger-aml plan examples/diabetes --against registry.example/diabetes:1
     dagger-aml plan models/* --changed --against 'registry.example/{name}:main'
@@ -75,14 +90,18 @@ def command(
     for flag, is_said in (("--changed", changed), ("--exit-code", exit_code), ("--offline", offline)):
         if is_said and against is None:
             raise UsageError(f"{flag} works only with --against", location=flag, hint="Add --against FILE|IMAGE.")
+    if as_json:
+        if by_flag("form") and form != "json":
+            raise UsageError(f"--json and --format {form} contradict each other", hint="Leave one of them out.")
+        form = "json"
     how = Asks(pin, probe, builder if probe or not against else None, engine, layers)
     if len(projects) <= 1 and not changed and against is None:
-        _plain(projects[0] if projects else ".", given, how, as_json=as_json, why=why)
+        _plain(projects[0] if projects else ".", given, how, form, why=why)
         return
     from ..plans import Asked, plan_against, plan_several
 
     store = builder if builder and by_flag("builder") and kind_of(builder).capabilities.own_store else None
-    asked = Asked(against, changed, exit_code, offline, store, as_json, why)
+    asked = Asked(against, changed, exit_code, offline, store, form, why, layers)
     if len(projects) > 1 or changed:
         for flag, is_said in (("--pin", pin), ("--probe", probe)):
             if is_said:
@@ -96,7 +115,7 @@ def command(
     plan_against(projects[0] if projects else ".", given, asked, how)
 
 
-def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why: bool) -> None:
+def _plain(project: str, given: dict[str, Any], how: Asks, form: Form, *, why: bool) -> None:
     """Show the plan of one project, held against nothing."""
     found, graph = read(project, given)
     opening = opening_of(project, how.layers, looks=how.probe)
@@ -104,7 +123,15 @@ def _plain(project: str, given: dict[str, Any], how: Asks, *, as_json: bool, why
         graph, pin=how.pin, probe=how.probe, builder=how.builder, engine=how.engine, opening=opening, image=None
     )
     ways = asked.makings or makings(asked.plan, "builder" if how.layers == "builder" else "runs or found")
-    if not as_json:
+    if form in ("mermaid", "dot"):
+        from ...plan.picture import Drawn
+        from ..console import printable
+        from ..drawing import drawing
+
+        drawn = drawing([Drawn(found.name, asked.plan, ways, why=why)], form)
+        click.echo(printable(drawn, sys.stdout), nl=False)
+        return
+    if form == "text":
         click.echo(plan_text(asked.plan, found, why=why, how=ways), nl=False)
         return
     from ...oci.file_digests import FileDigests
