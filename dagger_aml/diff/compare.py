@@ -13,6 +13,7 @@ from ..oci.layer import Node
 from ..plan.label import PLAN_LABEL
 from .causes import Causes
 from .noise import NOISE, Noise
+from .packages import PackageChange, package_changes
 
 _FIELDS = [each.name for each in fields(Node)]
 _LONGEST = 100
@@ -31,6 +32,11 @@ class Difference:
     fields: Mapping[str, tuple[str, str]] = field(eq=False)
     cause: str = field(default="", eq=False)
 
+    @property
+    def is_path(self) -> bool:
+        """Whether it is a path's, and not of what the images say."""
+        return self.subject.startswith("/")
+
     def __str__(self) -> str:
         shown = ", ".join(f"{name} {_cut(a)} | {_cut(b)}" for name, (a, b) in self.fields.items())
         return f"{self.subject}: {shown}" + (f"  ({self.cause})" if self.cause else "")
@@ -41,11 +47,13 @@ class Report:
     """What differs beyond the noise, sorted, and the subjects that each entry of the noise list absorbed.
 
     :param compared: how many paths and values there are.
+    :param packages: the Python packages that differ; their files are among the differences.
     """
 
     differences: Sequence[Difference]
     absorbed: Mapping[Noise, Sequence[str]]
     compared: int
+    packages: tuple[PackageChange, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -57,11 +65,14 @@ class Report:
         lines = [f"{each}" for each in self.differences[:limit]]
         if limit is not None and len(self.differences) > limit:
             lines.append(f"... and {len(self.differences) - limit} more")
+        return "\n".join((*lines, *self.sums()))
+
+    def sums(self) -> Iterator[str]:
+        """How many differences there are, and what was allowed for."""
         count = len(self.differences)
-        lines.append(f"{count} difference{'' if count == 1 else 's'} in {self.compared} paths and values")
+        yield f"{count} difference{'' if count == 1 else 's'} in {self.compared} paths and values"
         for noise, subjects in self.absorbed.items():
-            lines.append(f"noise, {len(subjects)}: {noise.pattern} ({noise.reason})")
-        return "\n".join(lines)
+            yield f"noise, {len(subjects)}: {noise.pattern} ({noise.reason})"
 
     def __str__(self) -> str:
         return self.text()
@@ -86,7 +97,7 @@ def compare(
         else:
             differences.append(found)
     compared = len(a.files.keys() | b.files.keys()) + len(a.config.keys() | b.config.keys())
-    return Report(sorted(differences), dict(absorbed), compared)
+    return Report(sorted(differences), dict(absorbed), compared, package_changes(a.files, b.files))
 
 
 def _files(a: ImageContents, b: ImageContents) -> Iterator[Difference]:
@@ -95,7 +106,7 @@ def _files(a: ImageContents, b: ImageContents) -> Iterator[Difference]:
     for path in sorted(a.files.keys() | b.files.keys()):
         one, two = a.files.get(path), b.files.get(path)
         if one is None or two is None:
-            yield Difference(_printable(path), {"presence": (_kind(one), _kind(two))}, causes.behind(path))
+            yield Difference(printable(path), {"presence": (_kind(one), _kind(two))}, causes.behind(path))
             continue
         differing = {
             name: (_shown(name, one), _shown(name, two))
@@ -105,7 +116,7 @@ def _files(a: ImageContents, b: ImageContents) -> Iterator[Difference]:
         if links_a.get(path) != links_b.get(path):
             differing["hard links"] = (_group(links_a.get(path)), _group(links_b.get(path)))
         if differing:
-            yield Difference(_printable(path), differing, causes.behind(path))
+            yield Difference(printable(path), differing, causes.behind(path))
 
 
 def _configs(a: ImageContents, b: ImageContents) -> Iterator[Difference]:
@@ -146,10 +157,11 @@ def _shown(name: str, node: Node) -> str:
 
 
 def _group(paths: tuple[str, ...] | None) -> str:
-    return " = ".join(map(_printable, paths)) if paths else "none"
+    return " = ".join(map(printable, paths)) if paths else "none"
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """A path without what a terminal takes for its own."""
     text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 

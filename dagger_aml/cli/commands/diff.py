@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-from attrs import evolve
+from attrs import asdict, evolve
 
 from ...backends.base import Opening
 from ...backends.builders import BUILDERS, kind_of
@@ -27,14 +27,14 @@ from ..options.build import engine_option, settled, value_of
 from ..options.call import json_option, quiet_option
 from ..options.project import project_options
 from ..progress import Progress
+from ..target import say
 
 if TYPE_CHECKING:
     from ...diff import ImageContents, Report
     from ...oci.layer import LayerContents
 
-
 _SHOWN = 25
-"""Differences that are printed without ``--all``."""
+"""Paths that are printed without ``--paths``."""
 
 
 @click.command(
@@ -56,7 +56,14 @@ _SHOWN = 25
     "has it.",
 )
 @engine_option
-@click.option("--all", "show_all", is_flag=True, help=f"Print every difference, not only the first {_SHOWN}.")
+@click.option(
+    "--paths",
+    "--all",
+    "show_all",
+    is_flag=True,
+    help="Print every path that differs. Without it, packages and what the images say are printed in full, of the "
+    f"other paths the first {_SHOWN}, and how many there are in each folder.",
+)
 @json_option()
 @quiet_option("Print nothing; only set the exit code.")
 @settled
@@ -72,13 +79,14 @@ def command(
 ) -> None:
     """Compare two images: each a PROJECT, which is built, an IMAGE, a tar, or an OCI layout (oci:FOLDER).
 
-    Compared are every path's type, mode, numeric owner, size, bytes, link target, hard links and file capabilities,
-    and what the image says of itself. Not compared: times, history and the number of layers.
+    Told are the packages that differ, then what the images say of themselves, then the paths. Compared are every
+    path's type, mode, numeric owner, size, bytes, link target, hard links and file capabilities. Not compared: times,
+    history and the number of layers.
 
     \b
     dagger-aml diff PROJECT PROJECT --with dagger,buildah
     dagger-aml diff PROJECT registry.example/diabetes:1
-    dagger-aml diff old.tar new.tar --all
+    dagger-aml diff old.tar new.tar --paths
     """
     names = _builders(builders)
     sides = [_side(text, name, given) for text, name in zip((a, b), names, strict=True)]
@@ -93,12 +101,14 @@ def command(
     engine = check_engine(engine, None if built else "neither of the two is built by a Dagger engine")
     with Progress(quiet=quiet or as_json) as progress:
         sides, (one, two) = anyio.run(_read_both, sides, progress, engine)
+    from ...diff.text import report_text
+
     report = _compared(one, two, sides)
     if as_json:
         click.echo(json.dumps(_as_json(report, sides), indent=2))
     elif not quiet:
         tell(f"comparing {sides[0]} with {sides[1]}")
-        click.echo(report.text(None if show_all else _SHOWN))
+        say(report_text(report, every_path=show_all, most=_SHOWN))
     if not report.equal:
         sys.exit(1)
 
@@ -233,6 +243,7 @@ def _as_json(report: Report, sides: list[_Side]) -> dict[str, Any]:
         "compared": report.compared,
         "a": {"what": sides[0].text, "builder": sides[0].builder, "store": sides[0].store},
         "b": {"what": sides[1].text, "builder": sides[1].builder, "store": sides[1].store},
+        "packages": [asdict(each) for each in report.packages],
         "differences": [
             {
                 "subject": each.subject,
