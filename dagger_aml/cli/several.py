@@ -64,6 +64,8 @@ def build_several(
         if not request.outputs:
             where = "no image is written" if request.layers == "direct" else "the images stay in the builder"
             progress.warn(f"no output was requested, so {where}; add --push or --load")
+        if len(targets) > 1:
+            progress.expect([each.name for each in targets])
         try:
             anyio.run(_build_all, targets, opening, progress, at_once, outcomes)
         finally:

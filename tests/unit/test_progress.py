@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import threading
 import time
@@ -238,3 +239,70 @@ def test_a_line_is_never_wider_than_the_terminal(monkeypatch):
         progress.on_event(OpStarted("a name " * 30, 1, 1))
         time.sleep(0.1)
     assert max(len(picture) for picture in terminal.getvalue().split("\r\033[K")) < 40
+
+
+def several(mode: str, names: str = "abcdef") -> Progress:
+    """Six projects, two at once: the first is made, the second fails, the third goes on."""
+    with Progress(mode) as progress:
+        progress.expect(names)
+        first, second = progress.of(names[0]), progress.of(names[1])
+        first.on_event(OpDone("apt", 1, 1, 2.0))
+        first.stop()
+        first.finish(Result("sha256:d"))
+        third = progress.of(names[2])
+        third.on_event(OpStarted("pip", 1, 1))
+        second.stop()
+        second.failed(TransientError("gone"), 1.0)
+    return progress
+
+
+def test_several_are_counted_in_plain_lines(capsys):
+    several("plain")
+    assert [re.sub(r"\d\.\d s", "… s", each) for each in capsys.readouterr().err.splitlines()] == [
+        "a: [1/1] apt  … s",
+        "a: 1 step",
+        "after … s: 1 of 6 done; waiting: c, d, e and 1 more",
+        "c: [1/1] pip ...",
+        "b: failed after … s: gone",
+        "after … s: 2 of 6 done, 1 failed; waiting: d, e, f",
+    ]
+
+
+def test_several_are_counted_in_json(capsys):
+    several("json")
+    read = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    counted = [each for each in read if each["event"] == "progress"]
+    assert [(each["done"], each["total"], each["failed"]) for each in counted] == [(1, 6, 0), (2, 6, 1)]
+    assert (counted[0]["running"], counted[0]["waiting"]) == (["b"], ["c", "d", "e", "f"])
+    assert counted[0]["seconds"] >= 0 and "project" not in counted[0]
+    assert [each["event"] for each in read] == ["op_done", "finished", "progress", "op_started", "failed", "progress"]
+
+
+def test_a_terminal_has_the_count_at_its_foot(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    several("tty")
+    pictures = [each for each in re.split(r"\r\x1b\[\d*A?\x1b?\[?[JK]", terminal.getvalue()) if "of 6 done" in each]
+    assert re.match(r"0 of 6 done; waiting: a, b, c and 3 more [|/\\-] 0 s", pictures[0])
+    last = pictures[-1].rstrip().split("\n")
+    assert re.match(r"2 of 6 done, 1 failed; waiting: d, e, f [|/\\-] \d s", last[-1])
+    assert re.match(r"c: \[1/1\] pip", last[-2])
+    kept = re.sub(r"\r\x1b\[K|\r\x1b\[\d+A\x1b\[J", "\0", terminal.getvalue())
+    assert "b: failed after 1.0 s: gone\n" in kept and moving() == 0
+
+
+def test_the_foot_is_there_however_low_the_terminal_is(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(live, "_size", lambda: (80, 3))
+    with Progress("tty") as progress:
+        progress.expect("abcdef")
+        for name in "abcdef":
+            progress.of(name).on_event(OpStarted("pip", 1, 1))
+        picture = terminal.getvalue().rpartition("\033[J")[2].split("\n")
+    assert len(picture) == 2 and picture[0].startswith("a: [1/1] pip") and picture[1].startswith("0 of 6 done ")
+
+
+def test_quiet_counts_nothing_aloud(capsys):
+    several("quiet")
+    assert capsys.readouterr().err == ""

@@ -12,6 +12,7 @@ from ...backends.result import Result
 from ...errors import DaggerAmlError
 from ...events import Event, Message, OpDone, OpStarted, Output, RanBefore, Transferred, Warned
 from ...finding import Finding
+from .overall import Standing
 from .view import View
 
 _NAMES = {
@@ -39,6 +40,18 @@ class Json:
 
     def failed(self, error: DaggerAmlError, seconds: float) -> None:
         print_object("failed", **self.more, seconds=seconds, **error_parts(error))
+
+    def overall(self, standing: Standing, *, ended: bool) -> None:
+        if ended:
+            print_object(
+                "progress",
+                done=len(standing.done),
+                total=standing.total,
+                failed=len(standing.failed),
+                running=list(standing.running),
+                waiting=list(standing.waiting),
+                seconds=standing.seconds,
+            )
 
     def show(self, event: Event) -> None:
         print_object(_NAMES[type(event)], **self.more, **asdict(event))

@@ -12,6 +12,9 @@ import click
 
 from ..console import printable
 
+FOOT = "\0"
+"""The name of the line that stands below all others, however many there are."""
+
 _REDRAW = 0.2
 """Seconds between two pictures."""
 
@@ -81,7 +84,9 @@ class LiveDisplay:
         columns, lines = _size()
         sign, now = next(self._signs), time.monotonic()
         rows = []
-        for name, text in list(self._texts.items())[: max(lines - 1, 1)]:
+        foot = [(FOOT, self._texts[FOOT])] if FOOT in self._texts else []
+        others = [each for each in self._texts.items() if each[0] != FOOT]
+        for name, text in (*others[: max(lines - 1 - len(foot), 1 - len(foot))], *foot):
             clock = f" {sign} {now - self._since[name]:.0f} s"
             rows.append(f"{printable(text, sys.stderr)[: max(columns - len(clock) - 1, 0)]}{clock}")
         if rows:

@@ -12,6 +12,7 @@ from ...errors import DaggerAmlError
 from ...events import Event, Message, OpDone, OpStarted, Output, RanBefore, Transferred
 from ...finding import Finding
 from ..console import printable
+from .overall import Standing
 from .view import View
 from .words import is_over, moved, ran_before, summary, took
 
@@ -30,6 +31,10 @@ class Plain:
 
     def failed(self, error: DaggerAmlError, seconds: float) -> None:
         self.line(f"failed after {seconds:.1f} s: {str(error).splitlines()[0]}")
+
+    def overall(self, standing: Standing, *, ended: bool) -> None:
+        if ended:
+            self.line(f"after {standing.seconds:.1f} s: {standing.text}")
 
     def show(self, event: Event) -> None:
         if isinstance(event, OpStarted):

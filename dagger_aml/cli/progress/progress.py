@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, cast
 
 from ...backends.result import Result
@@ -12,6 +12,7 @@ from ...errors import DaggerAmlError, UsageError, own_error
 from ...events import Event, OpDone, Output, Warned
 from ...finding import Finding
 from .as_json import Json, error_parts, print_object
+from .overall import Overall
 from .plain import Plain
 from .quiet import Quiet
 from .view import View
@@ -39,16 +40,35 @@ class Progress:
         self.told: list[Event] = []
         """All but what the builder prints."""
         self._view: View = _VIEWS[self.mode]()
+        self._overall: Overall | None = None
+        self._ended: Callable[[bool], None] | None = None
+
+    def expect(self, projects: Iterable[str]) -> None:
+        """Show from now on how many of several projects have ended."""
+        self._overall = Overall(projects)
+        self._view.overall(self._overall.standing, ended=False)
 
     def of(self, project: str) -> Progress:
-        """The progress of one of several projects, named in each line and object."""
+        """The progress of one of several projects, named in each line and object; its turn begins."""
         made = Progress(self.mode, verbose=self.verbose)
         made._view = self._view.of(project)
+        overall = self._overall
+        if overall:
+
+            def ended(failed: bool) -> None:
+                overall.ends(project, failed=failed)
+                self._view.overall(overall.standing, ended=True)
+
+            overall.begins(project)
+            self._view.overall(overall.standing, ended=False)
+            made._ended = ended
         return made
 
     def failed(self, error: DaggerAmlError, seconds: float) -> None:
         """Show that a project of several failed, the others going on."""
         self._view.failed(error, seconds)
+        if self._ended:
+            self._ended(True)
 
     def __enter__(self) -> Progress:
         return self
@@ -85,6 +105,8 @@ class Progress:
         """Show what was made: the steps' seconds, what was reused, each layer's bytes."""
         # Steps that are done at one time end in any order.
         self._view.finish(result, sorted(self.ops, key=lambda op: op.number))
+        if self._ended:
+            self._ended(False)
 
 
 _VIEWS: dict[Mode, Callable[[], View]] = {"plain": Plain, "tty": Watched, "json": Json, "quiet": Quiet}

@@ -6,6 +6,7 @@ from ...backends.result import Result
 from ...errors import DaggerAmlError
 from ...events import Event, OpDone
 from ...finding import Finding
+from .overall import Standing
 from .view import View
 
 
@@ -16,6 +17,9 @@ class Quiet:
         return self
 
     def failed(self, _: DaggerAmlError, __: float) -> None:
+        """Nothing."""
+
+    def overall(self, standing: Standing, *, ended: bool) -> None:
         """Nothing."""
 
     def show(self, event: Event) -> None:

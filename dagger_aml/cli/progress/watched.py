@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...events import Event, Message, OpDone, OpStarted, Transferred
-from .live import LiveDisplay
+from .live import FOOT, LiveDisplay
+from .overall import Standing
 from .plain import Plain, PlainOf
 from .view import View
 from .words import is_over, moved, titled
@@ -58,6 +59,9 @@ class Watched(Plain):
 
     def of(self, project: str) -> View:
         return WatchedOf(project, self._display)
+
+    def overall(self, standing: Standing, *, ended: bool) -> None:
+        self._display.put(FOOT, standing.text)
 
     def started(self, event: OpStarted) -> None:
         self._open.append(event)
