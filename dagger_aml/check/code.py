@@ -71,16 +71,20 @@ def used_and_ignored(project: Project, code: Path, used: Reached) -> Iterator[Fi
     Silent: what is given back by a line such as `!labels.json`, models, and parts that the project file names.
     """
     ignored = ignore_files(project.root, code.resolve())
-    names = {*used.named, *used.modules, *(f"{name}.py" for name in used.modules)}
-    for path in sorted(code.resolve() / name for name in names.intersection(each.name for each in code.iterdir())):
-        if not is_there(path) or path in (*project.kept, *project.other_parts):
-            continue
-        if ignored.ignores(path, folder=path.is_dir()):
-            yield Finding(
-                f"the code uses {path.name}, but {ignored.name} excludes it from the image",
-                location=project.at(path),
-                hint=f"Add `!{path.name}` to that file to include it.",
-            )
+    left_out = {
+        path.name
+        for path in (code.resolve() / each.name for each in code.iterdir())
+        if is_there(path)
+        and path not in (*project.kept, *project.other_parts)
+        and ignored.ignores(path, folder=path.is_dir())
+    }
+    modules = {*used.modules, *(f"{name}.py" for name in used.modules)} & left_out
+    for path in sorted(code.resolve() / name for name in modules | used.named_among(left_out - modules)):
+        yield Finding(
+            f"the code uses {path.name}, but {ignored.name} excludes it from the image",
+            location=project.at(path),
+            hint=f"Add `!{path.name}` to that file to include it.",
+        )
 
 
 @rule("AML503", "warning")

@@ -323,8 +323,8 @@ class Facts(Known):
         """What the code imports from elsewhere; None without code."""
         if self.project is None or self.code is None:
             return None
-        known = self.used.sources if self.used and self.used.python == self.python else None
-        return elsewhere(self.code, self.project.entry_script, self.python, known)
+        used = self.used if self.used and self.used.python == self.python else None
+        return elsewhere(self.code, self.project.entry_script, self.python, used)
 
     @cached_property
     def wanted(self) -> Wanted | None:

@@ -59,12 +59,16 @@ _MARKS: tuple[tuple[str, ...], ...] = (
 )
 """Of each form in turn: one of them stands in every such text, and in few others."""
 
+_EVERY_MARK = tuple(mark for marks in _MARKS for mark in marks)
+
 _LEAST_LETTERS = 8
 """Different letters, below which a text only stands for a secret, such as ``xxxx``."""
 
 
 def secrets_in(text: str) -> Iterator[tuple[str, str, int]]:
     """The secrets of a text: what kind each is, how it begins, and on which line, from 0."""
+    if not any(map(text.__contains__, _EVERY_MARK)):
+        return
     for (kind, form), marks in zip(_FORMS, _MARKS, strict=True):
         for match in re.finditer(form, text) if any(mark in text for mark in marks) else ():
             if len(Counter(match[1])) >= _LEAST_LETTERS and "EXAMPLE" not in match[1].upper():

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from .. import contract
 from ..finding import FileLocation, Finding
-from ..pysource.calls import environment_reads
 from ..pysource.reached import Reached
 from .facts import Places, Script, Variable
 from .rule import rule
@@ -35,17 +34,14 @@ def misread_name(script: Script, used: Reached, variables: Mapping[str, Variable
     Silent: a variable that the code or the project sets, and one for which the code has something to take in its
     place. Others that begin with `AZUREML_`.
     """
-    for path, source in used.sources.items():
-        if not (b"environ" in source.data or b"getenv" in source.data) or source.tree is None:
-            continue
-        for name, line in environment_reads(source.tree):
-            near = _near(name)
-            if near and name not in variables:
-                yield Finding(
-                    f"the code reads {name}, which is not a variable of Azure ML's",
-                    location=script.at(path, line).of(name),
-                    hint=f"Did you mean {near}?",
-                )
+    for path, name, line in used.environment:
+        near = _near(name)
+        if near and name not in variables:
+            yield Finding(
+                f"the code reads {name}, which is not a variable of Azure ML's",
+                location=script.at(path, line).of(name),
+                hint=f"Did you mean {near}?",
+            )
 
 
 def _near(name: str) -> str | None:

@@ -92,28 +92,28 @@ def local(
         except OSError as error:
             raise unreadable(error, folder) from None
         for item in names:
-            name = prefix + item.name
+            name, place = prefix + item.name, Path(item.path)
             ours = not caches and _is_left_out(item)
-            if ours or Path(item.path) in kept_apart or (not whole and _of_download(item, folder)):
+            if ours or place in kept_apart or (not whole and _of_download(item, folder)):
                 left_out.append(name)
                 continue
             try:
                 info = item.stat(follow_symlinks=False)
             except OSError as error:
                 raise unreadable_part(error, item.path) from None
-            rules = None if Path(item.path) in spared else ignore
-            if rules and rules.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
+            rules = None if place in spared else ignore
+            if rules and rules.ignores(place, folder=stat.S_ISDIR(info.st_mode)):
                 left_out.append(name)
                 continue
             if stat.S_ISLNK(info.st_mode) and (blob := _blob(root, item)):
                 entries.append(evolve(blob, path=name))
             elif stat.S_ISLNK(info.st_mode):
-                entries.append(_link(root, Path(item.path), name, location))
+                entries.append(_link(root, place, name, location))
             elif stat.S_ISDIR(info.st_mode):
                 entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
-                walk(Path(item.path), name + "/", rules)
+                walk(place, name + "/", rules)
             elif stat.S_ISREG(info.st_mode):
-                _must_read(Path(item.path))
+                _must_read(place)
                 entries.append(_file(name, info))
             else:
                 raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", location=location)

@@ -11,8 +11,8 @@ from packaging.version import Version
 
 from ..artifacts.pickle import Pickled
 from ..data import frozen
+from ..pysource.import_statements import is_within
 from ..pysource.imports import STANDARD, Code, Import
-from ..pysource.source import is_within
 from ..requirements.import_names import packages_of
 from ..requirements.versions import is_version
 from ..version import __version__

@@ -9,8 +9,8 @@ from .. import contract
 from ..base import catalog
 from ..errors import DaggerAmlError, ProjectError
 from ..graph.base import From
+from ..pysource.import_statements import is_within
 from ..pysource.reached import Reached
-from ..pysource.source import is_within
 from ..requirements.conda_twins import CondaSettings
 from ..requirements.read import is_yaml
 from .merge import Reading, chosen

@@ -259,7 +259,8 @@ def requests(used: Reached | None) -> tuple[str, ...]:
 
     :param used: by code among which they lie; None without such.
     """
-    return tuple(each for each in REQUESTS if each == REQUESTS[0] or not used or each not in used.named)
+    named = used.named_among(REQUESTS[1:]) if used else frozenset()
+    return tuple(each for each in REQUESTS if each not in named)
 
 
 def _holds(folder: Path, code: Path | None) -> bool:
@@ -281,13 +282,10 @@ def model_kind(folder: Path) -> str | None:
 
 def not_code(folder: Path, used: Reached, names: tuple[str, ...] = NOT_CODE) -> tuple[Path, ...]:
     """What lies in a code folder and is left out of it: what is called so, less what is used."""
-    found = []
-    for item in os.scandir(folder):
-        if matches(item.name, names, folder=item.is_dir()):
-            module = item.name.removesuffix(".py")
-            if item.name not in used.named and module not in used.modules:
-                found.append(Path(item.path))
-    return tuple(sorted(found))
+    with os.scandir(folder) as items:
+        called = {item.name: Path(item.path) for item in items if matches(item.name, names, folder=item.is_dir())}
+    apart = {name for name in called if name.removesuffix(".py") not in used.modules}
+    return tuple(sorted(called[name] for name in apart - used.named_among(apart)))
 
 
 def conda_files(root: Path, code: Path | None) -> Iterator[Path]:

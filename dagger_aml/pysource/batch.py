@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from ..data import frozen
 from .bounds import too_much
 from .source import Source
+from .texts import every_node
+from .versions import quietly
 
 _DRIVER = "azureml_user"
 """The package that only batch runs have (SDK v1's ParallelRunStep, SDK v2's parallel jobs)."""
@@ -52,7 +54,8 @@ def batch_sign(data: bytes) -> BatchSign | None:
     if too_much(data):
         return None
     try:
-        tree = ast.parse(data)
+        with quietly():
+            tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     for node in tree.body:
@@ -84,7 +87,7 @@ def _modules(node: ast.stmt) -> Iterator[str]:
 def _goes_through(run: ast.FunctionDef, parameter: ast.arg) -> bool:
     """Whether the function uses its parameter as a list or a data frame: loops over it, counts it, takes a column of
     it. Not told where another value is given to the name, such as what a request's JSON holds."""
-    nodes, name = list(ast.walk(run)), parameter.arg
+    nodes, name = every_node(run), parameter.arg
     if any(isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load) for node in nodes):
         return False
     return any(_as_list(node, name) for node in nodes)

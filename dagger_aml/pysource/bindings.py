@@ -13,6 +13,7 @@ from typing import Literal
 from attrs import field
 
 from ..data import frozen
+from .texts import every_node
 
 Kind = Literal["function", "async", "generator", "class", "constant", "import", "other"]
 """``class`` is one without bases and decorators, whose objects are nothing special."""
@@ -94,7 +95,7 @@ def scope_of(tree: ast.Module) -> Scope:
     state = walker.block(tree.body, {}) or {}
     declared: set[str] = set()
     dynamic = False
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         if isinstance(node, ast.Global):
             declared.update(node.names)
         elif isinstance(node, ast.Name | ast.Attribute):
@@ -275,14 +276,14 @@ def _walruses(node: ast.stmt, state: _State) -> _State:
     """The state behind a statement's own expressions, which may bind names by ``:=``."""
     expressions = (each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr))
     for each in expressions:
-        for inner in ast.walk(each):
+        for inner in every_node(each):
             if isinstance(inner, ast.NamedExpr):
                 state = _assigned(inner.target, inner.value, state)
     return state
 
 
 def _captured(pattern: ast.pattern, state: _State) -> _State:
-    for node in ast.walk(pattern):
+    for node in every_node(pattern):
         name = getattr(node, "name", None) or getattr(node, "rest", None)
         if isinstance(name, str):
             state = {**state, name: frozenset({Binding("other", pattern.lineno)})}

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from ..data import frozen
 from ..errors import ProjectError
+from .import_statements import Imported
 from .pythons import Python
-from .source import Imported, read_source
+from .source import read_source
 from .texts import LONGEST_PATH
 from .versions import Problem
 

@@ -13,6 +13,7 @@ from itertools import islice, product
 
 from .. import contract
 from ..data import frozen
+from .texts import every_node
 
 _MOST = 16
 """Values that are followed of one expression."""
@@ -66,7 +67,7 @@ class _Values:
     def __init__(self, tree: ast.Module) -> None:
         self._bound: dict[str, list[ast.expr | None]] = {}
         self._known: dict[str, tuple[_Value, ...]] = {}
-        for node in ast.walk(tree):
+        for node in every_node(tree):
             for name, value in _bindings(node):
                 self._bound.setdefault(name, []).append(value)
 

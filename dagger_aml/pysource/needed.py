@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
 from ..data import frozen
 from ..fs.lookup import is_file, is_folder
+from .import_statements import Imported
+from .modules import Modules, is_module_name
 from .pythons import Python
-from .reached import files_of, is_module_name, names_of
-from .source import Imported, Source, read_sound
+from .reached import Reached
+from .source import Source, read_sound
 
 _INSTALLS = re.compile(rb"\bpip3?\b"), re.compile(rb"\binstall\b")
 
@@ -51,9 +53,7 @@ class Elsewhere:
     installs: bool = False
 
 
-def elsewhere(
-    folder: Path, script: str, python: Python | None = None, known: Mapping[Path, Source] | None = None
-) -> Elsewhere:
+def elsewhere(folder: Path, script: str, python: Python | None = None, used: Reached | None = None) -> Elsewhere:
     """Follow an entry script's imports through its code folder, and keep those that lead out of it.
 
     What cannot be read or parsed leads nowhere. Imports that only a type checker sees are none, and those that may
@@ -61,10 +61,10 @@ def elsewhere(
 
     :param script: relative to the folder.
     :param python: the version that is to run it; ours unless given.
-    :param known: files that were read for this version already.
+    :param used: what was read of the same script for this version already.
     """
     read: dict[Path, Source | None] = {
-        path: None if source.problem else source for path, source in (known or {}).items()
+        path: None if source.problem else source for path, source in (used.sources if used else {}).items()
     }
 
     def source(path: Path) -> Source | None:
@@ -72,14 +72,15 @@ def elsewhere(
             read[path] = read_sound(path, python)
         return read[path]
 
-    # Most names are imported by many files.
-    files = cache(lambda name: tuple(files_of(folder, name)))
+    there = used.there if used and used.there else Modules(folder)
 
     @cache
     def own(path: Path) -> list[tuple[Imported, list[Path]]]:
+        found = source(path)
         return [
-            (each, [file for name in names_of(each, path, folder) if is_module_name(name) for file in files(name)])
-            for each in _imports(source(path))
+            (each, [file for name in names for file in there.files(name)])
+            for each, names in (there.leads(path, found) if found else ())
+            if _counts(each)
         ]
 
     @cache
@@ -103,7 +104,13 @@ def elsewhere(
         and not (is_here(each.top, folder) or is_here(each.top, path.parent))
     ]
     texts = [each.data for each in read.values() if each]
-    return Elsewhere(tuple(found), any(_INSTALLS[0].search(text) and _INSTALLS[1].search(text) for text in texts))
+    return Elsewhere(tuple(found), any(map(_installs, texts)))
+
+
+def _installs(text: bytes) -> bool:
+    if b"pip" not in text or b"install" not in text:
+        return False
+    return all(each.search(text) for each in _INSTALLS)
 
 
 def _closure(begin: Path, leads_to: Callable[[Path], Iterable[list[Path]]]) -> dict[Path, None]:
@@ -118,10 +125,8 @@ def _closure(begin: Path, leads_to: Callable[[Path], Iterable[list[Path]]]) -> d
     return found
 
 
-def _imports(source: Source | None) -> Iterator[Imported]:
-    for each in source.imports if source else ():
-        if not each.typing and each.by != "call" and (not each.module or is_module_name(each.module)):
-            yield each
+def _counts(each: Imported) -> bool:
+    return not each.typing and each.by != "call" and (not each.module or is_module_name(each.module))
 
 
 def _is_sure(each: Imported) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..data import frozen
 from .calls import dotted, imported, top_function
+from .texts import every_node
 
 _READ = frozenset(
     {
@@ -86,7 +87,7 @@ def _carried_out(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
                 yield node
                 waiting += reversed(list(ast.iter_child_nodes(node)))
         own = not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if own and any(isinstance(each, ast.Return | ast.Raise) for each in ast.walk(statement)):
+        if own and any(isinstance(each, ast.Return | ast.Raise) for each in every_node(statement)):
             return
 
 
@@ -96,7 +97,7 @@ class _Texts:
     def __init__(self, tree: ast.Module) -> None:
         self._imports: Mapping[str, str] = imported(tree)
         bound: dict[str, list[ast.expr | None]] = {}
-        for node in ast.walk(tree):
+        for node in every_node(tree):
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 bound.setdefault(node.targets[0].id, []).append(node.value)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Set
 
 LONGEST_NAME, LONGEST_PATH = 255, 4096
 """Bytes of one name in a path, and of a path, that Linux takes."""
@@ -42,11 +43,15 @@ def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
 
 def every_node(tree: ast.AST) -> list[ast.AST]:
     """As :func:`ast.walk`, in half the time: without contexts and operators, of which nobody asks."""
-    return nodes_and_depth(tree)[0]
+    return _nodes_and_depth(tree)[0]
 
 
-def nodes_and_depth(tree: ast.AST) -> tuple[list[ast.AST], int]:
-    """The same, and how many levels of them are in one another."""
+def depth_of(tree: ast.AST) -> int:
+    """How many levels of nodes are in one another."""
+    return _nodes_and_depth(tree)[1]
+
+
+def _nodes_and_depth(tree: ast.AST) -> tuple[list[ast.AST], int]:
     found, depth, end = [tree], 0, 0
     for place, node in enumerate(found):
         if place == end:
@@ -62,6 +67,45 @@ def nodes_and_depth(tree: ast.AST) -> tuple[list[ast.AST], int]:
             elif isinstance(value, ast.AST):
                 found.append(value)
     return found, depth
+
+
+_ENDS = b"\"'/\\{}:\r\n"
+"""What may stand beside the parts of a path: quotes, slashes, values in braces with their forms behind a colon, and
+line ends behind a backslash."""
+
+_ONE_END = bytes.maketrans(_ENDS, b"\n" * len(_ENDS))
+
+_ESCAPED = re.compile(rb"\\(?:x[2-7]|u00[2-7]|U000000[2-7]|N|0?[4-7][0-7]|1[0-7][0-7])")
+"""By such a sign a letter of a plain name can be written; by other ones line ends, and letters of other alphabets."""
+
+_ESCAPED_ANY = re.compile(rb"\\[xuUN0-7]")
+
+_HEAD = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?[^\r\n]*")
+
+_CODING = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
+
+
+def is_encoded_otherwise(data: bytes) -> bool:
+    """Whether a text's first two lines may name an encoding in which its words need not stand as they are read."""
+    head = _HEAD.match(data)
+    named = _CODING.findall(head[0]) if head and b"coding" in head[0] else ()
+    return any(each.lower() not in (b"utf-8", b"utf8") for each in named)
+
+
+def finder(names: Set[str]) -> Callable[[bytes], bool]:
+    """What tells of a text whether one of some names may be a part of a path in it, without a look at its syntax.
+
+    A name that is put together of neighbouring texts (``"da" "ta/x"``) is not seen.
+    """
+    plain = {each.encode() for each in names if each.isprintable() and not any(end in each for end in "\"'\\{}:")}
+    escaped = _ESCAPED if all(map(bytes.isascii, plain)) else _ESCAPED_ANY
+
+    def may_have(data: bytes) -> bool:
+        if not plain.isdisjoint(data.translate(_ONE_END).split(b"\n")):
+            return True
+        return len(plain) < len(names) or escaped.search(data) is not None or is_encoded_otherwise(data)
+
+    return may_have
 
 
 def paths_in(nodes: list[ast.AST]) -> Iterator[str]:

@@ -15,6 +15,8 @@ from pathlib import PurePosixPath
 from ..data import frozen
 from .bindings import truth_of
 from .source import Source
+from .texts import every_node
+from .versions import quietly
 
 _TYPE = re.compile(r"\s*(?:(\w+)\s*\.)?\s*(\w+)")
 """What `dataclasses` looks for in a field's type that is a text; without a module it asks ``sys.modules``."""
@@ -39,11 +41,11 @@ class OwnType:
 
 def dataclasses_of_texts(source: Source) -> Iterator[OwnType]:
     """Dataclasses that cannot be made in an entry script."""
-    if source.tree is None:
+    if source.tree is None or b"dataclass" not in source.data:
         return
     makers = set(_imported(source.tree, _MAKERS))
     postponed = _is_postponed(source.tree)
-    for node, sure in _classes(source.tree):
+    for node, sure in _classes(source.tree) if makers else ():
         if not any(
             _dotted(each.func if isinstance(each, ast.Call) else each) in makers for each in node.decorator_list
         ):
@@ -57,7 +59,9 @@ def dataclasses_of_texts(source: Source) -> Iterator[OwnType]:
 
 def models_of_texts(source: Source) -> Iterator[OwnType]:
     """Pydantic models with types that pydantic does not find: anything but builtins and the class itself."""
-    if source.tree is None or any(word in source.data for word in (b"model_rebuild", b"update_forward_refs")):
+    if source.tree is None or b"BaseModel" not in source.data:
+        return
+    if any(word in source.data for word in (b"model_rebuild", b"update_forward_refs")):
         return
     bases = set(_imported(source.tree, {"pydantic": "BaseModel"}))
     postponed = _is_postponed(source.tree)
@@ -68,7 +72,7 @@ def models_of_texts(source: Source) -> Iterator[OwnType]:
         bases.add(node.name)
         for name, text, annotation in _texts(node, postponed=postponed):
             parsed = annotation if postponed else _expression(text)
-            used = {each.id for each in ast.walk(parsed) if isinstance(each, ast.Name)} if parsed else set()
+            used = {each.id for each in every_node(parsed) if isinstance(each, ast.Name)} if parsed else set()
             if used - known - {node.name}:
                 yield OwnType(node.name, node.lineno, name, text, sure)
                 break
@@ -145,7 +149,7 @@ def _texts(node: ast.ClassDef, *, postponed: bool) -> Iterator[tuple[str, str, a
 
 def _imported(tree: ast.Module, wanted: dict[str, str]) -> Iterator[str]:
     """By which dotted names a module has things of others; of a module of the same name nobody knows."""
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name in wanted:
@@ -175,6 +179,7 @@ def _expression(text: str) -> ast.expr | None:
     if len(text) > _LONGEST_TYPE:
         return None
     try:
-        return ast.parse(text, mode="eval").body
+        with quietly():
+            return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

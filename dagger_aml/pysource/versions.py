@@ -9,11 +9,13 @@ import sys
 import tokenize
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from ..data import frozen
 from .bounds import too_much
 from .pythons import KNOWN, Python
+from .texts import every_node
 
 OURS: Python = sys.version_info[:2]
 
@@ -66,9 +68,16 @@ def parse(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | N
     return tree, next(_unseen(tree, data, python), None) if python else None
 
 
-def _parse(data: bytes | str, name: str, version: Python) -> ast.Module:
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the parser's warnings, such as of ``"\\d"``: nobody here is told, and no warning is an error."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Such as of "\\d", lest it is an error where warnings are.
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _parse(data: bytes | str, name: str, version: Python) -> ast.Module:
+    with quietly():
         return ast.parse(data, name, feature_version=version)
 
 
@@ -108,7 +117,9 @@ def _failed(
 def _line(tree: ast.Module, python: Python) -> int | None:
     """The line of the first statement that is too new, where its end is what the parser names."""
     kinds = [kind for since, kind in (((3, 10), ast.Match), ((3, 11), ast.TryStar)) if python < since]
-    lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt) and isinstance(node, tuple(kinds))]
+    lines = [
+        node.lineno for node in every_node(tree) if isinstance(node, ast.stmt) and isinstance(node, tuple(kinds))
+    ]
     return min(lines, default=None)
 
 
@@ -135,7 +146,7 @@ def _unseen(tree: ast.Module, data: bytes, python: Python) -> Iterator[Problem]:
         yield from (_older(python, (3, 12), line, what) for _, line, what in used if what.startswith("f-string"))
     if python >= (3, 11):
         return
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         if isinstance(node, ast.Subscript) and _is_bare_star(node.slice):
             yield _older(python, (3, 11), node.lineno, "a star in a subscript")
         elif isinstance(node, ast.arg) and isinstance(node.annotation, ast.Starred):

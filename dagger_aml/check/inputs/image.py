@@ -219,7 +219,7 @@ class ImageFacts(Known):
             not f"{each}/".startswith(f"{image.top}/") for each in own
         ):
             return None
-        found = elsewhere(self.script.folder, self.script.name, self.python, self.used.sources)
+        found = elsewhere(self.script.folder, self.script.name, self.python, self.used)
         if found.installs or any(source.changes_path for source in self.used.sources.values()):
             return None
         return tuple(
