@@ -65,7 +65,16 @@ def taken_over(source: str, before: Mapping[Any, Any], after: Mapping[Any, Any])
     except yaml.YAMLError:
         return None
     wanted = yaml.safe_load(yaml_text(after))
-    return text if read == wanted and list(read) == list(wanted) else None
+    return text if _same(read, wanted) and list(read) == list(wanted) else None
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether a file says the same: ``1`` is another value than ``true`` or ``1.0``, also deep inside."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_same(old[key], new[key]) for key in old)
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return len(old) == len(new) and all(map(_same, old, new))
+    return old is new or (type(old) is type(new) and bool(old == new))
 
 
 @frozen
@@ -100,7 +109,7 @@ def _mapping(
             made.append(_indented({key: value}, column))
             continue
         entry, old = entries[key], before[key]
-        if value is old or (type(value) is type(old) and value == old):
+        if _same(old, value):
             made.append(source[entry.start : entry.end])
             continue
         lines = _changed(source, entry, key, old, value, column)

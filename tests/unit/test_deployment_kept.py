@@ -146,3 +146,14 @@ def test_whatever_is_taken_over_is_what_is_wanted(number: int, gone: set[int], m
     assert made is not None and yaml.safe_load(made) == after
     kept = [key for key in after if key in before]
     assert made.count("# c") >= len(kept) - 1
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (1, 1.0)], ids=str)
+def test_a_number_is_another_value_than_what_python_has_as_equal(old: Any, new: Any):
+    text = f"name: a  # its name\nproperties:\n  deep:\n  - {{x: {old}}}\n  x: {old}\n"
+    data = yaml.safe_load(text)
+    after = {**data, "properties": {"deep": [{"x": new}], "x": new}}
+    made = taken_over(text, data, after)
+    assert made and "# its name" in made
+    read = yaml.safe_load(made)["properties"]
+    assert [type(each) for each in (read["deep"][0]["x"], read["x"])] == [type(new)] * 2
