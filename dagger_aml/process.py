@@ -22,6 +22,15 @@ from .policy import DEFAULT
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def processors() -> int:
+    """How many processors this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1  # From Python 3.13 on.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @frozen
 class CompletedProcess:
     """A program that ended.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..graph.access import Access
 from ..graph.wheel_files import Wheel
 from ..graph.wheels import Wheels
 from ..policy import Policy, retry
-from ..process import run
+from ..process import processors, run
 from ..text import human_size
 from .cache import Tree, WheelCache, file_sha256
 from .fetch import Fetcher
@@ -70,7 +69,7 @@ class TreeStore:
             else:
                 missing[key] = (wheel, source)
         archives = await self._archives([wheel for wheel, _ in missing.values()])
-        limit, compilers = CapacityLimiter(_AT_ONCE), CapacityLimiter(os.cpu_count() or 1)
+        limit, compilers = CapacityLimiter(_AT_ONCE), CapacityLimiter(processors())
 
         async def one(key: str, wheel: Wheel, source: Wheels) -> None:
             async with limit:

@@ -11,6 +11,7 @@ import pytest
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.wheels import Wheels
 from dagger_aml.policy import DEFAULT
+from dagger_aml.process import processors
 from dagger_aml.wheels import store, unpack
 from dagger_aml.wheels.archive import Contents, Member
 from dagger_aml.wheels.cache import WheelCache
@@ -68,15 +69,26 @@ def test_each_part_is_compiled_and_how_many_at_once_changes_nothing(monkeypatch,
 
     monkeypatch.setattr(store, "run", counted)
     found = []
-    for processors in (1, 3):
+    for limit in (1, 3):
         most = 0
-        monkeypatch.setattr(os, "cpu_count", lambda processors=processors: processors)
-        cache = WheelCache(tmp_path / f"cache{processors}")
+        monkeypatch.setattr(store, "processors", lambda limit=limit: limit)
+        cache = WheelCache(tmp_path / f"cache{limit}")
         python = f"{sys.version_info[0]}.{sys.version_info[1]}"
         source = Wheels(python, "linux/amd64", (made.wheel(),), True, "pylock.toml")
         trees = TreeStore(cache, Access(), False, lambda _: None, DEFAULT)
         root = await_(trees.trees([source]))[source].path
         found.append({path.name: path.read_bytes() for path in root.rglob("*.pyc")})
-        assert most == processors
+        assert most == limit
     assert found[0] == found[1] and len(found[0]) == 4
     assert sorted(started) == sorted(2 * [f"lib/m{number}.py" for number in range(4)])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to processors")
+def test_only_processors_that_it_may_use_are_counted() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert processors() == len(allowed)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert processors() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
