@@ -9,6 +9,7 @@ from ..finding import Finding
 from ..project import discover
 from ..project.missing import Missing, Wanted
 from ..project.model import Project
+from ..requirements.model import Requirements
 from ..requirements.unread import UnreadList, unread_lists
 from .rule import rule
 
@@ -160,7 +161,7 @@ def perhaps_missing(wanted: Wanted) -> Iterator[Finding]:
 
 
 @rule("AML335", "info")
-def lists_beside(project: Project) -> Iterator[Finding]:
+def lists_beside(project: Project, requirements: Requirements) -> Iterator[Finding]:
     """Other files list packages too, and are not read.
 
     One list says what is installed. Another one, for production or of another tool, may be the one that was meant.
@@ -182,7 +183,7 @@ def lists_beside(project: Project) -> Iterator[Finding]:
     lock = listed.name == "pyproject.toml"
     names = [
         project.at(each.path)
-        for each in _unread(project)
+        for each in _unread(project, requirements.files)
         if not each.for_developers and not each.path.name.startswith("setup.") and not (lock and each.lock)
     ]
     if names:
@@ -192,26 +193,14 @@ def lists_beside(project: Project) -> Iterator[Finding]:
         )
 
 
-def _unread(project: Project) -> tuple[UnreadList, ...]:
+def _unread(project: Project, included: Iterable[Path] = ()) -> tuple[UnreadList, ...]:
     own = [project.code] if project.code and project.code.is_dir() else []
     models = {model.path for model in project.models}
     folders = [
         each for each in discover.folders(project.root) if each not in models and not discover.model_kind(each)
     ]
     read = [*([project.requirements] if project.requirements else []), *project.notes.lists_left]
-    return unread_lists([project.root, *own, *folders], root=project.root, read=[*read, *_included(project)])
-
-
-def _included(project: Project) -> Iterable[Path]:
-    from ..errors import DaggerAmlError
-    from ..requirements.read import read_requirements
-
-    if project.requirements is None:
-        return ()
-    try:
-        return read_requirements(project.requirements, root=project.root, conda=project.conda).files
-    except (DaggerAmlError, OSError):
-        return ()
+    return unread_lists([project.root, *own, *folders], root=project.root, read=[*read, *included])
 
 
 def _list(wanted: Wanted) -> str:
