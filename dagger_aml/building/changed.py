@@ -35,7 +35,7 @@ from ..oci.reference import Reference
 from ..plan.compare import Comparison, Earlier, against, of_image
 from ..plan.inputs import input_digest_of
 from ..plan.model import Plan
-from ..plan.verdict import Standing, not_told, nothing_there, standing, together
+from ..plan.verdict import Standing, narrowed, not_told, nothing_there, standing, together
 from ..policy import DEFAULT, Policy
 from .earlier import is_image, read_earlier
 from .plans import make_plan, plan_on
@@ -198,10 +198,11 @@ class _Asked:
             read.append(image)
             if image.complete:  # A file has the plan for one platform, and the digest of all.
                 plans += [await self._plan(other, image) for other in subject.graphs[1:]]
-                each += [_of_digest(subject, image, plans, known) for _ in subject.graphs[1:]]
+                each += [of_digest(subject, image, plans, known) for _ in subject.graphs[1:]]
                 break
         platforms = [graph.from_.platform for graph in subject.graphs]
-        return Stood(together(each, platforms), tuple(plans), tuple(held), tuple(read), wrong)
+        told = narrowed(together(each, platforms), _too_many(read, platforms))
+        return Stood(told, tuple(plans), tuple(held), tuple(read), wrong)
 
     async def _find_image(self, text: str, platform: str, project: str) -> None:
         try:
@@ -224,7 +225,7 @@ class _Asked:
             )
         at = Reference.parse(text, "--against")
         found = await self._ask(at, partial(image_of, at, platform, self.client, self.store), f"image {at}")
-        return of_image(text, platform, found.config.get("config") or {})
+        return evolve(of_image(text, platform, found.config.get("config") or {}), platforms=found.platforms)
 
     async def _find_base(self, base: From) -> None:
         try:
@@ -300,12 +301,18 @@ def _note(image: Earlier) -> Note | None:
     return plain_note({"config": {"Labels": image.labels}}) if image.labels else None
 
 
-def _of_digest(subject: Subject, file: Earlier, plans: Sequence[Plan], known: Digests) -> Standing:
+def of_digest(subject: Subject, file: Earlier, plans: Sequence[Plan], known: Digests) -> Standing:
     """How a project stands for a platform of which a file has no plan: by the digest of all platforms' inputs."""
     if file.inputs == input_digest_of(plans, known).digest:
         return Standing(subject.against, up_to_date=True, base="not asked", bytes=0)
     why = f"the file has the plan for {file.platform} alone, and another digest of all inputs"
     return evolve(not_told(subject.against, why), base="not asked")
+
+
+def _too_many(read: Iterable[Earlier], platforms: Iterable[str]) -> list[str]:
+    """The platforms that an image is for and a project is not; what is a variant of one counts as that."""
+    own = {tuple(each.split("/")[:2]) for each in platforms}
+    return [each for image in tuple(read)[:1] for each in image.platforms if tuple(each.split("/")) not in own]
 
 
 def _too_old(plan: Plan, earlier: Earlier, max_age_days: float | None) -> str:

@@ -15,7 +15,7 @@ from attrs import evolve, field
 
 from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, kind_of
-from ..building.changed import Stood, Subject, stand
+from ..building.changed import Stood, Subject, of_digest, stand
 from ..building.earlier import is_image, makings_after, read_earlier
 from ..building.hashing import Hashing
 from ..building.placeholders import filled
@@ -297,20 +297,17 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
     graphs = (graph, *read_others(folder, given, found))
     opening = opening_of(folder, how.layers, looks=True)
     subject = subject_of(folder, found, graphs, asked.against)
-    ask = partial(planned, graph, builder=how.builder, engine=how.engine, opening=opening, image=subject.against)
+    ask = partial(planned, builder=how.builder, engine=how.engine, opening=opening, image=subject.against)
     known: tuple[Making, ...] = ()
     with FileDigests.kept() as kept:
         if how.pin or how.probe:
-            base = ask(pin=how.pin, probe=how.probe)
-            known = base.makings
-            earlier = anyio.run(read_earlier, subject.against, base.plan.base.platform, asked.store, found.name)
-            held = against(base.plan, earlier, kept)
-            why = "only the first platform is compared with --pin or --probe"
-            each = [standing(held, asked=True), *(not_told(held.name, why) for _ in graphs[1:])]
-            platforms = [graph.from_.platform for graph in graphs]
-            stood = Stood(together(each, platforms), (base.plan,), (held,), (earlier,))
+            # Where a base is probed, it must run here, as that of another platform may not.
+            first, *others = [ask(one, pin=how.pin, probe=how.probe) for one in (graphs[:1] if how.probe else graphs)]
+            known = first.makings
+            plans = (first.plan, *(each.plan for each in others))
+            stood = anyio.run(_pinned, subject, plans, asked, kept)
         else:
-            ask(pin=False, probe=False)  # What --engine and --with cannot mean is told as without --against.
+            ask(graph, pin=False, probe=False)  # What --engine and --with cannot mean is told as without --against.
             files = Hashing(kept)
             for one in graphs:
                 files.add(local_files(one.layers))
@@ -319,6 +316,26 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
         text = _one_text(stood, found, asked, ways, kept)
     click.echo(printable(text, sys.stdout) if asked.is_drawn else text, nl=False)
     _end(exit_code_of(stood.standing, asked))
+
+
+async def _pinned(subject: Subject, plans: tuple[Plan, ...], asked: Asked, kept: Digests) -> Stood:
+    """How one project stands by plans on bases that were asked.
+
+    :raises DaggerAmlError: what one is held against is not there, or cannot be read.
+    """
+    each, held, earlier = [], [], []
+    for plan in plans:
+        image = await read_earlier(subject.against, plan.base.platform, asked.store, subject.name)
+        earlier.append(image)
+        held.append(against(plan, image, kept))
+        each.append(standing(held[-1], asked=True))
+        if image.complete:  # A file has the plan for one platform, and the digest of all.
+            each += [of_digest(subject, image, plans, kept) for _ in plans[1:]]
+            break
+    why = "only the first platform is compared with --probe"
+    each += [not_told(held[0].name, why) for _ in subject.graphs[len(each) :]]
+    platforms = [graph.from_.platform for graph in subject.graphs]
+    return Stood(together(each, platforms), plans, tuple(held), tuple(earlier))
 
 
 def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ...], kept: Digests) -> str:

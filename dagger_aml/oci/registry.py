@@ -104,6 +104,16 @@ def variant(index: Mapping[str, Any], platform: str, location: str) -> str:
     raise BuildError(f"the image has no variant for {platform}", location=location)
 
 
+def platforms_of(index: Mapping[str, Any]) -> tuple[str, ...]:
+    """The systems and architectures of an index's images, each once; attestations are none."""
+    found = [each.get("platform", {}) for each in index["manifests"]]
+    return tuple(
+        dict.fromkeys(
+            f"{each['os']}/{each['architecture']}" for each in found if each.get("os", "unknown") != "unknown"
+        )
+    )
+
+
 async def manifest_layers(
     reference: str, digest: str, on_event: OnEvent = ignore, policy: Policy = DEFAULT
 ) -> tuple[str | None, tuple[Layer, ...]]:

@@ -54,6 +54,7 @@ class Earlier:
     :param labels: of the image; none of a plan.
     :param config: twelve digits of the digest of what it says; None where it does not tell.
     :param inputs: the digest of all its inputs, of all its platforms; None of an image.
+    :param platforms: of all images of an index; none of one image, or of a plan.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Earlier:
     labels: Mapping[str, str] = field(factory=dict, repr=False)
     config: str | None = None
     inputs: str | None = None
+    platforms: tuple[str, ...] = ()
 
 
 @frozen
@@ -391,13 +393,19 @@ def of_json(name: str, text: str, project: str = "") -> Earlier:
 
 def _of_several(plans: Sequence[Mapping[str, Any]], project: str, name: str) -> Mapping[str, Any]:
     """The plan of one project of several."""
-    for each in plans:
-        if "ops" in each and each["project"]["name"] == project:
-            return each
-    raise UsageError(
-        f"it has no plan of a project named {project!r}", location=f"--against {name}",
-        hint="Write it again: dagger-aml plan PROJECT... --json > plans.json",
-    )  # fmt: skip
+    found = [each for each in plans if "ops" in each and each["project"]["name"] == project]
+    if not found:
+        raise UsageError(
+            f"it has no plan of a project named {project!r}", location=f"--against {name}",
+            hint="Write it again: dagger-aml plan PROJECT... --json > plans.json",
+        )  # fmt: skip
+    if any(each != found[0] for each in found):
+        folders = " and ".join(str(each["folder"]) for each in found)
+        raise UsageError(
+            f"it has several plans of projects named {project!r}: {folders}", location=f"--against {name}",
+            hint="Set another name in one project's dagger-aml.toml, or write a file for each of them.",
+        )  # fmt: skip
+    return found[0]
 
 
 def _ops(read: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

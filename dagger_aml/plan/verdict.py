@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from attrs import evolve
+
 from ..data import frozen
 from ..text import human_size
 from .compare import Comparison
@@ -110,6 +112,17 @@ def together(each: Sequence[Standing], platforms: Sequence[str]) -> Standing:
     sizes = [one.bytes for one in each]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     return Standing(each[0].name, up_to_date, tuple(reasons), next(one for one in worst if one in bases), total)
+
+
+def narrowed(standing: Standing, platforms: Sequence[str]) -> Standing:
+    """Of an image that is for more platforms than the project is.
+
+    :param platforms: those that are too many.
+    """
+    if not platforms:
+        return standing
+    why = f"the image is for {', '.join(platforms)} too, and the project is not"
+    return evolve(standing, up_to_date=False, reasons=(why, *standing.reasons))
 
 
 def _reasons(held: Comparison, too_old: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dagger_aml.backends.direct import push
 from dagger_aml.backends.direct.note import NOTE_LABEL, Note, RuntimeNote, write_note
 from dagger_aml.building import changed
 from dagger_aml.cli.main import cli
+from dagger_aml.errors import UsageError
 from dagger_aml.fs import still
 from dagger_aml.oci import file_digests
 from dagger_aml.plan.compare import Earlier
@@ -22,7 +24,7 @@ from dagger_aml.plan.verdict import Standing, not_told, together
 from tests.support.cli import run
 from tests.support.direct import put_base
 from tests.support.projects import SCORE, make, planned
-from tests.support.registry import FakeRegistry
+from tests.support.registry import FakeRegistry, digest_of
 
 FILES: dict[str, str | bytes | None] = {
     "dagger-aml.toml": '[env]\nA = "1"\nB = "2"\n[labels]\nc = "3"\n',
@@ -45,6 +47,16 @@ def call(*words: object) -> Result:
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done
+
+
+def put_index(registry: FakeRegistry, repository: str, digest: str, tag: str, *platforms: str) -> None:
+    """Have a tag name an index in which one image stands for each platform."""
+    each = [dict(zip(("os", "architecture"), platform.split("/"), strict=True)) for platform in platforms]
+    manifests = [{"digest": digest, "size": 1, "platform": platform} for platform in each]
+    kind = "application/vnd.oci.image.index.v1+json"
+    document = {"schemaVersion": 2, "mediaType": kind, "manifests": manifests}
+    raw = json.dumps(document).encode()
+    registry.manifests[repository] |= dict.fromkeys((tag, digest_of(raw)), (raw, kind))
 
 
 class Shelf:
@@ -292,6 +304,59 @@ def test_a_plan_file_has_the_inputs_of_all_platforms(shelf: Shelf, tmp_path: Pat
     assert [(each["up_to_date"], each["reasons"]) for each in verdicts()] == [(None, [why])] * 2
     make(root, {"code/score.py": SCORE + "#\n"})
     assert [each["up_to_date"] for each in verdicts()] == [False, False]
+
+
+def test_of_two_projects_of_one_name_a_file_of_plans_takes_neither_for_the_other(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    a, b = shelf.project("x/a"), shelf.project("y/a")
+    make(b, {"code/score.py": SCORE + "#\n"})
+    file = tmp_path / "plans.json"
+    file.write_text(call("plan", a, b, "--json").stdout)
+    several = f"it has several plans of projects named 'a': {a} and {b}"
+    assert call("plan", a, b, "--against", file).stdout.count(several) == 2
+    with pytest.raises(UsageError, match=several):
+        call("plan", b, "--against", file)
+    file.write_text(call("plan", b, b, "--json").stdout)
+    assert call("plan", b, "--against", file, "--exit-code").exit_code == 0
+
+
+def test_an_image_for_a_platform_that_the_project_is_not_for_any_more_is_not_up_to_date(shelf: Shelf) -> None:
+    root = shelf.project("a")
+    shelf.build(root)
+    held = shelf.registry.manifests["a"]
+    (digest,) = [each for each in held if each.startswith("sha256:")]
+
+    index = partial(put_index, shelf.registry, "a", digest)
+    index("main", "linux/amd64", "unknown/unknown")
+    assert shelf.verdict(root)["up_to_date"] is True
+    index("main", "linux/amd64", "unknown/unknown", "linux/arm64")
+    why = "the image is for linux/arm64 too, and the project is not"
+    verdict = shelf.verdict(root)
+    assert (verdict["up_to_date"], verdict["reasons"]) == (False, [why])
+    assert why in shelf.plan(root).stdout
+
+
+def test_pinned_each_platform_is_compared(shelf: Shelf) -> None:
+    root, both = shelf.project("a"), ("linux/amd64", "linux/arm64")
+
+    def share(name: str, tag: str) -> None:
+        (digest,) = [each for each in shelf.registry.manifests[name] if each.startswith("sha256:")]
+        put_index(shelf.registry, name, digest, tag, *both)
+
+    share("base", "1")
+    shelf.build(root)
+    share("a", "main")
+    words = ("plan", root, "--platform", ",".join(both), "--json", "--pin", "--against")
+    told = json.loads(call(*words, f"{shelf.registry.host}/a:main").stdout)["verdict"]
+    # What --pin assumes of the base is not what it is: a difference, and the same for each platform.
+    assert (told["up_to_date"], told["base"]) == (False, "same")
+    amd, arm = ({why.partition(": ")[2] for why in told["reasons"] if why.startswith(each)} for each in both)
+    assert amd == arm and "code (1 file): it is new" in amd
+    file = root.parent / "plan.json"
+    file.write_text(call(*words[:-1]).stdout)
+    (why,) = json.loads(call(*words, file).stdout)["verdict"]["reasons"]
+    assert why == "linux/arm64: the file has the plan for linux/amd64 alone, and another digest of all inputs"
 
 
 def test_offline_asks_nobody(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer, layers_of
 from ...oci.reference import Reference
-from ...oci.registry import variant
+from ...oci.registry import platforms_of, variant
 from .beneath import small_blob
 
 
@@ -27,6 +27,7 @@ class Earlier:
     :param layers: lowest first.
     :param blobs: digests of all that it is made of.
     :param digest: of what the tag names, which may be an index; empty of none.
+    :param platforms: of all images of an index, such as ``linux/arm64``; none where the tag names one image.
     """
 
     at: Reference | None = None
@@ -34,6 +35,7 @@ class Earlier:
     layers: tuple[BlobLayer, ...] = ()
     blobs: frozenset[str] = frozenset()
     digest: str = ""
+    platforms: tuple[str, ...] = ()
 
     @property
     def by_diff_id(self) -> Mapping[str, BlobLayer]:
@@ -63,9 +65,10 @@ def image_of(at: Reference, platform: str, client: RegistryClient, store: Conten
     :raises RegistryDenied: 401 or 403. :raises TransientError: unreachable or busy.
     """
     named = client.manifest(at)
-    manifest = named.document
+    manifest, platforms = named.document, tuple[str, ...]()
     try:
         if "manifests" in manifest:
+            platforms = platforms_of(manifest)
             digest = variant(manifest, platform, f"image {at}")
             manifest = client.manifest(evolve(at, tag=None, digest=digest)).document
         digest = manifest["config"]["digest"]
@@ -73,4 +76,6 @@ def image_of(at: Reference, platform: str, client: RegistryClient, store: Conten
         layers = layers_of(manifest, config)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise BuildError("it is not an image", location=f"image {at}") from None
-    return Earlier(at, config, layers, frozenset((digest, *(each.digest for each in layers))), named.digest)
+    return Earlier(
+        at, config, layers, frozenset((digest, *(each.digest for each in layers))), named.digest, platforms
+    )
