@@ -45,11 +45,12 @@ def _pushed_again(words: list[str]) -> Pushed | None:
 
 
 def _printed(pushed: Pushed) -> bool:
-    """Whether the digest was printed, where that is all; what goes wrong is the command line's to tell."""
+    """Whether its lines were printed, where they are all; what goes wrong is the command line's to tell."""
+    told = pushed.told
+    if told["mode"] != "quiet" or told["lines"] is None:
+        return False
     try:
-        return (
-            pushed.told["mode"] == "quiet" and bool(sys.stdout.write(f"{pushed.digest}\n")) and not sys.stdout.flush()
-        )
+        return bool(sys.stdout.write("".join(f"{each}\n" for each in told["lines"]))) and not sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -13,10 +13,9 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.util import source_from_cache
 
 _MOST_ENTRIES = 5000
-"""Of all folders together: to look at more takes longer than it saves."""
+"""Of all folders of an image: to look at more takes longer than it saves."""
 
 _OF_THE_SYSTEM = ("/proc/", "/sys/", "/dev/")
 
@@ -80,6 +79,8 @@ def _is_of_the_system(path: str) -> bool:
 
 
 def _source(path: str) -> str:
+    from importlib.util import source_from_cache
+
     try:
         return source_from_cache(path) if path.endswith(".pyc") else path
     except ValueError:

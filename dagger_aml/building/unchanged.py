@@ -1,8 +1,8 @@
 """A push in which nothing has changed since the same call pushed the same: known without reading the project anew.
 
 Reading a project, laying it out and looking at it by every rule takes most of the time of a push that has nothing to
-send. So a call that found all in place is kept, with what it looked at, what it told and which image it pushed. The
-next such call asks the registries what it would have asked, and gives the tag its manifest once more.
+send. So a call that found all in place is kept, with what it looked at, what it told and which images it pushed. The
+next such call asks the registries what it would have asked, and gives the tags their manifests once more.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import evolve, field
+from attrs import asdict, evolve, field
 
 from ..data import frozen
 from ..errors import DaggerAmlError
@@ -24,9 +24,21 @@ from ..oci.content_store import ContentStore
 from ..policy import DEFAULT, Policy
 from .looked_at import Heard, Unclear, call_key, mark_of
 
+if TYPE_CHECKING:
+    from ..oci.client import Manifest
+    from ..oci.reference import Reference
+
+T = TypeVar("T")
+R = TypeVar("R")
+
 _KIND = "calls"
 
-_FORMAT = 1
+_FORMAT = 2
+
+_AT_ONCE = 8
+
+_LONG_SECONDS = 0.02
+"""After an answer that took longer, the others are waited for at once."""
 
 _SHORT = evolve(DEFAULT, connect_timeout_seconds=2.0, answer_timeout_seconds=5.0)
 """Who does not answer soon is asked by the usual way, which tries again and tells of it."""
@@ -48,24 +60,34 @@ class Ran:
 
 
 @frozen
-class Pushed:
-    """A call that pushed an image of which the registry had every part already.
+class Image:
+    """One that was pushed, of which the registry had every part already.
 
     :param base: reference as it was given; and ``base_digest``, empty where the reference has one.
     :param tags: each with its tag.
     :param digest: of the manifest.
-    :param told: what it told, for who shows that.
-    :param paths: files and folders that it looked at, and ``folders`` that the image is made of.
     """
 
     base: str
     base_digest: str
     tags: tuple[str, ...]
     digest: str
+    ran: Ran | None = None
+
+
+@frozen
+class Pushed:
+    """A call that pushed images, and nothing else.
+
+    :param told: what it told, for who shows that.
+    :param paths: files and folders that it looked at.
+    :param folders: that each image is made of, its project first.
+    """
+
+    images: tuple[Image, ...]
     told: Any = field(repr=False)
     paths: tuple[str, ...] = field(repr=False)
-    folders: tuple[str, ...] = field(repr=False)
-    ran: Ran | None = None
+    folders: tuple[tuple[str, ...], ...] = field(repr=False)
 
 
 def keep(pushed: Pushed, words: Sequence[str], heard: Heard) -> None:
@@ -81,19 +103,15 @@ def keep(pushed: Pushed, words: Sequence[str], heard: Heard) -> None:
         mark = _mark(words, pushed.paths, pushed.folders, heard.began_ns - STILL_NS)
     except Unclear:
         return
-    ran = pushed.ran
     document = {
         "format": _FORMAT,
-        "base": [pushed.base, pushed.base_digest],
-        "tags": list(pushed.tags),
-        "digest": pushed.digest,
+        "images": [asdict(each) for each in pushed.images],
         "told": pushed.told,
         "paths": list(pushed.paths),
-        "folders": list(pushed.folders),
+        "folders": [list(each) for each in pushed.folders],
         "mark": mark,
-        "ran": [ran.document, ran.digest, ran.made, ran.limit_seconds] if ran else None,
     }
-    with contextlib.suppress(TypeError, ValueError):  # What is no JSON; the image is pushed already.
+    with contextlib.suppress(TypeError, ValueError):  # What is no JSON; the images are pushed already.
         ContentStore(cache_folder()).put_document(_KIND, call_key(words), document)
 
 
@@ -106,20 +124,26 @@ def kept(words: Sequence[str]) -> Pushed | None:
         found = store.document(_KIND, key)
         if found["format"] != _FORMAT or _mark(words, found["paths"], found["folders"]) != found["mark"]:
             return None
-        ran = Ran(*found["ran"]) if found["ran"] else None
-        if ran and (document_digest(ran.document) != ran.digest or not _young(ran)):
+        images = tuple(map(_image, found["images"]))
+        rans = [each.ran for each in images if each.ran]
+        if any(document_digest(each.document) != each.digest or not _young(each) for each in rans):
             return None
-        base, base_digest = found["base"]
-        told, paths, folders = found["told"], tuple(found["paths"]), tuple(found["folders"])
-        return Pushed(base, base_digest, tuple(found["tags"]), found["digest"], told, paths, folders, ran)
+        return Pushed(images, found["told"], tuple(found["paths"]), tuple(map(tuple, found["folders"])))
     except (Unclear, OSError, DaggerAmlError, TypeError, KeyError, ValueError):
         return None
 
 
-def _mark(words: Sequence[str], paths: Iterable[str], folders: Iterable[str], before_ns: float = math.inf) -> str:
+def _image(found: dict[str, Any]) -> Image:
+    return Image(**{**found, "tags": tuple(found["tags"]), "ran": Ran(**found["ran"]) if found["ran"] else None})
+
+
+def _mark(
+    words: Sequence[str], paths: Iterable[str], folders: Iterable[Sequence[str]], before_ns: float = math.inf
+) -> str:
     """As :func:`~.looked_at.mark_of`, and where each word leads that names something here."""
     ends = [os.path.realpath(each) for each in words if os.path.lexists(each)]
-    return f"{mark_of(paths, folders, before_ns)} {ends}"
+    marks = [mark_of(paths, (), before_ns), *(mark_of((), each, before_ns) for each in folders)]
+    return f"{' '.join(marks)} {ends}"
 
 
 def document_digest(path: str) -> str:
@@ -139,7 +163,7 @@ def _young(ran: Ran) -> bool:
 
 
 def pushed_again(pushed: Pushed, policy: Policy = _SHORT) -> bool:
-    """Give the tags their manifest once more, if they name it now and the base is still the same.
+    """Give the tags their manifests once more, if all of them name these now and the bases are still the same.
 
     Nothing but that is sent, and nothing at all where it is not so, or a registry does not answer as it should.
     """
@@ -147,17 +171,39 @@ def pushed_again(pushed: Pushed, policy: Policy = _SHORT) -> bool:
     from ..oci.reference import Reference
 
     try:
-        tags = [Reference.parse(each) for each in pushed.tags]
+        bases = {(each.base, each.base_digest) for each in pushed.images if each.base_digest}
+        tags = [(Reference.parse(tag), each.digest) for each in pushed.images for tag in each.tags]
         with PushClient(policy) as client:
-            if pushed.base_digest and client.manifest_digest(Reference.parse(pushed.base)) != pushed.base_digest:
+
+            def stands(base: tuple[str, str]) -> bool:
+                return client.manifest_digest(Reference.parse(base[0])) == base[1]
+
+            def put(each: tuple[Reference, Manifest]) -> str:
+                at, found = each
+                return client.put_manifest(at, found.raw, found.media_type, tag=at.tag)
+
+            if not all(_each(stands, bases)):
                 return False
-            manifests = [client.manifest(each) for each in tags]
-            if any(each.digest != pushed.digest for each in manifests):
+            manifests = _each(client.manifest, [tag for tag, _ in tags])
+            if any(found.digest != digest for found, (_, digest) in zip(manifests, tags, strict=True)):
                 return False
             # Registries that look for what a manifest names tell now if some of it has gone.
-            for tag, manifest in zip(tags, manifests, strict=True):
-                client.put_manifest(tag, manifest.raw, manifest.media_type, tag=tag.tag)
+            _each(put, list(zip([tag for tag, _ in tags], manifests, strict=True)))
     except Exception:
         # Such as of a docker config that is none: the usual way meets it too, and tells.
         return False
     return True
+
+
+def _each(work: Callable[[T], R], of: Collection[T]) -> list[R]:
+    """What comes of each; some at once where one took long: to start threads takes longer than a near answer."""
+    done: list[R] = []
+    for number, each in enumerate(of):
+        began = time.monotonic()
+        done.append(work(each))
+        if time.monotonic() - began > _LONG_SECONDS and len(of) > number + 1:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                return [*done, *pool.map(work, list(of)[number + 1 :])]
+    return done

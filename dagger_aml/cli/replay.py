@@ -18,17 +18,29 @@ from ..finding import FileLocation, Finding
 from ..oci.model import Layer
 from ..plan.making import Making
 from .progress import Progress
+from .table import table
 
 
 def replay(pushed: Pushed) -> None:
     """Tell what a call told that was kept."""
     told = pushed.told
     progress = Progress(told["mode"])
-    for name, fields in told["events"]:
-        progress.on_event(_event(name, fields))
-    layers = tuple(Layer(**each) for each in told["layers"])
-    progress.finish(Result(pushed.digest, layers=layers, makings=tuple(Making(**each) for each in told["makings"])))
-    for line in told["lines"]:
+    for each in told["events"]:
+        progress.on_event(_event(*each))
+    names = [said["name"] for said in told["projects"] if said["name"]]
+    if names:
+        progress.expect(names)
+    shown = [progress.of(name) for name in names] or [progress]  # All were pushed at once.
+    for image, said, own in zip(pushed.images, told["projects"], shown, strict=True):
+        for each in said["events"]:
+            own.on_event(_event(*each))
+        layers = tuple(Layer(**each) for each in said["layers"])
+        own.finish(Result(image.digest, layers=layers, makings=tuple(Making(**each) for each in said["makings"])))
+    lines = told["lines"]
+    if lines is None:
+        # Nothing was built, which takes no time.
+        lines = table([(name, "ok", 0.0, image.digest) for name, image in zip(names, pushed.images, strict=True)])
+    for line in lines:
         click.echo(line)
     sys.stdout.flush()
 

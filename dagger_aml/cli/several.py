@@ -11,7 +11,7 @@ import anyio
 import click
 from attrs import evolve
 
-from ..backends.base import Builder
+from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
 from ..backends.outputs import STDOUT, check_file
 from ..backends.result import Result
@@ -21,9 +21,12 @@ from ..building.placeholders import placeholders
 from ..building.request import BuildRequest
 from ..building.target import BuildTarget
 from ..errors import DaggerAmlError, TransientError, UsageError
+from ..project.model import Project
 from .build_target import checked, read_build
 from .progress import Progress
+from .table import table
 from .told import OnOutcome, ToldAs, entry, failed_entry, report_text
+from .unchanged import Made, note
 
 AT_ONCE = 4
 """Builds at once unless said otherwise: two took longer, and eight were no faster, on two cores with an engine beside
@@ -41,6 +44,7 @@ def build_several(
     told_as: ToldAs = ToldAs.TABLE,
     stops: bool = True,
     on_outcome: OnOutcome = lambda *_: None,
+    keep_as: Opening | None = None,
 ) -> None:
     """Build projects and tell what came of each; one that fails stops no other.
 
@@ -49,12 +53,15 @@ def build_several(
     :param stops: whether what a rule finds that cannot work ends the command.
     :param on_outcome: told of each in the end.
     :param told_as: a table, a line with name and digest for each that is built, or JSON.
+    :param keep_as: how the builder is opened, where a call that changed nothing may be kept; None where it may not.
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
     :raises DaggerAmlError: one or more failed. :raises EngineGone: with the engine, all that were not done.
     """
     _check_flags(request)
-    shared, targets = _targets(folders, request, given, stops=stops)
+    shared, read = _targets(folders, request, given, stops=stops)
+    targets = [target for _, target in read]
     outcomes = {each.name: Outcome() for each in targets}
+    own: dict[str, Progress] = {}
     with progress:
         at_once = 1 if kind_of(request.builder).capabilities.one_at_a_time else jobs or AT_ONCE
         if at_once == 1 and (jobs or 1) > 1:
@@ -67,7 +74,7 @@ def build_several(
         if len(targets) > 1:
             progress.expect([each.name for each in targets])
         try:
-            anyio.run(_build_all, targets, opening, progress, at_once, outcomes)
+            anyio.run(_build_all, targets, opening, progress, own, at_once, outcomes)
         finally:
             progress.stop()
             if any(each.word != "not begun" for each in outcomes.values()):
@@ -86,6 +93,14 @@ def build_several(
                 f"{len(failed)} of {len(targets)} projects failed",
                 hint="\n".join(f"{name}: {error}" for name, error in failed.items()),
             )
+    if keep_as and not shared and told_as is not ToldAs.JSON:
+        made = [
+            Made(project, target, own[target.name], result, target.name)
+            for project, target in read
+            if (result := outcomes[target.name].result)
+        ]
+        lines = list(_digests(outcomes, targets)) if told_as is ToldAs.DIGESTS else None
+        note(made, keep_as, progress, lines)
 
 
 def _check_flags(request: BuildRequest) -> None:
@@ -106,7 +121,7 @@ def _check_flags(request: BuildRequest) -> None:
 
 def _targets(
     folders: Sequence[str], request: BuildRequest, given: dict[str, Any], *, stops: bool
-) -> tuple[Path | None, list[BuildTarget]]:
+) -> tuple[Path | None, list[tuple[Project, BuildTarget]]]:
     """The file for the metadata of all, if there is to be one, and what is to be made of each project.
 
     :raises UsageError: projects that are not in order, or are in each other's way; all of them are named.
@@ -116,22 +131,22 @@ def _targets(
         shared = Path(request.metadata_file)
         check_file(shared)
         request = evolve(request, metadata_file=None)
-    targets: list[BuildTarget] = []
+    read: list[tuple[Project, BuildTarget]] = []
     wrong: list[str] = []
     for folder in folders:
         try:
             project, target = read_build(folder, request, given, stops=stops)
-            targets.append(checked(target, project, request))
+            read.append((project, checked(target, project, request)))
         except DaggerAmlError as error:
             text = str(error)
             wrong.append(text if text.startswith(f"{folder}: ") else f"{folder}: {text}")
-    wrong += _collisions(targets)
+    wrong += _collisions([target for _, target in read])
     if wrong:
         raise UsageError(
             f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} to fix first; nothing is built",
             hint="\n".join(wrong),
         )
-    return shared, targets
+    return shared, read
 
 
 def _collisions(targets: Sequence[BuildTarget]) -> Iterator[str]:
@@ -152,17 +167,16 @@ async def _build_all(
     targets: Sequence[BuildTarget],
     opening: Callable[[], AbstractAsyncContextManager[Builder]],
     progress: Progress,
+    own: dict[str, Progress],
     at_once: int,
     outcomes: dict[str, Outcome],
 ) -> None:
+    def listener(target: BuildTarget) -> Progress:
+        own[target.name] = progress.of(target.name)
+        return own[target.name]
+
     async with opening() as builder:
-        await build_all(
-            targets,
-            builder,
-            jobs=at_once,
-            listener=lambda target: progress.of(target.name),
-            outcomes=outcomes,
-        )
+        await build_all(targets, builder, jobs=at_once, listener=listener, outcomes=outcomes)
 
 
 def _document(outcomes: dict[str, Outcome], targets: Sequence[BuildTarget]) -> Iterator[str]:
@@ -184,15 +198,13 @@ def _digests(outcomes: dict[str, Outcome], _: object) -> Iterator[str]:
 
 
 def _table(outcomes: dict[str, Outcome], _: object) -> Iterator[str]:
-    rows = [("project", "result", "seconds", "digest")]
+    rows: list[tuple[str, str, float | None, str]] = []
     for name, each in outcomes.items():
         said = _digest(each.result) if each.result else ""
         if each.error:
             said = str(each.error).splitlines()[0]
-        rows.append((name, each.word, f"{each.seconds:.1f}" if each.result or each.error else "", said))
-    first, second, third = (max(len(row[column]) for row in rows) for column in range(3))
-    for name, word, seconds, said in rows:
-        yield f"{name:{first}}  {word:{second}}  {seconds:>{third}}  {said}".rstrip()
+        rows.append((name, each.word, each.seconds if each.result or each.error else None, said))
+    return table(rows)
 
 
 _TOLD = {ToldAs.TABLE: _table, ToldAs.DIGESTS: _digests, ToldAs.JSON: _document}

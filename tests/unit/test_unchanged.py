@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from attrs import define, evolve, field
 import dagger_aml.__main__ as start
 from dagger_aml.building import looked_at, unchanged
 from dagger_aml.building.looked_at import Heard, Unclear, call_key, mark_of
-from dagger_aml.building.unchanged import Pushed, Ran, document_digest, keep, kept
+from dagger_aml.building.unchanged import Image, Pushed, Ran, document_digest, keep, kept
 from dagger_aml.cli import common
 from dagger_aml.cli import main as run
 from dagger_aml.cli import unchanged as noting
@@ -134,6 +135,12 @@ def test_so_does_a_quiet_one_which_prints_the_digest_alone(calls: Calls) -> None
     assert calls.read and calls("--quiet") == (out, err) == (f"{digest_of(*_named(calls))}\n", "") and not calls.read
 
 
+def test_where_only_progress_is_not_shown_every_line_is_printed(calls: Calls) -> None:
+    first = calls("--progress", "quiet")
+    assert first == (calls.before[0], "") and calls.read
+    assert calls("--progress", "quiet") == first and not calls.read
+
+
 def _named(calls: Calls) -> tuple[bytes]:
     return (calls.registry.manifests["app"]["1"][0],)
 
@@ -240,6 +247,91 @@ def test_whatever_goes_wrong_is_the_usual_ways_to_tell(calls: Calls, monkeypatch
     assert calls()[0] == calls.before[0] and calls.read
 
 
+@pytest.fixture
+def several(calls: Calls) -> Calls:
+    """Three projects that were pushed, and pushed again, by one call."""
+    roots = [calls.root, *(calls.root.parent / name for name in "qr")]
+    for root in roots[1:]:
+        make(root, {"code/score.py": f"# {root}\n{SCORE}", "code/more.py": "x = 1\n", "model/m.bin": "m"})
+    calls.words[1:2] = map(str, roots)
+    calls.words[calls.words.index("-t") + 1] = f"{calls.registry.host}/{{name}}:1"
+    calls()
+    calls.before = calls()
+    assert calls.read == list(map(str, roots))
+    return calls
+
+
+def _without_seconds(text: str) -> list[list[str]]:
+    return sorted([word for word in line.split() if not re.fullmatch(r"\d+\.\d", word)] for line in text.splitlines())
+
+
+def test_several_projects_are_pushed_again_without_reading_one(several: Calls) -> None:
+    held = {name: dict(several.registry.manifests[name]) for name in "pqr"}
+    out, err = several()
+    assert not several.read
+    assert _without_seconds(out) == _without_seconds(several.before[0]) and out.count("sha256:") == 3
+    assert _without_seconds(err) == _without_seconds(several.before[1]) and "q: " in err
+    verbs = [f"{verb} /v2/{name}/manifests/1" for verb in ("GET", "PUT") for name in "pqr"]
+    assert sorted(several.registry.requests()) == sorted(["HEAD /v2/base/manifests/1", *verbs])
+    assert {name: several.registry.manifests[name] for name in "pqr"} == held
+
+
+def test_several_tell_their_names_and_digests_alone(several: Calls) -> None:
+    first = several("-q")
+    assert several.read and several("-q") == first and not several.read
+    assert [line.split()[0] for line in first[0].splitlines()] == ["p", "q", "r"]
+
+
+def test_one_of_several_that_changed_has_all_read(several: Calls) -> None:
+    for change in ("other bytes of the same size, its time set back", "a link"):
+        CHANGES[change](several.root.parent / "r")
+        several()
+        assert len(several.read) == 3
+        several()
+        several()
+        assert not several.read
+
+
+def test_several_are_not_pushed_by_halves(several: Calls) -> None:
+    """Nothing is put anywhere unless every tag names what it did."""
+    held = several.registry.manifests
+    ours, held["r"]["1"] = held["r"]["1"], held["base"]["1"]
+    several.registry.asked.clear()
+    assert not unchanged.pushed_again(kept(several.words))
+    assert not any(each.startswith("PUT") for each in several.registry.requests())
+    several()
+    assert several.read and held["r"]["1"] == ours
+
+
+def test_another_base_of_several_is_taken(several: Calls) -> None:
+    put_base(several.registry, *LAYERS, {"opt": file("new")})
+    several()
+    assert len(several.read) == 3
+
+
+@pytest.mark.parametrize(
+    "more", [["--json"], ["--metadata-file", "m.json"], ["--no-cache"], ["--ci", "gitlab"]], ids=str
+)
+def test_several_that_ask_for_more_are_done_each_time(several: Calls, tmp_path: Path, more: list[str]) -> None:
+    several.monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        several(*more)
+        assert len(several.read) == 3
+
+
+def test_where_one_of_several_fails_nothing_is_kept(several: Calls) -> None:
+    make(several.root, {"dagger-aml.toml": f'base = "{several.registry.host}/none:1"\n'})
+    at = several.words.index("--base")
+    base = several.words[at + 1]
+    del several.words[at : at + 2]
+    for root in several.words[2:4]:
+        make(Path(root), {"dagger-aml.toml": f'base = "{base}"\n'})
+    several.registry.login = ("me", "x")
+    for _ in range(2):
+        several(fails=1)
+        assert len(several.read) == 3
+
+
 def test_a_damaged_document_counts_as_none(calls: Calls, cache: Path) -> None:
     for each in (cache / "calls").iterdir():
         each.write_bytes(each.read_bytes().replace(b"app:1", b"app:2"))
@@ -295,7 +387,7 @@ def test_what_is_no_json_is_not_kept_and_fails_nothing(cache: Path) -> None:
     heard = Hearing()
     heard.began_ns = time.time_ns()
     told = {"mode": "quiet", "lines": [Path("x")]}
-    keep(Pushed("base:1", "", ("app:1",), "sha256:2", told, (), ()), ["x"], heard)
+    keep(Pushed((Image("base:1", "", ("app:1",), "sha256:2"),), told, (), ()), ["x"], heard)
     assert kept(["x"]) is None and [each for each in cache.rglob("*") if each.is_file()] == []
 
 
@@ -391,21 +483,27 @@ def test_what_ran_is_held_against_its_age_and_against_what_ran_since(cache: Path
     heard.began_ns = time.time_ns()
     note.write_text("1")
     ran = Ran(str(note), document_digest(str(note)), time.time() - 100, 200.0)
-    pushed = Pushed("base:1", "sha256:1", ("app:1",), "sha256:2", {"mode": "quiet"}, (), (), ran)
+    image = Image("base:1", "sha256:1", ("app:1",), "sha256:2", ran)
+    pushed = Pushed((image,), {"mode": "quiet"}, (), ())
+
+    def with_ran(other: Ran) -> Pushed:
+        return evolve(pushed, images=(evolve(image, ran=other),))
+
     keep(pushed, ["x"], heard)
     assert kept(["x"]) == pushed and kept(["y"]) is None
-    keep(evolve(pushed, ran=evolve(ran, limit_seconds=50.0)), ["x"], heard)
+    keep(with_ran(evolve(ran, limit_seconds=50.0)), ["x"], heard)
     assert kept(["x"]) is None
-    keep(evolve(pushed, ran=evolve(ran, limit_seconds=None)), ["x"], heard)
+    keep(with_ran(evolve(ran, limit_seconds=None)), ["x"], heard)
     assert kept(["x"]) is not None
     note.write_text("2")
     assert kept(["x"]) is None
-    keep(evolve(pushed, ran=evolve(ran, made=time.time() + 50, digest=document_digest(str(note)))), ["x"], heard)
+    keep(with_ran(evolve(ran, made=time.time() + 50, digest=document_digest(str(note)))), ["x"], heard)
     assert kept(["x"]) is None
 
 
 def test_nobody_who_takes_the_digest_is_the_command_lines_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    pushed = Pushed("base:1", "sha256:1", ("app:1",), "sha256:2", {"mode": "quiet"}, (), ())
+    told = {"mode": "quiet", "lines": ["sha256:2"]}
+    pushed = Pushed((Image("base:1", "sha256:1", ("app:1",), "sha256:2"),), told, (), ())
     taken = io.StringIO()
     monkeypatch.setattr(sys, "stdout", taken)
     assert start._printed(pushed) and taken.getvalue() == "sha256:2\n"

@@ -49,7 +49,7 @@ from ..options.call import ci_option, json_option, no_check_option, quiet_option
 from ..options.project import project_options
 from ..progress import Progress
 from ..told import OnOutcome, ToldAs, entry, report_text, reported
-from ..unchanged import note
+from ..unchanged import Made, note
 
 
 @click.command(
@@ -209,6 +209,7 @@ def command(
                 told_as=told_as,
                 stops=not no_check,
                 on_outcome=built,
+                keep_as=how if ci == "none" else None,
             )
         return
     folder = projects[0] if projects else "."
@@ -233,7 +234,7 @@ def command(
     for line in lines:
         click.echo(line, err=streamed is not None)
     if ci == "none":
-        note(project, target, how, progress, result, lines)
+        note([Made(project, target, progress, result)], how, progress, lines)
 
 
 def _opened(builder: str, progress: Progress, how: Opening) -> AbstractAsyncContextManager[Builder]:
