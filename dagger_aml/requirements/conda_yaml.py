@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,16 @@ def read_conda_file(path: Path) -> CondaFile:
 
     :raises ProjectError: missing, unreadable, no YAML, or none of conda's, with the line.
     """
-    root = compose(path, read_text(path))
-    return _Reader(path).file(root)
+    return _parsed(path, read_text(path))
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, text: str) -> CondaFile:
+    """What a text says: a plan needs it for the list, for its rules and for what it shows.
+
+    :param path: of which errors tell.
+    """
+    return _Reader(path).file(compose(path, text))
 
 
 class _Reader:

@@ -6,15 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagger_aml import DaggerAmlError, Options, Project, load_project, make_plan
 from dagger_aml.building.graphs import lay_out
+from dagger_aml.cli.main import cli
 from dagger_aml.graph.graph import Copy
 from dagger_aml.graph.source import Text
 from dagger_aml.init import make_draft, new_files
 from dagger_aml.plan.render import plan_json, plan_text
+from dagger_aml.requirements import conda_yaml
 from dagger_aml.requirements.conda_spec import NotASpec, parse_spec
 from dagger_aml.requirements.conda_twins import CondaSettings, table
 from dagger_aml.requirements.conda_yaml import is_conda
@@ -416,3 +419,22 @@ def test_without_an_image_its_files_lie_beside_its_lines(tmp_path):
     assert listed.read_text(encoding="utf-8") == f"{HEAD}-r more.txt\n"
     assert (listed.parent / "more.txt").read_text(encoding="utf-8") == "six\n"
     assert needed.folder == root / "environment"
+
+
+def test_a_plan_parses_a_conda_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list, the rules and what is shown of its translation need it."""
+    parsed = []
+    compose = conda_yaml.compose
+
+    def counted(path: Path, text: str) -> object:
+        parsed.append(path)
+        return compose(path, text)
+
+    monkeypatch.setattr(conda_yaml, "compose", counted)
+    text = "dependencies:\n- python=3.12\n- pip\n- pip:\n  - six==1.17.0\n"
+    root = make(tmp_path / "p", {"code/score.py": SCORE, "conda.yaml": text})
+    for version, times in (("1.17.0", 1), ("1.17.0", 1), ("1.16.0", 2)):
+        (root / "conda.yaml").write_text(text.replace("1.17.0", version))
+        said = CliRunner().invoke(cli, ["plan", str(root)])
+        assert said.exit_code == 0 and "conda.yaml" in said.output, said.output
+        assert parsed == times * [root / "conda.yaml"]
