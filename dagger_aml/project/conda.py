@@ -84,8 +84,9 @@ def with_server(
 
     left = found.conda is not None and any(each.for_server for each in found.conda.lines)
     named = {str(canonicalize_name(name)) for name in found.names} | {*more}
-    # Of nothing but the server there is nothing to suit.
-    return (*more, contract.SERVER) if left and found.listed and contract.SERVER not in named else more
+    # Of nothing but the server there is nothing to suit; of a list with hashes pip takes what it says, or nothing.
+    suits = found.listed and not found.hashes
+    return (*more, contract.SERVER) if left and suits and contract.SERVER not in named else more
 
 
 def imports_sdk(code: Reached) -> bool:

@@ -78,6 +78,13 @@ def test_pip_is_told_of_the_server_so_that_it_suits_both(
     assert load_project(tmp_path, Options(**options)).pip == ((SERVER,) if beside else ())
 
 
+def test_a_list_with_hashes_is_installed_as_it_is(tmp_path: Path):
+    """pip takes no package without one beside it, and looks for no versions that suit both."""
+    hashed = f"idna==3.10 --hash=sha256:{'0' * 64}"
+    assert told(tmp_path, *BOTH[:2], hashed)[0] == [hashed]
+    assert load_project(tmp_path, Options()).pip == ()
+
+
 @pytest.mark.parametrize("pinned", ["azureml-defaults==1.62.0", "azureml-inference-server-http~=1.4"])
 def test_a_version_is_kept(tmp_path: Path, pinned: str):
     assert told(tmp_path, pinned)[0] == [pinned]
