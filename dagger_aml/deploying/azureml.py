@@ -17,7 +17,7 @@ from attrs import field
 from .. import contract
 from ..data import frozen
 from ..errors import UsageError
-from ..project.deployment.model import Deployment, LocalModel
+from ..project.deployment.model import BAKED, Deployment, LocalModel
 from ..text import listed_words
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json"
@@ -28,9 +28,6 @@ ROUTES: Mapping[str, Mapping[str, Any]] = {
     name: {"port": contract.SCORING_PORT, "path": path} for name, path in contract.ROUTES.items()
 }
 """Where the prebuilt images answer, which Azure ML must be told of an image for which it mounts nothing."""
-
-_BAKED = ("model", "model_mount_path", "code_configuration")
-"""What an image has in itself."""
 
 
 @frozen
@@ -55,7 +52,7 @@ def baked(image: str, said: Said, read: Deployment | None) -> dict[str, Any]:
     """
     environment = {"image": image, "inference_config": {name: dict(route) for name, route in ROUTES.items()}}
     document = begun(said, read)
-    for key in _BAKED:
+    for key in BAKED:
         document.pop(key, None)
     return with_environment(document, environment, said)
 

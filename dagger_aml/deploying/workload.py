@@ -13,6 +13,7 @@ from .. import contract
 from ..base import catalog
 from ..data import frozen
 from ..errors import UsageError
+from ..project.deployment.model import OF_THE_IMAGE
 from ..project.model import Project
 from .azureml import Said
 from .subject import Subject
@@ -22,13 +23,7 @@ _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _TIMEOUT = 300
 """Seconds after which the images' server ends a worker that answers nothing, at its start too."""
 
-_TAKEN = frozenset(
-    {
-        *("$schema", "name", "endpoint_name", "type", "instance_count"),
-        *("model", "model_mount_path", "code_configuration", "environment", "environment_variables"),
-        *("resources", "liveness_probe", "readiness_probe", "request_settings"),
-    }
-)
+_TAKEN = OF_THE_IMAGE | {"instance_count", "resources", "liveness_probe", "readiness_probe", "request_settings"}
 """Keys of a deployment file that mean something here, or that the image takes the place of."""
 
 

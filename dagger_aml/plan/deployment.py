@@ -6,26 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..project.deployment.model import OF_THE_IMAGE
 from ..project.deployment.place import shown
 from ..project.model import Project
 
 if TYPE_CHECKING:
     from ..project.deployment.taken import DeploymentFile
-
-_IMAGE = frozenset(
-    {
-        "$schema",
-        "code_configuration",
-        "endpoint_name",
-        "environment",
-        "environment_variables",
-        "model",
-        "name",
-        "type",
-    }
-    | {"model_mount_path"}
-)
-"""Keys that decide an image, or its name; all others are about what runs it."""
 
 
 def deployment_title(file: DeploymentFile) -> str:
@@ -100,7 +86,7 @@ def _line(what: str, value: str, location: str, why: str = "") -> dict[str, str]
 
 
 def _left(file: DeploymentFile) -> list[str]:
-    return sorted(str(key) for key in file.deployment.document if key not in _IMAGE)
+    return sorted(str(key) for key in file.deployment.document if key not in OF_THE_IMAGE)
 
 
 def _path(path: Path, project: Project) -> str:

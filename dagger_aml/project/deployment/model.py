@@ -16,6 +16,14 @@ from ...finding import FileLocation
 
 Kind = Literal["managed", "kubernetes"]
 
+BAKED = ("model", "model_mount_path", "code_configuration")
+"""Keys of what an image has in itself where it is made of the whole file."""
+
+OF_THE_IMAGE = frozenset(
+    {*BAKED, *("environment", "environment_variables"), *("$schema", "name", "endpoint_name", "type")}
+)
+"""Keys that decide an image, or its name; all others are about what runs it."""
+
 
 @frozen
 class Place:
