@@ -88,7 +88,9 @@ class Access:
     :param extra_index_urls: looked at beside it.
     :param find_links: URLs of pages with archives.
     :param apt_mirror: what replaces the archive's URL in the base's apt sources.
-    :param proxies: ``http_proxy``, ``https_proxy``, ``no_proxy``; given to every command of the build.
+    :param http_proxy: given to every command of the build, as the next two are.
+    :param https_proxy: a URL; one with a login is not shown.
+    :param no_proxy: hosts that are reached without a proxy.
     :param ca: certificates in PEM that commands trust beside the public ones (those of certifi).
     :param secrets: by their ids.
     """
