@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pip as real_pip
@@ -17,6 +18,7 @@ from dagger_aml.building.graphs import lay_out
 from dagger_aml.steps import packages, pip
 from dagger_aml.steps.pip_check import checked
 from tests.support.calls import await_
+from tests.support.forked_pip import forked_pip
 from tests.support.package_index import wheel
 from tests.support.projects import SCORE, make
 
@@ -71,10 +73,26 @@ def environment_in(folder: Path) -> Environment:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Environment:
-    """One that has the real pip, and a wheel that the tests install."""
+def installed(tmp_path: Path) -> Environment:
+    """One in which the real pip is installed, and a wheel that the tests install."""
     found = environment_in(tmp_path)
     (found.site / "pip").symlink_to(Path(real_pip.__file__).parent)
+    wheel(tmp_path, "flask", "2.2.5", "two")
+    return found
+
+
+@pytest.fixture(scope="module")
+def pip_call() -> Iterator[str]:
+    """What calls the real pip, loaded once."""
+    with forked_pip() as found:
+        yield found
+
+
+@pytest.fixture
+def environment(tmp_path: Path, pip_call: str) -> Environment:
+    """As :func:`installed`, and each pip is a fork of one that is loaded."""
+    found = environment_in(tmp_path)
+    make(found.site / "pip", {"__main__.py": pip_call})
     wheel(tmp_path, "flask", "2.2.5", "two")
     return found
 
@@ -90,13 +108,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 # --- by the real pip ------------------------------------------------------------------------------------------------
 
 
-def test_a_base_that_was_inconsistent_is_no_fault_of_the_build(environment: Environment) -> None:
-    environment.has("torch-stub", "1.0", "numpy<2", "absent")
-    environment.has("numpy", "2.1")
-    before = {path.name for path in environment.site.iterdir()}
-    done = environment.install("flask==2.2.5")
+def test_a_base_that_was_inconsistent_is_no_fault_of_the_build(installed: Environment) -> None:
+    installed.has("torch-stub", "1.0", "numpy<2", "absent")
+    installed.has("numpy", "2.1")
+    before = {path.name for path in installed.site.iterdir()}
+    done = installed.install("flask==2.2.5")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    new = {path.name for path in environment.site.iterdir()} - before
+    new = {path.name for path in installed.site.iterdir()} - before
     assert new == {"flask.py", "__pycache__", "flask-2.2.5.dist-info"}, "no list is left"
 
 
