@@ -36,9 +36,7 @@ class Known:
 
     def are_first(self, takes: Collection[str]) -> bool:
         """Whether these facts have all that a rule takes, and those with which they began did not yet."""
-        needs = set(takes)
-        having = [each for each in type(self).__mro__ if issubclass(each, Known) and each.names() >= needs]
-        return having == [type(self)]
+        return self._is_first(tuple(takes))
 
     @classmethod
     @cache
@@ -46,3 +44,9 @@ class Known:
         """The facts that a rule may take of this kind."""
         found = {each.name for each in fields(cls)}
         return frozenset(found | {name for name in dir(cls) if isinstance(getattr(cls, name), cached_property)})
+
+    @classmethod
+    @cache
+    def _is_first(cls, takes: tuple[str, ...]) -> bool:
+        needs = set(takes)
+        return [each for each in cls.__mro__ if issubclass(each, Known) and each.names() >= needs] == [cls]
