@@ -15,7 +15,7 @@ from tests.support.day import hold
 from tests.support.depth import DEPTHS, depth_of
 from tests.support.report import Report, pytest_runtest_protocol
 from tests.support.scheduler import pytest_xdist_make_scheduler
-from tests.support.scratch import MEMORY, in_memory
+from tests.support.scratch import MEMORY, are_fast, in_memory
 
 __all__ = ["pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
@@ -56,7 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if sys.platform != "win32":
             from tests.support.cli import address
 
-            address()  # So that workers have it from here, and share what the tests' command lines are forked of.
+            # Workers have it from here, and share what the tests' command lines are forked of.
+            address(engine=not are_fast(config.args))
 
 
 def pytest_collection_finish() -> None:

@@ -141,10 +141,13 @@ AT = "TESTS_LOADED_AT"
 
 
 @functools.cache
-def address() -> str:
-    """Where is listened for whoever wants a process; the one that they are forked of starts when the first asks."""
-    if told := os.environ.get(AT):
-        return told
+def address(*, engine: bool = True) -> str:
+    """Where is listened for whoever wants a process; the one that they are forked of starts when the first asks.
+
+    :param engine: whether it then loads the engine's SDK too. Where it is listened already, this says nothing.
+    """
+    if there := os.environ.get(AT):
+        return there
     folder = tempfile.mkdtemp(prefix="dagger-aml-loaded-")
     path = os.environ[AT] = f"{folder}/socket"
     reading, writing = os.pipe()
@@ -152,11 +155,13 @@ def address() -> str:
     listening.bind(path)
     listening.listen(64)
 
+    told = [listening.fileno(), reading, *(["engine"] if engine else [])]
+
     def serve() -> None:
         with listening:
             if listening in select.select([listening, reading], [], [])[0]:
                 subprocess.run(
-                    [sys.executable, "-m", "tests.support.loaded", str(listening.fileno()), str(reading)],
+                    [sys.executable, "-m", "tests.support.loaded", *map(str, told)],
                     check=False,
                     pass_fds=(listening.fileno(), reading),
                     stdin=subprocess.DEVNULL,

@@ -16,18 +16,23 @@ SAID = pytest.StashKey[list[str]]()
 """Lines to print when all tests are through."""
 
 
+ENGINE = "engine"
+"""The mark of tests that need one; the only keyword of a report that is asked for."""
+
 SHORT = 0.01
 """Seconds of a setup or a teardown of which nobody asks how long it took."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """In a worker, run a test as ever, and send no reports that say nothing: they cost as much as a small test."""
+    """In a worker, run a test as ever, and send nothing that nobody reads: it costs as much as a small test."""
     if not hasattr(item.config, "workerinput"):
         return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    if item.config.get_verbosity() > 0:
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in runtestprotocol(item, log=False, nextitem=nextitem):
         if report.when == "call" or not report.passed or report.sections or report.duration >= SHORT:
+            report.keywords = {ENGINE: 1} if ENGINE in report.keywords else {}
             item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
@@ -46,7 +51,7 @@ class Report:
         config.stash[ENGINE_VERSION] = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and "engine" in report.keywords and not report.skipped:
+        if report.when == "call" and ENGINE in report.keywords and not report.skipped:
             self._ran += 1
 
     @pytest.hookimpl(optionalhook=True)

@@ -18,6 +18,13 @@ FAST = ("tests/unit", "tests/golden")
 ROOT = Path(__file__).parents[2]
 
 
+def are_fast(args: Iterable[str]) -> bool:
+    """Whether a run of these arguments of pytest's is of fast tests alone."""
+    places = [Path(each.partition("::")[0]).resolve() for each in args]
+    fast = [ROOT / each for each in FAST]
+    return bool(places) and all(any(place.is_relative_to(each) for each in fast) for place in places)
+
+
 def in_memory(args: Iterable[str]) -> bool:
     """Whether a run of these arguments of pytest's has its temporary folders in memory.
 
@@ -26,8 +33,6 @@ def in_memory(args: Iterable[str]) -> bool:
     """
     if any(os.environ.get(each) for each in ("PYTEST_DEBUG_TEMPROOT", "TMPDIR")):
         return False
-    places = [Path(each.partition("::")[0]).resolve() for each in args]
-    fast = [ROOT / each for each in FAST]
-    if not places or not all(any(place.is_relative_to(each) for each in fast) for place in places):
+    if not are_fast(args):
         return False
     return MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= LEAST

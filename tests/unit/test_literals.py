@@ -81,7 +81,7 @@ def test_no_other_literal_or_name_does(tmp_path, line):
     assert planned(tmp_path).ops
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(settings.get_profile("fields"))
 @given(
     text=st.one_of(
         st.text(st.characters(exclude_categories=()), max_size=40),
