@@ -94,7 +94,7 @@ class Finding:
     :param hint: what the reader can do next, one or more lines.
     :param sure: whether what was read proves it. What is not sure is a warning at most, though its rule's severity is
         ``error``.
-    :param fix: what ``check --fix`` does about it; None where there is not one right answer.
+    :param fixes: what ``check --fix`` does about it; nothing where there is not one right answer.
     """
 
     message: str
@@ -103,7 +103,7 @@ class Finding:
     location: str | None = None
     hint: str | None = None
     sure: bool = field(default=True, kw_only=True, repr=False)
-    fix: Fix | None = field(default=None, kw_only=True, repr=False, eq=False)
+    fixes: tuple[Fix, ...] = field(default=(), kw_only=True, repr=False, eq=False)
 
     def __str__(self) -> str:
         """As errors read: ``score.py:7: message [AML103]``, and the hint on the next lines, indented."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from .. import contract
-from ..finding import Finding, Fix
+from ..finding import Finding
+from . import mending
 from .facts import Server
 from .inputs.copies import Copied
 from .inputs.dockerfile import InferenceBase, Ran
@@ -48,15 +49,12 @@ def typography(dockerfile: Dockerfile) -> Iterator[Finding]:
             if found := _DASH.match(word.text):
                 right = ("-" if len(found[0]) == 2 else "--") + found[0].lstrip(f"-{_DASHES}")
                 location = each.at(Word(found[0], word.begin, word.begin + len(found[0])))
-                fix = location.columns and Fix(
-                    location.path, location.line or 0, found[0], right, location.columns[0]
-                )
                 written = f"{_before(each, word)}{right}"
                 yield Finding(
                     f"{found[0]} begins with a dash of typography, which is no hyphen",
                     location=location,
                     hint=f"Write `{written}`.",
-                    fix=fix if len(found[0]) == 2 else None,
+                    fixes=mending.key(location, found[0], right) if location.columns and len(found[0]) == 2 else (),
                 )
             elif word.text[:1] in _QUOTES and word.text[:1]:
                 yield Finding(

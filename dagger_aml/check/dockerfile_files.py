@@ -10,13 +10,14 @@ from itertools import islice
 from pathlib import Path
 
 from .. import contract
-from ..finding import Finding
+from ..finding import Finding, Fix
 from ..fs.lookup import is_there
+from . import mending
 from .dockerfile_user import is_root
 from .inputs.copies import Copied
 from .inputs.dockerfile import InferenceBase, Ran
 from .inputs.names import plain_path
-from .inputs.stages import Built
+from .inputs.stages import Built, Value
 from .rule import rule
 
 _SECRET = re.compile(
@@ -194,7 +195,24 @@ def model_folder_is_another(copied: tuple[Copied, ...], ran: tuple[Ran, ...], bu
             f"{contract.MODEL_DIR} is {said.text}, and the model is copied to {near}",
             location=said.location,
             hint=f"Write the same folder in both, such as {contract.MODELS_ROOT}.",
+            fixes=_one_folder(said, folder, near, copied),
         )
+
+
+def _one_folder(said: Value, folder: str, near: str, copied: tuple[Copied, ...]) -> tuple[Fix, ...]:
+    """Azure ML's own folder in both places, where one of them names it."""
+    if _is_in_models(near):
+        return mending.value(said.location, contract.MODEL_DIR, said.text or "", near)
+    places = [each.step.instruction for each in copied if each.dest and each.dest.rstrip("/") == near]
+    if len(places) != 1 or not _is_in_models(folder):
+        return ()
+    word = places[0].words[-1]
+    written = word.text.rstrip("/")
+    return mending.key(places[0].at(word), written, folder) if written == near and word.end else ()
+
+
+def _is_in_models(path: str) -> bool:
+    return f"{path}/".startswith(f"{contract.MODELS_ROOT}/")
 
 
 def _is_near(dest: str, folder: str) -> bool:

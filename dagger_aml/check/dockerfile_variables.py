@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .. import contract
-from ..finding import Finding
+from ..finding import Finding, Fix
+from . import mending
 from .dockerfile_or_project import asked
 from .facts import Server, StartScript, Variable
 from .rule import rule
@@ -54,11 +56,14 @@ def absolute_script_with_extras(start_script: StartScript, variables: Mapping[st
     """
     script = variables.get(contract.ENTRY_SCRIPT)
     if script and script.value.startswith("/") and asked(variables) and start_script.installs:
+        relative = script.value.removeprefix(contract.APP_ROOT).lstrip("/")
         yield Finding(
             f"{contract.ENTRY_SCRIPT} is absolute, so what {asked(variables)[0]} names is not found at start",
             location=script.location,
-            hint=f"Write it relative to {contract.APP_ROOT}, such as "
-            f"{script.value.removeprefix(contract.APP_ROOT).lstrip('/')}.",
+            hint=f"Write it relative to {contract.APP_ROOT}, such as {relative}.",
+            fixes=mending.value(script.location, contract.ENTRY_SCRIPT, script.value, relative)
+            if _below_root(script.value, variables)
+            else (),
         )
 
 
@@ -85,7 +90,27 @@ def absolute_extras(start_script: StartScript, variables: Mapping[str, Variable]
                 f"exit code {_EXTRAS[name]}",
                 location=variables[name].location,
                 hint="Write it relative to the entry script's folder.",
+                fixes=_relative(name, variables),
             )
+
+
+def _below_root(path: str, variables: Mapping[str, Variable]) -> bool:
+    """Whether a path lies below the folder that the start script begins in, and is written without detours."""
+    return (
+        path.startswith(f"{contract.APP_ROOT}/")
+        and path == posixpath.normpath(path)
+        and contract.APP not in variables
+    )
+
+
+def _relative(name: str, variables: Mapping[str, Variable]) -> tuple[Fix, ...]:
+    """What a variable of packages names, relative to the entry script's folder, where it lies in that."""
+    path, script = variables[name], variables.get(contract.ENTRY_SCRIPT)
+    said = script.value.removeprefix(contract.APP_ROOT).lstrip("/") if script else ""
+    folder = posixpath.normpath(posixpath.join(contract.APP_ROOT, posixpath.dirname(said)))
+    if not _below_root(path.value, variables) or not path.value.startswith(f"{folder}/"):
+        return ()
+    return mending.value(path.location, name, path.value, path.value.removeprefix(f"{folder}/"))
 
 
 @rule("AML743", "warning")

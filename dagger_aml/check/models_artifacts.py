@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..artifacts.facts import Artifact
 from ..base.facts import BaseFacts
-from ..finding import Finding
+from ..finding import Finding, Fix
 from ..project.model import Project
 from ..requirements.model import Requirements
+from .packages_server import shared_with_the_server
+from .pins import is_published, pinned
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def made_with_another_version(
     """
     from packaging.utils import canonicalize_name
 
-    taken = project.at(requirements.path)
+    taken, known = project.at(requirements.path), versions_of(artifacts)
     for each in artifacts:
         for name, made in each.versions.items():
             listed = allowed.get(canonicalize_name(name))
@@ -109,6 +111,7 @@ def made_with_another_version(
                     f"the model was made with {name} {made}, but {taken} lists {name}{listed}",
                     location=project.at(each.path),
                     hint=f"List {name}=={made}, or save the model again with the version that is listed.",
+                    fixes=_fixes(requirements, canonicalize_name(name), known),
                 )
         numpy = allowed.get("numpy")
         if numpy is not None and _below_2(numpy) and any(name.startswith("numpy._core") for name in each.modules):
@@ -180,6 +183,24 @@ def made_with_another_python(project: Project, base: BaseFacts, artifacts: tuple
             )
 
 
+def versions_of(artifacts: tuple[Artifact, ...]) -> Mapping[str, str | None]:
+    """The versions with which models were made, by normalised names; None where they are two."""
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, str | None] = {}
+    for name, made in ((canonicalize_name(name), made) for each in artifacts for name, made in each.versions.items()):
+        found[name] = made if found.get(name, made) == made else None
+    return found
+
+
+def _fixes(requirements: Requirements, name: str, known: Mapping[str, str | None]) -> tuple[Fix, ...]:
+    """The version with which all models were made, unless the server has a say in it too."""
+    made = known.get(name)
+    if made is None or not is_published(made) or shared_with_the_server(name):
+        return ()
+    return pinned(requirements, name, f"=={made}")
+
+
 def _has(folder: Path, top: str) -> bool:
     return (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
 
@@ -196,7 +217,7 @@ def _excludes(listed: SpecifierSet, made: str) -> bool:
         return False
     exact = [each.version for each in listed if each.operator in ("==", "===")]
     try:
-        return not any(Version(each).release[:2] == version.release[:2] for each in exact)
+        return not any(Version(each.removesuffix(".*")).release[:2] == version.release[:2] for each in exact)
     except InvalidVersion:
         return False
 

@@ -12,11 +12,14 @@ from ..fs.lookup import is_there
 from ..project.layout import Named
 from ..project.model import Project
 from ..pysource.reached import Reached
-from ..pysource.texts import lines_of_part
+from ..pysource.texts import places_of_part
+from . import mending
 from .rule import rule
 
 _WITHOUT_ITS_S = "azureml-model"
 """How people write the folder ``azureml-models``."""
+
+_PART = rf"""(?:^|(?<=[/\\"']))(?P<old>{_WITHOUT_ITS_S})(?=[/\\"']|$)"""
 
 
 @rule("AML410", "warning")
@@ -147,9 +150,10 @@ def folder_without_its_s(project: Project, code: Path, used: Reached) -> Iterato
         return
     for path, source in used.sources.items():
         if _WITHOUT_ITS_S.encode() in source.data and source.tree is not None:
-            for line in lines_of_part(source.tree, _WITHOUT_ITS_S):
+            for line, column in places_of_part(source.tree, _WITHOUT_ITS_S):
                 yield Finding(
                     f"the path has {_WITHOUT_ITS_S}, and models are in azureml-models",
                     location=project.at(path, line),
                     hint=f"Better take the folder that {MODEL_DIR} names.",
+                    fixes=mending.in_text(project.at(path, line), _PART, "azureml-models", column),
                 )

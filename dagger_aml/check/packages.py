@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..artifacts.facts import Artifact
 from ..contract import EXTRA_REQUIREMENTS
-from ..finding import FileLocation, Finding
+from ..finding import FileLocation, Finding, Fix
 from ..graph.graph import Graph
 from ..project import discover
 from ..project.model import Project
-from ..requirements.model import Requirements
+from ..requirements.model import Listed, Requirements
 from ..text import listed_words
+from .models_artifacts import versions_of
+from .packages_server import shared_with_the_server
+from .pins import locked_versions, pinned, version_of
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -178,7 +182,10 @@ def index_of_the_build(graph: Graph) -> Iterator[Finding]:
 
 @rule("AML306", "warning")
 def without_version_at_start(
-    project: Project, requirements: Requirements, allowed: Mapping[str, SpecifierSet]
+    project: Project,
+    requirements: Requirements,
+    allowed: Mapping[str, SpecifierSet],
+    artifacts: tuple[Artifact, ...],
 ) -> Iterator[Finding]:
     """Packages without a version are installed each time the container starts.
 
@@ -213,7 +220,30 @@ def without_version_at_start(
             "newest then",
             location=project.at(first.path, first.line).of(names[0]) if isinstance(first, FileLocation) else first,
             hint="Say a version, as in NAME==1.2.3, or use a recipe that installs when the image is built.",
+            fixes=_known_versions(project, requirements, loose, allowed, artifacts),
         )
+
+
+def _known_versions(
+    project: Project,
+    requirements: Requirements,
+    loose: Sequence[Listed],
+    allowed: Mapping[str, SpecifierSet],
+    artifacts: tuple[Artifact, ...],
+) -> tuple[Fix, ...]:
+    """The versions that a lock beside the list, or the models, tell of these packages, where they tell one."""
+    from packaging.utils import canonicalize_name
+
+    found = dict(versions_of(artifacts))
+    for name, version in locked_versions(requirements.path, project.root).items():
+        found[name] = version if found.get(name, version) == version else None
+    fixes: list[Fix] = []
+    for each in loose:
+        name = canonicalize_name(str(each.name))
+        version = version_of(each, found, allowed.get(name))
+        if version and not shared_with_the_server(name):
+            fixes += pinned(requirements, name, f"=={version}")
+    return tuple(fixes)
 
 
 def _is_exact(said: Specifier) -> bool:

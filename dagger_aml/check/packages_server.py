@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..contract import SERVER
-from ..finding import FileLocation, Finding
+from ..finding import FileLocation, Finding, Fix
 from ..graph.base import From
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
 from .facts import Places
+from .pins import is_published, pinned
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -74,7 +75,23 @@ def fights_the_server(
             f"({SERVER} {version})",
             location=_where(places, requirements, name),
             hint=f"Leave {name} out, so that the server's own stays, or allow {needs[name]}.",
+            fixes=_fixes(requirements, base, name, needed) if SERVER not in listed else (),
         )
+
+
+def _fixes(
+    requirements: Requirements, base: BaseFacts, name: str, needed: Mapping[str, Mapping[str, str]]
+) -> tuple[Fix, ...]:
+    """The version that the base has, else what its server needs; nothing where it may be one of several servers."""
+    if len(needed) != 1:
+        return ()
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
+
+    (needs,) = needed.values()
+    has = [each.version for each in base.distributions or () if canonicalize_name(each.name) == name]
+    fits = len(has) == 1 and is_published(has[0]) and SpecifierSet(needs[name]).contains(has[0], prereleases=True)
+    return pinned(requirements, name, f"=={has[0]}" if fits else needs[name])
 
 
 def _needed(
@@ -95,6 +112,11 @@ def _needed(
     if adds_server:
         return {_NEWEST: _NEEDS[_NEWEST]}
     return servers_of(reference.reference, base.python)
+
+
+def shared_with_the_server(name: str) -> bool:
+    """Whether a package, by its normalised name, is one that some server needs in versions of its own."""
+    return any(name in needs for needs in _NEEDS.values())
 
 
 def servers_of(reference: str, base_python: str | None) -> Mapping[str, Mapping[str, str]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .. import contract
-from ..finding import FileLocation, Finding, Fix
+from ..finding import Finding
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
 from ..text import redact_url
+from . import mending
 from .facts import Server, Sources, Variable
 from .misspelt import meant
 from .rule import rule
@@ -47,18 +48,8 @@ def misspelt(variables: Mapping[str, Variable], sources: Sources) -> Iterator[Fi
                 location=each.location,
                 hint=f"Did you mean {near}?",
                 # Of two that are meant for one name, nobody can tell which value it should have.
-                fix=_renamed(each.location, name, near) if taken.count(near) == 1 else None,
+                fixes=mending.key(each.location, name, near) if taken.count(near) == 1 else (),
             )
-
-
-def _renamed(location: str | None, name: str, near: str) -> Fix | None:
-    """The key of a project's file, or the name in a Dockerfile, by its right name; nothing for what a flag or a
-    deployment file says."""
-    if not isinstance(location, FileLocation) or location.line is None:
-        return None
-    if location.columns:
-        return Fix(location.path, location.line, name, near, location.columns[0])
-    return Fix(location.path, location.line, name, near) if location.path.suffix == ".toml" else None
 
 
 @rule("AML202", "warning")
@@ -145,6 +136,7 @@ def misread_value(variables: Mapping[str, Variable]) -> Iterator[Finding]:
                 f"{name} is {each.value!r}, which the server takes for no",
                 location=each.location,
                 hint=f'Write {name} = "true".',
+                fixes=mending.value(each.location, name, each.value, "true"),
             )
 
 

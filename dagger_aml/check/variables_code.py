@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from .. import contract
 from ..finding import FileLocation, Finding
 from ..pysource.reached import Reached
+from . import mending
 from .facts import Places, Script, Variable
 from .rule import rule
 from .secret_texts import secrets_in
@@ -37,10 +38,12 @@ def misread_name(script: Script, used: Reached, variables: Mapping[str, Variable
     for path, name, line in used.environment:
         near = _near(name)
         if near and name not in variables:
+            place = script.at(path, line)
             yield Finding(
                 f"the code reads {name}, which is not a variable of Azure ML's",
-                location=script.at(path, line).of(name),
+                location=place.of(name),
                 hint=f"Did you mean {near}?",
+                fixes=mending.on_line(place, rf"""[\[(]\s*(["'])(?P<old>{name})\1\s*[\]),]""", near),
             )
 
 

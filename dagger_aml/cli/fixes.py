@@ -4,65 +4,84 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .. import toml
+from ..check.text_file import TextFile
 from ..errors import unreadable
 from ..finding import Fix
 from ..fs.atomic import replaced_file
+from .generated import is_generated
 
 
 def fixed(root: Path, fixes: Iterable[Fix]) -> Mapping[Path, tuple[bytes, bytes]]:
     """The files below a project's folder that would change, each as it is and as it would be.
 
+    Links, locks and generated files are none of them: a link's file may lie elsewhere and belong to others too, and
+    what a program writes is written again.
+
     :raises ProjectError: one cannot be read.
     """
-    found: dict[Path, tuple[bytes, bytes]] = {}
+    by_file: dict[Path, list[Fix]] = {}
     for fix in fixes:
-        # A link's file may lie elsewhere, and belong to others too.
-        if fix.path.is_symlink() or not fix.path.resolve().is_relative_to(root.resolve()):
-            continue
+        if not fix.path.is_symlink() and fix.path.resolve().is_relative_to(root.resolve()):
+            by_file.setdefault(fix.path, []).append(fix)
+    found: dict[Path, tuple[bytes, bytes]] = {}
+    for path, several in by_file.items():
         try:
-            before, now = found.get(fix.path) or (fix.path.read_bytes(),) * 2
+            before = path.read_bytes()
         except OSError as error:
-            raise unreadable(error, fix.path) from None
-        changed = _changed(now, fix)
-        found[fix.path] = before, changed if fix.column or _is_toml(changed) else now
+            raise unreadable(error, path) from None
+        file = TextFile.of(path, before)
+        if file and not is_generated(path, file.text, root):
+            found[path] = before, _changed(path, file, several)
     return {path: (before, after) for path, (before, after) in found.items() if before != after}
 
 
-def _changed(data: bytes, fix: Fix) -> bytes:
-    """A file's bytes with a key's name or a text replaced on its line; all else stays as it is."""
-    lines = data.split(b"\n")
-    if not 0 < fix.line <= len(lines):
-        return data
+def _changed(path: Path, file: TextFile, fixes: Sequence[Fix]) -> bytes:
+    """A file's bytes with each text replaced; all else stays as it is."""
+    placed = [each for fix in fixes if (each := _placed(file, fix))]
+    # From the last on, so that what stands before keeps its column.
+    for fix, begin in sorted(_apart(placed), key=lambda each: (each[0].line, each[1]), reverse=True):
+        line = file.lines[fix.line - 1]
+        changed = file.with_line(fix.line, line[:begin] + fix.after + line[begin + len(fix.before) :])
+        # A table's key may be there already, written otherwise.
+        if path.suffix != ".toml" or _is_toml(changed.text):
+            file = changed
+    return file.data
+
+
+def _placed(file: TextFile, fix: Fix) -> tuple[Fix, int] | None:
+    """A fix, and where on its line it begins, from 0; None where another text stands there."""
+    line = file.line(fix.line)
+    if line is None:
+        return None
     if fix.column:
-        lines[fix.line - 1] = _replaced(lines[fix.line - 1], fix)
-        return b"\n".join(lines)
-    key = rb"(?<![\w.\"'-])([\"']?)" + re.escape(fix.before.encode()) + rb"\1(?=\s*=)"
-    after = fix.after.encode()
-    lines[fix.line - 1] = re.sub(key, lambda match: match[1] + after + match[1], lines[fix.line - 1], count=1)
-    return b"\n".join(lines)
+        return (fix, fix.column - 1) if line.startswith(fix.before, fix.column - 1) else None
+    found = re.search(rf"""(?<![\w."'-])(["']?)(?P<key>{re.escape(fix.before)})\1(?=\s*=)""", line)
+    return (fix, found.start("key")) if found else None
 
 
-def _replaced(line: bytes, fix: Fix) -> bytes:
-    """A line with the text at the fix's column replaced; as it is where another text stands there."""
-    mark = b"\xef\xbb\xbf" if line.startswith(b"\xef\xbb\xbf") else b""
+def _apart(placed: Sequence[tuple[Fix, int]]) -> list[tuple[Fix, int]]:
+    """Each once, and none of those that would write otherwise at one place."""
+    each_once = list(dict.fromkeys(placed))
+    spans = [(fix.line, begin, begin + len(fix.before)) for fix, begin in each_once]
+    return [
+        each
+        for number, each in enumerate(each_once)
+        if not any(
+            line == spans[number][0] and begin < spans[number][2] and spans[number][1] < end
+            for other, (line, begin, end) in enumerate(spans)
+            if other != number
+        )
+    ]
+
+
+def _is_toml(text: str) -> bool:
+    """Whether a changed file can still be read."""
     try:
-        text = line.removeprefix(mark).decode()
-    except UnicodeDecodeError:
-        return line
-    begin = (fix.column or 1) - 1
-    if not text.startswith(fix.before, begin):
-        return line
-    return mark + (text[:begin] + fix.after + text[begin + len(fix.before) :]).encode()
-
-
-def _is_toml(data: bytes) -> bool:
-    """Whether a changed file can still be read: its key may be there already, written otherwise."""
-    try:
-        toml.read(data.decode("utf-8-sig"))
+        toml.read(text)
     except ValueError:
         return False
     return True

@@ -115,7 +115,7 @@ def _fields(event: Event) -> dict[str, Any]:
     """An event as JSON has it: a place in a file by its parts, and nothing of what ``check --fix`` would do."""
     if not isinstance(event, Warned):
         return asdict(event)
-    finding, place = asdict(evolve(event.finding, fix=None)), event.finding.location
+    finding, place = asdict(evolve(event.finding, fixes=())), event.finding.location
     if isinstance(place, FileLocation):
         finding["location"] = [str(place), str(place.path), place.line, place.quoted]
     return {"finding": finding}

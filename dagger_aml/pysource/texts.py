@@ -115,11 +115,12 @@ def paths_in(nodes: list[ast.AST]) -> Iterator[str]:
             yield parts[0]
 
 
-def lines_of_part(tree: ast.Module, name: str) -> Iterator[int]:
-    """Lines of the texts that are paths with a part of this name, URLs not among them."""
+def places_of_part(tree: ast.Module, name: str) -> Iterator[tuple[int, int]]:
+    """Lines of the texts that are paths with a part of this name, URLs not among them; with the column in which each
+    begins, in bytes of UTF-8 from 0."""
     for node, parts, sure in _path_like(every_node(tree)):
         if sure and name in parts and "://" not in str(node.value):
-            yield node.lineno
+            yield node.lineno, node.col_offset
 
 
 def _path_like(nodes: list[ast.AST]) -> Iterator[tuple[ast.Constant, list[str], bool]]:

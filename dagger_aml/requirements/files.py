@@ -76,13 +76,18 @@ _MARKS = (
 """Byte order marks; the first that fits counts, for UTF-16's is how one of UTF-32's begins."""
 
 
+def marked(data: bytes) -> tuple[bytes, str] | None:
+    """The byte order mark of a file, and the encoding that it tells; None without one."""
+    return next((each for each in _MARKS if data.startswith(each[0])), None)
+
+
 def decoded(data: bytes, path: Path, encoding: str = "utf-8") -> str:
     """A file's text.
 
     :param encoding: of a file without a byte order mark.
     :raises ProjectError: it is no text in that encoding, or there is no such encoding.
     """
-    mark, encoding = next((each for each in _MARKS if data.startswith(each[0])), (b"", encoding))
+    mark, encoding = marked(data) or (b"", encoding)
     hint = "Save it as UTF-8."
     try:
         text = data[len(mark) :].decode(encoding)

@@ -79,11 +79,16 @@ def requirements_text(path: Path) -> str:
     :raises ProjectError: missing, unreadable, not such a text.
     """
     data = read_bytes(path)
+    return decoded(data, path, coding(data))
+
+
+def coding(data: bytes) -> str:
+    """The encoding that a file's coding line names; UTF-8 without one."""
     for line in data.split(b"\n")[:2]:
         found = _CODING.search(line) if line.startswith(b"#") else None
         if found:
-            return decoded(data, path, found[1].decode("ascii"))
-    return decoded(data, path)
+            return found[1].decode("ascii")
+    return "utf-8"
 
 
 def has_coding_line(text: str) -> bool:

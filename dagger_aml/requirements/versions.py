@@ -10,6 +10,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from ..errors import ProjectError
+from .lines import requirements_text
 from .model import Requirements
 
 
@@ -44,6 +46,6 @@ def _read(path: Path) -> str:
     if path.suffix not in (".txt", ".in"):
         return ""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
+        return requirements_text(path)
+    except ProjectError:
         return ""

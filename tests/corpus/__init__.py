@@ -194,6 +194,11 @@ def run(case: Case, folder: Path) -> Outcome:
     """Lay a case out in an empty folder, plan it as the command does, and tell what was said."""
     for file in case.files:
         file.write(folder)
+    return said(case, folder)
+
+
+def said(case: Case, folder: Path) -> Outcome:
+    """Plan a case that is laid out, as the command does, and tell what was said."""
     shell: dict[str, str | None] = dict.fromkeys(_own_variables(), None)
     facts = dict(case.probed)
     if case.input:

@@ -22,7 +22,6 @@ from dagger_aml.cli.main import cli
 from dagger_aml.cli.reports.model import _columns
 from dagger_aml.errors import BuildError
 from dagger_aml.finding import FileLocation, Fix
-from tests import corpus
 from tests.support.calls import await_
 from tests.support.checks import check, found, ids
 from tests.support.markdown import ROOT
@@ -614,18 +613,3 @@ def test_what_cannot_be_written_is_told_and_left(misspelt: Path, monkeypatch: py
     said = check("wrong", "--fix")
     assert said.exit_code == 2 and "no space" in said.stderr.lower() and misspelt.read_bytes() == MISSPELT
     assert sorted(each.name for each in misspelt.parent.iterdir()) == sorted(WRONG)
-
-
-def test_the_misspelt_variables_of_the_corpus_are_mended(tmp_path: Path) -> None:
-    """And the projects can still be checked, by rules that now see what was meant."""
-    mended = 0
-    for case in corpus.cases():
-        if "AML201" not in case.expect or case.flags or case.shell:
-            continue
-        root = tmp_path / case.path.stem
-        root.mkdir()
-        corpus.run(case, root)
-        mended += check(str(root), "--fix").stderr.count("mended")
-        data = found(str(root))
-        assert not data["errors"] and "AML201" not in {each["id"] for each in data["findings"]}, case.name
-    assert mended >= 3

@@ -374,7 +374,7 @@ def test_a_place_in_the_project_file_is_told_again_as_it_was(calls: Calls, cache
 def test_a_finding_is_kept_whole_but_for_its_fix() -> None:
     path = Path("/p/score.py")
     for place in (FileLocation("score.py", path, 7), FileLocation("score.py", path, 7).hidden, "--base", None):
-        finding = Finding("m", "AML201", "info", place, "h", sure=False, fix=Fix(path, 7, "a", "b"))
+        finding = Finding("m", "AML201", "info", place, "h", sure=False, fixes=(Fix(path, 7, "a", "b"),))
         (name, fields) = json.loads(json.dumps(["Warned", noting._fields(Warned(finding))]))
         found = _event(name, fields).finding
         assert found == finding and found.sure is False and type(found.location) is type(place)

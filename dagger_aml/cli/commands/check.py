@@ -37,6 +37,9 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 }
 """The module and the function of each form of output."""
 
+_ROUNDS = 5
+"""How often what is left is mended again: of a name that is put right, the value may be wrong too."""
+
 _TAKES = (
     "It takes folders, Dockerfiles, deployment files (.yml), conda files (.yml), lists of packages "
     "(…requirements….txt, pylock.toml, uv.lock), images (….tar, an OCI layout, image:NAME)."
@@ -128,7 +131,10 @@ def _checked(name: str, given: dict[str, Any], *, fix: bool) -> Checked:
     """
     try:
         root, report = _examined(name, given)
-        if fix and _mend(root, report):
+        told: set[Path] = set()
+        for _ in range(_ROUNDS if fix else 0):
+            if not _mend(root, report, told):
+                break
             _, report = _examined(name, given)
     except DaggerAmlError as error:
         alone = _alone(name, given)
@@ -215,14 +221,19 @@ def _check_asked(*, probe: bool, engine: str | None) -> None:
         raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
 
 
-def _mend(root: Path, report: Report) -> bool:
-    """Write what has one right answer; whether there was any."""
+def _mend(root: Path, report: Report, told: set[Path]) -> bool:
+    """Write what has one right answer; whether there was any.
+
+    :param told: the files of which it was told that they are mended.
+    """
     from ..fixes import fixed, write
 
-    changes = fixed(root, (each.fix for each in report.told if each.fix))
+    changes = fixed(root, (fix for each in report.told for fix in each.fixes))
     for path, (_, after) in changes.items():
         write(path, after)
-        tell(f"mended {shown(path)}")
+        if path not in told:
+            tell(f"mended {shown(path)}")
+            told.add(path)
     return bool(changes)
 
 
@@ -241,7 +252,7 @@ def _show_changes(names: Sequence[str], given: dict[str, Any]) -> None:
     for name in names:
         try:
             root, report = _examined(name, given)
-            changes = fixed(root, (each.fix for each in report.told if each.fix))
+            changes = fixed(root, (fix for each in report.told for fix in each.fixes))
         except DaggerAmlError as error:
             tell(f"error: {_named(Checked(name, error=error))}")
             codes.add(2)

@@ -1,0 +1,75 @@
+"""A file's text as its reader takes it, and its bytes again: encoding, byte order mark and line ends are kept."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from ..data import frozen
+from ..requirements.files import marked
+from ..requirements.lines import coding
+
+
+@frozen
+class TextFile:
+    """The text of a file.
+
+    :param mark: the byte order mark, as bytes.
+    :param lines: what stands between the line feeds; a carriage return before one is part of its line.
+    """
+
+    mark: bytes
+    encoding: str
+    lines: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> TextFile | None:
+        """The text of a file; None of one that cannot be read, or is none."""
+        try:
+            return cls.of(path, path.read_bytes())
+        except OSError:
+            return None
+
+    @classmethod
+    def of(cls, path: Path, data: bytes) -> TextFile | None:
+        """The text of a file's bytes; None where they are none, or could not be made of it again."""
+        mark, encoding = marked(data) or (b"", _encoding(path, data))
+        try:
+            text = data[len(mark) :].decode(encoding)
+            made = cls(mark, encoding, tuple(text.split("\n")))
+            return made if made.data == data else None
+        except (LookupError, ValueError):
+            return None
+
+    @property
+    def text(self) -> str:
+        """All of it, without the mark."""
+        return "\n".join(self.lines)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file.
+
+        :raises ValueError: a letter is none of the encoding's.
+        """
+        return self.mark + self.text.encode(self.encoding)
+
+    def line(self, number: int) -> str | None:
+        """A line by its number, from 1; None where there is none."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else None
+
+    def with_line(self, number: int, text: str) -> TextFile:
+        """The same with another line in the place of one."""
+        return TextFile(self.mark, self.encoding, (*self.lines[: number - 1], text, *self.lines[number:]))
+
+
+def _encoding(path: Path, data: bytes) -> str:
+    """That of a file without a byte order mark, by what it says of itself."""
+    if path.suffix == ".py":
+        import tokenize
+
+        try:
+            return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        except SyntaxError:
+            return "utf-8"
+    return coding(data) if path.suffix in (".txt", ".in") else "utf-8"
