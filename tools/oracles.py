@@ -47,15 +47,39 @@ ORACLES = {
     ),
 }
 
-SCRIPT_VARIABLE = "MLFLOW_ORACLE_SCRIPT"
-SCRIPT = HERE / "mlflow_score_script.py"
-SCRIPT_URL = (
-    "https://raw.githubusercontent.com/Azure/azureml-assets/4b41f8ccbc01cf492767adc586ce1661c54c340a/assets/inference/"
-    "environments/mlflow-py312-inference/context/mlflow_score_script.py"
-)
-"""Azure ML's own script for MLflow models, at the commit of docs/mlflow.md; it is fetched and not kept in git."""
 
-SCRIPT_SHA256 = "545b7be6f0d7526eb275560bc961198e4fbbd50a37e675f8aa33ed21dce55f1d"
+@frozen
+class Fetched:
+    """A file of somebody else's, at a commit, that is fetched and not kept in git.
+
+    :param name: of the file that is kept below ``.task/oracles``.
+    :param variable: that names a copy. :param sha256: of the file.
+    """
+
+    name: str
+    url: str
+    variable: str
+    sha256: str
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+
+SCRIPT = Fetched(
+    "mlflow_score_script.py",
+    f"{_GITHUB}/Azure/azureml-assets/4b41f8ccbc01cf492767adc586ce1661c54c340a/assets/inference/environments/"
+    "mlflow-py312-inference/context/mlflow_score_script.py",
+    "MLFLOW_ORACLE_SCRIPT",
+    "545b7be6f0d7526eb275560bc961198e4fbbd50a37e675f8aa33ed21dce55f1d",
+)
+"""Azure ML's own script for MLflow models, at the commit of docs/mlflow.md."""
+
+SARIF = Fetched(
+    "sarif-schema-2.1.0.json",
+    f"{_GITHUB}/oasis-tcs/sarif-spec/e0583813964ec43cea53b6b531b402866095ed1f/sarif-2.1/schema/sarif-schema-2.1.0.json",
+    "SARIF_SCHEMA",
+    "c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e",
+)
+"""OASIS's schema of SARIF 2.1.0, errata 01, whose terms do not let it be copied into git."""
 
 
 def main() -> None:
@@ -68,7 +92,9 @@ def main() -> None:
     for name in named or ORACLES:
         print(f"oracles - {name}: {make(name)}")
         if name == "mlflow":
-            print(f"oracles - Azure ML's script: {fetch_script()}")
+            print(f"oracles - Azure ML's script: {fetch(SCRIPT)}")
+        if name == "check-jsonschema":
+            print(f"oracles - the schema of SARIF: {fetch(SARIF)}")
 
 
 def found(name: str) -> Path | None:
@@ -98,28 +124,23 @@ def make(name: str) -> Path:
     return python
 
 
-def found_script() -> Path | None:
-    """Azure ML's script for MLflow models, if it is there."""
-    if said := os.environ.get(SCRIPT_VARIABLE):
-        return Path(said)
-    return SCRIPT if SCRIPT.is_file() else None
-
-
-def fetch_script() -> Path:
-    """The same, fetched if it is not there.
+def fetch(file: Fetched) -> Path:
+    """A file that is fetched, if it is not there.
 
     :raises OSError: it cannot be reached, or is another than it was.
     """
-    there = found_script()
-    if there:
-        return there
-    with urllib.request.urlopen(SCRIPT_URL, timeout=60) as answer:
+    if said := os.environ.get(file.variable):
+        return Path(said)
+    place = HERE / file.name
+    if place.is_file():
+        return place
+    with urllib.request.urlopen(file.url, timeout=60) as answer:
         data = answer.read()
-    if hashlib.sha256(data).hexdigest() != SCRIPT_SHA256:
-        raise OSError(f"not the script that it was: {SCRIPT_URL}")
-    SCRIPT.parent.mkdir(parents=True, exist_ok=True)
-    SCRIPT.write_bytes(data)
-    return SCRIPT
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise OSError(f"not the file that it was: {file.url}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    return place
 
 
 def _python(name: str) -> Path:

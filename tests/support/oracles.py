@@ -20,9 +20,9 @@ def oracle(name: str, config: pytest.Config) -> Path:
     return there
 
 
-def mlflow_script() -> Path:
-    """Azure ML's own script for MLflow models; skipped by its name where it is not here and cannot be fetched."""
+def fetched(file: oracles.Fetched) -> Path:
+    """A file of somebody else's; skipped by its name where it is not here and cannot be fetched."""
     try:
-        return oracles.fetch_script()
+        return oracles.fetch(file)
     except OSError as error:
-        pytest.skip(f"mlflow_score_script.py of Azure ML ({error}): {oracles.SCRIPT_VARIABLE} names a copy")
+        pytest.skip(f"{file.name} ({error}): {file.variable} names a copy")

@@ -319,7 +319,7 @@ def test_json_has_all_of_it(here: Path) -> None:
 
 
 def test_sarif_names_each_rule_once_and_points_to_it(here: Path) -> None:
-    """Its whole form was held against OASIS's schema by hand (docs/check.md, "For programs")."""
+    """Its whole form a nightly test holds against OASIS's schema (tests/unit/test_sarif_schema.py)."""
     data = json.loads(check("wrong", "nowhere", "--output-format", "sarif").stdout)
     (run,) = data["runs"]
     rules = run["tool"]["driver"]["rules"]

@@ -13,7 +13,8 @@ import pytest
 
 from dagger_aml.steps.mlflow_script import SCRIPT
 from tests.support.depth import depth_of
-from tests.support.oracles import mlflow_script, oracle
+from tests.support.oracles import fetched, oracle
+from tools import oracles
 from tools.mlflow_answers import ANSWERS, FORMS
 
 RECORDED = json.loads(Path(ANSWERS).read_text(encoding="utf-8"))
@@ -67,7 +68,7 @@ def test_both_answer_alike_today(request: pytest.FixtureRequest, tmp_path: Path)
     """Theirs and ours, run now, by an environment that has MLflow and with a copy of theirs."""
     if not depth_of(request.config).every_example:
         pytest.skip("--depth nightly: asks both scripts, in an environment of its own")
-    theirs, python = mlflow_script(), oracle("mlflow", request.config)
+    theirs, python = fetched(oracles.SCRIPT), oracle("mlflow", request.config)
     made = tmp_path / "answers.json"
     root = Path(__file__).parents[2]
     command = [python, "-W", "ignore", "-m", "tools.mlflow_answers", theirs, made]
