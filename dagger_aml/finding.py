@@ -60,6 +60,12 @@ class FileLocation(str):
         made.line, made.columns, made.quoted, made.inside = self.line, self.columns, False, self.inside
         return made
 
+    def named(self, shown: str) -> FileLocation:
+        """The same, of a file that is shown by another name."""
+        made = FileLocation(shown, self.path, self.line, self.columns)
+        made.quoted, made.word, made.inside = self.quoted, self.word, self.inside
+        return made
+
     def of(self, word: str) -> FileLocation:
         """The same, of one word of the line: the first that stands there by itself."""
         made = FileLocation(str(self), self.path)

@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Any
 
-_AT = re.compile(r"\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+_AT = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
 
 
 class NotToml(ValueError):
@@ -22,6 +22,7 @@ class NotToml(ValueError):
         """What is wrong, without the place."""
         self.line = int(at["line"]) if at and at["line"] else None
         """Where, from 1; None for the end of the text."""
+        self.column = int(at["column"]) if at and at["column"] else None
 
 
 def read(text: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from attrs import field
 
 from ..data import frozen
 from ..errors import ProjectError, unreadable
+from ..finding import FileLocation
 from ..graph.base import ARCHIVES
 from .build_settings import BUILD_SETTINGS
 from .origin import DEFAULT, Origin, Rank, Stated
@@ -44,7 +45,7 @@ class ProjectFile:
 
     def location(self, *key: str | int) -> str:
         """As :meth:`origin`, for a message: ``dagger-aml.toml:7``."""
-        return str(self.origin(*key))
+        return self.origin(*key).location
 
     def says(self, record: Setting) -> Iterator[Stated]:
         """What the file says of a setting, if it says it."""
@@ -78,7 +79,7 @@ class _File:
         return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)), path=self.path)
 
     def location(self, *key: str | int) -> str:
-        return str(self.origin(*key))
+        return self.origin(*key).location
 
     def says(self, key: tuple[str | int, ...]) -> bool:
         """Whether a key stands in this file: by its table's key where the table is merged, else as a whole."""
@@ -144,7 +145,7 @@ def _read(path: Path, shown: str) -> _File | None:
         data, prefix = table, PYPROJECT
     from .structure import structure
 
-    return _File(path, data, structure(data, shown, text, prefix), text, prefix, shown)
+    return _File(path, data, structure(data, FileLocation(shown, path), text, prefix), text, prefix, shown)
 
 
 def _extended(file: _File, root: Path, chain: tuple[_File, ...]) -> Iterator[_File]:
@@ -211,4 +212,6 @@ def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
         raise ProjectError("is not UTF-8", location=str(path)) from None
     except toml.NotToml as error:
         line = error.line or text.count("\n") + 1
-        raise ProjectError(f"broken TOML: {error.reason}", location=f"{shown}:{line}") from None
+        columns = (error.column, error.column + 1) if error.column else None
+        place = FileLocation(shown, path, line, columns)
+        raise ProjectError(f"broken TOML: {error.reason}", location=place) from None

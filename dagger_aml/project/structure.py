@@ -12,20 +12,21 @@ from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
 from ..errors import ProjectError
+from ..finding import FileLocation
 from ..toml import line_of
 from .setting import Auto
 from .tables import PYPROJECT, REFUSED, TABLES, ModelTable, Tables, key_name
 
 
-def structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Any:
+def structure(data: Any, file: FileLocation, text: str, prefix: tuple[str, ...]) -> Any:
     """The typed tables of a file's keys.
 
-    :param shown: how messages name the file; ``text`` and ``prefix`` tell the line of a key.
+    :param file: that has them; ``text`` and ``prefix`` tell the line of a key.
     :raises ProjectError: an unknown key, a value of a wrong type, a key that no file may have. With file:line.
     """
     if not isinstance(data, dict):
-        raise ProjectError("is not a table", location=f"{shown}:{line_of(text, prefix)}")
-    _check_keys(data, Tables, shown, text, prefix)
+        raise ProjectError("is not a table", location=_at(file, text, prefix))
+    _check_keys(data, Tables, file, text, prefix)
     try:
         return converter().structure(data, Tables)
     except ClassValidationError as error:
@@ -35,10 +36,18 @@ def structure(data: Any, shown: str, text: str, prefix: tuple[str, ...]) -> Any:
         if item := _first_wrong_item(error):
             renamed = (*renamed, item.key)
         dotted = ".".join(str(part) for part in renamed)
-        raise ProjectError(f"{dotted}: {message}", location=f"{shown}:{line_of(text, (*prefix, *renamed))}") from None
+        raise ProjectError(f"{dotted}: {message}", location=_at(file, text, (*prefix, *renamed))) from None
 
 
-def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: tuple[str | int, ...]) -> None:
+def _at(file: FileLocation, text: str, key: tuple[str | int, ...]) -> FileLocation:
+    """The place of a key: its name, where its line has it."""
+    name = next((str(part) for part in reversed(key) if isinstance(part, str)), "")
+    return FileLocation(str(file), file.path, line_of(text, key)).of(name)
+
+
+def _check_keys(
+    data: dict[str, Any], cls: type, file: FileLocation, text: str, prefix: tuple[str | int, ...]
+) -> None:
     """Refuse unknown keys, at every level, with the nearest known one."""
     known = {key_name(attribute.name): attribute for attribute in fields(cls)}
     for key, value in data.items():
@@ -46,7 +55,7 @@ def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: 
         if refused := REFUSED.get((*within, key)):  # type: ignore[arg-type]
             raise ProjectError(
                 f"{'.'.join(refused.key)} cannot stand in a file: {refused.unless_file}",
-                location=f"{shown}:{line_of(text, (*prefix, key))}",
+                location=_at(file, text, (*prefix, key)),
                 hint=f"Set it with {refused.flag} or ${refused.variable}.",
             )
         if key not in known:
@@ -56,16 +65,16 @@ def _check_keys(data: dict[str, Any], cls: type, shown: str, text: str, prefix: 
             table = ".".join(str(part) for part in within)
             raise ProjectError(
                 f"unknown key {key!r}" + (f" in {table}" if table else ""),
-                location=f"{shown}:{line_of(text, (*prefix, key))}",
+                location=_at(file, text, (*prefix, key)),
                 hint=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(known) + ".",
             )
         inner = TABLES.get(key)
         if inner and isinstance(value, dict):
-            _check_keys(value, inner, shown, text, (*prefix, key))
+            _check_keys(value, inner, file, text, (*prefix, key))
         elif inner and isinstance(value, list):
             for index, item in enumerate(value):
                 if isinstance(item, dict):
-                    _check_keys(item, inner, shown, text, (*prefix, key, index))
+                    _check_keys(item, inner, file, text, (*prefix, key, index))
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ..errors import ProjectError, unreadable
+from ..finding import FileLocation
 from ..fs.lookup import is_file
 from .pythons import Python
 from .source import parsed, read_source
@@ -65,7 +66,7 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
         raise unreadable(error, path) from None
     if source.problem and source.problem.kind in ("broken", "large"):
         line = source.problem.line
-        raise ProjectError(source.problem.message, location=f"{path}:{line}" if line else str(path))
+        raise ProjectError(source.problem.message, location=FileLocation(str(path), path, line))
     names = source.names | source.declared
     missing = [f"{name}()" for name in ("init", "run") if name not in names]
     if not missing or source.star or source.problem or source.scope.dynamic or source.scope.answers:

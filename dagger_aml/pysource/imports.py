@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ..data import frozen
 from ..errors import ProjectError
+from ..finding import FileLocation
 from .import_statements import Imported
 from .pythons import Python
 from .source import read_source
@@ -81,7 +82,8 @@ def read_code(
         if file not in found:
             found[file], problem = _read(folder / file, python)
             if problem and problem.kind == "broken" and file == script:
-                raise ProjectError(problem.message, location=f"{folder / file}:{problem.line or 1}")
+                place = FileLocation(str(folder / file), folder / file, problem.line or 1)
+                raise ProjectError(problem.message, location=place)
             if problem:
                 unread.append(f"{file}:{problem.line or 1}: {problem.message}")
         return found[file]

@@ -171,4 +171,6 @@ class _Reader:
         return Entry(node.value, node.start_mark.line + (2 if node.style in ("|", ">") else 1))
 
     def error(self, node: Any, message: str) -> ProjectError:
-        return ProjectError(message, location=FileLocation(str(self.path), self.path, node.start_mark.line + 1))
+        begin, end = node.start_mark, node.end_mark
+        columns = (begin.column + 1, end.column + 1) if begin.line == end.line else None
+        return ProjectError(message, location=FileLocation(str(self.path), self.path, begin.line + 1, columns))

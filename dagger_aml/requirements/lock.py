@@ -96,7 +96,8 @@ def read_toml(path: Path) -> LockFile:
     try:
         return LockFile(path, text, toml.read(text))
     except toml.NotToml as error:
-        location = FileLocation(str(path), path, error.line)
+        columns = (error.column, error.column + 1) if error.column else None
+        location = FileLocation(str(path), path, error.line, columns)
         raise ProjectError(f"not TOML: {error}", location=location) from None
 
 

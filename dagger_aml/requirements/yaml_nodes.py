@@ -55,8 +55,9 @@ def not_yaml(path: Path, error: yaml.YAMLError) -> ProjectError:
 
     if not isinstance(error, yaml.MarkedYAMLError):
         return ProjectError(f"is not YAML: {str(error).splitlines()[0]}", location=FileLocation(str(path), path))
-    line = error.problem_mark.line + 1 if error.problem_mark else None
-    return ProjectError(f"is not YAML: {error.problem}", location=FileLocation(str(path), path, line))
+    mark = error.problem_mark
+    line, columns = (mark.line + 1, (mark.column + 1, mark.column + 2)) if mark else (None, None)
+    return ProjectError(f"is not YAML: {error.problem}", location=FileLocation(str(path), path, line, columns))
 
 
 def check_size(path: Path, root: Any) -> None:

@@ -166,6 +166,47 @@ def test_the_file_of_a_project_that_is_no_toml_is_an_error_of_its_own(here: Path
     assert error["project"] == "wrong" and "broken TOML" in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("files", "name", "place", "shown"),
+    [
+        ({"dagger-aml.toml": '[env]\nA = "1\n'}, ".", "dagger-aml.toml:2:7", ['A = "1', "      ^"]),
+        ({"dagger-aml.toml": "[pip]\n  indx = 1\n"}, ".", "dagger-aml.toml:2:3", ["  indx = 1", "  ^^^^"]),
+        ({"dagger-aml.toml": "platform = [1]\n"}, ".", "dagger-aml.toml:1:1", ["platform = [1]", "^^^^^^^^"]),
+        ({"d.yml": "name: b\nx: [1\nb: {\n"}, "d.yml", "d.yml:3:2", ["b: {", " ^"]),
+        ({"d.yml": "name: b\nname: c\n"}, "d.yml", "d.yml:2:1", ["name: c", "^^^^"]),
+        ({"conda.yml": "dependencies:\n  - [a]\n"}, "conda.yml", "conda.yml:2:5", ["  - [a]", "    ^^^"]),
+        ({"pylock.toml": "a = 1\nb =\n"}, "pylock.toml", "pylock.toml:2:4", ["b =", "   ^"]),
+    ],
+)
+def test_an_error_has_its_line_and_caret_too(
+    here: Path, files: dict[str, str], name: str, place: str, shown: list[str]
+) -> None:
+    root = make(here / "e", {"score.py": SCORE, **files})
+    said = check(str(root / name))
+    lines = said.stderr.splitlines()
+    source, carets = (line[line.index("|") + 1 :].removeprefix(" ") for line in lines[2:4])
+    assert said.exit_code == 2 and lines[0].startswith(f"dagger-aml: error: e/{place}: ")
+    assert [source, carets] == shown
+    path, line, column = place.split(":")
+    (error,) = json.loads(check(str(root / name), "--output-format", "json").stdout)["errors"]
+    assert (error["file"], error["line"], error["column"]) == (f"e/{path}", int(line), int(column))
+    sarif = json.loads(check(str(root / name), "--output-format", "sarif").stdout)
+    (notice,) = sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    region = notice["locations"][0]["physicalLocation"]["region"]
+    assert (region["startLine"], region["startColumn"]) == (int(line), int(column))
+    (noted,) = json.loads(check(str(root / name), "--output-format", "gitlab").stdout)
+    assert noted["location"]["positions"]["begin"] == {"line": int(line), "column": int(column)}
+    assert f"file=e/{path},line={line},col={column}," in check(str(root / name), "--output-format", "github").stdout
+    assert f"linenumber={line};columnnumber={column};" in check(str(root / name), "--output-format", "azure").stdout
+
+
+def test_a_line_with_a_password_is_not_shown(here: Path) -> None:
+    make(here / "clean", {"requirements.txt": "six @ https://user:hidden@x.example/six.whl\n"})
+    for words in (["clean"], ["clean/requirements.txt"]):
+        said = check(*words)
+        assert "would stay in the image" in said.output and "hidden" not in said.output
+
+
 def test_a_script_is_never_imported(tmp_path: Path) -> None:
     make(tmp_path, {"score.py": f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\n{SCORE}"})
     assert check(str(tmp_path)).exit_code == 0 and not (tmp_path / "ran").exists()

@@ -96,7 +96,8 @@ def test_what_cannot_be_read_is_told_with_its_line(runner: Runner) -> None:
     make(runner.root / "b", {"dagger-aml.toml": "\nwhat = 1\n"})
     done = runner.build("b", "--ci", "github")
     assert done.returncode == 2
-    assert "::error file=b,title=dagger-aml could not build this::dagger-aml.toml:2: unknown key" in done.stderr
+    where = "::error file=b/dagger-aml.toml,line=2,col=1,endColumn=5,title=dagger-aml could not build this::"
+    assert f"{where}dagger-aml.toml:2: unknown key" in done.stderr
     assert runner.outputs() == {"images": "[]"}
     several = runner.build("a", "b", "--ci", "azure")
     assert several.returncode == 2 and "##vso[task.logissue type=error;" in several.stderr

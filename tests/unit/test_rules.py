@@ -51,9 +51,12 @@ MACHINERY = {
     "facts",
     "known",
     "run",
+    "mending",
     "misspelt",
+    "pins",
     "secret_texts",
     "selection",
+    "text_file",
     "values",
 }
 

@@ -116,7 +116,7 @@ def command(
     _write(_renderer(form)(found), output)
     for each in found:
         if each.error:
-            tell(f"error: {_named(each)}")
+            _tell_refused(each)
     if any(each.error for each in found):
         sys.exit(2)
     counts = {str(severity): count(found, severity) for severity in SEVERITIES}
@@ -254,7 +254,7 @@ def _show_changes(names: Sequence[str], given: dict[str, Any]) -> None:
             root, report = _examined(name, given)
             changes = fixed(root, (fix for each in report.told for fix in each.fixes))
         except DaggerAmlError as error:
-            tell(f"error: {_named(Checked(name, error=error))}")
+            _tell_refused(Checked(name, error=error))
             codes.add(2)
             continue
         for path, (before, after) in changes.items():
@@ -264,9 +264,10 @@ def _show_changes(names: Sequence[str], given: dict[str, Any]) -> None:
         sys.exit(max(codes))
 
 
-def _named(found: Checked) -> str:
-    text = str(found.error)
-    return text if text.startswith(found.name) or found.name == "." else f"{found.name}: {text}"
+def _tell_refused(found: Checked) -> None:
+    from ..reports.text import refused
+
+    tell(f"error: {refused(found)}")
 
 
 def _renderer(form: str) -> Callable[[tuple[Checked, ...]], str]:

@@ -33,9 +33,13 @@ def render(projects: tuple[Checked, ...]) -> str:
                         "message": each.error.message,
                         "location": each.error.location,
                         "hint": each.error.hint,
+                        "file": each.refused.file,
+                        "line": each.refused.line,
+                        "column": each.refused.column,
+                        "end_column": each.refused.end,
                     }
                     for each in projects
-                    if each.error
+                    if each.error and each.refused
                 ],
             },
             indent=2,

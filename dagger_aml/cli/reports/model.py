@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import field
+from attrs import evolve, field
 
 from ...building.examine import Report
 from ...data import frozen
 from ...errors import DaggerAmlError
 from ...finding import FileLocation, Finding, Severity
+from ...requirements.model import has_password
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
@@ -69,16 +70,13 @@ class Checked:
     error: DaggerAmlError | None = None
 
     @property
-    def place(self) -> str:
-        """The file that an error is about, as seen from the working directory, or the project itself."""
-        location = self.error.location if self.error else None
-        return shown(location.path) if isinstance(location, FileLocation) else shown(Path(self.name))
-
-    @property
-    def line(self) -> int | None:
-        """The line in it, where the error has one."""
-        location = self.error.location if self.error else None
-        return location.line if isinstance(location, FileLocation) else None
+    def refused(self) -> Told | None:
+        """The error with its line, as findings have theirs; its file is the project itself where it names none."""
+        if self.error is None:
+            return None
+        found = Finding(self.error.message, None, "error", self.error.location, self.error.hint)
+        told = _told(found, self.name, _Lines())
+        return told if told.file else evolve(told, file=shown(Path(self.name)))
 
 
 def checked(name: str, report: Report) -> Checked:
@@ -140,7 +138,7 @@ def _told(finding: Finding, project: str, lines: _Lines) -> Told:
         return Told(finding, project)
     file = place.inside or shown(place.path)
     source = lines.get(place.path, place.line) if place.line and place.quoted else None
-    if not source or not source.strip():
+    if not source or not source.strip() or has_password(source):
         return Told(finding, project, file, place.line)
     begin, end = place.columns or _columns(source, place.word)
     return Told(finding, project, file, place.line, begin, end, source)

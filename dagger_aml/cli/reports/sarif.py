@@ -82,14 +82,11 @@ def _uri(path: str) -> str:
 def _notifications(projects: tuple[Checked, ...]) -> Iterator[dict[str, Any]]:
     """Why projects could not be checked."""
     for each in projects:
-        if each.error:
-            place: dict[str, Any] = {"artifactLocation": {"uri": _uri(each.place)}}
-            if each.line:
-                place["region"] = {"startLine": each.line}
+        if each.refused:
             yield {
                 "level": "error",
                 "message": {"text": str(each.error)},
-                "locations": [{"physicalLocation": place}],
+                "locations": [{"physicalLocation": _place(each.refused)}],
             }
 
 

@@ -32,8 +32,9 @@ def _github(projects: tuple[Checked, ...], verb: str) -> Iterator[str]:
         said["title"] = f"dagger-aml {each.id}"
         yield _workflow(_GITHUB[each.finding.severity], said, _with_hint(each))
     for project in projects:
-        if project.error:
-            said = {"file": project.place, "line": project.line, "title": f"dagger-aml could not {verb} this"}
+        if refused := project.refused:
+            said = {"file": refused.file, "line": refused.line, "col": refused.column, "endColumn": refused.end}
+            said["title"] = f"dagger-aml could not {verb} this"
             yield _workflow("error", said, str(project.error))
 
 
@@ -52,11 +53,12 @@ def _percent(text: str, what: str) -> str:
 
 
 def gitlab(projects: tuple[Checked, ...]) -> str:
-    """A code quality report: a list, each finding with a fingerprint that stays when lines move."""
+    """A code quality report: a list, each finding with a fingerprint that stays when lines move, and errors."""
     seen: Counter[str] = Counter()
     found = []
-    for each in every(projects):
-        key = "\0".join((each.id, each.file or each.project, each.text))
+    for each in (*every(projects), *(project.refused for project in projects if project.refused)):
+        path = each.file or each.project
+        key = "\0".join((each.id, path, each.text))
         seen[key] += 1
         found.append(
             {
@@ -64,10 +66,18 @@ def gitlab(projects: tuple[Checked, ...]) -> str:
                 "check_name": each.id,
                 "fingerprint": hashlib.sha256(f"{key}\0{seen[key]}".encode("utf-8", "backslashreplace")).hexdigest(),
                 "severity": _GITLAB[each.finding.severity],
-                "location": {"path": each.file or each.project, "lines": {"begin": each.line or 1}},
+                "location": {"path": path, "lines": {"begin": each.line or 1}, **_columns(each)},
             }
         )
     return json.dumps(found, indent=2) + "\n"
+
+
+def _columns(each: Told) -> dict[str, Any]:
+    """Where on its line a finding is, where that is known."""
+    if each.column is None or each.end is None:
+        return {}
+    ends = {"begin": {"line": each.line, "column": each.column}, "end": {"line": each.line, "column": each.end}}
+    return {"positions": ends}
 
 
 def azure(projects: tuple[Checked, ...]) -> str:
@@ -81,9 +91,9 @@ def _azure(projects: tuple[Checked, ...]) -> Iterator[str]:
         said |= {"linenumber": str(each.line or ""), "columnnumber": str(each.column or ""), "code": each.id}
         yield _logged(said, _with_hint(each))
     for project in projects:
-        if project.error:
-            said = {"type": "error", "sourcepath": project.place, "linenumber": str(project.line or "")}
-            yield _logged(said, str(project.error))
+        if refused := project.refused:
+            said = {"type": "error", "sourcepath": str(refused.file), "linenumber": str(refused.line or "")}
+            yield _logged(said | {"columnnumber": str(refused.column or "")}, str(project.error))
 
 
 def _logged(said: Mapping[str, str], message: str) -> str:

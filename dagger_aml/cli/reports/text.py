@@ -72,13 +72,27 @@ def render(projects: tuple[Checked, ...]) -> str:
     return "".join(f"{part}\n" for part in parts)
 
 
-def _finding(each: Told) -> str:
+def refused(each: Checked) -> str:
+    """Why an input could not be checked, with the line that is meant, if there is one."""
+    error, told = each.error, each.refused
+    assert error is not None and told is not None
+    hint = [f"  {line}" for line in (error.hint or "").splitlines()]
+    if told.line:
+        return "\n".join([f"{_place(told)}: {error.message}", *_source(told), *hint])
+    head = f"{error.location}: {error.message}" if error.location else error.message
+    named = head.startswith(each.name) or each.name == "."
+    return "\n".join([head if named else f"{each.name}: {head}", *hint])
+
+
+def _place(each: Told) -> str:
     place = each.file or each.project
-    if each.line:
-        place += f":{each.line}" + (f":{each.column}" if each.column else "")
+    return place + (f":{each.line}" if each.line else "") + (f":{each.column}" if each.line and each.column else "")
+
+
+def _finding(each: Told) -> str:
     severity = click.style(each.finding.severity, fg=_COLOURS[each.finding.severity], bold=True)
     id = f" [{each.finding.id}]" if each.finding.id else ""
-    lines = [f"{click.style(_plain(place), bold=True)}: {severity}: {_plain(each.text)}{id}", *_source(each)]
+    lines = [f"{click.style(_plain(_place(each)), bold=True)}: {severity}: {_plain(each.text)}{id}", *_source(each)]
     lines += [f"  {_plain(line)}" for line in (each.finding.hint or "").splitlines()]
     return "\n".join(lines) + "\n"
 

@@ -138,7 +138,7 @@ def _check_keys(path: Path, node: Any) -> None:
             if first is not key:
                 raise ProjectError(
                     f"the key {key.value!r} stands here twice, first on line {first.start_mark.line + 1}",
-                    location=FileLocation(str(path), path, key.start_mark.line + 1),
+                    location=FileLocation(str(path), path, key.start_mark.line + 1).of(key.value),
                     hint="Azure ML takes the last one; leave one of them out.",
                 )
 

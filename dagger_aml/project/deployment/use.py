@@ -149,7 +149,7 @@ def _seen_from(root: Path) -> Iterator[None]:
         yield
     except ProjectError as error:
         if isinstance(place := error.location, FileLocation):
-            error.location = FileLocation(shown(place.path, root), place.path, place.line)
+            error.location = place.named(shown(place.path, root))
         raise
 
 
