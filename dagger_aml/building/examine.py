@@ -69,6 +69,8 @@ async def examine(project: Project, probes: Probes | None = None) -> Report:
         except UsageError as error:
             refused.append(Finding(error.message, None, "error", error.location, error.hint))
             break
+    if project.preinstalled and not refused:
+        found.append(run(_packages_of(project.preinstalled, project, known[-1]), selection))
     told = [*refused, *(each for part in found for each in part.told)]
     ids = {each.id for each in told if each.id}
     return Report(
@@ -120,6 +122,17 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
         facts = await _asked(facts, probes)
     found = run(facts, selection)
     return Report(found.told, found.silenced, missing_facts(facts, kind, selection), kind, facts)
+
+
+def _packages_of(folder: Path, project: Project, known: Facts) -> FolderFacts:
+    """The facts of a project's own folder of packages, which the recipe has taken.
+
+    :raises ProjectError: it cannot be read.
+    """
+    from ..sitepackages.read import read_folder
+
+    base = known.base if isinstance(known, PlanFacts) else None
+    return FolderFacts(read_folder(folder), project.base, base or catalog.assumed(project.base))
 
 
 async def _asked(facts: Known, probes: Probes) -> Known:

@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .. import contract
 from ..base import catalog
 from ..base.former import is_former
+from ..base.training import is_training
 from ..finding import Finding
 from .facts import NamedBase
+from .inputs.started import started
 from .rule import rule
 
 if TYPE_CHECKING:
     from .inputs.dockerfile import InferenceBase
     from .inputs.instructions import Dockerfile
+    from .inputs.stages import Built
 
 _TO_FILL_IN = re.compile(r"<[^<>\n]*>")
 
@@ -69,3 +73,43 @@ def base_was_dropped(inference: InferenceBase, named_base: NamedBase) -> Iterato
             location=named_base.location,
             hint=f"Take a newer base, such as {catalog.DEFAULT.name}, and install what else is needed.",
         )
+
+
+_BRINGS_SERVER = re.compile(
+    rf"{contract.SERVER}|{contract.DEFAULTS}|\s(?:-r|--requirement|-f|--file)[\s=]|env update|env create|uv sync"
+)
+"""What of a command may install the server: its name, or a list that may have it."""
+
+
+@rule("AML704", "warning")
+def base_for_training(named_base: NamedBase, built: Built) -> Iterator[Finding]:
+    """The base image is one for training, and nothing installs the server.
+
+    Azure ML's `openmpi` images run as root and have no inference server, so nothing loads the entry script.
+
+    Bad `Dockerfile`:
+
+        FROM mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest
+        COPY code /var/azureml-app
+        ENV AZUREML_ENTRY_SCRIPT=score.py
+
+    Good `Dockerfile`:
+
+        FROM mcr.microsoft.com/azureml/minimal-py312-inference:latest
+        COPY code /var/azureml-app
+        ENV AZUREML_ENTRY_SCRIPT=score.py
+
+    Silent: images that name no entry script, such as those for jobs; where a command names the server, or installs a
+    list of packages, which may have it; a command or an entrypoint of the file's own that starts something else.
+    """
+    if not is_training(named_base.reference) or contract.ENTRY_SCRIPT not in built.variables:
+        return
+    texts = (step.instruction.text for step in built.steps if step.instruction.keyword == "RUN")
+    said = [word.text for each in built.starts if each for word in each.instruction.words]
+    if any(_BRINGS_SERVER.search(text) for text in texts) or started(said) in ("another", "perhaps"):
+        return
+    yield Finding(
+        f"{named_base.reference} is an image for training, and nothing installs {contract.SERVER}",
+        location=named_base.location,
+        hint=f"Take an image for inference, such as {catalog.DEFAULT.name}, which has a user and the server.",
+    )

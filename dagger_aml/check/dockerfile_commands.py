@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from .. import contract
 from ..finding import Finding
 from . import mending
-from .facts import Server
+from .facts import NamedBase, Server
 from .inputs.copies import Copied
 from .inputs.dockerfile import InferenceBase, Ran
 from .inputs.instructions import Dockerfile, Instruction, Word
@@ -160,8 +161,8 @@ def nothing_starts_the_server(
 ) -> Iterator[Finding]:
     """The image's command does not start Azure ML's server.
 
-    The base images start it by `runsvdir /var/runit`. A `CMD` takes its place, and an `ENTRYPOINT` takes the base's
-    command away.
+    The base images start it by `runsvdir /var/runit`. A `CMD` takes its place, and an `ENTRYPOINT` takes away the
+    command of the base and of the stages before its own.
 
     Bad `Dockerfile`:
 
@@ -179,9 +180,10 @@ def nothing_starts_the_server(
     below = any(f"{each.dest}/".startswith(f"{contract.APP_ROOT}/") for each in copied)
     if server != "another" or not (below or contract.ENTRY_SCRIPT in built.variables):
         return
-    said = built.last("ENTRYPOINT") or built.last("CMD")
+    entrypoint, command = built.starts
+    said = entrypoint or command
     assert said is not None
-    alone = said.instruction.keyword == "ENTRYPOINT" and built.last("CMD") is None
+    alone = entrypoint is not None and command is None
     yield Finding(
         f"{said.instruction.keyword} "
         + ("takes the base's command away" if alone else "takes the place of the base's command")
@@ -189,3 +191,82 @@ def nothing_starts_the_server(
         location=said.instruction.at(),
         hint=f"{'Add' if alone else 'Remove it: the base has'} CMD {_START}.",
     )
+
+
+_ALL = """
+ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME
+WORKDIR
+"""
+_INSTRUCTIONS = _ALL.split()
+
+
+@rule("AML725", "error")
+def unknown_instruction(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """A line begins with no instruction that builders know.
+
+    The build ends at once. Often it is a letter too many, or a line of the command above whose `\\` was forgotten.
+
+    Bad `Dockerfile`:
+
+        RUNN pip install six==1.17.0
+
+    Good `Dockerfile`:
+
+        RUN pip install six==1.17.0
+
+    Silent: instructions in any case, lines that continue another, and files with a `# syntax=` of somebody else's,
+    which may know more.
+    """
+    if dockerfile.other_syntax:
+        return
+    for each in dockerfile.instructions:
+        if each.keyword not in _INSTRUCTIONS:
+            near = difflib.get_close_matches(each.keyword, _INSTRUCTIONS, 1, 0.7)
+            yield Finding(
+                f"no builder knows the instruction {each.keyword}",
+                location=each.at().of(each.text.split()[0] if each.text.split() else ""),
+                hint=f"Did you mean {near[0]}?" if near else "If it belongs to the line above, end that with a \\.",
+            )
+
+
+_WITHOUT_CONDA = re.compile(r"(?:docker\.io/)?(?:library/)?(?:python|debian|ubuntu|alpine|buildpack-deps)(?:[:@].*)?")
+_CONDA = ("conda", "mamba", "micromamba")
+_MAY_INSTALL = re.compile(r"(?i)conda(?![\w-]*\.ya?ml)|mamba|miniforge")
+
+
+@rule("AML724", "error")
+def no_conda(named_base: NamedBase, built: Built, ran: tuple[Ran, ...]) -> Iterator[Finding]:
+    """A command of conda's is called on a base that does not have it.
+
+    Azure ML's images have it, and Docker's own `python`, `ubuntu` and `debian` do not: the build ends with
+    `conda: not found`.
+
+    Bad `Dockerfile`:
+
+        FROM python:3.12-slim
+        RUN conda env create -f conda.yaml
+
+    Good `Dockerfile`:
+
+        FROM mcr.microsoft.com/azureml/minimal-py312-inference:latest
+        RUN conda env update -n amlenv -f conda.yaml
+
+    Silent: other bases, of which nobody knows what they have; where an instruction above names conda, mamba or
+    Miniforge, and so may install it; a program of the name that is called by its path.
+    """
+    if not _WITHOUT_CONDA.fullmatch(named_base.reference):
+        return
+    for each in ran:
+        if each.call.words[0].text not in _CONDA:
+            continue
+        before = built.steps[: next(place for place, step in enumerate(built.steps) if step is each.step)]
+        if any(_MAY_INSTALL.search(step.instruction.text) for step in before):
+            return
+        if _MAY_INSTALL.search(each.step.instruction.text[: each.call.words[0].begin]):
+            return
+        yield Finding(
+            f"{each.call.words[0].text} is called, and {named_base.reference} does not have it",
+            location=each.step.instruction.at(each.call.words[0]),
+            hint="Take one of Azure ML's images for a base, or install conda above.",
+        )
+        return

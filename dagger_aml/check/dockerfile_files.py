@@ -102,50 +102,73 @@ def unreadable_for_the_user(
 
     The modes of files that lie beside the Dockerfile are looked at as well, where no `--chmod` changes them.
 
-    Silent: with `--chown`, in an image that runs as root, where a command changes owners or modes, and for what does
-    not lie beside the Dockerfile. What lies in a copied folder is not looked at where a `.dockerignore` may leave it
-    out.
+    Silent: with a `--chown` to the image's user, or to a name that only the base knows; in an image that runs as
+    root, where a command changes owners or modes, and for what does not lie beside the Dockerfile. What lies in a
+    copied folder is not looked at where a `.dockerignore` may leave it out.
     """
     if is_root(built.user) or built.user is None or any(each.call.program in ("chown", "chmod") for each in ran):
         return
     for each in copied:
-        if each.step.instruction.flag("chown"):
+        owner = _owner(each.step.instruction.flag("chown"), built.user)
+        if owner is None:
             continue
         mode = each.step.instruction.flag("chmod")
         if mode is None:
-            yield from _shut(each)
+            yield from _shut(each, *owner)
         if mode is None or not re.fullmatch(r"[0-7]{3,4}", mode):
             continue
-        others = int(mode, 8) & 0o7
+        whose, shift = owner
+        bits = int(mode, 8) >> shift & 0o7
         folder = next((source for source in each.sources if (each.context / source).is_dir()), None)
         why = None
-        if not others & 0o4:
-            why = "which only root can read"
-        elif folder is not None and not others & 0o1:
-            why = f"with which {folder} is a folder that only root can enter"
+        if not bits & 0o4:
+            why = f"which only {whose} can read"
+        elif folder is not None and not bits & 0o1:
+            why = f"with which {folder} is a folder that only {whose} can enter"
         if why:
             yield Finding(
-                f"what is copied belongs to root and has the mode {mode}, {why}",
+                f"what is copied belongs to {whose} and has the mode {mode}, {why}",
                 location=each.step.instruction.at_flag("chmod"),
-                hint="Add --chown=dockeruser, or write --chmod=a+rX.",
+                hint="Add --chown=dockeruser, or write --chmod=a+rX."
+                if whose == "root"
+                else "Write --chown=dockeruser, or --chmod=a+rX.",
             )
+
+
+_ROOT = ("root", "0")
+_SERVICE = ("dockeruser", str(contract.SERVICE_ID))
+
+
+def _owner(said: str | None, user: str) -> tuple[str, int] | None:
+    """Whose the copied files are, and where in their modes stands what the image's user may do: by how many bits to
+    shift, for those of the group or of others. None where they are the user's own, or where nobody knows.
+
+    :param said: by ``--chown``. :param user: of the image; empty for the base's, which is dockeruser.
+    """
+    if said is None:
+        return "root", 0
+    owner, _, group = said.partition(":")
+    users = _SERVICE if user == "" or user.partition(":")[0] in _SERVICE else (user.partition(":")[0],)
+    if owner in users or "$" in said or not (owner in _ROOT or owner.isdecimal()):
+        return None
+    return ("root" if owner in _ROOT else owner), 3 if group in users else 0
 
 
 _MOST_FILES = 2_000
 
 
-def _shut(each: Copied) -> Iterator[Finding]:
-    """The first file or folder of what is copied that its owner alone may read."""
+def _shut(each: Copied, whose: str, shift: int) -> Iterator[Finding]:
+    """The first file or folder of what is copied that the image's user may not read, by the bits at a place."""
     names = (".dockerignore", f"{each.step.instruction.path.name}.dockerignore")
     all_of_it = not any(is_there(each.context / name) for name in names)
     for source in each.sources:
         for path in islice(_within(each.context / source), _MOST_FILES if all_of_it else 1):
             mode = path.stat().st_mode
-            needs = 0o5 if path.is_dir() else 0o4
+            needs = (0o5 if path.is_dir() else 0o4) << shift
             if mode & needs != needs:
                 yield Finding(
-                    f"{path.relative_to(each.context)} has the mode {mode & 0o777:04o}, and belongs to root in the "
-                    "image, whose user cannot read it",
+                    f"{path.relative_to(each.context)} has the mode {mode & 0o777:04o}, and belongs to {whose} in "
+                    "the image, whose user cannot read it",
                     location=each.step.instruction.at(),
                     hint="Add --chown=dockeruser, or --chmod=a+rX.",
                 )

@@ -177,6 +177,49 @@ def secret_in_an_instruction(dockerfile: Dockerfile) -> Iterator[Finding]:
 _NO_PASSWORDS = frozenset({"password", "passwd", "token", "secret", "your-token", "your_token", "x-oauth-basic"})
 
 
+@rule("AML746", "warning")
+def another_port(inference: InferenceBase, built: Built, server: Server) -> Iterator[Finding]:
+    """The port that is exposed is none at which the server answers.
+
+    `EXPOSE` opens nothing: it says where the image answers, and Azure ML's answers at 5001, whatever stands there.
+    Who publishes or probes the port that it names finds nothing.
+
+    Bad `Dockerfile`:
+
+        EXPOSE 8080
+
+    Good `Dockerfile`:
+
+        EXPOSE 5001
+
+    Silent: an image with a command of its own, or that exposes 5001 too; ports that a variable has; where a variable
+    says that health is asked at a port of its own.
+    """
+    if server != "azureml" or built.starts != (None, None) or _MOVED & built.variables.keys():
+        return
+    said = [
+        (step, word, text)
+        for step in built.steps
+        if step.instruction.keyword == "EXPOSE"
+        for word, text in zip(step.instruction.words, step.words, strict=True)
+    ]
+    ports = [(text or "").partition("/")[0] for _, _, text in said]
+    if not all(re.fullmatch(r"\d+(-\d+)?", port) for port in ports) or any(map(_has_a_port, ports)):
+        return
+    for (step, word, _), port in zip(said, ports, strict=True):
+        yield Finding(
+            f"nothing answers at port {port}: the server does at {contract.SCORING_PORT}",
+            location=step.instruction.at(word),
+            hint=f"Write EXPOSE {contract.SCORING_PORT}, or nothing: the base says it.",
+        )
+
+
+def _has_a_port(said: str) -> bool:
+    """Whether a port, or a range, has one where something answers."""
+    first, _, last = said.partition("-")
+    return any(int(first) <= int(port) <= int(last or first) for port in _PORTS)
+
+
 @rule("AML745", "warning")
 def health_elsewhere(inference: InferenceBase, built: Built, server: Server) -> Iterator[Finding]:
     """The health check asks at a port or path at which nothing answers.

@@ -193,9 +193,18 @@ def _refused(error: OSError) -> DaggerAmlError:
     if error.errno == errno.ENOSPC and location is None:
         location = "standard output or a temporary file"
     hint = "Free disk space there." if error.errno == errno.ENOSPC else None
-    return DaggerAmlError(
-        f"the operating system reported an error ({error.strerror or error})", location=location, hint=hint
-    )
+    # What a command answers by 1, such as `check` and `diff`, it has not answered where nobody can read it.
+    kind = UsageError if _is_unread() else DaggerAmlError
+    return kind(f"the operating system reported an error ({error.strerror or error})", location=location, hint=hint)
+
+
+def _is_unread() -> bool:
+    """Whether standard output does not take what was printed."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
 
 
 def _stopped() -> NoReturn:

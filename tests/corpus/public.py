@@ -37,6 +37,7 @@ class Judged:
     wrong: int
 
 
+# AML704, AML724, AML725 and AML746 ran over 550 public Dockerfiles on 2026-11-30.
 JUDGED: Mapping[str, Judged] = {
     "AML120": Judged(0, 0, 0),
     "AML210": Judged(0, 0, 0),
@@ -54,12 +55,15 @@ JUDGED: Mapping[str, Judged] = {
     "AML701": Judged(0, 0, 0),
     "AML702": Judged(24, 24, 0),
     "AML703": Judged(1, 1, 0),
+    "AML704": Judged(0, 0, 0),
     "AML710": Judged(6, 6, 0),
     "AML711": Judged(4, 4, 0),
     "AML720": Judged(0, 0, 0),
     "AML721": Judged(0, 0, 0),
     "AML722": Judged(1, 1, 0),
     "AML723": Judged(0, 0, 0),
+    "AML724": Judged(0, 0, 0),
+    "AML725": Judged(1, 1, 0),
     "AML730": Judged(0, 0, 0),
     "AML731": Judged(0, 0, 0),
     "AML732": Judged(0, 0, 0),
@@ -70,6 +74,7 @@ JUDGED: Mapping[str, Judged] = {
     "AML743": Judged(0, 0, 0),
     "AML744": Judged(0, 0, 0),
     "AML745": Judged(0, 0, 0),
+    "AML746": Judged(0, 0, 0),
     "AML801": Judged(3, 3, 0),
     "AML802": Judged(0, 0, 0),
     "AML803": Judged(1, 1, 0),

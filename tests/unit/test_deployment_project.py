@@ -596,7 +596,11 @@ def test_check_points_to_the_line_that_is_refused(tmp_path: Path, monkeypatch: p
     assert "sourcepath=deployment.yml;linenumber=10;" in said("azure")
     (run,) = json.loads(said("sarif"))["runs"]
     (told,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert told["locations"][0]["physicalLocation"]["region"] == {"startLine": 10}
+    assert told["locations"][0]["physicalLocation"]["region"] == {
+        "startLine": 10,
+        "startColumn": 1,
+        "endColumn": 16,
+    }
 
 
 def test_two_at_once_are_refused(tmp_path: Path):

@@ -176,7 +176,7 @@ class DockerfileFacts(Known):
         """Whether Azure ML's server is what starts."""
         if self.built is None or not self.azureml:
             return None
-        said = [each for each in (self.built.last("ENTRYPOINT"), self.built.last("CMD")) if each is not None]
+        said = [each for each in self.built.starts if each is not None]
         texts = [word.text for each in said for word in each.instruction.words]
         own = (started(texts) or "another") if said else None
         return own or ("azureml" if self.inference else "perhaps")

@@ -28,6 +28,7 @@ LONGEST_WORD = 20_000
 """Characters without a blank between them, in whose number the library takes its square."""
 
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
+_SYNTAX = re.compile(r"#\s*syntax\s*=\s*(\S+)\s*$", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"#\s*[A-Za-z][A-Za-z0-9]*\s*=")
 
 
@@ -89,11 +90,13 @@ class Dockerfile:
     """A Dockerfile.
 
     :param path: absolute. :param escape: the character that continues lines.
+    :param other_syntax: whether a directive at its top has a builder of somebody else's read it.
     """
 
     path: Path
     instructions: tuple[Instruction, ...]
     escape: str = "\\"
+    other_syntax: bool = False
 
 
 def read(path: Path) -> Dockerfile:
@@ -130,7 +133,7 @@ def read(path: Path) -> Dockerfile:
     made = tuple(_instruction(absolute, each, lines, escape) for each in commands)
     if not any(each.keyword == "FROM" for each in made):
         raise ProjectError("has no FROM, so no builder makes an image of it", location=str(path))
-    return Dockerfile(absolute, made, escape)
+    return Dockerfile(absolute, made, escape, _has_other_syntax(lines))
 
 
 def _escape(lines: Sequence[str]) -> str:
@@ -141,6 +144,16 @@ def _escape(lines: Sequence[str]) -> str:
         if found := _ESCAPE.match(line.strip()):
             return found[1]
     return "\\"
+
+
+def _has_other_syntax(lines: Sequence[str]) -> bool:
+    """Whether the directive at the top of a file names another reader than Docker's own of today."""
+    for line in lines:
+        if not _DIRECTIVE.match(line.strip()):
+            return False
+        if found := _SYNTAX.match(line.strip()):
+            return not re.fullmatch(r"(docker\.io/)?docker/dockerfile(:1[.\d]*)?", found[1])
+    return False
 
 
 def _instruction(path: Path, command: Any, lines: Sequence[str], escape: str) -> Instruction:

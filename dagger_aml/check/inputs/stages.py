@@ -42,12 +42,14 @@ class Step:
         they stand, for a shell reads them.
     :param user: ``USER`` as said before; "" for the base's, None where that is not known.
     :param workdir: absolute; None where it is not known.
+    :param stage: the number of its stage among those that the image is made of.
     """
 
     instruction: Instruction
     words: tuple[str | None, ...]
     user: str | None
     workdir: str | None
+    stage: int = 0
 
 
 @frozen
@@ -66,6 +68,18 @@ class Built:
     variables: Mapping[str, Value]
     user: str | None
     user_at: FileLocation | None
+
+    @property
+    def starts(self) -> tuple[Step | None, Step | None]:
+        """The ``ENTRYPOINT`` and the ``CMD`` that hold: an entrypoint takes away what an earlier stage, or the base,
+        says as its command."""
+        entrypoint = command = None
+        for each in self.steps:
+            if each.instruction.keyword == "CMD":
+                command = each
+            elif each.instruction.keyword == "ENTRYPOINT":
+                entrypoint, command = each, command if command and command.stage == each.stage else None
+        return entrypoint, command
 
     def last(self, *keywords: str) -> Step | None:
         """The last instruction of some kinds."""
@@ -127,14 +141,14 @@ def _walked(chain: Sequence[_Stage], given: Mapping[str, str | None], escape: st
     user: str | None = ""
     user_at: FileLocation | None = None
     workdir: str | None = "/"
-    for _, _, _, instructions in chain:
+    for stage, (_, _, _, instructions) in enumerate(chain):
         values = {name: value.text for name, value in variables.items()}
         for each in instructions:
             words = tuple(
                 expanded(word.text, values, escape) if each.keyword in _EXPANDED and not each.json else word.text
                 for word in each.words
             )
-            steps.append(Step(each, words, user, workdir))
+            steps.append(Step(each, words, user, workdir, stage))
             if each.keyword == "ARG":
                 said = list(_arguments(each, values, escape, given=given))
                 values |= {name: value for name, value in said if name not in variables}

@@ -285,8 +285,11 @@ def _write(text: str, output: str | None) -> None:
     path = Path(output)
     if path.is_dir():
         raise UsageError("is a folder", location=f"-o {output}", hint="Give a file's name.")
-    with replaced_file(path) as new:
-        new.write_text(click.unstyle(text), encoding="utf-8", newline="\n")
+    try:
+        with replaced_file(path) as new:
+            new.write_text(click.unstyle(text), encoding="utf-8", newline="\n")
+    except DaggerAmlError as error:  # 1 would say that something was found.
+        raise UsageError(error.message, location=error.location, hint=error.hint) from None
 
 
 def _explained(id: str) -> str:
