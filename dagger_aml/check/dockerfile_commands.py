@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -217,10 +216,10 @@ def unknown_instruction(dockerfile: Dockerfile) -> Iterator[Finding]:
     Silent: instructions in any case, lines that continue another, and files with a `# syntax=` of somebody else's,
     which may know more.
     """
-    if dockerfile.other_syntax:
-        return
-    for each in dockerfile.instructions:
+    for each in () if dockerfile.other_syntax else dockerfile.instructions:
         if each.keyword not in _INSTRUCTIONS:
+            import difflib
+
             near = difflib.get_close_matches(each.keyword, _INSTRUCTIONS, 1, 0.7)
             yield Finding(
                 f"no builder knows the instruction {each.keyword}",

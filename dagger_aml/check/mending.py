@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterator
 
 from ..finding import FileLocation, Fix
 from .text_file import TextFile
@@ -52,40 +50,34 @@ def value(location: str | None, name: str, before: str, after: str) -> tuple[Fix
     return ()
 
 
-def in_text(location: str | None, pattern: str, after: str, column: int | None = None) -> tuple[Fix, ...]:
-    """What a pattern's group ``old`` finds within texts of Python that begin on a line, each to be written otherwise.
+def in_text(location: str | None, pattern: str, after: str, column: int) -> tuple[Fix, ...]:
+    """What a pattern's group ``old`` first finds in a text of Python, on the line on which that begins.
 
     :param pattern: looked for in the text as it is written, its quotes among it.
-    :param column: where the one that is meant begins, in bytes of UTF-8 from 0; None for any on the line.
+    :param column: where the text begins, in bytes of UTF-8 from 0.
     """
-    if not isinstance(location, FileLocation) or not location.line or location.inside:
+    line = _line(location)
+    if line is None:
         return ()
-    file = TextFile.read(location.path)
-    if file is None:
+    begin = len(line.encode()[:column].decode(errors="replace"))
+    text = _TEXT.match(line, begin)
+    found = re.search(pattern, text[0]) if text else None
+    if found is None:
         return ()
-    return tuple(
-        Fix(location.path, line, match["old"], after, begin + match.start("old") + 1)
-        for line, begin, text in _texts(file, location.line, column)
-        for match in re.finditer(pattern, text)
-    )
+    assert isinstance(location, FileLocation) and location.line
+    return (Fix(location.path, location.line, found["old"], after, begin + found.start("old") + 1),)
 
 
-def _texts(file: TextFile, line: int, column: int | None) -> Iterator[tuple[int, int, str]]:
-    """The literals that begin on a line, each line of theirs with its number and the column that it begins at."""
-    import token
-    import tokenize
-
-    kinds = {token.STRING, getattr(token, "FSTRING_MIDDLE", token.STRING)}
-    try:
-        for each in tokenize.generate_tokens(io.StringIO(file.text).readline):
-            if each.start[0] > line:
-                return
-            begins = len(each.line[: each.start[1]].encode()) if column is not None else None
-            if each.start[0] == line and each.type in kinds and begins == column:
-                for place, text in enumerate(each.string.split("\n")):
-                    yield line + place, 0 if place else each.start[1], text
-    except (tokenize.TokenError, SyntaxError):
-        return
+_TEXT = re.compile(
+    r"""
+    [A-Za-z]{0,2}(?: \"\"\"(?:\\.|(?!\"\"\").)*(?:\"\"\")?
+                   | '''(?:\\.|(?!''').)*(?:''')?
+                   | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*')
+    | [^"'{}]+
+    """,
+    re.VERBOSE,
+)
+"""A text on its line, or what stands between the values of one."""
 
 
 def _line(location: str | None) -> str | None:

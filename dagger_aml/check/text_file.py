@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from ..data import frozen
@@ -26,7 +28,8 @@ class TextFile:
     def read(cls, path: Path) -> TextFile | None:
         """The text of a file; None of one that cannot be read, or is none."""
         try:
-            return cls.of(path, path.read_bytes())
+            found = path.stat()
+            return _read(path, found.st_mtime_ns, found.st_size)
         except OSError:
             return None
 
@@ -58,9 +61,15 @@ class TextFile:
         """A line by its number, from 1; None where there is none."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else None
 
-    def with_line(self, number: int, text: str) -> TextFile:
-        """The same with another line in the place of one."""
-        return TextFile(self.mark, self.encoding, (*self.lines[: number - 1], text, *self.lines[number:]))
+    def having(self, lines: Sequence[str]) -> TextFile:
+        """The same with other lines."""
+        return TextFile(self.mark, self.encoding, tuple(lines))
+
+
+@lru_cache(4)
+def _read(path: Path, _time: int, _size: int) -> TextFile | None:
+    """A file as it is at a time: many findings may be of one."""
+    return TextFile.of(path, path.read_bytes())
 
 
 def _encoding(path: Path, data: bytes) -> str:

@@ -39,17 +39,31 @@ def fixed(root: Path, fixes: Iterable[Fix]) -> Mapping[Path, tuple[bytes, bytes]
     return {path: (before, after) for path, (before, after) in found.items() if before != after}
 
 
+_MOST_TRIED = 100
+"""Changes of one TOML file that are tried one by one, where not all of them can be made."""
+
+
 def _changed(path: Path, file: TextFile, fixes: Sequence[Fix]) -> bytes:
     """A file's bytes with each text replaced; all else stays as it is."""
-    placed = [each for fix in fixes if (each := _placed(file, fix))]
-    # From the last on, so that what stands before keeps its column.
-    for fix, begin in sorted(_apart(placed), key=lambda each: (each[0].line, each[1]), reverse=True):
-        line = file.lines[fix.line - 1]
-        changed = file.with_line(fix.line, line[:begin] + fix.after + line[begin + len(fix.before) :])
-        # A table's key may be there already, written otherwise.
-        if path.suffix != ".toml" or _is_toml(changed.text):
-            file = changed
-    return file.data
+    placed = _apart([each for fix in fixes if (each := _placed(file, fix))])
+    made = _made(file, placed)
+    if path.suffix != ".toml" or _is_toml(made.text):
+        return made.data
+    # A table's key may be there already, written otherwise.
+    kept: list[tuple[Fix, int]] = []
+    for each in placed[:_MOST_TRIED]:
+        if _is_toml(_made(file, [*kept, each]).text):
+            kept.append(each)
+    return _made(file, kept).data
+
+
+def _made(file: TextFile, placed: Sequence[tuple[Fix, int]]) -> TextFile:
+    """A file with each text replaced: from the last on, so that what stands before keeps its column."""
+    lines = list(file.lines)
+    for fix, begin in reversed(placed):
+        line = lines[fix.line - 1]
+        lines[fix.line - 1] = line[:begin] + fix.after + line[begin + len(fix.before) :]
+    return file.having(lines)
 
 
 def _placed(file: TextFile, fix: Fix) -> tuple[Fix, int] | None:
@@ -64,18 +78,18 @@ def _placed(file: TextFile, fix: Fix) -> tuple[Fix, int] | None:
 
 
 def _apart(placed: Sequence[tuple[Fix, int]]) -> list[tuple[Fix, int]]:
-    """Each once, and none of those that would write otherwise at one place."""
-    each_once = list(dict.fromkeys(placed))
-    spans = [(fix.line, begin, begin + len(fix.before)) for fix, begin in each_once]
-    return [
-        each
-        for number, each in enumerate(each_once)
-        if not any(
-            line == spans[number][0] and begin < spans[number][2] and spans[number][1] < end
-            for other, (line, begin, end) in enumerate(spans)
-            if other != number
-        )
-    ]
+    """Each once, in order, and none of those that would write otherwise at one place."""
+    in_order = sorted(dict.fromkeys(placed), key=lambda each: (each[0].line, each[1]))
+    apart, together, line, end = list[tuple[Fix, int]](), False, 0, 0
+    for fix, begin in in_order:
+        if (fix.line, begin) < (line, end):
+            if not together:
+                apart.pop()
+            together, end = True, max(end, begin + len(fix.before))
+        else:
+            together, line, end = False, fix.line, begin + len(fix.before)
+            apart.append((fix, begin))
+    return apart
 
 
 def _is_toml(text: str) -> bool:

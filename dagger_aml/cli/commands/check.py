@@ -37,7 +37,7 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 }
 """The module and the function of each form of output."""
 
-_ROUNDS = 5
+_ROUNDS = 10
 """How often what is left is mended again: of a name that is put right, the value may be wrong too."""
 
 _TAKES = (
