@@ -14,15 +14,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+from attrs import evolve
 
 from .. import contract
 from ..backends.runtime import Published, port_taken
+from ..data import define
 from ..errors import ProjectError, UsageError
 from ..events import OnEvent
 from ..graph.access import Access
 from ..graph.graph import Copy, Graph
 from ..graph.source import Local, Text
 from ..graph.values import FromBase, Value
+from ..policy import DEFAULT
 from ..process import run
 from ..project.model import Project
 from ..steps.packages import script_folder
@@ -72,8 +75,22 @@ async def locally(
 
     :param debug: the port at which a debugger may attach.
 
-    Yields the endpoint, and the folder that stands for ``/var/azureml-app``.
+    Yields the endpoint, and the folder that stands for ``/var/azureml-app``. Raises as :func:`prepared`.
+    """
+    async with (
+        prepared(project, graph, published=published, on_event=on_event, debug=debug) as here,
+        here.served(graph, log) as endpoint,
+    ):
+        yield endpoint, here.app
 
+
+@asynccontextmanager
+async def prepared(
+    project: Project, graph: Graph, *, published: Published, on_event: OnEvent, debug: Published | None = None
+) -> AsyncIterator[Locally]:
+    """A throw-away virtual environment with the packages of a project, to serve its code again and again.
+
+    :param debug: the port at which a debugger may attach.
     :raises ProjectError: the project has no code.
     :raises BuildError: its requirements cannot be installed.
     :raises UsageError: models go elsewhere than beside the code; the port is taken; an address other than 127.0.0.1;
@@ -93,39 +110,77 @@ async def locally(
         )
     place = Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
     try:
-        script = str(graph.config.env.get(contract.ENTRY_SCRIPT, "main.py")).lstrip("/")
-        start = Path(_moved(app_root(graph), place))
-        await anyio.to_thread.run_sync(_lay_out, graph, place.app, start / script)
+        here = Locally(place, 0, debug)
+        await anyio.to_thread.run_sync(here.lay_out, graph)
         await install(project, graph, place, on_event, ["debugpy"] if debug else [])
         port = published.port or free_port()
         if not is_free(port):
             raise port_taken(port)
         if debug and not is_free(debug.port):
             raise port_taken(debug.port, "--debug")
-        command = _command(place, port, script, debugged=bool(debug))
+        yield evolve(here, port=port)
+    finally:
+        shutil.rmtree(place.root, ignore_errors=True)
+
+
+@define(eq=False)
+class Locally:
+    """Where a project is served without an image.
+
+    :param port: at 127.0.0.1. :param debug: the port at which a debugger may attach.
+    """
+
+    _place: Place
+    _port: int
+    _debug: Published | None
+
+    @property
+    def app(self) -> Path:
+        """The folder that stands for ``/var/azureml-app``."""
+        return self._place.app
+
+    def lay_out(self, graph: Graph) -> None:
+        """Have the code as it lies there now, in place of what was laid out before."""
+        if self.app.exists():
+            shutil.rmtree(self.app)
+        _lay_out(graph, self.app, Path(_moved(app_root(graph), self._place)) / _script(graph))
+
+    @asynccontextmanager
+    async def served(
+        self, graph: Graph, log: Log, *, grace_seconds: float = DEFAULT.terminate_grace_seconds
+    ) -> AsyncIterator[Endpoint]:
+        """Serve what was laid out while the block runs.
+
+        :param grace_seconds: that the server has to end then.
+        """
+        place, debug = self._place, self._debug
+        command = _command(place, self._port, _script(graph), debugged=bool(debug))
         if debug:
             command = [place.python, *with_debugger(command, host=debug.address, port=debug.port)]
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{self._port}"
 
         async def server() -> None:
             done = await run(
                 command,
                 env={**_environment(graph, place), **(ENVIRONMENT if debug else {})},
-                cwd=start,
+                cwd=Path(_moved(app_root(graph), place)),
                 on_line=log.add,
+                grace_seconds=grace_seconds,
             )
             log.end(done.code)
 
         async with Http(url) as http, background_task(server):
-            endpoint = Endpoint(url, "local", http, log, getattr(os, "getuid", lambda: None)())
-            yield endpoint, place.app
-    finally:
-        shutil.rmtree(place.root, ignore_errors=True)
+            yield Endpoint(url, "local", http, log, getattr(os, "getuid", lambda: None)())
 
 
 def moved(locate: Locate, app: Path) -> Locate:
     """What locates files of an image, for the throw-away folder."""
     return lambda path: locate(path.replace(str(app), contract.APP_ROOT, 1))
+
+
+def _script(graph: Graph) -> str:
+    """The entry script, relative to where the server starts."""
+    return str(graph.config.env.get(contract.ENTRY_SCRIPT, "main.py")).lstrip("/")
 
 
 def _lay_out(graph: Graph, app: Path, script: Path) -> None:

@@ -27,6 +27,7 @@ TOGETHER = {
         "test_serve",
         "test_server",
         "test_server_names",
+        "test_watch",
     ),
     # One of them pulls the tiny base into docker's store for another platform.
     "tiny in docker": ("test_against", "test_diff", "test_machine_faults", "test_outputs"),

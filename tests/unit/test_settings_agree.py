@@ -42,7 +42,7 @@ CALL_ONLY = {
     "--restricted",
     *("-c", "-n", "--rtol", "--atol", "--diff", "--explain", "--fix", "--no-check", "--output-format"),
     *("--image", "--without-image", "--endpoint-name", "--instance-type", "--instance-count", "--variable"),
-    *("--longest-request", "--user", "--acr"),
+    *("--longest-request", "--user", "--acr", "--watch"),
     *("--provenance", "--sbom"),
 }
 """Flags that name a thing of this one call, or what it is to do: nothing but the call says them."""

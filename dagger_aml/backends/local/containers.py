@@ -86,7 +86,7 @@ class Containers:
             ports = {"-p": published, "--debug": start.debug}
             try:
                 await _start(self.name, [*flags, image, *words], image, name, mark, ports)
-                async with background_task(lambda: _follow(self.name, name, output)):
+                async with background_task(lambda: follow(self.name, name, output)):
                     uid = await _uid(self.name, name)
                     if published is None:
                         inside = partial(_inside, self.name, name)
@@ -227,9 +227,12 @@ async def _uid(runtime: str, name: str) -> int | None:
     return int(done.out) if not done.code and done.out.strip().isdigit() else None
 
 
-async def _follow(runtime: str, name: str, log: ImageOutput) -> None:
-    """Hand on what a container prints until it ends."""
-    only_new: tuple[str, ...] = ()
+async def follow(runtime: str, name: str, log: ImageOutput, *, since: int | None = None) -> None:
+    """Hand on what a container prints until it ends.
+
+    :param since: of what it printed before, from then on, seconds since 1970; all of it unless given.
+    """
+    only_new: tuple[str, ...] = () if since is None else ("--since", str(since))
     while True:
         await run([runtime, "logs", "--follow", *only_new, name], on_line=log.add)
         state = await run([runtime, "inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", name])

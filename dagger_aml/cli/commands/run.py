@@ -72,6 +72,12 @@ _LONGEST = 400
 @click.option(
     "--local", is_flag=True, help="Build no image: run the code with the real server in a temporary environment."
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Serve what is saved: with --local the server starts anew, with docker and podman changed code is put into "
+    "the container. What needs another image is only told.",
+)
 @debug_option
 @click.option(
     "--restricted",
@@ -95,6 +101,7 @@ def command(
     max_age: float | None,
     engine: str | None,
     local: bool,
+    watch: bool,
     debug: str | None,
     restricted: bool,
     detach: bool,
@@ -111,7 +118,7 @@ def command(
 
     \b
     dagger-aml run examples/diabetes
-    dagger-aml run examples/diabetes --local
+    dagger-aml run examples/diabetes --local --watch
     dagger-aml run examples/diabetes --debug --pip debugpy
     dagger-aml run diabetes:1 --with docker -d --name diabetes
     """
@@ -133,6 +140,11 @@ def command(
     found = read_target(target, given)
     if local and not found.project:
         raise UsageError("--local works only with a project", hint="Name a project's folder.")
+    if watch:
+        from ..watch import check_watch
+
+        refused = {"--debug": debug is not None, "--restricted": restricted, "--detach": detach}
+        check_watch(found, local=local, containers=not everywhere, others=refused)
     attach = debug_port(debug, found, local=local)
     show = _Shown(quiet=quiet, verbose=verbose, everywhere=everywhere)
     if attach:
@@ -142,7 +154,10 @@ def command(
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
         how = _How(_published(publish), builder, opening, local, detach, name, ready_timeout, attach, restricted)
-        anyio.run(_run, found, how, progress, show)
+        if watch:
+            anyio.run(_watch, target, given, found, how, progress, show)
+        else:
+            anyio.run(_run, found, how, progress, show)
 
 
 @frozen
@@ -184,6 +199,28 @@ async def _run(target: Target, how: _How, progress: Progress, show: _Shown) -> N
         list(endpoint.log.lines), endpoint.log.exit_code, located(target.graph.layers if target.graph else ())
     )
     raise StartFailed(cause, logs=endpoint.logs(), location="the server ended")
+
+
+async def _watch(
+    folder: str, given: dict[str, Any], target: Target, how: _How, progress: Progress, show: _Shown
+) -> None:
+    from ..watch import watching
+    from ..watched_run import watch_container, watch_locally
+
+    words = shlex.join(sys.argv[1:]) if sys.argv[1:2] == ["run"] else f"run {shlex.quote(folder)}"
+    watch = watching(target, f"dagger-aml {words}", given, folder, how.ready_timeout)
+
+    def on_ready(endpoint: Endpoint) -> None:
+        show.ready(endpoint, target)
+        if not show.quiet:
+            tell("watching the code; Ctrl-C stops")
+
+    if how.local:
+        await watch_locally(watch, progress, show.line, on_ready, how.published)
+        return
+    await watch_container(
+        watch, progress, show.line, on_ready, how.published, by=how.by, opening=how.opening, name=how.name
+    )
 
 
 @asynccontextmanager
