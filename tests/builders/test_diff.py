@@ -99,3 +99,36 @@ def test_what_a_command_made_is_laid_to_it(
     assert code == 1
     found = {each["subject"]: each["cause"] for each in report["differences"]}
     assert found == {"/random": "step 'random'", f"config label {PLAN_LABEL}": "the steps differ"}
+
+
+def test_inspect_tells_the_same_wherever_an_image_lies(host: str, project: Path, tmp_path: Path, need: Need) -> None:
+    """By an engine with a command, so that the history has to tell what made which layer."""
+    need("docker", "podman")
+    name, tar = f"{host}/dagger-aml-test/inspect:{uuid.uuid4().hex[:12]}", tmp_path / "x.tar"
+    (project / "apt.txt").write_text("curl\n")
+    own = ("--recipe", tmp_path / "mine.py", "--base", fresh_base(host))
+    done = cli("build", project, *own, "-t", name, "--push", "-o", tar, "--no-smoke")
+    assert done.returncode == 0, done.stderr
+
+    def inspected(*words: str | Path) -> dict[str, Any]:
+        said = cli("inspect", *words, "--json")
+        assert said.returncode == 0, said.stderr
+        found: dict[str, Any] = json.loads(said.stdout)
+        return found
+
+    there, here = inspected(f"image:{name}"), inspected(tar)
+    assert (there["recipe"], there["place"], here["place"]) == ("mine.py", "registry", "file")
+    assert there["base"]["digest"] and [each["kind"] for each in there["layers"]][-3:] == ["run", "copy", "copy"]
+    assert [each["op"] for each in there["layers"]][-3:] == ["random", "model p 1 B", "code (1 file)"]
+    for program, *plain_http in (["docker"], ["podman", "--tls-verify=false"]):
+        subprocess.run([program, "pull", "--quiet", *plain_http, name], check=True, capture_output=True)
+        try:
+            stored = inspected(name, "--with", program)
+            assert stored["place"] == program
+            differs = {key for key in there if stored[key] != there[key]}
+            assert differs <= {"image", "place", "digest", "image_id", "size", "layers"}, differs
+            ops = [(each["kind"], each["op"], each["files"]) for each in there["layers"]]
+            assert [(each["kind"], each["op"], each["files"]) for each in stored["layers"]] == ops
+        finally:
+            subprocess.run([program, "rmi", "--force", name], check=False, capture_output=True)
+    assert here["models"] == there["models"] and len(there["models"][0]["files"][0]["sha256"]) == 64
