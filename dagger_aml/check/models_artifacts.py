@@ -111,7 +111,7 @@ def made_with_another_version(
                     f"the model was made with {name} {made}, but {taken} lists {name}{listed}",
                     location=project.at(each.path),
                     hint=f"List {name}=={made}, or save the model again with the version that is listed.",
-                    fixes=_fixes(requirements, canonicalize_name(name), known),
+                    fixes=_fixes(requirements, canonicalize_name(name), listed, known),
                 )
         numpy = allowed.get("numpy")
         if numpy is not None and _below_2(numpy) and any(name.startswith("numpy._core") for name in each.modules):
@@ -193,12 +193,25 @@ def versions_of(artifacts: tuple[Artifact, ...]) -> Mapping[str, str | None]:
     return found
 
 
-def _fixes(requirements: Requirements, name: str, known: Mapping[str, str | None]) -> tuple[Fix, ...]:
-    """The version with which all models were made, unless the server has a say in it too."""
+def _fixes(
+    requirements: Requirements, name: str, listed: SpecifierSet, known: Mapping[str, str | None]
+) -> tuple[Fix, ...]:
+    """The version with which all models were made, unless the server has a say in it too. An older one than is listed
+    may not exist for the base's Python."""
     made = known.get(name)
-    if made is None or not is_published(made) or shared_with_the_server(name):
+    if made is None or not is_published(made) or shared_with_the_server(name) or not _newer(made, listed):
         return ()
     return pinned(requirements, name, f"=={made}")
+
+
+def _newer(made: str, listed: SpecifierSet) -> bool:
+    """Whether a version is newer than all that a list names."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return all(Version(each.version.removesuffix(".*")) <= Version(made) for each in listed)
+    except InvalidVersion:
+        return False
 
 
 def _has(folder: Path, top: str) -> bool:

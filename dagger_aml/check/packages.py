@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifacts.facts import Artifact
+from ..base import catalog
 from ..contract import EXTRA_REQUIREMENTS
 from ..finding import FileLocation, Finding, Fix
 from ..graph.graph import Graph
@@ -231,10 +232,13 @@ def _known_versions(
     allowed: Mapping[str, SpecifierSet],
     artifacts: tuple[Artifact, ...],
 ) -> tuple[Fix, ...]:
-    """The versions that a lock beside the list, or the models, tell of these packages, where they tell one."""
+    """The versions that a lock beside the list, or the models, tell of these packages, where they tell one; a model
+    that was made with the base's Python, for which they exist."""
     from packaging.utils import canonicalize_name
 
-    found = dict(versions_of(artifacts))
+    python = catalog.python(project.base)
+    same = tuple(each for each in artifacts if python and (each.python or "").startswith(f"{python}."))
+    found = dict(versions_of(same))
     for name, version in locked_versions(requirements.path, project.root).items():
         found[name] = version if found.get(name, version) == version else None
     fixes: list[Fix] = []

@@ -34,7 +34,10 @@ MENDED = (
 )
 """Rules of which some findings have one right answer (docs/check.md, "Mending")."""
 
-_MLMODEL = "flavors:\n  sklearn:\n    sklearn_version: 1.5.2\n  xgboost:\n    xgb_version: 2.1.1\n"
+_MLMODEL = (
+    "flavors:\n  python_function:\n    python_version: 3.12.4\n  sklearn:\n    sklearn_version: 1.5.2\n"
+    "  xgboost:\n    xgb_version: 2.1.1\n"
+)
 _BASE = "mcr.microsoft.com/azureml/minimal-py312-inference:latest"
 
 # What stands in ⟦wrong│right⟧ is mended, and nothing else.
@@ -162,6 +165,7 @@ _LOCK = (
         ({"conda.yaml": "dependencies:\n  - python=3.12\n  - scikit-learn=1.3.2\n"}, "has another form"),
         ({"requirements.txt": _OLD, "more/MLmodel": _MLMODEL.replace("1.5.2", "1.4.1")}, "is of two versions"),
         ({"requirements.txt": _OLD, "model/MLmodel": _MLMODEL.replace("1.5.2", "1.5.dev0")}, "is of a day"),
+        ({"requirements.txt": "scikit-learn==1.7.0"}, "is newer, and an older one may not be for the base's Python"),
         ({"dagger-aml.toml": 'requirements = "model/r.txt"', "model/r.txt": _OLD}, "is MLflow's"),
     ],
 )  # fmt: skip
@@ -224,6 +228,9 @@ def test_what_each_start_would_install_gets_the_version_of_the_lock_or_the_model
     listed = "six  # é\nIdna>=4\nscikit-learn\npackaging\nflask\n"
     root = make(tmp_path, {"score.py": SCORE, "requirements.txt": listed, "model/MLmodel": _MLMODEL})
     make(root, {"uv.lock": lock})
+    older = ("--base", "minimal-ubuntu22.04-py39-cpu-inference")
+    check(str(root), "--fix", "--select", "AML306", "--recipe", "dynamic", *older)
+    assert "scikit-learn\n" in (root / "requirements.txt").read_text(), "the model is of another Python"
     check(str(root), "--fix", "--select", "AML306", "--recipe", "dynamic")
     assert (
         root / "requirements.txt"
