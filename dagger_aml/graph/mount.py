@@ -45,6 +45,9 @@ class Secret:
 
     __slots__ = ("_read", "id")
 
+    id: str
+    _read: Callable[[], bytes]
+
     def __init__(self, id: str, read: Callable[[], bytes]) -> None:
         if not _ID.match(id):
             raise UsageError(

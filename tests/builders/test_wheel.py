@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml.version import __version__
 from tests.support.builders import Need
 
 pytestmark = pytest.mark.builders
@@ -20,26 +21,36 @@ pytestmark = pytest.mark.builders
 ROOT = Path(__file__).parents[2]
 
 
+PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment in which the wheel, and what it needs from the index, is all there is."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    made = subprocess.run(
-        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)],
-        capture_output=True,
-        text=True,
-    )
+    words = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    made = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     (wheel,) = folder.glob("dagger_aml-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "dagger_aml/recipes/extended.py" in names and "dagger_aml/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "docs/", "bench/"))]
-    venv.create(folder / "env", with_pip=True)
-    python = folder / "env" / "bin" / "python"
-    got = subprocess.run([str(python), *pip[1:], "install", str(wheel)], capture_output=True, text=True, timeout=300)
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment in which the wheel, and what it needs from the index, is all there is."""
+    folder = tmp_path_factory.mktemp("env")
+    venv.create(folder, with_pip=True)
+    return _with(folder / "bin" / "python", str(wheel))
+
+
+def _with(python: Path, *packages: str) -> Path:
+    """The bin folder of an environment, with packages from the index in it."""
+    got = subprocess.run([str(python), *PIP, "install", *packages], capture_output=True, text=True, timeout=600)
     if got.returncode and "No matching distribution" in got.stderr:
-        pytest.skip(f"the index has not what the wheel needs: {got.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"the index has not what is needed: {got.stderr.strip().splitlines()[-1]}")
     assert got.returncode == 0, got.stderr
     return python.parent
 
@@ -151,22 +162,91 @@ def test_mypy_accepts_a_program_that_embeds_it(installed: Path, tmp_path: Path) 
     )
 
 
-def test_pyright_accepts_a_program_that_embeds_it(
-    installed: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> None:
-    """By basedpyright, which is pyright with its Node in a wheel: 300 MB to install."""
+@pytest.fixture(scope="module")
+def nightly(request: pytest.FixtureRequest) -> None:
+    """Skips what takes minutes."""
     if request.config.getoption("depth") != "nightly":
         pytest.skip("only with --depth nightly")
-    checker = tmp_path_factory.mktemp("pyright")
-    venv.create(checker, with_pip=True)
-    pip = [str(checker / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    got = subprocess.run([*pip, "basedpyright==1.40.2"], capture_output=True, text=True, timeout=300)
-    if got.returncode and "No matching distribution" in got.stderr:
-        pytest.skip("the index has no basedpyright")
-    assert got.returncode == 0, got.stderr
+
+
+@pytest.fixture(scope="module")
+def checker(nightly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """basedpyright, which is pyright with its Node in a wheel: 300 MB to install."""
+    folder = tmp_path_factory.mktemp("pyright")
+    venv.create(folder, with_pip=True)
+    return _with(folder / "bin" / "python", "basedpyright==1.40.2") / "basedpyright"
+
+
+def test_pyright_accepts_a_program_that_embeds_it(installed: Path, checker: Path, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.basedpyright]\ntypeCheckingMode = "strict"\n')
     (tmp_path / "downstream.py").write_text(DOWNSTREAM)
     words = ["--pythonpath", str(installed / "python"), "downstream.py"]
-    assert not _checks(checker / "bin" / "basedpyright", *words, cwd=tmp_path)
+    assert not _checks(checker, *words, cwd=tmp_path)
     (tmp_path / "downstream.py").write_text(DOWNSTREAM.replace("env=variables, apt", "env=7, apt"))
-    assert 'parameter "env"' in _checks(checker / "bin" / "basedpyright", *words, cwd=tmp_path)
+    assert 'parameter "env"' in _checks(checker, *words, cwd=tmp_path)
+
+
+def test_nearly_every_public_name_has_a_type(installed: Path, checker: Path, tmp_path: Path) -> None:
+    """As pyright sees it from the installed package; docs/testing.md has the figure, and what is left."""
+    program = [str(checker), "--pythonpath", str(installed / "python")]
+    words = ["--ignoreexternal", "--outputjson", "--verifytypes", "dagger_aml"]
+    asked = subprocess.run([*program, *words], cwd=tmp_path, capture_output=True, text=True)
+    found = json.loads(asked.stdout)["typeCompleteness"]
+    assert found["exportedSymbolCounts"]["withKnownType"] > 1000, "it was not found"
+    assert found["completenessScore"] >= 0.97, found["exportedSymbolCounts"]
+
+
+# --- other Pythons ------------------------------------------------------------------------------------------------
+
+
+def _python(version: str) -> Path | None:
+    """A Python of that version which runs: of the PATH, or of pyenv's."""
+    beside = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    on_path = shutil.which(f"python{version}")
+    for each in (*([Path(on_path)] if on_path else []), *sorted(beside.glob(f"{version}.*/bin/python"))):
+        asked = subprocess.run([str(each), "-c", "import venv, ensurepip"], capture_output=True)
+        if asked.returncode == 0:
+            return each
+    return None
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_another_python(version: str, wheel: Path, nightly: None, tmp_path: Path) -> None:
+    """Installed in a clean environment, as a user without rights would use it: nothing is run by a builder."""
+    python = _python(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here")
+    made = subprocess.run([str(python), "-m", "venv", str(tmp_path / "env")], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    programs = _with(tmp_path / "env" / "bin" / "python", str(wheel))
+    shutil.copytree(ROOT / "examples" / "diabetes", tmp_path / "diabetes")
+    code = "import sys, dagger_aml; print(*sys.version_info[:2], sep='.'); print(dagger_aml.__version__)"
+    said = run(programs, "python", "-c", code, cwd=tmp_path)
+    assert said.stdout.split() == [version, __version__], said.stderr
+    assert __version__ in run(programs, "dagger-aml", "--version", cwd=tmp_path).stdout
+    for words in (
+        ["plan", "diabetes"],
+        ["plan", "diabetes", "--json"],
+        ["check", "diabetes"],
+        ["dockerfile", "diabetes"],
+    ):
+        done = run(programs, "dagger-aml", *words, cwd=tmp_path)
+        assert done.returncode == 0 and not done.stderr.startswith("Traceback"), done.stderr
+
+
+def test_the_index_would_take_it(nightly: None, tmp_path: Path) -> None:
+    """Twine's check of the wheel and the source archive, the description among it."""
+    venv.create(tmp_path / "env", with_pip=True)
+    programs = _with(tmp_path / "env" / "bin" / "python", "build", "twine")
+    for words in (
+        [str(programs / "python"), "-m", "build", "--outdir", str(tmp_path / "dist"), str(ROOT)],
+        [
+            str(programs / "twine"),
+            "check",
+            "--strict",
+            *(str(tmp_path / "dist" / f"*.{end}") for end in ("whl", "gz")),
+        ],
+    ):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
