@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from .data import frozen
+
+_Key: TypeAlias = tuple[str | int, ...]
 
 _AT = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
 
@@ -73,36 +78,53 @@ _LONG_KEY = re.compile(rf"^[ \t]*(?:\[+[ \t]*)?(?:{_PART}[ \t]*\.[ \t]*){{{_DEEP
 _ASSIGNMENT = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
-def line_of(text: str, key: tuple[str | int, ...]) -> int:
-    """The line, from 1, on which a key stands, or the nearest enclosing one that has a line.
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 
-    Reads headers and ``key =`` at the beginning of lines, which is how people write these files; for a key within an
-    inline table it is the line of the table.
+
+@frozen
+class Lines:
+    """Where the keys of a text stand.
+
+    :param exact: the first line, from 1, of each table's header and of each ``key =``.
+    :param headed: the first line of a header of each key or of something in it.
     """
-    best, best_length = 1, -1
-    table: tuple[str | int, ...] = ()
-    counts: dict[tuple[str, ...], int] = {}
+
+    exact: Mapping[_Key, int]
+    headed: Mapping[_Key, int]
+
+    def of(self, key: _Key) -> int:
+        """The line, from 1, on which a key stands, or the nearest enclosing one that has a line.
+
+        For a key within an inline table it is the line of the table.
+        """
+        whole = [lines[key] for lines in (self.exact, self.headed) if key in lines]
+        if whole:
+            return min(whole)
+        return next((self.exact[key[:n]] for n in range(len(key) - 1, 0, -1) if key[:n] in self.exact), 1)
+
+
+def lines_of(text: str) -> Lines:
+    """Find where the keys of a text stand.
+
+    Reads headers and ``key =`` at the beginning of lines, which is how people write these files.
+    """
+    exact: dict[_Key, int] = {}
+    headed: dict[_Key, int] = {}
+    table: _Key = ()
+    counts: dict[_Key, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
-        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$", line)
+        header = _HEADER.match(line)
         if header:
-            names = _split_key(header[2])
+            table = _split_key(header[2])
             if header[1] == "[[":
-                index = counts[names] = counts.get(names, -1) + 1
-                table = (*names, index)
-            else:
-                table = names
-            here: tuple[str | int, ...] = table
-        else:
-            assignment = _ASSIGNMENT.match(line)
-            if not assignment:
-                continue
-            here = (*table, *_split_key(assignment[1]))
-        shared = key[: len(here)]
-        if shared == here and len(here) > best_length:
-            best, best_length = number, len(here)
-        elif header and here[: len(key)] == key and best_length < len(key):
-            best, best_length = number, len(key)
-    return best
+                index = counts[table] = counts.get(table, -1) + 1
+                table = (*table, index)
+            for length in range(min(len(table), _DEEPEST) + 1):
+                headed.setdefault(table[:length], number)
+            exact.setdefault(table, number)
+        elif assignment := _ASSIGNMENT.match(line):
+            exact.setdefault((*table, *_split_key(assignment[1])), number)
+    return Lines(exact, headed)
 
 
 def _split_key(text: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ base's facts. Other inputs have theirs in :mod:`.inputs`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -148,15 +149,20 @@ class Sources:
 
     folder: Path | None
 
-    def have(self, word: str) -> bool:
-        """Whether a word stands in one of them, at whatever place."""
-        for path in self.folder.rglob("*.py") if self.folder else ():
-            try:
-                if is_file(path) and word.encode() in path.read_bytes():
-                    return True
-            except OSError:
-                continue
-        return False
+    def having(self, words: Iterable[str]) -> frozenset[str]:
+        """Which of these words stand in one of them, at whatever place; each file is read once at most."""
+        left = {word: word.encode() for word in words}
+        found: set[str] = set()
+        for path in self.folder.rglob("*.py") if self.folder and left else ():
+            with suppress(OSError):
+                text = path.read_bytes() if is_file(path) else b""
+                here = [word for word, sought in left.items() if sought in text]
+                found.update(here)
+                for word in here:
+                    del left[word]
+            if not left:
+                break
+        return frozenset(found)
 
 
 @frozen(slots=False)

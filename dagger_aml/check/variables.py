@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from .. import contract
@@ -39,16 +40,17 @@ def misspelt(variables: Mapping[str, Variable], sources: Sources) -> Iterator[Fi
     them (`AML_SERVICE_NAME`, `service_name`), which it does read.
     """
     nears = {name: meant(name) for name in variables}
-    taken = [*variables, *nears.values()]
+    taken = Counter((*variables, *nears.values()))
+    own = sources.having(name for name, near in nears.items() if near)
     for name, near in nears.items():
-        if near and not sources.have(name):
+        if near and name not in own:
             each = variables[name]
             yield Finding(
                 f"{name} is not a variable of Azure ML's server, which ignores it",
                 location=each.location,
                 hint=f"Did you mean {near}?",
                 # Of two that are meant for one name, nobody can tell which value it should have.
-                fixes=mending.key(each.location, name, near) if taken.count(near) == 1 else (),
+                fixes=mending.key(each.location, name, near) if taken[near] == 1 else (),
             )
 
 

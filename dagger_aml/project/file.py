@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
@@ -17,6 +18,9 @@ from .build_settings import BUILD_SETTINGS
 from .origin import DEFAULT, Origin, Rank, Stated
 from .setting import Setting
 from .tables import PATHS, PYPROJECT, Tables, field_name
+
+if TYPE_CHECKING:
+    from ..toml import Lines
 
 FILE_NAME = "dagger-aml.toml"
 
@@ -58,7 +62,7 @@ class ProjectFile:
             yield Stated(value, self.origin(*record.key))
 
 
-@frozen
+@frozen(slots=False)
 class _File:
     """One TOML file.
 
@@ -74,9 +78,14 @@ class _File:
     shown: str
 
     def origin(self, *key: str | int) -> Origin:
-        from ..toml import line_of
+        return Origin(Rank.FILE, file=self.shown, line=self.lines.of((*self.prefix, *key)), path=self.path)
 
-        return Origin(Rank.FILE, file=self.shown, line=line_of(self.text, (*self.prefix, *key)), path=self.path)
+    @cached_property
+    def lines(self) -> Lines:
+        """Where its keys stand; asked for each value of a large table."""
+        from ..toml import lines_of
+
+        return lines_of(self.text)
 
     def location(self, *key: str | int) -> str:
         return self.origin(*key).location

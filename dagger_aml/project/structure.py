@@ -13,7 +13,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ..errors import ProjectError
 from ..finding import FileLocation
-from ..toml import line_of
+from ..toml import lines_of
 from .setting import Auto
 from .tables import PYPROJECT, REFUSED, TABLES, ModelTable, Tables, key_name
 
@@ -42,7 +42,7 @@ def structure(data: Any, file: FileLocation, text: str, prefix: tuple[str, ...])
 def _at(file: FileLocation, text: str, key: tuple[str | int, ...]) -> FileLocation:
     """The place of a key: its name, where its line has it."""
     name = next((str(part) for part in reversed(key) if isinstance(part, str)), "")
-    return FileLocation(str(file), file.path, line_of(text, key)).of(name)
+    return FileLocation(str(file), file.path, lines_of(text).of(key)).of(name)
 
 
 def _check_keys(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from .. import toml
 from ..data import frozen
 from ..errors import ProjectError
 from ..finding import FileLocation
-from ..toml import line_of
+from ..toml import Lines, lines_of
 from .files import inside, read_text
 from .model import SECRET, Locked, LockedFile, Requirements, has_password
 
@@ -36,7 +37,7 @@ _PLAIN_PATH = re.compile(r"[\w.+@=-][\w.+@=/-]*\Z", re.ASCII)
 _URL = re.compile(r"https?://[!-~]+\Z")
 
 
-@frozen
+@frozen(slots=False)
 class LockFile:
     """A lock file's text and tables; each error about it has the line of what it is about."""
 
@@ -46,7 +47,11 @@ class LockFile:
 
     def location(self, *key: str | int) -> str:
         """``uv.lock:12``, the file by its whole path; no line for the file as a whole."""
-        return FileLocation(str(self.path), self.path, line_of(self.text, key) if key else None)
+        return FileLocation(str(self.path), self.path, self._lines.of(key) if key else None)
+
+    @cached_property
+    def _lines(self) -> Lines:
+        return lines_of(self.text)
 
     def error(self, message: str, *key: str | int, hint: str | None = None) -> ProjectError:
         """An error about the table or value at a key."""

@@ -189,3 +189,15 @@ def test_an_ignore_file_is_bounded(tmp_path: Path, text: str) -> None:
     (tmp_path / ".amlignore").write_text(text)
     with pytest.raises(ProjectError, match="more than"):
         ignore_files(tmp_path, tmp_path).ignores(tmp_path / "x.py", folder=False)
+
+
+def test_a_thousand_misspelt_variables_are_told_within_a_second(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "score.py").write_text(SCORE)
+    names = [f"AML_APP_ROOT{number}" for number in range(1000)]
+    (tmp_path / "dagger-aml.toml").write_text("[env]\n" + "".join(f'{name} = "1"\n' for name in names))
+    begun = time.process_time()
+    report = await_(examine(load_project(tmp_path)))
+    assert time.process_time() - begun < 1
+    told = [str(finding.location) for finding in report.told if finding.id == "AML201"]
+    assert told == [f"dagger-aml.toml:{line}" for line in range(2, 1002)]

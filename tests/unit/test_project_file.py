@@ -9,7 +9,7 @@ import pytest
 from dagger_aml import ProjectError
 from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable
-from dagger_aml.toml import line_of
+from dagger_aml.toml import lines_of
 from tests.support.calls import error_of
 from tests.support.projects import make
 
@@ -254,17 +254,17 @@ def test_lines_are_found_in_every_way_of_writing():
         'a.b = 1\n"q.r".s = 2\n\n[ t . u ]\n  v = 3 # x = 4\n[[w]]\n[[w]]\nx = """\ny = 1\u2028z = 2\n"""\n'
         "[w.z]\nk = 1\n'l' = 2\n"
     )
-    assert line_of(text, ("a", "b")) == 1
-    assert line_of(text, ("q.r", "s")) == 2
-    assert line_of(text, ("t", "u", "v")) == 5
-    assert line_of(text, ("w", 1, "x")) == 8
-    assert line_of(text, ("w", 0)) == 6
+    assert lines_of(text).of(("a", "b")) == 1
+    assert lines_of(text).of(("q.r", "s")) == 2
+    assert lines_of(text).of(("t", "u", "v")) == 5
+    assert lines_of(text).of(("w", 1, "x")) == 8
+    assert lines_of(text).of(("w", 0)) == 6
 
 
 @pytest.mark.parametrize("line", ["-" * 200, "a" * 5_000, "a." * 3_000, "a . " * 500 + "!", '"' * 400, "[" * 3_000])
 def test_no_line_takes_long_to_read(line):
     begun = time.perf_counter()
-    line_of(f'd = """\n{line}\n"""\nbase = 1\n', ("base",))
+    lines_of(f'd = """\n{line}\n"""\nbase = 1\n').of(("base",))
     assert time.perf_counter() - begun < 1
 
 
