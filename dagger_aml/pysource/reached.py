@@ -10,11 +10,12 @@ from pathlib import Path
 from attrs import field
 
 from ..data import frozen
+from .ahead import LEAST, Read, read_each, read_quietly
 from .loaded import loaded_with
 from .model_paths import ModelPath
 from .modules import Modules
 from .pythons import Python
-from .source import Source, read_source
+from .source import Source
 from .texts import finder
 from .unregistered import Relative, relative_imports
 from .versions import Problem
@@ -101,11 +102,15 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     environment: list[tuple[Path, str, int]] = []
     certainly: set[str] = set()
     there = Modules(folder)
+    met, fresh, ahead = set(waiting), list[Path](), Read()
     while waiting:
+        if len(fresh) >= LEAST:
+            ahead |= read_each(fresh, python)
+            fresh = []
         path = waiting.pop()
         if path in seen:
             continue
-        source = seen[path] = _read(path, python)
+        source = seen[path] = ahead.pop(path) if path in ahead else read_quietly(path, python)
         if source is None or source.is_broken:
             continue
         if reads is None and (word := next((each for each in _MODEL_DIR if each in source.data), None)):
@@ -124,6 +129,8 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
                     modules.add(top)
                     certainly |= {top} & needed
                     waiting += files
+                    fresh += (each for each in files if each not in met)
+                    met.update(files)
                 elif top in needed and top not in sys.stdlib_module_names:
                     absent[top] = None
     read = {path.relative_to(folder).as_posix(): source for path, source in seen.items() if source}
@@ -148,10 +155,3 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
         sources={path: source for path, source in seen.items() if source},
         there=there,
     )
-
-
-def _read(path: Path, python: Python | None) -> Source | None:
-    try:
-        return read_source(path, python)
-    except (OSError, ValueError):
-        return None

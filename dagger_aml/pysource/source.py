@@ -119,6 +119,10 @@ class Source:
         tree = self.tree if b"environ" in self.data or b"getenv" in self.data else None
         return () if tree is None else tuple(environment_reads(tree))
 
+    def look_ahead(self) -> None:
+        """Work out what is asked of every file, while its syntax is at hand."""
+        _ = self.model_paths, self.environment
+
     @cached_property
     def scope(self) -> Scope:
         """What names it has once it has been loaded."""

@@ -48,6 +48,7 @@ CALL_ONLY = {
 """Flags that name a thing of this one call, or what it is to do: nothing but the call says them."""
 
 _OF_CALL_HERE = {
+    ("check", "--jobs"),
     ("diff", "--with"),
     ("inspect", "--with"),
     ("doctor", "--engine-timeout"),

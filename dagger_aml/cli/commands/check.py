@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -74,6 +75,11 @@ _TAKES = (
     "builder", choices=BUILDERS, help=f"Builder that runs the probe for --probe (default: {DEFAULT}).", default=None
 )
 @engine_option
+@setting_option(
+    "jobs",
+    help="Number of processes that read a project of 500 Python files or more (default: one per processor).",
+    of_call=True,
+)
 @click.option("--explain", metavar="ID", help="Show what a rule is about, with examples, and check nothing.")
 @settled
 def command(
@@ -87,6 +93,7 @@ def command(
     probe: bool,
     builder: str | None,
     engine: str | None,
+    jobs: int | None,
     **given: Any,
 ) -> None:
     """Check PATH, or several, by the rules of docs/rules.md: a project's code, variables, packages, models and base;
@@ -108,11 +115,14 @@ def command(
         return
     _check_asked(probe=probe, engine=engine)
     given["asks"] = (builder, engine) if probe else None
-    if diff:
-        _check_alone(fix=fix, form=form, output=output)
-        _show_changes(projects or (".",), given)
-        return
-    found = tuple(_checked(each, given, fix=fix) for each in projects or (".",))
+    from ...pysource.ahead import reading_ahead
+
+    with reading_ahead(jobs, ended_by_signals):
+        if diff:
+            _check_alone(fix=fix, form=form, output=output)
+            _show_changes(projects or (".",), given)
+            return
+        found = tuple(_checked(each, given, fix=fix) for each in projects or (".",))
     _write(_renderer(form)(found), output)
     for each in found:
         if each.error:
@@ -122,6 +132,12 @@ def command(
     counts = {str(severity): count(found, severity) for severity in SEVERITIES}
     if any(counts[severity] for severity in [*counts][: [*counts].index(fail_on) + 1]):
         sys.exit(1)
+
+
+def ended_by_signals() -> None:
+    """Let signals end this process without a word: an interrupt reaches all of a terminal, and one of them tells."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _checked(name: str, given: dict[str, Any], *, fix: bool) -> Checked:

@@ -1,0 +1,150 @@
+"""Files that several processes read: what is said is what one says, and none of them is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dagger_aml.cli.commands.check import ended_by_signals
+from dagger_aml.pysource import ahead
+from dagger_aml.pysource import reached as module
+from dagger_aml.pysource.ahead import Read, read_each, reading_ahead
+from dagger_aml.pysource.reached import Reached, reached
+from dagger_aml.pysource.source import parsed
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+
+_BODY = (
+    "import os\nfrom os import path\nA = os.environ['AZUREML_MODEL_DIR'] + '/model/{0}.pkl'\nB = os.getenv('X{0}')\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A script that imports sixty modules, of which one is no Python and one cannot be read."""
+    monkeypatch.setattr(module, "LEAST", 10)
+    monkeypatch.setattr(ahead, "LEAST", 10)
+    monkeypatch.setattr(ahead, "_AT_ONCE", 7)
+    for number in range(60):
+        (tmp_path / f"m{number}.py").write_text(_BODY.format(number))
+    (tmp_path / "m7.py").write_text("def\n")
+    (tmp_path / "m8.py").write_bytes(b"import m9\0")
+    (tmp_path / "score.py").write_text("".join(f"import m{number}\n" for number in range(60)))
+    return tmp_path
+
+
+def _fresh(folder: Path, jobs: int | None) -> Reached:
+    parsed.cache_clear()
+    with reading_ahead(jobs, ended_by_signals):
+        return reached(folder, "score.py", (3, 11))
+
+
+_BY_TWO = """
+import os, signal, sys
+from pathlib import Path
+from dagger_aml.pysource import ahead, reached as module
+from dagger_aml.pysource.source import parsed
+
+module.LEAST, ahead.LEAST, ahead._AT_ONCE = 10, 10, 7
+one = module.reached(Path(sys.argv[1]), "score.py", (3, 11))
+parsed.cache_clear()
+read = ahead._read_some
+
+def killed(paths, python):
+    if any(path.name == "m30.py" for path in paths):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(paths, python)
+
+if sys.argv[2] == "killed":
+    ahead._read_some = killed
+with ahead.reading_ahead(2, lambda: None):
+    several = module.reached(Path(sys.argv[1]), "score.py", (3, 11))
+assert several == one and several.sources == one.sources and list(several.sources) == list(one.sources)
+assert len(one.environment) == 2 * 58 and len(one.problems) == 2 and one.model_paths
+print(parsed.cache_info().misses)
+"""
+
+
+def _by_two(folder: Path, how: str) -> int:
+    """How many files were read by the process itself. In one of its own: those of the tests have threads."""
+    words = [sys.executable, "-c", _BY_TWO, str(folder), how]
+    return int(subprocess.run(words, stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
+def test_processes_say_what_one_says(folder: Path) -> None:
+    assert _by_two(folder, "as they are") == 1, "only the script is parsed here"
+
+
+def test_what_a_killed_process_had_is_read_here(folder: Path) -> None:
+    assert 1 < _by_two(folder, "killed") <= 61
+
+
+@pytest.mark.parametrize("jobs", [1, None])
+def test_one_process_reads_itself(folder: Path, jobs: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(ahead, "_may_fork", lambda: True)
+    monkeypatch.setattr(ahead, "_read_by", None)
+    assert len(_fresh(folder, jobs).sources) == 61
+
+
+def test_few_files_are_read_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST", 61)
+    monkeypatch.setattr(ahead, "LEAST", 61)
+    monkeypatch.setattr(ahead, "_may_fork", lambda: True)
+    monkeypatch.setattr(ahead, "_read_by", None)
+    assert len(_fresh(folder, 2).sources) == 61
+
+
+def test_nothing_is_started_unless_it_is_said() -> None:
+    loaded = "import sys; from dagger_aml.pysource import reached; print('multiprocessing' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "False\n"
+    assert read_each([Path("a.py")] * 10_000, None) == {}
+
+
+@pytest.mark.parametrize("error", [OSError("no /dev/shm"), ImportError("no sem_open"), NotImplementedError()])
+def test_where_no_process_can_be_started_files_are_read_here(
+    folder: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Read:
+        raise error
+
+    monkeypatch.setattr(ahead, "_may_fork", lambda: True)
+    monkeypatch.setattr(ahead, "_read_by", refused)
+    assert _fresh(folder, 2) == reached(folder, "score.py", (3, 11))
+
+
+_SLOW = """
+import os, sys, time
+from pathlib import Path
+from dagger_aml.cli.commands.check import ended_by_signals
+from dagger_aml.pysource import ahead
+
+def slow(paths, python):
+    (Path(sys.argv[1]) / str(os.getpid())).touch()
+    time.sleep(60)
+
+ahead._read_some = slow
+with ahead.reading_ahead(2, ended_by_signals):
+    ahead.read_each([Path("a.py")] * 1000, None)
+"""
+
+
+def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SLOW, str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until = time.monotonic() + 30
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    workers = [int(each.name) for each in tmp_path.iterdir()]
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert len(workers) == 2 and process.returncode == -signal.SIGINT
+    assert said.count("Traceback") <= 1 and "Process" not in said, "the processes end without a word"
+    assert not any(Path(f"/proc/{each}").exists() for each in workers)
