@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import io
 import os
 import select
 import shutil
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
+from unittest.mock import patch
 
 from attrs import define
 
@@ -56,6 +58,27 @@ def run_bytes(
             made.wait()
             raise subprocess.TimeoutExpired(made.words, timeout or 0, _read(made.out), _read(made.err)) from None
         return subprocess.CompletedProcess(made.words, code, _read(made.out), _read(made.err))
+
+
+def run_here(*words: object) -> subprocess.CompletedProcess[str]:
+    """As :func:`run`, in this process: a sixth of the time, where nothing is asked of the process itself."""
+    from dagger_aml.cli import main
+
+    said = list(map(str, words))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    handler, code = signal.getsignal(signal.SIGTERM), 0
+    try:
+        with (
+            patch.object(sys, "argv", ["dagger-aml", *said]),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return subprocess.CompletedProcess(said, code, *(each.buffer.getvalue().decode() for each in (out, err)))
 
 
 @define

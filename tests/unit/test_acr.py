@@ -10,23 +10,23 @@ import pytest
 import yaml
 
 from dagger_aml.backends.dockerfile.acr import repository_name, task_text
-from tests.support.cli import run
+from tests.support.cli import run_here
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "diabetes"
 
 
 def test_the_command_that_builds_in_a_registry_is_told(tmp_path: Path) -> None:
     out = tmp_path / "image files"
-    done = run("dockerfile", EXAMPLE, "-o", out)
+    done = run_here("dockerfile", EXAMPLE, "-o", out)
     assert done.returncode == 0
     assert f"or in Azure: az acr build --registry REGISTRY --image diabetes:1 '{out}'\n" in done.stderr
     assert not (out / "acr-task.yaml").exists()
-    assert "az acr" not in run("dockerfile", EXAMPLE, "-o", tmp_path / "kit", "--format", "buildkit").stderr
-    assert "az acr" not in run("dockerfile", EXAMPLE).stderr
+    assert "az acr" not in run_here("dockerfile", EXAMPLE, "-o", tmp_path / "kit", "--format", "buildkit").stderr
+    assert "az acr" not in run_here("dockerfile", EXAMPLE).stderr
 
 
 def test_a_task_file_lies_beside_the_context(tmp_path: Path) -> None:
-    done = run("dockerfile", EXAMPLE, "-o", tmp_path / "out", "--acr")
+    done = run_here("dockerfile", EXAMPLE, "-o", tmp_path / "out", "--acr")
     assert done.returncode == 0
     assert f"az acr run --registry REGISTRY --file acr-task.yaml {tmp_path}/out" in done.stderr
     task = yaml.safe_load((tmp_path / "out" / "acr-task.yaml").read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def test_a_task_file_lies_beside_the_context(tmp_path: Path) -> None:
             {"push": ["$Registry/diabetes:$ID"]},
         ],
     }
-    assert run("dockerfile", EXAMPLE, "-o", tmp_path / "out", "--acr").returncode == 0, (
+    assert run_here("dockerfile", EXAMPLE, "-o", tmp_path / "out", "--acr").returncode == 0, (
         "it is ours, so it is replaced"
     )
 
@@ -51,7 +51,7 @@ def test_a_task_file_lies_beside_the_context(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(words: tuple[str, ...], said: str) -> None:
-    done = run("dockerfile", EXAMPLE, *words)
+    done = run_here("dockerfile", EXAMPLE, *words)
     assert done.returncode == 2 and said in done.stderr
 
 
@@ -60,11 +60,11 @@ def test_what_az_does_not_send_is_told(tmp_path: Path) -> None:
     project = shutil.copytree(EXAMPLE, tmp_path / "diabetes")
     (project / "model" / ".gitignore").write_text("*.tmp\n")
     (project / "model" / "notes").write_text("")
-    done = run("dockerfile", project, "-o", tmp_path / "out", "--acr")
+    done = run_here("dockerfile", project, "-o", tmp_path / "out", "--acr")
     assert done.returncode == 0
     assert "az does not send files of these names, so the image lacks /var/azureml-app/azureml-models/" in done.stderr
     assert re.search(r"lacks \S+/\.gitignore$", done.stderr, flags=re.MULTILINE)
-    assert "az acr" not in run("dockerfile", project, "-o", tmp_path / "out").stderr
+    assert "az acr" not in run_here("dockerfile", project, "-o", tmp_path / "out").stderr
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from attrs import evolve
 from dagger_aml.oci.content_store import ContentStore
 from dagger_aml.wheels.cache import WheelCache
 from dagger_aml.wheels.manifest import FIXED_TIME, Manifest, TreeFile
-from tests.support.cli import run
+from tests.support.cli import run_here
 
 
 @pytest.fixture
@@ -26,15 +26,15 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ContentStore:
 
 
 def test_what_is_kept_is_listed_and_removed(store: ContentStore) -> None:
-    said = run("cache", "ls").stdout
+    said = run_here("cache", "ls").stdout
     assert said.count("sha256:") == 2 and f"2 blobs, 3.0 kB of at most 10.0 GB, in {store.root}" in said
-    assert [each["size"] for each in json.loads(run("cache", "ls", "--json").stdout)["blobs"]] in (
+    assert [each["size"] for each in json.loads(run_here("cache", "ls", "--json").stdout)["blobs"]] in (
         [1000, 2000],
         [2000, 1000],
     )
-    assert "removed 0 blobs" in run("cache", "prune", "--keep", "3kB").stdout
+    assert "removed 0 blobs" in run_here("cache", "prune", "--keep", "3kB").stdout
     assert store.document("runtime", "x") == {}
-    assert json.loads(run("cache", "prune", "--json").stdout)["freed"] == 3000
+    assert json.loads(run_here("cache", "prune", "--json").stdout)["freed"] == 3000
     assert store.blobs() == () and store.document("runtime", "x") is None
 
 
@@ -62,13 +62,13 @@ def wheels(store: ContentStore) -> WheelCache:
 
 
 def test_wheels_are_kept_and_go_with_the_rest(store: ContentStore, wheels: WheelCache) -> None:
-    said = run("cache", "ls").stdout
+    said = run_here("cache", "ls").stdout
     assert "trees/key     8.0 kB  last used" in said
     assert f"2 wheels and unpacked wheels, 12.0 kB, in {wheels.root}\n2 blobs, 3.0 kB of" in said
-    assert [each["size"] for each in json.loads(run("cache", "ls", "--json").stdout)["wheels"]] == [4000, 8000]
-    assert "removed 0 blobs and 1 wheels, 4.0 kB" in run("cache", "prune", "--keep", "12kB").stdout
+    assert [each["size"] for each in json.loads(run_here("cache", "ls", "--json").stdout)["wheels"]] == [4000, 8000]
+    assert "removed 0 blobs and 1 wheels, 4.0 kB" in run_here("cache", "prune", "--keep", "12kB").stdout
     assert wheels.tree("key") and len(store.blobs()) == 2
-    assert "removed 2 blobs and 1 wheels, 11.0 kB" in run("cache", "prune").stdout
+    assert "removed 2 blobs and 1 wheels, 11.0 kB" in run_here("cache", "prune").stdout
     assert wheels.kept() == () and store.blobs() == ()
     assert [path.name for path in wheels.root.iterdir() if path.name.startswith("work-")] == []
 
@@ -87,7 +87,7 @@ def test_what_is_used_goes_last(store: ContentStore, wheels: WheelCache) -> None
 
 def test_nothing_kept_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "none"))
-    assert "0 blobs" in run("cache", "ls").stdout and "removed 0 blobs" in run("cache", "prune").stdout
+    assert "0 blobs" in run_here("cache", "ls").stdout and "removed 0 blobs" in run_here("cache", "prune").stdout
     assert not (tmp_path / "none").exists()
 
 
@@ -96,7 +96,7 @@ def test_nothing_kept_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (("prune", "--keep", "much"), "not a size: 'much'"),
 ])  # fmt: skip
 def test_wrong_use(store: ContentStore, words: tuple[str, ...], says: str) -> None:
-    done = run("cache", *words)
+    done = run_here("cache", *words)
     assert done.returncode == 2 and says in done.stderr
     assert len(store.blobs()) == 2
 
@@ -107,5 +107,5 @@ def test_wrong_use(store: ContentStore, words: tuple[str, ...], says: str) -> No
 ])  # fmt: skip
 def test_wrong_places_for_what_ran(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     (tmp_path / "score.py").write_text("def init():\n    pass\n\n\ndef run(raw):\n    return raw\n")
-    done = run("build", tmp_path, *words)
+    done = run_here("build", tmp_path, *words)
     assert done.returncode == 2 and says in done.stderr

@@ -21,7 +21,7 @@ from dagger_aml.fs import still
 from dagger_aml.oci import file_digests
 from dagger_aml.plan.compare import Earlier
 from dagger_aml.plan.verdict import Standing, not_told, together
-from tests.support.cli import run
+from tests.support.cli import run_here
 from tests.support.direct import put_base
 from tests.support.projects import SCORE, make, planned
 from tests.support.registry import FakeRegistry, digest_of
@@ -174,12 +174,12 @@ def test_the_program_ends_with_the_code_too(tmp_path: Path) -> None:
     file = tmp_path / "plans.json"
     file.write_text(call("plan", *folders, "--json").stdout)
     words = ("--against", file, "--exit-code")
-    assert run("plan", *folders, *words).returncode == 0
+    assert run_here("plan", *folders, *words).returncode == 0
     make(folders[0], {"code/more.py": "x"})
-    assert run("plan", *folders, *words).returncode == 3
-    assert run("plan", folders[0], *words).returncode == 3
+    assert run_here("plan", *folders, *words).returncode == 3
+    assert run_here("plan", folders[0], *words).returncode == 3
     wrong = make(tmp_path / "wrong", {"dagger-aml.toml": "what = 1\n", "code/score.py": SCORE})
-    assert run("plan", folders[0], wrong, *words).returncode == 1
+    assert run_here("plan", folders[0], wrong, *words).returncode == 1
 
 
 def test_a_base_that_moved_is_seen(shelf: Shelf) -> None:

@@ -32,7 +32,7 @@ from dagger_aml.errors import DaggerAmlError, UsageError
 from dagger_aml.project.deployment.model import Environment, LocalModel
 from dagger_aml.project.deployment.read import read_deployment
 from tests.golden import deployments
-from tests.support.cli import run
+from tests.support.cli import run_here
 from tests.unit.strings import HOSTILE
 from tools import deployment_files, deployment_values
 
@@ -47,7 +47,7 @@ MANAGED = deployments.HERE / "read" / "managed.yml"
 
 def written(tmp_path: Path, *words: object, file: str = "deployment.yml") -> Any:
     """What the command writes into a new folder, read as YAML 1.1; several documents as a list."""
-    done = run("deployment", *words, "-o", tmp_path / "out")
+    done = run_here("deployment", *words, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     found = list(yaml.safe_load_all((tmp_path / "out" / file).read_text(encoding="utf-8")))
     return found[0] if len(found) == 1 else found
@@ -55,7 +55,7 @@ def written(tmp_path: Path, *words: object, file: str = "deployment.yml") -> Any
 
 def refused(*words: object) -> str:
     """What the command says in refusing."""
-    done = run("deployment", *words)
+    done = run_here("deployment", *words)
     assert done.returncode == 2 and not done.stdout, done.stderr
     return done.stderr
 
@@ -256,7 +256,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     (tmp_path / "deployment.yml").write_text("mine")
     assert "deployment.yml: is there already" in refused(*words)
     assert (tmp_path / "deployment.yml").read_text() == "mine"
-    done = run("deployment", *words, "--force")
+    done = run_here("deployment", *words, "--force")
     assert done.returncode == 0
     assert f"deploy it with: az ml online-deployment create -f {tmp_path}/deployment.yml" in done.stderr
     assert sorted(os.listdir(tmp_path)) == ["deployment.yml"]
@@ -522,7 +522,7 @@ def test_a_deployment_file_says_resources_variables_probes_and_the_longest_reque
 
 
 def test_what_a_cluster_does_not_have_is_told() -> None:
-    done = run("deployment", MANAGED, "--image", IMAGE, "--format", "kubernetes")
+    done = run_here("deployment", MANAGED, "--image", IMAGE, "--format", "kubernetes")
     assert done.returncode == 0
     assert "has nothing like description, tags, instance_type, egress_public_network_access" in done.stderr
 
