@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from ..data import frozen
 from .bounds import too_much
+from .quiet import quietly
 from .source import Source
 from .texts import every_node
-from .versions import quietly
 
 _DRIVER = "azureml_user"
 """The package that only batch runs have (SDK v1's ParallelRunStep, SDK v2's parallel jobs)."""

@@ -15,6 +15,7 @@ from attrs import Factory
 
 from ..data import define, frozen
 from .pythons import KNOWN, Python
+from .quiet import quietly
 
 _STRING = re.compile(r"([A-Za-z]{0,2})('''|\"\"\"|'|\")")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -236,7 +237,8 @@ def _check(expression: str, python: Python) -> None:
     """
     text = re.sub(r"(?<![=!<>])=\s*$", "", expression)
     try:
-        ast.parse(f"({rewritten(text, python).text}\n)", mode="eval")
+        with quietly():
+            ast.parse(f"({rewritten(text, python).text}\n)", mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NoPythonError(f"an f-string has {expression.strip()!r} in its braces") from error
 

@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 
 from ..data import frozen
 from .bindings import truth_of
+from .quiet import quietly
 from .source import Source
 from .texts import every_node
-from .versions import quietly
 
 _TYPE = re.compile(r"\s*(?:(\w+)\s*\.)?\s*(\w+)")
 """What `dataclasses` looks for in a field's type that is a text; without a module it asks ``sys.modules``."""

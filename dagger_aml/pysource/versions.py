@@ -7,14 +7,13 @@ import io
 import re
 import sys
 import tokenize
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 from ..data import frozen
 from .bounds import too_much
 from .pythons import KNOWN, Python
+from .quiet import quietly
 from .texts import every_node
 
 OURS: Python = sys.version_info[:2]
@@ -66,14 +65,6 @@ def parse(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | N
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return _failed(data, name, python, wanted, error)
     return tree, next(_unseen(tree, data, python), None) if python else None
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Without the parser's warnings, such as of ``"\\d"``: nobody here is told, and no warning is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _parse(data: bytes | str, name: str, version: Python) -> ast.Module:

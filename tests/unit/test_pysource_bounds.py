@@ -139,4 +139,6 @@ def test_the_parser_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
     assert batch_sign(odd) is not None
     model = b"from pydantic import BaseModel\nclass A(BaseModel):\n    b: '1if C else D'\n"
     assert [each.type for each in models_of_texts(parsed(odd + model, "x"))] == ["1if C else D"]
+    newer = b"type X = int\nx = f'{1if a else b}'\n"
+    assert parsed(newer, "x").tree is not None and parsed(newer, "x", (3, 13)).tree is not None
     assert not recwarn.list
