@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 #
 # What: python-isal compresses as gzip, many times as fast as zlib, with the same calls. At level 3 its output depends
-#   on how the input was cut into writes: one call with all bytes, calls of 64 KiB and calls of 16 KiB give three
-#   different files of different sizes. All unpack to the same bytes. At levels 0, 1 and 2 the cuts leave no trace,
-#   nor do they with zlib.
+#   on how the input was cut into writes: one call with all bytes, calls of 64 KiB, of 16 KiB and of 512 bytes give four
+#   different files. At levels 1 and 2 only the calls of 512 bytes give another file, which is how a tar comes: a
+#   header, a file, a filling. All unpack to the same bytes. At level 0 the cuts leave no trace, nor do they with zlib.
 #
-# Seen with: isal 1.9.1 from PyPI on x86-64: on an AMD EPYC, and with qemu playing a Nehalem and a Haswell. All three
-#   show it. Which bytes come out at level 3 differs between the three as well, so the script compares no fixed ones.
+# Seen with: isal 1.9.1 from PyPI on x86-64: on an AMD EPYC, and, but for the calls of 512 bytes, with qemu playing a
+#   Nehalem and a Haswell. Which bytes come out at level 3 differs between the three, so the script compares no fixed ones.
 #
-# Why one would guess otherwise: a "drop-in replacement" of zlib, one thread, no flush, no time in the header, and three
-#   levels of four that behave. A compressor is taken for a function of bytes and level.
+# Why one would guess otherwise: a "drop-in replacement" of zlib, one thread, no flush, no time in the header, and cuts of a
+#   usual size that leave no trace at three of four levels. A compressor is taken for a function of bytes and level.
 #
 # In whose way: whoever names compressed bytes by their hash, as registries name layers, and expects the same from the
 #   same content. Another copy buffer, a file object in between that gathers writes (gzip.GzipFile does since Python
 #   3.12), a source that is a socket: the layer is pushed again under a new digest.
-#   Instead: level 1 or 2; or cut the input yourself; or compare what is inside (diff_id).
+#   Instead: gather the input to pieces of one size before it is compressed; or compare what is inside (diff_id).
 
 set -euo pipefail
 
@@ -48,7 +48,7 @@ def numbers(count):
 
 
 DATA = b"".join(WORDS[each % 4] for each in numbers(2000))
-PIECES = (len(DATA), 65536, 16384)
+PIECES = (len(DATA), 65536, 16384, 512)
 
 
 def compressed(module, level, piece):
@@ -59,7 +59,7 @@ def compressed(module, level, piece):
 
 
 print(f"Python {sys.version.split()[0]}, zlib {zlib.ZLIB_RUNTIME_VERSION}, isal {version('isal')}")
-print(f"{len(DATA)} bytes handed over at once, in pieces of 65536, in pieces of 16384:")
+print(f"{len(DATA)} bytes handed over at once, in pieces of 65536, of 16384, of 512:")
 different = []
 for module, levels in ((zlib, (1, 6, 9)), (isal_zlib, (0, 1, 2, 3))):
     for level in levels:
@@ -69,7 +69,7 @@ for module, levels in ((zlib, (1, 6, 9)), (isal_zlib, (0, 1, 2, 3))):
         outputs = len(set(made))
         shown = ", ".join(f"{hashlib.sha256(each).hexdigest()[:12]} ({len(each)} bytes)" for each in made)
         print(f"  {module.__name__} level {level}: {outputs} output(s): {shown}")
-        expected = 3 if (module, level) == (isal_zlib, 3) else 1
+        expected = {1: 2, 2: 2, 3: 4}.get(level, 1) if module is isal_zlib else 1
         if outputs != expected:
             different.append(f"{module.__name__} level {level} has {outputs} outputs, not {expected}")
 if different:
