@@ -45,8 +45,8 @@ def choose_compression(entries: Sequence[TarEntry]) -> Compression:
 def gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The bytes compressed, in chunks of about 1 MiB. Neither a time nor a name stands in them.
 
-    The same bytes in the same chunks give the same result on one machine; another processor or another version of the
-    library may compress otherwise.
+    The same bytes in the same chunks give the same result on one machine, but once in a great many times: isa-l was
+    seen to make two blobs of them. Another processor or another version of the library may compress otherwise.
     """
     return gathered(_compressed(chunks))
 

@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dagger_aml.building.plans import probe
 from dagger_aml.errors import BaseError, BuildError, DaggerAmlError, ProjectError
 from dagger_aml.graph.graph import Copy, Graph
 from dagger_aml.graph.source import Text
+from dagger_aml.oci import compression
 from dagger_aml.oci import layout as oci_layout
 from dagger_aml.oci.image import read_image
 from dagger_aml.oci.manifest import INDEXES, index_document
@@ -59,6 +61,18 @@ async def test_only_what_is_new_is_sent(registry: FakeRegistry, folder: Path) ->
     assert sorted(sent(registry)) == sorted(
         [*["POST /v2/app/blobs/", "PUT /v2/app/blobs/"] * 2, "PUT /v2/app/manifests/1"]
     )
+
+
+async def test_what_is_compressed_otherwise_is_not_sent_again(
+    registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another processor; isa-l itself does so with the very same bytes, once in a great many times."""
+    base, tag = put_base(registry), f"{registry.host}/app:1"
+    first = await pushed(graph(base, folder), tag)
+    assert "POST /v2/app/blobs/" in sent(registry)
+    monkeypatch.setattr(compression, "_compressor", lambda: zlib.compressobj(9, wbits=31))
+    assert (await pushed(graph(base, folder), tag)).digest == first.digest
+    assert sent(registry) == ["PUT /v2/app/manifests/1"]
 
 
 async def test_of_what_little_changed_nothing_is_asked(registry: FakeRegistry, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dagger_aml.fs import still
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph
+from dagger_aml.oci import compression
 from tests.support.direct import CAPABILITIES, Runner, code, direct_builder, put_base
 from tests.support.projects import SCORE, laid_out, make
 from tests.support.registry import FakeRegistry
@@ -102,6 +104,15 @@ async def test_an_image_that_every_tag_names_is_not_tested_again(
     again = await gated.push(*tags)
     assert (gated.asked, gated.started) == (1, 1), "and nothing that starts images was opened"
     assert first.digest == again.digest and again.changed is False and again.bytes_sent == 0
+
+
+async def test_an_image_that_would_be_compressed_otherwise_is_not_tested_again(
+    gated: Gated, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await gated.push(f"{registry.host}/app:1")
+    monkeypatch.setattr(compression, "_compressor", lambda: zlib.compressobj(9, wbits=31))
+    again = await gated.push(f"{registry.host}/app:1")
+    assert (gated.asked, again.digest, again.changed, again.bytes_sent) == (1, first.digest, False, 0)
 
 
 async def test_it_is_tested_on_a_new_machine_where_a_tag_names_another(

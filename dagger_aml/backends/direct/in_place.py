@@ -69,10 +69,10 @@ def _there(layer: OwnLayer, remembered: Remembered, before: Earlier) -> bool:
     if layer.blob is not None:
         return layer.blob.digest in before.blobs
     if layer.size <= SMALL:
-        stream = layer.stream()
-        for _ in stream:
-            pass
-        return layer.keep(stream.written).digest in before.blobs
+        same = before.by_diff_id.get(layer.measure())
+        if same:
+            layer.found(same)
+        return same is not None
     mark = remembered.mark(layer)
     diff_id = remembered.diff_id(layer, mark)
     if diff_id is None:

@@ -65,8 +65,12 @@ class Sender:
     def _small(self, layer: OwnLayer, made: Callable[[], object]) -> tuple[BlobLayer, bool]:
         stream = layer.stream()
         data = b"".join(stream)
-        blob = layer.keep(stream.written)
+        # A compressor may make another blob of the same tar: another processor's does, and isa-l now and then.
+        same = self.earlier.by_diff_id.get(stream.written.diff_id)
+        blob = layer.found(same) if same else layer.keep(stream.written)
         made()
+        if same:
+            return blob, True
         # What the image of this tag lacks is new but for a change taken back: to send little is no more than to ask.
         asked = blob.digest in self.earlier.blobs or blob.size > _LITTLE or not self.earlier.blobs
         if asked and self._has(blob.digest):
