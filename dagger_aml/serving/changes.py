@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeGuard
 
-from attrs import field
+from attrs import evolve, field
 
 from .. import contract
 from ..data import frozen
@@ -82,7 +82,7 @@ def state_of(graph: Graph) -> State:
             # Of what is large only size and time are looked at, as often as somebody saves a file.
             others.append(((layer, stamps([layer])), layer.name))
     others += [((name, value), f"the variable {name}") for name, value in graph.config.env.items()]
-    others.append((_config(graph), "what the image says of itself"))
+    others.append((evolve(graph.config, env={}), "what the image says of itself"))
     return State(code, tuple(others))
 
 
@@ -155,9 +155,3 @@ def _files(copy: Copy) -> Iterator[CodeFile]:
 
 def _file(copy: Copy, path: str, mode: int, data: bytes, owner: tuple[int, int] | None) -> CodeFile:
     return CodeFile(path, "file", mode, hashlib.sha256(data).hexdigest(), copy.dest, data, owner)
-
-
-def _config(graph: Graph) -> tuple[object, ...]:
-    config = graph.config
-    labels = tuple(sorted(config.labels.items()))
-    return config.user, config.workdir, labels, config.ports, config.cmd, config.entrypoint
