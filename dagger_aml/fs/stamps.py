@@ -10,7 +10,7 @@ from ..errors import DaggerAmlError, ProjectError
 from ..graph.graph import Copy, LayerOp
 from ..graph.source import Local
 from ..graph.stages import walk
-from .tree import is_file
+from .tree import placed
 
 AGAIN = "Run the same command again when no program writes to it any more."
 
@@ -29,10 +29,9 @@ def local_files(layers: Iterable[LayerOp]) -> Iterator[str]:
     for op in walk(layers):
         layer = op.layer
         if isinstance(layer, Copy) and isinstance(layer.source, Local):
-            root, single = layer.source.path, is_file(layer.source)
-            for entry in layer.source.entries:
+            for entry, path in placed(layer.source):
                 if entry.type == "file":
-                    yield root if single else entry.at or os.path.join(root, entry.path)  # noqa: PTH118 - of thousands
+                    yield path
 
 
 def check_stamps(before: Stamps) -> None:

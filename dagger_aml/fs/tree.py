@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from attrs import evolve
@@ -187,6 +187,13 @@ def is_file(source: Local) -> bool:
         and source.entries[0].path == Path(source.path).name
         and Path(source.path).is_file()
     )
+
+
+def placed(source: Local) -> Iterator[tuple[Entry, str]]:
+    """Each entry of a source, and where it lies on this machine."""
+    root, single = source.path, is_file(source)
+    for entry in source.entries:
+        yield entry, root if single else entry.at or os.path.join(root, entry.path)  # noqa: PTH118 - of thousands
 
 
 def _file(name: str, info: os.stat_result) -> Entry:

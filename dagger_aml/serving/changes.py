@@ -13,7 +13,7 @@ from attrs import evolve, field
 from .. import contract
 from ..data import frozen
 from ..fs.stamps import stamps
-from ..fs.tree import is_file
+from ..fs.tree import placed
 from ..graph.graph import Copy, Graph, LayerOp
 from ..graph.source import Local, Text
 from ..pysource.pythons import Python
@@ -138,19 +138,17 @@ def _files(copy: Copy) -> Iterator[CodeFile]:
         yield _file(copy, copy.dest, 0o755 if source.executable else 0o644, source.data, owner)
         return
     assert isinstance(source, Local)
-    single = is_file(source)
-    for entry in source.entries:
+    for entry, here in placed(source):
         path = copy.dest if copy.kind == "file" else posixpath.join(copy.dest, entry.path)
         if entry.type != "file":
             yield CodeFile(path, entry.type, entry.mode, entry.target, copy.dest, b"", owner)
             continue
-        here = Path(source.path) if single else Path(entry.at or Path(source.path) / entry.path)
         if entry.size > LARGEST:
-            stamp = here.stat()
+            stamp = Path(here).stat()
             content = f"{stamp.st_size} {stamp.st_mtime_ns}"
             yield CodeFile(path, "file", entry.mode, content, copy.dest, b"", owner, large=True)
             continue
-        yield _file(copy, path, entry.mode, here.read_bytes(), owner)
+        yield _file(copy, path, entry.mode, Path(here).read_bytes(), owner)
 
 
 def _file(copy: Copy, path: str, mode: int, data: bytes, owner: tuple[int, int] | None) -> CodeFile:
