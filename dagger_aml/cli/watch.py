@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from attrs import evolve, field
+from attrs import field
 
 from .. import contract
 from ..base import catalog
@@ -87,9 +87,8 @@ class Watching:
 
     def all_since(self) -> Changes:
         """What has changed since the image was made, files that came and went again too."""
-        found = changes(self.before, self.before.code, State(self.served, self.before.others))
-        gone = self._ever - self.served.keys() - self.before.code.keys()
-        return evolve(found, removed=(*found.removed, *sorted(gone, key=lambda path: (-path.count("/"), path))))
+        ever = {**dict.fromkeys(self._ever), **self.before.code}
+        return changes(self.before, ever, State(self.served, self.before.others))
 
     def _is_emptied(self, each: CodeFile) -> bool:
         """Whether a file has nothing in it any more, as one has for a moment that is written in its place."""

@@ -86,10 +86,11 @@ def state_of(graph: Graph) -> State:
     return State(code, tuple(others))
 
 
-def changes(before: State, served: Mapping[str, CodeFile], now: State) -> Changes:
+def changes(before: State, served: Mapping[str, CodeFile | None], now: State) -> Changes:
     """What is otherwise now.
 
-    :param before: what the image was made of. :param served: the code that is there.
+    :param before: what the image was made of.
+    :param served: the code that is there; None where only the path is known.
     """
     put = [each for path, each in now.code.items() if served.get(path) != each]
     others = [name for one, two in ((now, before), (before, now)) for key, name in one.others if _lacks(two, key)]

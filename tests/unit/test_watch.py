@@ -326,6 +326,21 @@ def test_what_came_and_went_while_the_server_was_away_goes_too(root: Path) -> No
     assert server.watch.all_since() == Changes((), (f"{APP}/new.py",), ())
 
 
+def test_a_folder_goes_after_what_came_and_went_in_it(root: Path) -> None:
+    watch = Server(root).watch
+
+    def taken() -> None:
+        watch.taken(changes(watch.before, watch.served, state_of(graph_of(root))))
+
+    (root / "code/a/new.py").write_text("n = 1\n")
+    taken()
+    for name in ("code/a/new.py", "code/a/b.py"):
+        (root / name).unlink()
+    (root / "code/a").rmdir()
+    taken()
+    assert watch.all_since() == Changes((), (f"{APP}/a/b.py", f"{APP}/a/new.py", f"{APP}/a"), ())
+
+
 def test_what_needs_another_image_is_told_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server, code = Server(root), root / "code/a/b.py"
     said = server.run(
