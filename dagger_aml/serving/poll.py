@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import anyio
@@ -46,14 +47,13 @@ class Poll:
     def follow(self, graph: Graph) -> None:
         """Look from now on at what this is made of. What was looked at already, and changed since, still counts."""
         self._folders = tuple(dict.fromkeys((str(self._root), *_folders(graph))))
-        self._files = tuple(each for each, _ in zip(local_files(graph.layers), range(_MOST_FILES), strict=False))
+        self._files = tuple(islice(local_files(graph.layers), _MOST_FILES))
         now = self._picture()
         self._seen = {path: self._seen[path] for path in now if path in self._seen} if self._seen else now
 
     async def changed(self) -> None:
         """Wait until something has changed, and then for a moment until nothing does any more."""
-        while (now := self._picture()) == self._seen:  # noqa: ASYNC110 - nothing tells of a change
-            await anyio.sleep(PAUSE)
+        now = await self._other()
         for _ in range(_MOST_PAUSES):
             await anyio.sleep(_SETTLED)
             before, now = now, self._picture()
@@ -64,10 +64,15 @@ class Poll:
     async def changes_within(self, seconds: float) -> bool:
         """Whether something changes in so many seconds; that then counts as a change still."""
         with anyio.move_on_after(seconds):
-            while self._picture() == self._seen:  # noqa: ASYNC110 - nothing tells of a change
-                await anyio.sleep(PAUSE)
+            await self._other()
             return True
         return False
+
+    async def _other(self) -> Picture:
+        """Wait until something looks otherwise; how it then looks."""
+        while (now := self._picture()) == self._seen:  # noqa: ASYNC110 - nothing tells of a change
+            await anyio.sleep(PAUSE)
+        return now
 
     def _picture(self) -> Picture:
         found: Picture = {}
