@@ -21,7 +21,6 @@ from attrs import field
 from ..base.python import python_argv
 from ..data import define
 from ..errors import BuildError, DaggerAmlError
-from ..fs.temporary import temporary_directory
 from ..process import CompletedProcess, run
 from .changes import Changes, CodeFile
 
@@ -169,14 +168,12 @@ class Renewal:
 
         :raises BuildError: it cannot be started.
         """
-        with temporary_directory() as work:
-            tar = work / "code.tar"
-            with tarfile.open(tar, "w") as file:
-                for each in wanted.put:
-                    file.addfile(self._member(each), io.BytesIO(each.data))
-            with tar.open("rb") as stream:
-                command = [self.runtime, "cp", "--archive=false", "-", f"{self.container}:/"]
-                done = await anyio.run_process(command, input=stream.read(), check=False)
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w") as file:
+            for each in wanted.put:
+                file.addfile(self._member(each), io.BytesIO(each.data))
+        command = [self.runtime, "cp", "--archive=false", "-", f"{self.container}:/"]
+        done = await anyio.run_process(command, input=tar.getvalue(), check=False)
         if done.returncode:
             said = CompletedProcess(done.returncode, err=done.stderr.decode(errors="replace"))
             raise self._refused(said, "could not be given the new code")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -432,3 +433,28 @@ def test_what_a_container_says_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         await_(renewal.give(Changes((), (), ())))
     with pytest.raises(BuildError, match="does not tell whose its code is"):
         await_(renewal.learn({}))
+
+
+def test_a_container_that_has_ended_is_given_a_tar_and_started_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "docker"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n[ "$1" != cp ] || cat > {tmp_path}/tar\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def change() -> None:
+        make(root, {"code/new/m.py": "m = 1\n"})
+        (root / "code/l").symlink_to("score.py")
+
+    await_(Renewal("docker", "c").revive(found(root, change)))
+    assert (tmp_path / "calls").read_text() == "cp --archive=false - c:/\nrestart --time 1 c\n"
+    with tarfile.open(tmp_path / "tar") as tar:
+        members = {each.name: each for each in tar}
+        read = tar.extractfile("var/azureml-app/new/m.py")
+        assert read and read.read() == b"m = 1\n"
+    assert [(name, each.type, each.mode, each.linkname) for name, each in members.items()] == [
+        ("var/azureml-app/new", tarfile.DIRTYPE, 0o755, ""),
+        ("var/azureml-app/l", tarfile.SYMTYPE, 0o777, "score.py"),
+        ("var/azureml-app/new/m.py", tarfile.REGTYPE, 0o644, ""),
+    ]
