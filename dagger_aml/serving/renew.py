@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 from attrs import field
 
+from ..backends.local.containers import run_inside
 from ..base.python import python_argv
 from ..data import define
 from ..errors import BuildError, DaggerAmlError
@@ -204,9 +205,9 @@ class Renewal:
         }
 
     async def _inside(self, script: str, text: str) -> CompletedProcess:
-        command = [self.runtime, "exec", "--interactive", "--user", "0:0", self.container]
+        command = python_argv("-I", "-c", script)
         try:
-            return await run([*command, *python_argv("-I", "-c", script)], stdin=text)
+            return await run_inside(self.runtime, self.container, command, text, user="0:0")
         except DaggerAmlError as error:
             return CompletedProcess(1, err=error.message)
 

@@ -89,7 +89,7 @@ class Containers:
                 async with background_task(lambda: follow(self.name, name, output)):
                     uid = await _uid(self.name, name)
                     if published is None:
-                        inside = partial(_inside, self.name, name)
+                        inside = partial(run_inside, self.name, name)
                         yield Started(f"container {name}, no network", uid, name, inside)
                     else:
                         yield Started(await _url(self.name, name, published), uid, name)
@@ -153,8 +153,12 @@ class Containers:
         return found.id
 
 
-async def _inside(runtime: str, name: str, argv: Sequence[str], stdin: str) -> CompletedProcess:
-    return await run([runtime, "exec", "--interactive", name, *argv], stdin=stdin)
+async def run_inside(
+    runtime: str, name: str, argv: Sequence[str], stdin: str, *, user: str | None = None
+) -> CompletedProcess:
+    """Run a command in a container, given its standard input; as the image's user unless another is named."""
+    who = ["--user", user] if user else []
+    return await run([runtime, "exec", "--interactive", *who, name, *argv], stdin=stdin)
 
 
 async def _command(runtime: str, image: str) -> list[str]:
