@@ -19,6 +19,7 @@ from ..errors import DaggerAmlError, UsageError
 from ..graph.graph import Graph
 from ..pysource.versions import version_of
 from ..serving.changes import Changes, CodeFile, State, changes, state_of, unsound
+from ..serving.places import Locate, located
 from ..serving.poll import Poll
 from .console import tell
 from .target import Target
@@ -54,6 +55,11 @@ class Watching:
     noticed: float = math.nan
     _others: tuple[str, ...] = ()
     _ever: set[str] = field(factory=set)
+
+    @property
+    def locate(self) -> Locate:
+        """What knows where files of the image are on this machine."""
+        return located(self.graph.layers)
 
     async def next(self) -> Changes:
         """Wait until somebody saves code that can be served; what cannot be is told."""

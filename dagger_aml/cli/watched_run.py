@@ -14,14 +14,13 @@ from attrs import evolve
 from ..backends.base import Opening
 from ..backends.local.containers import follow
 from ..errors import BuildError
-from ..graph.graph import Graph
 from ..serving.cause import Cause
 from ..serving.causes import why_not_started
 from ..serving.changes import Changes
 from ..serving.failure import StartFailed
-from ..serving.local import free_port
+from ..serving.local import free_port, moved, prepared
 from ..serving.log import Line, Log
-from ..serving.places import located
+from ..serving.places import Locate
 from ..serving.renew import Renewal
 from ..serving.serve import ready, serve
 from ..tasks import background_task
@@ -47,8 +46,6 @@ async def watch_locally(
     watch: Watching, progress: Progress, on_line: OnLine, on_ready: OnReady, published: Published
 ) -> None:
     """Serve without an image; each change starts the server anew, with the packages that are there."""
-    from ..serving.local import moved, prepared
-
     project = watch.target.project
     assert project
     async with prepared(project, watch.graph, published=published, on_event=progress.on_event) as here:
@@ -61,13 +58,11 @@ async def watch_locally(
             except OSError as error:
                 raise BuildError(f"the code went away while it was taken ({error.strerror or error})") from None
             async with here.served(graph, Log(on_line), grace_seconds=_GRACE_SECONDS) as endpoint:
-                locate = moved(located(graph.layers), here.app)
-                await ready(endpoint, time.monotonic(), watch.ready_timeout, locate)
+                await ready(endpoint, time.monotonic(), watch.ready_timeout, moved(watch.locate, here.app))
                 yield endpoint
 
         def why(endpoint: Endpoint) -> str:
-            locate = moved(located(watch.graph.layers), here.app)
-            return str(why_not_started(list(endpoint.log.lines), endpoint.log.exit_code, locate))
+            return str(_cause(endpoint, moved(watch.locate, here.app)))
 
         await keep_serving(watch, life, None, on_ready, why)
 
@@ -89,7 +84,6 @@ async def watch_container(
     async with connected(by, progress, watch.target, opening) as builder:
         assert not isinstance(builder, str)
         _, made = await image(watch.graph, builder)
-        locate = located(watch.graph.layers)
         port = published if published.port else evolve(published, port=free_port())
         async with serve(
             made,
@@ -97,7 +91,7 @@ async def watch_container(
             published=port,
             ready_timeout=watch.ready_timeout,
             name=name,
-            locate=locate,
+            locate=watch.locate,
             on_line=on_line,
         ) as endpoint:
             renewal = Renewal(endpoint.by, endpoint.container)
@@ -112,7 +106,7 @@ async def watch_container(
                 await renewal.revive(lacks)
                 again = evolve(endpoint, log=log)
                 async with background_task(partial(follow, endpoint.by, endpoint.container, log, since=since)):
-                    await ready(again, time.monotonic(), watch.ready_timeout, located(watch.graph.layers))
+                    await ready(again, time.monotonic(), watch.ready_timeout, watch.locate)
                     if lacks.removed:
                         await give(again, evolve(lacks, put=()))
                     yield again
@@ -126,14 +120,13 @@ async def watch_container(
                         await endpoint.log.ended.wait()
                     if not endpoint.log.ended.is_set():
                         raise
-                    cause = _cause(endpoint, watch.graph, since)
+                    cause = _cause(endpoint, watch.locate, since)
                     raise StartFailed(cause, logs=endpoint.logs(), location="the server ended") from None
-                await ready(endpoint, time.monotonic(), watch.ready_timeout, located(watch.graph.layers))
+                await ready(endpoint, time.monotonic(), watch.ready_timeout, watch.locate)
 
-            await keep_serving(watch, life, give, on_ready, lambda ended: str(_cause(ended, watch.graph, 0)))
+            await keep_serving(watch, life, give, on_ready, lambda ended: str(_cause(ended, watch.locate)))
 
 
-def _cause(endpoint: Endpoint, graph: Graph, since: int) -> Cause:
+def _cause(endpoint: Endpoint, locate: Locate, since: int = 0) -> Cause:
     """Why a server has ended, by what it printed since so many lines."""
-    lines = list(endpoint.log.lines)[since:]
-    return why_not_started(lines, endpoint.log.exit_code, located(graph.layers))
+    return why_not_started(list(endpoint.log.lines)[since:], endpoint.log.exit_code, locate)
