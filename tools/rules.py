@@ -26,6 +26,8 @@ from dagger_aml.check.inputs.kinds import KINDS, Kind
 from dagger_aml.check.modules import rules
 from dagger_aml.check.rule import GROUPS, RETIRED, Rule
 
+from .site.markdown import slug
+
 _HEAD = """\
 What [`check`](check.md), `plan`, `build`, `dockerfile`, `run` and `score` tell of a project before anything is
 built, each with an id. An **error** stops with exit code 2 (of `check`: 1); a **warning** or an **info** is told, and
@@ -167,4 +169,4 @@ def _language(what: str) -> str:
 
 def anchor(id: str, title: str) -> str:
     """GitHub's anchor of a rule's heading."""
-    return re.sub(r"[^\w\- ]", "", f"{id}: {title}".lower()).replace(" ", "-")
+    return slug(f"{id}: {title}")
