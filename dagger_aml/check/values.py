@@ -37,8 +37,13 @@ def why_unreadable(name: str, value: str) -> tuple[str, str] | None:
 def misread(name: str, value: str) -> bool:
     """Whether a value that says yes is taken for no."""
     if name in _EXACT:
-        return value.lower() in _TRUE and value != "true"
-    return name in _ANY_CASE and value.lower() in _TRUE and value.lower() != "true"
+        return says_yes(value) and value != "true"
+    return name in _ANY_CASE and says_yes(value) and value.lower() != "true"
+
+
+def says_yes(value: str) -> bool:
+    """Whether a value says yes, in a word that the server takes for it of one variable or another."""
+    return value.lower() in _TRUE
 
 
 def _whole(value: str) -> int | None:
