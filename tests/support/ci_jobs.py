@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from attrs import define, field
 
 from tests.support.builders import need_programs
@@ -65,6 +67,16 @@ class Job:
         path.chmod(0o666)
         return path
 
+    @property
+    def summary(self) -> Path:
+        """The file that takes GitHub's summary."""
+        return self.root.parent / "summary"
+
+    def on_github(self) -> dict[str, str]:
+        """What GitHub sets: that it is there, and an empty file for outputs."""
+        outputs = str(self.file("outputs"))
+        return {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": outputs, "GITHUB_STEP_SUMMARY": str(self.summary)}
+
     def called(self, name: str) -> list[str]:
         """What a stand-in was called with since this was asked last."""
         log = self.bin / f"{name}.calls"
@@ -98,6 +110,22 @@ class Job:
             f"--set environment.image={ref}"
             for name, ref in zip(names, refs, strict=True)
         ]
+
+
+def document(path: Path) -> dict[str, Any]:
+    """A file of a CI system."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def filled(text: str, value: Callable[[str], object]) -> str:
+    """A text of GitHub's, with what each expression in it comes to."""
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: str(value(found[1])), text)
+
+
+def written(path: Path | str) -> dict[str, str]:
+    """What was written to a file that takes outputs or variables, NAME=VALUE on each line."""
+    return dict(line.split("=", 1) for line in Path(path).read_text().splitlines())
 
 
 def made(tmp_path: Path, registry: FakeRegistry, user: int | None = None) -> Job:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.ci_jobs import USERS, Job, made
+from tests.support.ci_jobs import USERS, Job, document, filled, made, written
 from tests.support.markdown import ROOT
 from tests.support.registry import FakeRegistry
 
@@ -30,19 +29,10 @@ def own(tmp_path: Path, registry: FakeRegistry) -> Job:
     return made(tmp_path, registry)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
-
-
 def _value(expression: str, inputs: Mapping[str, str]) -> Any:
     """What an expression comes to, of the few forms that the action has."""
     text = re.sub(r"inputs\.([\w-]+)", r'inputs["\1"]', expression).replace("&&", " and ").replace("||", " or ")
     return eval(text, {"inputs": inputs})
-
-
-def _filled(text: str, inputs: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: str(_value(found[1], inputs)), text)
 
 
 def act(job: Job, fails: int = 0, **given: str) -> dict[str, Any]:
@@ -50,25 +40,21 @@ def act(job: Job, fails: int = 0, **given: str) -> dict[str, Any]:
 
     :param given: inputs, with ``_`` for ``-``.
     """
-    action = _read(ACTION)
+    action = document(ACTION)
     said = {name.replace("_", "-"): value for name, value in given.items()}
     assert said.keys() <= action["inputs"].keys()
     inputs = {name: said.get(name, each["default"]) for name, each in action["inputs"].items()}
-    outputs, summary = job.file("outputs"), job.root.parent / "summary"
-    machine = {
-        **{"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": str(summary)},
-        **{"RUNNER_TEMP": job.env["HOME"], "GITHUB_ACTION_PATH": str(ACTION.parent)},
-    }
+    machine = {**job.on_github(), "RUNNER_TEMP": job.env["HOME"], "GITHUB_ACTION_PATH": str(ACTION.parent)}
     steps = [each for each in action["runs"]["steps"] if "run" in each and _value(each.get("if", "True"), inputs)]
     printed = ""
     for step in steps:
-        env = {name: _filled(text, inputs) for name, text in step["env"].items()}
+        env = {name: filled(text, lambda each: _value(each, inputs)) for name, text in step["env"].items()}
         done = job.done(step["run"], {**machine, **env})
         printed += done.stdout
         if done.returncode:
             break
     assert done.returncode == fails, printed
-    told = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+    told = written(machine["GITHUB_OUTPUT"])
     assert told.keys() <= {"ref", "digest", *action["outputs"]}
     return {name: json.loads(text) if text[0] in "[{" else text for name, text in told.items()} | {"": printed}
 
@@ -95,7 +81,7 @@ def test_what_changed_is_built_and_told(job: Job) -> None:
         assert [each["folder"] for each in report["projects"]] == told["changed"]
     nothing = {key: value for key, value in act(job, **given).items() if key}
     assert nothing == {"changed": [], "images": [], "digests": {}, "refs": []}
-    summary = (job.root.parent / "summary").read_text()
+    summary = job.summary.read_text()
     assert f"`{job.ref('churn')}`" in summary and "Every image is as a build would make it." in summary
     assert job.registry.manifests["churn"]["4b4e7a2"] == job.registry.manifests["churn"]["main"]
 
@@ -200,13 +186,13 @@ def _scripts(part: object) -> Iterator[str]:
     "path", [ACTION, *sorted((ROOT / "examples/ci").glob("git*.yml"))], ids=lambda path: path.name
 )
 def test_no_expression_is_in_a_script(path: Path) -> None:
-    scripts = list(_scripts(_read(path)))
+    scripts = list(_scripts(document(path)))
     assert not any("${{" in each for each in scripts)
     assert scripts or path.name == "gitlab.yml"
 
 
 def test_every_script_has_its_shell_its_folder_and_its_variables_and_outputs_are_given() -> None:
-    action = _read(ACTION)
+    action = document(ACTION)
     used = set()
     for step in action["runs"]["steps"]:
         if "run" in step:
@@ -226,7 +212,7 @@ def test_every_script_has_its_shell_its_folder_and_its_variables_and_outputs_are
 
 
 def test_the_workflow_gives_inputs_that_there_are(own: Job) -> None:
-    action, workflow = _read(ACTION), _read(WORKFLOW)
+    action, workflow = document(ACTION), document(WORKFLOW)
     uses = [step for job in workflow["jobs"].values() for step in job["steps"] if "/action@" in step.get("uses", "")]
     assert len(uses) == 2
     for step in uses:
@@ -237,10 +223,7 @@ def test_the_workflow_gives_inputs_that_there_are(own: Job) -> None:
         in action["outputs"]
     )
     host = {"env.REGISTRY": own.registry.host, "github.sha": "4b4e7a2"}
-    given = {
-        name: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: host[found[1]], text)
-        for name, text in uses[1]["with"].items()
-    }
+    given = {name: filled(text, host.__getitem__) for name, text in uses[1]["with"].items()}
     for image in act(own, **given)["images"]:
         env = {"RESOURCE_GROUP": "g", "WORKSPACE": "w", "NAME": image["name"], "REF": image["ref"]}
         for script in _scripts(workflow["jobs"]["deploy"]):

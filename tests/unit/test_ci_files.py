@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.ci_jobs import USERS, Job, made
+from tests.support.ci_jobs import USERS, Job, document, filled, made, written
 from tests.support.markdown import ROOT
 from tests.support.oracles import oracle
 from tests.support.registry import FakeRegistry
@@ -42,8 +41,7 @@ def job(request: pytest.FixtureRequest, tmp_path: Path, registry: FakeRegistry) 
 
 
 def _read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((CI / name).read_text(encoding="utf-8"))
-    return found
+    return document(CI / name)
 
 
 # --- GitHub Actions -----------------------------------------------------------------------------------------------
@@ -51,18 +49,16 @@ def _read(name: str) -> dict[str, Any]:
 
 def _github(job: Job, name: str, values: Mapping[str, str], **more: str) -> dict[str, str]:
     """Run a job's steps; its outputs. Expressions become the values that a test has for them."""
-    document = _read("github.yml")
-    part = document["jobs"][name]
-    outputs = job.file("outputs")
-    said = {**document["env"], **part.get("env", {})}
-    env = {each: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: values[found[1]], text) for each, text in said.items()}
-    env |= {"REGISTRY": job.registry.host, "GITHUB_ACTIONS": "true", "GITHUB_SHA": "4b4e7a2", **more}
-    env |= {"GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": f"{job.root.parent}/summary"}
+    workflow = _read("github.yml")
+    part = workflow["jobs"][name]
+    said = {**workflow["env"], **part.get("env", {})}
+    env = {each: filled(text, values.__getitem__) for each, text in said.items()}
+    env |= {"REGISTRY": job.registry.host, "GITHUB_SHA": "4b4e7a2", **more, **job.on_github()}
     for step in part["steps"]:
         if "run" in step:
             assert "${{" not in step["run"], "an expression in a script is a way in for whoever writes its value"
             job.run(step["run"], **env)
-    return dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+    return written(env["GITHUB_OUTPUT"])
 
 
 def test_github_builds_signs_and_deploys_what_changed(job: Job) -> None:
@@ -76,7 +72,7 @@ def test_github_builds_signs_and_deploys_what_changed(job: Job) -> None:
             for name in ("sign", "deploy"):
                 _github(job, name, {f"matrix.image.{key}": str(value) for key, value in each.items()})
         job.deployed(*names)
-    assert all(f"`{job.ref(name)}`" in (job.root.parent / "summary").read_text() for name in ("churn", "price"))
+    assert all(f"`{job.ref(name)}`" in job.summary.read_text() for name in ("churn", "price"))
     assert json.loads(_github(job, "images", {})["images"]) == []
     assert "4b4e7a2" in job.registry.manifests["churn"]
 
@@ -86,11 +82,11 @@ def test_github_builds_signs_and_deploys_what_changed(job: Job) -> None:
 
 def _azure(job: Job, name: str, **more: str) -> dict[str, str]:
     """Run a job's steps; the variables that they have set."""
-    document = _read("azure-pipelines.yml")
-    (part,) = [each for each in document["jobs"] if name in (each.get("job"), each.get("deployment"))]
+    pipeline = _read("azure-pipelines.yml")
+    (part,) = [each for each in pipeline["jobs"] if name in (each.get("job"), each.get("deployment"))]
     steps = part["steps"] if "steps" in part else part["strategy"]["runOnce"]["deploy"]["steps"]
     env = {
-        **document["variables"],
+        **pipeline["variables"],
         "REGISTRY": job.registry.host,
         "TF_BUILD": "True",
         "BUILD_SOURCEVERSION": "4b4e7a2",
@@ -123,17 +119,16 @@ def test_azure_builds_signs_and_deploys_what_changed(job: Job) -> None:
 
 def _gitlab(job: Job, name: str, **more: str) -> None:
     """Run a job's script, with what is before it."""
-    document = _read("gitlab.yml")
-    part = document[name]
-    before = part.get("before_script", document.get(part.get("extends"), {}).get("before_script", []))
-    env = {**document["variables"], "REGISTRY": job.registry.host, "GITLAB_CI": "true", "CI_COMMIT_SHA": "4b4e7a2"}
+    jobs = _read("gitlab.yml")
+    part = jobs[name]
+    before = part.get("before_script", jobs.get(part.get("extends"), {}).get("before_script", []))
+    env = {**jobs["variables"], "REGISTRY": job.registry.host, "GITLAB_CI": "true", "CI_COMMIT_SHA": "4b4e7a2"}
     ids = {"AZURE_CLIENT_ID": "client", "AZURE_TENANT_ID": "tenant", "AZURE_TOKEN": "token"}
     job.run("\n".join([*before, *part["script"]]), **{**env, **ids, **more})
 
 
 def _dotenv(job: Job) -> dict[str, str]:
-    lines = (job.root / "dagger-aml.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines)
+    return written(job.root / "dagger-aml.env")
 
 
 def test_gitlab_builds_signs_and_deploys_what_changed(job: Job) -> None:
