@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import marshal
 import os
 import signal
 import socket
@@ -20,6 +19,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
+
+from tests.support.loaded import received
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,11 +95,8 @@ def _be_it(connection: socket.socket) -> NoReturn:
 
 def _take_on(connection: socket.socket) -> list[str]:
     """Have what whoever asked has, and return its words."""
-    size, streams, *_ = socket.recv_fds(connection, 4, 2)
-    data = b""
-    while len(data) < int.from_bytes(size, "big"):
-        data += connection.recv(1 << 20)
-    words, variables, folder, sys.prefix, sys.executable, path = marshal.loads(data)
+    asked, streams = received(connection, 2)
+    words, variables, folder, sys.prefix, sys.executable, path = asked
     for number, stream in zip((1, 2), streams, strict=True):
         os.dup2(stream, number)
         os.close(stream)

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 CWD = 3
 """The number that the current folder has among the files that are sent, beside the standard streams 0, 1 and 2."""
@@ -111,7 +111,7 @@ def serve(listening: socket.socket, alive: int) -> None:
                     return
                 if key.fileobj is listening:
                     connection = listening.accept()[0]
-                    asked, handles = _received(connection)
+                    data, handles = received(connection, 4)
                     user = _user(connection)
                     if (pid := os.fork()) == 0:
                         signal.set_wakeup_fd(-1)
@@ -119,7 +119,7 @@ def serve(listening: socket.socket, alive: int) -> None:
                         for other in (listening, rung, bell, connection, *running.values()):
                             other.close()
                         os.close(alive)
-                        _be_it(asked, handles, user)
+                        _be_it(Asked(*data), handles, user)
                     for handle in handles:
                         os.close(handle)
                     running[pid] = connection
@@ -147,12 +147,13 @@ def _tell_ended(running: dict[int, socket.socket], waiting: selectors.BaseSelect
             connection.sendall(status.to_bytes(4, "big"))
 
 
-def _received(connection: socket.socket) -> tuple[Asked, list[int]]:
-    size, handles, *_ = socket.recv_fds(connection, 4, 4)
+def received(connection: socket.socket, most: int) -> tuple[tuple[Any, ...], list[int]]:
+    """What was sent as :func:`send` does, and at most so many handles."""
+    size, handles, *_ = socket.recv_fds(connection, 4, most)
     data = b""
     while len(data) < int.from_bytes(size, "big"):
         data += connection.recv(1 << 20)
-    return Asked(*marshal.loads(data)), handles
+    return marshal.loads(data), handles
 
 
 def _user(connection: socket.socket) -> tuple[int, int] | None:
