@@ -16,11 +16,11 @@ from dagger_aml.text import human_size
 from tests.support.images import SERVES, SITE, app, put_tar
 from tests.support.layers import file, package
 from tests.support.projects import SCORE
-from tests.support.registry import FakeRegistry, digest_of
-from tests.unit.test_changed import Shelf, call, machine
+from tests.support.registry import digest_of
+from tests.unit.test_changed import Shelf, call, machine, shelf
 from tests.unit.test_json_schemas import check
 
-__all__ = ["machine"]
+__all__ = ["machine", "shelf"]
 
 MODELS = "azureml-models"
 STEPS = (
@@ -43,11 +43,6 @@ HISTORY = (
     "RUN /bin/sh -c base", "RUN /opt/py/bin/python -m pip # buildkit", "COPY context/2 /m # buildkit",
     "COPY context/3 /var # buildkit",
 )  # fmt: skip
-
-
-@pytest.fixture
-def shelf(registry: FakeRegistry, tmp_path: Path) -> Shelf:
-    return Shelf(registry, tmp_path / "models")
 
 
 def put_digest(shelf: Shelf) -> str:

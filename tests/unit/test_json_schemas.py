@@ -11,10 +11,9 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tests.support.markdown import ROOT
 from tests.support.projects import SCORE, make
-from tests.support.registry import FakeRegistry
-from tests.unit.test_changed import Shelf, call, machine
+from tests.unit.test_changed import Shelf, call, machine, shelf
 
-__all__ = ["machine"]
+__all__ = ["machine", "shelf"]
 
 
 def check(name: str, text: str | Path) -> Any:
@@ -24,11 +23,6 @@ def check(name: str, text: str | Path) -> Any:
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(document)
     return document
-
-
-@pytest.fixture
-def shelf(registry: FakeRegistry, tmp_path: Path) -> Shelf:
-    return Shelf(registry, tmp_path / "models")
 
 
 def test_plans(shelf: Shelf, tmp_path: Path) -> None:
