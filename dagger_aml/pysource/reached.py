@@ -102,14 +102,15 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     environment: list[tuple[Path, str, int]] = []
     certainly: set[str] = set()
     there = Modules(folder)
-    met, fresh, ahead = set(waiting), list[Path](), Read()
+    met, fresh, ahead = set(waiting), dict[Path, None](), Read()
     while waiting:
         if len(fresh) >= LEAST:
-            ahead |= read_each(fresh, python)
-            fresh = []
+            ahead |= read_each(list(fresh), python)
+            fresh = {}
         path = waiting.pop()
         if path in seen:
             continue
+        fresh.pop(path, None)
         source = seen[path] = ahead.pop(path) if path in ahead else read_quietly(path, python)
         if source is None or source.is_broken:
             continue
@@ -129,7 +130,7 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
                     modules.add(top)
                     certainly |= {top} & needed
                     waiting += files
-                    fresh += (each for each in files if each not in met)
+                    fresh |= dict.fromkeys(each for each in files if each not in met)
                     met.update(files)
                 elif top in needed and top not in sys.stdlib_module_names:
                     absent[top] = None

@@ -101,6 +101,15 @@ def test_few_files_are_read_here(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(_fresh(folder, 2).sources) == 61
 
 
+def test_what_is_read_already_waits_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_may_fork", lambda: True)
+    monkeypatch.setattr(ahead, "_read_by", None)
+    for number in range(60):
+        (folder / f"m{number}.py").write_text(f"import m{number + 1}\n")
+    (folder / "score.py").write_text("import m0\n")
+    assert len(_fresh(folder, 2).sources) == 61
+
+
 def test_nothing_is_started_unless_it_is_said() -> None:
     loaded = "import sys; from dagger_aml.pysource import reached; print('multiprocessing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "False\n"
