@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..data import frozen
 from .pythons import Python
-from .source import Source, read_source
+from .source import Source, read_quietly
 
 LEAST = 500
 """Files that wait to be read, below which no process is started."""
@@ -115,11 +115,3 @@ def _read_whole(path: Path, python: Python | None) -> Source | None:
     if source is not None:
         source.look_ahead()
     return source
-
-
-def read_quietly(path: Path, python: Python | None) -> Source | None:
-    """A file's source; None where it cannot be read."""
-    try:
-        return read_source(path, python)
-    except (OSError, ValueError):
-        return None

@@ -10,12 +10,12 @@ from pathlib import Path
 from attrs import field
 
 from ..data import frozen
-from .ahead import LEAST, Read, read_each, read_quietly
+from .ahead import LEAST, Read, read_each
 from .loaded import loaded_with
 from .model_paths import ModelPath
 from .modules import Modules
 from .pythons import Python
-from .source import Source
+from .source import Source, read_quietly
 from .texts import finder
 from .unregistered import Relative, relative_imports
 from .versions import Problem

@@ -152,13 +152,18 @@ def read_source(path: Path, python: Python | None = None) -> Source:
     return parsed(path.read_bytes(), str(path), python)
 
 
-def read_sound(path: Path, python: Python | None = None) -> Source | None:
-    """As :func:`read_source`; None where the file cannot be read, or is none of the Python that is to run it."""
+def read_quietly(path: Path, python: Python | None = None) -> Source | None:
+    """As :func:`read_source`; None where the file cannot be read."""
     try:
-        found = read_source(path, python)
+        return read_source(path, python)
     except (OSError, ValueError):
         return None
-    return None if found.problem else found
+
+
+def read_sound(path: Path, python: Python | None = None) -> Source | None:
+    """The same; None also where the file is none of the Python that is to run it."""
+    found = read_quietly(path, python)
+    return None if found is None or found.problem else found
 
 
 @lru_cache(maxsize=_MOST_TREES)
