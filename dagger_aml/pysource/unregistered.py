@@ -41,7 +41,7 @@ class OwnType:
 
 def dataclasses_of_texts(source: Source) -> Iterator[OwnType]:
     """Dataclasses that cannot be made in an entry script."""
-    if source.tree is None or b"dataclass" not in source.data:
+    if b"dataclass" not in source.data or source.tree is None:
         return
     makers = set(_imported(source.tree, _MAKERS))
     postponed = _is_postponed(source.tree)
@@ -59,7 +59,7 @@ def dataclasses_of_texts(source: Source) -> Iterator[OwnType]:
 
 def models_of_texts(source: Source) -> Iterator[OwnType]:
     """Pydantic models with types that pydantic does not find: anything but builtins and the class itself."""
-    if source.tree is None or b"BaseModel" not in source.data:
+    if b"BaseModel" not in source.data or source.tree is None:
         return
     if any(word in source.data for word in (b"model_rebuild", b"update_forward_refs")):
         return
