@@ -61,13 +61,8 @@ class Reached:
     there: Modules | None = field(default=None, eq=False, repr=False)
     _asked: dict[str, bool] = field(factory=dict, eq=False, repr=False)
 
-    @property
-    def named(self) -> frozenset[str]:
-        """First parts of the relative paths that stand in the texts: all of them, which takes its time."""
-        return frozenset(name for source in self.sources.values() for name in source.paths)
-
     def named_among(self, names: Iterable[str]) -> frozenset[str]:
-        """Those of some names that are such a first part."""
+        """Those of some names that are the first part of a relative path in one of the texts."""
         wanted = frozenset(names)
         left = wanted - self._asked.keys()
         self._asked.update(dict.fromkeys(left, False))

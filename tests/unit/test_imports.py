@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dagger_aml.pysource import source
 from dagger_aml.pysource.entry_script import check, find
 from dagger_aml.pysource.imports import read_code
-from dagger_aml.pysource.reached import reached
+from dagger_aml.pysource.reached import Reached, reached
 from dagger_aml.pysource.source import parsed
 from dagger_aml.pysource.texts import every_node
 from tests.support.projects import SCORE, make
@@ -83,7 +83,12 @@ def test_imports_are_followed(tmp_path, text, modules, absent):
     ],
 )
 def test_paths_are_told_from_other_texts(tmp_path, text, named):
-    assert reached(make(tmp_path, {"score.py": text}), "score.py").named == set(named.split())
+    assert _named(reached(make(tmp_path, {"score.py": text}), "score.py")) == set(named.split())
+
+
+def _named(found: Reached) -> set[str]:
+    """First parts of the relative paths that stand in the texts."""
+    return {name for source in found.sources.values() for name in source.paths}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +107,7 @@ def test_whether_the_model_folder_is_read(tmp_path, files, reads):
 
 def test_a_script_that_is_not_there_leads_nowhere(tmp_path):
     found = reached(tmp_path, "score.py")
-    assert not found.modules and not found.absent and not found.named and not found.reads_model_dir
+    assert not found.modules and not found.absent and not _named(found) and not found.reads_model_dir
 
 
 _PARTS = st.sampled_from(("out", "a", "b", "d", "code", ".", "..", "/", "", "*", "tmp", "x y", "é"))
@@ -118,7 +123,7 @@ def test_no_text_leads_out_of_the_folder(tmp_path_factory, names, texts):
     lines = [*(line for line in lines if _parses(line)), *(f"x = {text!r}" for text in texts)]
     make(root, {"score.py": "\n".join(lines), "b/c.py": "\n".join(lines)})
     found = reached(root, "score.py")
-    assert "outside" not in found.named and found.modules <= {path.stem for path in root.iterdir()}
+    assert "outside" not in _named(found) and found.modules <= {path.stem for path in root.iterdir()}
 
 
 def _parses(line: str) -> bool:

@@ -111,7 +111,7 @@ def test_names_that_files_have_are_found_in_their_order(tmp_path: Path) -> None:
     found = reached(tmp_path, "score.py")
     assert found.named_among(["data", "labels.json", "logs", "a.py"]) == {"data", "labels.json"}
     assert found.named_among(["labels.json", "b"]) == {"labels.json"} and found.named_among([]) == frozenset()
-    assert found.named == {"data", "labels.json"}
+    assert {name for source in found.sources.values() for name in source.paths} == {"data", "labels.json"}
 
 
 @pytest.mark.parametrize(
