@@ -100,13 +100,13 @@ def _needed(
     """What the servers need that the image may have, by their versions."""
     from packaging.utils import canonicalize_name
 
-    from ..plan.fitting import requirements_of
-
     own = [str(each.version) for each in allowed.get(SERVER, ()) if each.operator == "=="]
     if own:
         return {version: _NEEDS[version] for version in own if version in _NEEDS}
     for each in base.distributions or ():
         if canonicalize_name(each.name) == SERVER:
+            from ..plan.fitting import requirements_of
+
             needs = (said for said in requirements_of(each, base) if said.specifier)
             return {each.version: {canonicalize_name(said.name): str(said.specifier) for said in needs}}
     if adds_server:
