@@ -1,4 +1,4 @@
-"""Text as people read it: sizes, what is masked, and the home folder in a path."""
+"""Text as people read it: sizes, what is masked or escaped, and the home folder in a path."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ def short_word(word: str) -> str:
 def expanded(path: str) -> Path:
     """A path whose ``~`` is the home folder; left as it is where neither $HOME nor the system knows one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError there
+
+
+def visible(text: str) -> str:
+    """A text without what a terminal takes for its own: what prints nothing, or breaks a line, by its escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def with_article(noun: str) -> str:

@@ -11,6 +11,7 @@ from ..data import frozen
 from ..oci.image import ImageContents
 from ..oci.layer import Node
 from ..plan.label import PLAN_LABEL
+from ..text import visible
 from .causes import Causes
 from .noise import NOISE, Noise
 from .packages import PackageChange, package_changes
@@ -161,9 +162,8 @@ def _group(paths: tuple[str, ...] | None) -> str:
 
 
 def printable(path: str) -> str:
-    """A path without what a terminal takes for its own."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    """A path without what a terminal takes for its own, and bytes that are no text by their numbers."""
+    return visible(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..backends.direct.note import NOTE_LABEL
 from ..plan.label import PLAN_LABEL
-from ..text import human_size, redact_urls
+from ..text import human_size, redact_urls, visible
 from .model import ImageTold, LayerTold, ModelTold, PackageTold
 
 _WIDTH = 100
@@ -137,7 +137,7 @@ def _layer(number: int, each: LayerTold) -> Iterator[str]:
 def _printable(line: str) -> str:
     """A line, which may begin with an empty one, without what a terminal takes for its own."""
     empty, rest = ("\n", line[1:]) if line.startswith("\n") else ("", line)
-    return empty + "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in rest)
+    return empty + visible(rest)
 
 
 def _count(number: int, noun: str) -> str:

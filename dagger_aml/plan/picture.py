@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -13,7 +12,7 @@ from ..graph.base import From
 from ..graph.graph import Built, Copy, LayerOp, Run
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
-from ..text import human_size
+from ..text import human_size, visible
 from .compare import Comparison, Outcome, Verdict
 from .making import Making
 from .model import Plan
@@ -216,9 +215,5 @@ def _lines(*lines: str) -> tuple[str, ...]:
 
 def _line(text: str) -> str:
     """A text as a box shows it: what prints nothing, or breaks a line, by its escape; cut where too long."""
-    line = "".join(char if _prints(char) else char.encode("unicode_escape").decode() for char in text)
+    line = visible(text)
     return line if len(line) <= LONGEST else f"{line[: LONGEST * 2 // 3]}…{line[-(LONGEST // 3 - 1) :]}"
-
-
-def _prints(char: str) -> bool:
-    return char == " " or unicodedata.category(char)[0] not in "CZ"
