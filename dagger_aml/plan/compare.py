@@ -23,7 +23,7 @@ from ..data import frozen
 from ..errors import UsageError
 from ..fs.digest import NOTHING, Digests
 from ..graph.base import From
-from ..graph.graph import Built, Copy
+from ..graph.graph import Built, Copy, LayerOp
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
 from ..project.recipe import RECIPE_LABEL
@@ -208,7 +208,7 @@ def against(plan: Plan, earlier: Earlier, known_files: Digests = NOTHING) -> Com
         why = own or changed
         dagger: Outcome = "reused" if not why else "runs" if key.runs else "new layer" if own else "same bytes"
         local: Outcome = "new layer" if dagger == "same bytes" else dagger
-        verdicts.append(Verdict(op.name, why, dagger, local, _size(op.layer), before is None, bool(own)))
+        verdicts.append(Verdict(op.name, why, dagger, local, copied_bytes(op.layer), before is None, bool(own)))
         if own and not changed:
             changed = f"step {op.name!r} {'is new' if before is None else 'changed'}"
     gone = tuple(each.name for number, each in enumerate(was) if number not in pairs.values())
@@ -283,7 +283,8 @@ def _cut(word: str) -> str:
     return line if len(line) <= 40 else f"{line[:39]}…"
 
 
-def _size(layer: Any) -> int | None:
+def copied_bytes(layer: LayerOp) -> int | None:
+    """Bytes of what is copied from here; None of what is made in the image, or in a stage."""
     if not isinstance(layer, Copy) or isinstance(layer.source, Built):
         return None
     source = layer.source

@@ -10,10 +10,8 @@ from attrs import Factory, field
 from ..data import define, frozen
 from ..graph.base import From
 from ..graph.graph import Built, Copy, LayerOp, Run
-from ..graph.source import Local, Text
-from ..graph.wheels import Wheels
 from ..text import human_size, visible
-from .compare import Comparison, Outcome, Verdict
+from .compare import Comparison, Outcome, Verdict, copied_bytes
 from .making import Making
 from .model import Plan
 from .render import mount_text, source_text
@@ -193,20 +191,12 @@ def _outcome(verdict: Verdict) -> str:
 def _image_lines(drawn: Drawn) -> Iterator[str]:
     plan = drawn.plan
     yield f"image of {drawn.name}"
-    files = human_size(sum(map(_size, plan.layers)))
+    files = human_size(sum(copied_bytes(each) or 0 for each in plan.layers))
     count = len(plan.ops)
     yield f"{count} layer{'' if count == 1 else 's'} on the base, {files} copied"
     if drawn.standing:
         yield f"up to date: {drawn.standing.word}"
         yield from drawn.standing.reasons[:1]
-
-
-def _size(layer: LayerOp) -> int:
-    """Bytes of what is copied, as far as that is known."""
-    source = layer.source if isinstance(layer, Copy) else None
-    if isinstance(source, Local | Wheels):
-        return source.size
-    return len(source.data) if isinstance(source, Text) else 0
 
 
 def _lines(*lines: str) -> tuple[str, ...]:
