@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .picture import Box, Group, Kind, Picture
+from .picture import Box, Group, Kind, Picture, outline
 
 _LOOKS: dict[Kind, str] = {
     "base": 'shape=cylinder, fillcolor="#f6f8fa", color="#57606a"',
@@ -27,26 +27,15 @@ def _statements(picture: Picture) -> Iterator[str]:
     yield '    node [style=filled, fontname="Helvetica", fontsize=10]'
     yield '    edge [fontname="Helvetica", fontsize=9, color="#57606a"]'
     yield '    graph [fontname="Helvetica", fontsize=11, color="#57606a"]'
-    yield from (f"    {_box(each)}" for each in picture.bases)
-    for group in picture.groups:
-        yield from _group(group, "    ")
+    yield from (f"    {each}" for each in outline(picture, _box, _frame))
     for arrow in picture.arrows:
         label = f" [style=dashed, label={quoted(arrow.label)}]" if arrow.label else ""
         yield f"    {arrow.start} -> {arrow.end}{label}"
     yield "}"
 
 
-def _group(group: Group, indent: str) -> Iterator[str]:
-    framed = bool(group.title)
-    inner = indent + "    " * framed
-    if framed:
-        yield f"{indent}subgraph cluster_{group.id} {{"
-        yield f"{inner}label={quoted(group.title)}"
-    for each in group.groups:
-        yield from _group(each, inner)
-    yield from (f"{inner}{_box(each)}" for each in group.boxes)
-    if framed:
-        yield f"{indent}}}"
+def _frame(group: Group) -> tuple[str, ...]:
+    return f"subgraph cluster_{group.id} {{", f"label={quoted(group.title)}", "}"
 
 
 def _box(box: Box) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .picture import Box, Group, Kind, Picture
+from .picture import Box, Group, Kind, Picture, outline
 
 _SHAPES: dict[Kind, tuple[str, str]] = {
     "base": ("[(", ")]"),
@@ -54,9 +54,7 @@ def mermaid(picture: Picture) -> str:
 def _statements(picture: Picture) -> Iterator[str]:
     yield HEAD
     yield "flowchart TB"
-    yield from (f"    {_box(each)}" for each in picture.bases)
-    for group in picture.groups:
-        yield from _group(group, "    ")
+    yield from (f"    {each}" for each in outline(picture, _box, _frame))
     for arrow in picture.arrows:
         label = f'|"{escaped(arrow.label)}"|' if arrow.label else ""
         yield f"    {arrow.start} {'-.->' if label else '-->'}{label} {arrow.end}"
@@ -70,16 +68,8 @@ def _all(group: Group) -> Iterator[Box]:
         yield from _all(each)
 
 
-def _group(group: Group, indent: str) -> Iterator[str]:
-    framed = bool(group.title)
-    inner = indent + "    " * framed
-    if framed:
-        yield f'{indent}subgraph {group.id} ["{escaped(group.title)}"]'
-    for each in group.groups:
-        yield from _group(each, inner)
-    yield from (f"{inner}{_box(each)}" for each in group.boxes)
-    if framed:
-        yield f"{indent}end"
+def _frame(group: Group) -> tuple[str, ...]:
+    return f'subgraph {group.id} ["{escaped(group.title)}"]', "end"
 
 
 def _box(box: Box) -> str:

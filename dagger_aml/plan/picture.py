@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from attrs import Factory, field
@@ -79,6 +79,22 @@ class Drawn:
     held: Comparison | None = None
     standing: Standing | None = None
     why: bool = field(default=False, kw_only=True)
+
+
+def outline(picture: Picture, box: Callable[[Box], str], frame: Callable[[Group], Sequence[str]]) -> list[str]:
+    """The statements of all boxes, those within a frame indented.
+
+    :param box: of one. :param frame: of a group that has a title; the last of them ends it.
+    """
+
+    def of_group(group: Group) -> list[str]:
+        held = [*(line for each in group.groups for line in of_group(each)), *map(box, group.boxes)]
+        if not group.title:
+            return held
+        begin, *more, end = frame(group)
+        return [begin, *(f"    {line}" for line in (*more, *held)), end]
+
+    return [*map(box, picture.bases), *(line for each in picture.groups for line in of_group(each))]
 
 
 def picture(projects: Sequence[Drawn]) -> Picture:
