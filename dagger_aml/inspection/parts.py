@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from .. import contract
@@ -59,8 +60,10 @@ def models(contents: Contents, root: str, ops: Sequence[OpKey], layers: Sequence
         number = made_it[0] if len(made_it) == 1 else None
         there = None if not inside and not contents.whole else inside
         found.append(_model(contents, root, path, op.digest, number, there))
-    for path in sorted({_place(root, each) for each in files}):
-        inside = {each: place for each, place in files.items() if _place(root, each) == path}
+    others: defaultdict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for each, place in files.items():
+        others[_place(root, each)][each] = place
+    for path, inside in others.items():
         numbers = {number for number, _ in inside.values()}
         number = numbers.pop() if len(numbers) == 1 else None
         found.append(_model(contents, root, path, None, number, inside))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dagger_aml.errors import DaggerAmlError
-from dagger_aml.inspection import sources
+from dagger_aml.inspection import parts, sources
 from dagger_aml.plan.keys import ENCODING
 from dagger_aml.plan.label import PLAN_LABEL, OpKey, write_label
 from dagger_aml.text import human_size
@@ -205,6 +205,16 @@ def test_a_model_that_is_taken_away_is_none(tmp_path: Path) -> None:
     old = app({f"{MODELS}/old/1/w": "x"})
     data = told(made(tmp_path / "i.tar", BASE, old, gone, labels={}, history=()))
     assert data["models"] == []
+
+
+def test_of_many_models_each_file_is_placed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    place = parts._place
+    monkeypatch.setattr(parts, "_place", lambda root, path: asked.append(path) or place(root, path))
+    flat = app({f"{MODELS}/{number:03}.pkl": "x" for number in range(200)})
+    data = told(made(tmp_path / "i.tar", BASE, flat, labels={}, history=()))
+    assert [each["path"][-7:] for each in data["models"]] == [f"{number:03}.pkl" for number in range(200)]
+    assert len(asked) == 200
 
 
 @pytest.mark.parametrize(
