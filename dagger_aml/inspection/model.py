@@ -114,7 +114,7 @@ class ImageTold:
     :param base_layers: how many layers are the base's; None where that is not certain.
     :param python: ``3.12.4`` or ``3.12``. :param server: the version of the inference server.
     :param packages: of the layers that were read.
-    :param entry_script: absolute; None where it is not said. :param app: the folder in which the server starts.
+    :param entry_script: absolute; None where it is not said.
     """
 
     what: str
