@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,13 +13,10 @@ from attrs import field
 from ..base.from_layers import kept
 from ..data import frozen
 from ..oci.layer_index import BARE, IMPLIED, LayerIndex, Read
-from ..oci.layer_tree import LayerTree
+from ..oci.layer_tree import LayerTree, empty
 from .model import LayerTold
 
 Opener = Callable[[], IO[bytes]]
-
-_EMPTY = bytes(1024)
-"""A tar with nothing in it."""
 
 _MOST_NAMES = 6
 """At the top of a layer that are told; of more, how many there are."""
@@ -113,8 +109,7 @@ class Contents:
     def _opener(self, number: int) -> Opener:
         def opened() -> IO[bytes]:
             self._number = number
-            opens = self._blobs[number].opens
-            return opens() if opens else io.BytesIO(_EMPTY)
+            return (self._blobs[number].opens or empty)()
 
         return opened
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 import anyio
 
@@ -122,16 +121,8 @@ async def _of_registry(what: str, platform: str, on_event: OnEvent, policy: Poli
         with not_in_stores(reference.canonical if what.startswith(IN_REGISTRY) else what):
             partly = await download_partly(reference, platform, work, MOST_FETCHED, on_event, policy)
         blobs = tuple(
-            Blob(layer.diff_id, layer.digest, layer.size, _opener(file))
-            for layer, file in zip(partly.layers, partly.files, strict=True)
+            Blob(layer.diff_id, layer.digest, layer.size, opens)
+            for layer, opens in zip(partly.layers, partly.openers, strict=True)
         )
         found = Found(what, "registry", partly.digest, partly.config_digest, partly.config, blobs)
         return await anyio.to_thread.run_sync(inspected, found)
-
-
-def _opener(file: Path | None) -> Callable[[], IO[bytes]] | None:
-    def opened() -> IO[bytes]:
-        assert file
-        return file.open("rb")
-
-    return opened if file else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
@@ -15,6 +16,11 @@ _MOST_READ = 1024 * 1024
 """Bytes of a file whose content is asked for."""
 
 ROOT = Entry("dir", 0o755, 0, 0)
+
+
+def empty() -> IO[bytes]:
+    """What opens in the place of a layer that is not here: a tar with nothing in it."""
+    return io.BytesIO(bytes(1024))
 
 
 class LayerTree:

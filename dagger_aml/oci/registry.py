@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from attrs import evolve, field
 
@@ -173,6 +173,15 @@ class Partly:
     config_digest: str
     layers: tuple[BlobLayer, ...]
     files: tuple[Path | None, ...]
+
+    @property
+    def openers(self) -> tuple[Callable[[], IO[bytes]] | None, ...]:
+        """What opens each blob; None for one that is too large."""
+        return tuple(partial(_opened, file) if file else None for file in self.files)
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return file.open("rb")
 
 
 async def download_partly(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from ...fs.lookup import is_file, is_there
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM
 from ...oci import layout
 from ...oci.image import found_in
-from ...oci.layer_tree import LayerTree
+from ...oci.layer_tree import LayerTree, empty
 from ...oci.manifest import BlobLayer
 from ...oci.reference import Reference
 from ...oci.registry import download_partly
@@ -30,9 +29,6 @@ from .names import IN_REGISTRY
 
 MOST_FETCHED = 64 * 1024 * 1024
 """Bytes of a layer's blob above which it stays in its registry."""
-
-_EMPTY = bytes(1024)
-"""A tar with nothing in it."""
 
 Opener = Callable[[], IO[bytes]]
 
@@ -64,19 +60,12 @@ async def fetch_image(text: str, options: Options) -> ImageFacts:
     """
     reference, aside = Reference.parse(text.removeprefix(IN_REGISTRY), "the image"), Aside()
     found = await download_partly(reference, _platform(options), aside.folder, MOST_FETCHED)
-    layers = [_opener(file) for file in found.files]
+    layers = [each or empty for each in found.openers]
     unread = tuple(layer for layer, file in zip(found.layers, found.files, strict=True) if file is None)
     made = ImageFacts(_read(text, found.config, layers, unread, aside))
     for file in {file for file in found.files if file}:
         file.unlink()
     return made
-
-
-def _opener(file: Path | None) -> Opener:
-    def opened() -> IO[bytes]:
-        return file.open("rb") if file else io.BytesIO(_EMPTY)
-
-    return opened
 
 
 def _platform(options: Options) -> str:
