@@ -212,9 +212,10 @@ def _drawn(each: _Read, asked: Asked) -> Iterator[Drawn]:
         return
     stood = each.stood
     held, known = (stood.held, stood.earlier) if stood else ((), ())
+    opening = opening_of(each.folder, asked.layers, looks=asked.against is not None)
     for number, plan in enumerate(_plans(each)):
         earlier = known[number] if number < len(known) else None
-        how = makings_of(plan, earlier, opening_of(each.folder, asked.layers, looks=asked.against is not None))
+        how = makings_of(plan, earlier, opening)
         compared = held[number] if number < len(held) else None
         yield Drawn(each.project.name, plan, how, compared, each.standing, why=asked.why)
 
