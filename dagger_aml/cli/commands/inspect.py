@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 import click
@@ -14,11 +13,7 @@ from ...graph.base import DEFAULT_PLATFORM
 from ..common import policy_of_call
 from ..options.call import json_option
 from ..options.project import project_options
-from ..progress import Progress
 from ..target import say
-
-if TYPE_CHECKING:
-    from ...inspection.model import ImageTold
 
 _STORES = [name for name in BUILDERS if kind_of(name).capabilities.own_store]
 
@@ -49,13 +44,8 @@ def command(image: str, store: str | None, platform: str | None, as_json: bool) 
     from ...inspection.render import text
     from ...inspection.sources import inspect
 
-    with Progress("quiet") as progress:
-
-        async def work() -> ImageTold:
-            one = str(platform or DEFAULT_PLATFORM).partition(",")[0].strip()
-            return await inspect(image, one, store=store, on_event=progress.on_event, policy=policy_of_call())
-
-        told = anyio.run(work)
+    one = str(platform or DEFAULT_PLATFORM).partition(",")[0].strip()
+    told = anyio.run(partial(inspect, image, one, store=store, policy=policy_of_call()))
     if as_json:
         click.echo(json.dumps(document(told), indent=2))
     else:
