@@ -16,7 +16,7 @@ from ..backends.builders import BUILDERS, kind_of
 from ..data import frozen
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
-from ..oci.reference import Reference
+from ..oci.reference import Reference, is_image_id, is_written_as_path
 from ..project.deployment.place import is_project_file
 from ..project.model import Project
 from .common import opened, read
@@ -73,9 +73,9 @@ def read_target(text: str, given: dict[str, Any], *, url: bool = False) -> Targe
         return Target(project, graph)
     if path.is_file():
         return _alone(Target(image=path), given)
-    if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
+    if is_written_as_path(text):
         raise UsageError("there is no such folder or file", location=text)
-    if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
+    if not is_image_id(text):
         Reference.parse(text, "the image")
     return _alone(Target(image=text), given)
 

@@ -20,7 +20,7 @@ from ..graph.base import ARCHIVES, From
 from ..oci import layout
 from ..oci.archive import the_image
 from ..oci.image import found_in
-from ..oci.reference import Reference
+from ..oci.reference import Reference, is_written_as_path
 from ..oci.registry import download_partly
 from ..policy import DEFAULT, Policy
 from .layers import Blob
@@ -77,7 +77,7 @@ def _here(what: str, platform: str) -> From | None:
         if not path.is_dir() and not is_file(path):
             raise ProjectError("is a pipe or a device", location=what)
         return found_in(path, platform)
-    if what.startswith((".", "/", "~")) or what.endswith((".tar", "/")):
+    if is_written_as_path(what):
         raise UsageError("there is no such folder or file", location=what)
     return None
 

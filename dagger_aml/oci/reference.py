@@ -62,6 +62,16 @@ class Reference:
         return is_here(self.host)
 
 
+def is_image_id(text: str) -> bool:
+    """Whether a word is the ID by which a local store has an image, or begins it as docker prints it."""
+    return re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text) is not None
+
+
+def is_written_as_path(text: str) -> bool:
+    """Whether a word that names nothing here is meant for a file or a folder, and for no image."""
+    return text.startswith((".", "/", "~")) or text.endswith((".tar", "/"))
+
+
 def is_here(host: str) -> bool:
     """Whether a host, with a port or without, is this machine: reached over plain HTTP, and by no proxy."""
     return bool(re.match(r"(localhost|127\.[0-9.]+|\[::1\])(:|$)", host))

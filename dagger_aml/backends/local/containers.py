@@ -19,6 +19,7 @@ from ...data import frozen
 from ...errors import BuildError, UsageError
 from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer
+from ...oci.reference import is_image_id
 from ...policy import DEFAULT
 from ...process import CompletedProcess, run
 from ...tasks import background_task
@@ -134,9 +135,7 @@ class Containers:
             async with _loaded(self.name, what, keep=start.keep) as name:
                 yield name
         elif isinstance(what, str):
-            yield (
-                what if re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", what) else await self._pulled(what, start.platform)
-            )
+            yield what if is_image_id(what) else await self._pulled(what, start.platform)
         else:
             yield self._id(what)
 

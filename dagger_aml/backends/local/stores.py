@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...data import frozen
 from ...errors import DaggerAmlError, UsageError
-from ...oci.reference import Reference
+from ...oci.reference import Reference, is_image_id
 from ...policy import DEFAULT, Policy
 from ..builders import BUILDERS, kind_of
 from .find import local_kind
 from .program import StoredImage
-
-_ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 
 
 @frozen
@@ -34,7 +31,7 @@ def is_local_name(text: str) -> bool:
 
     :raises GraphError: it is no name of an image.
     """
-    return _is_id(text) or not Reference.parse(text, "the image").has_host
+    return is_image_id(text) or not Reference.parse(text, "the image").has_host
 
 
 async def find_stored(text: str, policy: Policy = DEFAULT) -> Stored | None:
@@ -56,7 +53,7 @@ async def find_stored(text: str, policy: Policy = DEFAULT) -> Stored | None:
         if found:
             return Stored(name, found)
         asked.append(name)
-    if _is_id(text):
+    if is_image_id(text):
         raise UsageError(f"no local store has an image {text}", hint=f"Asked: {', '.join(asked) or 'none is here'}.")
     return None
 
@@ -77,7 +74,3 @@ def not_in_stores(text: str) -> Iterator[None]:
 def stores_here() -> list[str]:
     """The builders with a store of their own whose programs are installed."""
     return [name for name in BUILDERS if kind_of(name).capabilities.own_store and shutil.which(name)]
-
-
-def _is_id(text: str) -> bool:
-    return _ID.fullmatch(text) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from ...data import frozen
 from ...errors import UsageError
 from ...graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ...graph.graph import Graph
-from ...oci.reference import Reference
+from ...oci.reference import Reference, is_image_id, is_written_as_path
 from ...project.deployment.place import is_project_file
 from ..common import check_engine, opened, policy_of_call, read
 from ..console import tell
@@ -207,9 +206,9 @@ def _side(text: str, name: str | None, given: dict[str, Any]) -> _Side:
         return _Side(text, None, platform, archive=found_in(path, platform))
     if project:
         return _Side(text, name or value_of("builder", text), platform, graph=read(text, given)[1])
-    if text.startswith((".", "/", "~")) or text.endswith((".tar", "/")):
+    if is_written_as_path(text):
         raise UsageError("there is no such folder or file", location=text)
-    if not re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", text):
+    if not is_image_id(text):
         Reference.parse(text, "the image")
     return _Side(text, name if name and kind_of(name).capabilities.own_store else None, platform)
 
