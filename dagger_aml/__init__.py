@@ -78,6 +78,13 @@ if TYPE_CHECKING:
     from .graph.source import Local as Local
     from .graph.source import Text as Text
     from .graph.values import FromBase as FromBase
+    from .inspection.model import InspectedFile as InspectedFile
+    from .inspection.model import InspectedLayer as InspectedLayer
+    from .inspection.model import InspectedModel as InspectedModel
+    from .inspection.model import InspectedPackage as InspectedPackage
+    from .inspection.model import InspectedStep as InspectedStep
+    from .inspection.model import Inspection as Inspection
+    from .inspection.sources import inspect as inspect
     from .network.mounts import secret_mount as secret_mount
     from .oci.model import Layer as Layer
     from .plan.inputs import InputDigest as InputDigest
@@ -164,6 +171,15 @@ _WHERE = {
         "Text",
     ),
     "graph.values": ("FromBase",),
+    "inspection.model": (
+        "InspectedFile",
+        "InspectedLayer",
+        "InspectedModel",
+        "InspectedPackage",
+        "InspectedStep",
+        "Inspection",
+    ),
+    "inspection.sources": ("inspect",),
     "network.mounts": ("secret_mount",),
     "oci.model": ("Layer",),
     "plan.inputs": (

@@ -14,6 +14,7 @@ client has a loop of its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -42,12 +43,23 @@ from .project.model import Project
 
 if TYPE_CHECKING:
     from .backends.runtime import Published
+    from .inspection.model import Inspection
     from .serving.endpoint import Endpoint as AsyncEndpoint
     from .serving.http import Scored
     from .serving.log import Line
     from .serving.places import Locate
 
-__all__ = ["Builder", "Endpoint", "Image", "connect", "lay_out", "lay_out_each", "local_builder", "open_builder"]
+__all__ = [
+    "Builder",
+    "Endpoint",
+    "Image",
+    "connect",
+    "inspect",
+    "lay_out",
+    "lay_out_each",
+    "local_builder",
+    "open_builder",
+]
 
 T = TypeVar("T")
 
@@ -207,6 +219,22 @@ def lay_out_each(project: Project, *, stops: bool = True) -> tuple[Graph, ...]:
     """
     with start_blocking_portal() as portal:
         return _call(portal, partial(_lay_out_each, project, stops=stops))
+
+
+def inspect(
+    image: str | os.PathLike[str],
+    *,
+    platform: str = DEFAULT_PLATFORM,
+    store: str | None = None,
+    on_event: OnEvent = ignore,
+    policy: Policy = DEFAULT,
+) -> Inspection:
+    """Look into a finished image; see :func:`dagger_aml.inspect`, which raises the same."""
+    from .inspection.sources import inspect
+
+    work = partial(inspect, image, platform=platform, store=store, on_event=on_event, policy=policy)
+    with start_blocking_portal() as portal:
+        return _call(portal, work)
 
 
 @contextmanager

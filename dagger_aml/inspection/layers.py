@@ -14,7 +14,7 @@ from ..base.from_layers import kept
 from ..data import frozen
 from ..oci.layer_index import BARE, IMPLIED, LayerIndex, Read
 from ..oci.layer_tree import LayerTree, empty
-from .model import LayerTold
+from .model import InspectedLayer
 
 Opener = Callable[[], IO[bytes]]
 
@@ -85,16 +85,16 @@ class Contents:
                 return number
         return None
 
-    def told(self, number: int) -> LayerTold:
+    def told(self, number: int) -> InspectedLayer:
         """A layer, without what made it."""
         blob = self._blobs[number]
         if blob.opens is None:
-            return LayerTold(blob.diff_id, blob.digest, blob.size)
+            return InspectedLayer(blob.diff_id, blob.digest, blob.size)
         files = self.files(number)
         entries = dict(self.entries(number))
         owners = Counter(owner for path, owner in entries.items() if path in files) or Counter(entries.values())
         index = self.indexes[number]
-        return LayerTold(
+        return InspectedLayer(
             blob.diff_id,
             blob.digest,
             blob.size,

@@ -10,16 +10,16 @@ from ..diff.causes import Making, within
 from ..oci.image import Made
 from ..plan.label import OpKey
 from .layers import Contents
-from .model import Kind, LayerTold
+from .model import InspectedLayer, Kind
 
 
 def attributed(
     contents: Contents,
-    layers: Sequence[LayerTold],
+    layers: Sequence[InspectedLayer],
     history: Sequence[Made],
     ops: tuple[OpKey, ...],
     making: Making | None,
-) -> tuple[LayerTold, ...]:
+) -> tuple[InspectedLayer, ...]:
     """The layers, each with what made it where that is certain.
 
     :param ops: the steps, of an image that tells of them, and ``making``: what its history tells of its layers.

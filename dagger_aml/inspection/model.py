@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from attrs import field
+from attrs import AttrsInstance, asdict, field
 
 from ..data import frozen
+from ..text import redact_urls
+
+SCHEMA = 1
 
 Kind = Literal["base", "run", "copy"]
 
 
 @frozen
-class LayerTold:
-    """One layer.
+class InspectedLayer:
+    """One layer of an image.
 
     :param diff_id: ``sha256:…`` of its tar. :param digest: of the blob; None where the image comes without blobs.
     :param size: bytes as it lies there, compressed if it is.
@@ -43,7 +46,7 @@ class LayerTold:
 
 
 @frozen
-class PackageTold:
+class InspectedPackage:
     """An installed package.
 
     :param site: the folder that it is in.
@@ -57,7 +60,7 @@ class PackageTold:
 
 
 @frozen
-class ModelFile:
+class InspectedFile:
     """A file of a model; ``path`` is below the model's own."""
 
     path: str
@@ -66,7 +69,7 @@ class ModelFile:
 
 
 @frozen
-class ModelTold:
+class InspectedModel:
     """A model.
 
     :param path: where it lies in the image.
@@ -81,7 +84,7 @@ class ModelTold:
     version: str | None
     inputs: str | None
     layer: int | None
-    files: tuple[ModelFile, ...] | None
+    files: tuple[InspectedFile, ...] | None
 
     @property
     def size(self) -> int | None:
@@ -90,7 +93,7 @@ class ModelTold:
 
 
 @frozen
-class Step:
+class InspectedStep:
     """A step of the plan, as the image's label tells of it.
 
     :param dest: of a copy. :param inputs: twelve digits of the digest of its inputs.
@@ -102,8 +105,8 @@ class Step:
 
 
 @frozen
-class ImageTold:
-    """An image.
+class Inspection:
+    """What is told of an image; see :func:`dagger_aml.inspect`.
 
     :param what: as it was named. :param place: where it was found: ``registry``, a store's name, ``file``.
     :param digest: of its manifest; None of an image in Docker's form, which has none.
@@ -130,9 +133,9 @@ class ImageTold:
     base_layers: int | None
     python: str | None
     server: str | None
-    packages: tuple[PackageTold, ...] = field(repr=False)
-    models: tuple[ModelTold, ...]
-    steps: tuple[Step, ...] | None
+    packages: tuple[InspectedPackage, ...] = field(repr=False)
+    models: tuple[InspectedModel, ...]
+    steps: tuple[InspectedStep, ...] | None
     entry_script: str | None
     env: Mapping[str, str]
     user: str
@@ -141,7 +144,7 @@ class ImageTold:
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...]
     labels: Mapping[str, str]
-    layers: tuple[LayerTold, ...]
+    layers: tuple[InspectedLayer, ...]
 
     @property
     def unread(self) -> tuple[int, ...]:
@@ -152,3 +155,39 @@ class ImageTold:
     def size(self) -> int:
         """Bytes of all layers."""
         return sum(each.size for each in self.layers)
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``inspect --json`` prints, as plain data in the form of docs/schemas/inspect.schema.json; users and
+        passwords in URLs are masked."""
+        unread = list(self.unread)
+        return {
+            "schema": SCHEMA,
+            "image": self.what,
+            "place": self.place,
+            "digest": self.digest,
+            "image_id": self.image_id,
+            "platform": self.platform,
+            "created": self.created,
+            "size": self.size,
+            "recipe": self.recipe,
+            "versions": {"dagger_aml": self.made_by, "python": self.python, "server": self.server},
+            "base": {"name": self.base, "digest": self.base_digest, "layers": self.base_layers},
+            "packages": {"complete": not unread, "found": [_plain(each) for each in self.packages]},
+            "models": [{**_plain(each), "size": each.size} for each in self.models],
+            "steps": None if self.steps is None else [_plain(each) for each in self.steps],
+            "entry_script": self.entry_script,
+            "env": {name: redact_urls(value) for name, value in self.env.items()},
+            "user": self.user,
+            "workdir": self.workdir,
+            "ports": list(self.ports),
+            "entrypoint": list(self.entrypoint),
+            "cmd": list(self.cmd),
+            "labels": {name: redact_urls(value) for name, value in self.labels.items()},
+            "layers": [{"number": number, **_plain(each)} for number, each in enumerate(self.layers)],
+            "unread": unread,
+        }
+
+
+def _plain(part: AttrsInstance) -> dict[str, Any]:
+    """A part with lists for its tuples, as JSON has them."""
+    return asdict(part, value_serializer=lambda _, __, value: list(value) if isinstance(value, tuple) else value)

@@ -11,15 +11,15 @@ from ..base.distributions import of_folder
 from ..oci.layer_index import Unanswered
 from ..plan.label import OpKey
 from .layers import Contents
-from .model import LayerTold, ModelFile, ModelTold, PackageTold
+from .model import InspectedFile, InspectedLayer, InspectedModel, InspectedPackage
 
 
-def packages(contents: Contents) -> tuple[PackageTold, ...]:
+def packages(contents: Contents) -> tuple[InspectedPackage, ...]:
     """The Python packages that are there, by the folders of their metadata, each site's in the order of names."""
     return tuple(sorted(_packages(contents), key=lambda each: (each.site, each.name)))
 
 
-def _packages(contents: Contents) -> Iterator[PackageTold]:
+def _packages(contents: Contents) -> Iterator[InspectedPackage]:
     found = {folder for index in contents.indexes for folder in index.folders if folder.endswith(".dist-info")}
     for folder in found:
         said = of_folder(posixpath.basename(folder))
@@ -27,7 +27,7 @@ def _packages(contents: Contents) -> Iterator[PackageTold]:
         if said and _is_there(contents, metadata):
             number = contents.brought_by(metadata)
             if number is not None:
-                yield PackageTold(*said, posixpath.dirname(folder), number)
+                yield InspectedPackage(*said, posixpath.dirname(folder), number)
 
 
 def _is_there(contents: Contents, path: str) -> bool:
@@ -44,7 +44,9 @@ def models_folder(env: Mapping[str, str]) -> str:
     return contract.MODELS_ROOT if f"{said}/".startswith(f"{contract.MODELS_ROOT}/") else said
 
 
-def models(contents: Contents, root: str, ops: Sequence[OpKey], layers: Sequence[LayerTold]) -> tuple[ModelTold, ...]:
+def models(
+    contents: Contents, root: str, ops: Sequence[OpKey], layers: Sequence[InspectedLayer]
+) -> tuple[InspectedModel, ...]:
     """The models of an image: those that its label tells of, and what else lies in their folder.
 
     :param root: that folder.
@@ -77,16 +79,16 @@ def _model(
     inputs: str | None,
     number: int | None,
     inside: Mapping[str, tuple[int, int]] | None,
-) -> ModelTold:
+) -> InspectedModel:
     parts = posixpath.relpath(path, root).split("/") if root == contract.MODELS_ROOT else []
     registered = parts[:2] if len(parts) > 1 else [None, None]
     told = None
     if inside is not None:
         told = tuple(
-            ModelFile(_below(path, each), size, contents.sha256(layer, each))
+            InspectedFile(_below(path, each), size, contents.sha256(layer, each))
             for each, (layer, size) in sorted(inside.items())
         )
-    return ModelTold(path, registered[0], registered[1], inputs, number, told)
+    return InspectedModel(path, registered[0], registered[1], inputs, number, told)
 
 
 def _below(path: str, file: str) -> str:

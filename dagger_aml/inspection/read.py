@@ -21,7 +21,7 @@ from ..plan.resolve import BASE_DIGEST_LABEL, BASE_NAME_LABEL, VERSION_LABEL
 from ..project.recipe import RECIPE_LABEL
 from .layers import Blob, Contents
 from .makers import attributed
-from .model import ImageTold, PackageTold, Step
+from .model import InspectedPackage, InspectedStep, Inspection
 from .parts import models, models_folder, packages
 
 _OF_PYTHON = re.compile(r"/lib/python(3\.\d+)/site-packages\Z")
@@ -43,7 +43,7 @@ class Found:
     blobs: tuple[Blob, ...]
 
 
-def inspected(found: Found) -> ImageTold:
+def inspected(found: Found) -> Inspection:
     """What is told of an image.
 
     :raises BaseError: its config does not follow the specification.
@@ -67,7 +67,7 @@ def inspected(found: Found) -> ImageTold:
     note = plain_note(found.config)
     base = note.facts.facts if note and note.facts else None
     read = _facts(contents, said) or base
-    return ImageTold(
+    return Inspection(
         what=found.what,
         place=found.place,
         digest=found.digest,
@@ -85,7 +85,7 @@ def inspected(found: Found) -> ImageTold:
         server=_server(facts, base, has),
         packages=has,
         models=models(contents, root, ops or (), layers),
-        steps=tuple(Step(op.name, op.dest or None, op.digest) for op in ops) if ops else None,
+        steps=tuple(InspectedStep(op.name, op.dest or None, op.digest) for op in ops) if ops else None,
         entry_script=_entry_script(facts),
         env=facts.env,
         user=facts.user,
@@ -108,7 +108,7 @@ def _facts(contents: Contents, said: Mapping[str, Any]) -> BaseFacts | None:
         return None
 
 
-def _python(facts: BaseFacts, read: BaseFacts | None, has: Sequence[PackageTold]) -> str | None:
+def _python(facts: BaseFacts, read: BaseFacts | None, has: Sequence[InspectedPackage]) -> str | None:
     """The version of its Python: as its files tell, or the base's as the image notes it, or by the folder of packages
     of its environment."""
     if read and (read.full_python or read.python):
@@ -123,7 +123,7 @@ def _python(facts: BaseFacts, read: BaseFacts | None, has: Sequence[PackageTold]
     return found.pop() if len(found) == 1 else None
 
 
-def _server(facts: BaseFacts, base: BaseFacts | None, has: Sequence[PackageTold]) -> str | None:
+def _server(facts: BaseFacts, base: BaseFacts | None, has: Sequence[InspectedPackage]) -> str | None:
     """The version of the inference server: what lies in the layers read, above what the image notes of its base."""
     versions = {each.version for each in has if each.name == contract.SERVER}
     if not versions and base and base.distributions is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ..backends.direct.note import NOTE_LABEL
 from ..plan.label import PLAN_LABEL
 from ..text import human_size, redact_urls, visible
-from .model import ImageTold, LayerTold, ModelTold, PackageTold
+from .model import InspectedLayer, InspectedModel, InspectedPackage, Inspection
 
 _WIDTH = 100
 _LONGEST = 60
@@ -17,12 +17,12 @@ _LONGEST = 60
 _NOT_SAID = "not said"
 
 
-def text(told: ImageTold) -> str:
+def text(told: Inspection) -> str:
     """All of it, in sections."""
     return "\n".join(map(_printable, _lines(told))) + "\n"
 
 
-def _lines(told: ImageTold) -> Iterator[str]:
+def _lines(told: Inspection) -> Iterator[str]:
     where = {"file": "", "registry": " (in its registry)"}.get(told.place, f" (in {told.place}'s store)")
     yield f"{told.what}{where}: {told.platform}, {_count(len(told.layers), 'layer')}, {human_size(told.size)}"
     yield from _rows(
@@ -66,15 +66,15 @@ def _rows(rows: list[tuple[str, str]]) -> Iterator[str]:
     yield from (f"  {name:{width}}  {value}" for name, value in rows)
 
 
-def _no_recipe(told: ImageTold) -> str:
+def _no_recipe(told: Inspection) -> str:
     return "not said, as by dagger-aml before 0.2.0" if told.made_by else _NOT_SAID
 
 
-def _unknown(told: ImageTold) -> str:
+def _unknown(told: Inspection) -> str:
     return "not known: not every layer was read" if told.unread else "none was found"
 
 
-def _models(models: Iterable[ModelTold]) -> Iterator[str]:
+def _models(models: Iterable[InspectedModel]) -> Iterator[str]:
     models = tuple(models)
     if not models:
         return
@@ -96,8 +96,8 @@ def _models(models: Iterable[ModelTold]) -> Iterator[str]:
             yield f"    {', '.join(digests)}"
 
 
-def _packages(told: ImageTold) -> Iterator[str]:
-    sites: dict[str, list[PackageTold]] = {}
+def _packages(told: Inspection) -> Iterator[str]:
+    sites: dict[str, list[InspectedPackage]] = {}
     for each in told.packages:
         sites.setdefault(each.site, []).append(each)
     for site, found in sites.items():
@@ -116,7 +116,7 @@ def _packages(told: ImageTold) -> Iterator[str]:
         yield "\nPackages: none in the layers that were read" if told.unread else "\nPackages: none"
 
 
-def _layer(number: int, each: LayerTold) -> Iterator[str]:
+def _layer(number: int, each: InspectedLayer) -> Iterator[str]:
     made = {"base": "base", "run": f"step {each.op!r}, run", "copy": f"step {each.op!r}, copied", None: ""}[each.kind]
     if not made or (each.kind == "base" and each.made_by):
         said = _cut(" ".join(each.made_by.split()))

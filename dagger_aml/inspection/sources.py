@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import anyio
 
+from ..backends.builders import BUILDERS, kind_of
 from ..backends.local.stores import find_stored, not_in_stores
 from ..check.inputs.image_read import MOST_FETCHED
 from ..check.inputs.names import IN_REGISTRY
@@ -16,7 +18,7 @@ from ..errors import ProjectError, UsageError
 from ..events import OnEvent, ignore
 from ..fs.lookup import is_file, is_there
 from ..fs.temporary import temporary_directory
-from ..graph.base import ARCHIVES, From
+from ..graph.base import ARCHIVES, DEFAULT_PLATFORM, From
 from ..oci import layout
 from ..oci.archive import the_image
 from ..oci.image import found_in
@@ -24,30 +26,37 @@ from ..oci.reference import Reference, is_written_as_path
 from ..oci.registry import download_partly
 from ..policy import DEFAULT, Policy
 from .layers import Blob
-from .model import ImageTold
+from .model import Inspection
 from .read import Found, inspected
 
 
 async def inspect(
-    what: str,
-    platform: str,
+    image: str | os.PathLike[str],
     *,
+    platform: str = DEFAULT_PLATFORM,
     store: str | None = None,
     on_event: OnEvent = ignore,
     policy: Policy = DEFAULT,
-) -> ImageTold:
-    """What is told of an image. Layers larger than 64 MiB stay in their registry, as they do where
-    ``check image:NAME`` looks.
+) -> Inspection:
+    """Look into a finished image, whoever made it: nothing is run, and no builder is opened.
 
-    :param what: a tar, an OCI layout, ``oci:FOLDER[:TAG]`` and the like, a name, an ID, ``image:NAME`` of a registry.
+    Of an image in a registry, layers larger than 64 MiB stay there; their :attr:`~.InspectedLayer.read` is false, and
+    what only their files tell is None.
+
+    :param image: a tar, an OCI layout, ``oci:FOLDER[:TAG]`` and the like, a name, an ID, ``image:NAME`` of a
+        registry.
+    :param platform: ``linux/arm64``, of an image for several.
     :param store: the one to look into, ``docker``; by default, for a name without a host, all that are here, then
         the registry.
-    :raises UsageError: no such file, or an ID that no store has. :raises GraphError: not a name.
+    :param on_event: told when a registry is asked again.
+    :raises UsageError: no such file, an ID that no store has, or no such store.
+    :raises GraphError: not a name. :raises ProjectError: a pipe or a device.
     :raises BaseError: not an image, several, or none for the platform.
     :raises BuildError: no such image. :raises RegistryDenied: 401 or 403.
     :raises TransientError: the registry is unreachable or busy.
-    :raises Unanswered: a layer cannot be read.
+    :raises DaggerAmlError: a layer cannot be read, or the store's program is not there.
     """
+    what = os.fspath(image)
     base = _here(what, platform) if store is None else None
     if base:
         return await anyio.to_thread.run_sync(partial(_of_file, base, what, "file"))
@@ -82,7 +91,7 @@ def _here(what: str, platform: str) -> From | None:
     return None
 
 
-def _of_file(base: From, what: str, place: str) -> ImageTold:
+def _of_file(base: From, what: str, place: str) -> Inspection:
     with _found(base, what, place) as found:
         return inspected(found)
 
@@ -105,9 +114,12 @@ def _blob_digest(name: str) -> str | None:
     return f"sha256:{digits}" if folder == "blobs/sha256" else None
 
 
-async def _of_store(what: str, platform: str, store: str, on_event: OnEvent, policy: Policy) -> ImageTold:
+async def _of_store(what: str, platform: str, store: str, on_event: OnEvent, policy: Policy) -> Inspection:
     from ..backends.local.find import local_builder
 
+    own = [name for name in BUILDERS if kind_of(name).capabilities.own_store]
+    if store not in own:
+        raise UsageError(f"no store of images: {store!r}", hint=f"Use {' or '.join(own)}.")
     with temporary_directory() as work:
         tar = work / "image.tar"
         await local_builder(store, on_event=on_event, policy=policy).save(what, tar)
@@ -115,7 +127,7 @@ async def _of_store(what: str, platform: str, store: str, on_event: OnEvent, pol
         return await anyio.to_thread.run_sync(_of_file, base, what, store)
 
 
-async def _of_registry(what: str, platform: str, on_event: OnEvent, policy: Policy) -> ImageTold:
+async def _of_registry(what: str, platform: str, on_event: OnEvent, policy: Policy) -> Inspection:
     reference = Reference.parse(what.removeprefix(IN_REGISTRY), "the image")
     with temporary_directory() as work:
         with not_in_stores(reference.canonical if what.startswith(IN_REGISTRY) else what):

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from dagger_aml.errors import DaggerAmlError
+import dagger_aml
+from dagger_aml import sync
+from dagger_aml.errors import DaggerAmlError, UsageError
 from dagger_aml.inspection import parts, sources
 from dagger_aml.plan.keys import ENCODING
 from dagger_aml.plan.label import PLAN_LABEL, OpKey, write_label
@@ -247,6 +250,28 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_platform_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DaggerAmlError, match="no image for linux/arm64"):
         call("inspect", made(tmp_path / "i.tar"), "--platform", "linux/arm64")
+
+
+def test_the_library_tells_what_the_command_prints(shelf: Shelf, tmp_path: Path) -> None:
+    """Of a file and of a registry, with and without ``await``, as data and as the command's JSON."""
+    tar = made(tmp_path / "i.tar")
+    found = sync.inspect(tar)
+    assert found.as_json() == told(tar) and found == anyio.run(dagger_aml.inspect, str(tar))
+    assert [(each.name, each.version, each.layer) for each in found.packages][-1] == ("pandas", "2.2.3", 1)
+    assert found.models[0].files == (dagger_aml.InspectedFile("w.bin", 3, ABC),) and found.models[0].size == 3
+    assert (found.place, found.made_by, found.unread) == ("file", "0.1.0", ())
+    assert found.env["TOKEN_URL"].startswith("https://me:pass@"), "as data nothing is masked"
+    shelf.build(shelf.project("a"))
+    name = f"{shelf.registry.host}/a:main"
+    pulled = sync.inspect(name)
+    assert pulled.as_json() == told(name) and pulled.place == "registry"
+
+
+@pytest.mark.parametrize("store", ["dagger", "buildx", "nothing"])
+def test_what_keeps_no_images_is_no_store(store: str) -> None:
+    with pytest.raises(UsageError, match="no store of images") as caught:
+        sync.inspect("diabetes:1", store=store)
+    assert caught.value.hint == "Use docker or podman or buildah."
 
 
 def test_a_config_of_others_is_hostile(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def _parameters(function, *, without):
         (sync.connect, dagger_aml.connect),
         (sync.local_builder, dagger_aml.local_builder),
         (sync.open_builder, dagger_aml.open_builder),
+        (sync.inspect, dagger_aml.inspect),
         (sync.lay_out, dagger_aml.lay_out),
         (sync.lay_out_each, dagger_aml.lay_out_each),
     ],

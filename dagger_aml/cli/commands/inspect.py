@@ -40,13 +40,12 @@ def command(image: str, store: str | None, platform: str | None, as_json: bool) 
     dagger-aml inspect registry.example/diabetes:1
     dagger-aml inspect diabetes.tar --json
     """
-    from ...inspection.as_json import document
     from ...inspection.render import text
     from ...inspection.sources import inspect
 
     one = str(platform or DEFAULT_PLATFORM).partition(",")[0].strip()
-    told = anyio.run(partial(inspect, image, one, store=store, policy=policy_of_call()))
+    told = anyio.run(partial(inspect, image, platform=one, store=store, policy=policy_of_call()))
     if as_json:
-        click.echo(json.dumps(document(told), indent=2))
+        click.echo(json.dumps(told.as_json(), indent=2))
     else:
         say(text(told).rstrip("\n"))
