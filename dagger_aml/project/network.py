@@ -76,8 +76,8 @@ def _secrets(reading: Reading) -> tuple[Secret, ...]:
         origin = reading.origins[f"secrets.{id}"] = reading.file.origin("secrets", id)
         found[id] = Secret.parse(f"id={id},{text}", location=str(origin), root=reading.root)
     given: set[str] = set()
-    for text in reading.options.secret:
-        secret = Secret.parse(text)
+    for each in reading.options.secret:
+        secret = each if isinstance(each, Secret) else Secret.parse(each)
         if secret.id in given:
             raise UsageError(f"the secret {secret.id} is given twice", location="--secret")
         given.add(secret.id)

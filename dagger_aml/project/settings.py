@@ -9,10 +9,12 @@ from attrs import field
 from ..base import catalog
 from ..data import frozen
 from ..graph.base import DEFAULT_PLATFORM
+from ..graph.mount import Secret
 from ..steps.installer import Installer
 from ..steps.packages import Via
 from ..steps.packages_files import PackagesAs
 from ..text import texts
+from .given import model_texts, pair_texts, path_text, secrets_given
 from .setting import setting, settings_of
 
 APART = ("dynamic", "preinstalled")
@@ -22,7 +24,14 @@ APART = ("dynamic", "preinstalled")
 @frozen
 class Options:
     """What flags and environment variables may say of a project, declared once: the flag's and the variable's name
-    follow from the field's. None and empty mean not said."""
+    follow from the field's. None and empty mean not said.
+
+    Each field takes what its flag takes, several in any iterable. ``env`` and ``label`` take a mapping of names to
+    values too, ``model`` one of ``NAME:VERSION`` to paths, ``secret`` one of ids to values (text or bytes) or a
+    :class:`~dagger_aml.Secret` anywhere, and files may be paths.
+
+    :raises UsageError: a mapping with a name, an id or a value that is none.
+    """
 
     base: str | None = field(
         default=None,
@@ -50,6 +59,7 @@ class Options:
     )
     deployment: str | None = field(
         default=None,
+        converter=path_text,
         metadata=setting(
             key=("deployment",),
             path=True,
@@ -62,7 +72,7 @@ class Options:
     )
     model: tuple[str, ...] = field(
         default=(),
-        converter=texts,
+        converter=model_texts,
         metadata=setting(
             repeatable=True,
             help="Where a registered model that a deployment file names lies here.",
@@ -71,6 +81,7 @@ class Options:
     )
     recipe: str | None = field(
         default=None,
+        converter=path_text,
         metadata=setting(
             key=("recipe",),
             default="extended",
@@ -93,6 +104,7 @@ class Options:
     )
     entry_script: str | None = field(
         default=None,
+        converter=path_text,
         metadata=setting(
             key=("code", "entry-script"),
             help="Entry script, relative to the code folder.",
@@ -104,6 +116,7 @@ class Options:
     )
     requirements: str | None = field(
         default=None,
+        converter=path_text,
         metadata=setting(
             key=("requirements",),
             path=True,
@@ -202,7 +215,7 @@ class Options:
     )
     env: tuple[str, ...] = field(
         default=(),
-        converter=texts,
+        converter=pair_texts,
         metadata=setting(
             key=("env",),
             type=dict[str, str],
@@ -215,7 +228,7 @@ class Options:
     )
     label: tuple[str, ...] = field(
         default=(),
-        converter=texts,
+        converter=pair_texts,
         metadata=setting(
             key=("labels",),
             type=dict[str, str],
@@ -338,6 +351,7 @@ class Options:
     )
     ca: str | None = field(
         default=None,
+        converter=path_text,
         metadata=setting(
             key=("network", "ca"),
             path=True,
@@ -348,9 +362,9 @@ class Options:
             unsaid="none",
         ),
     )
-    secret: tuple[str, ...] = field(
+    secret: tuple[str | Secret, ...] = field(
         default=(),
-        converter=texts,
+        converter=secrets_given,
         repr=False,
         metadata=setting(
             key=("secrets",),

@@ -109,7 +109,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagger_aml
-from dagger_aml import BuildError, Graph, Options, Plan, Project, Result, StartFailed, Written, sync
+from dagger_aml import BuildError, Graph, Inspection, Options, Plan, Project, Result, StartFailed, Written, sync
 from dagger_aml.events import Event
 from dagger_aml.steps import base, code, env
 
@@ -124,6 +124,17 @@ async def recipe(graph: Graph, project: Project) -> Graph:
 
 def options(variables: Sequence[str]) -> Options:
     return Options(base="minimal-py312-inference", env=variables, apt=["libgomp1"], pip="six==1.17.0")
+
+
+def by_value(token: str, folder: Path) -> Options:
+    mappings = Options(env={"A": "b"}, label={"team": "x"}, model={"rates:1": folder}, secret={"pip": token})
+    assert mappings.env == ("A=b",)
+    return Options(requirements=folder / "r.txt", secret=[dagger_aml.Secret.of("pip", token), "id=apt,env=APT"])
+
+
+def told(image: Path) -> dict[str, str]:
+    found: Inspection = sync.inspect(image)
+    return {each.name: each.version for each in found.packages}
 
 
 def planned(folder: Path) -> Plan:
