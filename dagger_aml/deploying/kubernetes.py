@@ -19,6 +19,9 @@ _SPREAD = 5
 _MARGIN = 10
 """Seconds between the end of the wait and the kill."""
 
+_LOOKS = 2
+"""How many looks in turn, a second apart, must find nobody: one alone may fall between two connections, or fail."""
+
 _AT_START = 600
 """Seconds for what the start script installs."""
 
@@ -78,14 +81,18 @@ def about(workload: Workload) -> str:
 
 
 def drain_command(longest: int) -> tuple[str, ...]:
-    """What a container runs before it is told to end: it waits until nobody is connected to the scoring port.
+    """What a container runs before it is told to end: it waits until nobody has been connected to the scoring port
+    for two looks in turn.
 
     :param longest: seconds after which it waits no more.
     """
     connected = (
         f"cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ': [0-9A-F]*:{contract.SCORING_PORT:04X} .* 01 '"
     )
-    loop = f"n=0; while [ $n -lt {longest} ] && {connected}; do sleep 1; n=$((n+1)); done"
+    loop = (
+        f"n=0; alone=0; while [ $n -lt {longest} ] && [ $alone -lt {_LOOKS} ]; "
+        f"do if {connected}; then alone=0; else alone=$((alone+1)); fi; sleep 1; n=$((n+1)); done"
+    )
     return ("/bin/sh", "-c", f"sleep {_SPREAD}; {loop}")
 
 

@@ -32,6 +32,7 @@ from dagger_aml.backends.local.containers import LABEL
 from dagger_aml.backends.local.find import local_builder
 from dagger_aml.backends.runtime import Published
 from dagger_aml.oci.registry import resolve_digest
+from dagger_aml.serving.endpoint import Endpoint
 from dagger_aml.serving.smoke import default_smoke
 from tests.support.builders import need_programs
 from tests.support.cli import argv
@@ -158,6 +159,14 @@ async def listens(port: int) -> bool:
     return True
 
 
+async def printed(endpoint: Endpoint, text: str) -> None:
+    """Wait for a line with the text: an engine at work elsewhere brings what was printed seconds later."""
+    with anyio.move_on_after(30):
+        while not any(text in line for line in await endpoint.settled()):
+            pass
+    assert text in endpoint.logs()
+
+
 # --- the four recipes ---
 
 
@@ -178,7 +187,7 @@ async def test_each_recipe_on_the_engine(
         assert scored.headers["x-ms-server-version"].startswith("azmlinfsrv/")
         assert float(scored.headers["x-ms-run-fn-exec-ms"]) > 0 and not scored.run_failed
         assert endpoint.uid == 1000 and await endpoint.healthy()
-        assert any("scored 2 rows" in line for line in await endpoint.settled())
+        await printed(endpoint, "scored 2 rows")
         refused = await endpoint.score({"data": "x"})
         assert refused.status == 400
         url = endpoint.url
@@ -197,7 +206,7 @@ async def test_on_docker_and_podman(program: str, offline: bool, bases: dict[str
         scored = await endpoint.score((EXAMPLE / "request.json").read_bytes())
         assert (scored.status, scored.json) == (200, json.loads((EXAMPLE / "answer.json").read_text()))
         assert endpoint.uid == 1000
-        assert any("scored 2 rows" in line for line in await endpoint.settled())
+        await printed(endpoint, "scored 2 rows")
 
 
 @pytest.mark.engine
