@@ -13,6 +13,9 @@ from .data import frozen
 Severity = Literal["error", "warning", "info"]
 """``error`` stops before anything is built; ``warning`` and ``info`` are told, and the work goes on."""
 
+Silencer = Literal["comment", "choice"]
+"""What sets a finding aside: a comment on its line, or what a flag, a variable or the project file ignores."""
+
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -101,6 +104,7 @@ class Finding:
     :param sure: whether what was read proves it. What is not sure is a warning at most, though its rule's severity is
         ``error``.
     :param fixes: what ``check --fix`` does about it; nothing where there is not one right answer.
+    :param silenced_by: why it is not told; nothing where it is.
     """
 
     message: str
@@ -110,6 +114,7 @@ class Finding:
     hint: str | None = None
     sure: bool = field(default=True, kw_only=True, repr=False)
     fixes: tuple[Fix, ...] = field(default=(), kw_only=True, repr=False, eq=False)
+    silenced_by: tuple[Silencer, ...] = field(default=(), kw_only=True, repr=False, eq=False)
 
     def __str__(self) -> str:
         """As errors read: ``score.py:7: message [AML103]``, and the hint on the next lines, indented."""

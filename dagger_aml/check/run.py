@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ..data import frozen
 from ..errors import FindingsError, unreadable
-from ..finding import Finding, ordered
+from ..finding import Finding, Silencer, ordered
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..project.load import chosen_rules
@@ -90,10 +90,20 @@ def run(facts: Known, selection: Selection | None = None) -> Findings:
         project = getattr(facts, "project", None)
         raise unreadable(error, error.filename or (project.root if project else ".")) from None
     comments = Comments()
-    aside = {
-        each for each in found if selection.ignores(str(each.id)) or comments.ignores(each.location, str(each.id))
-    }
-    return Findings(ordered(each for each in found if each not in aside), ordered(aside))
+    marked = [evolve(each, silenced_by=_silencers(each, comments, selection)) for each in found]
+    return Findings(
+        ordered(each for each in marked if not each.silenced_by), ordered(each for each in marked if each.silenced_by)
+    )
+
+
+def _silencers(found: Finding, comments: Comments, selection: Selection) -> tuple[Silencer, ...]:
+    """What sets a finding aside."""
+    id = str(found.id)
+    by: tuple[tuple[Silencer, bool], ...] = (
+        ("comment", comments.ignores(found.location, id)),
+        ("choice", selection.ignores(id)),
+    )
+    return tuple(silencer for silencer, silences in by if silences)
 
 
 def missing_facts(facts: Known, kind: Kind, selection: Selection) -> Mapping[str, tuple[str, ...]]:

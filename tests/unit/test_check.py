@@ -364,8 +364,9 @@ def test_sarif_names_each_rule_once_and_points_to_it(here: Path) -> None:
     data = json.loads(check("wrong", "nowhere", "--output-format", "sarif").stdout)
     (run,) = data["runs"]
     rules = run["tool"]["driver"]["rules"]
-    assert [each["id"] for each in rules] == ["AML110", "AML201"]
+    assert len({each["id"] for each in rules}) == len(rules)
     assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in run["results"])
+    assert [each["ruleId"] for each in run["results"]] == ["AML110", "AML201"]
     assert [each["level"] for each in run["results"]] == ["error", "warning"]
     place = run["results"][0]["locations"][0]["physicalLocation"]
     assert place == {
@@ -375,6 +376,39 @@ def test_sarif_names_each_rule_once_and_points_to_it(here: Path) -> None:
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
     assert "does not exist" in invocation["toolExecutionNotifications"][0]["message"]["text"]
+
+
+def test_sarif_says_of_what_is_silenced_where_it_is(here: Path) -> None:
+    """Of all results or of none, as the standard has it: of what is told, that nothing silences it."""
+    make(here / "wrong", {"score.py": WRONG["score.py"].replace("():", "():  # aml: ignore[AML110]", 1)})
+
+    def suppressed(*words: str) -> dict[str, list[dict[str, str]]]:
+        (run,) = json.loads(check("wrong", *words, "--output-format", "sarif").stdout)["runs"]
+        return {each["ruleId"]: each["suppressions"] for each in run["results"]}
+
+    source, outside = ({"kind": kind, "status": "accepted"} for kind in ("inSource", "external"))
+    assert suppressed() == {"AML110": [source], "AML201": []}
+    assert suppressed("--ignore", "AML") == {"AML110": [source, outside], "AML201": [outside]}
+
+
+def test_sarif_says_which_rules_could_not_be_checked_and_why(here: Path) -> None:
+    make(here / "bare", {"score.py": SCORE})
+    words = ("bare", "clean", "--select", "AML1,AML31,AML201")
+    (run,) = json.loads(check(*words, "--output-format", "sarif").stdout)["runs"]
+    rules, notices = run["tool"]["driver"]["rules"], run["tool"]["driver"]["notifications"]
+    told = [
+        (
+            notices[each["descriptor"]["index"]]["id"],
+            each["level"],
+            rules[each["associatedRule"]["index"]]["id"],
+            each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+        )
+        for each in run["invocations"][0]["toolExecutionNotifications"]
+    ]
+    lacking = found(*words)["not_checked"]
+    assert told and told == [("rule-not-checked", "note", each["id"], each["project"]) for each in lacking]
+    text = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+    assert text == f"{lacking[0]['id']} was not checked, since no list of packages is read."
 
 
 def test_commands_of_services_hold_hostile_names_together(here: Path) -> None:

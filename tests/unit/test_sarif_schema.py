@@ -50,8 +50,12 @@ def test_sarif_is_as_its_schema_says(
             files.append(tmp_path / f"{number}.sarif")
             files[-1].write_text(text, encoding="utf-8")
             kinds.add(kind_of(words[0]).name)
-    results = [len(json.loads(each.read_text(encoding="utf-8"))["runs"][0]["results"]) for each in files]
+    runs = [json.loads(each.read_text(encoding="utf-8"))["runs"][0] for each in files]
+    results = [len(run["results"]) for run in runs]
     assert len(kinds) == 6 and max(results) > 50 and len(files) > 500
+    silenced = {by["kind"] for run in runs for each in run["results"] for by in each["suppressions"]}
+    notices = [each for run in runs for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert silenced == {"inSource", "external"} and any("associatedRule" in each for each in notices)
     done = subprocess.run(
         [python, "-m", "check_jsonschema", "--schemafile", schema, *files],
         capture_output=True,
