@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..base.facts import BaseFacts
 from ..finding import Finding
-from ..pysource.reached import Reached, reached
-from ..pysource.versions import Problem, version_of
+from ..pysource.reached import Reached
+from ..pysource.versions import Problem
 from .facts import Script
 from .rule import rule
 
 
 @rule("AML510", "error")
-def not_of_this_python(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def not_of_this_python(script: Script, used_by_base: Reached) -> Iterator[Finding]:
     """The base image's Python cannot parse code that is loaded with the entry script.
 
     The container ends at its start with a SyntaxError.
@@ -29,13 +28,13 @@ def not_of_this_python(script: Script, used: Reached, base: BaseFacts) -> Iterat
 
     Silent: files that the entry script does not import; AML512 has those that it may import.
     """
-    for file, problem, loaded in _problems(script, used, base):
-        if loaded and problem.kind in _NOT_OF_IT:
+    for file, problem in used_by_base.problems:
+        if file in used_by_base.loaded and problem.kind in _NOT_OF_IT:
             yield _finding(script, file, problem, "the container ends at its start")
 
 
 @rule("AML511", "warning")
-def newer_than_ours(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def newer_than_ours(script: Script, used_by_base: Reached) -> Iterator[Finding]:
     """The code is of a newer Python than the one that runs dagger-aml.
 
     The base image's Python seems to parse it. The other rules know nothing of such a file: its imports are followed,
@@ -51,7 +50,7 @@ def newer_than_ours(script: Script, used: Reached, base: BaseFacts) -> Iterator[
 
     Silent: code that the Python of dagger-aml can parse too.
     """
-    for file, problem, _ in _problems(script, used, base):
+    for file, problem in used_by_base.problems:
         if problem.kind == "newer":
             yield Finding(
                 problem.message,
@@ -61,7 +60,7 @@ def newer_than_ours(script: Script, used: Reached, base: BaseFacts) -> Iterator[
 
 
 @rule("AML512", "warning")
-def perhaps_not_of_this_python(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def perhaps_not_of_this_python(script: Script, used_by_base: Reached) -> Iterator[Finding]:
     """The base image's Python cannot parse code that the entry script may load.
 
     As AML510, for files that are imported in a function, in a `try` or under a condition.
@@ -78,13 +77,13 @@ def perhaps_not_of_this_python(script: Script, used: Reached, base: BaseFacts) -
 
     Silent: files that nothing imports from the entry script on.
     """
-    for file, problem, loaded in _problems(script, used, base):
-        if not loaded and problem.kind in _NOT_OF_IT:
+    for file, problem in used_by_base.problems:
+        if file not in used_by_base.loaded and problem.kind in _NOT_OF_IT:
             yield _finding(script, file, problem, "importing it fails")
 
 
 @rule("AML513", "warning")
-def too_large_to_read(script: Script, used: Reached, base: BaseFacts) -> Iterator[Finding]:
+def too_large_to_read(script: Script, used_by_base: Reached) -> Iterator[Finding]:
     """Code is too large, or nested too deep, to be read.
 
     Nothing is known of such a file: not what it imports, and not whether it is Python at all. It is copied all the
@@ -102,7 +101,7 @@ def too_large_to_read(script: Script, used: Reached, base: BaseFacts) -> Iterato
 
     Silent: files that nothing imports from the entry script on.
     """
-    for file, problem, _ in _problems(script, used, base):
+    for file, problem in used_by_base.problems:
         if problem.kind == "large":
             yield Finding(
                 problem.message,
@@ -113,15 +112,6 @@ def too_large_to_read(script: Script, used: Reached, base: BaseFacts) -> Iterato
 
 _NOT_OF_IT = ("broken", "older")
 """Kinds of problems that the base's Python has with a file too."""
-
-
-def _problems(script: Script, used: Reached, base: BaseFacts) -> Iterator[tuple[str, Problem, bool]]:
-    """Files that are not of the base's Python, why, and whether they are loaded with the entry script."""
-    python = version_of(base.python)
-    if python != used.python:
-        used = reached(script.folder, script.name, python)
-    for file, problem in used.problems:
-        yield file, problem, file in used.loaded
 
 
 def _finding(script: Script, file: str, problem: Problem, then: str) -> Finding:

@@ -29,7 +29,7 @@ from ..project.model import Project
 from ..pysource.entry_points import EntryPoint, entry_points
 from ..pysource.needed import Elsewhere, elsewhere
 from ..pysource.pythons import Python
-from ..pysource.reached import Reached
+from ..pysource.reached import Reached, reached
 from ..pysource.source import Source, read_sound
 from ..pysource.versions import version_of
 from ..requirements.model import Requirements
@@ -407,3 +407,11 @@ class PlanFacts(GraphFacts):
     def base(self) -> BaseFacts | None:
         """What is known of the base: assumed from the catalog, or probed (``base.source``)."""
         return self.plan.facts if self.plan else None
+
+    @cached_property
+    def used_by_base(self) -> Reached | None:
+        """What the entry script leads to, parsed for the base's Python."""
+        if self.base is None or self.script is None or self.used is None:
+            return None
+        python = version_of(self.base.python)
+        return self.used if python == self.used.python else reached(self.script.folder, self.script.name, python)

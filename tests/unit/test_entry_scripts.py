@@ -13,7 +13,7 @@ from attrs import evolve
 
 from dagger_aml import BaseFacts, Options, ProjectError, load_project
 from dagger_aml.base import catalog
-from dagger_aml.check.facts import Facts
+from dagger_aml.check.facts import PlanFacts
 from dagger_aml.check.modules import rules
 from dagger_aml.finding import Finding
 from dagger_aml.pysource import entry_script
@@ -34,16 +34,16 @@ def findings(root: Path, python: str | None) -> list[Finding]:
     """What the rules of entry scripts and of Pythons say, and a hard error of the step that copies code."""
     image = next((each for each in catalog.IMAGES if each.python == python), None)
     project = load_project(root, Options(base=image.name if image else "registry.example/own:1"))
-    facts = Facts(project)
+    facts: Any = PlanFacts(project)
+    vars(facts)["base"] = BaseFacts(python=python, source="probed")
     try:
         entry_script.check(root, "score.py", version_of(python))
     except ProjectError as error:
         return [Finding(error.message, severity="error")]
-    base = BaseFacts(python=python, source="probed")
     found: list[Finding] = []
     for each in rules().values():
         if each.check.__module__.rpartition(".")[2] in OURS:
-            given = {name: base if name == "base" else getattr(facts, name) for name in each.takes}
+            given = {name: getattr(facts, name) for name in each.takes}
             if None not in given.values():
                 found += [evolve(one, id=each.id, severity=each.severity) for one in each.check(**given)]
     return found

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from dagger_aml import FindingsError
+from dagger_aml.base import catalog
+from dagger_aml.check import facts
+from dagger_aml.check.run import run
+from dagger_aml.plan.make import plan as plan_of
 from dagger_aml.pysource.entry_script import find
 from dagger_aml.pysource.newer import NoPythonError, rewritten
+from dagger_aml.pysource.reached import reached
 from dagger_aml.pysource.source import parsed
 from dagger_aml.pysource.versions import OURS, version_of
 from tests.support.calls import short
-from tests.support.projects import SCORE, make, planned
+from tests.support.projects import SCORE, laid_out, make, planned
 
 PYTHONS = [(3, minor) for minor in range(8, 14)]
 
@@ -161,6 +167,18 @@ TRIED = f"try:\n    import helper\nexcept ImportError:\n    pass\n{SCORE}"
 )
 def test_code_of_another_python_is_told_with_its_line(tmp_path, files, base, expected):
     assert told(make(tmp_path, files), base) == expected
+
+
+def test_code_is_followed_once_more_for_a_python_that_only_the_base_tells(tmp_path, monkeypatch):
+    """Such as one that was probed, whose name tells none: by all rules of it together."""
+    make(tmp_path, {"score.py": "import helper\n" + SCORE, "helper.py": MATCH})
+    project, graph = laid_out(tmp_path, base="registry.example/own:1")
+    plan = plan_of(graph, {project.base: evolve(catalog.assumed(project.base), python="3.8")})
+    asked = []
+    monkeypatch.setattr(facts, "reached", lambda *given: asked.append(given[2]) or reached(*given))
+    found = run(facts.PlanFacts(project, stops=False, graph=graph, plan=plan))
+    assert [each.location for each in found.told if each.id == "AML510"] == ["helper.py:1"]
+    assert asked == [(3, 8)]
 
 
 @pytest.mark.skipif(OURS >= (3, 12), reason="this Python parses what 3.12 has")

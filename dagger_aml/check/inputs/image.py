@@ -208,6 +208,11 @@ class ImageFacts(Known):
         return reached(self.script.folder, self.script.name, self.python) if self.script else None
 
     @cached_property
+    def used_by_base(self) -> Reached | None:
+        """The same, where the image's Python is known."""
+        return self.used if self.base else None
+
+    @cached_property
     def no_packages(self) -> tuple[Needed, ...] | None:
         """What the code imports for certain and no folder of packages has; None where others may bring it."""
         image = self.image

@@ -23,6 +23,7 @@ _LACKS = {
     "variables": "the project was refused before",
     "plan": "the project was refused before",
     "base": "the project was refused before",
+    "used_by_base": "the project was refused before",
     "base_python": "the Python of the base is not known",
     "base_glibc": "the C library of the base is not known",
     "base_packages": "the packages of the base are not known",
@@ -42,7 +43,9 @@ _LACKS_OF = {
         **dict.fromkeys(
             ("script", "places", "used", "entry", "points", "reserved"), "no entry script is found in the image"
         ),
-        **dict.fromkeys(("base", "base_python_named"), "its files leave a doubt, or not all were read"),
+        **dict.fromkeys(
+            ("base", "base_python_named", "used_by_base"), "its files leave a doubt, or not all were read"
+        ),
         "azureml": "nothing says that this is an image for Azure ML",
         "start_script": "no start script of Azure ML's is found in the image",
         "no_packages": "other packages may be there than those that were found",
