@@ -18,6 +18,7 @@ from .. import contract
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..data import frozen
+from ..drafts import read_bytes
 from ..errors import DaggerAmlError
 from ..finding import FileLocation
 from ..fs.lookup import is_file
@@ -155,7 +156,7 @@ class Sources:
         found: set[str] = set()
         for path in self.folder.rglob("*.py") if self.folder and left else ():
             with suppress(OSError):
-                text = path.read_bytes() if is_file(path) else b""
+                text = read_bytes(path) if is_file(path) else b""
                 here = [word for word, sought in left.items() if sought in text]
                 found.update(here)
                 for word in here:

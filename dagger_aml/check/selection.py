@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..data import frozen
+from ..drafts import read_bytes
 from ..errors import UsageError
 from ..finding import FileLocation
 
@@ -98,7 +99,7 @@ class Comments:
 def _comments(place: FileLocation) -> Iterator[tuple[int, frozenset[str]]]:
     """The lines of a file with such comments, and what these name."""
     try:
-        data = place.path.read_bytes()
+        data = read_bytes(place.path)
     except OSError:
         return
     if b"aml:" not in data:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..data import frozen
+from ..drafts import draft_of
 from ..requirements.files import marked
 from ..requirements.lines import coding
 
@@ -27,6 +28,9 @@ class TextFile:
     @classmethod
     def read(cls, path: Path) -> TextFile | None:
         """The text of a file; None of one that cannot be read, or is none."""
+        draft = draft_of(path)
+        if draft is not None:
+            return _of(path, draft)
         try:
             found = path.stat()
             return _read(path, found.st_mtime_ns, found.st_size)
@@ -70,6 +74,11 @@ class TextFile:
 def _read(path: Path, _time: int, _size: int) -> TextFile | None:
     """A file as it is at a time: many findings may be of one."""
     return TextFile.of(path, path.read_bytes())
+
+
+@lru_cache(4)
+def _of(path: Path, data: bytes) -> TextFile | None:
+    return TextFile.of(path, data)
 
 
 def _encoding(path: Path, data: bytes) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import toml
 from ..check.text_file import TextFile
+from ..drafts import read_bytes
 from ..errors import unreadable
 from ..finding import Fix
 from ..fs.atomic import replaced_file
@@ -30,7 +31,7 @@ def fixed(root: Path, fixes: Iterable[Fix]) -> Mapping[Path, tuple[bytes, bytes]
     found: dict[Path, tuple[bytes, bytes]] = {}
     for path, several in by_file.items():
         try:
-            before = path.read_bytes()
+            before = read_bytes(path)
         except OSError as error:
             raise unreadable(error, path) from None
         file = TextFile.of(path, before)
@@ -110,8 +111,15 @@ def write(path: Path, data: bytes) -> None:
         new.write_bytes(data)
 
 
-def unified(shown: str, before: bytes, after: bytes) -> str:
-    """What would change, as ``diff -u`` shows it."""
-    old, new = (each.decode("utf-8", "replace").splitlines(keepends=True) for each in (before, after))
+def unified(shown: str, path: Path, before: bytes, after: bytes) -> str:
+    """What would change, as ``diff -u`` shows it, in the file's own encoding."""
+    old, new = (_lines(path, each) for each in (before, after))
     lines = difflib.unified_diff(old, new, shown, shown)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(path: Path, data: bytes) -> list[str]:
+    """The lines of a file, each with its line feed: other marks end none."""
+    file = TextFile.of(path, data)
+    text = file.text if file else data.decode("utf-8", "replace")
+    return [f"{line}\n" for line in text.split("\n")[:-1]] + [each for each in text.split("\n")[-1:] if each]

@@ -210,10 +210,10 @@ def looks_like_path(recipe: str) -> bool:
 
 
 def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
-    from .. import toml
+    from .. import drafts, toml
 
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = drafts.read_bytes(path).decode("utf-8-sig")
         return text, toml.read(text)
     except OSError as error:
         raise unreadable(error, path) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from ..drafts import read_bytes
 from ..errors import ProjectError, unreadable
 from ..finding import FileLocation
 from ..fs.lookup import is_file
@@ -93,7 +94,7 @@ def find(folder: Path, python: Python | None = None) -> tuple[str, ...]:
         if not is_file(path):  # A pipe would be waited for.
             continue
         try:
-            data = path.read_bytes()
+            data = read_bytes(path)
         except OSError:
             continue
         if b"init" not in data or b"run" not in data:

@@ -28,6 +28,7 @@ from attrs import field
 
 from .. import contract
 from ..data import frozen
+from ..drafts import read_bytes
 from .bindings import Scope, scope_of
 from .bounds import DEEPEST
 from .calls import environment_reads
@@ -149,7 +150,7 @@ def read_source(path: Path, python: Python | None = None) -> Source:
     :param python: the version that is to run it; ours unless given.
     :raises OSError: it cannot be read.
     """
-    return parsed(path.read_bytes(), str(path), python)
+    return parsed(read_bytes(path), str(path), python)
 
 
 def read_quietly(path: Path, python: Python | None = None) -> Source | None:

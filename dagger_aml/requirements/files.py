@@ -6,6 +6,7 @@ import codecs
 import os
 from pathlib import Path
 
+from .. import drafts
 from ..errors import ProjectError, unreadable
 
 
@@ -57,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
     :raises ProjectError: missing or unreadable.
     """
     try:
-        return path.read_bytes()
+        return drafts.read_bytes(path)
     except FileNotFoundError:
         raise ProjectError("does not exist", location=str(path)) from None
     except IsADirectoryError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dagger_aml.cli.fixes import fixed
+from dagger_aml.cli.console import printable
+from dagger_aml.cli.fixes import fixed, unified
+from dagger_aml.cli.reports.model import shown
 from dagger_aml.finding import Fix
 from tests import corpus
 from tests.support.checks import check
@@ -136,11 +139,68 @@ def test_a_file_is_mended_byte_for_byte_and_once(file: tuple[str, str, str, bool
         root = make(Path(folder), {"score.py": SCORE, "model/MLmodel": _MLMODEL, name: _bytes(file, 1)})
         input = root / name if name in ("Dockerfile", "deployment.yml") else root
         words = [str(input), "--select", ",".join(MENDED)]
+        contents = _contents(root)
+        difference = check(*words, "--diff").stdout
+        assert _contents(root) == contents
         check(*words, "--fix")
+        assert difference == "".join(_as_shown(contents, _contents(root)))
         assert (root / name).read_bytes() == _bytes(file, 2)
         before = snapshot(root)
         again = check(*words, "--fix")
         assert again.exit_code == 0 and "Nothing found." in again.stdout and snapshot(root) == before
+
+
+# --- what is shown and not written --------------------------------------------------------------------------------
+
+
+def _contents(root: Path) -> Mapping[Path, bytes]:
+    return {each: each.read_bytes() for each in sorted(root.rglob("*")) if each.is_file()}
+
+
+def _as_shown(before: Mapping[Path, bytes], after: Mapping[Path, bytes]) -> list[str]:
+    """What `--diff` has to say of files that `--fix` makes of others, in any order."""
+    changed = [each for each in before if before[each] != after[each]]
+    texts = [printable(unified(shown(each), each, before[each], after[each]), sys.stdout) for each in changed]
+    return sorted(each.replace("\r\n", "\n") for each in texts)  # As the runner of the tests has them.
+
+
+def _differences(text: str) -> list[str]:
+    return sorted(re.split(r"^(?=--- )", text, flags=re.MULTILINE)[1:])
+
+
+def test_a_difference_is_all_that_fix_writes_in_however_many_rounds(tmp_path: Path) -> None:
+    """The value is looked at when its name is right; the Dockerfile is an input and lies in one that is a project."""
+    files = {
+        "score.py": 'import os\n\nA = os.environ["AZUREML_APP_ROOT"]\n\n\n' + SCORE,
+        "dagger-aml.toml": '[env]\nAZUREML_WORKER_PRELOAD = "1"\n',
+        "Dockerfile": f"FROM {_BASE}\nENV AZUREML_ENTRYSCRIPT=/var/azureml-app/score.py "
+        "AZUREML_EXTRA_REQUIREMENT_TXT=a.txt\n",
+    }
+    root = make(tmp_path, files)
+    words = [str(root), str(root / "Dockerfile"), str(root)]
+    before = _contents(root)
+    said = check(*words, "--diff")
+    assert said.exit_code == 1 and _contents(root) == before
+    check(*words, "--fix")
+    after = _contents(root)
+    assert after[root / "dagger-aml.toml"] == b'[env]\nWORKER_PRELOAD = "true"\n'
+    assert b"SCRIPT=score.py" in after[root / "Dockerfile"], "in a second round"
+    assert _differences(said.stdout) == _as_shown(before, after) and len(_differences(said.stdout)) == 3
+    assert check(*words, "--diff").stdout == ""
+
+
+def test_a_difference_is_in_the_file_s_own_encoding(tmp_path: Path) -> None:
+    text = f"# -*- coding: latin-1 -*-\n# é \x0c é\nimport os\nA = os.environ['AZUREML_APP_ROOT']\n\n\n{SCORE}"
+    root = make(tmp_path, {"score.py": text.encode("latin-1")})
+    lines = check(str(root), "--diff").stdout.split("\n")
+    assert " # é \x0c é" in lines and "+A = os.environ['AML_APP_ROOT']" in lines
+
+
+def test_a_difference_is_shown_though_more_cannot_be_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make(tmp_path, {"score.py": SCORE, "dagger-aml.toml": '[env]\nWORKERS_COUNT = "2"\n'})
+    monkeypatch.chdir(tmp_path.parent)
+    said = check(root.name, "nowhere", "--diff")
+    assert said.exit_code == 2 and "nowhere: " in said.stderr and '+WORKER_COUNT = "2"\n' in said.stdout
 
 
 # --- what is not mended -------------------------------------------------------------------------------------------
@@ -258,8 +318,12 @@ def test_the_corpus_is_mended_and_still_planned(tmp_path: Path, pytestconfig: py
         root.mkdir(parents=True)
         before = corpus.run(case, root)
         words = (str(root / case.input), "--fix", *case.flags)
+        contents = _contents(root)
+        difference = check(str(root / case.input), "--diff", *case.flags).stdout
         if "dagger-aml: mended " not in check(*words).stderr:
+            assert difference == "", case.name
             continue
+        assert _differences(difference) == _as_shown(contents, _contents(root)), case.name
         after = corpus.said(case, root)
         assert before.ids - after.ids and corpus.ERROR not in after.ids, case.name
         whole = snapshot(root)

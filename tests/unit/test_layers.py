@@ -15,7 +15,20 @@ import dagger_aml
 PACKAGE = Path(dagger_aml.__file__).parent
 
 FLOORS = (
-    {"data", "errors", "events", "finding", "contract", "text", "toml", "process", "tasks", "version", "policy"},
+    {
+        "data",
+        "drafts",
+        "errors",
+        "events",
+        "finding",
+        "contract",
+        "text",
+        "toml",
+        "process",
+        "tasks",
+        "version",
+        "policy",
+    },
     {"graph"},
     {"requirements", "network", "fs"},
     {"oci", "pysource", "artifacts"},

@@ -41,6 +41,9 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
 _ROUNDS = 10
 """How often what is left is mended again: of a name that is put right, the value may be wrong too."""
 
+_Change = Callable[[Path, bytes, bytes], None]
+"""What becomes of a file that is mended: its path, its bytes, and what they are to be."""
+
 _TAKES = (
     "It takes folders, Dockerfiles, deployment files (.yml), conda files (.yml), lists of packages "
     "(…requirements….txt, pylock.toml, uv.lock), images (….tar, an OCI layout, image:NAME)."
@@ -122,7 +125,7 @@ def command(
             _check_alone(fix=fix, form=form, output=output)
             _show_changes(projects or (".",), given)
             return
-        found = tuple(_checked(each, given, fix=fix) for each in projects or (".",))
+        found = tuple(_checked(each, given, _writing() if fix else None) for each in projects or (".",))
     _write(_renderer(form)(found), output)
     for each in found:
         if each.error:
@@ -140,16 +143,15 @@ def ended_by_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _checked(name: str, given: dict[str, Any], *, fix: bool) -> Checked:
+def _checked(name: str, given: dict[str, Any], change: _Change | None) -> Checked:
     """An input and what is said of it, or why nothing can be.
 
-    :param fix: whether what has one right answer is mended before.
+    :param change: what becomes of what has one right answer, before; nothing without.
     """
     try:
         root, report = _examined(name, given)
-        told: set[Path] = set()
-        for _ in range(_ROUNDS if fix else 0):
-            if not _mend(root, report, told):
+        for _ in range(_ROUNDS):
+            if change is None or not _mend(root, report, change):
                 break
             _, report = _examined(name, given)
     except DaggerAmlError as error:
@@ -237,20 +239,29 @@ def _check_asked(*, probe: bool, engine: str | None) -> None:
         raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
 
 
-def _mend(root: Path, report: Report, told: set[Path]) -> bool:
-    """Write what has one right answer; whether there was any.
-
-    :param told: the files of which it was told that they are mended.
-    """
-    from ..fixes import fixed, write
+def _mend(root: Path, report: Report, change: _Change) -> bool:
+    """Change what has one right answer; whether there was any."""
+    from ..fixes import fixed
 
     changes = fixed(root, (fix for each in report.told for fix in each.fixes))
-    for path, (_, after) in changes.items():
+    for path, (before, after) in changes.items():
+        change(path, before, after)
+    return bool(changes)
+
+
+def _writing() -> _Change:
+    """What writes the files that are mended, and tells of each once."""
+    from ..fixes import write
+
+    told: set[Path] = set()
+
+    def change(path: Path, _: bytes, after: bytes) -> None:
         write(path, after)
         if path not in told:
             tell(f"mended {shown(path)}")
             told.add(path)
-    return bool(changes)
+
+    return change
 
 
 def _check_alone(*, fix: bool, form: str, output: str | None) -> None:
@@ -261,21 +272,27 @@ def _check_alone(*, fix: bool, form: str, output: str | None) -> None:
 
 
 def _show_changes(names: Sequence[str], given: dict[str, Any]) -> None:
-    """Print what would be mended in each input; exit with 1 if there is any, with 2 if one cannot be checked."""
-    from ..fixes import fixed, unified
+    """Print what would be mended in all inputs; exit with 1 if there is any, with 2 if one cannot be checked."""
+    from ...drafts import drafting
+    from ..fixes import unified
 
+    were, are = dict[Path, bytes](), dict[Path, bytes]()
     codes = {0}
-    for name in names:
-        try:
-            root, report = _examined(name, given)
-            changes = fixed(root, (fix for each in report.told for fix in each.fixes))
-        except DaggerAmlError as error:
-            _tell_refused(Checked(name, error=error))
-            codes.add(2)
-            continue
-        for path, (before, after) in changes.items():
-            click.echo(printable(unified(shown(path), before, after), sys.stdout), nl=False)
-            codes.add(1)
+    with drafting() as draft:
+
+        def change(path: Path, before: bytes, after: bytes) -> None:
+            were.setdefault(path, before)
+            are[path] = after
+            draft(path, after)
+
+        for name in names:
+            found = _checked(name, given, change)
+            if found.error:
+                _tell_refused(found)
+                codes.add(2)
+    for path, after in are.items():
+        click.echo(printable(unified(shown(path), path, were[path], after), sys.stdout), nl=False)
+        codes.add(1)
     if max(codes):
         sys.exit(max(codes))
 

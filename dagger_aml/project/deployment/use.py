@@ -14,6 +14,7 @@ from attrs import evolve
 
 from ...base.training import is_training
 from ...contract import BRING_SERVER, SERVER
+from ...drafts import read_bytes
 from ...errors import ProjectError, UsageError
 from ...finding import FileLocation
 from ..file import FILE_NAME
@@ -117,7 +118,7 @@ def _found(reading: Reading) -> DeploymentFile | None:
     :raises ProjectError: it cannot be read. Without it the image would be another than it says.
     """
     # Others run an image that is finished, such as one that was made of this very folder.
-    there = tuple(each for each in deployment_files(reading.root) if _MAKES.search(each.read_bytes()))
+    there = tuple(each for each in deployment_files(reading.root) if _MAKES.search(read_bytes(each)))
     if len(there) != 1:
         reading.notes.deployments = there
         return None
