@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import DaggerAmlError
 from ..finding import FileLocation, Fix
 from ..fs.lookup import is_file
-from ..requirements.model import Listed, Requirements
+from ..requirements.model import CondaLines, Listed, Requirements
 from . import mending
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 
 def pinned(requirements: Requirements, name: str, versions: str) -> tuple[Fix, ...]:
     """The line that lists a package, with other versions of it; nothing where there is not one such line, or where
-    more hangs on it: a hash, a marker, a URL, a lock that was made of it, a line in conda's own form.
+    more hangs on it: a hash, a marker, a URL, a lock that was made of it, a build of conda's.
 
     :param name: normalised. :param versions: what stands behind the name, as ``==1.5.2``.
     """
@@ -34,15 +34,34 @@ def pinned(requirements: Requirements, name: str, versions: str) -> tuple[Fix, .
     place = line.location
     if line.url or line.marker or line.hashed or not isinstance(place, FileLocation):
         return ()
-    if requirements.conda and any(each.location.line == place.line for each in requirements.conda.lines):
-        return ()
     if place.path.suffix == ".toml" and any((place.path.parent / each).is_file() for each in _LOCKS):
         return ()
-    head = re.match(r"[\w.-]+\s*(?:\[[^\]]*\])?", line.text)
-    if head is None:
+    written = _of_conda(requirements.conda, line, name) if requirements.conda else line.text
+    head = re.match(r"(?:[^\s\[\]=<>!~]+::)?[\w.-]+\s*(?:\[[^\]]*\])?", written or "")
+    if written is None or head is None:
         return ()
-    whole = rf"(?<![\w.\[-])(?P<old>{re.escape(line.text)})(?![\w.*,<>=!~-])"
-    return mending.on_line(place, whole, head[0].rstrip() + versions)
+    old = r"\s+".join(map(re.escape, written.split()))
+    # Where YAML's own brackets may stand around it, a comma would end it.
+    begin = r"""^\s*(?:-\s+)+["']?""" if requirements.conda and "," in versions else r"(?<![\w.\[-])"
+    return mending.on_line(place, rf"{begin}(?P<old>{old})(?![\w.*,|<>=!~-])", head[0].rstrip() + versions)
+
+
+def _of_conda(conda: CondaLines, line: Listed, name: str) -> str | None:
+    """A line of a conda file as it is written; None where other versions of it would not be conda's too.
+
+    :param name: the package's on PyPI, normalised.
+    """
+    from packaging.utils import canonicalize_name
+
+    from ..requirements.conda_spec import parse_spec
+
+    own = next((each for each in conda.lines if each.location == line.location and each.to == line.text), None)
+    if own is None:
+        return line.text
+    spec = parse_spec(own.written)
+    # A build is of one version; a twin of another name may count its versions otherwise, as opencv-python does.
+    plain = not spec.build and not spec.chosen and "[" not in own.written
+    return own.written if plain and canonicalize_name(spec.name) == name else None
 
 
 def version_of(listed: Listed, found: Mapping[str, str | None], allowed: SpecifierSet | None) -> str | None:

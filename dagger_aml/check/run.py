@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ..data import frozen
 from ..errors import FindingsError, unreadable
-from ..finding import Finding, Silencer, ordered
+from ..finding import FileLocation, Finding, Silencer, ordered
 from ..graph.graph import Graph
 from ..plan.model import Plan
 from ..project.load import chosen_rules
@@ -90,20 +90,24 @@ def run(facts: Known, selection: Selection | None = None) -> Findings:
         project = getattr(facts, "project", None)
         raise unreadable(error, error.filename or (project.root if project else ".")) from None
     comments = Comments()
-    marked = [evolve(each, silenced_by=_silencers(each, comments, selection)) for each in found]
+    marked = [_marked(each, comments, selection) for each in found]
     return Findings(
         ordered(each for each in marked if not each.silenced_by), ordered(each for each in marked if each.silenced_by)
     )
 
 
-def _silencers(found: Finding, comments: Comments, selection: Selection) -> tuple[Silencer, ...]:
-    """What sets a finding aside."""
+def _marked(found: Finding, comments: Comments, selection: Selection) -> Finding:
+    """A finding with what sets it aside, and without what would be mended on a line whose comment says otherwise."""
     id = str(found.id)
     by: tuple[tuple[Silencer, bool], ...] = (
         ("comment", comments.ignores(found.location, id)),
         ("choice", selection.ignores(id)),
     )
-    return tuple(silencer for silencer, silences in by if silences)
+    return evolve(
+        found,
+        silenced_by=tuple(silencer for silencer, silences in by if silences),
+        fixes=tuple(each for each in found.fixes if not comments.ignores(FileLocation("", each.path, each.line), id)),
+    )
 
 
 def missing_facts(facts: Known, kind: Kind, selection: Selection) -> Mapping[str, tuple[str, ...]]:

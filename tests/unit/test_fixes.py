@@ -13,10 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dagger_aml.check.pins import pinned
 from dagger_aml.cli.console import printable
 from dagger_aml.cli.fixes import fixed, unified
 from dagger_aml.cli.reports.model import shown
 from dagger_aml.finding import Fix
+from dagger_aml.requirements.read import read_requirements
 from tests import corpus
 from tests.support.checks import check
 from tests.support.depth import depth_of
@@ -84,6 +86,7 @@ TEMPLATES: Mapping[str, list[str]] = {
         "# é",
         "dependencies:",
         "  - python=3.12",
+        "  - ⟦conda-forge::xgboost  >=1.7, <2│conda-forge::xgboost==2.1.1⟧  # é xgboost=1.7",
         "  - pip:",
         "      - '⟦scikit-learn==1.3.2│scikit-learn==1.5.2⟧'  # é scikit-learn==1.3.2",
     ],
@@ -222,7 +225,9 @@ _LOCK = (
         ({"requirements.txt": "scikit-learn==1.3.2 \\\n --hash=sha256:" + "0" * 64}, "has a hash"),
         ({"pylock.toml": _LOCK}, "is a lock"),
         ({"pyproject.toml": f"[project]\nname='x'\ndependencies=['{_OLD}']\n", "poetry.lock": ""}, "is locked"),
-        ({"conda.yaml": "dependencies:\n  - python=3.12\n  - scikit-learn=1.3.2\n"}, "has another form"),
+        ({"conda.yaml": "dependencies:\n  - python=3.12\n  - scikit-learn=1.3.2=py312_0\n"}, "is of a build"),
+        ({"conda.yaml": "dependencies:\n  - python=3.12\n  - scikit-learn=1.2|=1.3\n"}, "has alternatives"),
+        ({"conda.yaml": "dependencies:\n  - python=3.12\n  - scikit-learn[version='=1.3']\n"}, "has brackets"),
         ({"requirements.txt": _OLD, "more/MLmodel": _MLMODEL.replace("1.5.2", "1.4.1")}, "is of two versions"),
         ({"requirements.txt": _OLD, "model/MLmodel": _MLMODEL.replace("1.5.2", "1.5.dev0")}, "is of a day"),
         ({"requirements.txt": "scikit-learn==1.7.0"}, "is newer, and an older one may not be for the base's Python"),
@@ -237,6 +242,46 @@ def test_a_version_is_left_where(tmp_path: Path, files: dict[str, str], why: str
     before = snapshot(root)
     said = check(str(root), "--fix", "--select", "AML417", "--fail-on", "warning")
     assert said.exit_code == 1 and snapshot(root) == before, why
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("- scikit-learn=1.3.2", "- scikit-learn==1.5.2"),
+        ("- scikit-learn 1.3.*   # é", "- scikit-learn==1.5.2   # é"),
+        ('-  "scikit-learn >=1.2,<1.4"', '-  "scikit-learn==1.5.2"'),
+        ("- &a 'conda-forge::scikit-learn==1.3.2'", "- &a 'conda-forge::scikit-learn==1.5.2'"),
+        ("- scikit-learn=1.3.2  # aml: ignore[AML417]", None),
+        ("- pytorch=2.0", None),
+    ],
+)
+def test_a_line_of_conda_s_is_mended_in_its_own_form(tmp_path: Path, line: str, after: str | None) -> None:
+    """A twin of another name may count its versions otherwise; what is written is read by conda too."""
+    model = _MLMODEL + "  pytorch:\n    pytorch_version: 2.5.1\n"
+    text = "name: é\ndependencies:\n  - python=3.12\n  LINE\n  - pip:\n      - six==1.17.0\n"
+    root = make(tmp_path, {"score.py": SCORE, "model/MLmodel": model, "conda.yaml": text.replace("LINE", line)})
+    make(root, {"dagger-aml.toml": '[[models]]\npath = "model"\n'})
+    check(str(root), "--fix", "--select", "AML417")
+    assert (root / "conda.yaml").read_text(encoding="utf-8") == text.replace("LINE", after or line)
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("dependencies:\n- python=3.9\n- flask=2.3.3\n", "dependencies:\n- python=3.9\n- flask==2.1\n"),
+        ("dependencies: [python=3.9, flask=2.3.3]\n", "dependencies: [python=3.9, flask==2.1]\n"),
+        ("dependencies:\n- python=3.9\n- pydantic=2.3\n", "dependencies:\n- python=3.9\n- pydantic>=1.9,<1.11\n"),
+        ("dependencies: [python=3.9, pydantic=2.3]\n", None),
+        ("dependencies:\n- python=3.9\n- pip: [pydantic==2.3]\n", None),
+    ],
+)
+def test_a_version_with_a_comma_is_not_written_into_brackets(tmp_path: Path, text: str, after: str | None) -> None:
+    """There it would be two entries. Server 1.0.0 needs `pydantic>=1.9,<1.11`."""
+    path = make(tmp_path, {"conda.yaml": text}) / "conda.yaml"
+    found = read_requirements(path, root=tmp_path)
+    name = "flask" if "flask" in text else "pydantic"
+    changes = fixed(tmp_path, pinned(found, name, "==2.1" if name == "flask" else ">=1.9,<1.11"))
+    assert {each: data.decode() for each, (_, data) in changes.items()} == ({path: after} if after else {})
 
 
 def test_of_two_answers_for_one_place_none_is_written(tmp_path: Path) -> None:
