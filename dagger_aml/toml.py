@@ -23,11 +23,11 @@ class NotToml(ValueError):
     def __init__(self, said: str) -> None:
         super().__init__(said)
         at = _AT.search(said)
-        self.reason = said.replace(at[0], "") if at else said
+        self.reason: str = said.replace(at[0], "") if at else said
         """What is wrong, without the place."""
-        self.line = int(at["line"]) if at and at["line"] else None
+        self.line: int | None = int(at["line"]) if at and at["line"] else None
         """Where, from 1; None for the end of the text."""
-        self.column = int(at["column"]) if at and at["column"] else None
+        self.column: int | None = int(at["column"]) if at and at["column"] else None
 
 
 def read(text: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-OURS = ROOT / "dagger_aml" / "steps" / "scripts" / "mlflow_score.py"
+OURS = ROOT / "dagger_aml" / "steps" / "_scripts" / "mlflow_score.py"
 ANSWERS = ROOT / "tests" / "unit" / "mlflow_answers.json"
 PACKAGES = ("mlflow-skinny", "pandas", "numpy", "inference-schema", "azureml-ai-monitoring", "scikit-learn")
 

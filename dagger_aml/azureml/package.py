@@ -57,7 +57,7 @@ class ModelPackage:
             self._log.add(line)
         label = image_label or f"{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S}"
         self._reference = Reference.parse(f"{image_name or 'package'}:{label}", "image_name")
-        self.image = str(self._reference)
+        self.image: str = str(self._reference)
         with script.naming():
             laid_out = sync.lay_out_each(script.project)
         more = tuple(script.findings)

@@ -21,12 +21,12 @@ from ..project.deployment.place import is_project_file
 from ..project.model import Project
 from .common import opened, read
 from .console import printable
-from .options.build import setting_option
+from .options.build import Decorator, setting_option
 from .progress import Progress
 
 RUNTIMES = [name for name in BUILDERS if kind_of(name).capabilities.serves]
 
-with_option = setting_option(
+with_option: Decorator = setting_option(
     "builder",
     choices=RUNTIMES,
     help="Builder that builds and serves. dagger-aml never switches to another one silently.",

@@ -48,7 +48,7 @@ class Contents:
         self._blobs, self._models = tuple(blobs), f"{models}/"
         self._sizes: list[dict[str, int]] = [{} for _ in self._blobs]
         self._number = 0
-        self.tree = LayerTree([self._opener(number) for number in range(len(self._blobs))], self._keep)
+        self.tree: LayerTree = LayerTree([self._opener(number) for number in range(len(self._blobs))], self._keep)
         self.indexes: tuple[LayerIndex, ...] = tuple(reversed(self.tree.indexes))
 
     @property

@@ -132,6 +132,10 @@ def the_image(base: From) -> Iterator[tuple[ArchiveFiles, FoundImage]]:
 
 
 def find(files: ArchiveFiles, platform: str) -> FoundImage:
+    """The one image for a platform that a tar or a layout holds, of those that its tag names.
+
+    :raises BaseError: none, or several.
+    """
     archive = files.archive
     listed, tag = files.listed(), archive.tag
     if archive.kind == "docker-archive":

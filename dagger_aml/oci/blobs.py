@@ -40,7 +40,9 @@ class ImageFiles:
     def __init__(self, root: Path, tar: tarfile.TarFile | None = None) -> None:
         self.root = root
         self.tar = tar
-        self.members = {plain(each.name): each for each in tar.getmembers()} if tar else {}
+        self.members: dict[str, tarfile.TarInfo] = (
+            {plain(each.name): each for each in tar.getmembers()} if tar else {}
+        )
 
     def __contains__(self, name: str) -> bool:
         return name in self.members if self.tar else (self.root / name).is_file()

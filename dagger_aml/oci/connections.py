@@ -82,7 +82,7 @@ class Connections:
         self._idle: dict[Origin, list[_Line]] = {}
         self._busy: set[_Line] = set()
         self._tls: Any = None
-        self.ended = False
+        self.ended: bool = False
 
     def end(self) -> None:
         """Close all, for good; a thread that waits for one is given an :class:`Ended` at once."""

@@ -55,7 +55,7 @@ class LayerStream:
         self._compression = compression
         self._on_file = on_file
         self._written: WrittenLayer | None = None
-        self.size = sum(map(tar_size, self._entries)) + len(END) if compression == "none" else None
+        self.size: int | None = sum(map(tar_size, self._entries)) + len(END) if compression == "none" else None
         """Bytes of the blob where they are known before; else None."""
 
     def __iter__(self) -> Iterator[bytes]:

@@ -77,9 +77,9 @@ class Answer:
         *,
         again: bool = True,
     ) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.url = request.url
+        self.status: int = response.status
+        self.headers: http.client.HTTPMessage = response.headers
+        self.url: str = request.url
         self._response, self._request, self._over, self._again = response, request, over, again
 
     def __enter__(self) -> Answer:

@@ -79,6 +79,8 @@ def _made() -> tuple[dict[str, type[Any]], type[Any]]:
     return tables, _class("Tables", "The whole file; every key is optional.", top)
 
 
+TABLES: dict[str, type[Any]]
+Tables: type[Any]
 TABLES, Tables = _made()
 """The tables within the file by name, and the whole file."""
 

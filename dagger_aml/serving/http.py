@@ -104,7 +104,7 @@ class Http:
 
         host = httpx.URL(base).host
         local = host in ("localhost", "127.0.0.1", "::1")
-        self.base = base.rstrip("/")
+        self.base: str = base.rstrip("/")
         self._client: httpx.AsyncClient = httpx.AsyncClient(trust_env=not local, headers=dict(headers or {}))
 
     async def __aenter__(self) -> Http:

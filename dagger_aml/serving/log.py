@@ -137,9 +137,9 @@ class Log:
 
     def __init__(self, on_line: Callable[[Line], None] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.ended = anyio.Event()
+        self.ended: anyio.Event = anyio.Event()
         self.exit_code: int | None = None
-        self.dying = anyio.Event()
+        self.dying: anyio.Event = anyio.Event()
         self._deaths = 0
         self._on_line = on_line
         self._reader = Reader()

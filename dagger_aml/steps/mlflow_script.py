@@ -9,7 +9,7 @@ from ..graph.graph import Copy, Graph
 from ..graph.source import Text
 from .server import user_of
 
-SCRIPT = Path(__file__).parent / "scripts" / "mlflow_score.py"
+SCRIPT = Path(__file__).parent / "_scripts" / "mlflow_score.py"
 """The script, as it goes into images. It imports what the model's own packages and the server bring."""
 
 DEST = f"{contract.APP_ROOT}/{SCRIPT.name}"

@@ -43,10 +43,10 @@ class DockerSection(Section):
 
     def __init__(self) -> None:
         self.enabled = False
-        self.base_image_registry = ContainerRegistry()
+        self.base_image_registry: ContainerRegistry = ContainerRegistry()
         self._base_image: str | None = _default_image()
         self._base_dockerfile: str | None = None
-        self.is_default = True
+        self.is_default: bool = True
         self._made = True
 
     @property
@@ -97,8 +97,8 @@ class Environment(Section):
             raise TypeError(f"the name of an environment must be text, not {type(name).__name__}")
         self.name = name
         self.version: str | None = None
-        self.python = PythonSection()
-        self.docker = DockerSection()
+        self.python: PythonSection = PythonSection()
+        self.docker: DockerSection = DockerSection()
         self.environment_variables: dict[str, str] | None = {}
         self.inferencing_stack_version: str | None = None
         self._made = True

@@ -28,6 +28,9 @@ class Model:
     :raises WebserviceException: the project has no such model.
     """
 
+    tags: dict[str, Any]
+    properties: dict[str, Any]
+
     def __init__(
         self,
         workspace: OfProject,
@@ -47,9 +50,9 @@ class Model:
     def _set(self, workspace: OfProject, named: Named) -> None:
         self.workspace = workspace
         self._named = named
-        self.name = named.model.name
+        self.name: str = named.model.name
         self.version: int | str = int(named.model.version) if named.model.version.isdecimal() else named.model.version
-        self.id = f"{self.name}:{self.version}"
+        self.id: str = f"{self.name}:{self.version}"
         self.description: str | None = None
         self.tags, self.properties = {}, {}
 

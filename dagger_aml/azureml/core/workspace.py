@@ -35,8 +35,8 @@ class Workspace:
     ) -> None:
         self.subscription_id = subscription_id
         self.resource_group = resource_group
-        self.project = Path.cwd()
-        self.name = workspace_name or self.project.name
+        self.project: Path = Path.cwd()
+        self.name: str = workspace_name or self.project.name
 
     def __repr__(self) -> str:
         """The name and the folder."""

@@ -19,6 +19,7 @@ from ...oci.docker_archive import name_in_tar, read_tar
 from ...oci.messages import Peer
 from ...oci.model import Layer
 from ...oci.registry import manifest_layers
+from ...plan.making import Making
 from ...plan.model import Plan
 from ...policy import DEFAULT, Policy
 from ..conversation import Conversation, News
@@ -39,7 +40,7 @@ class DaggerImage:
     """
 
     id = None
-    makings = ()
+    makings: tuple[Making, ...] = ()
     files: Mapping[str, bytes] = MappingProxyType({})
 
     def __init__(
@@ -59,7 +60,7 @@ class DaggerImage:
         self.on_event = on_event
         self.plan = plan
         self.container = container
-        self.variants = list(variants)
+        self.variants: list[dagger.Container] = list(variants)
 
     async def in_place(self, references: Sequence[str]) -> bool:
         """The digest is the engine's to tell, once it is pushed."""

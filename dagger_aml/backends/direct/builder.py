@@ -30,6 +30,7 @@ from ...oci.reference import Reference
 from ...plan.keys import runtime_key
 from ...plan.making import Making, makings
 from ...plan.model import Plan
+from ...policy import Policy
 from ..base import Builder, Capabilities, Image, Kind, Opening, Runtime
 from .age import most_seconds
 from .beneath import Beneath, find_base
@@ -78,8 +79,8 @@ class DirectBuilder:
         self._kinds = kinds
         self._opening = opening
         self.on_event = on_event
-        self.policy = opening.policy
-        self.client = PushClient(opening.policy)
+        self.policy: Policy = opening.policy
+        self.client: PushClient = PushClient(opening.policy)
         self._clients = [self.client]
         self._store = ContentStore(cache_folder())
         self._known: dict[From, _Known] = {}
@@ -89,7 +90,7 @@ class DirectBuilder:
         self._turns: dict[str, anyio.Lock] = {}
         self._packages = False
         self._afresh = False
-        self.name = inner.capabilities.name
+        self.name: str = inner.capabilities.name
 
     @property
     def capabilities(self) -> Capabilities:

@@ -58,7 +58,7 @@ class Lazy:
     """
 
     def __init__(self, kind: Kind, opening: Opening, on_event: OnEvent, tasks: TaskGroup) -> None:
-        self.capabilities = kind.capabilities
+        self.capabilities: Capabilities = kind.capabilities
         self._kind = kind
         self._opening = opening
         self._on_event = on_event

@@ -33,7 +33,7 @@ class Aside:
     """A temporary folder that is gone as soon as nobody refers to this object."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=temporary_folder())).resolve()
+        self.folder: Path = Path(tempfile.mkdtemp(prefix="dagger-aml-", dir=temporary_folder())).resolve()
         self._end = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 

@@ -76,16 +76,16 @@ def _kind(record: Setting, choices: Sequence[str]) -> click.ParamType[Any]:
     return click.IntRange(int(record.least)) if record.type == int | None else click.FloatRange(record.least)
 
 
-with_option = setting_option("builder", choices=BUILDERS)
-instance_option = setting_option("instance")
-layers_option = setting_option("layers")
-engine_option = setting_option("engine")
-engine_timeout_option = setting_option("engine_timeout")
-ready_option = setting_option("ready_timeout")
-jobs_option = setting_option("jobs")
-format_option = setting_option("format")
-progress_option = setting_option("progress")
-fail_on_option = setting_option("fail_on")
+with_option: Decorator = setting_option("builder", choices=BUILDERS)
+instance_option: Decorator = setting_option("instance")
+layers_option: Decorator = setting_option("layers")
+engine_option: Decorator = setting_option("engine")
+engine_timeout_option: Decorator = setting_option("engine_timeout")
+ready_option: Decorator = setting_option("ready_timeout")
+jobs_option: Decorator = setting_option("jobs")
+format_option: Decorator = setting_option("format")
+progress_option: Decorator = setting_option("progress")
+fail_on_option: Decorator = setting_option("fail_on")
 
 
 def cache_options(function: Command) -> Command:

@@ -34,7 +34,7 @@ class Progress:
 
     def __init__(self, mode: str = "auto", *, quiet: bool = False, verbose: bool = False) -> None:
         self.mode = _settled(cast("Mode", mode), quiet)
-        self.quiet = self.mode == "quiet"
+        self.quiet: bool = self.mode == "quiet"
         self.verbose = verbose
         self.ops: list[OpDone] = []
         self.told: list[Event] = []
