@@ -111,7 +111,11 @@ def serve(listening: socket.socket, alive: int) -> None:
                     return
                 if key.fileobj is listening:
                     connection = listening.accept()[0]
-                    data, handles = received(connection, 4)
+                    try:
+                        data, handles = received(connection, 4)
+                    except OSError:
+                        connection.close()
+                        continue
                     user = _user(connection)
                     if (pid := os.fork()) == 0:
                         signal.set_wakeup_fd(-1)
@@ -148,11 +152,21 @@ def _tell_ended(running: dict[int, socket.socket], waiting: selectors.BaseSelect
 
 
 def received(connection: socket.socket, most: int) -> tuple[tuple[Any, ...], list[int]]:
-    """What was sent as :func:`send` does, and at most so many handles."""
+    """What was sent as :func:`send` does, and at most so many handles.
+
+    :raises OSError: whoever asked ended before all was sent; no handle is left open.
+    """
     size, handles, *_ = socket.recv_fds(connection, 4, most)
-    data = b""
-    while len(data) < int.from_bytes(size, "big"):
-        data += connection.recv(1 << 20)
+    try:
+        data, left = b"", int.from_bytes(size, "big") if size else -1
+        while len(data) < left and (more := connection.recv(1 << 20)):
+            data += more
+        if len(data) != left:
+            raise ConnectionAbortedError("it ended before it had asked")
+    except OSError:
+        for handle in handles:
+            os.close(handle)
+        raise
     return marshal.loads(data), handles
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from dagger_aml.check.base import today
-from tests.support import scratch
-from tests.support.cli import run, run_bytes, shared_program
+from tests.support import loaded, scratch
+from tests.support.cli import address, run, run_bytes, shared_program
 from tests.support.day import DAY
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +135,30 @@ def test_a_forked_process_has_what_it_was_given(tmp_path: Path) -> None:
     assert done.stdout.decode().splitlines() == [f"0o77 {tmp_path} b", "7", "0"]
     told = run("plan", "--recipe", "telling.py", env={"A": "c"}, cwd=tmp_path)
     assert (told.returncode, told.stdout) == (7, f"0o22 {tmp_path} c\n")
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0\0\0\x40", b"\0\0\0\x40half of it"])
+def test_one_that_ends_while_it_asks_is_forgotten(sent: bytes) -> None:
+    """Nothing waits for the rest of it, and what it sent the handles of is open no more."""
+    asking, asked = socket.socketpair()
+    reading, writing = os.pipe()
+    with asked, open(reading, "rb") as pipe:
+        asked.settimeout(30)
+        with asking:
+            if sent:
+                socket.send_fds(asking, [sent[:4]], [writing])
+            asking.sendall(sent[4:])
+            os.close(writing)
+        with pytest.raises(ConnectionAbortedError):
+            loaded.received(asked, 1)
+        assert pipe.read() == b""
+
+
+def test_others_are_served_after_one_that_ended_while_it_asked(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address())
+        connection.sendall(b"\0\0\0\x40half of it")
+    assert run("--version", timeout=60).returncode == 0
 
 
 def test_one_that_takes_too_long_is_killed_and_what_it_said_is_there(tmp_path: Path) -> None:
