@@ -38,7 +38,12 @@ def misread(name: str, value: str) -> bool:
     """Whether a value that says yes is taken for no."""
     if name in _EXACT:
         return says_yes(value) and value != "true"
-    return name in _ANY_CASE and says_yes(value) and value.lower() != "true"
+    return name in _ANY_CASE and says_yes(value) and not is_true(value)
+
+
+def is_true(value: str) -> bool:
+    """Whether the server takes a value for yes that it compares in any case, such as that of ``WORKER_PRELOAD``."""
+    return value.lower() == "true"
 
 
 def says_yes(value: str) -> bool:

@@ -14,7 +14,7 @@ from attrs import field
 from .. import contract
 from ..base import catalog
 from ..building.graphs import lay_out_first
-from ..check.values import says_yes
+from ..check.values import is_true
 from ..data import define
 from ..errors import DaggerAmlError, UsageError
 from ..graph.graph import Graph
@@ -143,7 +143,7 @@ def check_watch(target: Target, *, local: bool, containers: bool, others: Mappin
             location="--watch",
             hint="Add --local, --with docker or --with podman.",
         )
-    if not local and says_yes(str(target.graph.config.env.get(contract.WORKER_PRELOAD, ""))):
+    if not local and is_true(str(target.graph.config.env.get(contract.WORKER_PRELOAD, ""))):
         raise UsageError(
             f"with {contract.WORKER_PRELOAD} the server loads the code once for all",
             location="--watch",

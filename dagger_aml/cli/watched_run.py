@@ -112,7 +112,7 @@ async def watch_container(
                     yield again
 
             async def give(endpoint: Endpoint, changes: Changes) -> None:
-                since = len(endpoint.log.lines)
+                since = endpoint.log.count
                 try:
                     await renewal.give(changes)
                 except BuildError:
@@ -129,4 +129,4 @@ async def watch_container(
 
 def _cause(endpoint: Endpoint, locate: Locate, since: int = 0) -> Cause:
     """Why a server has ended, by what it printed since so many lines."""
-    return why_not_started(list(endpoint.log.lines)[since:], endpoint.log.exit_code, locate)
+    return why_not_started(endpoint.log.since(since), endpoint.log.exit_code, locate)

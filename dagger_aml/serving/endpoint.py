@@ -53,9 +53,9 @@ class Endpoint:
     async def settled(self) -> list[str]:
         """The lines that it printed, once no more have come for a moment: they travel slower than an answer."""
         for _ in range(_MOST_PAUSES):
-            before = len(self.log.lines)
+            before = self.log.count
             await anyio.sleep(_SETTLED)
-            if len(self.log.lines) == before:
+            if self.log.count == before:
                 break
         return list(self.log.lines)
 

@@ -130,13 +130,15 @@ class Reader:
 class Log:
     """A server's output so far, and whether it has ended.
 
-    ``ended`` is set when it has, ``dying`` when its workers end one after another.
+    ``ended`` is set when it has, ``dying`` when its workers end one after another; ``count`` is of all its lines,
+    of those too that are kept no more.
 
     :param on_line: called with each line as it comes.
     """
 
     def __init__(self, on_line: Callable[[Line], None] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.count = 0
         self.ended: anyio.Event = anyio.Event()
         self.exit_code: int | None = None
         self.dying: anyio.Event = anyio.Event()
@@ -148,6 +150,7 @@ class Log:
     def add(self, raw: str) -> None:
         """Take a line."""
         self.lines.append(raw)
+        self.count += 1
         self._deaths += bool(WORKER_DIED.search(raw))
         if self._deaths >= MOST_DEATHS:
             self.dying.set()
@@ -160,6 +163,10 @@ class Log:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             self.add(line)
+
+    def since(self, count: int) -> list[str]:
+        """The lines that came after so many, of those that are kept."""
+        return list(self.lines)[max(0, len(self.lines) - (self.count - count)) :]
 
     def end(self, exit_code: int | None) -> None:
         """Note that the server ended; None where nobody knows its exit code."""

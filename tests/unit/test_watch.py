@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -21,7 +22,7 @@ from dagger_aml.cli.target import Target
 from dagger_aml.cli.watch import Watching, check_watch, keep_serving
 from dagger_aml.errors import BuildError, UsageError
 from dagger_aml.graph.graph import Graph
-from dagger_aml.serving import poll, renew
+from dagger_aml.serving import endpoint, log, poll, renew
 from dagger_aml.serving.changes import Changes, changes, state_of, unsound
 from dagger_aml.serving.endpoint import Endpoint
 from dagger_aml.serving.log import Log
@@ -389,12 +390,51 @@ def test_what_cannot_be_watched_is_refused(root: Path, said: dict[str, Any], tex
         check_watch(given.pop("target"), **given)
 
 
-def test_a_server_that_loads_the_code_once_is_refused(root: Path) -> None:
-    (root / "dagger-aml.toml").write_text('[env]\nWORKER_PRELOAD = "true"\n')
+@pytest.mark.parametrize("value", ["true", "True"])
+def test_a_server_that_loads_the_code_once_is_refused(root: Path, value: str) -> None:
+    (root / "dagger-aml.toml").write_text(f'[env]\nWORKER_PRELOAD = "{value}"\n')
     target = Target(load_project(root, Options()), graph_of(root))
     check_watch(target, local=True, containers=False, others={})
     with pytest.raises(UsageError, match="WORKER_PRELOAD"):
         check_watch(target, local=False, containers=True, others={})
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "false", ""])
+def test_what_the_server_takes_for_no_is_watched(root: Path, value: str) -> None:
+    """It compares with ``true`` alone (amlserver_linux.py of 1.5.1)."""
+    (root / "dagger-aml.toml").write_text(f'[env]\nWORKER_PRELOAD = "{value}"\n')
+    check_watch(Target(load_project(root, Options()), graph_of(root)), local=False, containers=True, others={})
+
+
+# --- what it printed ------------------------------------------------------------------------------------------------
+
+
+def test_what_came_after_so_many_lines_is_told_though_not_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "KEPT_LINES", 5)
+    said = Log()
+    for number in range(3):
+        said.add(f"{number}")
+    since = said.count
+    assert since == 3 and said.since(since) == [] and said.since(1) == ["1", "2"]
+    for number in range(3, 7):
+        said.add(f"{number}")
+    assert list(said.lines) == ["2", "3", "4", "5", "6"] and said.since(since) == ["3", "4", "5", "6"]
+    for number in range(7, 20):
+        said.add(f"{number}")
+    assert said.since(since) == list(said.lines) == ["15", "16", "17", "18", "19"]
+
+
+def test_lines_that_come_are_waited_for_though_not_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "KEPT_LINES", 2)
+    said, coming = Log(), ["c", "d"]
+    said.add_text("a\nb\n")
+
+    async def sleep(_: float) -> None:
+        if coming:
+            said.add(coming.pop(0))
+
+    monkeypatch.setattr(endpoint, "anyio", SimpleNamespace(sleep=sleep))
+    assert await_(Endpoint("http://test", "test", None, said).settled()) == ["c", "d"]  # type: ignore[arg-type]
 
 
 # --- in the container -----------------------------------------------------------------------------------------------
