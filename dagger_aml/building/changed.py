@@ -54,12 +54,14 @@ class Subject:
     :param graphs: one for each platform.
     :param against: a file that ``plan --json`` wrote, a tar, ``oci:FOLDER``, or an image.
     :param max_age_days: for which what ran is taken; None for as long as is usual.
+    :param plans: of the graphs, where the bases were asked already; or why there is none of one.
     """
 
     name: str
     graphs: tuple[Graph, ...] = field(repr=False)
     against: str
     max_age_days: float | None = None
+    plans: tuple[Plan | DaggerAmlError, ...] = field(default=(), repr=False)
 
 
 @frozen
@@ -151,7 +153,7 @@ class _Asked:
         found = {
             base: None
             for each in subjects
-            if not self.offline and is_image(each.against)
+            if not self.offline and is_image(each.against) and not each.plans
             for graph in each.graphs
             for base in bases(graph)
         }
@@ -177,9 +179,12 @@ class _Asked:
     async def _stood(self, subject: Subject, known: Digests) -> Stood:
         each, plans, held, wrong = [], [], [], None
         read: list[Earlier] = []
-        for graph in subject.graphs:
+        for number, graph in enumerate(subject.graphs):
             image = self.images[_key(subject, graph)]
-            plan = await self._plan(graph, image)
+            plan = subject.plans[number] if subject.plans else await self._plan(graph, image)
+            if isinstance(plan, DaggerAmlError):
+                each.append(not_told(subject.against, f"its plan could not be made: {plan}"))
+                continue
             plans.append(plan)
             if isinstance(image, NoImage):
                 each.append(nothing_there(subject.against))
@@ -189,19 +194,20 @@ class _Asked:
                 wrong = wrong or image
                 continue
             compared = against(plan, image, known)
-            asked = not self.offline and is_image(subject.against)
-            errors = [self.bases[base].error for base in bases(graph)] if asked else []
+            asked = bool(subject.plans) or (not self.offline and is_image(subject.against))
+            errors = [self.bases[base].error for base in bases(graph)] if asked and not subject.plans else []
             why = next(filter(None, errors), "")
             too_old = _too_old(plan, image, subject.max_age_days)
             each.append(standing(compared, asked=asked, base_error=why, too_old=too_old))
             held.append(compared)
             read.append(image)
             if image.complete:  # A file has the plan for one platform, and the digest of all.
-                plans += [await self._plan(other, image) for other in subject.graphs[1:]]
-                each += [of_digest(subject, image, plans, known) for _ in subject.graphs[1:]]
+                others = subject.plans[1:] or [await self._plan(other, image) for other in subject.graphs[1:]]
+                plans += [other for other in others if not isinstance(other, DaggerAmlError)]
+                each += [_of_digest(subject, image, plans, known) for _ in others]
                 break
         platforms = [graph.from_.platform for graph in subject.graphs]
-        told = narrowed(together(each, platforms), _too_many(read, platforms))
+        told = narrowed(together(each, platforms), *_too_many(read, platforms))
         return Stood(told, tuple(plans), tuple(held), tuple(read), wrong)
 
     async def _find_image(self, text: str, platform: str, project: str) -> None:
@@ -301,18 +307,20 @@ def _note(image: Earlier) -> Note | None:
     return plain_note({"config": {"Labels": image.labels}}) if image.labels else None
 
 
-def of_digest(subject: Subject, file: Earlier, plans: Sequence[Plan], known: Digests) -> Standing:
+def _of_digest(subject: Subject, file: Earlier, plans: Sequence[Plan], known: Digests) -> Standing:
     """How a project stands for a platform of which a file has no plan: by the digest of all platforms' inputs."""
-    if file.inputs == input_digest_of(plans, known).digest:
+    if len(plans) == len(subject.graphs) and file.inputs == input_digest_of(plans, known).digest:
         return Standing(subject.against, up_to_date=True, base="not asked", bytes=0)
     why = f"the file has the plan for {file.platform} alone, and another digest of all inputs"
     return evolve(not_told(subject.against, why), base="not asked")
 
 
-def _too_many(read: Iterable[Earlier], platforms: Iterable[str]) -> list[str]:
-    """The platforms that an image is for and a project is not; what is a variant of one counts as that."""
+def _too_many(read: Sequence[Earlier], platforms: Iterable[str]) -> tuple[str, list[str]]:
+    """What a project is held against, and for which platforms that is and the project is not; a variant of one counts
+    as that."""
     own = {tuple(each.split("/")[:2]) for each in platforms}
-    return [each for image in tuple(read)[:1] for each in image.platforms if tuple(each.split("/")) not in own]
+    found = [each for image in read[:1] for each in image.platforms if tuple(each.split("/")[:2]) not in own]
+    return "plan" if read and read[0].complete else "image", found
 
 
 def _too_old(plan: Plan, earlier: Earlier, max_age_days: float | None) -> str:

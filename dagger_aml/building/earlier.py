@@ -12,7 +12,7 @@ from attrs import evolve
 
 from ..errors import UsageError
 from ..fs.cache_folder import cache_folder
-from ..graph.base import ARCHIVES
+from ..graph.base import ARCHIVES, From
 from ..graph.stages import stages
 from ..oci.content_store import ContentStore
 from ..oci.reference import Reference
@@ -41,7 +41,13 @@ async def read_earlier(text: str, platform: str, store: str | None = None, proje
             "this folder is neither a plan file nor an image", location=f"--against {text}",
             hint=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
         )  # fmt: skip
-    where, config = await _config(text, path, platform, store)
+    if archive := _archive(text, path, platform):
+        from ..oci import layout as oci_layout
+        from ..oci.archive import platforms
+
+        assert archive.archive
+        return evolve(of_image(text, platform, oci_layout.config(archive)), platforms=platforms(archive.archive))
+    where, config = await _config(text, platform, store)
     earlier = of_image(text, platform, config)
     return evolve(earlier, name=f"{text} in {where}'s store") if where else earlier
 
@@ -75,16 +81,21 @@ def makings_after(plan: Plan, earlier: Earlier, max_age_days: float | None) -> t
     return makings(plan, "found", ran.place, ran.made)
 
 
-async def _config(text: str, path: Path, platform: str, store: str | None) -> tuple[str, Mapping[str, Any]]:
-    """The config of an image, and the store in which it was found, if it was in one."""
-    from ..oci import layout as oci_layout
-
+def _archive(text: str, path: Path, platform: str) -> From | None:
+    """The image in a tar or a layout, where one of these is named."""
     if path.exists():
         from ..oci.image import found_in
 
-        return "", oci_layout.config(found_in(path, platform))
+        return found_in(path, platform)
     if text.partition(":")[0] in ARCHIVES:
-        return "", oci_layout.config(oci_layout.base(text, platform, Path()))
+        from ..oci.layout import base
+
+        return base(text, platform, Path())
+    return None
+
+
+async def _config(text: str, platform: str, store: str | None) -> tuple[str, Mapping[str, Any]]:
+    """The config of an image, and the store in which it was found, if it was in one."""
     if not is_image(text):
         raise UsageError("there is no such file", location=f"--against {text}")
     if store:

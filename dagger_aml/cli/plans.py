@@ -15,8 +15,8 @@ from attrs import evolve, field
 
 from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, kind_of
-from ..building.changed import Stood, Subject, of_digest, stand
-from ..building.earlier import is_image, makings_after, read_earlier
+from ..building.changed import Stood, Subject, stand
+from ..building.earlier import is_image, makings_after
 from ..building.hashing import Hashing
 from ..building.placeholders import filled
 from ..building.plans import make_plan
@@ -29,20 +29,20 @@ from ..fs.stamps import local_files
 from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..oci.file_digests import FileDigests
-from ..plan.compare import Earlier, against
+from ..plan.compare import Earlier
 from ..plan.inputs import input_digest_of
 from ..plan.keys import SCHEMA
 from ..plan.making import Making, makings
 from ..plan.model import Plan
 from ..plan.picture import Drawn
 from ..plan.render import plan_json, plan_text
-from ..plan.verdict import Standing, not_told, standing, together
+from ..plan.verdict import Standing, not_told
 from ..project.model import Project
 from .common import policy_of_call, read, read_each, read_others
 from .console import printable, tell
 from .drawing import DRAWN, Form, drawing
 from .options.build import opening_of, value_of
-from .probing import Asks, planned
+from .probing import Asks, Planned, planned_each
 from .progress.as_json import error_parts
 
 CHANGED_EXIT_CODE = 3
@@ -298,45 +298,21 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
     graphs = (graph, *read_others(folder, given, found))
     opening = opening_of(folder, how.layers, looks=True)
     subject = subject_of(folder, found, graphs, asked.against)
-    ask = partial(planned, builder=how.builder, engine=how.engine, opening=opening, image=subject.against)
-    known: tuple[Making, ...] = ()
+    asks = how.pin or how.probe
+    # Else what --engine and --with cannot mean is told as without --against.
+    made = planned_each(graphs if asks else graphs[:1], how, opening, subject.against)
+    known = made[0].makings if isinstance(made[0], Planned) else ()
+    if asks:
+        subject = evolve(subject, plans=tuple(each.plan if isinstance(each, Planned) else each for each in made))
     with FileDigests.kept() as kept:
-        if how.pin or how.probe:
-            # Where a base is probed, it must run here, as that of another platform may not.
-            first, *others = [ask(one, pin=how.pin, probe=how.probe) for one in (graphs[:1] if how.probe else graphs)]
-            known = first.makings
-            plans = (first.plan, *(each.plan for each in others))
-            stood = anyio.run(_pinned, subject, plans, asked, kept)
-        else:
-            ask(graph, pin=False, probe=False)  # What --engine and --with cannot mean is told as without --against.
-            files = Hashing(kept)
-            for one in graphs:
-                files.add(local_files(one.layers))
-            stood = anyio.run(_one, subject, asked, files)
+        files = Hashing(kept)
+        for one in graphs:
+            files.add(local_files(one.layers))
+        stood = anyio.run(_one, subject, asked, files)
         ways = known or makings_of(stood.plans[0], next(iter(stood.earlier), None), opening)
         text = _one_text(stood, found, asked, ways, kept)
     click.echo(printable(text, sys.stdout) if asked.is_drawn else text, nl=False)
     _end(exit_code_of(stood.standing, asked))
-
-
-async def _pinned(subject: Subject, plans: tuple[Plan, ...], asked: Asked, kept: Digests) -> Stood:
-    """How one project stands by plans on bases that were asked.
-
-    :raises DaggerAmlError: what one is held against is not there, or cannot be read.
-    """
-    each, held, earlier = [], [], []
-    for plan in plans:
-        image = await read_earlier(subject.against, plan.base.platform, asked.store, subject.name)
-        earlier.append(image)
-        held.append(against(plan, image, kept))
-        each.append(standing(held[-1], asked=True))
-        if image.complete:  # A file has the plan for one platform, and the digest of all.
-            each += [of_digest(subject, image, plans, kept) for _ in plans[1:]]
-            break
-    why = "only the first platform is compared with --probe"
-    each += [not_told(held[0].name, why) for _ in subject.graphs[len(each) :]]
-    platforms = [graph.from_.platform for graph in subject.graphs]
-    return Stood(together(each, platforms), plans, tuple(held), tuple(earlier))
 
 
 def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ...], kept: Digests) -> str:

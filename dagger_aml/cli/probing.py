@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -13,7 +13,7 @@ from ..backends.base import Layers, Opening
 from ..backends.builders import BUILDERS, DEFAULT
 from ..building.plans import Probes, make_plan, probe
 from ..data import frozen
-from ..errors import UsageError
+from ..errors import DaggerAmlError, UsageError
 from ..graph.graph import Graph
 from ..graph.stages import bases, pin
 from ..oci.reference import Reference
@@ -107,28 +107,50 @@ def planned(
     :param image: what it is held against: if it is one of a registry, what ran may be in it.
     :raises UsageError: a builder is named and nothing is asked of it.
     """
+    how = Asks(pin, probe, builder, engine, opening.layers)
+    (made,) = planned_each([graph], how, opening, image)
+    assert isinstance(made, Planned)
+    return made
+
+
+def planned_each(
+    graphs: Sequence[Graph], how: Asks, opening: Opening, image: str | None = None
+) -> list[Planned | DaggerAmlError]:
+    """As :func:`planned`, of the graphs for several platforms.
+
+    :returns: one for each; of those after the first why there is no plan, where their bases do not answer.
+    """
+    pin, probe, builder, engine = how.pin, how.probe, how.builder, how.engine
     engine = check_engine(engine, no_engine(builder or DEFAULT) if probe else "only --probe uses a builder")
     if builder and not probe and by_flag("builder"):
         raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
     if not probe and not pin:
-        return Planned(make_plan(graph))
+        return [Planned(make_plan(graph)) for graph in graphs]
     from .progress import Progress
 
     if probe:
         with Progress() as progress:
             opening = evolve(opening, engine=engine)
-            return anyio.run(_probed, graph, builder or DEFAULT, opening, _tags(image), progress)
+            return anyio.run(_probed, graphs, builder or DEFAULT, opening, _tags(image), progress)
     with Progress() as progress:
-        return Planned(make_plan(anyio.run(_pinned, graph, progress)))
+        return [Planned(make_plan(anyio.run(_pinned, graph, progress))) for graph in graphs]
 
 
 async def _probed(
-    graph: Graph, name: str, opening: Opening, tags: tuple[Reference, ...], progress: Progress
-) -> Planned:
+    graphs: Sequence[Graph], name: str, opening: Opening, tags: tuple[Reference, ...], progress: Progress
+) -> list[Planned | DaggerAmlError]:
+    made: list[Planned | DaggerAmlError] = []
     async with opened(name, progress, opening) as builder:
         builder = builder.for_tags(tags)
-        plan = await probe(graph, builder)
-        return Planned(plan, await builder.makings(plan))
+        for graph in graphs:
+            try:
+                plan = await probe(graph, builder)
+                made.append(Planned(plan, await builder.makings(plan)))
+            except DaggerAmlError as error:
+                if not made:
+                    raise
+                made.append(error)
+    return made
 
 
 def _tags(image: str | None) -> tuple[Reference, ...]:

@@ -131,6 +131,25 @@ def the_image(base: From) -> Iterator[tuple[ArchiveFiles, FoundImage]]:
         yield files, image
 
 
+def platforms(archive: Archive) -> tuple[str, ...]:
+    """The systems and architectures of all images that are called as an archive's one, which is that of its tag if it
+    has one; none in Docker's form, which holds one image of each name.
+
+    :raises BaseError: the folder or tar has changed since the base was read.
+    """
+    if archive.kind == "docker-archive":
+        return ()
+    with opened_archive(archive) as files:
+        of = {
+            each.config["digest"]: (_names(top), "/".join(_platform(each.details).split("/")[:2]))
+            for top in files.listed()
+            if archive.tag is None or archive.tag in _names(top)
+            for each in _images(files, top, _names(top), DEEPEST)
+        }
+    called = next((names for digest, (names, _) in of.items() if digest == archive.image_id), ())
+    return tuple(dict.fromkeys(platform for names, platform in of.values() if names == called))
+
+
 def find(files: ArchiveFiles, platform: str) -> FoundImage:
     """The one image for a platform that a tar or a layout holds, of those that its tag names.
 

@@ -54,7 +54,7 @@ class Earlier:
     :param labels: of the image; none of a plan.
     :param config: twelve digits of the digest of what it says; None where it does not tell.
     :param inputs: the digest of all its inputs, of all its platforms; None of an image.
-    :param platforms: of all images of an index; none of one image, or of a plan.
+    :param platforms: of all images of an index, or that a plan is one of; none where only one is told of.
     """
 
     name: str
@@ -384,6 +384,7 @@ def of_json(name: str, text: str, project: str = "") -> Earlier:
         return Earlier(
             name, base["reference"], base["digest"], base["platform"], keys, says, complete=True, details=ops,
             inputs=inputs if isinstance(inputs, str) else None,
+            platforms=tuple(map(str, read.get("project", {}).get("platforms", ()))),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(

@@ -63,7 +63,12 @@ def plan_json(
         "silenced": [each.as_json() for each in plan.silenced],
     }
     if project:
-        found["project"] = {"name": project.name, "recipe": project.recipe, "origins": dict(project.origins)}
+        found["project"] = {
+            "name": project.name,
+            "recipe": project.recipe,
+            "platforms": [*project.platforms],
+            "origins": dict(project.origins),
+        }
         if project.deployment:
             from .deployment import deployment_json
 

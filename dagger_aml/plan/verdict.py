@@ -114,14 +114,14 @@ def together(each: Sequence[Standing], platforms: Sequence[str]) -> Standing:
     return Standing(each[0].name, up_to_date, tuple(reasons), next(one for one in worst if one in bases), total)
 
 
-def narrowed(standing: Standing, platforms: Sequence[str]) -> Standing:
-    """Of an image that is for more platforms than the project is.
+def narrowed(standing: Standing, what: str, platforms: Sequence[str]) -> Standing:
+    """Of an image, or a plan, that is for more platforms than the project is.
 
     :param platforms: those that are too many.
     """
     if not platforms:
         return standing
-    why = f"the image is for {', '.join(platforms)} too, and the project is not"
+    why = f"the {what} is for {', '.join(platforms)} too, and the project is not"
     return evolve(standing, up_to_date=False, reasons=(why, *standing.reasons))
 
 

@@ -56,13 +56,19 @@ def zipped(entries: Mapping[str, Put]) -> tuple[bytes, str]:
 
 
 def put_base(
-    registry: FakeRegistry, *layers: Mapping[str, Put], repository: str = "base", form: Form = "oci", user: str = "me"
+    registry: FakeRegistry,
+    *layers: Mapping[str, Put],
+    repository: str = "base",
+    form: Form = "oci",
+    user: str = "me",
+    architecture: str = "amd64",
 ) -> From:
     """An image in a registry; the two of :data:`LAYERS` unless others are given."""
     blobs, diff_ids = zip(*map(zipped, layers or LAYERS), strict=True)
     config = json.dumps(
         {
             **PLATFORM,
+            "architecture": architecture,
             "created": "2026-01-01T00:00:00Z",
             "config": {"User": user, "Env": ["PATH=/bin"], "Cmd": ["sh"]},
             "rootfs": {"type": "layers", "diff_ids": diff_ids},

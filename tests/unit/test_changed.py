@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,7 @@ from dagger_aml.cli.main import cli
 from dagger_aml.errors import UsageError
 from dagger_aml.fs import still
 from dagger_aml.oci import file_digests
+from dagger_aml.oci.manifest import INDEXES, index_document
 from dagger_aml.plan.compare import Earlier
 from dagger_aml.plan.verdict import Standing, not_told, together
 from tests.support.cli import run_here
@@ -335,6 +337,97 @@ def test_an_image_for_a_platform_that_the_project_is_not_for_any_more_is_not_up_
     verdict = shelf.verdict(root)
     assert (verdict["up_to_date"], verdict["reasons"]) == (False, [why])
     assert why in shelf.plan(root).stdout
+
+
+BOTH = ("linux/amd64", "linux/arm64")
+
+
+def put_bases(registry: FakeRegistry) -> None:
+    """Have the base be for both platforms."""
+    held = registry.manifests["base"]
+    each = []
+    for platform in BOTH:
+        put_base(registry, architecture=platform.partition("/")[2])
+        each.append((held["1"][0], platform))
+    raw = index_document("oci", each)
+    held |= dict.fromkeys(("1", digest_of(raw)), (raw, INDEXES["oci"]))
+
+
+@pytest.mark.parametrize("how", ["tar", "folder", "tag", "plan", "plans", "image", "pinned"])
+def test_a_platform_that_went_is_told_whatever_it_is_held_against(how: str, shelf: Shelf, tmp_path: Path) -> None:
+    root, file = shelf.project("a"), tmp_path / "it"
+    put_bases(shelf.registry)
+    against, more, what = str(file), tuple[str, ...](), "plan" if "plan" in how else "image"
+    both = ("--platform", ",".join(BOTH))
+    if how in ("plan", "plans"):
+        file.write_text(call("plan", root, *[root][: how == "plans"], *both, "--json").stdout)
+    elif how in ("image", "pinned"):
+        against, more = shelf.against, ("--pin",) if how == "pinned" else ()
+        assert call("build", root, *both, "-t", against, "--push", "--no-smoke", "-q").exit_code == 0
+    else:
+        form = f"type=oci,dest={file}{'' if how == 'tar' else ',tar=false'}"
+        assert call("build", root, *both, "-o", form, *(("-t", "a:7") if how == "tag" else ()), "-q").exit_code == 0
+        against = f"oci:{file}:7" if how == "tag" else str(file)
+
+    def verdict(*words: object) -> tuple[bool | None, str]:
+        told = json.loads(call("plan", root, "--json", "--against", against, *more, *words).stdout)["verdict"]
+        return told["up_to_date"], "; ".join(told["reasons"])
+
+    assert f"the {what} is for linux/arm64 too" not in verdict(*both)[1]
+    if how != "pinned":  # What --pin assumes of the base is not what it is, which is a difference too.
+        assert verdict(*both)[0] is True
+    up_to_date, why = verdict()
+    assert up_to_date is False and f"the {what} is for linux/arm64 too, and the project is not" in why
+
+
+def test_what_else_lies_in_a_layout_is_no_platform_of_the_image(shelf: Shelf, tmp_path: Path) -> None:
+    root, folder = shelf.project("a"), tmp_path / "it"
+    put_bases(shelf.registry)
+    for platform, tag in zip(BOTH, "12", strict=True):
+        words = ("--platform", platform, "-t", f"a:{tag}", "-o", f"type=oci,dest={tmp_path / tag},tar=false", "-q")
+        assert call("build", root, *words).exit_code == 0
+    shutil.copytree(tmp_path / "1", folder)
+    shutil.copytree(tmp_path / "2/blobs", folder / "blobs", dirs_exist_ok=True)
+    index, other = (json.loads((tmp_path / each / "index.json").read_text()) for each in "12")
+    index["manifests"] += other["manifests"]
+    (folder / "index.json").write_text(json.dumps(index))
+    for against in (folder, f"oci:{folder}:1"):
+        told = json.loads(call("plan", root, "--json", "--against", against).stdout)["verdict"]
+        assert told["up_to_date"] is True, told
+
+
+def test_probed_each_platform_is_compared(shelf: Shelf) -> None:
+    root, both = shelf.project("a"), ("--platform", ",".join(BOTH))
+    put_bases(shelf.registry)
+    assert call("build", root, *both, "-t", shelf.against, "--push", "--no-smoke", "-q").exit_code == 0
+
+    def told() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(shelf.plan(root, *both, "--json", "--probe").stdout)
+        assert found["base"]["platform"] == "linux/amd64"
+        return found
+
+    done = told()
+    assert (done["verdict"]["up_to_date"], done["verdict"]["base"]) == (True, "same")
+    built = call("build", root, *both, "-t", shelf.against, "--push", "--no-smoke", "--json", "-q").stdout
+    assert done["input_digest"] == json.loads(built)["projects"][0]["input_digest"]
+    make(root, {"code/score.py": SCORE + "#\n"})
+    why = "code (1 file): it changed"
+    assert told()["verdict"]["reasons"] == [f"{each}: {why}" for each in BOTH]
+
+
+def test_probed_a_platform_whose_base_does_not_answer_is_told(shelf: Shelf) -> None:
+    """The base's index has an image for it that is for another."""
+    root, both = shelf.project("a"), ("--platform", ",".join(BOTH))
+    (digest,) = [each for each in shelf.registry.manifests["base"] if each.startswith("sha256:")]
+    put_index(shelf.registry, "base", digest, "1", *BOTH)
+    shelf.build(root)
+    (digest,) = [each for each in shelf.registry.manifests["a"] if each.startswith("sha256:")]
+    put_index(shelf.registry, "a", digest, "main", *BOTH)
+    done = shelf.plan(root, *both, "--json", "--probe", "--exit-code")
+    verdict = json.loads(done.stdout)["verdict"]
+    (why,) = verdict["reasons"]
+    assert (verdict["up_to_date"], done.exit_code) == (None, 3)
+    assert why.startswith("linux/arm64: its plan could not be made: ") and "not for linux/arm64" in why
 
 
 def test_pinned_each_platform_is_compared(shelf: Shelf) -> None:
