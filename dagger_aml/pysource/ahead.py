@@ -64,7 +64,7 @@ def reading_ahead(jobs: int | None, begin: Callable[[], None]) -> Iterator[None]
 def read_each(paths: Sequence[Path], python: Python | None) -> Read:
     """Read files by several processes; nothing where that is not said, or cannot be done.
 
-    An interrupt ends the processes too, and none of them is left behind whatever is raised.
+    An interrupt ends the processes too, and none of them is left behind whatever is raised, or if this one is killed.
 
     :param python: the version that is to run them; ours unless given.
     """
@@ -94,7 +94,8 @@ def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[Path], python
     parts = [paths[begin : begin + _AT_ONCE] for begin in range(0, len(paths), _AT_ONCE)]
     found: Read = {}
     # By fork, so that nothing is loaded again.
-    pool = ProcessPoolExecutor(jobs, get_context("fork"), begin)
+    reading, writing = os.pipe()
+    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (begin, reading, writing))
     try:
         for part, sources in zip(parts, pool.map(_read_some, parts, [python] * len(parts)), strict=True):
             found.update(zip(part, sources, strict=True))
@@ -102,7 +103,24 @@ def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[Path], python
         pass
     finally:
         pool.shutdown(cancel_futures=True)
+        os.close(reading)
+        os.close(writing)
     return found
+
+
+def _begin(begin: Callable[[], None], reading: int, writing: int) -> None:
+    """What each process does first; from then on it ends when the one that started it does, however that ends.
+
+    :param writing: the end of a pipe that only that one keeps open.
+    """
+    begin()
+    os.close(writing)
+    threading.Thread(target=_end_with, args=(reading,), daemon=True).start()
+
+
+def _end_with(reading: int) -> None:
+    os.read(reading, 1)
+    os._exit(1)
 
 
 def _read_some(paths: Sequence[Path], python: Python | None) -> list[Source | None]:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -129,31 +131,78 @@ def test_where_no_process_can_be_started_files_are_read_here(
 
 
 _SLOW = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from dagger_aml.cli.commands.check import ended_by_signals
 from dagger_aml.pysource import ahead
 
 def slow(paths, python):
     (Path(sys.argv[1]) / str(os.getpid())).touch()
-    time.sleep(60)
+    if sys.argv[2] != "one idle" or paths[0] == Path("0.py"):
+        time.sleep(600)
 
+if sys.argv[2] == "heeds":  # Of itself Python only does where SIGINT is not ignored as it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ahead._read_some = slow
 with ahead.reading_ahead(2, ended_by_signals):
-    ahead.read_each([Path("a.py")] * 1000, None)
+    ahead.read_each([Path(f"{number}.py") for number in range(1000)], None)
 """
 
 
-def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SLOW, str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+@contextmanager
+def _reading(folder: Path, how: str, *, ignored: bool = False) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A process that has two others read, and the numbers of these; none is left after the block.
+
+    :param ignored: whether interrupts are ignored where it starts.
+    """
+    words = [sys.executable, "-c", _SLOW, str(folder), how]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        assert _within_half_a_minute(lambda: len(list(folder.iterdir())) == 2)
+        yield process, [int(each.name) for each in folder.iterdir()]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _within_half_a_minute(is_so: Callable[[], bool]) -> bool:
     until = time.monotonic() + 30
-    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
+    while not is_so() and time.monotonic() < until:
         time.sleep(0.02)
-    workers = [int(each.name) for each in tmp_path.iterdir()]
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=30)
-    assert len(workers) == 2 and process.returncode == -signal.SIGINT
+    return is_so()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_interrupt_ends_all_processes(tmp_path: Path, ignored: bool) -> None:
+    with _reading(tmp_path, "heeds", ignored=ignored) as (process, workers):
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
     assert said.count("Traceback") <= 1 and "Process" not in said, "the processes end without a word"
     assert not any(Path(f"/proc/{each}").exists() for each in workers)
+
+
+def test_where_interrupts_are_ignored_no_process_heeds_them(tmp_path: Path) -> None:
+    with _reading(tmp_path, "ignores", ignored=True) as (process, workers):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None and all(map(_runs, workers))
+
+
+@pytest.mark.parametrize("doing", ["both at work", "one idle"])
+def test_no_process_outlives_one_that_was_killed(tmp_path: Path, doing: str) -> None:
+    with _reading(tmp_path, doing) as (process, workers):
+        process.kill()
+        assert _within_half_a_minute(lambda: not any(map(_runs, workers)))

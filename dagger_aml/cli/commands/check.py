@@ -138,8 +138,12 @@ def command(
 
 
 def ended_by_signals() -> None:
-    """Let signals end this process without a word: an interrupt reaches all of a terminal, and one of them tells."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Let signals end this process without a word: an interrupt reaches all of a terminal, and one of them tells.
+
+    What ignores interrupts, as a script's background commands do, goes on to.
+    """
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
