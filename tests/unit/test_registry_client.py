@@ -9,13 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
-from attrs import evolve
+from attrs import define, evolve
 
 from dagger_aml.errors import BuildError, DaggerAmlError, GraphError, RegistryDenied, TransientError
 from dagger_aml.events import Event
+from dagger_aml.network.dial import dial
 from dagger_aml.oci.asking import ask
 from dagger_aml.oci.push import PushClient
 from dagger_aml.oci.reference import Reference
@@ -26,20 +28,24 @@ from tests.support.faulty import (
     Fault,
     Faulty,
     Hang,
-    Slow,
     Trickle,
     Unanswered,
     closed_port,
 )
 from tests.support.registry import SECRET, FakeRegistry, digest_of, fake_registry
 
-SOON = Policy(
-    connect_timeout_seconds=2.0,
-    answer_timeout_seconds=0.3,
-    blob_idle_timeout_seconds=0.3,
-    blob_commit_timeout_seconds=0.6,
+PATIENT = Policy(
+    connect_timeout_seconds=30.0,
+    answer_timeout_seconds=30.0,
+    blob_idle_timeout_seconds=30.0,
+    blob_commit_timeout_seconds=30.0,
     retry_pauses_seconds=(0.01, 0.02),
 )
+"""Of whoever waits for nothing in vain: a busy machine makes no test of it fail."""
+
+SOON = evolve(PATIENT, answer_timeout_seconds=0.3, blob_idle_timeout_seconds=0.3, blob_commit_timeout_seconds=0.6)
+"""Of whoever is to see that a silence ends."""
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOB = bytes(range(256)) * 800
 PIECES = [BLOB[:1000], b"", BLOB[1000:150_000], BLOB[150_000:]]
@@ -48,8 +54,18 @@ UPLOAD = r"(PATCH|PUT) /v2/.*/blobs/uploads/"
 
 @pytest.fixture
 def client() -> Iterator[PushClient]:
-    with PushClient(SOON) as found:
+    with PushClient(PATIENT) as found:
         yield found
+
+
+@define
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    now: float = 0
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 def at(host: str, rest: str = "x/y:1") -> Reference:
@@ -147,7 +163,7 @@ def test_a_connection_is_not_kept_for_ever(
 
 def test_a_kept_connection_that_was_closed_is_no_failure(registry: FakeRegistry, proxy: Faulty) -> None:
     proxy.breaks(Fault("HEAD ", Unanswered(), skip=1, times=1))
-    with PushClient(SOON) as client:
+    with PushClient(PATIENT) as client:
         assert [client.has_blob(at(proxy.host), digest_of(BLOB)) for _ in range(2)] == [False, False]
     assert len(proxy.met) == 1 and len(proxy.asked) == 3
 
@@ -215,13 +231,14 @@ def test_one_token_is_for_all_of_a_push(registry: FakeRegistry, client: PushClie
 def test_a_token_that_ends_is_asked_for_anew_before_it_is_refused(
     registry: FakeRegistry, client: PushClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry.bearer, registry.login, registry.expires = True, ("bob", SECRET), 1
-    monkeypatch.setattr("dagger_aml.oci.tokens._SPENT", 0.2)
+    registry.bearer, registry.login, registry.expires = True, ("bob", SECRET), 60
+    clock = Clock()
+    monkeypatch.setattr("dagger_aml.oci.tokens.time", clock)
     log_in(tmp_path, registry.host, *registry.login)
 
     def slow() -> Iterator[bytes]:
         yield BLOB[:1000]
-        time.sleep(0.25)
+        clock.now += 50
         yield BLOB[1000:]
 
     client.upload(at(registry.host), slow, lambda: digest_of(BLOB))
@@ -472,7 +489,7 @@ def test_a_blob_of_another_size_than_was_said(registry: FakeRegistry, client: Pu
     begun = time.monotonic()
     with pytest.raises(BuildError, match=f"instead of {len(BLOB) + change}"):
         client.upload(at(registry.host), lambda: PIECES, digest_of(BLOB), size=len(BLOB) + change)
-    assert time.monotonic() - begun < 0.5 and not registry.blobs.get("x/y")
+    assert time.monotonic() - begun < 5 and not registry.blobs.get("x/y")
 
 
 CUTS = [
@@ -500,7 +517,7 @@ async def test_what_breaks_off_starts_again(registry: FakeRegistry, proxy: Fault
         upload(client, ref, whole=whole, sent=sent)
         return client.put_manifest(ref, raw, MANIFEST, tag="1")
 
-    with PushClient(SOON) as client:
+    with PushClient(PATIENT) as client:
         digest = await ask(client, put, told.append)
     assert registry.manifests["x/y"]["1"][0] == raw and digest == digest_of(raw)
     assert registry.blobs["x/y"][digest_of(BLOB)] == BLOB
@@ -527,7 +544,8 @@ async def test_what_breaks_off_starts_again(registry: FakeRegistry, proxy: Fault
 )
 def test_what_may_go_through_later(registry: FakeRegistry, proxy: Faulty, do: Answer | Cut | Hang, said: str) -> None:
     proxy.breaks(Fault(r"PATCH ", do))
-    with PushClient(SOON) as client, pytest.raises(TransientError) as caught:
+    policy = SOON if isinstance(do, Hang) else PATIENT
+    with PushClient(policy) as client, pytest.raises(TransientError) as caught:
         upload(client, at(proxy.host))
     assert caught.match(said) if not said.endswith("$") else said[:-1].replace("\\", "") in str(caught.value)
     assert caught.value.after == (7 if "7 s" in said else 0) and proxy.host in str(caught.value)
@@ -576,36 +594,105 @@ def test_an_answer_in_the_middle_of_a_body_is_heard(client: PushClient) -> None:
 # --- time -----------------------------------------------------------------------------------------------------------
 
 
-def test_slow_is_not_idle(registry: FakeRegistry, proxy: Faulty) -> None:
-    """Each of these takes longer than a silence may, and each silence less."""
-    ref, rate = at(proxy.host), len(BLOB) * 4
-    proxy.breaks(Fault(r"PATCH ", Trickle(rate)), Fault("GET ", Trickle(rate)), Fault("PUT ", Slow(0.25)))
+class Paced(socket.socket):
+    """What goes over it takes its time by a clock of the test, however fast or busy the machine is.
+
+    Each piece of 20,000 bytes comes, or is taken, so many seconds after the one before, and a timeout counts these.
+    """
+
+    clock: Clock
+    seconds: float
+    timeout: float | None = None
+
+    def settimeout(self, value: float | None, /) -> None:
+        self.timeout = value
+
+    def _wait(self, pieces: int = 1) -> None:
+        assert self.timeout is not None, "it would wait for ever"
+        self.clock.now += min(self.seconds * pieces, self.timeout)
+        if self.seconds * pieces > self.timeout:
+            raise TimeoutError("timed out")
+
+    def send(self, data: Any, *more: Any) -> int:
+        self._wait()
+        return super().send(memoryview(data)[:20_000], *more)
+
+    def sendall(self, data: Any, *more: Any) -> None:
+        """As the real one: its timeout is for all of it."""
+        self._wait(-(-len(data) // 20_000))
+        super().sendall(data, *more)
+
+    def recv_into(self, buffer: Any, size: int = 0, *more: Any) -> int:
+        self._wait()
+        return super().recv_into(buffer, min(size or len(buffer), 20_000), *more)
+
+
+@pytest.fixture
+def pace(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Clock]:
+    """Has connections be so slow, in seconds from piece to piece, and gives the clock that tells."""
+
+    def paced(seconds: float) -> Clock:
+        clock = Clock()
+
+        def slow(*args: Any) -> Paced:
+            sock = dial(*args)
+            made = Paced(sock.family, sock.type, sock.proto, sock.detach())
+            made.clock, made.seconds = clock, seconds
+            socket.socket.settimeout(made, 10)  # Of the machine, so that nothing hangs.
+            return made
+
+        monkeypatch.setattr("dagger_aml.oci.connections.dial", slow)
+        monkeypatch.setattr("dagger_aml.oci.connections.time", clock)
+        return clock
+
+    return paced
+
+
+def test_slow_is_not_idle(registry: FakeRegistry, pace: Callable[[float], Clock]) -> None:
+    """Each of these takes far longer than a silence may, and each silence less."""
+    clock, ref = pace(0.15), at(registry.host)
     with PushClient(evolve(SOON, answer_timeout_seconds=0.2, blob_idle_timeout_seconds=0.2)) as client:
-        begun = time.monotonic()
-        upload(client, ref)
-        sent = time.monotonic()
+        upload(client, ref, whole=True)
+        sent = clock.now
         with client.blob(ref, digest_of(BLOB)) as stream:
             assert stream.read() == BLOB
-    assert sent - begun > 0.4 and time.monotonic() - sent > 0.2, "slow indeed"
+    assert sent > 1 and clock.now - sent > 1, "slow indeed"
 
 
-def test_a_slow_source_is_nobodys_silence(registry: FakeRegistry) -> None:
+@pytest.mark.parametrize("what", ["sent", "read"])
+def test_idle_is_idle(what: str, registry: FakeRegistry, pace: Callable[[float], Clock]) -> None:
+    registry.put("x/y", BLOB)
+    clock, ref = pace(0.25), at(registry.host)
+    policy = evolve(SOON, answer_timeout_seconds=1, blob_idle_timeout_seconds=0.2)
+    with PushClient(policy) as client, pytest.raises(TransientError, match="no answer in time"):
+        if what == "sent":
+            upload(client, ref, whole=True)
+        else:
+            with client.blob(ref, digest_of(BLOB)) as stream:
+                stream.read()
+    assert clock.now < 2
+
+
+def test_a_slow_source_is_nobodys_silence(registry: FakeRegistry, pace: Callable[[float], Clock]) -> None:
+    clock = pace(0.15)
+
     def stream() -> Iterator[bytes]:
         yield BLOB[:10]
-        time.sleep(0.15)
+        clock.now += 60
         yield BLOB[10:]
 
-    with PushClient(evolve(SOON, blob_idle_timeout_seconds=0.1)) as client:
+    with PushClient(evolve(SOON, answer_timeout_seconds=0.2, blob_idle_timeout_seconds=0.2)) as client:
         client.upload(at(registry.host), stream, lambda: digest_of(BLOB))
     assert registry.blobs["x/y"] == {digest_of(BLOB): BLOB}
 
 
 @pytest.mark.parametrize("where", ["an answer", "a body"])
-def test_silence_has_an_end(registry: FakeRegistry, proxy: Faulty, client: PushClient, where: str) -> None:
+def test_silence_has_an_end(registry: FakeRegistry, proxy: Faulty, where: str) -> None:
     registry.put("x/y", BLOB)
     proxy.breaks(Fault("GET ", Hang() if where == "an answer" else Trickle(1000)))
     begun = time.monotonic()
     with (
+        PushClient(SOON) as client,
         pytest.raises(TransientError, match="no answer in time"),
         client.blob(at(proxy.host), digest_of(BLOB)) as got,
     ):
