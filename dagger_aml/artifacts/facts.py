@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import field
 
 from ..data import frozen
+from ..errors import DaggerAmlError
 from .mlmodel import MLMODEL, read_mlmodel
 from .pickle import SUFFIXES, Pickled, read_opcodes, read_pickle
 
@@ -64,7 +65,7 @@ def read_artifacts(model: Path) -> tuple[Artifact, ...]:
     for path in _files(model):
         try:
             artifact = _read(path)
-        except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError):
+        except (DaggerAmlError, OSError, ValueError, KeyError, RuntimeError, NotImplementedError):
             continue
         if artifact:
             found.append(artifact)
@@ -88,7 +89,7 @@ def _files(model: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> Artifact | None:
     if path.name == MLMODEL:
-        said = read_mlmodel(path, MOST)
+        said = read_mlmodel(path)
         return Artifact(path, versions=said.versions, python=said.python, bytecode=said.bytecode)
     kind = path.suffix.lower()
     if kind == ".skops":

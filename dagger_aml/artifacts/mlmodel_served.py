@@ -9,12 +9,7 @@ from typing import Any
 
 from ..data import frozen
 from ..errors import ProjectError
-from .mlmodel import MLMODEL
-
-_MOST = 4 << 20
-"""Characters of an ``MLmodel``; signatures of a thousand columns take a tenth of that."""
-
-_DEEPEST = 32
+from .mlmodel import MLMODEL, mapping_of, read_document, text_of
 
 
 @frozen
@@ -59,63 +54,33 @@ class Served:
 def read_served(folder: Path) -> Served:
     """Read the ``MLmodel`` of a folder.
 
-    :raises ProjectError: it is not YAML, or does not have the keys that MLflow writes.
+    :raises ProjectError: it is not as MLflow writes it, or names a file outside the folder.
+    :raises OSError: it cannot be read.
     """
     path = folder / MLMODEL
-    said = _read_yaml(path)
-    flavors = said.get("flavors")
-    if not isinstance(flavors, dict) or not all(isinstance(name, str) for name in flavors):
-        raise ProjectError("is not MLflow's: it has no `flavors`", location=str(path))
-    function = _mapping(flavors.get("python_function"))
+    said = read_document(path)
+    flavors = said["flavors"]
+    function = mapping_of(flavors.get("python_function"))
     env = function.get("env")
     files = env if isinstance(env, dict) else {"conda": env}
     columns, tensors = _inputs(said)
     return Served(
         tuple(flavors),
-        _text(function.get("loader_module")),
+        text_of(function.get("loader_module")),
         _inside(function.get("code"), path),
         _inside(files.get("conda"), path) or "conda.yaml",
         _inside(files.get("virtualenv"), path) or "python_env.yaml",
-        _text(function.get("python_version")),
+        text_of(function.get("python_version")),
         columns,
         tensors,
-        _example(_mapping(said.get("saved_input_example_info")), path),
+        _example(mapping_of(said.get("saved_input_example_info")), path),
     )
-
-
-def _read_yaml(path: Path) -> Mapping[str, Any]:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Ends where lists lie in lists, and takes a node for what it is once, not wherever it is named again."""
-
-        depth = 0
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            self.depth += 1
-            if self.depth > _DEEPEST or self.check_event(yaml.AliasEvent):
-                raise ProjectError("is nested too deep, or names a part of itself", location=str(path))
-            node = super().compose_node(parent, index)
-            self.depth -= 1
-            return node
-
-    with path.open(encoding="utf-8", errors="replace") as file:
-        text = file.read(_MOST + 1)
-    if len(text) > _MOST:
-        raise ProjectError(f"is longer than {_MOST} characters", location=str(path))
-    try:
-        said = yaml.load(text, Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ProjectError(f"is not YAML: {str(error).splitlines()[0]}", location=str(path)) from None
-    if not isinstance(said, dict):
-        raise ProjectError("is not MLflow's: it has no `flavors`", location=str(path))
-    return said
 
 
 def _inputs(said: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, bool]:
     """The names of the columns that a model takes, if it takes such, and whether it takes tensors."""
     try:
-        inputs = json.loads(_text(_mapping(said.get("signature")).get("inputs")) or "[]")
+        inputs = json.loads(text_of(mapping_of(said.get("signature")).get("inputs")) or "[]")
         tensors = any(each.get("type") == "tensor" for each in inputs)
         named = inputs and not tensors and all(isinstance(each.get("name"), str) for each in inputs)
         return (tuple(each["name"] for each in inputs) if named else None), tensors
@@ -128,7 +93,7 @@ def _example(info: Mapping[str, Any], path: Path) -> Example | None:
     if not file:
         return None
     serving = _inside(info.get("serving_input_path"), path)
-    return Example(file, serving, _text(info.get("type")), bool(info.get("params")))
+    return Example(file, serving, text_of(info.get("type")), bool(info.get("params")))
 
 
 def _inside(value: Any, path: Path) -> str:
@@ -136,15 +101,7 @@ def _inside(value: Any, path: Path) -> str:
 
     :raises ProjectError: it leads out of the folder.
     """
-    text = _text(value)
+    text = text_of(value)
     if text and (PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts or "\\" in text):
         raise ProjectError(f"names a file outside the model's folder: {text!r}", location=str(path))
     return text
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value) if isinstance(value, (float, int)) else ""

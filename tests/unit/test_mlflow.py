@@ -6,6 +6,7 @@ import ast
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from dagger_aml import DaggerAmlError, Options, ProjectError, dockerfile, load_project, make_plan
+from dagger_aml.artifacts.mlmodel import read_mlmodel
 from dagger_aml.artifacts.mlmodel_served import read_served
 from dagger_aml.cli.commands.run import _of_saved
 from dagger_aml.cli.commands.score import _Asked
@@ -310,7 +312,7 @@ def test_a_model_that_cannot_be_served_is_refused_with_the_reason(tmp_path, text
         ("", "it has no `flavors`"),
         ("[]", "it has no `flavors`"),
         ("flavors: [python_function]\n", "it has no `flavors`"),
-        ("flavors: {1: {}}\n", "it has no `flavors`"),
+        ("flavors: {true: {}}\n", "it has no `flavors`"),
         ("flavors: {", "is not YAML"),
         ("\tflavors: {}", "is not YAML"),
         ("flavors: !!python/object:os.system {}\n", "is not YAML"),
@@ -326,9 +328,45 @@ def test_an_mlmodel_that_is_none_is_refused_with_its_place(tmp_path, text, words
     assert words in error and "iris/MLmodel" in error
 
 
-def test_an_mlmodel_that_is_too_long_is_refused(tmp_path):
-    root = make(tmp_path / "p", {"iris/MLmodel": ABOUT + "#" * (4 << 20)})
-    assert "is longer than" in words_of(lambda: load_project(root))
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("#" * (4 << 20), "is longer than"),
+        ("\n" * 50_001, "is longer than"),
+        ("k: v\n" * 5_000, "has more than 5,000 keys and values"),
+    ],
+    ids=["characters", "lines", "parts"],
+)
+def test_an_mlmodel_that_is_too_long_is_refused(tmp_path, more, words):
+    root = make(tmp_path / "p", {"iris/MLmodel": ABOUT + more})
+    assert words in words_of(lambda: load_project(root))
+
+
+@pytest.mark.parametrize("python", ["3.10", "'3.10'", "3.10.14", "!!float 3.10"])
+def test_a_python_is_no_number(tmp_path, python):
+    """YAML reads 3.10 as 3.1, and there is no such Python."""
+    make(tmp_path, {"MLmodel": ABOUT.replace("3.12.3", python)})
+    about = read_served(tmp_path)
+    assert about.python == read_mlmodel(tmp_path / "MLmodel").python == python.removeprefix("!!float ").strip("'")
+
+
+@pytest.mark.parametrize("file", ["python_env.yaml", "conda.yaml"])
+def test_a_python_of_a_file_beside_it_is_no_number(linear, file):
+    (linear / "linear/requirements.txt").unlink()
+    text = {"python_env.yaml": "python: 3.10\ndependencies:\n- mlflow==3.17.2\n",
+            "conda.yaml": "dependencies:\n- python=3.10\n- pip:\n  - mlflow==3.17.2\n"}[file]  # fmt: skip
+    for each in ("python_env.yaml", "conda.yaml"):
+        (linear / "linear" / each).unlink()
+    (linear / "linear" / file).write_text(text)
+    assert f"{file} is for Python 3.10" in words_of(lambda: planned(linear))
+
+
+def test_a_number_of_sixty_s_takes_no_longer_than_other_text(tmp_path):
+    """As numbers with colons are in YAML 1.1: PyYAML takes the square of their digits."""
+    make(tmp_path, {"MLmodel": f"{ABOUT}x: {'1:' * 200_000}1\n"})
+    begun = time.process_time()
+    assert read_served(tmp_path).loader == "mlflow.sklearn"
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(
