@@ -17,6 +17,7 @@ from tests.standin.tiny import push_tiny
 from tests.standin.tools import TOOLS
 from tests.support.builders import Need, need_programs, required
 from tests.support.depth import depth_of
+from tests.support.installed import environment_with, wheel_of_checkout
 from tests.support.report import ENGINE_VERSION
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ def _own_store() -> Iterator[None]:
             if (place := line.split()[1]).startswith(f"{folder}/"):
                 subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
         subprocess.run(["rm", "-rf", str(folder)], capture_output=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    return wheel_of_checkout(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment in which the wheel, and what it needs from the index, is all there is."""
+    return environment_with(tmp_path_factory.mktemp("env"), str(wheel))
 
 
 @pytest.fixture(scope="session")

@@ -7,61 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from dagger_aml.version import __version__
 from tests.support.builders import Need
+from tests.support.installed import ROOT, environment_with, run, with_packages
 
 pytestmark = pytest.mark.builders
-
-ROOT = Path(__file__).parents[2]
-
-
-PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    words = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
-    made = subprocess.run([sys.executable, *words], capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-    (wheel,) = folder.glob("dagger_aml-*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert "dagger_aml/recipes/extended.py" in names and "dagger_aml/py.typed" in names
-    assert not [name for name in names if name.startswith(("tests/", "docs/", "bench/"))]
-    return wheel
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment in which the wheel, and what it needs from the index, is all there is."""
-    folder = tmp_path_factory.mktemp("env")
-    venv.create(folder, with_pip=True)
-    return _with(folder / "bin" / "python", str(wheel))
-
-
-def _with(python: Path, *packages: str) -> Path:
-    """The bin folder of an environment, with packages from the index in it."""
-    got = subprocess.run([str(python), *PIP, "install", *packages], capture_output=True, text=True, timeout=600)
-    if got.returncode and "No matching distribution" in got.stderr:
-        pytest.skip(f"the index has not what is needed: {got.stderr.strip().splitlines()[-1]}")
-    assert got.returncode == 0, got.stderr
-    return python.parent
-
-
-def run(installed: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A command of that environment, with nothing of this one's Python."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    env["PATH"] = f"{installed}{os.pathsep}{env['PATH']}"
-    return subprocess.run(
-        list(words), cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
-    )
 
 
 def test_the_commands_of_the_docs(installed: Path, tmp_path: Path) -> None:
@@ -184,8 +138,7 @@ def nightly(request: pytest.FixtureRequest) -> None:
 def checker(nightly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """basedpyright, which is pyright with its Node in a wheel: 300 MB to install."""
     folder = tmp_path_factory.mktemp("pyright")
-    venv.create(folder, with_pip=True)
-    return _with(folder / "bin" / "python", "basedpyright==1.40.2") / "basedpyright"
+    return environment_with(folder, "basedpyright==1.40.2") / "basedpyright"
 
 
 def test_pyright_accepts_a_program_that_embeds_it(installed: Path, checker: Path, tmp_path: Path) -> None:
@@ -205,7 +158,7 @@ def test_every_public_name_has_a_type(installed: Path, checker: Path, tmp_path: 
     )
     found = json.loads(asked.stdout)["typeCompleteness"]
     assert found["exportedSymbolCounts"]["withKnownType"] > 1000, "it was not found"
-    untyped = [each["name"] for each in found["symbols"] if each["isExported"] and each["diagnostics"]]
+    untyped = [each["name"] for each in found["symbols"] if not each["isTypeKnown"] or each["isTypeAmbiguous"]]
     assert found["completenessScore"] == 1, untyped
 
 
@@ -231,7 +184,7 @@ def test_another_python(version: str, wheel: Path, nightly: None, tmp_path: Path
         pytest.skip(f"no Python {version} here")
     made = subprocess.run([str(python), "-m", "venv", str(tmp_path / "env")], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
-    programs = _with(tmp_path / "env" / "bin" / "python", str(wheel))
+    programs = with_packages(tmp_path / "env" / "bin" / "python", str(wheel))
     shutil.copytree(ROOT / "examples" / "diabetes", tmp_path / "diabetes")
     code = "import sys, dagger_aml; print(*sys.version_info[:2], sep='.'); print(dagger_aml.__version__)"
     said = run(programs, "python", "-c", code, cwd=tmp_path)
@@ -249,8 +202,7 @@ def test_another_python(version: str, wheel: Path, nightly: None, tmp_path: Path
 
 def test_the_index_would_take_it(nightly: None, tmp_path: Path) -> None:
     """Twine's check of the wheel and the source archive, the description among it."""
-    venv.create(tmp_path / "env", with_pip=True)
-    programs = _with(tmp_path / "env" / "bin" / "python", "build", "twine")
+    programs = environment_with(tmp_path / "env", "build", "twine")
     for words in (
         [str(programs / "python"), "-m", "build", "--outdir", str(tmp_path / "dist"), str(ROOT)],
         [

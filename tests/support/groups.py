@@ -31,6 +31,8 @@ TOGETHER = {
     ),
     # One of them pulls the tiny base into docker's store for another platform.
     "tiny in docker": ("test_against", "test_diff", "test_machine_faults", "test_outputs"),
+    # They share the environment that the wheel is installed in.
+    "the wheel": ("test_second_repository", "test_wheel"),
     # They assert seconds: of such files one at a time.
     "seconds": ("test_doctor", "test_engine", "test_engine_faults", "test_library", "test_registry_faults"),
 }

@@ -17,7 +17,7 @@ from tests.support.markdown import ROOT
 
 def test_a_group_has_its_files_and_each_other_test_is_its_own():
     assert group_of("tests/builders/test_serve.py::test_a[x@y]") == group_of("tests/builders/test_docs.py::test_b")
-    assert group_of("tests/builders/test_wheel.py::test_a") == "test_wheel"
+    assert group_of("tests/builders/test_local.py::test_a") == "test_local"
     assert group_of("tests/unit/test_a.py::test_b[1]") == "tests/unit/test_a.py::test_b[1]"
 
 
