@@ -20,6 +20,7 @@ from ..base import Capabilities, Format, Runtime
 from . import podman
 from .containers_cli import ContainersCli, names, without_colon
 from .kind import LocalKind
+from .limits import limit_flags
 from .moved import move_as_own
 from .program import StoredImage, answer, first_json, full_name, full_reference, random_name, with_algorithm
 
@@ -94,7 +95,7 @@ class Buildah(ContainersCli):
     async def _container(self, image: str) -> AsyncIterator[tuple[CompletedProcess, str]]:
         name = random_name()
         try:
-            yield await self.run("from", "--pull-never", "--name", name, image), name
+            yield await self.run("from", "--pull-never", *limit_flags(), "--name", name, image), name
         finally:
             await self.shielded("rm", name)
 

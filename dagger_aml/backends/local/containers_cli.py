@@ -26,6 +26,7 @@ from ...process import CompletedProcess
 from ...process import run as process_run
 from ..base import Format
 from .endpoint import podman_elsewhere
+from .limits import limit_flags
 from .program import (
     Build,
     OnLine,
@@ -139,6 +140,7 @@ class ContainersCli:
         mark = work / random_name()
         mark.touch()
         flags = ["--force-rm", "--pull=false", "--secret", f"id=dagger-aml,src={os.path.relpath(mark, cwd)}"]
+        flags += limit_flags()
         try:
             return await self.run("build", *flags, *argv, work=work, on_line=on_line, cwd=cwd, env=env)
         except BaseException:
