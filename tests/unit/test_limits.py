@@ -25,12 +25,24 @@ Machine = Callable[..., None]
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Sets who this process is and what it may have: its user, its capabilities, its files and processes."""
+    """Sets who this process is and what it may have: its user, its capabilities, its files and processes.
 
-    def made(user: int = 0, capabilities: str = ALL_BUT_ONE, files: int = 20_000, processes: int = 900) -> None:
+    ``ids`` is how many processes the kernel can count.
+    """
+
+    def made(
+        user: int = 0,
+        capabilities: str = ALL_BUT_ONE,
+        files: int = 20_000,
+        processes: int = 900,
+        ids: int = 4_194_304,
+    ) -> None:
         status = tmp_path / "status"
         status.write_text(f"Name:\tpython\nCapPrm:\t{ALL}\nCapEff:\t{capabilities}\nCapBnd:\t{ALL}\n")
         monkeypatch.setattr(limits, "_STATUS", status)
+        counted = tmp_path / "pid_max"
+        counted.write_text(f"{ids}\n")
+        monkeypatch.setattr(limits, "_PID_MAX", counted)
         monkeypatch.setattr(os, "geteuid", lambda: user)
         own = {resource.RLIMIT_NOFILE: files, resource.RLIMIT_NPROC: processes}
         monkeypatch.setattr(resource, "getrlimit", lambda which: (100, own[which]))
@@ -43,11 +55,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     [
         ({}, ("--ulimit=nofile=20000:20000", "--ulimit=nproc=900:900")),
         ({"processes": NONE}, ("--ulimit=nofile=20000:20000",)),
+        ({"processes": 96_365, "ids": 32_768}, ("--ulimit=nofile=20000:20000", "--ulimit=nproc=32768:32768")),
         ({"files": 1_048_576, "processes": 2_000_000}, ()),
         ({"capabilities": ALL}, ()),
         ({"user": 1000, "capabilities": "0000000000000000"}, ()),
     ],
-    ids=["root of a container", "one without end", "as much as is given", "may have more", "no root"],
+    ids=["root of a container", "one without end", "few ids", "as much as is given", "may have more", "no root"],
 )
 def test_limits_are_those_of_a_root_that_has_less(machine: Machine, said: dict[str, int], flags: tuple[str]) -> None:
     machine(**said)

@@ -64,7 +64,7 @@ class LocalBuilder:
     name: str = field(init=False)
     _bases: dict[From, _Base] = field(factory=dict, init=False, repr=False)
     _stored: dict[From, From] = field(factory=dict, init=False, repr=False)
-    """Bases that the program's store has under another digest than that of their index."""
+    """Bases that the program's store calls otherwise: by another digest than their index has, or only by a tag."""
 
     def __attrs_post_init__(self) -> None:
         self.name = self.tool.name
@@ -256,6 +256,9 @@ class LocalBuilder:
         error = refused(done, Peer("base", base.pinned), command)
         self.on_event(Message(f"{error.message}; using the copy of {base.pinned} in {self.name}'s store"))
         known = None if isinstance(error, BuildError) else local.digest(base.pinned)
+        if known and not base.digest:
+            # Docker 29 tells a digest of what was never pushed, too; and of what has one, BuildKit asks the registry.
+            self._stored[evolve(base, digest=known)] = base
         return _Base(local, base.digest or known)
 
     async def _local(self, base: From) -> StoredImage | None:

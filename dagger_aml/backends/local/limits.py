@@ -8,6 +8,8 @@ from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 
+_PID_MAX = Path("/proc/sys/kernel/pid_max")
+
 _CAP_SYS_RESOURCE = 24
 
 _GIVEN = 1_048_576
@@ -23,13 +25,13 @@ def limit_flags() -> tuple[str, ...]:
         return ()
     import resource
 
-    own = (
-        (name, resource.getrlimit(which)[1])
-        for name, which in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
-    )
-    return tuple(
-        f"--ulimit={name}={most}:{most}" for name, most in own if most != resource.RLIM_INFINITY and most < _GIVEN
-    )
+    def most(which: int) -> int:
+        hard = resource.getrlimit(which)[1]
+        return _GIVEN if hard == resource.RLIM_INFINITY else hard
+
+    # Older versions first lower their own limit of processes to what the kernel can count, and cannot go back.
+    own = {"nofile": most(resource.RLIMIT_NOFILE), "nproc": min(most(resource.RLIMIT_NPROC), _pid_max())}
+    return tuple(f"--ulimit={name}={limit}:{limit}" for name, limit in own.items() if limit < _GIVEN)
 
 
 def _may_raise() -> bool:
@@ -39,3 +41,10 @@ def _may_raise() -> bool:
     except OSError:
         found = None
     return not found or bool(int(found[1], 16) >> _CAP_SYS_RESOURCE & 1)
+
+
+def _pid_max() -> int:
+    try:
+        return int(_PID_MAX.read_text())
+    except (OSError, ValueError):
+        return _GIVEN
