@@ -38,4 +38,7 @@ def read_bytes(path: Path) -> bytes:
     :raises OSError: it cannot be read.
     """
     draft = draft_of(path)
-    return path.read_bytes() if draft is None else draft
+    if draft is not None:
+        return draft
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - without a buffer, of which nothing is left
+        return file.read()

@@ -59,16 +59,26 @@ _MARKS: tuple[tuple[str, ...], ...] = (
 )
 """Of each form in turn: one of them stands in every such text, and in few others."""
 
-_EVERY_MARK = tuple(mark for marks in _MARKS for mark in marks)
+_EVERY_MARK = re.compile("|".join(re.escape(mark) for marks in _MARKS for mark in marks).encode())
+
+_SHORTEST = 20
+"""Letters, digits and signs that stand side by side in every such text, as they do in few others."""
+
+_RUNS = bytes(
+    ord("a") if chr(each).isascii() and (chr(each).isalnum() or chr(each) in "+/_~.%-") else 0 for each in range(256)
+)
 
 _LEAST_LETTERS = 8
 """Different letters, below which a text only stands for a secret, such as ``xxxx``."""
 
 
+def may_have_secrets(data: bytes) -> bool:
+    """Whether a text is worth a look, told in a tenth of the time."""
+    return b"a" * _SHORTEST in data.translate(_RUNS) and _EVERY_MARK.search(data) is not None
+
+
 def secrets_in(text: str) -> Iterator[tuple[str, str, int]]:
     """The secrets of a text: what kind each is, how it begins, and on which line, from 0."""
-    if not any(map(text.__contains__, _EVERY_MARK)):
-        return
     for (kind, form), marks in zip(_FORMS, _MARKS, strict=True):
         for match in re.finditer(form, text) if any(mark in text for mark in marks) else ():
             if len(Counter(match[1])) >= _LEAST_LETTERS and "EXAMPLE" not in match[1].upper():

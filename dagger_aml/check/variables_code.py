@@ -10,7 +10,7 @@ from ..pysource.reached import Reached
 from . import mending
 from .facts import Places, Script, Variable
 from .rule import rule
-from .secret_texts import secrets_in
+from .secret_texts import may_have_secrets, secrets_in
 
 _GIVEN = (contract.MODEL_DIR, contract.ENTRY_SCRIPT, contract.APP)
 """Variables that Azure ML's images and endpoints set for the code, as far as people read them."""
@@ -84,7 +84,9 @@ def secret_in_a_file(places: Places, given: Mapping[str, Variable], used: Reache
             message = f"{name} holds {kind} ({begin}), which everyone who can pull the image can read"
             yield _secret(message, each.location)
     for path, source in used.sources.items():
-        for kind, begin, line in secrets_in(source.data.decode("utf-8", "replace")):
+        for kind, begin, line in (
+            secrets_in(source.data.decode("utf-8", "replace")) if may_have_secrets(source.data) else ()
+        ):
             yield _secret(f"the code holds {kind} ({begin})", places.at(path, line + 1))
 
 

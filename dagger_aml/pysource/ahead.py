@@ -1,8 +1,7 @@
 """Many Python files read at once, by processes of their own, before somebody asks for each of them.
 
 Only where :func:`reading_ahead` says so, and never for few files: to start processes takes as long as to read some
-hundred files. What cannot be done so, is done as without: where there is one processor, no ``fork`` or no
-semaphores, as in some sandboxes.
+hundred files. What cannot be done so, is done as without: where there is one processor, or no ``fork``.
 """
 
 from __future__ import annotations
@@ -13,11 +12,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
+
+from attrs import fields
 
 from ..data import frozen
+from .import_statements import Imported
+from .model_paths import ModelPath
 from .pythons import Python
 from .source import Source, read_quietly
+from .versions import Problem
 
 LEAST = 500
 """Files that wait to be read, below which no process is started."""
@@ -76,8 +83,8 @@ def read_each(paths: Sequence[Path], python: Python | None) -> Read:
         return {}
     try:
         return _read_by(jobs, said.begin, paths, python)
-    except (ImportError, NotImplementedError, OSError):
-        return {}  # Such as without /dev/shm, or with no process left to be had.
+    except OSError:
+        return {}  # Such as with no process left to be had.
 
 
 def _may_fork() -> bool:
@@ -86,50 +93,55 @@ def _may_fork() -> bool:
 
 
 def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[Path], python: Python | None) -> Read:
-    # Loaded here: it takes as long as to read a hundred files.
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from .forks import MOST_PARTS, Work, by_forks
 
-    parts = [paths[begin : begin + _AT_ONCE] for begin in range(0, len(paths), _AT_ONCE)]
-    found: Read = {}
-    # By fork, so that nothing is loaded again.
-    reading, writing = os.pipe()
-    pool = ProcessPoolExecutor(jobs, get_context("fork"), _begin, (begin, reading, writing))
-    try:
-        for part, sources in zip(parts, pool.map(_read_some, parts, [python] * len(parts)), strict=True):
-            found.update(zip(part, sources, strict=True))
-    except BrokenProcessPool:  # One was ended from outside: what it had is read here.
-        pass
-    finally:
-        pool.shutdown(cancel_futures=True)
-        os.close(reading)
-        os.close(writing)
-    return found
-
-
-def _begin(begin: Callable[[], None], reading: int, writing: int) -> None:
-    """What each process does first; from then on it ends when the one that started it does, however that ends.
-
-    :param writing: the end of a pipe that only that one keeps open.
-    """
-    begin()
-    os.close(writing)
-    threading.Thread(target=_end_with, args=(reading,), daemon=True).start()
-
-
-def _end_with(reading: int) -> None:
-    os.read(reading, 1)
-    os._exit(1)
+    at_once = max(_AT_ONCE, -(-len(paths) // MOST_PARTS))
+    parts = [paths[at : at + at_once] for at in range(0, len(paths), at_once)]
+    work = Work(begin, partial(_read_some, python=python), _packed, partial(_unpacked, python=python))
+    made = by_forks(jobs, work, parts)
+    return {path: each for number, read in made.items() for path, each in zip(parts[number], read, strict=True)}
 
 
 def _read_some(paths: Sequence[Path], python: Python | None) -> list[Source | None]:
-    return [_read_whole(path, python) for path in paths]
+    """Files with what is asked of each, since their syntax stays in the process that read them."""
+    found = []
+    for path in paths:
+        source = read_quietly(path, python)
+        if source is not None:
+            source.look_ahead()
+            source.let_go()
+        found.append(source)
+    return found
 
 
-def _read_whole(path: Path, python: Python | None) -> Source | None:
-    """A file with what is asked of each, since its syntax stays in this process."""
-    source = read_quietly(path, python)
-    if source is not None:
-        source.look_ahead()
-    return source
+_OF_IMPORT = attrgetter(*(each.name for each in fields(Imported)))
+
+
+def _packed(read: list[Source | None]) -> list[tuple[Any, ...] | None]:
+    """Plain data where that is much: to pickle an object takes as long as to pickle ten tuples."""
+    return [
+        (each.data, [*map(_OF_IMPORT, each.imports)], each.environment, each.problem, each.model_paths)
+        if each
+        else None
+        for each in read
+    ]
+
+
+def _unpacked(
+    paths: Sequence[Path], packed: list[tuple[Any, ...] | None], python: Python | None
+) -> list[Source | None]:
+    return [_source(path, python, *each) if each else None for path, each in zip(paths, packed, strict=True)]
+
+
+def _source(
+    path: Path,
+    python: Python | None,
+    data: bytes,
+    imports: list[tuple[Any, ...]],
+    environment: tuple[tuple[str, int], ...],
+    problem: Problem | None,
+    model_paths: tuple[ModelPath, ...],
+) -> Source:
+    made = Source(data, str(path), python, problem, tuple(Imported(*each) for each in imports))
+    vars(made).update(environment=environment, model_paths=model_paths)
+    return made

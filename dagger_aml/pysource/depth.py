@@ -23,8 +23,11 @@ def most_levels(text: bytes) -> int:
     Each level takes a sign or a word of its own; but what is in brackets may be an ``or`` of an ``and`` of a
     comparison, each without one, which the brackets are counted for.
     """
-    signs = len(text) - len(text.translate(None, _SIGNS))
-    return _OUTERMOST + signs + sum(map(text.count, _WORDS)) + 2 * sum(map(text.count, _BRACKETS))
+    return _OUTERMOST + _signs(text) + sum(map(text.count, _WORDS)) + 2 * sum(map(text.count, _BRACKETS))
+
+
+def _signs(text: bytes) -> int:
+    return len(text) - len(text.translate(None, _SIGNS))
 
 
 def is_too_deep(tree: ast.Module, data: bytes) -> bool:
@@ -34,7 +37,8 @@ def is_too_deep(tree: ast.Module, data: bytes) -> bool:
     """
     if is_encoded_otherwise(data):
         return depth_of(tree) > DEEPEST
-    if most_levels(data) <= DEEPEST:
+    # As if all signs were brackets, and all else words of three letters.
+    if _OUTERMOST + 3 * _signs(data) + len(data) // 3 <= DEEPEST or most_levels(data) <= DEEPEST:
         return False
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return any(most_levels(_text(each, lines)) > DEEPEST and depth_of(each) >= DEEPEST for each in tree.body)

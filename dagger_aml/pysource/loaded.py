@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from .entry_points import is_own
@@ -19,24 +19,33 @@ def loaded_with(script: str, read: Mapping[str, Source]) -> frozenset[str]:
     :param read: what was read of the folder's files.
     """
     waiting, found = [script], {script}
+    tops = {each.partition("/")[0].removesuffix(".py") for each in read}
     while waiting:
         file = waiting.pop()
         source = read.get(file)
         if source is None or source.problem or source.changes_path:
             continue
-        for other in _imported(file, source, read, is_script=file == script):
+        for other in _imported(file, source, read, tops, is_script=file == script):
             if other not in found:
                 found.add(other)
                 waiting.append(other)
     return frozenset(found)
 
 
-def _imported(file: str, source: Source, read: Mapping[str, Source], *, is_script: bool) -> Iterator[str]:
+def _imported(
+    file: str, source: Source, read: Mapping[str, Source], tops: Container[str], *, is_script: bool
+) -> Iterator[str]:
+    """The files that importing a file executes too.
+
+    :param tops: what the names of ``read`` begin with.
+    """
     folders = PurePosixPath(file).parts[:-1]
     for each in source.imports:
         if each.depth != 1 or each.by != "statement" or each.optional or each.typing:
             continue
         if each.level and (is_script or each.level > len(folders)):
+            continue
+        if not each.level and each.top not in tops:
             continue
         above = folders[: len(folders) - each.level + 1] if each.level else ()
         parts = [*above, *(each.module.split(".") if each.module else [])]

@@ -15,7 +15,8 @@ from .loaded import loaded_with
 from .model_paths import ModelPath
 from .modules import Modules
 from .pythons import Python
-from .source import Source, read_quietly
+from .quiet import quietly
+from .source import MOST_TREES, Source, read_quietly
 from .texts import finder
 from .unregistered import Relative, relative_imports
 from .versions import Problem
@@ -78,6 +79,7 @@ class Reached:
         return self.model_dir_read is not None
 
 
+@quietly()
 def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     """Follow an entry script's imports through its code folder, which is on ``sys.path`` in the image.
 
@@ -114,6 +116,8 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
         into_main = into_main or (b"__main__" in source.data and _INTO_MAIN.search(source.data) is not None)
         model_paths += [(path.relative_to(folder).as_posix(), each) for each in source.model_paths]
         environment += [(path, name, line) for name, line in source.environment]
+        if len(seen) > MOST_TREES:
+            source.let_go()
         # What a `try` or a function guards may be missing.
         leads = there.leads(path, source)
         needed = {name.partition(".")[0] for each, names in leads if each.depth == 1 for name in names}

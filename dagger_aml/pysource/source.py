@@ -41,9 +41,14 @@ from .texts import depth_of, every_node, paths_in
 from .top_level import bound_at_top, declared_global, defined_at_top
 from .versions import Problem, parse
 
-_MOST, _MOST_TREES = 256, 8
+_MOST, MOST_TREES = 256, 8
 """Texts of which it is remembered what stands in them, and those whose syntax is kept, which is much larger: where
 more is kept than the processor's cache holds, each next text is slower to parse."""
+
+_Parsed = tuple[ast.Module | None, Problem | None]
+
+_TREES: dict[tuple[bytes, str, Python | None], _Parsed] = {}
+"""The syntax that is kept, what was asked for last at the end."""
 
 
 @frozen(slots=False)
@@ -124,6 +129,10 @@ class Source:
         """Work out what is asked of every file, while its syntax is at hand."""
         _ = self.model_paths, self.environment
 
+    def let_go(self) -> None:
+        """Keep its syntax no longer; who asks for it has the text parsed again."""
+        _TREES.pop((self.data, self.name, self.python), None)
+
     @cached_property
     def scope(self) -> Scope:
         """What names it has once it has been loaded."""
@@ -167,9 +176,16 @@ def read_sound(path: Path, python: Python | None = None) -> Source | None:
     return None if found is None or found.problem else found
 
 
-@lru_cache(maxsize=_MOST_TREES)
-def _tree(data: bytes, name: str, python: Python | None) -> tuple[ast.Module | None, Problem | None]:
-    return parse(data, name, python)
+def _tree(data: bytes, name: str, python: Python | None) -> _Parsed:
+    key = data, name, python
+    found = _TREES.pop(key, None)
+    if found is None:
+        # Before, so that the next one gets the memory of those that go.
+        for each in list(_TREES)[: 1 - MOST_TREES]:
+            _TREES.pop(each, None)
+        found = parse(*key)
+    _TREES[key] = found
+    return found
 
 
 @lru_cache(maxsize=_MOST)

@@ -87,9 +87,12 @@ _CODING = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
 
 def is_encoded_otherwise(data: bytes) -> bool:
     """Whether a text's first two lines may name an encoding in which its words need not stand as they are read."""
-    head = _HEAD.match(data)
-    named = _CODING.findall(head[0]) if head and b"coding" in head[0] else ()
+    head = _HEAD.match(data) if b"coding" in data else None
+    named = _CODING.findall(head[0]) if head else ()
     return any(each.lower() not in (b"utf-8", b"utf8") for each in named)
+
+
+_FEW_NAMES = 12
 
 
 def finder(names: Set[str]) -> Callable[[bytes], bool]:
@@ -101,7 +104,9 @@ def finder(names: Set[str]) -> Callable[[bytes], bool]:
     escaped = _ESCAPED if all(map(bytes.isascii, plain)) else _ESCAPED_ANY
 
     def may_have(data: bytes) -> bool:
-        if not plain.isdisjoint(data.translate(_ONE_END).split(b"\n")):
+        # To look for a few names is faster than to take a text apart.
+        here = len(plain) > _FEW_NAMES or any(each in data for each in plain)
+        if here and not plain.isdisjoint(data.translate(_ONE_END).split(b"\n")):
             return True
         return len(plain) < len(names) or escaped.search(data) is not None or is_encoded_otherwise(data)
 

@@ -171,7 +171,7 @@ def test_a_text_is_parsed_once_whoever_asks(tmp_path, monkeypatch):
     real = ast.parse
     monkeypatch.setattr(ast, "parse", parse)
     parsed.cache_clear()
-    source._tree.cache_clear()
+    source._TREES.clear()
     make(tmp_path, {"score.py": f"import a\n{SCORE}", "a.py": "import numpy\n"})
     find(tmp_path)
     check(tmp_path, "score.py")
@@ -196,4 +196,4 @@ def test_the_syntax_of_many_files_is_not_kept(tmp_path):
     make(tmp_path, {f"{name}.py": f"x = '{name}'\n" for name in names})
     make(tmp_path, {"score.py": "\n".join(f"import {name}" for name in names)})
     assert len(reached(tmp_path, "score.py").loaded) == 61
-    assert source._tree.cache_info().currsize <= 32
+    assert len(source._TREES) <= 32
