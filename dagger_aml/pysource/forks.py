@@ -96,8 +96,8 @@ def by_forks(count: int, work: Work[_Part, _Made], parts: Sequence[_Part]) -> di
 
     :param count: of processes, this one among them.
     :param parts: :data:`MOST_PARTS` of them at most.
-    :raises OSError: no more processes, or pipes, can be had. Whatever is raised, no fork is left; nor is one where this
-        process is killed.
+    :raises OSError: no more processes, or pipes, can be had. Whatever is raised, no fork is left; nor is one where
+        this process is killed.
     """
     numbers, forks, found = _numbers(len(parts)), list[_Fork](), dict[int, _Made]()
     try:
