@@ -19,6 +19,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     pushed = _pushed_again(sys.argv[1:])
     if pushed and _printed(pushed):
+        gc.freeze()
         return
     from .cli import main as run
 
