@@ -108,7 +108,7 @@ def mark_of(paths: Iterable[str], folders: Iterable[str], before_ns: float = flo
     :raises Unclear: one was changed later; there is too much; a link leads to another folder than these; one of these
         is not found so; something cannot be read.
     """
-    total, folders, reached = hashlib.sha256(), tuple(folders), set[str]()
+    total, folders, reached, passed = hashlib.sha256(), tuple(folders), set[str](), set[str]()
 
     def take(path: str, said: str) -> None:
         total.update(f"{path}\0{said}\0".encode("utf-8", "surrogateescape"))
@@ -123,7 +123,7 @@ def mark_of(paths: Iterable[str], folders: Iterable[str], before_ns: float = flo
                 if left < 0:
                     raise Unclear(folder)
                 take(path, said)
-            for path, said in _above(folder, before_ns):
+            for path, said in _above(folder, passed, before_ns):
                 take(path, said)
         for folder in folders[1:]:
             if folder not in reached and not f"{folder}{os.sep}".startswith(f"{folders[0].rstrip(os.sep)}{os.sep}"):
@@ -176,10 +176,14 @@ def _walked(folder: str, known: Sequence[str], reached: set[str], before_ns: flo
             yield each.path, _stamp(each.path, before_ns)
 
 
-def _above(folder: str, before_ns: float) -> Iterator[tuple[str, str]]:
-    """What decides, above a folder, what git ignores in it."""
-    while (above := os.path.dirname(folder)) != folder:  # noqa: PTH120
+def _above(folder: str, passed: set[str], before_ns: float) -> Iterator[tuple[str, str]]:
+    """What decides, above a folder, what git ignores in it.
+
+    :param passed: folders of which that was said already; gets those of which it is said now.
+    """
+    while (above := os.path.dirname(folder)) != folder and above not in passed:  # noqa: PTH120
         folder = above
+        passed.add(folder)
         yield folder, str(os.path.lexists(os.path.join(folder, ".git")))  # noqa: PTH118
         ignores = os.path.join(folder, ".gitignore")  # noqa: PTH118
         yield ignores, _stamp(ignores, before_ns)
