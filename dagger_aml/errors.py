@@ -7,7 +7,6 @@ dagger-aml catches :class:`DaggerAmlError` or one of its children.
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -165,6 +164,8 @@ def _shown(command: tuple[str, ...]) -> str:
         words = words[1:]
         while words and "=" in words[0]:
             words.pop(0)
+    import shlex
+
     from .text import short_word
 
     return shlex.join(map(short_word, words))

@@ -7,13 +7,15 @@ A field's name says its unit. Who has a slow proxy hands another :class:`Policy`
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, fields
 
 from .data import frozen
 from .errors import TransientError
-from .events import Message, OnEvent
+
+if TYPE_CHECKING:
+    from .events import OnEvent
 
 T = TypeVar("T")
 
@@ -122,6 +124,8 @@ async def retry(work: Callable[[], Awaitable[T]], on_event: OnEvent, policy: Pol
         except TransientError as error:
             if error.after is None or error.after > policy.longest_retry_after_seconds:
                 raise
+            from .events import Message
+
             wait = max(pause, error.after)
             on_event(Message(f"{error.message}; retrying in {wait:.0f} s ({number} of {len(pauses) + 1})"))
         # Who asks without waiting for anything needs no event loop.

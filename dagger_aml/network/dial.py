@@ -8,8 +8,10 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from .proxy import Proxy
+if TYPE_CHECKING:
+    from .proxy import Proxy
 
 _HEAD_START_SECONDS = 0.25
 """That an address has before the next one is tried too (RFC 8305): an IPv6 that leads nowhere costs no more."""
@@ -26,7 +28,7 @@ def dial(host: str, port: int, timeout: float, check: Callable[[], None]) -> soc
     :param check: called several times a second; what it raises ends this.
     :raises OSError: there is none: TimeoutError, ConnectionRefusedError, socket.gaierror, …
     """
-    waiting = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    waiting = socket.getaddrinfo(plain(host), port, type=socket.SOCK_STREAM)
     until, error = time.monotonic() + timeout, OSError("no address")
     with selectors.DefaultSelector() as trying:
         try:
@@ -59,6 +61,16 @@ def dial(host: str, port: int, timeout: float, check: Callable[[], None]) -> soc
         finally:
             for key in list(trying.get_map().values()):
                 key.fileobj.close()  # type: ignore[union-attr]
+
+
+def plain(host: str) -> str | bytes:
+    """A host's name in bytes where nothing in it is to be encoded: for text Python loads its tables of letters first.
+
+    A name that it would refuse stays text, and so is refused.
+    """
+    *labels, last = host.split(".")
+    fits = host.isascii() and all(0 < len(each) < 64 for each in labels) and len(last) < 64
+    return host.encode() if fits else host
 
 
 def tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from .dial import plain
+
 T = TypeVar("T")
 
 _PART = 1 << 14
@@ -21,7 +23,7 @@ class NestedTls:
     def __init__(self, outer: ssl.SSLSocket, context: ssl.SSLContext, host: str) -> None:
         self._outer = outer
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host)
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=plain(host))
         self._readers, self._closed = 0, False
 
     def do_handshake(self) -> None:

@@ -12,15 +12,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data import define
 from ..network.ca import tls_context
-from ..network.dial import dial, tunnel
-from ..network.proxy import proxy_of
+from ..network.dial import dial, plain, tunnel
 from ..policy import Policy
 from .reference import is_here
 from .wire import Answer, Body, Origin, Request, origin_of, put_head, send_all, wire
+
+if TYPE_CHECKING:
+    from ..network.proxy import Proxy
 
 _EARLY_ANSWER_SECONDS = 2.0
 """For an answer to a request of which the other side does not take the rest."""
@@ -71,6 +73,12 @@ def _on_the_line() -> Iterator[None]:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Broken(error) from None
+
+
+def _proxy(host: str, port: int) -> Proxy | None:
+    from ..network.proxy import proxy_of
+
+    return proxy_of(host, port)
 
 
 class Connections:
@@ -146,7 +154,7 @@ class Connections:
         if scheme == "https":
             with self._tls_lock:
                 self._tls = self._tls or tls_context()
-        proxy = None if here else proxy_of(host, port)
+        proxy = None if here else _proxy(host, port)
         at = (proxy.host, proxy.port) if proxy else (host, port)
         sock = dial(*at, self._connect_seconds, self._check)
         line = _Line(sock, sock, http.client.HTTPConnection(host, port))
@@ -177,7 +185,7 @@ class Connections:
             line.sock = NestedTls(line.sock, self._tls, host)
         else:
             line.sock = line.raw = self._tls.wrap_socket(
-                line.sock, server_hostname=host, do_handshake_on_connect=False
+                line.sock, server_hostname=plain(host), do_handshake_on_connect=False
             )
         line.sock.do_handshake()
 

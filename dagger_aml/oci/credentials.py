@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 from pathlib import Path
 
 from ..policy import DEFAULT
@@ -40,6 +39,8 @@ def credentials(host: str) -> tuple[str, str]:
 
 
 def _ask_helper(helper: str, host: str) -> tuple[str, str] | None:
+    import subprocess
+
     try:
         answer = subprocess.run(
             [f"docker-credential-{helper}", "get"],

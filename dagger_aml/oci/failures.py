@@ -9,14 +9,17 @@ import re
 import socket
 import time
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 from ..errors import BuildError, DaggerAmlError, TransientError
 from ..network.dial import ProxyRefused
-from ..network.proxy import Proxy, proxy_of
 from .connections import Ended, PlainHttp
 from .messages import LATER, denied_by
 from .reference import Reference
 from .wire import Answer, origin_of
+
+if TYPE_CHECKING:
+    from ..network.proxy import Proxy
 
 _BUSY = (429, 500, 502, 503, 504)
 _LACKS = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID")
@@ -181,6 +184,8 @@ def _proxy(at: Reference) -> Proxy | None:
     """The proxy of a variable by which a registry is asked; None where it is asked directly."""
     if at.is_here:
         return None
+    from ..network.proxy import proxy_of
+
     _, host, port = origin_of(at.url)
     found = proxy_of(host, port)
     return found if found and found.variable else None
