@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,9 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from .data import frozen
 from .errors import DaggerAmlError
 from .policy import DEFAULT
+from .text import pattern
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ANSI = pattern(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def processors() -> int:

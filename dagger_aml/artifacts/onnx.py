@@ -6,10 +6,12 @@ import re
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from ..text import pattern
+
 LONGEST = 16 << 20
 """Bytes of a file that is read. One whose weights lie elsewhere is small; a longer one holds them itself."""
 
-_LOCATION = re.compile(rb"\x0a\x08location\x12(?=([\x01-\x7f]))", re.S)
+_LOCATION = pattern(rb"\x0a\x08location\x12(?=([\x01-\x7f]))", re.S)
 """The key of an entry of ``external_data``, of onnx.proto's TensorProto, and the length of its value."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..text import pattern
 from .catalog import IMAGES
 
 _FORMER = """
@@ -30,12 +31,12 @@ mlflow-ubuntu20.04-py39-cpu-inference
 FORMER = frozenset({*_FORMER.split(), *(each.name for each in IMAGES if not each.supported)})
 """By Microsoft's lists of 2021 to 2024, without those that are supported now."""
 
-_INFERENCE = re.compile(r"(?:^|/)azureml/(?P<name>(?:curated/)?[^/:@]*inference[^/:@]*)(?:[:@]|$)", re.IGNORECASE)
+_INFERENCE = pattern(r"(?:^|/)azureml/(?P<name>(?:curated/)?[^/:@]*inference[^/:@]*)(?:[:@]|$)", re.IGNORECASE)
 _OF_ROOT = ("curated/foundation-model-inference",)
 """Images that are called so, and have root for their user and another server than the others."""
 
-_OF_MICROSOFT = re.compile(r"^mcr\.microsoft\.com/azureml/(?P<name>(?:curated/)?[^/:@]+)(?:[:@]|$)", re.IGNORECASE)
-_PYTHON = re.compile(r"-py(3)(\d+)(?:-|$)")
+_OF_MICROSOFT = pattern(r"^mcr\.microsoft\.com/azureml/(?P<name>(?:curated/)?[^/:@]+)(?:[:@]|$)", re.IGNORECASE)
+_PYTHON = pattern(r"-py(3)(\d+)(?:-|$)")
 
 
 def inference_name(reference: str) -> str | None:

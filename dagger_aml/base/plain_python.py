@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from ..graph.base import From
 from ..graph.checks import parse_reference
+from ..text import pattern
 from .facts import BaseFacts, PathFact
 
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8", "3.7", "3.6")
 """Those that the inference server has a version for and Docker an image of, the newest first (tried from 3.6 to 3.13
 on 2026-11-29, docs/bases.md)."""
 
-_TAG = re.compile(r"(3\.\d+)(?:\.|-|\Z)")
+_TAG = pattern(r"(3\.\d+)(?:\.|-|\Z)")
 """``3.10`` of ``3.10.13-slim-bookworm``; ``3`` and ``slim`` name no version."""
 
 DIRECTORIES: Mapping[str, PathFact] = {

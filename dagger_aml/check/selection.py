@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,8 +9,9 @@ from ..data import frozen
 from ..drafts import read_bytes
 from ..errors import UsageError
 from ..finding import FileLocation
+from ..text import pattern
 
-_PREFIX = re.compile(r"AML[0-9]{0,3}")
+_PREFIX = pattern(r"AML[0-9]{0,3}")
 
 
 @frozen
@@ -75,7 +75,7 @@ def unknown(id: str, known: Iterable[str], location: str | None) -> UsageError:
     )
 
 
-_COMMENT = re.compile(r"(?:^|\s)#\s*aml:\s*ignore\[([^\]]*)\]")
+_COMMENT = pattern(r"(?:^|\s)#\s*aml:\s*ignore\[([^\]]*)\]")
 
 
 class Comments:

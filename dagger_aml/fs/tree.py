@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from attrs import evolve
 
 from ..errors import GraphError, ProjectError, unreadable
 from ..graph.source import Entry, Local
+from ..text import pattern
 from .ignore import IgnoreFiles
 
 ALWAYS_LEFT_OUT = frozenset(
@@ -213,7 +213,7 @@ def _link(root: Path, path: Path, name: str, location: str) -> Entry:
     return Entry(name, "link", 0o777, target=target, disk_mode=0o777)
 
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COMMIT = pattern(r"[0-9a-f]{40}")
 
 
 def _blob(root: Path, item: os.DirEntry[str]) -> Entry | None:

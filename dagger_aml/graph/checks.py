@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import GraphError
+from ..text import pattern
 from .values import FromBase, Value
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CONTROL = pattern(r"[\x00-\x1f\x7f]")
+ENV_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?\Z")
+LABEL_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?\Z")
 
 
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?\Z")
+_USER = pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?\Z")
 
 
-_PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v[0-9]+)?\Z")
+_PLATFORM = pattern(r"linux/[a-z0-9]+(?:/v[0-9]+)?\Z")
 
 
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+DIGEST = pattern(r"sha256:[0-9a-f]{64}\Z")
 
 
 _LONGEST_PATH, _LONGEST_NAME = 4095, 255
@@ -35,7 +35,7 @@ _LONGEST_WORD = 128 * 1024 - 1 - 256
 """Bytes of one word or ``NAME=value`` that Linux starts a program with (MAX_ARG_STRLEN), less the longest name."""
 
 
-_REFERENCE = re.compile(
+_REFERENCE = pattern(
     r"(?P<name>(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
@@ -12,7 +11,7 @@ from attrs import field
 
 from ..data import frozen
 from ..errors import UsageError
-from ..text import expanded
+from ..text import expanded, pattern
 from .checks import as_tuple
 
 SECRET_IDS: Final[Mapping[str, str]] = {
@@ -28,10 +27,10 @@ LARGEST_SECRET: Final = 500 * 1024
 """Bytes; BuildKit takes no larger one."""
 
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+_ID = pattern(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 
 
-_PATH = re.compile(r"(?:/[A-Za-z0-9._-]+)+\Z")
+_PATH = pattern(r"(?:/[A-Za-z0-9._-]+)+\Z")
 
 
 class Secret:

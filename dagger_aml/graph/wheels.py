@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
 from ..data import frozen
 from ..errors import GraphError
+from ..text import pattern
 from .checks import as_tuple, short
 
 if TYPE_CHECKING:
     from .wheel_files import LockedPackage, Wheel
 
-_PYTHON = re.compile(r"[0-9]+\.[0-9]+\Z")
+_PYTHON = pattern(r"[0-9]+\.[0-9]+\Z")
 
 
 @frozen

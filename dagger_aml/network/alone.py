@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote, urlsplit
 
 from ..graph.access import Access
+from ..text import pattern
 from .pip_conf import netrc, package_sources
 
 _SOURCES = ("index-url", "extra-index-url", "find-links", "trusted-host")
-_IN_NETRC = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%^-]+\Z")
+_IN_NETRC = pattern(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%^-]+\Z")
 """A user or password that every reader of a .netrc takes for the same."""
 
 

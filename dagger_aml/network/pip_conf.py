@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..graph.access import Access
+from ..text import pattern
 
 
 def package_sources(access: Access) -> dict[str, list[str]]:
@@ -74,7 +75,7 @@ def uv_toml(access: Access) -> str:
     return "\n".join(lines) + "\n"
 
 
-_AZURE = re.compile(r"(?:[a-z0-9-]+\.)*(?:dev\.azure\.com|visualstudio\.com)\Z")
+_AZURE = pattern(r"(?:[a-z0-9-]+\.)*(?:dev\.azure\.com|visualstudio\.com)\Z")
 
 
 def netrc(access: Access) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from ..text import pattern
 
 if TYPE_CHECKING:
     import tarfile
@@ -27,7 +28,7 @@ DEEPEST = 8
 """Indexes within indexes, links within links."""
 
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_DIGEST = pattern(r"sha256:([0-9a-f]{64})\Z")
 
 
 class ImageFiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,11 +16,12 @@ from ..graph.stages import stages, walk, with_stage
 from ..graph.values import FromBase
 from ..graph.wheels import LockedWheels
 from ..graph.writes import written_paths
+from ..text import pattern
 from ..version import __version__
 from .destinations import check_destinations, check_volumes, freed_of_links, with_workdirs
 from .links import links_of
 
-_NUMBERS = re.compile(r"[0-9]+:[0-9]+\Z")
+_NUMBERS = pattern(r"[0-9]+:[0-9]+\Z")
 
 
 BASE_NAME_LABEL = "org.opencontainers.image.base.name"

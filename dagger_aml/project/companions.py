@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..artifacts.onnx import external_data
 from ..pysource.reached import Reached
+from ..text import pattern
 
 BESIDE = frozenset(
     {
@@ -26,9 +27,9 @@ _WEIGHTS = frozenset({".gguf", ".h5", ".keras", ".onnx", ".pt", ".pth", ".safete
 PLACEHOLDERS = (".*", "README*", "readme*", "LICENSE*", "*.dvc", "*.md", "CACHEDIR.TAG")
 """Names of files that are no model: what keeps a folder in a repository, tells of a model, or points to one."""
 
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})(?P<end>\.\w+)")
+_SHARD = pattern(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})(?P<end>\.\w+)")
 
-_DATA = re.compile(r"[._]data(?:[._-]?\d+)?")
+_DATA = pattern(r"[._]data(?:[._-]?\d+)?")
 
 
 def grouped(found: Iterable[Path]) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
+from ..text import pattern
 from .conda import conda_settings, with_server
 from .deployment.place import folder_of, is_project_file, yaml_files
 from .discover import RESULTS, SCRIPT, not_code, requests
@@ -47,7 +47,7 @@ from .parts import (
 from .setting import typed
 from .settings import APART, PROJECT_SETTINGS, Options
 
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+_VERSION = pattern(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What may be part of a tag or a file's name, and what Python's own versions are made of."""
 
 

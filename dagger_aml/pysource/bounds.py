@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..text import pattern
+
 MOST_BYTES, MOST_WORDS = 2_000_000, 100_000
 """Of a file; words are names, numbers, single signs, and whole texts in quotes but for those with values in them."""
 
@@ -14,16 +16,16 @@ DEEPEST = 2500
 _FEW_BYTES = 100_000
 """A text below it has fewer words than the most, since each has a byte."""
 
-_WORD = re.compile(rb"\w+|[^\w\s]")
+_WORD = pattern(rb"\w+|[^\w\s]")
 
-_TOKEN = re.compile(rb"\"\"\"|'''|[\"'#]|\w+|[^\w\s]")
+_TOKEN = pattern(rb"\"\"\"|'''|[\"'#]|\w+|[^\w\s]")
 
 _REST: Mapping[bytes, re.Pattern[bytes]] = {
-    b'"""': re.compile(rb'[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""', re.DOTALL),
-    b"'''": re.compile(rb"[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''", re.DOTALL),
-    b'"': re.compile(rb'[^"\\\n]*(?:\\.[^"\\\n]*)*"', re.DOTALL),
-    b"'": re.compile(rb"[^'\\\n]*(?:\\.[^'\\\n]*)*'", re.DOTALL),
-    b"#": re.compile(rb"[^\n]*"),
+    b'"""': pattern(rb'[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""', re.DOTALL),
+    b"'''": pattern(rb"[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''", re.DOTALL),
+    b'"': pattern(rb'[^"\\\n]*(?:\\.[^"\\\n]*)*"', re.DOTALL),
+    b"'": pattern(rb"[^'\\\n]*(?:\\.[^'\\\n]*)*'", re.DOTALL),
+    b"#": pattern(rb"[^\n]*"),
 }
 """What goes on behind a quote or the sign of a comment, and its end."""
 
@@ -31,7 +33,7 @@ _MOST_SIGNS = 1500
 
 _SIGNS = (b"not", b"lambda", b"await", b"-", b"+", b"~")
 
-_PREFIXES = re.compile(rb"(?:(?:\bnot\b|\blambda\s*:|\bawait\b|[-+~])\s*){%d}" % _MOST_SIGNS)
+_PREFIXES = pattern(rb"(?:(?:\bnot\b|\blambda\s*:|\bawait\b|[-+~])\s*){%d}" % _MOST_SIGNS)
 """Signs before an expression, each of which is a level for the parser; fewer of them it bears."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,13 +10,14 @@ from pathlib import Path
 
 from ..data import frozen
 from ..fs.lookup import is_file, is_folder
+from ..text import pattern
 from .import_statements import Imported
 from .modules import Modules, is_module_name
 from .pythons import Python
 from .reached import Reached
 from .source import Source, read_sound
 
-_INSTALLS = re.compile(rb"\bpip3?\b"), re.compile(rb"\binstall\b")
+_INSTALLS = pattern(rb"\bpip3?\b"), pattern(rb"\binstall\b")
 
 
 @frozen

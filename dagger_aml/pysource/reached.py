@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from attrs import field
 
 from ..data import frozen
+from ..text import pattern
 from .ahead import LEAST, Read, read_each
 from .loaded import loaded_with
 from .model_paths import ModelPath
@@ -21,7 +21,7 @@ from .texts import finder
 from .unregistered import Relative, relative_imports
 from .versions import Problem
 
-_INTO_MAIN = re.compile(rb"import\s+__main__|modules\s*\[\s*['\"]__main__")
+_INTO_MAIN = pattern(rb"import\s+__main__|modules\s*\[\s*['\"]__main__")
 """What code says that puts names where a pickle looks for those of the script that saved it."""
 
 _MODEL_DIR = (b"AZUREML_MODEL_DIR", b"get_model_path")

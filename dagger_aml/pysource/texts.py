@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator, Set
+
+from ..text import pattern
 
 LONGEST_NAME, LONGEST_PATH = 255, 4096
 """Bytes of one name in a path, and of a path, that Linux takes."""
@@ -75,14 +76,14 @@ line ends behind a backslash."""
 
 _ONE_END = bytes.maketrans(_ENDS, b"\n" * len(_ENDS))
 
-_ESCAPED = re.compile(rb"\\(?:x[2-7]|u00[2-7]|U000000[2-7]|N|0?[4-7][0-7]|1[0-7][0-7])")
+_ESCAPED = pattern(rb"\\(?:x[2-7]|u00[2-7]|U000000[2-7]|N|0?[4-7][0-7]|1[0-7][0-7])")
 """By such a sign a letter of a plain name can be written; by other ones line ends, and letters of other alphabets."""
 
-_ESCAPED_ANY = re.compile(rb"\\[xuUN0-7]")
+_ESCAPED_ANY = pattern(rb"\\[xuUN0-7]")
 
-_HEAD = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?[^\r\n]*")
+_HEAD = pattern(rb"[^\r\n]*(?:\r\n?|\n)?[^\r\n]*")
 
-_CODING = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
+_CODING = pattern(rb"coding[:=][ \t]*([-\w.]+)")
 
 
 def is_encoded_otherwise(data: bytes) -> bool:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ..data import frozen
+from ..text import pattern
 from .bindings import truth_of
 from .quiet import quietly
 from .source import Source
 from .texts import every_node
 
-_TYPE = re.compile(r"\s*(?:(\w+)\s*\.)?\s*(\w+)")
+_TYPE = pattern(r"\s*(?:(\w+)\s*\.)?\s*(\w+)")
 """What `dataclasses` looks for in a field's type that is a text; without a module it asks ``sys.modules``."""
 
 _MAKERS = {"dataclasses": "dataclass", "pydantic.dataclasses": "dataclass"}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ..data import frozen
+from ..text import pattern
 from .bounds import too_much
 from .pythons import KNOWN, Python
 from .quiet import quietly
@@ -24,7 +25,7 @@ _OLDEST: Python = (3, 7)
 _LONGEST_REWRITTEN = 100_000
 """Bytes of a text that is written anew to see whether it is of a newer Python; that takes long."""
 
-_FSTRING = re.compile(rb"(?i)\bf?r?f['\"]")
+_FSTRING = pattern(rb"(?i)\bf?r?f['\"]")
 
 
 @frozen

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ..errors import GraphError, ProjectError
 from ..finding import FileLocation
+from ..text import pattern
 from .files import read_text
 from .model import LONGEST_PACKAGE
 
-_APT = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+\*?|/[a-z0-9.-]+)?\Z")
+_APT = pattern(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+\*?|/[a-z0-9.-]+)?\Z")
 
 
 def read_apt(path: Path) -> tuple[str, ...]:

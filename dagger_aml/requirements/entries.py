@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ProjectError
+from ..text import pattern
 from .model import Listed
 
 ARCHIVES: Final = (
@@ -37,13 +38,13 @@ _SCHEMES = frozenset(
 """Those of a line that pip takes for a URL."""
 
 
-_EGG = re.compile(r"[#&]egg=([^&]*)")
+_EGG = pattern(r"[#&]egg=([^&]*)")
 
 
-_PROJECT = re.compile(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECASE)
+_PROJECT = pattern(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECASE)
 
 
-_DIGEST = re.compile(r"[#&](?:sha512|sha384|sha256|sha224|sha1|md5)=[0-9a-f]")
+_DIGEST = pattern(r"[#&](?:sha512|sha384|sha256|sha224|sha1|md5)=[0-9a-f]")
 
 
 _WHEEL = "Build a wheel (pip wheel --no-deps DIR) and list it by its relative path."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from ..data import frozen
 from ..errors import ProjectError
+from ..text import pattern
 from .files import decoded, read_bytes
 
 FLAGS: Final = frozenset(
@@ -44,17 +44,17 @@ VALUES: Final[Mapping[str, str]] = {
 _OTHER_NAMES: Final[Mapping[str, str]] = {"--config-setting": "--config-settings", "--pypi-url": "--index-url"}
 
 
-_COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
+_COMMENT = pattern(r"(?:^|(?<!\s)\s+)#.*$")
 
 
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_VARIABLE = pattern(r"\$\{([A-Z0-9_]+)\}")
 
 
 MOST_CHARACTERS: Final = 100_000
 """Of the options of one line, more than a thousand hashes; what cuts them into words takes long for more."""
 
 
-_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_CODING = pattern(rb"coding[:=]\s*([-\w.]+)")
 
 
 @frozen

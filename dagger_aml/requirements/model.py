@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ..data import frozen
 from ..finding import FileLocation
+from ..text import pattern
 
-_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
+_PASSWORD = pattern(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
 
 
 SECRET = "Remove it from the file, and give it when you build: `--secret id=pip,env=NAME`, or `src=FILE`."

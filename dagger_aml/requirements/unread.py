@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..data import frozen
+from ..text import pattern
 
-_OF_DEVELOPERS = re.compile(
+_OF_DEVELOPERS = pattern(
     r"(^|[-_.])(dev|devel|develop|development|test|tests|testing|doc|docs|lint|ci|build|train|training|notebook|"
     r"notebooks|jupyter|local|optional|typing|style|format|pre-commit)([-_.]|$)"
 )
 """In the name of a requirements file that is not meant for what serves."""
 
-_TEXT = re.compile(r"(requirements?|reqs?)([-_.].+)?\.txt|.+[-_.](requirements?|reqs?)\.txt")
+_TEXT = pattern(r"(requirements?|reqs?)([-_.].+)?\.txt|.+[-_.](requirements?|reqs?)\.txt")
 
-_INPUT = re.compile(r"(requirements?|reqs?)([-_.].+)?\.in")
+_INPUT = pattern(r"(requirements?|reqs?)([-_.].+)?\.in")
 
 _NAMES = frozenset({"Pipfile", "Pipfile.lock", "poetry.lock", "pdm.lock", "setup.py", "setup.cfg", "pyproject.toml"})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -16,12 +15,12 @@ from ..errors import GraphError, ProjectError
 from ..fs.ignore import ignore_files
 from ..fs.tree import check_pulled, is_file, local, some_files
 from ..graph.graph import Copy, Graph
-from ..text import human_size
+from ..text import human_size, pattern
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")
+_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")
 
 
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}\Z")
+_VERSION = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}\Z")
 
 
 def _check_name(_: object, __: object, name: str) -> None:

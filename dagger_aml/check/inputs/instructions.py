@@ -18,6 +18,7 @@ from ...errors import ProjectError, UsageError
 from ...finding import FileLocation
 from ...fs.lookup import is_file, is_there
 from ...requirements.files import read_text
+from ...text import pattern
 
 LONGEST = 100_000
 """Characters of a file. Azure ML itself takes 102,400."""
@@ -27,9 +28,9 @@ MOST_LINES = 5_000
 LONGEST_WORD = 20_000
 """Characters without a blank between them, in whose number the library takes its square."""
 
-_ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
-_SYNTAX = re.compile(r"#\s*syntax\s*=\s*(\S+)\s*$", re.IGNORECASE)
-_DIRECTIVE = re.compile(r"#\s*[A-Za-z][A-Za-z0-9]*\s*=")
+_ESCAPE = pattern(r"#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
+_SYNTAX = pattern(r"#\s*syntax\s*=\s*(\S+)\s*$", re.IGNORECASE)
+_DIRECTIVE = pattern(r"#\s*[A-Za-z][A-Za-z0-9]*\s*=")
 
 
 @frozen

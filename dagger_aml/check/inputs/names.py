@@ -9,6 +9,7 @@ from pathlib import Path
 from ...fs.lookup import is_file
 from ...graph.base import ARCHIVES
 from ...requirements.read import is_pylock
+from ...text import pattern
 
 _NAMES = ("dockerfile", "containerfile")
 
@@ -46,8 +47,8 @@ _OF_PROJECTS = ("dagger-aml.toml", "pyproject.toml", "requirements.txt", "score.
 """Files of which one tells that a folder is a project, into which somebody installed packages too."""
 
 
-_CONDA = re.compile(rb"(?m)^dependencies[ \t]*:")
-_AZURE = re.compile(rb"(?m)^[\"']?\$schema[\"']?[ \t]*:")
+_CONDA = pattern(rb"(?m)^dependencies[ \t]*:")
+_AZURE = pattern(rb"(?m)^[\"']?\$schema[\"']?[ \t]*:")
 _HEAD = 64 * 1024
 """Bytes of a file by which it is told what it is."""
 

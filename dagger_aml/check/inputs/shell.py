@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from ...data import frozen
+from ...text import pattern
 from .instructions import Instruction, Word
 
 _ENDS = frozenset(";&|\n()")
@@ -17,9 +17,9 @@ _BEFORE = frozenset(
 
 SHELLS = ("sh", "bash", "dash", "ash")
 
-_HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
+_HEREDOC = pattern(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_ASSIGNMENT = pattern(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
 
 @frozen
