@@ -18,9 +18,10 @@ import click
 
 from dagger_aml import errors
 from dagger_aml.cli.main import _COMMANDS, cli
+from dagger_aml.project.keys import ARRAYS, KEYS
 from dagger_aml.project.setting import Auto, Setting
 from dagger_aml.project.settings import PROJECT_SETTINGS
-from dagger_aml.project.tables import ARRAYS, KEYS, TABLES
+from dagger_aml.project.tables import TABLES
 
 from .rules import rules_page
 from .rules_measured import measured_page

@@ -26,7 +26,7 @@ from ..project.merge import Reading
 from ..project.model import Project
 from ..project.origin import Origin, Rank
 from ..project.settings import Options
-from ..project.tables import ModelTable
+from ..project.tables import ModelTable, Tables
 from .conda import conda_file, python_of
 from .dockerfile_base import base_of
 from .exceptions import UserErrorException, WebserviceException
@@ -201,12 +201,13 @@ def _file(
     base = _base(environment)
     if base:
         said["base",] = _argument(f"docker.base_image {name}")
+    there = file.tables if file.files else Tables()
     tables = evolve(
-        file.tables,
-        base=base or file.tables.base,
-        code=evolve(file.tables.code, path=str(code), entry_script=script),
+        there,
+        base=base or there.base,
+        code=evolve(there.code, path=str(code), entry_script=script),
         models=tuple(_table(each) for each in models),
-        env={**file.tables.env, **variables},
+        env={**there.env, **variables},
         requirements=str(requirements),
     )
     return ScriptFile(tables, file.files, said)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..project.file import FILE_NAME, looks_like_path
+from ..project.keys import ARRAYS, KEYS
 from ..project.model import Project
 from ..project.setting import Setting
 from ..project.settings import Options
-from ..project.tables import ARRAYS, KEYS, TABLES
+from ..project.tables import TABLES
 from ..version import __version__
 
 Said = Mapping[str, str | bool]

@@ -15,9 +15,9 @@ from ..errors import ProjectError, unreadable
 from ..finding import FileLocation
 from ..graph.base import ARCHIVES
 from .build_settings import BUILD_SETTINGS
+from .keys import PATHS, PYPROJECT, field_name, nothing_said
 from .origin import DEFAULT, Origin, Rank, Stated
 from .setting import Setting
-from .tables import PATHS, PYPROJECT, Tables, field_name
 
 if TYPE_CHECKING:
     from ..toml import Lines
@@ -115,7 +115,7 @@ def read_project_file(root: Path) -> ProjectFile:
             )
         found = _read(own, own.name)
     if not found:
-        return ProjectFile(Tables())
+        return ProjectFile(nothing_said())
     _check_own(found)
     files = (found, *_extended(found, root, (found,)))
     if len(files) == 1:
@@ -127,6 +127,7 @@ def read_project_file(root: Path) -> ProjectFile:
             both = isinstance(value, dict) and isinstance(before, dict)
             merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]
     from .structure import converter
+    from .tables import Tables
 
     return ProjectFile(converter().structure(merged, Tables), files)
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from attrs import evolve, fields
+from attrs import fields
 
 from ..data import frozen
 from .origin import Origin, Rank, Stated
@@ -78,23 +78,19 @@ class Setting:
         return f"`{self.default:g}`" if isinstance(self.default, float) else f"`{self.default}`"
 
 
-def setting(**said: Any) -> dict[str, Setting]:
-    """The metadata of a field with a record; the names of flag and variable follow from the field's."""
-    return {_SETTING: Setting(**said)}
+def setting(**said: Any) -> dict[str, dict[str, Any]]:
+    """The metadata of a field, what its record says; the names of flag and variable follow from the field's."""
+    return {_SETTING: said}
 
 
 def settings_of(cls: type, scope: Scope) -> dict[str, Setting]:
     """The records of a class's fields by name, with their flags and variables."""
     found = {}
     for each in fields(cls):
-        record: Setting = each.metadata[_SETTING]
-        found[each.name] = evolve(
-            record,
-            name=each.name,
-            scope=scope,
-            flag=record.flag or "--" + each.name.replace("_", "-"),
-            variable=record.variable or (None if record.repeatable else f"DAGGER_AML_{each.name.upper()}"),
-        )
+        said: dict[str, Any] = each.metadata[_SETTING]
+        flag = "--" + each.name.replace("_", "-")
+        variable = None if said.get("repeatable") else f"DAGGER_AML_{each.name.upper()}"
+        found[each.name] = Setting(**{"name": each.name, "scope": scope, "flag": flag, "variable": variable, **said})
     return found
 
 

@@ -14,8 +14,9 @@ from cattrs.gen import make_dict_structure_fn, override
 from ..errors import ProjectError
 from ..finding import FileLocation
 from ..toml import lines_of
+from .keys import PYPROJECT, REFUSED, key_name
 from .setting import Auto
-from .tables import PYPROJECT, REFUSED, TABLES, ModelTable, Tables, key_name
+from .tables import TABLES, ModelTable, Tables
 
 
 def structure(data: Any, file: FileLocation, text: str, prefix: tuple[str, ...]) -> Any:

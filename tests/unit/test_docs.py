@@ -23,9 +23,9 @@ from dagger_aml.fs.tree import ALWAYS_LEFT_OUT
 from dagger_aml.graph.base import DEFAULT_PLATFORM
 from dagger_aml.project import discover as conventions
 from dagger_aml.project.file import FILE_NAME, read_project_file
+from dagger_aml.project.keys import KEYS
 from dagger_aml.project.recipe import recipe_names
 from dagger_aml.project.setting import Setting
-from dagger_aml.project.tables import KEYS
 from dagger_aml.serving import failure
 from dagger_aml.serving.local_packages import _VERSIONS
 from dagger_aml.version import __version__

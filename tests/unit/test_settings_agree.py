@@ -16,9 +16,10 @@ from dagger_aml.cli.several import AT_ONCE
 from dagger_aml.policy import Policy
 from dagger_aml.project.build_settings import BUILD_SETTINGS, BuildOptions
 from dagger_aml.project.file_keys import FILE_KEYS
+from dagger_aml.project.keys import KEYS, REFUSED, field_name, nothing_said
 from dagger_aml.project.setting import spellings
 from dagger_aml.project.settings import PROJECT_SETTINGS
-from dagger_aml.project.tables import KEYS, REFUSED, TABLES, Tables, field_name
+from dagger_aml.project.tables import TABLES, Tables
 from tools import reference
 
 from .test_docs import DOCS
@@ -106,6 +107,16 @@ def test_the_tables_have_the_records_keys_and_no_others():
             for each in fields(table) if each.name not in TABLES}  # fmt: skip
     assert real == {(*record.key[:-1], field_name(record.key[-1])) for record in KEYS}
     assert {record.key for record in FILE_KEYS} <= {record.key for record in KEYS}
+
+
+def test_a_file_that_says_nothing_has_what_the_tables_hold_unsaid():
+    def values(table):
+        return {each.name: getattr(table, each.name) for each in fields(type(table))}
+
+    whole, nothing = values(Tables()), vars(nothing_said())
+    tables = {name: values(whole.pop(name)) for name in TABLES if whole[name] is not None}
+    assert tables == {name: vars(nothing.pop(name)) for name in tables}
+    assert whole == nothing and nothing["models"] is None
 
 
 def test_no_two_settings_share_a_flag_a_variable_or_a_key():
