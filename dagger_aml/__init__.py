@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     # `as`: the form in which type checkers take an imported name for a public one.
     from .backends.base import Builder as Builder
     from .backends.base import Image as Image
-    from .backends.builders import open_builder as open_builder
     from .backends.dagger.builder import Engine as Engine
     from .backends.dagger.connect import connect as connect
     from .backends.dockerfile.context import Dockerfile as Dockerfile
     from .backends.local.find import local_builder as local_builder
+    from .backends.open import open_builder as open_builder
     from .backends.outputs import Export as Export
     from .backends.result import OpResult as OpResult
     from .backends.result import Result as Result
@@ -111,11 +111,11 @@ _WHERE = {
         "Builder",
         "Image",
     ),
-    "backends.builders": ("open_builder",),
     "backends.dagger.builder": ("Engine",),
     "backends.dagger.connect": ("connect",),
     "backends.dockerfile.context": ("Dockerfile",),
     "backends.local.find": ("local_builder",),
+    "backends.open": ("open_builder",),
     "backends.outputs": ("Export",),
     "backends.result": (
         "OpResult",

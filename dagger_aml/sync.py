@@ -305,7 +305,7 @@ def open_builder(
 
     :param on_event: called in the event loop's thread.
     """
-    from .backends.builders import open_builder
+    from .backends.open import open_builder
 
     opening = open_builder(
         name,

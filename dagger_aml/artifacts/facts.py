@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import field
 
 from ..data import frozen
 from ..errors import DaggerAmlError
-from .mlmodel import MLMODEL, read_mlmodel
-from .pickle import SUFFIXES, Pickled, read_opcodes, read_pickle
+from ..text import pattern
+from .names import MLMODEL, PICKLES
+
+if TYPE_CHECKING:
+    from .pickle import Pickled
 
 MOST = 4 << 20
 """Bytes that are read of one file."""
@@ -23,7 +26,7 @@ _OPCODES = 20_000
 
 _TORCH = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 
-_KNOWN = SUFFIXES | _TORCH | {".skops", ".keras", ".json", ".xgb", ".bst"}
+_KNOWN = PICKLES | _TORCH | {".skops", ".keras", ".json", ".xgb", ".bst"}
 
 _ZIP = b"PK\x03\x04"
 """How an archive begins that torch takes."""
@@ -34,7 +37,7 @@ _FILES = 64
 _SKLEARN = r'"_sklearn_version"[^{]*\{[^{}]*?"content":\s*"\\"([\w.+!-]+)\\""'
 """In the schema of a skops file; compiled where there is one, for that takes longer than reading most files."""
 
-_XGBOOST = re.compile(rb'"version"\s*:\s*\[(\d+),\s*(\d+),\s*(\d+)\]')
+_XGBOOST = pattern(rb'"version"\s*:\s*\[(\d+),\s*(\d+),\s*(\d+)\]')
 
 
 @frozen
@@ -89,6 +92,8 @@ def _files(model: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> Artifact | None:
     if path.name == MLMODEL:
+        from .mlmodel import read_mlmodel
+
         said = read_mlmodel(path)
         return Artifact(path, versions=said.versions, python=said.python, bytecode=said.bytecode)
     kind = path.suffix.lower()
@@ -100,7 +105,11 @@ def _read(path: Path) -> Artifact | None:
         return _xgboost(path)
     if kind in _TORCH:
         return _torch(path)
-    return _pickled(path, read_pickle(path, longest=MOST, most=_OPCODES)) if kind in SUFFIXES else None
+    if kind not in PICKLES:
+        return None
+    from .pickle import read_pickle
+
+    return _pickled(path, read_pickle(path, longest=MOST, most=_OPCODES))
 
 
 def _torch(path: Path) -> Artifact | None:
@@ -108,6 +117,8 @@ def _torch(path: Path) -> Artifact | None:
     with path.open("rb") as file:
         if file.read(4) != _ZIP:
             return None
+    from .pickle import read_opcodes
+
     data = _of_zip(path, "/data.pkl")
     return _pickled(path, read_opcodes(data, longest=MOST, most=_OPCODES, cut=len(data) == MOST))
 
@@ -130,6 +141,8 @@ def _skops(path: Path) -> Artifact:
 
 
 def _keras(path: Path) -> Artifact | None:
+    import json
+
     said = json.loads(_of_zip(path, "metadata.json"))
     version = said.get("keras_version") if isinstance(said, dict) else None
     return Artifact(path, ("keras",), versions={"keras": version}) if isinstance(version, str) else None

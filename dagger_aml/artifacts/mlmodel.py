@@ -14,8 +14,6 @@ from ..errors import ProjectError
 if TYPE_CHECKING:
     import yaml
 
-MLMODEL = "MLmodel"
-
 REQUIREMENTS = "requirements.txt"
 
 _PACKAGES = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..data import frozen
 from ..errors import ProjectError
-from .mlmodel import MLMODEL, mapping_of, read_document, text_of
+from .mlmodel import mapping_of, read_document, text_of
+from .names import MLMODEL
 
 
 @frozen

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from ..data import frozen
 from ..errors import ProjectError
+from ..text import pattern
+from .names import PICKLES
 
 LONGEST = 256 << 20
 """Bytes that are read of one file."""
@@ -21,9 +23,6 @@ LONGEST = 256 << 20
 
 MOST = 2_000_000
 """Opcodes that are followed in one file; a second or two."""
-
-
-SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".sav", ".p", ".pck"})
 
 
 _COMPRESSED = {
@@ -42,16 +41,16 @@ _COMPRESSED = {
 _NAME = rb"[A-Za-z_][\w.]{1,200}"
 
 
-_STACK_GLOBAL = re.compile(rb"\x8c.(" + _NAME + rb")\x94\x8c.([A-Za-z_]\w*)\x94\x93", re.S)
+_STACK_GLOBAL = pattern(rb"\x8c.(" + _NAME + rb")\x94\x8c.([A-Za-z_]\w*)\x94\x93", re.S)
 
 
-_GLOBAL = re.compile(rb"c(" + _NAME + rb")\n([A-Za-z_]\w*)\n")
+_GLOBAL = pattern(rb"c(" + _NAME + rb")\n([A-Za-z_]\w*)\n")
 
 
-_SKLEARN = re.compile(rb"_sklearn_version(?:\x94|q.|r....)(?:\x8c|X(?=.\x00\x00\x00))(.)(?:\x00\x00\x00)?", re.S)
+_SKLEARN = pattern(rb"_sklearn_version(?:\x94|q.|r....)(?:\x8c|X(?=.\x00\x00\x00))(.)(?:\x00\x00\x00)?", re.S)
 
 
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
+_MODULE = pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 
 @frozen
@@ -80,7 +79,7 @@ def read_pickle(path: Path, *, longest: int = LONGEST, most: int = MOST) -> Pick
     try:
         with path.open("rb") as file:
             head = file.read(8)
-            known = path.suffix.lower() in SUFFIXES
+            known = path.suffix.lower() in PICKLES
             packed = next((name for start, name in _COMPRESSED.items() if head.startswith(start)), None)
             if known and packed:
                 return Pickled(unread=f"compressed with {packed}, so its contents were not inspected")
@@ -146,8 +145,8 @@ class _Reader:
 
     def scan(self, data: bytes) -> None:
         """Look for names in what has arrays' bytes between the opcodes."""
-        for pattern in (_STACK_GLOBAL, _GLOBAL):
-            for match in pattern.finditer(data):
+        for names in (_STACK_GLOBAL, _GLOBAL):
+            for match in names.finditer(data):
                 self._add(match[1].decode("ascii", "replace"), match[2].decode("ascii", "replace"))
         said = _SKLEARN.search(data)
         if said and not self.sklearn:

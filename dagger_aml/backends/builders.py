@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..events import OnEvent, ignore
-from ..oci.reference import Reference
-from ..policy import DEFAULT as USUAL
-from ..policy import Policy
-from .base import Builder, Format, Kind, Layers, Opening
+
+if TYPE_CHECKING:
+    from ..events import OnEvent
+    from .base import Builder, Kind, Opening
 
 _KINDS: Mapping[str, str] = {
     "dagger": "dagger.kind",
@@ -60,61 +60,6 @@ async def opened(name: str, opening: Opening, on_event: OnEvent) -> AsyncIterato
         yield builder
 
 
-@asynccontextmanager
-async def open_builder(
-    name: str = DEFAULT,
-    *,
-    layers: Layers = "direct",
-    format: Format | None = None,
-    no_cache: bool = False,
-    pull: bool = False,
-    engine: str | None = None,
-    engine_timeout: float | None = None,
-    cache_from: str | None = None,
-    cache_to: str | None = None,
-    max_age_days: float | None = None,
-    instance: str | None = None,
-    provenance: str | None = None,
-    sbom: str | None = None,
-    on_event: OnEvent = ignore,
-    policy: Policy = USUAL,
-) -> AsyncIterator[Builder]:
-    """What ``build --with NAME`` builds by: it writes what is only files itself, and opens that builder if it must.
-
-    :param name: ``dagger``, ``docker``, ``podman``, ``buildah`` or ``buildx``: what runs commands and starts images.
-    :param layers: ``builder``: it makes the layers of files too.
-    :param format: of a Dockerfile, for what takes one.
-    :param no_cache: run every step again.
-    :param pull: take a base only as its registry has it now.
-    :param engine: address of the Dagger engine, as :func:`dagger_aml.connect` takes it.
-    :param engine_timeout: seconds for getting and starting one; None for as long as usual.
-    :param cache_from: a repository in which what ran is looked for, and ``cache_to``, into which it is pushed.
-    :param max_age_days: for how long what ran is taken; None for as long as usual.
-    :param instance: of ``buildx``, which of its builders; None for the one that it has chosen.
-    :param provenance: of ``buildx`` with ``layers="builder"``, as its flag takes it, and ``sbom`` likewise.
-    :param policy: how long everything is waited for.
-    :raises UsageError: there is no such builder, or no such repository.
-    :raises DaggerAmlError: it is needed, and not there or does not answer; with ``layers="builder"`` at once.
-    """
-    opening = Opening(
-        format=format,
-        no_cache=no_cache,
-        pull=pull,
-        engine=engine,
-        engine_timeout=engine_timeout,
-        policy=policy,
-        layers=layers,
-        cache_from=repository(cache_from, "cache_from"),
-        cache_to=repository(cache_to, "cache_to"),
-        max_age_days=max_age_days,
-        instance=instance,
-        provenance=provenance,
-        sbom=sbom,
-    )
-    async with opened(name, opening, on_event) as builder:
-        yield builder
-
-
 def repository(text: str | None, location: str) -> str | None:
     """The name of a repository, as it was given.
 
@@ -122,6 +67,8 @@ def repository(text: str | None, location: str) -> str | None:
     :raises UsageError: it is none, or has a tag or a digest.
     """
     if text:
+        from ..oci.reference import Reference
+
         found = Reference.parse(text, location)
         if found.tag or found.digest:
             raise UsageError(

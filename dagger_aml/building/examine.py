@@ -11,8 +11,6 @@ from attrs import evolve, field
 from ..base import catalog
 from ..check.facts import Facts, GraphFacts, PlanFacts
 from ..check.inputs.kinds import DEPLOYMENT, LIST, PROJECT, SITE_PACKAGES, Kind, folder_of
-from ..check.inputs.lists import ListFacts
-from ..check.inputs.site_packages import FolderFacts
 from ..check.known import Known
 from ..check.run import Findings, chosen, chosen_beside, missing_facts, run
 from ..data import frozen
@@ -26,6 +24,7 @@ from ..project.settings import Options
 from ..text import with_article
 
 if TYPE_CHECKING:
+    from ..check.inputs.site_packages import FolderFacts
     from ..project.deployment.model import Deployment
     from .plans import Probes
 
@@ -129,6 +128,7 @@ def _packages_of(folder: Path, project: Project, known: Facts) -> FolderFacts:
 
     :raises ProjectError: it cannot be read.
     """
+    from ..check.inputs.site_packages import FolderFacts
     from ..sitepackages.read import read_folder
 
     base = known.base if isinstance(known, PlanFacts) else None
@@ -137,6 +137,9 @@ def _packages_of(folder: Path, project: Project, known: Facts) -> FolderFacts:
 
 async def _asked(facts: Known, probes: Probes) -> Known:
     """The facts of an input with those that its base answers."""
+    from ..check.inputs.lists import ListFacts
+    from ..check.inputs.site_packages import FolderFacts
+
     assert isinstance(facts, FolderFacts | ListFacts)
     assert facts.reference
     digest, base = await probes.for_packages().probe(facts.reference, ())

@@ -21,8 +21,6 @@ from ..oci.file_digests import FileDigests
 from ..plan.keys import runtime_key
 from ..plan.making import Making, makings
 from ..plan.model import Plan
-from .gate import held
-from .hashing import Hashing
 from .metadata import write_files
 from .plans import carried, probe
 from .record import Record
@@ -87,6 +85,8 @@ async def build(target: BuildTarget, builder: Builder) -> Result:
         images.append(await builder.image(await carried(planned, builder), title=target.name))
     for planned, each in zip(plans, images, strict=True):
         if target.gate:
+            from .gate import held
+
             await held(target, planned, each, builder)
     made = images[0] if len(images) == 1 else builder.index(images)
     result = Result(None, made.id)
@@ -112,6 +112,8 @@ async def _recorded(
     others = {path: stamp for path, stamp in before.items() if path not in told}
     with FileDigests.kept() as kept:
         if sum(stamp[0] for stamp in others.values() if stamp) > _LITTLE:
+            from .hashing import Hashing
+
             files = Hashing(kept)
             files.add(others)
             await files.ended()

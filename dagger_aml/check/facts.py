@@ -33,7 +33,6 @@ from ..pysource.pythons import Python
 from ..pysource.reached import Reached, reached
 from ..pysource.source import Source, read_sound
 from ..pysource.versions import version_of
-from ..requirements.model import Requirements
 from ..steps.server import is_added
 from .known import Input, Known
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
     from ..artifacts.facts import Artifact
     from ..project.deployment.model import Deployment
+    from ..requirements.model import Requirements
     from .reserved import Reserved
 
 
@@ -320,9 +320,11 @@ class Facts(Known):
         """What the files of the models say of themselves, 4 MB of each read at most."""
         if self.project is None:
             return ()
+        paths = (*(model.path for model in self.project.models), *self.project.kept)
+        if not paths:
+            return ()
         from ..artifacts.facts import read_artifacts
 
-        paths = (*(model.path for model in self.project.models), *self.project.kept)
         return tuple(each for path in paths for each in read_artifacts(path))
 
     @cached_property

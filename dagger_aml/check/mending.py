@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..finding import FileLocation, Fix
-from .text_file import TextFile
+from ..text import pattern
 
 _NAME = r"(?<![\w.-])"
 
@@ -68,7 +68,7 @@ def in_text(location: str | None, pattern: str, after: str, column: int) -> tupl
     return (Fix(location.path, location.line, found["old"], after, begin + found.start("old") + 1),)
 
 
-_TEXT = re.compile(
+_TEXT = pattern(
     r"""
     [A-Za-z]{0,2}(?: \"\"\"(?:\\.|(?!\"\"\").)*(?:\"\"\")?
                    | '''(?:\\.|(?!''').)*(?:''')?
@@ -83,5 +83,7 @@ _TEXT = re.compile(
 def _line(location: str | None) -> str | None:
     if not isinstance(location, FileLocation) or location.line is None or location.inside:
         return None
+    from .text_file import TextFile
+
     file = TextFile.read(location.path)
     return file.line(location.line) if file else None

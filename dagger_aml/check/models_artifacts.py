@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifacts.facts import Artifact
 from ..base.facts import BaseFacts
 from ..finding import Finding, Fix
 from ..project.model import Project
-from ..requirements.model import Requirements
 from .packages_server import shared_with_the_server
 from .pins import is_published, pinned
 from .rule import rule
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
+
+    from ..artifacts.facts import Artifact
+    from ..requirements.model import Requirements
 
 
 @rule("AML415", "warning")

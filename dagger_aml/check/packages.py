@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifacts.facts import Artifact
 from ..base import catalog
 from ..contract import EXTRA_REQUIREMENTS
 from ..finding import FileLocation, Finding, Fix
 from ..graph.graph import Graph
 from ..project import discover
 from ..project.model import Project
-from ..requirements.model import Listed, Requirements
 from ..text import listed_words
 from .models_artifacts import versions_of
 from .packages_server import shared_with_the_server
@@ -22,6 +20,9 @@ from .rule import rule
 
 if TYPE_CHECKING:
     from packaging.specifiers import Specifier, SpecifierSet
+
+    from ..artifacts.facts import Artifact
+    from ..requirements.model import Listed, Requirements
 
 
 @rule("AML301", "warning")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..base.plain_python import is_for
 from ..finding import Finding
 from ..project.model import Project
-from ..requirements.installable import says_index
-from ..requirements.model import Requirements
 from .facts import Places
 from .rule import rule
+
+if TYPE_CHECKING:
+    from ..requirements.model import Requirements
 
 
 @rule("AML340", "warning")
@@ -98,6 +100,8 @@ def torch_for_cpu(project: Project, requirements: Requirements) -> Iterator[Find
     Silent: PyTorch in the `pip:` part, which is taken as it is written; a base for GPUs; an index that you name, or
     whose secret you give, which counts in the place of this one.
     """
+    from ..requirements.installable import says_index
+
     if requirements.conda and requirements.conda.cpu_index and not says_index(project.access):
         yield Finding(
             "PyTorch comes from its index for the CPU, without CUDA",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..finding import Finding
 from ..project import discover
 from ..project.missing import Missing, Wanted
 from ..project.model import Project
-from ..requirements.model import Requirements
-from ..requirements.unread import UnreadList, unread_lists
+from ..requirements.unread import unread_lists
 from .rule import rule
+
+if TYPE_CHECKING:
+    from ..requirements.model import Requirements
+    from ..requirements.unread import UnreadList
 
 _MOST = 8
 """Modules that one message names."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ..base.facts import BaseFacts
 from ..finding import Finding
 from ..project.model import Project
-from ..requirements.installable import has_several_indexes, needs_best_match
-from ..requirements.model import Requirements
-from ..requirements.targets import Target, is_known
 from .facts import Places
 from .rule import rule
+
+if TYPE_CHECKING:
+    from ..requirements.model import Requirements
 
 _APT: Final = {"git": "git", "hg": "mercurial", "svn": "subversion", "bzr": "brz"}
 
@@ -72,6 +72,8 @@ def nothing_for_this_base(
 
     Silent: where one package is for the base, where `--pip` adds one, and for a base whose Python is not known.
     """
+    from ..requirements.targets import Target, is_known
+
     if base.python is None or not is_known(platform) or added:
         return
     target = Target(base.python, platform)
@@ -164,6 +166,8 @@ def first_index_wins(project: Project, requirements: Requirements) -> Iterator[F
 
     Silent: with one index, with `--installer pip`, and where every package is pinned and has a hash.
     """
+    from ..requirements.installable import has_several_indexes, needs_best_match
+
     several = project.installer == "uv" and has_several_indexes(requirements, project.access)
     if several and (project.pip or not needs_best_match(requirements, project.access)):
         yield Finding(
@@ -190,6 +194,8 @@ def all_indexes_searched(project: Project, requirements: Requirements) -> Iterat
 
     Silent: with one index, without hashes, and with `--installer pip`.
     """
+    from ..requirements.installable import needs_best_match
+
     if project.installer == "uv" and not project.pip and needs_best_match(requirements, project.access):
         yield Finding(
             "every package has a hash, so uv looks in all indexes (--index-strategy unsafe-best-match)",

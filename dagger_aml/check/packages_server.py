@@ -11,13 +11,14 @@ from ..contract import SERVER
 from ..finding import FileLocation, Finding, Fix
 from ..graph.base import From
 from ..pysource.versions import version_of
-from ..requirements.model import Requirements
 from .facts import Places
 from .pins import is_published, pinned
 from .rule import rule
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
+
+    from ..requirements.model import Requirements
 
 _NEEDS: Mapping[str, Mapping[str, str]] = {
     "1.0.0": {"flask": "<2.3.0", "flask-cors": "~=3.0.1", "pydantic": ">=1.9,<1.11", "gunicorn": "==20.1.0"},

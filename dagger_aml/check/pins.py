@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from ..errors import DaggerAmlError
 from ..finding import FileLocation, Fix
 from ..fs.lookup import is_file
-from ..requirements.model import CondaLines, Listed, Requirements
 from . import mending
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
+
+    from ..requirements.model import CondaLines, Listed, Requirements
 
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 

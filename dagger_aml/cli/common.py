@@ -7,26 +7,25 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import anyio
 import click
 from attrs import evolve, fields_dict
 from click.core import ParameterSource
 
-from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
 from ..backends.builders import opened as opened_builder
 from ..backends.dagger.address import check_address, untested
 from ..building.graphs import lay_out_each, lay_out_first
 from ..errors import UsageError
 from ..graph.graph import Graph
-from ..policy import DEFAULT, Policy
 from ..project.load import load_project
 from ..project.model import Project
 from ..project.recipe import is_built_in
 from ..project.settings import Options
 
 if TYPE_CHECKING:
+    from ..backends.base import Builder, Opening
     from ..building.examine import Report
+    from ..policy import Policy
     from .progress import Progress
 
 T = TypeVar("T")
@@ -81,6 +80,8 @@ class MayStandAlone(click.Command):
 
 def policy_of_call() -> Policy:
     """How long everything is waited for in this call of the command line."""
+    from ..policy import DEFAULT, Policy
+
     return click.get_current_context().find_object(Policy) or DEFAULT
 
 
@@ -157,6 +158,8 @@ def _laid_out(work: Callable[[Project], Coroutine[Any, Any, T]], project: Projec
     """What comes of a recipe. The built-in ones wait for nothing, and an event loop takes 30 ms to load."""
     if is_built_in(project.recipe) and (found := _unwaited(work(project))):
         return found[0]
+    import anyio
+
     return anyio.run(work, project)
 
 

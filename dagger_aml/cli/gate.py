@@ -8,7 +8,6 @@ from typing import Any, ClassVar, cast
 import click
 
 from ..backends.builders import kind_of
-from ..backends.runtime import cannot_restrict
 from ..building.target import Gate
 from ..errors import UsageError
 from ..finding import Finding
@@ -45,6 +44,8 @@ def check_restricts(builder: str, flag: str) -> None:
     :raises UsageError: it is an engine.
     """
     if not kind_of(builder).capabilities.leaves_containers:
+        from ..backends.runtime import cannot_restrict
+
         raise cannot_restrict(flag)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..artifacts.mlmodel import MLMODEL
+from ..artifacts.names import MLMODEL
 from ..deploying.kept import WRITTEN_BY
 from ..fs.tree import MARKER
 from ..requirements.read import is_pylock

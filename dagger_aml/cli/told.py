@@ -13,7 +13,6 @@ import click
 from ..backends.result import Result
 from ..building.metadata import report
 from ..errors import DaggerAmlError, own_error
-from .progress.as_json import error_parts
 
 _SCHEMA = 1
 """Number of the form, raised when it changes its meaning."""
@@ -43,6 +42,8 @@ def failed_entry(
 
     :param error: None where it was not its turn yet, or it was stopped.
     """
+    from .progress.as_json import error_parts
+
     said = error_parts(error) if error else None
     return {"folder": folder, "name": name, "error": said, "pushed": False, "seconds": seconds}
 

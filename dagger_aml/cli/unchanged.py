@@ -9,7 +9,6 @@ from typing import Any
 from attrs import asdict, evolve, field
 
 from ..backends.base import Opening
-from ..backends.direct.runtime_image import kept_at
 from ..backends.result import Result
 from ..building.looked_at import HEARD
 from ..building.outputs import Registry
@@ -151,5 +150,7 @@ def _ran(told: Sequence[Event], key: str) -> Ran | None:
     before = next((each for each in told if isinstance(each, RanBefore)), None)
     if before is None:
         return None
+    from ..backends.direct.runtime_image import kept_at
+
     place = str(kept_at(key, ContentStore(cache_folder())))
     return Ran(place, document_digest(place), before.made, before.limit_seconds)

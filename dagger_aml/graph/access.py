@@ -6,24 +6,25 @@ None of it gets into the image. What decides the result, such as an index's URL,
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from attrs import Attribute, field
 
 from ..data import frozen
 from ..errors import UsageError
-from ..text import redact_url
-from .mount import Secret
+from ..text import pattern, redact_url
 
-_URL = re.compile(r"https?://[^\s/@]+(?:/\S*)?\Z")
+if TYPE_CHECKING:
+    from .mount import Secret
+
+_URL = pattern(r"https?://[^\s/@]+(?:/\S*)?\Z")
 
 
-_PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/-]+\Z")
+_PLAIN_URL = pattern(r"[A-Za-z0-9._~:/-]+\Z")
 
 
 def check_url(url: str, what: str) -> str:
@@ -136,6 +137,8 @@ class Access:
     def sensitive(self) -> tuple[str, ...]:
         """What must not be seen in a builder's output, longest first: the secrets' values, line by line, and the
         passwords in them and in the proxies' URLs, as they are, decoded and encoded."""
+        import base64
+
         found: set[str] = set()
         for secret in self.secrets:
             text = secret.reveal().decode("utf-8", "replace")

@@ -9,7 +9,7 @@ back end or is refused by ``resolve`` for what its base holds (docs/design.md, l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import evolve, field
 
@@ -36,10 +36,12 @@ from .checks import (
     valid_user,
 )
 from .config import Config
-from .mount import Mount, seen_by
 from .source import Empty, Local, Text
 from .values import FromBase, Number, Value
 from .wheels import LockedWheels, Wheels
+
+if TYPE_CHECKING:
+    from .mount import Mount
 
 
 @frozen
@@ -102,8 +104,12 @@ class Run:
     @property
     def _pairs(self) -> list[Value]:
         """The command's variables: what tells a builder that its mounts changed, paths of mounts, its own."""
-        seen = seen_by(self.mounts)
-        pairs: list[Value] = [f"{SEEN}={seen}"] if seen else []
+        pairs: list[Value] = []
+        if self.mounts:
+            from .mount import seen_by
+
+            seen = seen_by(self.mounts)
+            pairs += [f"{SEEN}={seen}"] if seen else []
         paths = {name: mount.path for mount in self.mounts for name in mount.variables}
         pairs += [f"{name}={path}" for name, path in paths.items()]
         for name, value in self.env.items():

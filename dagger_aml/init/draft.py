@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 
 from .. import contract
 from ..artifacts import mlmodel
-from ..artifacts.pickle import SUFFIXES, Pickled, model_files, read_pickle
+from ..artifacts.names import MLMODEL, PICKLES
+from ..artifacts.pickle import Pickled, model_files, read_pickle
 from ..base import catalog
 from ..data import frozen
 from ..errors import ProjectError
@@ -127,7 +128,7 @@ def _with_own_list(project: Project) -> Project:
     """The project with the list of packages that MLflow wrote beside its model, where nothing else is said."""
     if project.requirements or read_project_file(project.root).paths:
         return project
-    lists = [each.path / mlmodel.REQUIREMENTS for each in project.models if (each.path / mlmodel.MLMODEL).is_file()]
+    lists = [each.path / mlmodel.REQUIREMENTS for each in project.models if (each.path / MLMODEL).is_file()]
     there = [path for path in lists if path.is_file() and path.is_relative_to(project.root)]
     return evolve(project, requirements=there[0]) if len(there) == 1 else project
 
@@ -151,7 +152,7 @@ def _travelling(project: Project, code: Path) -> tuple[str, ...]:
 def _pickles(project: Project, code: Iterable[Path]) -> Iterator[tuple[str, Pickled]]:
     """The pickles among the models, by their first bytes, and among the code, by their names."""
     files = [file for model in project.models for file in model_files(model.path)]
-    files += [file for file in code if file.suffix.lower() in SUFFIXES]
+    files += [file for file in code if file.suffix.lower() in PICKLES]
     for file in files:
         found = read_pickle(file)
         if found:

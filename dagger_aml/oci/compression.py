@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Protocol, cast
@@ -63,6 +62,8 @@ def gunzipped(stream: IO[bytes]) -> tuple[IO[bytes], type[Exception]]:
     try:
         from isal import igzip, isal_zlib
     except ImportError:
+        import gzip
+
         return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb")), zlib.error
     opened = igzip.IGzipFile(fileobj=stream, mode="rb")  # type: ignore[no-untyped-call]
     return cast("IO[bytes]", opened), cast("type[Exception]", isal_zlib.error)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DaggerAmlError
 from ..project.deployment.place import shown
 from ..project.model import Project
-from ..requirements.installable import says_index
-from ..requirements.model import Requirements
 from ..requirements.read import is_yaml, read_requirements
+
+if TYPE_CHECKING:
+    from ..requirements.model import Requirements
 
 
 def conda_text(project: Project) -> Iterator[str]:
@@ -32,6 +33,8 @@ def conda_text(project: Project) -> Iterator[str]:
     )
     if by_pip:
         yield f"  the pip part, as it is written: {by_pip} package{'s' if by_pip != 1 else ''}"
+    from ..requirements.installable import says_index
+
     if not says_index(project.access):
         yield from (f"  {line}" for line in found.indexes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -13,7 +13,6 @@ from ..fs.digest import NOTHING, Digests, digest
 from ..graph.base import From
 from ..graph.config import Config
 from ..graph.graph import Built, Copy, Graph, LayerOp, Run
-from ..graph.mount import Mount
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
 from ..project.model import Project
@@ -24,6 +23,9 @@ from .inputs import InputDigest, input_digest
 from .keys import SCHEMA, op_keys, runtime_key
 from .making import Making
 from .model import Op, Plan
+
+if TYPE_CHECKING:
+    from ..graph.mount import Mount
 
 
 def plan_json(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..graph.mount import Secret
 from ..text import texts
 from .origin import located
+
+if TYPE_CHECKING:
+    from ..graph.mount import Secret
 
 _ELSEWHERE = ("env=", "src=", "source=")
 """How a text begins that says where a secret is."""
@@ -48,6 +51,10 @@ def secrets_given(
 
     :raises UsageError: an id that is none, or no value; the value is not shown.
     """
+    if secrets == ():
+        return ()
+    from ..graph.mount import Secret
+
     if isinstance(secrets, str | Secret):
         return (secrets,)
     if not isinstance(secrets, Mapping):
@@ -56,6 +63,8 @@ def secrets_given(
 
 
 def _secret(id: str, value: str | bytes | Secret) -> Secret:
+    from ..graph.mount import Secret
+
     where = f"Options(secret={{{id!r}: …}})"
     if isinstance(value, Secret):
         if value.id != id:

@@ -7,18 +7,20 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import contract
 from ..base import catalog
 from ..data import frozen
 from ..fs.tree import ALWAYS_LEFT_OUT
 from ..pysource.needed import Elsewhere, Needed
-from ..requirements.brings import Brought, brought_by
-from ..requirements.import_names import packages_of
-from ..requirements.model import Requirements
 from ..requirements.read import is_pylock
 from .model import Project
 from .recipe import recipe_names
+
+if TYPE_CHECKING:
+    from ..requirements.brings import Brought
+    from ..requirements.model import Requirements
 
 OF_ENVIRONMENTS = frozenset({"pip", "pkg_resources", "setuptools", "wheel"})
 """Modules that an environment is made with; which of them depends on the day."""
@@ -71,11 +73,17 @@ class Wanted:
     @cached_property
     def brought(self) -> Brought:
         """What base and list bring."""
+        from ..requirements.brings import brought_by
+
         return brought_by((*(self.base or ()), *(self.listed or ())))
 
     @cached_property
     def missing(self) -> tuple[Missing, ...]:
         """The modules that nothing gives, each once, at its first import; those that are sure first."""
+        if not self.found.imports:
+            return ()
+        from ..requirements.import_names import packages_of
+
         made: dict[str, Missing] = {}
         for each in sorted(self.found.imports, key=lambda each: not each.sure):
             for module in self.brought.missing(each.module, each.names):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..artifacts.mlmodel import MLMODEL, REQUIREMENTS
+from ..artifacts.mlmodel import REQUIREMENTS
 from ..artifacts.mlmodel_served import Served, read_served
+from ..artifacts.names import MLMODEL
 from ..data import frozen
 from ..errors import ProjectError
 from ..requirements.files import read_text

@@ -81,7 +81,7 @@ def _is_image(item: os.DirEntry[str]) -> bool:
 
 def _kept(folder: Path) -> Iterator[Path]:
     """What in a folder's top is the model by its name's end, or since ``MLmodel`` names it."""
-    from ..artifacts.mlmodel import MLMODEL
+    from ..artifacts.names import MLMODEL
 
     path = folder / MLMODEL
     said = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""

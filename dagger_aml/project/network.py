@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..graph.access import Access
-from ..graph.mount import Secret
-from ..network.ca import check_ca
 from ..text import expanded
 from .merge import Reading, listed, maybe
 from .origin import Origin, Rank, Stated, located
+
+if TYPE_CHECKING:
+    from ..graph.mount import Secret
 
 _LOOPBACK = ("localhost", "127.", "::1")
 
@@ -63,6 +64,8 @@ def _ca(reading: Reading) -> Path | None:
     ca = maybe(reading, "ca")
     if ca is None:
         return None
+    from ..network.ca import check_ca
+
     origin = reading.origins["ca"]
     path = (reading.root / ca if origin.rank is Rank.FILE else expanded(ca)).absolute()
     with located(origin, always=True):
@@ -71,6 +74,10 @@ def _ca(reading: Reading) -> Path | None:
 
 
 def _secrets(reading: Reading) -> tuple[Secret, ...]:
+    if not (reading.file.tables.secrets or reading.options.secret):
+        return ()
+    from ..graph.mount import Secret
+
     found: dict[str, Secret] = {}
     for id, text in reading.file.tables.secrets.items():
         origin = reading.origins[f"secrets.{id}"] = reading.file.origin("secrets", id)
@@ -104,6 +111,8 @@ def check_secrets(access: Access, mounted: Collection[str]) -> None:
     :param mounted: ids of the secrets that steps see, those of a recipe's own steps too.
     :raises UsageError: there is one.
     """
+    if not access.secrets:
+        return
     from ..graph.mount import SECRET_IDS
 
     for secret in access.secrets:

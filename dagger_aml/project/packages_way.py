@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..base import catalog
 from ..errors import ProjectError
 from ..graph.base import From
-from ..requirements.model import Requirements
 from ..requirements.read import is_pylock, read_requirements
 from ..steps.packages_files import PackagesAs
 from .merge import Reading
 from .origin import Rank
+
+if TYPE_CHECKING:
+    from ..requirements.model import Requirements
 
 
 def way_of_lock(

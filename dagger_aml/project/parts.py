@@ -11,7 +11,6 @@ from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative
 from ..pysource.pythons import Python
 from ..pysource.reached import Reached, reached
-from ..requirements.apt import check_apt, read_apt
 from ..requirements.discover import find_requirements
 from ..requirements.read import is_yaml
 from . import discover as conventions
@@ -230,15 +229,21 @@ def apt_packages(reading: Reading) -> tuple[str, ...]:
     :raises ProjectError, UsageError: a name that is no package's.
     """
     said: Any = reading.file.tables.apt
+    listed = isinstance(said, tuple)
+    path, more = None if listed else part(reading, "apt", said, ("apt.txt",)), reading.options.apt
+    if not (listed or path or more):
+        return ()
+    from ..requirements.apt import check_apt, read_apt
+
     found: tuple[str, ...] = ()
-    if isinstance(said, tuple):
+    if listed:
         reading.origins["apt"] = reading.file.origin("apt")
         found = reading.located("apt", lambda: check_apt(said))
-    elif path := part(reading, "apt", said, ("apt.txt",)):
+    elif path:
         found = read_apt(path)
     for package in added(reading, "apt"):
         reading.located(f"apt.{package}", lambda package=package: check_apt((package,)))  # type: ignore[misc]
-    return tuple(dict.fromkeys((*found, *reading.options.apt)))
+    return tuple(dict.fromkeys((*found, *more)))
 
 
 def requirements(reading: Reading, code: Sequence[Path]) -> Path | None:

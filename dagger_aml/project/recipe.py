@@ -17,7 +17,6 @@ from ..graph.stages import secret_ids
 from .file import looks_like_path
 from .model import Project
 from .network import check_secrets
-from .recipe_error import not_awaited, recipe_error
 
 Recipe = Callable[[Graph, Project], Coroutine[Any, Any, Graph]]
 
@@ -112,9 +111,13 @@ async def _called(recipe: Recipe, project: Project) -> Graph:
         code: CodeType | None = getattr(inspect.unwrap(recipe), "__code__", None)
         if code is None or Path(code.co_filename).is_relative_to(recipe_folder()):
             raise  # a fault of ours: all of the traceback is wanted
+        from .recipe_error import recipe_error
+
         raise recipe_error(error, project.recipe, code) from error
     if isinstance(graph, Graph):
         return graph
+    from .recipe_error import not_awaited
+
     raise not_awaited(graph, project.recipe) or UsageError(
         "the recipe did not return a Graph", location=project.recipe
     )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from attrs import field
 
 from ..base import catalog
 from ..data import frozen
 from ..graph.base import DEFAULT_PLATFORM
-from ..graph.mount import Secret
 from ..steps.installer import Installer
 from ..steps.packages import Via
 from ..steps.packages_files import PackagesAs
 from ..text import texts
 from .given import model_texts, pair_texts, path_text, secrets_given
 from .setting import setting, settings_of
+
+if TYPE_CHECKING:
+    from ..graph.mount import Secret
 
 APART = ("dynamic", "preinstalled")
 """Recipes that put packages beside the code, and not among those of the base and its server."""

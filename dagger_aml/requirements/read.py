@@ -6,11 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .model import Requirements
-from .requirements_txt import read_requirements_txt
-
 if TYPE_CHECKING:
     from .conda_twins import CondaSettings
+    from .model import Requirements
 
 
 def read_requirements(path: Path, *, root: Path | None = None, conda: CondaSettings | None = None) -> Requirements:
@@ -43,6 +41,8 @@ def read_requirements(path: Path, *, root: Path | None = None, conda: CondaSetti
         from .conda import read_conda
 
         return read_conda(path, _top(path, root), conda)
+    from .requirements_txt import read_requirements_txt
+
     found = read_requirements_txt(path, _top(path, root))
     if conda is not None and conda.python:
         from .conda import for_python

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from ..errors import ProjectError
 from ..graph.graph import Graph, Run
-from ..network.mounts import APT_MIRROR, apt_mounts
-from ..requirements.apt import check_apt
 
 _SCRIPT = """\
 apt-get update
@@ -20,17 +18,23 @@ rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache \
 _ARCHIVES = r"https?://([a-z0-9-]+\.)*(archive|security|ports)\.ubuntu\.com/(ubuntu|ubuntu-ports)|"
 _ARCHIVES += r"https?://(deb|security|ftp\.[a-z]+|cdn-fastly\.deb)\.debian\.org/debian"
 
-_FROM_MIRROR = f"""\
+
+def _from_mirror(file: str) -> str:
+    """Puts the base's own apt sources, a mirror in the archive's place, into a folder for this command alone.
+
+    :param file: that has the URL.
+    """
+    return f"""\
 sources=$(mktemp -d)
 trap 'rm -rf "$sources"' EXIT
-read -r mirror < {APT_MIRROR}
+read -r mirror < {file}
 mkdir "$sources/parts"
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
   [ ! -f "$file" ] || sed -E "s#{_ARCHIVES}#${{mirror%/}}#g" "$file" > "$sources/parts/${{file##*/}}"
 done
 chmod -R a+rX "$sources"
 """
-"""The base's own apt sources with the mirror's URL in the archive's place, in a folder for this command alone."""
+
 
 _THOSE_SOURCES = 'apt-get -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$sources/parts" '
 
@@ -48,12 +52,15 @@ async def apt(graph: Graph, packages: Iterable[str]) -> Graph:
     :param packages: ``NAME``, ``NAME=VERSION``, ``NAME/RELEASE`` or ``NAME:ARCH``; none is no step.
     :raises GraphError: one is not a package name.
     """
+    from ..network.mounts import APT_MIRROR, apt_mounts
+    from ..requirements.apt import check_apt
+
     names = check_apt(tuple(packages))
     if not names:
         return graph
     script = _SCRIPT
     if graph.access.apt_mirror:
-        script = _FROM_MIRROR + _SCRIPT.replace("apt-get ", _THOSE_SOURCES)
+        script = _from_mirror(APT_MIRROR) + _SCRIPT.replace("apt-get ", _THOSE_SOURCES)
     run = Run(
         ("/bin/sh", "-euc", script, "apt", *names),
         env={"DEBIAN_FRONTEND": "noninteractive"},

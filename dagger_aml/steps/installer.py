@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ..data import frozen
-from ..graph.access import Access
-from ..graph.mount import Mount
 from ..graph.values import FromBase, Value
-from ..network.mounts import pip_mounts, uv_mounts
+
+if TYPE_CHECKING:
+    from ..graph.access import Access
+    from ..graph.mount import Mount
 
 Installer = Literal["pip", "uv"]
 
@@ -83,6 +84,8 @@ def install(installer: Installer, access: Access, *, target: str | None = None, 
     :param best_match: whether uv shall look in all indexes for each package, and demand a hash of each; else it takes
         a package from the first index that has its name. pip always looks in all.
     """
+    from ..network.mounts import pip_mounts, uv_mounts
+
     if installer == "uv":
         into: tuple[str, ...] = ("--target", target) if target else ("--compile-bytecode",)
         into = (*into, *(BEST_MATCH if best_match else ()))

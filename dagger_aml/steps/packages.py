@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
@@ -17,18 +16,16 @@ from ..graph.base import Need
 from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
 from ..graph.values import FromBase, Value
-from ..graph.wheels import LockedWheels
-from ..requirements.conda_twins import CondaSettings
-from ..requirements.installable import check_installable, needs_best_match
-from ..requirements.lines import has_coding_line, requirements_text
-from ..requirements.model import Requirements
-from ..requirements.read import read_requirements
-from ..requirements.requirements_txt import check_added
+from ..text import pattern
 from .env import check_extras
-from .installer import PIP_ENV, PYTHON, Installer, install
 from .pip import HAS_PIP, ages, as_text, needing_python, title, wanted
-from .pip_check import checked
 from .server_names import PYTHONPATH, app_root, code_first
+
+if TYPE_CHECKING:
+    from ..graph.wheels import LockedWheels
+    from ..requirements.conda_twins import CondaSettings
+    from ..requirements.model import Requirements
+    from .installer import Installer
 
 Via = Literal["start-script", "pythonpath"]
 
@@ -43,9 +40,9 @@ _COMPILE = "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevel
 """As pip compiles, a file that cannot be is left alone; but pip with ``--target`` does it in a temporary folder whose
 random name then stands in every compiled file, so that no two builds are the same."""
 
-_TAGGED = re.compile(r"\.cpython-(\d)(\d+)-.*\.so\Z")
-_EDITABLE = re.compile(rb'"editable"\s*:\s*true')
-_IN_PATH = re.compile(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
+_TAGGED = pattern(r"\.cpython-(\d)(\d+)-.*\.so\Z")
+_EDITABLE = pattern(rb'"editable"\s*:\s*true')
+_IN_PATH = pattern(r"(?:^|/)python(\d+\.\d+)/site-packages\Z")
 
 
 def site_packages(
@@ -72,6 +69,12 @@ def site_packages(
     :raises ProjectError: the file is missing, unreadable, empty or not a requirements file.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
+    from ..requirements.installable import check_installable, needs_best_match
+    from ..requirements.read import read_requirements
+    from ..requirements.requirements_txt import check_added
+    from .installer import PIP_ENV, PYTHON, install
+    from .pip_check import checked
+
     found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
     added = check_added(more, found)
     if not added and not (found and found.titles):
@@ -169,6 +172,10 @@ async def startup_packages(
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     :raises GraphError: another file of that name lies there, or another way of adding packages is set.
     """
+    from ..requirements.installable import check_installable
+    from ..requirements.read import read_requirements
+    from ..requirements.requirements_txt import check_added
+
     found = read_requirements(Path(requirements), conda=conda) if requirements else None
     added = check_added(more, found)
     if found is None and not added:
@@ -235,6 +242,8 @@ def _beside_script(graph: Graph, found: Requirements | None, more: tuple[str, ..
 
     A file of the user's own goes as it is, and where the code brings it already, it is not copied again.
     """
+    from ..requirements.lines import has_coding_line, requirements_text
+
     folder = script_folder(graph)
     if found and found.text is None and not more:
         dest = f"{folder}/{found.path.name}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..base import catalog
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
-from ..requirements.conda_twins import CondaSettings
-from ..requirements.read import read_requirements
 from .packages import FOLDER, Via, in_front
 from .pip import needing_python
+
+if TYPE_CHECKING:
+    from ..requirements.conda_twins import CondaSettings
 
 PackagesAs = Literal["installed", "files"]
 
@@ -51,6 +52,8 @@ async def packages_files(
             location="--pip",
             hint="Add it to the list that the lock is made of, and lock again.",
         )
+    from ..requirements.read import read_requirements
+
     found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
     if found is None or not found.titles:
         raise ProjectError("lists no packages", location=str(found.path) if found else None)

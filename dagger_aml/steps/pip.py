@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..base import catalog
 from ..errors import ProjectError
@@ -15,14 +15,11 @@ from ..graph.base import Given, Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Text
 from ..graph.values import FromBase
-from ..requirements.conda_twins import CondaSettings
-from ..requirements.entries import is_archive
-from ..requirements.installable import check_installable, needs_best_match, says_index
-from ..requirements.model import Requirements
-from ..requirements.read import read_requirements
-from ..requirements.requirements_txt import check_added
-from .installer import Installer, install
-from .pip_check import checked
+
+if TYPE_CHECKING:
+    from ..requirements.conda_twins import CondaSettings
+    from ..requirements.model import Requirements
+    from .installer import Installer
 
 SHARE: Final = "/usr/share/dagger-aml"
 """Where files that steps need in the image go; root's."""
@@ -82,6 +79,12 @@ async def pip(
     :raises ProjectError: a file is missing, unreadable or not a requirements file, with file:line.
     :raises UsageError: one of ``more`` is no requirement, or lacks the hash that the file's own have.
     """
+    from ..requirements.installable import check_installable, needs_best_match
+    from ..requirements.read import read_requirements
+    from ..requirements.requirements_txt import check_added
+    from .installer import install
+    from .pip_check import checked
+
     found = read_requirements(Path(requirements), root=root, conda=conda) if requirements else None
     added = check_added(more, found)
     if not added and not (found and found.titles):
@@ -210,6 +213,8 @@ def as_text(graph: Graph, requirements: Requirements) -> str:
     An index that the user has said, which may need credentials, counts in the place of the lock's: pip would let the
     lines win.
     """
+    from ..requirements.installable import says_index
+
     lines = () if says_index(graph.access) else requirements.indexes
     return "".join(f"{line}\n" for line in lines) + (requirements.text or "")
 
@@ -222,6 +227,8 @@ def _place_text(graph: Graph, requirements: Requirements, name: str) -> tuple[Gr
     if not others:
         dest = f"{SHARE}/{name}.txt"
         return graph.add(Copy(source, dest, "file", changes="often", name=shown)), dest, "/"
+    from ..requirements.entries import is_archive
+
     root, made = beside_files(requirements)
     folder, dest = f"{SHARE}/{name}", f"{SHARE}/{name}/{made}"
     files = some_files(root, others, location="pip")

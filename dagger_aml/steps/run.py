@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from ..graph.graph import Graph, Run
-from ..graph.mount import Mount
 from ..graph.values import Value
+
+if TYPE_CHECKING:
+    from ..graph.mount import Mount
 
 
 async def run(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .. import contract
 from ..graph.base import Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Empty, Text
 from ..graph.values import FromBase
-from ..requirements.conda_twins import CondaSettings
-from ..requirements.model import Requirements
-from ..requirements.read import read_requirements
-from .installer import Installer, install
 from .pip import HAS_PIP, NOT_MANAGED, SHARE
-from .pip_check import checked
+
+if TYPE_CHECKING:
+    from ..requirements.conda_twins import CondaSettings
+    from ..requirements.model import Requirements
+    from .installer import Installer
 
 PACKAGE: Final = contract.SERVER
 
@@ -78,6 +78,10 @@ async def server(
     :param conda: how a conda file is read.
     :raises ProjectError: the list cannot be read.
     """
+    from ..requirements.read import read_requirements
+    from .installer import install
+    from .pip_check import checked
+
     graph = graph.need(HAS_NO_START).need(HAS_PIP).need(NOT_MANAGED)
     uid, gid = FromBase("service_uid"), FromBase("service_gid")
     graph = graph.add(

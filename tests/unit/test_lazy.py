@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import dagger_aml
+from dagger_aml import requirements
 from dagger_aml.check import inputs
 from dagger_aml.check.modules import MODULES
+from dagger_aml.text import pattern
 from tests.support.direct import put_base
 from tests.support.projects import SCORE, make
 from tests.support.registry import fake_registry
@@ -119,12 +123,41 @@ OTHER_KINDS = tuple(
 )
 """What only a Dockerfile, a deployment file, a folder of packages or a list has a use for, and ``check``."""
 
+OF_LISTS = tuple(
+    f"dagger_aml.{each}"
+    for each in (
+        *(f"requirements.{path.stem}" for path in Path(requirements.__file__).parent.glob("*.py")),
+        *("network.mounts", "network.pip_conf", "network.alone", "graph.mount", "steps.pip_check"),
+    )
+    if each.rpartition(".")[2] not in ("__init__", "conda_twins", "discover", "read", "unread")
+)
+"""What only a project that lists packages has a use for; not what looks for a list."""
+
+OF_FILES = ("cattrs", "dagger_aml.project.tables", "dagger_aml.project.structure")
+"""What only a project file has a use for."""
+
+OF_MODELS = tuple(f"dagger_aml.artifacts.{each}" for each in ("facts", "pickle", "mlmodel"))
+"""What only models have a use for."""
+
 
 def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m"})
     calls = [["plan", str(root), "--recipe", recipe] for recipe in ("extended", "dynamic", "package")]
-    unasked = (*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS, "logging", "subprocess")
-    assert loaded(_PLAN.format(calls=calls), unasked) == set()
+    unasked = {*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS, "logging", "subprocess"}
+    unasked |= {*OF_LISTS, *OF_FILES, "dagger_aml.artifacts.pickle", "dagger_aml.artifacts.mlmodel"}
+    assert loaded(_PLAN.format(calls=calls), tuple(unasked)) == set()
+
+
+def test_a_check_of_code_alone_loads_what_reads_no_other_input(tmp_path):
+    root = make(tmp_path / "p", {"score.py": SCORE})
+    asked = {*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, *OF_LISTS, *OF_FILES, *OF_MODELS, "anyio", "base64"}
+    asked |= {"dagger_aml.backends.base", "dagger_aml.events", "dagger_aml.oci.reference", "traceback", "subprocess"}
+    # Its rules are those of a project; of the other kinds of input it knows the names.
+    asked |= {each for each in OTHER_KINDS if each.startswith("dagger_aml.check.")} - {
+        "dagger_aml.check.inputs.kinds",
+        "dagger_aml.check.inputs.names",
+    }
+    assert loaded(_PLAN.format(calls=[["check", str(root)]]), tuple(asked)) == set()
 
 
 def test_nor_does_one_that_installs(tmp_path):
@@ -197,7 +230,11 @@ from dagger_aml.cli.main import cli
 with contextlib.redirect_stdout(io.StringIO()):
     cli.main({[*words, "--quiet"]!r}, standalone_mode=False)
 """
-        assert loaded(program) <= {"asyncio.subprocess"}
+        others = {f"dagger_aml.cli.progress.{each}" for each in ("as_json", "live", "overall", "plain", "watched")}
+        others |= {f"dagger_aml.building.{each}" for each in ("gate", "hashing")}
+        others |= {"dagger_aml.backends.runtime", "dagger_aml.backends.direct.runtime_image", "dagger_aml.process"}
+        others |= {"dagger_aml.network.proxy", "dagger_aml.oci.registry", "encodings.idna", *OF_LISTS, *OF_FILES}
+        assert loaded(program, (*HEAVY, *others)) <= {"asyncio.subprocess"}
         # Now the base is known, and nothing is read of its layers.
         unasked = {*UNASKED, "tarfile", "dagger_aml.base.from_layers", "dagger_aml.oci.layer"} - {"cattrs"}
         assert loaded(program, tuple(unasked)) == set()
@@ -212,17 +249,50 @@ def test_a_push_of_what_has_not_changed_loads_no_event_loop_and_reads_no_project
         base = put_base(registry)
         words = ["build", str(root), "--base", base.reference, "-t", f"{registry.host}/app:1", "--push", "--no-smoke"]
         program = f"""
-import contextlib, io, sys
+import contextlib, gc, io, sys
 import dagger_aml.building.unchanged as unchanged
 from dagger_aml.__main__ import main
 unchanged.STILL_NS, asked, sys.argv = -10**12, sys.argv, ["dagger-aml", *{[*words, "--quiet"]!r}]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main()
+assert gc.get_freeze_count(), "what is loaded is looked through at the end"
 sys.argv = asked
 """
-        unasked = (*HEAVY, *UNASKED, "asyncio", "anyio", "click", "dagger_aml.project", "dagger_aml.graph.graph")
+        unasked = (*HEAVY, *UNASKED, "asyncio", "anyio", "click", "dagger_aml.project", "dagger_aml.graph.graph",
+                   "dagger_aml.events", "dagger_aml.network.proxy", "subprocess", "encodings.idna")  # fmt: skip
         assert "anyio" in loaded(program, unasked)
         assert "anyio" in loaded(program, unasked)
         registry.asked.clear()
         assert loaded(program, unasked) == set()
         assert registry.requests()[-1] == "PUT /v2/app/manifests/1"
+
+
+def test_a_pattern_is_compiled_when_it_is_asked_first(monkeypatch):
+    compiled = []
+
+    def counted(*said, compile=re.compile):
+        compiled.append(said)
+        return compile(*said)
+
+    monkeypatch.setattr(re, "compile", counted)
+    made = pattern(rb"(a)(?P<rest>B*)", re.IGNORECASE)
+    assert not compiled
+    for _ in range(3):
+        assert made.fullmatch(b"abb")["rest"] == b"bb" and made.match(b"b") is None
+    assert compiled == [(rb"(a)(?P<rest>B*)", re.IGNORECASE)] * 2  # Once for each method.
+    assert made.pattern == rb"(a)(?P<rest>B*)" and made.flags & re.IGNORECASE
+    with pytest.raises(AttributeError):
+        _ = made.nonsense
+
+
+def test_every_pattern_of_the_package_is_one():
+    package = Path(dagger_aml.__file__).parent
+    having = [path for path in package.rglob("*.py") if " = pattern(" in path.read_text(encoding="utf-8")]
+    names = [".".join(path.relative_to(package.parent).with_suffix("").parts) for path in having]
+    values = [value for name in names for value in vars(importlib.import_module(name)).values()]
+    inner = [each for value in values if isinstance(value, dict) for each in value.values()]
+    inner += [each for value in values if isinstance(value, tuple) for each in value]
+    found = [each for each in (*values, *inner) if type(each) is pattern]
+    assert len(found) > len(having) > 30
+    for each in found:
+        assert each.pattern

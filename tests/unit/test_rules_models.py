@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import Options, load_project, make_plan
-from dagger_aml.artifacts import facts
 from dagger_aml.artifacts.facts import read_artifacts
+from dagger_aml.artifacts.mlmodel import read_mlmodel
 from dagger_aml.building.graphs import lay_out
 from dagger_aml.finding import Finding
 from dagger_aml.project.file import FILE_NAME
@@ -196,7 +196,7 @@ def test_a_version_that_fits_or_is_not_listed_is_not_told(tmp_path, listed):
 def test_another_python_is_told(tmp_path):
     old = {each: (ARTIFACTS / each).read_text() for each in ("sklearn.MLmodel", "pyfunc.MLmodel")}
     for name, id in (("sklearn.MLmodel", "AML419"), ("pyfunc.MLmodel", "AML418")):
-        made = facts.read_mlmodel(ARTIFACTS / name).python
+        made = read_mlmodel(ARTIFACTS / name).python
         assert made and old[name].count(made) == 1
         root = tmp_path / name
         assert id in told(root, {"model/MLmodel": old[name].replace(made, "3.9.19")}, base=PY312)

@@ -17,7 +17,6 @@ from ...oci.content_store import ContentStore, Damaged
 from ...oci.manifest import BlobLayer, Form, form_of, layers_of
 from ...oci.model import ImageError
 from ...oci.reference import Reference
-from ...oci.registry import variant
 from .note import Note
 
 _CHUNK = 1 << 20
@@ -140,6 +139,8 @@ def find_base(base: From, client: RegistryClient, store: ContentStore) -> tuple[
     document = _manifest(evolve(named, tag=None, digest=digest), client, store)
     own = digest
     if "manifests" in document:
+        from ...oci.registry import variant
+
         try:
             own = variant(document, base.platform, f"base {base.pinned}")
         except BuildError as error:

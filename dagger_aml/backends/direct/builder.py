@@ -41,12 +41,12 @@ from .inner import Inner, lazily
 from .layers import MOST_LAYERS, OwnLayer, own_layers
 from .local_store import LocalStore
 from .note import note_of
-from .runtime_image import AnotherBase, RuntimeImage, in_image, in_store, keep, make, on_runtime, runtime_tag
 from .telling import HOW_TO_KEEP, add_hint, said_once, why_not_taken
 from .threads import Calls
 
 if TYPE_CHECKING:
     from ..local.program import ContainerCli
+    from .runtime_image import RuntimeImage
 
 
 @frozen
@@ -170,6 +170,8 @@ class DirectBuilder:
         blobs = evolve(known.beneath.blobs, client=self.client)
         beneath, paths, ran = evolve(known.beneath, blobs=blobs), plan.facts.paths, None
         if plan.engine_part:
+            from .runtime_image import AnotherBase
+
             try:
                 beneath, paths, ran = await self._ran(plan, known, beneath)
             except AnotherBase as error:
@@ -213,6 +215,9 @@ class DirectBuilder:
         self, plan: Plan, known: _Known, beneath: Beneath
     ) -> tuple[Beneath, Mapping[str, PathFact], RuntimeImage]:
         """The base with what ran on it, what is then at the paths that copies go to, and where that is from."""
+        from .after import known_after
+        from .runtime_image import keep, on_runtime, runtime_tag
+
         key = runtime_key(plan)
         # Of several builds that need the same to run, one has it run, at the same time and with no_cache too.
         async with self._turns.setdefault(key, anyio.Lock()):
@@ -222,8 +227,6 @@ class DirectBuilder:
         found = made
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
         listed = known.facts.listed if known.facts else {}
-        from .after import known_after
-
         on_top = on_runtime(beneath, found)
         after = await self._calls.call(known_after, found, on_top, plan.facts, listed, asked)
         if after != found.after:
@@ -247,6 +250,8 @@ class DirectBuilder:
             if before.taken:
                 return found
             old = True
+        from .runtime_image import make
+
         other = await self._runs(plan)
         # What is too old it may remember.
         made = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
@@ -273,6 +278,8 @@ class DirectBuilder:
 
     async def _share(self, plan: Plan, ran: RuntimeImage, beneath: Beneath, place: Reference) -> None:
         """Push what ran, unless that or later is there; that it is refused is a warning: the image can be made."""
+        from .runtime_image import in_image
+
         image = await self._earlier(place, plan.base.platform)
         there = in_image(ran.key, evolve(beneath, layers=beneath.layers[: beneath.base]), image)
         if there and there.made >= ran.made:
@@ -299,6 +306,8 @@ class DirectBuilder:
         Of these the first that has it counts: those that the tags name now, then that in the repository for it. So
         what ``--no-cache`` made is taken before what a tag still has from an earlier time.
         """
+        from .runtime_image import in_image, in_store, runtime_tag
+
         kept, why = in_store(key, beneath, self._store), []
         places = [*self._tags, *([runtime_tag(self._opening.cache_from, key)] if self._opening.cache_from else [])]
         for place in places:

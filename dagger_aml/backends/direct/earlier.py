@@ -14,7 +14,6 @@ from ...oci.client import RegistryClient
 from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer, layers_of
 from ...oci.reference import Reference
-from ...oci.registry import platforms_of, variant
 from .beneath import small_blob
 
 
@@ -68,6 +67,8 @@ def image_of(at: Reference, platform: str, client: RegistryClient, store: Conten
     manifest, platforms = named.document, tuple[str, ...]()
     try:
         if "manifests" in manifest:
+            from ...oci.registry import platforms_of, variant
+
             platforms = platforms_of(manifest)
             digest = variant(manifest, platform, f"image {at}")
             manifest = client.manifest(evolve(at, tag=None, digest=digest)).document

@@ -14,11 +14,7 @@ from ...project.deployment.place import is_project_file
 from ...project.settings import Options
 from ..facts import Facts, GraphFacts, PlanFacts
 from ..known import Input, Known
-from .dockerfile import DockerfileFacts, read_dockerfile
-from .image import ImageFacts
-from .lists import ListFacts, read_list
 from .names import is_dockerfile, is_image, is_in_registry, is_list, is_packages_folder
-from .site_packages import FolderFacts, read_packages_folder
 
 
 @frozen
@@ -27,7 +23,7 @@ class Kind:
 
     :param name: as messages and tables have it.
     :param given: how it is named on the command line, for docs/rules.md.
-    :param phases: the classes of its facts, each with all that the one before has and more.
+    :param known: gives the :attr:`phases`, of which only those of an input that is there are loaded.
     :param is_one: whether a word of the command line names one. It looks at names before it looks into files.
     :param read: finds the facts, given the flags of the call; what it raises (``DaggerAmlError``, ``OSError``) is
         told as "could not be checked". None for what is read as a project.
@@ -37,12 +33,17 @@ class Kind:
 
     name: Input
     given: str
-    phases: tuple[type[Known], ...]
+    known: Callable[[], tuple[type[Known], ...]]
     is_one: Callable[[str], bool]
     read: Callable[[str, Options], Known] | None = None
     lacks: frozenset[str] = frozenset()
     is_fetched: Callable[[str], bool] = lambda text: False
     fetch: Callable[[str, Options], Awaitable[Known]] | None = None
+
+    @property
+    def phases(self) -> tuple[type[Known], ...]:
+        """The classes of its facts, each with all that the one before has and more."""
+        return self.known()
 
     def phase(self, takes: Collection[str]) -> type[Known] | None:
         """The first of the phases that has all facts that a rule takes; None where the rule does not apply."""
@@ -51,31 +52,77 @@ class Kind:
         return next((each for each in self.phases if each.names() >= set(takes)), None)
 
 
-_PROJECT = (Facts, GraphFacts, PlanFacts)
+def _of_project() -> tuple[type[Known], ...]:
+    return Facts, GraphFacts, PlanFacts
+
+
+def _of_dockerfile() -> tuple[type[Known], ...]:
+    from .dockerfile import DockerfileFacts
+
+    return (DockerfileFacts,)
+
+
+def _read_dockerfile(text: str, _: Options) -> Known:
+    from .dockerfile import read_dockerfile
+
+    return read_dockerfile(text)
+
 
 DOCKERFILE = Kind(
     "Dockerfile",
     "a file `Dockerfile`, `Dockerfile.…`, `….Dockerfile`, `….dockerfile` or `Containerfile`",
-    (DockerfileFacts,),
+    _of_dockerfile,
     is_dockerfile,
-    lambda text, options: read_dockerfile(text),
+    _read_dockerfile,
 )
+
+
+def _of_folder() -> tuple[type[Known], ...]:
+    from .site_packages import FolderFacts
+
+    return (FolderFacts,)
+
+
+def _read_folder(text: str, options: Options) -> Known:
+    from .site_packages import read_packages_folder
+
+    return read_packages_folder(text, options)
+
 
 SITE_PACKAGES = Kind(
     "folder of packages",
     "a folder `site-packages`, one with `NAME.dist-info` folders and no project, or a virtual environment",
-    (FolderFacts,),
+    _of_folder,
     is_packages_folder,
-    read_packages_folder,
+    _read_folder,
 )
+
+
+def _of_list() -> tuple[type[Known], ...]:
+    from .lists import ListFacts
+
+    return (ListFacts,)
+
+
+def _read_list(text: str, options: Options) -> Known:
+    from .lists import read_list
+
+    return read_list(text, options)
+
 
 LIST = Kind(
     "list of packages",
     "a file `…requirements….txt`, `pylock.toml`, `pylock.….toml` or `uv.lock`, or a conda file",
-    (ListFacts,),
+    _of_list,
     is_list,
-    read_list,
+    _read_list,
 )
+
+
+def _of_image() -> tuple[type[Known], ...]:
+    from .image import ImageFacts
+
+    return (ImageFacts,)
 
 
 def _read_image(text: str, options: Options) -> Known:
@@ -94,7 +141,7 @@ IMAGE = Kind(
     "image",
     "a file `….tar`, an OCI layout, `oci:FOLDER[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, or `image:NAME`, "
     "which a registry has",
-    (ImageFacts,),
+    _of_image,
     is_image,
     _read_image,
     is_fetched=is_in_registry,
@@ -104,11 +151,11 @@ IMAGE = Kind(
 DEPLOYMENT = Kind(
     "deployment file",
     "a file `….yml` or `….yaml`, or a project that uses one",
-    _PROJECT,
+    _of_project,
     lambda text: is_project_file(Path(text)),
 )
 
-PROJECT = Kind("project", "a folder", _PROJECT, lambda text: True, lacks=frozenset({"deployment"}))
+PROJECT = Kind("project", "a folder", _of_project, lambda text: True, lacks=frozenset({"deployment"}))
 
 KINDS = (PROJECT, DEPLOYMENT, DOCKERFILE, SITE_PACKAGES, LIST, IMAGE)
 """All of them, in the order of the table in docs/rules.md."""

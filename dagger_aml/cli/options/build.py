@@ -10,12 +10,11 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...backends import builders
-from ...backends.base import Layers, Opening
 from ...backends.builders import BUILDERS, kind_of
 from ...backends.dagger.address import check_address
 from ...errors import UsageError
@@ -25,6 +24,9 @@ from ...project.file import ProjectFile
 from ...project.origin import DEFAULT, Origin, Stated
 from ...project.setting import Setting
 from ..common import BEATEN, by_flag
+
+if TYPE_CHECKING:
+    from ...backends.base import Layers, Opening
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -198,6 +200,8 @@ def opening_of(folder: str, layers: Layers, *, looks: bool) -> Opening:
 
     :param looks: whether it is looked for what ran.
     """
+    from ...backends.base import Opening
+
     if not looks:
         return Opening(layers=layers)
     place = value_of("cache_from", folder) or value_of("cache_repo", folder)

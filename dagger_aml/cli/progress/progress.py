@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from ...backends.result import Result
 from ...errors import DaggerAmlError, UsageError, own_error
 from ...events import Event, OpDone, Output, Warned
 from ...finding import Finding
-from .as_json import Json, error_parts, print_object
-from .overall import Overall
-from .plain import Plain
-from .quiet import Quiet
-from .view import View
-from .watched import Watched
+
+if TYPE_CHECKING:
+    from ...backends.result import Result
+    from .overall import Overall
+    from .view import View
 
 Mode = Literal["auto", "tty", "plain", "quiet", "json"]
 
@@ -39,12 +37,14 @@ class Progress:
         self.ops: list[OpDone] = []
         self.told: list[Event] = []
         """All but what the builder prints."""
-        self._view: View = _VIEWS[self.mode]()
+        self._view: View = _view(self.mode)
         self._overall: Overall | None = None
         self._ended: Callable[[bool], None] | None = None
 
     def expect(self, projects: Iterable[str]) -> None:
         """Show from now on how many of several projects have ended."""
+        from .overall import Overall
+
         self._overall = Overall(projects)
         self._view.overall(self._overall.standing, ended=False)
 
@@ -77,6 +77,8 @@ class Progress:
         self.stop()
         ours = own_error(error) if error else None
         if self.mode == "json" and ours:
+            from .as_json import error_parts, print_object
+
             print_object("failed", **error_parts(ours))
             raise SystemExit(ours.exit_code) from None
 
@@ -109,7 +111,23 @@ class Progress:
             self._ended(False)
 
 
-_VIEWS: dict[Mode, Callable[[], View]] = {"plain": Plain, "tty": Watched, "json": Json, "quiet": Quiet}
+def _view(mode: Mode) -> View:
+    """What shows it; no other is loaded."""
+    if mode == "quiet":
+        from .quiet import Quiet
+
+        return Quiet()
+    if mode == "json":
+        from .as_json import Json
+
+        return Json()
+    if mode == "tty":
+        from .watched import Watched
+
+        return Watched()
+    from .plain import Plain
+
+    return Plain()
 
 
 def _settled(mode: Mode, quiet: bool) -> Mode:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from ...backends.result import Result
-from ...errors import DaggerAmlError
-from ...events import Event, OpDone
-from ...finding import Finding
-from .overall import Standing
-from .view import View
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...backends.result import Result
+    from ...errors import DaggerAmlError
+    from ...events import Event, OpDone
+    from ...finding import Finding
+    from .overall import Standing
+    from .view import View
 
 
 class Quiet:

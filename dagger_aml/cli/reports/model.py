@@ -13,7 +13,6 @@ from ...building.examine import Report
 from ...data import frozen
 from ...errors import DaggerAmlError
 from ...finding import FileLocation, Finding, Severity
-from ...requirements.model import has_password
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
@@ -138,7 +137,11 @@ def _told(finding: Finding, project: str, lines: _Lines) -> Told:
         return Told(finding, project)
     file = place.inside or shown(place.path)
     source = lines.get(place.path, place.line) if place.line and place.quoted else None
-    if not source or not source.strip() or has_password(source):
+    if not source or not source.strip():
+        return Told(finding, project, file, place.line)
+    from ...requirements.model import has_password
+
+    if has_password(source):
         return Told(finding, project, file, place.line)
     begin, end = place.columns or _columns(source, place.word)
     return Told(finding, project, file, place.line, begin, end, source)
