@@ -134,7 +134,8 @@ def new_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     made: list[str] = []
 
     def refused(error: OSError) -> UsageError:
-        return UsageError(f"cannot be written ({error.strerror})", location=str(folder))
+        hint = "Use a folder where this user may write."
+        return UsageError(f"cannot be written ({error.strerror})", location=str(folder), hint=hint)
 
     try:
         with _sibling("dagger-aml-init", folder, refused) as beside:

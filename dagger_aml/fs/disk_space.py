@@ -41,7 +41,7 @@ def not_written(error: OSError, location: str, place: Path) -> DaggerAmlError:
     message = f"cannot be written ({error.strerror or error})"
     if error.errno in _FULL:
         return DaggerAmlError(message, location=location, hint=more_room(place))
-    return UsageError(message, location=location)
+    return UsageError(message, location=location, hint="Use a path where this user may write.")
 
 
 def not_saved(error: DaggerAmlError, location: str, place: Path) -> DaggerAmlError:

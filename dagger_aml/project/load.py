@@ -62,12 +62,10 @@ def load_project(
     :raises ProjectError: missing or unreadable; a wrong file; two candidates for one part; a dangling part.
     :raises UsageError: an unknown base, platform or way.
     """
-    root, file = folder_of(Path(folder)), Path(folder).absolute() if is_project_file(Path(folder)) else None
     try:
+        root, file = folder_of(Path(folder)), Path(folder).absolute() if is_project_file(Path(folder)) else None
         if not root.is_dir():
-            raise ProjectError(
-                "is not a folder" if root.exists() else "the project folder does not exist", location=str(folder)
-            )
+            raise _no_project(Path(folder))
         list(os.scandir(root))
     except PermissionError as error:
         raise unreadable(error, folder) from None
@@ -77,6 +75,17 @@ def load_project(
         return read_project(_with_deployment(reading, file), preinstalled=preinstalled)
     except OSError as error:
         raise unreadable(error, error.filename or folder) from None
+
+
+def _no_project(path: Path) -> ProjectError:
+    """The error for a word that names neither a folder nor a deployment file."""
+    if path.suffix == ".py" and path.exists():
+        hint = f"Name its folder, and the script by --entry-script {path.name}."
+    elif path.exists() or path.suffix.lower() in (".yml", ".yaml"):
+        hint = "A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml)."
+    else:
+        return ProjectError("the project folder does not exist", location=str(path))
+    return ProjectError("is not a folder" if path.exists() else "does not exist", location=str(path), hint=hint)
 
 
 def _with_deployment(reading: Reading, given: Path | None) -> Reading:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ProjectError, UsageError
 from ..graph.checks import check_text
-from ..pysource.entry_script import check_relative
+from ..pysource.entry_script import check_relative, check_there
 from ..pysource.pythons import Python
 from ..pysource.reached import Reached, reached
 from ..requirements.discover import find_requirements
@@ -112,6 +112,8 @@ def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
                 location=str(said.origin),
                 hint=f"Put it into {reading.root / 'code'} or beside the project file.",
             )
+    elif script and reading.deployment and folder.is_dir():
+        check_there(folder, script, named=said.origin.location)
     return folder, script or conventions.SCRIPT
 
 

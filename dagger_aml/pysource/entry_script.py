@@ -51,12 +51,7 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
     """
     pure = PurePosixPath(check_relative(script, str(folder)))
     path = folder / pure
-    if not path.is_file():
-        raise ProjectError(
-            "the entry script does not exist",
-            location=str(path),
-            hint=_candidates(folder) or "Name it with --entry-script or `entry-script` of [code].",
-        )
+    check_there(folder, script)
     if pure.suffix != ".py":
         raise ProjectError("the entry script must end in .py", location=str(path))
     if folder.resolve() not in path.resolve().parents:
@@ -76,6 +71,24 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
         f"the entry script has no {' and no '.join(missing)}",
         location=str(path),
         hint="Azure ML's server calls init() once at start and run(data) for each request.",
+    )
+
+
+def check_there(folder: Path, script: str, named: str = "") -> None:
+    """Check that there is such a file in the code folder.
+
+    :param named: where it is named, if something names it.
+    :raises ProjectError: there is none.
+    """
+    path = folder / script
+    if path.is_file():
+        return
+    where = f"It is looked for at {path}." if named else ""
+    hint = _candidates(folder) or "Name it with --entry-script or `entry-script` of [code]."
+    raise ProjectError(
+        f"the entry script {script!r} does not exist" if named else "the entry script does not exist",
+        location=named or str(path),
+        hint="\n".join(filter(None, (where, hint))),
     )
 
 

@@ -51,10 +51,16 @@ def test_a_file_by_what_it_says(tmp_path, text):
 
 
 def test_what_cannot_be_read_is_other(tmp_path):
-    (tmp_path / "a.yml").write_bytes(b"endpoint_name: \xff\n")
+    (tmp_path / "a.yml").write_bytes(b"\xff\xfe\x00\x01 \xff\n")
     (tmp_path / "b.yml").mkdir()
     (tmp_path / "c.json").write_text("endpoint_name: e\n", encoding="utf-8")
     assert {kind_of_file(tmp_path / name) for name in ("a.yml", "b.yml", "c.json", "none.yml")} == {"other"}
+
+
+def test_one_with_bytes_that_are_no_text_is_what_it_says(tmp_path):
+    """Its reader refuses it: passed over, it would give another image than it says."""
+    (tmp_path / "a.yml").write_bytes(b"endpoint_name: \xff\n")
+    assert kind_of_file(tmp_path / "a.yml") == "managed deployment"
 
 
 def test_telling_files_apart_reads_no_yaml(tmp_path):

@@ -22,6 +22,7 @@ from dagger_aml.serving.local_packages import Place
 from dagger_aml.serving.smoke import _not_root
 from tests.support.calls import error_of
 from tests.support.projects import SCORE, laid_out, make
+from tests.support.users import as_nobody, linux_root, open_to_all, readable_package
 
 APP = "/var/azureml-app"
 OPENMPI = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
@@ -463,6 +464,13 @@ def test_code_that_is_not_there_is_refused_with_its_line(tmp_path: Path):
     assert told.startswith("deployment.yml:5: the code folder '../gone' does not exist")
 
 
+def test_a_script_that_is_not_there_is_refused_with_its_line(tmp_path: Path):
+    path = small(tmp_path / "shop", deployment().replace("score.py", "sub/main.py"))
+    told = refusal(path)
+    assert told.startswith("deployment.yml:7: the entry script 'sub/main.py' does not exist")
+    assert f"looked for at {path.parent}/code/sub/main.py" in told and "have init() and run(): score.py" in told
+
+
 # --- what counts before it, and where it is found -----------------------------------------------------------------
 
 
@@ -559,6 +567,37 @@ def test_one_that_cannot_be_read_is_refused_where_it_is_found_and_where_it_is_na
     assert "instance_typ" in refusal(root)
     make(root, {"score.py": SCORE, "dagger-aml.toml": ""})
     assert load_project(root).deployment is None
+
+
+def test_one_with_bytes_that_are_no_text_is_refused_where_it_is_found(tmp_path: Path):
+    path = small(tmp_path / "shop", deployment(*MODEL))
+    path.write_bytes(path.read_bytes().replace(b"blue", b"bl\xfcue"))
+    told = refusal(path.parent)
+    assert told.startswith("deployment.yml:1: is not a text file in UTF-8") and "put an empty dagger-aml.toml" in told
+
+
+@linux_root
+@readable_package
+def test_one_that_another_user_cannot_read_is_refused_where_it_is_found(tmp_path: Path):
+    """Passed over, it would give another image than it says. What is called otherwise may be anything."""
+    path = small(tmp_path / "shop", deployment(*MODEL))
+    open_to_all(path)
+    make(path.parent, {"other.yml": "a: 1\n"})
+    assert load_project(path.parent).deployment  # Loads what another user may not be able to.
+
+    def told() -> str:
+        try:
+            return f"deployment: {load_project(path.parent).deployment}"
+        except DaggerAmlError as error:
+            return str(error)
+
+    (path.parent / "other.yml").chmod(0o600)
+    assert as_nobody(told).startswith("deployment: DeploymentFile")
+    path.chmod(0o600)
+    assert as_nobody(told).startswith("deployment.yml: cannot be read (permission denied)")
+    assert "put an empty dagger-aml.toml beside it" in as_nobody(told)
+    make(path.parent, {"dagger-aml.toml": ""})
+    assert as_nobody(told) == "deployment: None"
 
 
 @pytest.mark.parametrize(

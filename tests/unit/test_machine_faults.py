@@ -298,6 +298,27 @@ def test_a_part_that_another_user_cannot_read(project: Path, tmp_path: Path, cli
 
 @linux_root
 @readable_package
+@pytest.mark.parametrize("command", ["plan", "check"])
+@pytest.mark.parametrize("shut", ["deployment.yml", "."])
+def test_what_is_named_and_another_user_cannot_read(
+    project: Path, cli, command: str, shut: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(
+        project, {"deployment.yml": "endpoint_name: shop\nmodel:\n  path: model\ncode_configuration:\n  code: code\n"}
+    )
+    open_to_all(project / "model/m.bin")
+    file = project / "deployment.yml"
+    cli(command, file)
+    (project / shut).chmod(0)
+    monkeypatch.chdir(project)
+    for words in [file, file.name] if shut != "." else [file, file.name, project, "."]:
+        code, err = called_by_nobody(command, words)
+        assert code == 2 and "cannot be read (permission denied)" in err and "Give this user read permission" in err
+        assert "Usage:" not in err and err.count("error:") == 1
+
+
+@linux_root
+@readable_package
 def test_a_folder_that_another_user_cannot_write_to(project: Path, tmp_path: Path, cli) -> None:
     open_to_all(project)
     assert cli("dockerfile", project, "-o", tmp_path / "warm")[0] == 0

@@ -504,6 +504,24 @@ def test_files_that_are_no_text(root, data):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("code/score.py", "is not a folder|Name its folder, and the script by --entry-script score.py."),
+        (
+            "model/weights",
+            "is not a folder|A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml).",
+        ),
+        ("blue.yml", "does not exist|A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml)."),
+        ("nowhere", "the project folder does not exist|"),
+    ],
+)
+def test_what_is_no_project_is_told_what_is(root, name, said):
+    make(root, {"model/weights": "w"})
+    error = error_of(load, root / name)
+    assert error.location == str(root / name) and f"{error.message}|{error.hint or ''}" == said
+
+
+@pytest.mark.parametrize(
     ("files", "options", "said", "where"),
     [
         ({"code/score.py": None}, {}, "does not exist", "code/score.py"),

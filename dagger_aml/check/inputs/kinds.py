@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 from ...data import frozen
+from ...fs.lookup import is_folder, is_there
 from ...project.deployment.place import is_project_file
 from ...project.settings import Options
 from ..facts import Facts, GraphFacts, PlanFacts
@@ -173,6 +174,6 @@ def folder_of(text: str) -> Path:
     """The folder whose project file chooses the rules for an input: its own, or the one that it lies in; the working
     directory for what is no path."""
     path = Path(text)
-    if path.is_dir():
+    if is_folder(path):
         return path.absolute().parent if is_packages_folder(text) or is_image(text) else path
-    return path.parent if path.exists() else Path()
+    return path.parent if is_there(path) else Path()

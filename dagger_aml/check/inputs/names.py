@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from ...fs.lookup import is_file
+from ...fs.lookup import is_file, is_folder, is_there
 from ...graph.base import ARCHIVES
 from ...requirements.read import is_pylock
 from ...text import pattern
@@ -18,7 +18,7 @@ def is_dockerfile(text: str) -> bool:
     """Whether a path is that of a Dockerfile, by its name."""
     name = Path(text).name.lower()
     named = name in _NAMES or name.startswith("dockerfile.") or name.endswith(".dockerfile")
-    return named and not name.endswith((".dockerignore", ".md", ".py")) and not Path(text).is_dir()
+    return named and not name.endswith((".dockerignore", ".md", ".py")) and not is_folder(text)
 
 
 IN_REGISTRY = "image:"
@@ -28,15 +28,15 @@ IN_REGISTRY = "image:"
 def is_image(text: str) -> bool:
     """Whether a word names an image that is made already: a tar or a layout, or one of a registry."""
     path = Path(text)
-    if path.exists():
-        return (path / "oci-layout").is_file() if path.is_dir() else text.lower().endswith(_TARS)
+    if is_there(path):
+        return is_file(path / "oci-layout") if is_folder(path) else text.lower().endswith(_TARS)
     kind, colon, _ = text.partition(":")
     return (bool(colon) and kind in (*ARCHIVES, IN_REGISTRY[:-1])) or text.lower().endswith(_TARS)
 
 
 def is_in_registry(text: str) -> bool:
     """Whether a word names an image of a registry, which is asked for it."""
-    return text.startswith(IN_REGISTRY) and not Path(text).exists()
+    return text.startswith(IN_REGISTRY) and not is_there(text)
 
 
 _TARS = (".tar", ".tar.gz", ".tgz")
@@ -74,7 +74,7 @@ def is_list(text: str) -> bool:
 def is_packages_folder(text: str) -> bool:
     """Whether a path is that of a folder of installed packages, or of the environment that has one."""
     path = Path(text)
-    if not path.is_dir():
+    if not is_folder(path):
         return False
     if path.resolve().name in _SITES or in_environment(path):
         return True
@@ -87,7 +87,7 @@ def is_packages_folder(text: str) -> bool:
 
 def in_environment(path: Path) -> Path | None:
     """The folder of packages of an environment; None where there is not one."""
-    if not ((path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()):
+    if not (is_file(path / "pyvenv.cfg") or is_folder(path / "conda-meta")):
         return None
     found = [*path.glob("lib/python3*/site-packages"), *path.glob("Lib/site-packages")]
     return found[0] if len(found) == 1 else None

@@ -58,7 +58,7 @@ from ..unchanged import Made, note
     short_help="Build an image and push, export or load it.",
     epilog="Credentials come from the docker config and its helpers: docker login, az acr login.",
 )
-@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path(readable=False))
 @partial(project_options, argument=False)
 @click.option(
     "-t",

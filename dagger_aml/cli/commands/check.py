@@ -15,7 +15,7 @@ import click
 from attrs import evolve
 
 from ...backends.builders import BUILDERS, DEFAULT
-from ...errors import DaggerAmlError, ProjectError, UsageError
+from ...errors import DaggerAmlError, ProjectError, UsageError, unreadable
 from ..common import at_once, by_flag, check_engine, examined, options_of, project_of
 from ..console import printable, tell
 from ..options.build import engine_option, fail_on_option, setting_option, settled
@@ -55,7 +55,7 @@ _TAKES = (
     short_help="Find mistakes in projects, Dockerfiles and deployment files before anything is built.",
     epilog="Exit codes: 0 nothing found, 1 a finding at or above --fail-on, 2 an input could not be checked.",
 )
-@click.argument("projects", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.argument("projects", metavar="[PATH]...", nargs=-1, type=click.Path(readable=False))
 @partial(project_options, argument=False)
 @click.option(
     "--output-format",
@@ -233,6 +233,12 @@ def _see(path: Path) -> None:
         what = "is no input of a kind that check knows by its name" if is_file(path) else "is a pipe or a device"
         raise ProjectError(what, location=str(path), hint=_TAKES)
     if path.suffix and not is_there(path):
+        try:
+            path.stat()
+        except PermissionError as error:
+            raise unreadable(error, path) from None
+        except OSError:
+            pass
         raise ProjectError("does not exist", location=str(path))
 
 

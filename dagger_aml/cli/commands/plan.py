@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command("plan", short_help="Show what would be done, in what order and why.")
-@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path())
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path(readable=False))
 @partial(project_options, argument=False)
 @click.option(
     "--format",

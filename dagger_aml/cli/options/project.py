@@ -27,4 +27,4 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
             help=text + (f" [env: {record.variable}]" if record.variable else ""),
             **alone,
         )(function)
-    return click.argument("project", default=".", type=click.Path())(function) if argument else function
+    return click.argument("project", default=".", type=click.Path(readable=False))(function) if argument else function

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...errors import ProjectError
 from ...requirements.conda_yaml import is_conda
-from ...requirements.files import read_text
+from ...requirements.files import decoded, read_bytes
 
 FileKind = Literal[
     "managed deployment",
@@ -64,15 +64,20 @@ _BATCH = frozenset(
 
 def kind_of_file(path: Path) -> FileKind:
     """What a file is, by the keys at the beginning of its lines, whatever its name is. No YAML is read for that, and
-    nothing is said of a file that cannot be read: it is ``other``."""
+    nothing is said of a file that cannot be read: it is ``other``. One with bytes that are no text may be any."""
     if path.suffix.lower() not in (".yml", ".yaml"):
         return "other"
     try:
         if path.stat().st_size > _LARGEST:
             return "other"
-        text = read_text(path).replace("\r\n", "\n")
+        data = read_bytes(path)
     except (OSError, ProjectError):
         return "other"
+    try:
+        text = decoded(data, path)
+    except ProjectError:  # Its reader tells of the bytes that are no text.
+        text = data.decode("utf-8", "replace")
+    text = text.replace("\r\n", "\n")
     found = {each["key"]: _bare(each["value"] or "") for each in _LINE.finditer(text)}
     kind = kind_of(found)
     return "conda file" if kind == "other" and is_conda(path) else kind

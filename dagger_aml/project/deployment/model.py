@@ -144,8 +144,8 @@ class Deployment:
     :param variables: ``environment_variables``, all of them texts.
     :param placeholders: what is still to be filled in.
     :param document: the whole file as data with YAML 1.1's types, for what is carried over unchanged.
-    :param places: of top-level keys, of each variable (``environment_variables.NAME``), and of what request settings
-        and probes say (``request_settings.request_timeout_ms``).
+    :param places: of top-level keys, of each variable (``environment_variables.NAME``), and of what request settings,
+        probes and ``code_configuration`` say (``request_settings.request_timeout_ms``).
     """
 
     path: Path

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ...fs.lookup import is_file
+
 
 def is_project_file(path: Path) -> bool:
     """Whether a path is a YAML file, which as PROJECT can only be a deployment file."""
-    return path.suffix.lower() in (".yml", ".yaml") and path.is_file()
+    return path.suffix.lower() in (".yml", ".yaml") and is_file(path)
 
 
 def folder_of(path: Path) -> Path:

@@ -45,7 +45,10 @@ _DECIMAL = re.compile(r"0|-?[1-9][0-9]*")
 """Numbers that are the same text whoever writes them."""
 
 
-_LOOKED_INTO = ("environment_variables", "request_settings", "liveness_probe", "readiness_probe")
+_LOOKED_INTO = (
+    *("code_configuration", "environment_variables"),
+    *("request_settings", "liveness_probe", "readiness_probe"),
+)
 """Keys of which each inner key's place is kept."""
 
 

@@ -94,7 +94,7 @@ class DeploymentFile:
         if record.name == "base" and self.base:
             yield self.base
         elif record.name == "entry_script" and self.deployment.scoring_script:
-            yield Stated(self.deployment.scoring_script, self.origin("code_configuration"))
+            yield Stated(self.deployment.scoring_script, self.origin("code_configuration.scoring_script"))
         elif record.name == "requirements" and self.packages:
             path, origin = self.packages
             yield Stated(str(path), origin)

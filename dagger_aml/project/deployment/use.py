@@ -15,7 +15,7 @@ from attrs import evolve
 from ...base.training import is_training
 from ...contract import BRING_SERVER, SERVER
 from ...drafts import read_bytes
-from ...errors import ProjectError, UsageError
+from ...errors import ProjectError, UsageError, unreadable
 from ...finding import FileLocation
 from ..file import FILE_NAME
 from ..merge import Reading, stated, truth
@@ -23,7 +23,7 @@ from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
 from ..parts import inside
 from .bases import beside, instead_of, registered_base, to_be_built, why_instead
 from .model import Deployment, RegisteredEnvironment
-from .place import deployment_files, shown
+from .place import deployment_files, shown, yaml_files
 from .taken import DeploymentFile
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ def _found(reading: Reading) -> DeploymentFile | None:
 
     :raises ProjectError: it cannot be read. Without it the image would be another than it says.
     """
+    for each in yaml_files(reading.root):
+        if "deploy" in each.stem.lower() and not os.access(each, os.R_OK):
+            error = unreadable(PermissionError(), each)
+            raise ProjectError(error.message, location=shown(each, reading.root), hint=f"{error.hint}\n{_WITHOUT}")
     # Others run an image that is finished, such as one that was made of this very folder.
     there = tuple(each for each in deployment_files(reading.root) if _MAKES.search(read_bytes(each)))
     if len(there) != 1:
