@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,9 +53,13 @@ class Export:
         elif self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
             raise UsageError("is not a folder", location=str(self.path))
         elif self.path.is_dir() and any(self.path.iterdir()):
-            raise UsageError("is not empty", location=str(self.path), hint="Name a new folder for the layout.")
+            raise _not_empty(self.path)
         else:
             _check_parent(self.path)
+
+
+def _not_empty(path: Path) -> UsageError:
+    return UsageError("is not empty", location=str(path), hint="Name a new folder for the layout.")
 
 
 def as_export(what: Export | Path | str) -> Export:
@@ -169,4 +174,9 @@ def output_tar(output: Export) -> Iterator[Path]:
         layout = folder / "layout"
         unpack_layout(folder / "image.tar", layout)
         layout.chmod(0o777 & ~umask_of(folder))
-        layout.replace(output.path)
+        try:
+            layout.replace(output.path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # Another call has written there in the meantime.
+                raise _not_empty(output.path) from None
+            raise

@@ -134,8 +134,7 @@ def new_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     made: list[str] = []
 
     def refused(error: OSError) -> UsageError:
-        hint = "Use a folder where this user may write."
-        return UsageError(f"cannot be written ({error.strerror})", location=str(folder), hint=hint)
+        return UsageError(f"cannot be written ({error.strerror})", location=str(folder))
 
     try:
         with _sibling("dagger-aml-init", folder, refused) as beside:

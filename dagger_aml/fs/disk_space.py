@@ -10,6 +10,8 @@ from ..errors import BuildError, DaggerAmlError, UsageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 _SAID = ("no space left on device", "disk quota exceeded")
 
@@ -41,7 +43,8 @@ def not_written(error: OSError, location: str, place: Path) -> DaggerAmlError:
     message = f"cannot be written ({error.strerror or error})"
     if error.errno in _FULL:
         return DaggerAmlError(message, location=location, hint=more_room(place))
-    return UsageError(message, location=location, hint="Use a path where this user may write.")
+    hint = "Use a path where this user may write." if error.errno in _DENIED else None
+    return UsageError(message, location=location, hint=hint)
 
 
 def not_saved(error: DaggerAmlError, location: str, place: Path) -> DaggerAmlError:

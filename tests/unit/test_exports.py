@@ -436,6 +436,17 @@ def test_a_layout_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert found == expected
 
 
+def test_a_layout_folder_that_another_call_wrote_meanwhile_stays(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export = Export(out, "oci", folder=True)
+    export.check()
+    with pytest.raises(UsageError) as caught, output_tar(export) as tar:
+        write_layout([_saved(tmp_path / "saved", b"one", architecture="amd64")], tar, [])
+        make(out, {"index.json": "theirs"})
+    assert str(caught.value) == f"{out}: is not empty\n  Name a new folder for the layout."
+    assert (out / "index.json").read_text() == "theirs" and len(list(tmp_path.iterdir())) == 2
+
+
 def test_only_the_parts_of_a_layout_are_unpacked(tmp_path: Path) -> None:
     tar = _tar(tmp_path / "x", {"index.json": b"{}", "../out": b"x", "blobs/sha256/../../../out": b"x", "l": "/etc"})
     unpack_layout(tar, tmp_path / "layout")

@@ -326,7 +326,7 @@ def test_a_folder_that_another_user_cannot_write_to(project: Path, tmp_path: Pat
     shut.mkdir(mode=0o755)
     open_to_all(shut)
     code, err = called_by_nobody("dockerfile", project, "-o", shut / "out")
-    assert code == 2 and f"{shut}/out: cannot be written (Permission denied)" in err
+    assert code == 2 and f"{shut}/out: cannot be written (Permission denied)\n  Use a path where this user may" in err
     cli("build", project, "-t", "x:1", "-o", tmp_path / "nowhere/x.tar")
     code, err = called_by_nobody("build", project, "-t", "x:1", "-o", shut / "x.tar")
     assert code == 2 and f"{shut}/x.tar: cannot be written" in err and "Use another path" in err
