@@ -112,10 +112,15 @@ def check_found(answer: Answer, at: Reference, location: str) -> None:
         raise BuildError(f"{at.host} answered {status}", location=location)
 
 
-def check_taken(answer: Answer, at: Reference, location: str, what: str) -> None:
+_LOCKED = (405, 409, 412)
+"""What registries answer where a tag is there already and may not be moved."""
+
+
+def check_taken(answer: Answer, at: Reference, location: str, what: str, *, tagged: bool = False) -> None:
     """Whether a registry has taken a part of a push.
 
     :param what: the part, for messages.
+    :param tagged: whether a tag is moved to it.
     :raises RegistryDenied, BuildError: it has not.
     :raises RefusedType: for its media type. :raises MissingBlob: for what it lacks.
     :raises TransientError: it has forgotten the upload that this was a part of.
@@ -136,6 +141,8 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str) -> None
             f"the registry {at.host} has lost the upload of {what}: {said}", location=location, hint=LATER
         )
     hint = "Check the host and the repository." if status in (404, 405) else None
+    if tagged and (status in _LOCKED or code == "TAG_INVALID"):
+        hint = "The tag may be locked there, or one that is written once only. Give another one: -t NAME:TAG."
     if status == 413:
         hint = "The registry, or a proxy before it, limits how much one request may hold."
     raise BuildError(f"{at.host} did not take {what}: {said}", location=location, hint=hint)

@@ -134,7 +134,7 @@ class PushClient(RegistryClient):
         digest, headers = digest_of(raw), {"Content-Type": media_type}
         url = f"{ref.url}/manifests/{tag or digest}"
         with self.ask(ref, "PUT", url, push(ref.repository), location, headers=headers, body=raw) as answer:
-            check_taken(answer, ref, location, "the manifest")
+            check_taken(answer, ref, location, "the manifest", tagged=tag is not None)
             self._check_digest(answer, ref, location, digest)
         return digest
 

@@ -467,6 +467,27 @@ def test_a_manifest_without_its_blobs(registry: FakeRegistry, client: PushClient
         client.put_manifest(at(registry.host), raw, MANIFEST, tag="a/b")
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_so"),
+    [
+        *((Answer(status), True) for status in (405, 409, 412)),
+        (Answer(400, code="TAG_INVALID"), True),
+        (Answer(400, code="MANIFEST_INVALID"), False),
+    ],
+    ids=str,
+)
+def test_a_tag_that_may_not_be_moved(
+    registry: FakeRegistry, proxy: Faulty, client: PushClient, answer: Answer, is_so: bool
+) -> None:
+    """As registries answer with locked tags, or with tags that are written once only."""
+    raw, said = image(registry), "The tag may be locked there, or one that is written once only. Give another one"
+    proxy.breaks(Fault("PUT .*/manifests/", answer))
+    for tag in ("1", None):
+        with pytest.raises(BuildError, match="did not take the manifest") as caught:
+            client.put_manifest(at(proxy.host), raw, MANIFEST, tag=tag)
+        assert (said in str(caught.value)) == (is_so and tag is not None)
+
+
 def test_what_the_stream_raises_comes_out_as_it_is(registry: FakeRegistry, client: PushClient) -> None:
     ended: list[bool] = []
 
