@@ -22,7 +22,6 @@ from ..building.placeholders import filled
 from ..building.plans import make_plan
 from ..data import frozen
 from ..errors import DaggerAmlError, UsageError
-from ..events import Event, Message, OnEvent
 from ..finding import Finding
 from ..fs.digest import Digests
 from ..fs.stamps import local_files
@@ -44,6 +43,7 @@ from .drawing import DRAWN, Form, drawing
 from .options.build import opening_of, value_of
 from .probing import Asks, Planned, planned_each
 from .progress.as_json import error_parts
+from .waits import told_of_waits
 
 CHANGED_EXIT_CODE = 3
 """Of ``--exit-code``, where something needs doing."""
@@ -180,18 +180,6 @@ async def _stand(subjects: Sequence[Subject], asked: Asked, files: Hashing) -> l
 async def _hashed(files: Hashing) -> Digests:
     await files.ended()
     return files.digests
-
-
-def told_of_waits() -> OnEvent:
-    """Tells on standard error that a registry is asked again, each line once."""
-    said: set[str] = set()
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, Message) and event.text not in said:
-            said.add(event.text)
-            tell(event.text)
-
-    return on_event
 
 
 def _text(read: Sequence[_Read], asked: Asked, kept: Digests) -> str:

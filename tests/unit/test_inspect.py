@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from attrs import evolve
 
 import dagger_aml
 from dagger_aml import sync
@@ -15,7 +17,9 @@ from dagger_aml.errors import DaggerAmlError, UsageError
 from dagger_aml.inspection import parts, sources
 from dagger_aml.plan.keys import ENCODING
 from dagger_aml.plan.label import PLAN_LABEL, OpKey, write_label
+from dagger_aml.policy import DEFAULT
 from dagger_aml.text import human_size
+from tests.support.faulty import Answer, Fault, faulty
 from tests.support.images import SERVES, SITE, app, put_tar
 from tests.support.layers import file, package
 from tests.support.projects import SCORE
@@ -250,6 +254,20 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_platform_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DaggerAmlError, match="no image for linux/arm64"):
         call("inspect", made(tmp_path / "i.tar"), "--platform", "linux/arm64")
+
+
+def test_that_a_registry_is_asked_again_is_told(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.build(shelf.project("a"))
+    policy = evolve(DEFAULT, retry_pauses_seconds=(0.01, 0.02))
+    monkeypatch.setattr("dagger_aml.cli.commands.inspect.policy_of_call", lambda: policy)
+    with faulty(shelf.registry.host) as proxy:
+        proxy.breaks(Fault("GET ", Answer(503), times=1))
+        done = call("inspect", f"{proxy.host}/a:main", "--json")
+    assert json.loads(done.stdout)["recipe"] == "extended"
+    assert done.stderr == (
+        f"dagger-aml: the registry {proxy.host} cannot be reached or is busy: it answered 503; "
+        "retrying in 0 s (2 of 3)\n"
+    )
 
 
 def test_the_library_tells_what_the_command_prints(shelf: Shelf, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ..common import policy_of_call
 from ..options.call import json_option
 from ..options.project import project_options
 from ..target import say
+from ..waits import told_of_waits
 
 _STORES = [name for name in BUILDERS if kind_of(name).capabilities.own_store]
 
@@ -44,7 +45,8 @@ def command(image: str, store: str | None, platform: str | None, as_json: bool) 
     from ...inspection.sources import inspect
 
     one = str(platform or DEFAULT_PLATFORM).partition(",")[0].strip()
-    told = anyio.run(partial(inspect, image, platform=one, store=store, policy=policy_of_call()))
+    ask = partial(inspect, image, platform=one, store=store, on_event=told_of_waits(), policy=policy_of_call())
+    told = anyio.run(ask)
     if as_json:
         click.echo(json.dumps(told.as_json(), indent=2))
     else:
