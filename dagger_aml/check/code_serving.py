@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..base import catalog
@@ -25,6 +26,9 @@ from .rule import rule
 
 _DEEPEST = 6
 """Folders below the project in which an entry script is looked for."""
+
+_NAMED = 3
+"""Folders that are named as projects."""
 
 _PACKAGES_ONLY = "For an image of packages alone, to which Azure ML mounts code and model: --environment-only"
 
@@ -61,6 +65,7 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
             f"no entry script was found where one is looked for, but there is {' and '.join(deeper[:3])}",
             location=deeper[0],
             hint=f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n'
+            + _several(project, deeper)
             + (f"To serve {project.at(own)} without it: --ignore AML520." if own else f"{_PACKAGES_ONLY}."),
         )
         return
@@ -72,6 +77,16 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
             + "Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
             f"--entry-script.\n{_PACKAGES_ONLY}.",
         )
+
+
+def _several(project: Project, scripts: Sequence[str]) -> str:
+    """How the folders of a project with a script each are built as projects of their own, a line; empty for one."""
+    tops = dict.fromkeys(Path(each).parts[0] for each in scripts)
+    if len(tops) < 2:
+        return ""
+    named = [shlex.quote(os.path.relpath(project.root / each)) for each in [*tops][:_NAMED]]
+    more = " …" if len(tops) > _NAMED else ""
+    return f"If each folder is a project of its own, name them: dagger-aml build {' '.join(named)}{more}\n"
 
 
 @rule("AML521", "warning")

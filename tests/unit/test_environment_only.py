@@ -17,7 +17,7 @@ from dagger_aml.serving.failure import StartFailed
 from dagger_aml.serving.packages import Imported, import_packages
 from dagger_aml.serving.smoke import _python, default_smoke
 from tests.support.calls import await_, error_of
-from tests.support.projects import SCORE, make
+from tests.support.projects import SCORE, make, planned
 
 from .test_missing import OWN_RECIPE, findings, script, told
 
@@ -123,6 +123,22 @@ def test_a_project_of_which_nothing_is_served_is_refused(tmp_path, files, words)
     assert isinstance(error, FindingsError) and "AML520" in str(error)
     for each in words:
         assert each in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a b/code", "c/code"], "build 'models/a b' models/c"),
+        (["a/code", "b/code", "c/src/x", "d/code"], "build models/a models/b models/c …"),
+        (["a/x", "a/y"], None),
+    ],
+)
+def test_a_folder_of_projects_is_told_how_they_are_built(tmp_path, names, said, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "models", {f"{each}/score.py": SCORE for each in names})
+    error = error_of(planned, Path("models"))
+    told = "If each folder is a project of its own, name them: dagger-aml "
+    assert (f"{told}{said}\n" in str(error)) if said else (told not in str(error))
 
 
 @pytest.mark.parametrize(
