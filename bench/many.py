@@ -1,7 +1,8 @@
-"""A hundred projects, four at once: seconds, memory, and what is left where BuildKit is killed in the middle.
+"""A hundred projects, four at once: seconds, memory, and what is left where the builder is killed in the middle.
 
 ``python -m bench.many [--projects N] [--jobs N] [--with dagger|buildx] [--layers direct|builder] [--kill]``. For
-buildx a BuildKit with TLS is started (docs/testing.md, "The newest builders"). Each project has a command of its own.
+buildx a BuildKit with TLS is started (docs/testing.md, "The newest builders"), and for ``--kill`` by dagger an engine
+beside the machine's own. Each project has a command of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from tests.builders.second_engine import SecondEngine, second_engine
 from tests.standin import registry
 from tests.standin.tiny import push_tiny
 from tests.support.buildkitd import RemoteBuilder, remote_builder
@@ -50,12 +54,13 @@ def built(
     tag: str,
     words: list[str],
     log: Path,
-    remote: RemoteBuilder | None,
+    kill: Callable[[], None],
     kill_after: int,
 ) -> tuple[int, float, int, str]:
     """One call: exit code, seconds, peak memory in kB, its report.
 
-    :param kill_after: projects, after which BuildKit is killed, and started again; 0 for never.
+    :param kill: the builder, and start it again.
+    :param kill_after: so many projects are done; 0 for never.
     """
     argv = [sys.executable, "-m", "dagger_aml", "build", *map(str, folders), "--base", base, "-t", tag, "--push",
             "--no-smoke", "--progress", "json", *words]  # fmt: skip
@@ -68,11 +73,9 @@ def built(
         for line in process.stderr:
             lines.append(line)
             done += '"event": "finished"' in line
-            if remote and kill_after and done >= kill_after:
+            if kill_after and done >= kill_after:
                 kill_after = 0
-                remote.process.kill()
-                remote.process.wait()
-                remote.start()
+                kill()
         _, status, usage = os.wait4(process.pid, 0)
         said.seek(0)
         return (
@@ -83,6 +86,21 @@ def built(
         )
 
 
+def _nothing() -> None:
+    """Kill nobody."""
+
+
+def _kill_remote(remote: RemoteBuilder) -> None:
+    remote.process.kill()
+    remote.process.wait()
+    remote.start()
+
+
+def _kill_engine(engine: SecondEngine) -> None:
+    engine.kill()
+    engine.start()
+
+
 def main() -> None:
     """Run, and print what was measured as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,24 +108,29 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--with", dest="builder", default="dagger", choices=["dagger", "buildx"])
     parser.add_argument("--layers", default="direct", choices=["direct", "builder"])
-    parser.add_argument("--kill", action="store_true", help="kill BuildKit in the middle, and call again")
+    parser.add_argument("--kill", action="store_true", help="kill the builder in the middle, and call again")
     given = parser.parse_args()
     with ExitStack() as stack:
         host = stack.enter_context(registry())
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dagger-aml-many-", dir="/var/tmp")))
-        base, mark, remote = push_tiny(host), uuid4().hex[:10], None
+        base, mark, kill = push_tiny(host), uuid4().hex[:10], _nothing
         words = ["--with", given.builder, "--layers", given.layers, "--jobs", str(given.jobs)]
         if given.builder == "buildx":
             (root / "remote").mkdir()
             remote = stack.enter_context(remote_builder(root / "remote"))
             os.environ.update(remote.env)
             words += ["--builder", remote.name]
+            kill = partial(_kill_remote, remote)
+        elif given.kill:
+            engine = stack.enter_context(second_engine(host))
+            os.environ["_EXPERIMENTAL_DAGGER_RUNNER_HOST"] = engine.address
+            kill = partial(_kill_engine, engine)
         os.environ["DAGGER_AML_CACHE"] = str(root / "cache")
         folders = projects(root, given.projects, mark)
         tag = f"{host}/dagger-aml-many-{mark}/{{name}}:1"
         for round_ in ("first", "again"):
             after = given.projects // 2 if given.kill and round_ == "first" else 0
-            code, seconds, memory, said = built(folders, base, tag, words, root / "log", remote, after)
+            code, seconds, memory, said = built(folders, base, tag, words, root / "log", kill, after)
             ends = re.findall(r"^(?:p\d+\s+)?.*?\b(ok|FAILED)\b", said, re.M)
             print(json.dumps({
                 "call": round_, "builder": given.builder, "layers": given.layers, "exit code": code,

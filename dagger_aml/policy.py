@@ -45,6 +45,8 @@ class Policy:
     :param session_deadline_seconds: for an engine that answers to have made a session: ten that begin at once take
         each other's time.
     :param session_end_grace_seconds: for a session to end by itself, as the engine flushes what it must.
+    :param engine_return_deadline_seconds: for an engine that went away to be there again, before projects that were
+        not begun are given up; a try that has begun is waited for.
     :param start_deadline_seconds: for the download of Dagger's command line and the start of an engine in Docker.
     :param liveness_timeout_seconds: for an engine to show that it is still there, once something failed.
     :param span_silence_seconds: after which a call of which the engine has sent no span has none, since the session
@@ -76,6 +78,7 @@ class Policy:
     engine_answer_timeout_seconds: float = 9.0
     session_deadline_seconds: float = 60.0
     session_end_grace_seconds: float = 9.0
+    engine_return_deadline_seconds: float = 30.0
     start_deadline_seconds: float = 300.0
     liveness_timeout_seconds: float = 10.0
     span_silence_seconds: float = 0.4

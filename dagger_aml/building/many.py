@@ -139,7 +139,8 @@ async def build_all(
         written. Without it there can be one target alone, whose error is raised.
     :param outcomes: gets what came of each, by its name, as it comes.
     :returns: of those that were made, in their order.
-    :raises EngineGone: the engine went away, and with it all that were not done.
+    :raises EngineGone: the engine went away, alone or in a group: those that it was at work on have failed, and no
+        other was begun.
     """
     if listener is None:
         (target,) = targets
@@ -147,11 +148,26 @@ async def build_all(
     turns = anyio.Semaphore(jobs)
     told: MutableMapping[str, Outcome] = {} if outcomes is None else outcomes
     told.update({each.name: Outcome() for each in targets})
+    gone: list[EngineGone] = []
 
     async def one(target: BuildTarget) -> None:
         async with turns:
+            if gone:
+                return
+            own, begun = listener(target), time.monotonic()
             told[target.name] = Outcome("stopped")
-            told[target.name] = await _told(target, builder, listener(target))
+            try:
+                told[target.name] = await _told(target, builder, own, begun)
+            except BaseException as error:
+                ours = own_error(error) if isinstance(error, (DaggerAmlError, ExceptionGroup)) else None
+                if isinstance(ours, EngineGone):
+                    gone.append(ours)
+                if gone:
+                    # Those that are cancelled then, too, were in the engine that went away.
+                    told[target.name] = _failed(own, gone[0], begun)
+                raise
+            finally:
+                own.stop()
 
     async with anyio.create_task_group() as tasks:
         for target in targets:
@@ -159,8 +175,7 @@ async def build_all(
     return [result for each in targets if (result := told[each.name].result)]
 
 
-async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome:
-    begun = time.monotonic()
+async def _told(target: BuildTarget, builder: Builder, own: Listener, begun: float) -> Outcome:
     for warning in target.warnings:
         own.warn(warning)
     try:
@@ -170,13 +185,16 @@ async def _told(target: BuildTarget, builder: Builder, own: Listener) -> Outcome
         ours = own_error(error)
         if ours is None or isinstance(ours, EngineGone):
             raise
-        seconds = time.monotonic() - begun
-        own.failed(ours, seconds)
-        return Outcome("FAILED", seconds, error=ours)
-    finally:
-        own.stop()
+        return _failed(own, ours, begun)
+    own.stop()
     own.finish(result)
     return Outcome("ok", time.monotonic() - begun, result)
+
+
+def _failed(own: Listener, error: DaggerAmlError, begun: float) -> Outcome:
+    seconds = time.monotonic() - begun
+    own.failed(error, seconds)
+    return Outcome("FAILED", seconds, error=error)
 
 
 def tell_warnings(plans: Sequence[Plan], graphs: Sequence[Graph], builder: Builder) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from ..building.metadata import metadata, write_json
 from ..building.placeholders import placeholders
 from ..building.request import BuildRequest
 from ..building.target import BuildTarget
-from ..errors import DaggerAmlError, TransientError, UsageError
+from ..errors import DaggerAmlError, EngineGone, EngineNotFound, TransientError, UsageError, own_error
+from ..events import Message
 from ..project.model import Project
 from .build_target import checked, read_build
+from .common import policy_of_call
 from .progress import Progress
 from .table import table
 from .told import OnOutcome, ToldAs, entry, failed_entry, report_text
@@ -31,6 +34,9 @@ from .unchanged import Made, note
 AT_ONCE = 4
 """Builds at once unless said otherwise: two took longer, and eight were no faster, on two cores with an engine beside
 them (docs/howto-many-models.md)."""
+
+_BETWEEN_TRIES = 1.0
+"""Seconds between two tries to find an engine that went away."""
 
 
 def build_several(
@@ -55,7 +61,8 @@ def build_several(
     :param told_as: a table, a line with name and digest for each that is built, or JSON.
     :param keep_as: how the builder is opened, where a call that changed nothing may be kept; None where it may not.
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
-    :raises DaggerAmlError: one or more failed. :raises EngineGone: with the engine, all that were not done.
+    :raises DaggerAmlError: one or more failed. :raises EngineGone: it went away, and did not come back for those
+        that were not begun.
     """
     _check_flags(request)
     shared, read = _targets(folders, request, given, stops=stops)
@@ -175,8 +182,46 @@ async def _build_all(
         own[target.name] = progress.of(target.name)
         return own[target.name]
 
-    async with opening() as builder:
-        await build_all(targets, builder, jobs=at_once, listener=listener, outcomes=outcomes)
+    rest: Sequence[BuildTarget] = targets
+    gone: EngineGone | None = None
+    while rest:
+        begun = rest
+        try:
+            async with AsyncExitStack() as stack:
+                builder = await _opened(stack, opening, gone)
+                await build_all(begun, builder, jobs=at_once, listener=listener, outcomes=outcomes)
+            return
+        except (DaggerAmlError, ExceptionGroup) as error:
+            ours = own_error(error)
+            rest = [each for each in begun if outcomes[each.name].word == "not begun"]
+            if not isinstance(ours, EngineGone) or len(rest) == len(begun):
+                raise
+            gone = ours
+            if rest:
+                progress.on_event(Message(f"{gone.message}; connecting again for {_projects(len(rest))}"))
+
+
+async def _opened(
+    stack: AsyncExitStack, opening: Callable[[], AbstractAsyncContextManager[Builder]], gone: EngineGone | None
+) -> Builder:
+    """The builder.
+
+    :param gone: an engine went away before: it may be coming back, and this is raised if it does not.
+    """
+    if not gone:
+        return await stack.enter_async_context(opening())
+    deadline = time.monotonic() + policy_of_call().engine_return_deadline_seconds
+    while True:
+        try:
+            return await stack.enter_async_context(opening())
+        except EngineNotFound:
+            if time.monotonic() > deadline:
+                raise gone from None
+        await anyio.sleep(_BETWEEN_TRIES)
+
+
+def _projects(number: int) -> str:
+    return "1 project" if number == 1 else f"{number} projects"
 
 
 def _document(outcomes: dict[str, Outcome], targets: Sequence[BuildTarget]) -> Iterator[str]:

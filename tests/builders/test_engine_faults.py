@@ -5,6 +5,7 @@ Those that end an engine have one of their own (tests/builders/second_engine.py)
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -15,7 +16,9 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -221,6 +224,38 @@ async def test_killed_in_the_middle(second: SecondEngine, tiny: str, tmp_path: P
     assert gone(started) and not folder.left()
     second.start()
     folder.builds_now()
+
+
+def test_killed_under_several_projects(second: SecondEngine, tiny: str, tmp_path: Path) -> None:
+    """Those that it was at work on fail with 75, the rest is built once it is back; the same call makes all."""
+    folder, host = Folder(tmp_path, tiny, second.address), tiny.partition("/")[0]
+    recipe = RANDOM_RECIPE.replace("sleep 1;", "sleep 1; echo $NAME;")
+    projects = [small(tmp_path / name, mark=f"{name} {uuid4().hex}") for name in "abcdef"]
+    for each in projects:
+        (each / "mine.py").write_text(recipe.replace("$NAME", f"{each.name} {uuid4().hex}"))
+        (each / "dagger-aml.toml").write_text(f'name = "{each.name}"\nrecipe = "./mine.py"\n')
+    words = ("build", *projects, "--base", tiny, "-t", f"{host}/tests/several-{uuid4().hex[:8]}/{{name}}:1", "--push",
+             "--layers", "builder", "--jobs", "2", "--no-smoke", "--progress", "json")  # fmt: skip
+    process, told = folder.start(*words), list[dict[str, Any]]()
+    assert process.stderr
+    for line in process.stderr:
+        told.append(json.loads(line))
+        if told[-1]["event"] == "finished" and not any(each.get("error") for each in told):
+            break
+    wait_for(lambda: second.runs("/bin/sh") or second.runs("sleep"), process)
+    second.kill()
+    second.start()
+    out, said = process.communicate(timeout=120)
+    told += [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    failed = [each for each in told if each["event"] == "failed" and each.get("project")]
+    assert process.returncode == 75 and 1 <= len(failed) <= 2, (out, told)
+    assert all(each["error"] == "EngineGone" for each in failed)
+    assert sum("connecting again for" in str(each.get("text")) for each in told) == 1
+    words_of = [line.split()[1] for line in out.splitlines()[1:]]
+    assert words_of.count("ok") == 6 - len(failed) and words_of.count("FAILED") == len(failed)
+    again = folder.start(*words)
+    out, said = again.communicate(timeout=120)
+    assert again.returncode == 0 and [line.split()[1] for line in out.splitlines()[1:]] == ["ok"] * 6, said
 
 
 async def test_told_to_stop_in_the_middle(second: SecondEngine, tiny: str, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.result import Written
 from dagger_aml.base.facts import BaseFacts
 from dagger_aml.building.placeholders import filled, placeholders
+from dagger_aml.cli import several
 from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, TransientError, UsageError
@@ -33,6 +34,7 @@ from dagger_aml.events import Event, Message, OpDone, OpStarted, Transferred, ig
 from dagger_aml.graph.base import From
 from dagger_aml.plan.making import Making
 from dagger_aml.plan.model import Plan
+from dagger_aml.policy import Policy
 from dagger_aml.project.model import Project
 from tests.support.calls import error_of
 from tests.support.projects import SCORE, make
@@ -298,14 +300,62 @@ def test_what_may_go_through_later_is_told_by_the_exit_code(cli, fake, folders, 
     assert code == expected and "sha256:c" in out and f"{1 + bool(other)} of 3 projects failed" in err
 
 
-def test_with_the_engine_all_are_gone(cli, fake, folders):
-    for name, does in [("a", "fail"), ("b", "gone"), ("c", "30"), ("d", "")]:
+GONE = "pip: the engine went away"
+
+
+def test_an_engine_that_comes_back_builds_the_rest(cli, fake, folders):
+    """Those that it was at work on fail alone."""
+    for name, does in [("a", ""), ("b", ""), ("c", "gone"), ("d", "30"), ("e", "")]:
         project(folders, name, does)
-    code, out, err = cli("build", *"abcd", "-t", REG, "--push", "--jobs", "3", "--metadata-file", "all.json")
-    assert code == 75 and err.endswith("dagger-aml: error: pip: the engine went away\n")
-    assert [line.split()[1] for line in out.splitlines()[1:3]] == ["FAILED", "stopped"]
-    assert out.splitlines()[3].split()[:2] == ["c", "stopped"]
-    assert not (folders / "all.json").exists()
+    code, out, err = cli("build", *"abcde", "-t", REG, "--push", "--jobs", "2", "--metadata-file", "all.json")
+    assert code == 75 and "2 of 5 projects failed" in err
+    assert "the engine went away; connecting again for 1 project" in err
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [
+        ["a", "ok"],
+        ["b", "ok"],
+        ["c", "FAILED"],
+        ["d", "FAILED"],
+        ["e", "ok"],
+    ]
+    assert sum(GONE in line for line in out.splitlines()) == 2
+    metadata = json.loads((folders / "all.json").read_text())
+    assert GONE in metadata["d"]["dagger-aml.error"] and metadata["e"]["containerimage.digest"]
+    assert sorted(fake.said) == list("abcde"), "none twice"
+
+
+def test_an_engine_that_went_away_with_the_last(cli, fake, folders):
+    project(folders, "a"), project(folders, "b", "gone")
+    code, out, err = cli("build", "a", "b", "-t", REG, "--push", "--jobs", "1")
+    assert code == 75 and "1 of 2 projects failed" in err and "connecting again" not in err
+    assert [line.split()[1] for line in out.splitlines()[1:]] == ["ok", "FAILED"]
+
+
+@pytest.mark.parametrize("back", [0, 2])
+def test_an_engine_that_is_waited_for(cli, fake, folders, monkeypatch, back):
+    """Two tries find none; the third may."""
+    opened, tries = build_module.opened, []
+
+    @asynccontextmanager
+    async def again(*words: Any, **named: Any) -> Any:
+        tries.append(time.monotonic())
+        if len(tries) > 1 and (not back or len(tries) <= 1 + back):
+            raise EngineNotFound("no Dagger engine answers")
+        async with opened(*words, **named) as builder:
+            yield builder
+
+    monkeypatch.setattr(build_module, "opened", again)
+    monkeypatch.setattr(several, "_BETWEEN_TRIES", 0.01)
+    monkeypatch.setattr(several, "policy_of_call", lambda: Policy(engine_return_deadline_seconds=30 if back else 0.1))
+    for name, does in [("a", "fail"), ("b", ""), ("c", "gone"), ("d", "30"), ("e", "")]:
+        project(folders, name, does)
+    code, out, err = cli("build", *"abcde", "-t", REG, "--push", "--jobs", "2", "--metadata-file", "all.json")
+    assert len(tries) == 2 + back if back else len(tries) > 2
+    words = [line.split()[1] for line in out.splitlines()[1:]]
+    if back:
+        assert code == 1 and words == ["FAILED", "ok", "FAILED", "FAILED", "ok"] and "3 of 5 projects failed" in err
+    else:
+        assert code == 75 and err.endswith(f"dagger-aml: error: {GONE}\n")
+        assert words == ["FAILED", "ok", "FAILED", "FAILED", "not"] and not (folders / "all.json").exists()
 
 
 def test_what_is_no_build_s_failure_comes_out(fake, folders, monkeypatch):
