@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -269,3 +270,64 @@ def secret_file_copied(copied: tuple[Copied, ...]) -> Iterator[Finding]:
                     location=each.step.instruction.at(),
                     hint="Mount it for the one command that needs it: RUN --mount=type=secret,…",
                 )
+
+
+@rule("AML734", "info")
+def model_without_name_and_version(
+    inference: InferenceBase, copied: tuple[Copied, ...], ran: tuple[Ran, ...], built: Built
+) -> Iterator[Finding]:
+    """A model lies straight in the folder that AZUREML_MODEL_DIR names, without a name and a version.
+
+    The server looks there for folders of versions below folders of names, as Azure ML mounts models, and writes a
+    traceback into the log at each start: `Error while fetching model IDs`. It serves all the same;
+    `Model.get_model_path` of SDK v1 finds nothing.
+
+    Bad `Dockerfile`:
+
+        COPY model /var/azureml-app/azureml-models      # model/model.pkl
+        ENV AZUREML_MODEL_DIR=/var/azureml-app/azureml-models
+
+    Good `Dockerfile`:
+
+        COPY model /var/azureml-app/azureml-models/diabetes/1
+        ENV AZUREML_MODEL_DIR=/var/azureml-app/azureml-models/diabetes/1
+
+    Silent: a folder whose name is a number; several models as `NAME/VERSION`; what does not lie beside the
+    Dockerfile, or where a `.dockerignore` may leave it out; a folder that a command names.
+    """
+    said = built.variables.get(contract.MODEL_DIR)
+    if not said or not said.text or any(said.text in word.text for each in ran for word in each.call.words):
+        return
+    folder = posixpath.normpath(posixpath.join(contract.APP_ROOT, said.text))
+    if posixpath.basename(folder).isdigit():
+        return
+    for each in copied:
+        flat = None
+        with suppress(OSError):  # Of what cannot be read nothing is known.
+            flat = next(_into(each, folder), None)
+        if flat is not None:
+            yield Finding(
+                f"{flat} lies in {folder}, where the server looks for NAME/VERSION: its log has a traceback at each "
+                "start",
+                location=each.step.instruction.at(),
+                hint=f"Copy it to {folder}/NAME/1, and let {contract.MODEL_DIR} name that.",
+            )
+            return
+
+
+def _into(each: Copied, folder: str) -> Iterator[str]:
+    """What a step certainly copies straight into a folder and is no model's name with versions below it."""
+    names = (".dockerignore", f"{each.step.instruction.path.name}.dockerignore")
+    if any(is_there(each.context / name) for name in names):
+        return
+    dest = (each.dest or "").rstrip("/")
+    for source in each.sources:
+        path = each.context / source
+        if path.is_dir() and dest == folder:
+            yield from (item.name for item in sorted(path.iterdir()) if not _has_versions(item))
+        elif path.is_file() and folder in (dest, posixpath.dirname(dest)):
+            yield path.name
+
+
+def _has_versions(path: Path) -> bool:
+    return path.is_dir() and all(each.name.isdigit() for each in path.iterdir())

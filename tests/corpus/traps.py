@@ -67,6 +67,7 @@ TRAPS = (
     Trap("D10", "secrets in layers and variables", ("AML211", "AML733", "AML744")),
     Trap("D11", "workers, requests, timeouts and probes that do not fit", ("AML801", "AML804", "AML805", "AML810")),
     Trap("D12", "an image by a tag that moves", ("AML822",), "`deployment` writes the digest"),
+    Trap("D13", "a model without folders of its name and version", ("AML734",), "models lie in `NAME/VERSION`"),
     Trap("R1", "a relative path is opened or written", ("AML531", "AML532")),
     Trap("R2", "files of the code that the server takes for its own", ("AML555", "AML556")),
     Trap("R3", "modules that are called as the server's own", ("AML550", "AML551", "AML553", "AML554")),
