@@ -131,14 +131,14 @@ class Log:
     """A server's output so far, and whether it has ended.
 
     ``ended`` is set when it has, ``dying`` when its workers end one after another; ``count`` is of all its lines,
-    of those too that are kept no more.
+    of those too that are kept no more, and ``posts`` is how many requests the server says it has answered.
 
     :param on_line: called with each line as it comes.
     """
 
     def __init__(self, on_line: Callable[[Line], None] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.count = 0
+        self.count = self.posts = 0
         self.ended: anyio.Event = anyio.Event()
         self.exit_code: int | None = None
         self.dying: anyio.Event = anyio.Event()
@@ -155,6 +155,7 @@ class Log:
         if self._deaths >= MOST_DEATHS:
             self.dying.set()
         line = self._reader.read(raw)
+        self.posts += line.kind == "request" and line.text.startswith("POST ")
         if self._on_line:
             self._on_line(line)
 

@@ -30,6 +30,7 @@ from dagger_aml.project.model import Project
 from dagger_aml.requirements.import_names import apt_name, packages_of
 from dagger_aml.serving.answer import EXACT, compare, compare_text
 from dagger_aml.serving.causes import Cause, inner_exit_code, why_not_ready, why_not_scored, why_not_started
+from dagger_aml.serving.endpoint import Endpoint
 from dagger_aml.serving.http import Scored, as_body
 from dagger_aml.serving.log import Log, Reader
 from dagger_aml.serving.places import located
@@ -545,3 +546,51 @@ def test_a_gate_says_why_nothing_is_published(
     with pytest.raises(type(error)):
         anyio.run(Smoke().check, None, None, builder)
     assert [event.text for event in told] == [f"smoke: {said}, so nothing is published"]
+
+
+# --- what was printed, once it has come ---------------------------------------------------------------------------
+
+
+async def _late(log: Log, *lines: str) -> None:
+    await anyio.sleep(0.9)
+    for line in lines:
+        log.add(line)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [200, 500])
+async def test_lines_that_come_late_are_waited_for(status: int) -> None:
+    """Later than lines may be apart: what the server says of the request itself is the last of them."""
+    log = Log()
+
+    async def ask(*_: object, **__: object) -> Scored:
+        return Scored(status, "")
+
+    endpoint = Endpoint("http://test", "test", ask, log)
+    await endpoint.score({})
+    async with anyio.create_task_group() as tasks:
+        said = stamp("azmlinfsrv", "I", f"POST /score {status} 1ms 2")
+        tasks.start_soon(_late, log, stamp("azmlinfsrv.print", "I", "scored"), said)
+        assert any("scored" in line for line in await endpoint.settled())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("why", ["ended", "no answer", "says nothing"])
+async def test_lines_that_do_not_come_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    log = Log()
+
+    async def ask(*_: object, **__: object) -> Scored:
+        return Scored(0 if why == "no answer" else 200, "")
+
+    endpoint = Endpoint("http://test", "test", ask, log)
+    await endpoint.score({})
+    pauses = []
+
+    async def slept(seconds: float) -> None:
+        pauses.append(seconds)
+
+    if why == "ended":
+        log.end(1)
+    monkeypatch.setattr(anyio, "sleep", slept)
+    assert await endpoint.settled() == []
+    assert len(pauses) == (41 if why == "says nothing" else 1) and sum(pauses) < 5

@@ -7,7 +7,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -229,14 +229,16 @@ async def _score(
         endpoint: Endpoint | None = None
         if target.url:
             base, path = _split(target.url)
-            request = partial((await stack.enter_async_context(Http(base, headers=headers))), "POST", path)
+            request: Callable[..., Awaitable[Scored]] = partial(
+                await stack.enter_async_context(Http(base, headers=headers)), "POST", path
+            )
         else:
             builder = await stack.enter_async_context(connected(name, progress, target, opening))
             what = target.graph or target.image
             assert what is not None
             endpoint = await stack.enter_async_context(serve(what, builder, ready_timeout=within))
             progress.on_event(Message(f"ready after {endpoint.ready_seconds:.1f} s, served by {endpoint.by}"))
-            request = partial(endpoint.request, "POST", "/score")
+            request = endpoint.score
         begun = time.monotonic()
         answers = await _ask_all(partial(request, asked.body, content_type=asked.content_type), asked)
         seconds = time.monotonic() - begun
