@@ -10,6 +10,7 @@ from ..finding import Finding
 from ..project import discover
 from ..project.missing import Missing, Wanted
 from ..project.model import Project
+from ..requirements.read import is_yaml
 from ..requirements.unread import unread_lists
 from .rule import rule
 
@@ -101,7 +102,7 @@ def nothing_listed(wanted: Wanted) -> Iterator[Finding]:
             yield Finding(
                 f"the code imports {_names(sure)}, and no file lists packages: they will be missing in the image",
                 location=sure[0].location,
-                hint=_to_list(sure),
+                hint=_to_list(sure, wanted),
             )
 
 
@@ -130,7 +131,7 @@ def not_listed(wanted: Wanted) -> Iterator[Finding]:
                 yield Finding(
                     f"the code imports {each.module}, which neither the base image nor {_list(wanted)} brings",
                     location=each.location,
-                    hint=_to_list([each]),
+                    hint=_to_list([each], wanted),
                 )
 
 
@@ -160,7 +161,7 @@ def perhaps_missing(wanted: Wanted) -> Iterator[Finding]:
         yield Finding(
             f"nothing is known to bring {_names(unsaid)} ({brought})",
             location=unsaid[0].location,
-            hint=_to_list(unsaid),
+            hint=_to_list(unsaid, wanted),
         )
 
 
@@ -223,17 +224,27 @@ def _listed(words: list[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _to_list(found: list[Missing]) -> str:
+def _to_list(found: list[Missing], wanted: Wanted) -> str:
     """What to write into the list; of a module whose package is not known, no name to install."""
     known = list(dict.fromkeys(each.packages[0] for each in found if each.packages))
     unknown = list(dict.fromkeys(each.module for each in found if not each.packages))
-    lines = [f"Add to requirements.txt, with their versions: {', '.join(known)}."] if known else []
+    lines = [f"Add to {_place_to_list(wanted)}, with their versions: {', '.join(known)}."] if known else []
     if unknown:
         lines.append(
             f"Perhaps packages of other names bring {', '.join(unknown)}: find out which, or put your own modules "
             "into the code folder."
         )
     return "\n".join(lines)
+
+
+def _place_to_list(wanted: Wanted) -> str:
+    """Where a person writes what the list of packages is to have."""
+    listed = wanted.project.requirements
+    if listed is None:
+        return "requirements.txt"
+    if wanted.locked:
+        return f"what {listed.name} is made of"
+    return f"the `pip:` part of {listed.name}" if is_yaml(listed.name) else listed.name
 
 
 def _sentence(text: str) -> str:

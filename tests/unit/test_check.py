@@ -101,6 +101,7 @@ def test_what_a_step_refuses_is_a_finding_and_the_rest_is_not_fine(here: Path) -
     assert other["id"] == "AML110"
     lacking = {each["id"]: each["lacks"] for each in data["not_checked"]}
     assert lacking["AML203"] == ["variables", "server"] and "AML110" not in lacking
+    assert "not known" not in check("clean").stdout, "since it was refused, and nothing else"
     said = check("clean", "--ignore", "AML")
     assert said.exit_code == 1 and "not a URL that pip can fetch" in said.stdout, "no id, so nothing ignores it"
 

@@ -68,6 +68,28 @@ def test_no_name_to_install_is_made_up(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("requirements-prod.txt", "six==1.17.0\n", "requirements-prod.txt"),
+        ("conda.yaml", "dependencies:\n- python=3.12\n- six=1.17\n", "the `pip:` part of conda.yaml"),
+        ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\ndependencies = ['six']\n", "pyproject.toml"),
+        (
+            "pylock.toml",
+            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'six'\nversion = '1.17.0'\n"
+            "wheels = [{url = "
+            f"'https://x.example/six-1.17.0-py2.py3-none-any.whl', hashes = {{sha256 = '{'0' * 64}'}}}}]\n",
+            "what pylock.toml is made of",
+        ),
+    ],
+)
+def test_what_is_missing_is_to_be_written_where_packages_are_listed(tmp_path, name, text, where):
+    files = {"score.py": script("import numpy"), name: text}
+    found = findings(tmp_path, files, requirements=name)
+    (told,) = (each for each in found if each.id == "AML333")
+    assert told.hint == f"Add to {where}, with their versions: numpy."
+
+
+@pytest.mark.parametrize(
     ("files", "options"),
     [
         ({"score.py": SCORE}, {}),

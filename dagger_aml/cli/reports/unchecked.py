@@ -19,6 +19,8 @@ _LACKS = {
     "wanted": "nothing tells what is installed",
     "python": "the Python of the base is not known",
     "graph": "the project was refused before",
+    "platform": "the project was refused before",
+    "server": "the project was refused before",
     "reserved": "the project was refused before",
     "variables": "the project was refused before",
     "plan": "the project was refused before",
