@@ -18,9 +18,9 @@ from .. import contract
 from ..base import catalog
 from ..base.facts import BaseFacts
 from ..data import frozen
-from ..drafts import read_bytes
 from ..errors import DaggerAmlError
 from ..finding import FileLocation
+from ..fs.drafts import read_bytes
 from ..fs.lookup import is_file
 from ..graph.base import From
 from ..graph.graph import Graph

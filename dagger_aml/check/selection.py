@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..data import frozen
-from ..drafts import read_bytes
 from ..errors import UsageError
 from ..finding import FileLocation
+from ..fs.drafts import read_bytes
 from ..text import pattern
 
 _PREFIX = pattern(r"AML[0-9]{0,3}")

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..data import frozen
-from ..drafts import draft_of
+from ..fs.drafts import draft_of
 from ..requirements.files import marked
 from ..requirements.lines import coding
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from .. import toml
 from ..check.text_file import TextFile
-from ..drafts import read_bytes
 from ..errors import unreadable
 from ..finding import Fix
 from ..fs.atomic import replaced_file
+from ..fs.drafts import read_bytes
 from .generated import is_generated
 
 

@@ -211,7 +211,8 @@ def looks_like_path(recipe: str) -> bool:
 
 
 def _parse(path: Path, shown: str) -> tuple[str, dict[str, Any]]:
-    from .. import drafts, toml
+    from .. import toml
+    from ..fs import drafts
 
     try:
         text = drafts.read_bytes(path).decode("utf-8-sig")

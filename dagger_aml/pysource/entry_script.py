@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from ..drafts import read_bytes
 from ..errors import ProjectError, unreadable
 from ..finding import FileLocation
+from ..fs.drafts import read_bytes
 from ..fs.lookup import is_file
 from .pythons import Python
 from .source import parsed, read_source

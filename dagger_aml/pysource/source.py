@@ -28,7 +28,7 @@ from attrs import field
 
 from .. import contract
 from ..data import frozen
-from ..drafts import read_bytes
+from ..fs.drafts import read_bytes
 from .bindings import Scope, scope_of
 from .bounds import DEEPEST
 from .calls import environment_reads

@@ -6,8 +6,8 @@ import codecs
 import os
 from pathlib import Path
 
-from .. import drafts
 from ..errors import ProjectError, unreadable
+from ..fs import drafts
 
 
 def inside(path: Path, shown: str, location: str, root: Path, *, folder: bool = False) -> Path:

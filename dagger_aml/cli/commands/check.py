@@ -283,7 +283,7 @@ def _check_alone(*, fix: bool, form: str, output: str | None) -> None:
 
 def _show_changes(names: Sequence[str], given: dict[str, Any]) -> None:
     """Print what would be mended in all inputs; exit with 1 if there is any, with 2 if one cannot be checked."""
-    from ...drafts import drafting
+    from ...fs.drafts import drafting
     from ..fixes import unified
 
     were, are = dict[Path, bytes](), dict[Path, bytes]()

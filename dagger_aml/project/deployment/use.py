@@ -14,9 +14,9 @@ from attrs import evolve
 
 from ...base.training import is_training
 from ...contract import BRING_SERVER, SERVER
-from ...drafts import read_bytes
 from ...errors import ProjectError, UsageError, unreadable
 from ...finding import FileLocation
+from ...fs.drafts import read_bytes
 from ..file import FILE_NAME
 from ..merge import Reading, stated, truth
 from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
