@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..base import catalog
+from ..base.plain_python import is_for
 from ..errors import DaggerAmlError
 from ..project.deployment.place import shown
 from ..project.model import Project
@@ -23,7 +25,8 @@ def conda_text(project: Project) -> Iterator[str]:
     file = shown(found.path, project.root) if project.deployment else project.at(found.path)
     yield f"Packages of {file}, which pip installs from PyPI:"
     if found.conda.python:
-        of_base = ", but the base image's is used" if found.conda.of_base else ""
+        another = found.conda.of_base and not _is_the_bases(found.conda.python, project)
+        of_base = ", but the base image's is used" if another else ""
         yield f"  Python {found.conda.shown_python}{of_base}"
     for each in found.conda.lines:
         why = f" ({each.why})" if each.to and each.why else ""
@@ -37,6 +40,12 @@ def conda_text(project: Project) -> Iterator[str]:
 
     if not says_index(project.access):
         yield from (f"  {line}" for line in found.indexes)
+
+
+def _is_the_bases(versions: str, project: Project) -> bool:
+    """Whether the base's Python, as far as its name tells it, is one of those that a file is for."""
+    python = catalog.python(project.base)
+    return python is not None and is_for(versions, python)
 
 
 def conda_json(project: Project) -> list[dict[str, Any]] | None:

@@ -24,8 +24,11 @@ NAMES = (
 
 
 _LISTS = re.compile(
-    r"""^["']?dependencies["']?[ \t]*:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*[ \t]*-[ \t]""", re.MULTILINE
+    r"""^["']?dependencies["']?[ \t]*:[ \t]*"""
+    r"""(?:\[(?![ \t\n]*\])|(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*[ \t]*-[ \t])""",
+    re.MULTILINE,
 )
+"""A list ``dependencies``, of lines or in brackets."""
 
 
 _OWN = re.compile(r"""^(?:channels[ \t]*:|[ \t]*-[ \t]+["']?(?:python\b|pip["']?[ \t]*(?::|$)))""", re.MULTILINE)

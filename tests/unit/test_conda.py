@@ -261,6 +261,13 @@ def test_two_that_nothing_ranks_apart(tmp_path):
     assert load_project(root, Options(requirements="b.yml")).requirements == root / "b.yml"
 
 
+@pytest.mark.parametrize("text", ["dependencies: [python=3.12, six]\n", "dependencies: [\n  six,\n]\n"])
+def test_a_list_in_brackets_is_one(tmp_path, text):
+    root = make(tmp_path, {"score.py": SCORE, "conda.yaml": text, "other.yml": text})
+    assert load_project(root).requirements == root / "conda.yaml" and not is_conda(root / "other.yml")
+    assert any(op.name == "pip conda.yaml (1 package)" for op in planned(root).ops)
+
+
 def test_a_named_file_is_read_whatever_it_is_called(tmp_path):
     root = make(tmp_path, {"score.py": SCORE, "requirements.txt": "idna\n", "deps.YAML": conda("six")})
     plan = planned(root, requirements="deps.YAML")
@@ -311,6 +318,21 @@ def test_another_word_for_the_python(tmp_path):
 
 
 # --- what is said of it ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [
+        ("=3.12", "3.12"),
+        (">=3.8,<3.13", ">=3.8,<3.13"),
+        ("=3", "3"),
+        ("=3.11", "3.11, but the base image's is used"),
+        ("<3.12", "<3.12, but the base image's is used"),
+    ],
+)
+def test_a_python_that_is_the_bases_is_no_other(tmp_path, python, said):
+    project, graph = laid_out(with_python(tmp_path, python, "idna>=3"))
+    assert f"\n  Python {said}\n" in plan_text(make_plan(graph), project)
 
 
 def test_the_plan_shows_each_line(tmp_path):

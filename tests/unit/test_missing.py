@@ -51,7 +51,7 @@ def script(*lines: str) -> str:
         ({"score.py": script("from azure.storage.blob import BlobClient")}, {}, "score.py:1", "azure-storage-blob"),
         ({"score.py": script("import our_company_models")}, {}, "score.py:1", "Perhaps packages of other names"),
         ({"score.py": script("from google.protobuffers import x")}, {}, "score.py:1", "google.protobuffers"),
-        ({"score.py": script("import numpy"), "environment.yml": "dependencies: [numpy]"}, {}, "score.py:1", "numpy"),
+        ({"score.py": script("import numpy"), "environment.yml": "dependencies: numpy"}, {}, "score.py:1", "numpy"),
     ],
 )
 def test_imports_without_any_list_are_told(tmp_path, files, options, place, words):
