@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..fs.atomic import replaced_file, replaced_folder
 from ..fs.disk_space import not_written
+from ..fs.lookup import is_folder, is_there
 from .without_image import CODE, Unbuilt
 
 
@@ -21,6 +22,8 @@ def write(folder: Path, name: str, text: str, *, force: bool = False, unbuilt: U
     :raises DaggerAmlError: the disk is full.
     """
     path = folder / name
+    if is_there(folder) and not is_folder(folder):
+        raise UsageError("is not a folder", location=str(folder), hint="Give another output folder.")
     _check_free([path, *([folder / CODE] if unbuilt else [])], force)
     with _existing(folder):
         if unbuilt is None:

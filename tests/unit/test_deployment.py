@@ -262,6 +262,15 @@ def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["deployment.yml"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_in_the_folder_s_place_is_named(tmp_path: Path, force: bool) -> None:
+    (tmp_path / "deployment.yml").write_text("mine")
+    with pytest.raises(UsageError, match="is not a folder") as caught:
+        write(tmp_path / "deployment.yml", "deployment.yml", "x", force=force)
+    assert caught.value.location == str(tmp_path / "deployment.yml") and caught.value.hint
+    assert (tmp_path / "deployment.yml").read_text() == "mine"
+
+
 def test_nothing_is_left_of_what_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot be written" in refused(
