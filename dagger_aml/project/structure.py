@@ -151,17 +151,22 @@ def converter() -> Converter:
         return converter.structure(value, tuple[ModelTable, ...])
 
     converter.register_structure_hook_func(lambda kind: kind == tuple[ModelTable, ...] | None, models)
-    for cls in (*TABLES.values(), Tables):
+
+    @functools.cache
+    def of_table(cls: Any) -> Any:
+        """What makes a table; most files have a few of the tables, and to make each of these takes half a
+        millisecond."""
         names = {each.name: override(rename=key_name(each.name)) for each in fields(cls)}
         if cls is Tables:
             names["extends"] = override(struct_hook=extends)
-        generated: Any = make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]
+        return make_dict_structure_fn(cls, converter, **names)  # type: ignore[arg-type]
 
-        def table(value: Any, type_: Any, generated: Any = generated) -> Any:
-            if not isinstance(value, dict):
-                raise TypeError(f"must be a table, not {_name(value)}")
-            return generated(value, type_)
+    def table(value: Any, cls: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"must be a table, not {_name(value)}")
+        return of_table(cls)(value, cls)
 
+    for cls in (*TABLES.values(), Tables):
         converter.register_structure_hook(cls, table)
     return converter
 

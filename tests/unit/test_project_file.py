@@ -8,9 +8,10 @@ from operator import attrgetter
 import pytest
 
 from dagger_aml import ProjectError
+from dagger_aml.project import structure
 from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.keys import ARRAYS, KEYS, field_name
-from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable
+from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable, Tables
 from dagger_aml.toml import lines_of
 from tests.support.calls import error_of
 from tests.support.projects import make
@@ -123,6 +124,21 @@ def test_no_file_is_an_empty_one(tmp_path):
     keys = {".".join(map(field_name, each.key)) if each.key[0] not in ARRAYS else each.key[0] for each in KEYS}
     of_all = attrgetter(*sorted(keys))
     assert of_all(read(tmp_path, "").tables) == of_all(found.tables) and len(of_all(found.tables)) > 50
+
+
+def test_what_reads_a_table_is_made_of_those_that_the_file_has(tmp_path, monkeypatch):
+    made = []
+
+    def counted(cls, *given, make=structure.make_dict_structure_fn, **names):
+        made.append(cls)
+        return make(cls, *given, **names)
+
+    monkeypatch.setattr(structure, "make_dict_structure_fn", counted)
+    structure.converter.cache_clear()
+    for _ in range(2):
+        read(tmp_path, '[code]\npath = "src"\n[[models]]\npath = "m"\n[[models]]\npath = "n"\n')
+    structure.converter.cache_clear()
+    assert sorted(made, key=str) == sorted([CodeTable, ModelTable, Tables], key=str)
 
 
 def test_both_files_are_two_candidates(tmp_path):
