@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dagger_aml import Options, load_project, sync
 from dagger_aml.backends.local.docker import docker_form
 from dagger_aml.diff import compare, read_image
 from dagger_aml.steps.installer import UV_VERSION
@@ -147,6 +148,33 @@ def test_a_private_index_with_a_login_and_a_ca(
         found += leaks.in_bytes(text.encode(), values, name)
     found += leaks.in_bytes(metadata.read_bytes(), where, "the metadata file")
     assert not found, found
+
+
+def test_a_secret_by_value(
+    bases: dict[str, str],
+    beneath: list[str],
+    need: Need,
+    project: Path,
+    private_index: package_index.Index,
+    company: package_index.Certificates,
+    tmp_path: Path,
+) -> None:
+    """As a program gives it, that has it from a vault: the package is there, and the password is nowhere."""
+    need("buildah")
+    netrc = f"machine {package_index.own_address()} login builder password {PASSWORD}\n"
+    tar, events = tmp_path / "image.tar", []
+    options = Options(
+        base=bases["classic"], index_url=private_index.url, ca=company.ca, env={"A": "b"}, secret={"netrc": netrc}
+    )
+    with sync.local_builder("buildah", on_event=events.append) as builder:
+        result = builder.build(sync.lay_out(load_project(project, options)), output=tar)
+    assert 200 in {status for _, status in private_index.answers}
+    assert installed(tar, beneath) == {"corpthing.py", "corpbase.py"}
+    values = {"the password": PASSWORD, "the CA": company.ca.read_text().splitlines()[2]}
+    found = leaks.in_tar(tar, values, beneath)
+    found += leaks.in_bytes(repr((options, events, result)).encode(), values, "what is told")
+    assert not found, found
+    assert sync.inspect(tar).env["A"] == "b"
 
 
 def test_the_plan_and_the_dockerfile_tell_nothing(
