@@ -96,7 +96,12 @@ async def run_recipe(project: Project) -> Graph:
     :raises UsageError: no such recipe, or what it returned is no graph.
     :raises ProjectError, GraphError: what the recipe's steps refuse.
     """
-    graph = await _called(load_recipe(project.recipe, root=project.root), project)
+    try:
+        recipe = load_recipe(project.recipe, root=project.root)
+    except UsageError as error:
+        error.location = error.location or project.origins.get("recipe")
+        raise
+    graph = await _called(recipe, project)
     check_secrets(project.access, secret_ids(graph))
     return graph.configure(labels={RECIPE_LABEL: label_of(project.recipe), **graph.config.labels})
 

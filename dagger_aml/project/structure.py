@@ -193,7 +193,9 @@ def _first_wrong_item(group: BaseException) -> _WrongItem | None:
 
 
 def _in_quotes(value: Any) -> str:
-    if type(value) not in (int, float, bool):
+    if isinstance(value, float):
+        return "; write it in quotes, as it stands there"  # The number that TOML makes of 3.10 is 3.1.
+    if type(value) not in (int, bool):
         return ""
     return f'; write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
 

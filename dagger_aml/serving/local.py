@@ -108,19 +108,25 @@ async def prepared(
             location=project.origins.get("deployment"),
             hint="Run it in a container: --with docker.",
         )
+    _check_free(published.port, debug)
     place = Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
     try:
         here = Locally(place, 0, debug)
         await anyio.to_thread.run_sync(here.lay_out, graph)
         await install(project, graph, place, on_event, ["debugpy"] if debug else [])
         port = published.port or free_port()
-        if not is_free(port):
-            raise port_taken(port)
-        if debug and not is_free(debug.port):
-            raise port_taken(debug.port, "--debug")
+        _check_free(port, debug)  # Once more, for packages take their time.
         yield evolve(here, port=port)
     finally:
         shutil.rmtree(place.root, ignore_errors=True)
+
+
+def _check_free(port: int, debug: Published | None) -> None:
+    """:raises UsageError: one of the ports is taken."""
+    if port and not is_free(port):
+        raise port_taken(port)
+    if debug and not is_free(debug.port):
+        raise port_taken(debug.port, "--debug")
 
 
 @define(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from attrs import evolve, frozen
 from dagger_aml import BuildError, Graph, Options, load_project
 from dagger_aml.backends.runtime import Published
 from dagger_aml.building.graphs import lay_out
+from dagger_aml.errors import UsageError
 from dagger_aml.events import Event, Message
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.mount import Secret
@@ -359,6 +361,26 @@ def test_an_address_that_it_does_not_serve_at(tmp_path: Path, cli: Any) -> None:
     of(tmp_path)
     code, _, err = cli("run", tmp_path / "p", "--local", "-p", "0.0.0.0:7000", "--base", "minimal-py312-inference")
     assert code == 2 and "-p: --local serves at 127.0.0.1 only, not at 0.0.0.0" in err
+
+
+@pytest.mark.parametrize("flag", ["-p", "--debug"])
+def test_a_port_that_is_taken_is_told_before_anything_is_installed(
+    tmp_path: Path, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "install", None)
+    project = of(tmp_path)
+    graph = anyio.run(lay_out, project)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = Published(taken.getsockname()[1])
+        how = {"published": Published(0), "debug": port} if flag == "--debug" else {"published": port}
+
+        async def serve() -> None:
+            async with local.prepared(project, graph, on_event=lambda _: None, **how):
+                pass
+
+        with pytest.raises(UsageError) as caught:
+            anyio.run(serve)
+    assert caught.value.location == flag and str(port.port) in str(caught.value)
 
 
 def test_a_lock_does_not_bring_its_own_index_where_another_is_said(tmp_path: Path) -> None:

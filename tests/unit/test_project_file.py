@@ -182,6 +182,8 @@ def test_unknown_keys_of_pyproject(tmp_path):
     ("text", "line", "said"),
     [
         ("base = 1\n", 1, 'base: must be text, not a number; write it in quotes: "1"'),
+        ("python = 3.10\n", 1, "python: must be text, not a number; write it in quotes, as it stands there"),
+        ("[env]\nA = 1.10\n", 2, "env.A: must be text, not a number; write it in quotes, as it stands there"),
         ("\nbase = true\n", 2, 'base: must be text, not true or false; write it in quotes: "true"'),
         ('base = ["a"]\n', 1, "base: must be text, not a list"),
         ("base = 1979-05-27\n", 1, "base: must be text, not date"),

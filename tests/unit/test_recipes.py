@@ -291,3 +291,10 @@ def test_what_a_recipe_is_called_is_no_reason_to_build(root, tmp_path):
     one, two = (laid_out(root, recipe=name)[1] for name in ("extended", str(copy)))
     assert [each.config.labels[RECIPE_LABEL] for each in (one, two)] == ["extended", "mine.py"]
     assert config_digest(one.config) == config_digest(two.config)
+
+
+def test_a_recipe_that_there_is_not_is_told_with_its_line(root):
+    make(root, {"dagger-aml.toml": '\nrecipe = "extendet"\n'})
+    error = error_of(planned, root)
+    assert error.location == "dagger-aml.toml:2" and "Did you mean extended?" in error.hint
+    assert error_of(planned, root, recipe="extendet").location == "--recipe"
