@@ -12,6 +12,9 @@ from ..errors import ProjectError
 from .mlmodel import mapping_of, read_document, text_of
 from .names import MLMODEL
 
+_READ = ("data", "model_path", "python_model")
+"""Keys of ``python_function`` that name a file, or a folder, without which no loader loads the model."""
+
 
 @frozen
 class Example:
@@ -35,6 +38,7 @@ class Served:
     :param flavors: their names, ``python_function`` among them where Python can load it.
     :param loader: the module that loads it; empty where none is named.
     :param code: the folder of modules that were saved with it, relative to its own; empty where there is none.
+    :param files: what the loader reads, each relative to the folder.
     :param conda: the conda file, relative to the folder; ``python_env`` the same of MLflow's own file of Python.
     :param python: the Python that saved it, as ``3.12.3``; empty where it does not say.
     :param columns: the names of the columns that it takes; None where it takes tensors, texts or nobody knows what.
@@ -44,6 +48,7 @@ class Served:
     flavors: tuple[str, ...]
     loader: str
     code: str
+    files: tuple[str, ...]
     conda: str
     python_env: str
     python: str
@@ -69,6 +74,7 @@ def read_served(folder: Path) -> Served:
         tuple(flavors),
         text_of(function.get("loader_module")),
         _inside(function.get("code"), path),
+        tuple(text for key in _READ if _is_inside(text := text_of(function.get(key)))),
         _inside(files.get("conda"), path) or "conda.yaml",
         _inside(files.get("virtualenv"), path) or "python_env.yaml",
         text_of(function.get("python_version")),
@@ -97,12 +103,17 @@ def _example(info: Mapping[str, Any], path: Path) -> Example | None:
     return Example(file, serving, text_of(info.get("type")), bool(info.get("params")))
 
 
+def _is_inside(text: str) -> bool:
+    """Whether a text is a path in the model's folder."""
+    return bool(text) and not (PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts or "\\" in text)
+
+
 def _inside(value: Any, path: Path) -> str:
     """A path in the model's folder; empty where none is said.
 
     :raises ProjectError: it leads out of the folder.
     """
     text = text_of(value)
-    if text and (PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts or "\\" in text):
+    if text and not _is_inside(text):
         raise ProjectError(f"names a file outside the model's folder: {text!r}", location=str(path))
     return text

@@ -10,6 +10,7 @@ from ..artifacts.mlmodel_served import Served, read_served
 from ..artifacts.names import MLMODEL
 from ..data import frozen
 from ..errors import ProjectError
+from ..fs.lookup import is_there
 from ..requirements.files import read_text
 from .mlflow_sample import sample_request
 
@@ -79,6 +80,9 @@ def why_not(path: Path, about: Served) -> str:
             return f"{why} ({about.loader})"
     if about.code and not (path / about.code).is_dir():
         return f"the code that was saved with it, {about.code}, is not in its folder"
+    for each in about.files:
+        if not is_there(path / each):
+            return f"{each}, which it is loaded from, is not in its folder"
     return ""
 
 

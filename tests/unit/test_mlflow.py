@@ -295,6 +295,10 @@ def test_init_says_that_nothing_needs_to_be_written(linear):
         (ABOUT.replace("sklearn", "h2o"), "it needs Java, which no inference image has (mlflow.h2o)"),
         (ABOUT.replace("mlflow.sklearn", "databricks.feature_store.mlflow_model"), "works only there (databricks."),
         (f"{ABOUT}    code: src\n", "the code that was saved with it, src, is not in its folder"),
+        *(
+            (f"{ABOUT}    {key}: a/model.pkl\n", "a/model.pkl, which it is loaded from, is not in its folder")
+            for key in ("data", "model_path", "python_model")
+        ),
     ],
 )
 def test_a_model_that_cannot_be_served_is_refused_with_the_reason(tmp_path, text, words):
