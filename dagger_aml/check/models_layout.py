@@ -151,9 +151,10 @@ def folder_without_its_s(project: Project, code: Path, used: Reached) -> Iterato
     for path, source in used.sources.items():
         if _WITHOUT_ITS_S.encode() in source.data and source.tree is not None:
             for line, column in places_of_part(source.tree, _WITHOUT_ITS_S):
+                place = project.at(Path(path), line)
                 yield Finding(
                     f"the path has {_WITHOUT_ITS_S}, and models are in azureml-models",
-                    location=project.at(path, line),
+                    location=place,
                     hint=f"Better take the folder that {MODEL_DIR} names.",
-                    fixes=mending.in_text(project.at(path, line), _PART, "azureml-models", column),
+                    fixes=mending.in_text(place, _PART, "azureml-models", column),
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from .. import contract
 from ..finding import FileLocation, Finding
@@ -87,7 +88,7 @@ def secret_in_a_file(places: Places, given: Mapping[str, Variable], used: Reache
         for kind, begin, line in (
             secrets_in(source.data.decode("utf-8", "replace")) if may_have_secrets(source.data) else ()
         ):
-            yield _secret(f"the code holds {kind} ({begin})", places.at(path, line + 1))
+            yield _secret(f"the code holds {kind} ({begin})", places.at(Path(path), line + 1))
 
 
 def _secret(message: str, location: str | None) -> Finding:

@@ -26,13 +26,13 @@ def drafting() -> Iterator[Callable[[Path, bytes], None]]:
         _DRAFTS.reset(token)
 
 
-def draft_of(path: Path) -> bytes | None:
+def draft_of(path: Path | str) -> bytes | None:
     """What stands in for a file; None where nothing does."""
     drafts = _DRAFTS.get()
     return drafts.get(os.path.realpath(path)) if drafts else None
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path | str) -> bytes:
     """A file, whole, or what stands in for it.
 
     :raises OSError: it cannot be read.

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from attrs import fields
@@ -35,8 +34,8 @@ _AT_ONCE = 50
 _MOST = 8
 """Processes, unless more are asked for: the one that gathers what they read has then no more to give."""
 
-Read = dict[Path, Source | None]
-"""Files that were read; None for one that cannot be."""
+Read = dict[str, Source | None]
+"""Files that were read, by their paths; None for one that cannot be."""
 
 
 @frozen
@@ -68,7 +67,7 @@ def reading_ahead(jobs: int | None, begin: Callable[[], None]) -> Iterator[None]
         _JOBS.reset(token)
 
 
-def read_each(paths: Sequence[Path], python: Python | None) -> Read:
+def read_each(paths: Sequence[str], python: Python | None) -> Read:
     """Read files by several processes; nothing where that is not said, or cannot be done.
 
     An interrupt ends the processes too, and none of them is left behind whatever is raised, or if this one is killed.
@@ -92,7 +91,7 @@ def _may_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[Path], python: Python | None) -> Read:
+def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[str], python: Python | None) -> Read:
     from .forks import MOST_PARTS, Work, by_forks
 
     at_once = max(_AT_ONCE, -(-len(paths) // MOST_PARTS))
@@ -102,7 +101,7 @@ def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[Path], python
     return {path: each for number, read in made.items() for path, each in zip(parts[number], read, strict=True)}
 
 
-def _read_some(paths: Sequence[Path], python: Python | None) -> list[Source | None]:
+def _read_some(paths: Sequence[str], python: Python | None) -> list[Source | None]:
     """Files with what is asked of each, since their syntax stays in the process that read them."""
     found = []
     for path in paths:
@@ -128,13 +127,13 @@ def _packed(read: list[Source | None]) -> list[tuple[Any, ...] | None]:
 
 
 def _unpacked(
-    paths: Sequence[Path], packed: list[tuple[Any, ...] | None], python: Python | None
+    paths: Sequence[str], packed: list[tuple[Any, ...] | None], python: Python | None
 ) -> list[Source | None]:
     return [_source(path, python, *each) if each else None for path, each in zip(paths, packed, strict=True)]
 
 
 def _source(
-    path: Path,
+    path: str,
     python: Python | None,
     data: bytes,
     imports: list[tuple[Any, ...]],
@@ -142,6 +141,6 @@ def _source(
     problem: Problem | None,
     model_paths: tuple[ModelPath, ...],
 ) -> Source:
-    made = Source(data, str(path), python, problem, tuple(Imported(*each) for each in imports))
+    made = Source(data, path, python, problem, tuple(Imported(*each) for each in imports))
     vars(made).update(environment=environment, model_paths=model_paths)
     return made

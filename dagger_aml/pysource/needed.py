@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -63,11 +64,11 @@ def elsewhere(folder: Path, script: str, python: Python | None = None, used: Rea
     :param python: the version that is to run it; ours unless given.
     :param used: what was read of the same script for this version already.
     """
-    read: dict[Path, Source | None] = {
+    read: dict[str, Source | None] = {
         path: None if source.problem else source for path, source in (used.sources if used else {}).items()
     }
 
-    def source(path: Path) -> Source | None:
+    def source(path: str) -> Source | None:
         if path not in read:
             read[path] = read_sound(path, python)
         return read[path]
@@ -75,7 +76,7 @@ def elsewhere(folder: Path, script: str, python: Python | None = None, used: Rea
     there = used.there if used and used.there else Modules(folder)
 
     @cache
-    def own(path: Path) -> list[tuple[Imported, list[Path]]]:
+    def own(path: str) -> list[tuple[Imported, list[str]]]:
         found = source(path)
         return [
             (each, [file for name in names for file in there.files(name)])
@@ -84,24 +85,24 @@ def elsewhere(folder: Path, script: str, python: Python | None = None, used: Rea
         ]
 
     @cache
-    def is_here(top: str, place: Path) -> bool:
-        return is_file(place / f"{top}.py") or is_folder(place / top)
+    def is_here(top: str, place: str) -> bool:
+        return is_file(f"{place}/{top}.py") or is_folder(f"{place}/{top}")
 
-    begin = folder / script
+    begin, beside = (folder / script).as_posix(), folder.as_posix()
     surely = _closure(begin, lambda path: (files for each, files in own(path) if _is_sure(each)))
     every = _closure(begin, lambda path: (files for _, files in own(path)))
     found = [
         Needed(
             each.module,
             each.names,
-            f"{path.relative_to(folder).as_posix()}:{each.line}",
+            f"{there.within(path)}:{each.line}",
             path in surely and _is_sure(each),
         )
         for path in every
         for each, _ in own(path)
         if not each.optional
         and _leads_out(each)
-        and not (is_here(each.top, folder) or is_here(each.top, path.parent))
+        and not (is_here(each.top, beside) or is_here(each.top, posixpath.dirname(path) or "."))
     ]
     texts = [each.data for each in read.values() if each]
     return Elsewhere(tuple(found), any(map(_installs, texts)))
@@ -113,7 +114,7 @@ def _installs(text: bytes) -> bool:
     return all(each.search(text) for each in _INSTALLS)
 
 
-def _closure(begin: Path, leads_to: Callable[[Path], Iterable[list[Path]]]) -> dict[Path, None]:
+def _closure(begin: str, leads_to: Callable[[str], Iterable[list[str]]]) -> dict[str, None]:
     """The files that a file leads to, itself first, in the order in which they are met."""
     found, waiting = {begin: None}, deque([begin])
     while waiting:

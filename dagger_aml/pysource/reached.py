@@ -43,7 +43,7 @@ class Reached:
     :param problems: files that are no Python of the version that is to run them, and why.
     :param relative: relative imports that cannot succeed, of files that are loaded with the entry script.
     :param environment: the variables that the texts read, each with its file and line.
-    :param sources: what was read, for who asks something else of the same files.
+    :param sources: what was read, by the paths of the files, for who asks something else of the same files.
     :param there: where imports lead in the folder, for who follows them too.
     """
 
@@ -57,8 +57,8 @@ class Reached:
     loaded: frozenset[str] = frozenset()
     problems: tuple[tuple[str, Problem], ...] = ()
     relative: tuple[Relative, ...] = ()
-    environment: tuple[tuple[Path, str, int], ...] = ()
-    sources: Mapping[Path, Source] = field(factory=dict, eq=False, repr=False)
+    environment: tuple[tuple[str, str, int], ...] = ()
+    sources: Mapping[str, Source] = field(factory=dict, eq=False, repr=False)
     there: Modules | None = field(default=None, eq=False, repr=False)
     _asked: dict[str, bool] = field(factory=dict, eq=False, repr=False)
 
@@ -89,17 +89,17 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
     :param script: relative to the folder.
     :param python: the version that is to run it; ours unless given.
     """
-    seen: dict[Path, Source | None] = {}
-    waiting = [folder / script]
+    seen: dict[str, Source | None] = {}
+    waiting = [(folder / script).as_posix()]
     modules: set[str] = set()
     absent: dict[str, None] = {}
     reads: tuple[str, int] | None = None
     into_main = False
     model_paths: list[tuple[str, ModelPath]] = []
-    environment: list[tuple[Path, str, int]] = []
+    environment: list[tuple[str, str, int]] = []
     certainly: set[str] = set()
     there = Modules(folder)
-    met, fresh, ahead = set(waiting), dict[Path, None](), Read()
+    met, fresh, ahead = set(waiting), dict[str, None](), Read()
     while waiting:
         if len(fresh) >= LEAST:
             ahead |= read_each(list(fresh), python)
@@ -112,9 +112,9 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
         if source is None or source.is_broken:
             continue
         if reads is None and (word := next((each for each in _MODEL_DIR if each in source.data), None)):
-            reads = path.relative_to(folder).as_posix(), source.data.count(b"\n", 0, source.data.index(word)) + 1
+            reads = there.within(path), source.data.count(b"\n", 0, source.data.index(word)) + 1
         into_main = into_main or (b"__main__" in source.data and _INTO_MAIN.search(source.data) is not None)
-        model_paths += [(path.relative_to(folder).as_posix(), each) for each in source.model_paths]
+        model_paths += [(there.within(path), each) for each in source.model_paths]
         environment += [(path, name, line) for name, line in source.environment]
         if len(seen) > MOST_TREES:
             source.let_go()
@@ -133,7 +133,7 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
                     met.update(files)
                 elif top in needed and top not in sys.stdlib_module_names:
                     absent[top] = None
-    read = {path.relative_to(folder).as_posix(): source for path, source in seen.items() if source}
+    read = {there.within(path): source for path, source in seen.items() if source}
     loaded = loaded_with(script, read)
     return Reached(
         frozenset(modules),

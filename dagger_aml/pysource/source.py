@@ -153,7 +153,7 @@ class Source:
         return b"sys" in self.data and (b".path" in self.data or b"import path" in self.data)
 
 
-def read_source(path: Path, python: Python | None = None) -> Source:
+def read_source(path: Path | str, python: Python | None = None) -> Source:
     """Read a Python file; what it says is worked out once for the same text.
 
     :param python: the version that is to run it; ours unless given.
@@ -162,7 +162,7 @@ def read_source(path: Path, python: Python | None = None) -> Source:
     return parsed(read_bytes(path), str(path), python)
 
 
-def read_quietly(path: Path, python: Python | None = None) -> Source | None:
+def read_quietly(path: Path | str, python: Python | None = None) -> Source | None:
     """As :func:`read_source`; None where the file cannot be read."""
     try:
         return read_source(path, python)
@@ -170,7 +170,7 @@ def read_quietly(path: Path, python: Python | None = None) -> Source | None:
         return None
 
 
-def read_sound(path: Path, python: Python | None = None) -> Source | None:
+def read_sound(path: Path | str, python: Python | None = None) -> Source | None:
     """The same; None also where the file is none of the Python that is to run it."""
     found = read_quietly(path, python)
     return None if found is None or found.problem else found

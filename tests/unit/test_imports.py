@@ -191,6 +191,18 @@ def test_nodes_are_those_of_pythons_own_walk():
     assert ours == whole
 
 
+def test_files_have_the_same_names_however_the_folder_is_named(tmp_path, monkeypatch):
+    """Each is read once: a module that imports the script finds the script."""
+    make(tmp_path, {"src/score.py": "import a.b\n", "src/a/__init__.py": "from . import c\n", "src/a/c.py": ""})
+    make(tmp_path, {"src/a/b.py": "import score\nfrom .c import x\n"})
+    monkeypatch.chdir(tmp_path / "src")
+    whole, here = reached(tmp_path / "src", "score.py"), reached(Path(), "score.py")
+    assert here == whole == reached(Path("../src"), "score.py")
+    assert here.loaded == {"score.py", "a/__init__.py", "a/b.py", "a/c.py"}
+    assert list(here.sources) == ["score.py", "a/b.py", "a/c.py", "a/__init__.py"]
+    assert [each.removeprefix(f"{tmp_path.as_posix()}/src/") for each in whole.sources] == list(here.sources)
+
+
 def test_the_syntax_of_many_files_is_not_kept(tmp_path):
     names = [f"m{number}" for number in range(60)]
     make(tmp_path, {f"{name}.py": f"x = '{name}'\n" for name in names})
