@@ -8,7 +8,6 @@ from typing import NoReturn
 import pytest
 
 from dagger_aml.backends.base import Opening
-from dagger_aml.backends.dagger.builder import Engine
 from dagger_aml.backends.direct.age import DAY_SECONDS, most_seconds
 from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.local.docker import Docker
@@ -162,6 +161,8 @@ async def test_what_gets_newer_is_what_apt_installs_and_what_is_said_to() -> Non
 
 
 def test_builders_are_made_to_run_again() -> None:
+    from dagger_aml.backends.dagger.builder import Engine
+
     builder = LocalBuilder(Docker("classic"))
     assert builder.afresh().no_cache and not builder.no_cache
     engine = Engine(None)  # type: ignore[arg-type]

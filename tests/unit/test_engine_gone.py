@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dagger_aml import EngineGone, TransientError
-from dagger_aml.backends.dagger.errors import _from_engine
-from dagger_aml.backends.dagger.errors import translated as _translated
+from dagger_aml import DaggerAmlError, EngineGone, TransientError
 from dagger_aml.events import Event
 from dagger_aml.policy import retry
 from tests.support.calls import await_
+
+
+def _from_engine(location: str, said: str) -> DaggerAmlError:
+    from dagger_aml.backends.dagger.errors import _from_engine as found  # Here, for it imports the engine's SDK.
+
+    return found(location, said)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +43,10 @@ def test_what_a_command_prints_is_not_taken_for_the_engine_s_end() -> None:
 def test_the_session_s_address_is_not_told() -> None:
     import dagger
 
+    from dagger_aml.backends.dagger.errors import translated
+
     async def fail() -> None:
-        async with _translated("apt"):
+        async with translated("apt"):
             raise dagger.TransportError(
                 "Unexpected response from engine: Server error '502 Bad Gateway' for url 'http://127.0.0.1:4/query'"
             )

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dagger
 import pytest
-from dagger._exceptions import QueryErrorValue
-from gql import GraphQLRequest
 
-from dagger_aml.backends.dagger.errors import meaning
 from dagger_aml.backends.install_hints import install_hint
 from tests.unit.pip_output import regenerate
 
@@ -69,6 +65,12 @@ def test_what_is_not_known_is_told_nothing(text):
 
 
 def test_an_engine_s_error_has_the_hint():
+    import dagger
+    from dagger._exceptions import QueryErrorValue
+    from gql import GraphQLRequest
+
+    from dagger_aml.backends.dagger.errors import meaning
+
     output = (OUTPUTS / "git.txt").read_text()
     known = {"cmd": ["pip"], "exitCode": 1, "stdout": "", "stderr": output, "_type": "EXEC_ERROR"}
     error = dagger.ExecError([QueryErrorValue("failed", extensions=known)], GraphQLRequest("{ version }"))

@@ -54,6 +54,10 @@ def test_asking_a_registry_loads_no_other_client():
     assert loaded("import dagger_aml.oci.push, dagger_aml.oci.registry") == set()
 
 
+def test_looking_for_an_engine_does_not_load_its_sdk():
+    assert loaded("import dagger_aml.backends.dagger.connect, dagger_aml.doctor.builders") <= {"asyncio.subprocess"}
+
+
 def test_rendering_loads_no_engine_and_no_terminal(tmp_path):
     files = {"code/score.py": SCORE, "model/m": "m", "requirements.txt": "numpy==1\n", "environment.yml": "x: 1\n"}
     root = make(tmp_path / "p", files)

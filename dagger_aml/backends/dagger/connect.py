@@ -8,6 +8,7 @@ none.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
@@ -29,8 +31,10 @@ from ...policy import DEFAULT, Policy
 from ...text import redact_url
 from ..store import LET_IN, docker_silence
 from .address import TESTED, check_address
-from .builder import Engine
 from .spans import Spans, received
+
+if TYPE_CHECKING:
+    from .builder import Engine
 
 SESSION_PORT, SESSION_TOKEN = "DAGGER_SESSION_PORT", "DAGGER_SESSION_TOKEN"
 
@@ -160,6 +164,8 @@ async def reach(
             except _NoAnswer as error:
                 attempts.append(error)
                 continue
+            # The engine's SDK takes half a second to load: only for an engine, and not out of its time to answer.
+            importlib.import_module(".builder", __package__)
             try:
                 with anyio.fail_after(session.deadline_seconds):
                     client = await _client(asked, session, no_cache)
@@ -349,6 +355,8 @@ async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
     import dagger
     from dagger.client._config import ConnectConfig
     from dagger.client._session import ConnectParams, SingleConnection
+
+    from .builder import Engine
 
     params = ConnectParams(port=int(session.port), session_token=session.token)
     connection = SingleConnection(params, ConnectConfig(retry=None))
