@@ -28,13 +28,15 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """In a worker, run a test as ever, and send nothing that nobody reads: it costs as much as a small test."""
     if not hasattr(item.config, "workerinput"):
         return None
-    if item.config.get_verbosity() > 0:
+    is_told = item.config.get_verbosity() > 0
+    if is_told:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in runtestprotocol(item, log=False, nextitem=nextitem):
         if report.when == "call" or not report.passed or report.sections or report.duration >= SHORT:
             report.keywords = {ENGINE: 1} if ENGINE in report.keywords else {}
             item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    if is_told:
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
