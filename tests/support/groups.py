@@ -36,9 +36,34 @@ TOGETHER = {
     # They assert seconds: of such files one at a time.
     "seconds": ("test_doctor", "test_engine", "test_engine_faults", "test_library", "test_registry_faults"),
 }
-"""Files whose tests one worker of pytest-xdist runs, one after the other; each other file is a group of its own."""
+"""Files of tests/builders whose tests one worker of pytest-xdist runs, one after the other; each other file
+there is a group of its own."""
+
+ONCE = {
+    # It takes a second to import, which of the fast tests these do.
+    "the engine's SDK": (
+        "test_direct_ages::test_builders_are_made_to_run_again",
+        "test_doctor::test_nothing_is_downloaded_or_started_unless_asked",
+        "test_doctor::test_what_names_the_engine_is_told",
+        "test_engine_gone",
+        "test_install_hints::test_an_engine_s_error_has_the_hint",
+        "test_lazy::test_every_public_name_is_there",
+        "test_public",
+        "test_stores::test_a_command_line_that_cannot_be_had_is_the_headline",
+    ),
+    # What a fixture of the file makes, or a cache of it holds.
+    "imports of every module": ("test_layers",),
+    "a project served from a private index": ("test_local",),
+    "a pip that is loaded": ("test_pip_check", "test_pip_forms"),
+    "a registry that has been waited for": (
+        "test_registry::test_it_waits_as_long_as_it_is_asked_to",
+        "test_registry::test_one_that_asks_twice_to_wait_is_asked_a_third_time",
+    ),
+}
+"""Tests of tests/unit, or files of them, that share what is made once by each worker: one worker is enough."""
 
 GROUPS = {name: group for group, names in TOGETHER.items() for name in names}
+ONCE_GROUPS = {name: group for group, names in ONCE.items() for name in names}
 
 
 MOST, SHARE = 16, 64
@@ -87,6 +112,12 @@ class Groups(LoadScopeScheduling):
 
 @functools.cache
 def group_of(nodeid: str) -> str:
-    """The group of a test: the file's of tests/builders, alone or together with others; else the test itself."""
-    path = PurePosixPath(nodeid.partition("::")[0])
-    return GROUPS.get(path.stem, path.stem) if "builders" in path.parts else nodeid
+    """The group of a test: the file's of tests/builders, alone or together with others; else the test itself.
+
+    Or what it shares with others of tests/unit.
+    """
+    file, _, test = nodeid.partition("::")
+    path = PurePosixPath(file)
+    if "builders" in path.parts:
+        return GROUPS.get(path.stem, path.stem)
+    return ONCE_GROUPS.get(path.stem) or ONCE_GROUPS.get(f"{path.stem}::{test.partition('[')[0]}") or nodeid

@@ -11,7 +11,7 @@ import pytest
 
 import tests.conftest
 import tests.support.scheduler
-from tests.support.groups import TOGETHER, group_of
+from tests.support.groups import ONCE, TOGETHER, group_of
 from tests.support.markdown import ROOT
 
 
@@ -19,12 +19,21 @@ def test_a_group_has_its_files_and_each_other_test_is_its_own():
     assert group_of("tests/builders/test_serve.py::test_a[x@y]") == group_of("tests/builders/test_docs.py::test_b")
     assert group_of("tests/builders/test_local.py::test_a") == "test_local"
     assert group_of("tests/unit/test_a.py::test_b[1]") == "tests/unit/test_a.py::test_b[1]"
+    whole = group_of("tests/unit/test_public.py::test_a[1]")
+    assert whole == group_of("tests/unit/test_install_hints.py::test_an_engine_s_error_has_the_hint") in ONCE
+    assert group_of("tests/unit/test_install_hints.py::test_b") == "tests/unit/test_install_hints.py::test_b"
+    assert group_of("tests/builders/test_doctor.py::test_a") == "seconds"
 
 
 def test_the_files_of_groups_are_there():
     names = [name for each in TOGETHER.values() for name in each]
     assert len(set(names)) == len(names)
     assert all((ROOT / "tests/builders" / f"{name}.py").is_file() for name in names)
+    shared = [name for each in ONCE.values() for name in each]
+    assert len(set(shared)) == len(shared)
+    for name in shared:
+        file, _, test = name.partition("::")
+        assert f"def {test}(" in (ROOT / "tests/unit" / f"{file}.py").read_text(encoding="utf-8") or not test, name
 
 
 def test_workers_run_groups_whole(tmp_path, request):
