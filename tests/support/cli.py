@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from unittest.mock import patch
 
 from attrs import define
@@ -60,16 +60,46 @@ def run_bytes(
         return subprocess.CompletedProcess(made.words, code, _read(made.out), _read(made.err))
 
 
-def run_here(*words: object) -> subprocess.CompletedProcess[str]:
-    """As :func:`run`, in this process: a sixth of the time, where nothing is asked of the process itself."""
+class _Written(io.RawIOBase):
+    """Keeps what is written, as the file does behind a standard stream."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.data += data
+        return len(data)
+
+    def stream(self, *, lines: bool) -> io.TextIOWrapper:
+        """A stream that writes here as a process's own does: what is printed comes when it is full, or at its end.
+
+        :param lines: after each line, as standard error does.
+        """
+        return io.TextIOWrapper(io.BufferedWriter(self), encoding="utf-8", line_buffering=lines)
+
+
+def run_here(
+    *words: object, env: Mapping[str, object] | None = None, cwd: Path | None = None, in_one: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """As :func:`run`, in this process: a sixth of the time, where nothing is asked of the process itself.
+
+    :param env: variables besides this process's own.
+    :param in_one: what is told goes where it prints, as by ``2>&1``.
+    """
     from dagger_aml.cli import main
 
     said = list(map(str, words))
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    taken = [_Written(), _Written()]
+    out, err = taken[0].stream(lines=False), taken[not in_one].stream(lines=True)
     handler, code = signal.getsignal(signal.SIGTERM), 0
     try:
         with (
             patch.object(sys, "argv", ["dagger-aml", *said]),
+            patch.dict(os.environ, {name: str(value) for name, value in (env or {}).items()}),
+            contextlib.chdir(cwd or "."),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
@@ -78,7 +108,9 @@ def run_here(*words: object) -> subprocess.CompletedProcess[str]:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     finally:
         signal.signal(signal.SIGTERM, handler)
-    return subprocess.CompletedProcess(said, code, *(each.buffer.getvalue().decode() for each in (out, err)))
+    for each in (out, err):
+        each.flush()
+    return subprocess.CompletedProcess(said, code, *(each.data.decode() for each in taken))
 
 
 @define
@@ -146,9 +178,12 @@ def _read(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def printed(*words: object) -> str:
-    """What it prints on standard output; it must go well."""
-    done = run(*words)
+def printed(*words: object, here: bool = False) -> str:
+    """What it prints on standard output; it must go well.
+
+    :param here: in this process.
+    """
+    done = (run_here if here else run)(*words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -187,14 +187,13 @@ def test_pytorch_on_a_base_for_cpus_comes_from_the_index_for_cpus(tmp_path):
     assert index not in text(base="curated/minimal-py312-cuda12.4-inference")
     assert index not in text(index_url="https://pypi.example/simple")
     assert planned(root, index_url="https://pypi.example/simple").warnings == ()
-    assert index in printed("plan", root) and index not in printed(
-        "plan", root, "--index-url", "https://pypi.example/simple"
-    )
+    assert index in printed("plan", root, here=True)
+    assert index not in printed("plan", root, "--index-url", "https://pypi.example/simple", here=True)
 
 
 def test_a_conda_file_that_is_named_by_a_roundabout_path_is_read(tmp_path):
     root = make(tmp_path, {"score.py": SCORE, "conda.yaml": conda("python=3.12", pip=("idna==3.10",))})
-    said = printed("plan", root, "--requirements", f"../{root.name}/conda.yaml")
+    said = printed("plan", root, "--requirements", f"../{root.name}/conda.yaml", here=True)
     assert "Packages of" in said and "AML302" not in said
 
 

@@ -18,6 +18,7 @@ from dagger_aml.check.base import today
 from tests.support import loaded, scratch
 from tests.support.cli import address, run, run_bytes, shared_program
 from tests.support.day import DAY
+from tests.support.markdown import _KEPT, _call_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,3 +206,26 @@ def test_one_day_holds_here_and_in_what_is_forked(tmp_path: Path) -> None:
     )
     done = run("plan", tmp_path, "--recipe", tmp_path / "mine.py", "--base", "python:3.12-slim")
     assert f"the day is {DAY}" in done.stdout + done.stderr and today() == DAY
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ("dagger-aml plan 'a b' -t x/{name}:1", ({}, ["plan", "a b", "-t", "x/{name}:1"])),
+        ('A=b_C="d e" dagger-aml plan', ({"A": "b_C=d e"}, ["plan"])),
+        *((text, None) for text in ("dagger-aml plan | cat", "dagger-aml plan > x", "dagger-aml plan && true")),
+        *(
+            (f"dagger-aml plan {text}", None)
+            for text in ("*.py", "$HOME", '"`id`"', "~/x", "{a,b}", "x # y", "a\\\nb")
+        ),
+        *((text, None) for text in ("echo $?", "cat dagger-aml", "cp -r a b", "", "A=b")),
+    ],
+)
+def test_a_command_is_called_here_only_where_a_shell_would_change_nothing(text, call):
+    assert _call_of(text) == call
+
+
+def test_what_a_shell_keeps_is_seen():
+    assert not _KEPT.search("dagger-aml plan A=b --set x")
+    for text in ("cd x", "x && cd y", "A=b", "A=$(dagger-aml plan x)", 'eval "$(x)"', ". ./x"):
+        assert _KEPT.search(text), text
