@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import subprocess
@@ -134,17 +135,20 @@ def made(tmp_path: Path, registry: FakeRegistry, user: int | None = None) -> Job
     :param user: of another one, who owns the repository, a home and the folder of the cache, and has no other rights.
     """
     need_programs("bash", "python3")
-    path = shared_program()
+    path, python = shared_program(), sys.executable
     if user is not None:
+        python = _python_of_nobody()
         socket = Path(address())
         socket.parent.chmod(0o711)
         socket.chmod(0o666)  # Who asks gets a process of its own user, and so nothing that it has not.
-        path = program(tmp_path / "theirs", python=_python_of_nobody())
+        path = program(tmp_path / "theirs", python=python)
     base = put_base(registry).reference
     for name in ("churn", "price"):
         code = f"# {name}\n{SCORE}"
         make(tmp_path / "repo/models" / name, {"dagger-aml.toml": f'base = "{base}"\n', "code/score.py": code})
     recorded = Recorded(tmp_path / "bin", path)
+    # The machine's own may be a script that looks for a Python, which takes longer than what it is called for.
+    (recorded.folder / "python3").symlink_to(python)
     for name in STOOD_IN:
         path = recorded.folder / name
         # Nothing is deployed yet unless a test says so: `az … show` fails then.
@@ -163,6 +167,7 @@ def made(tmp_path: Path, registry: FakeRegistry, user: int | None = None) -> Job
     return Job(tmp_path / "repo", recorded.folder, registry, env, user)
 
 
+@functools.cache
 def _python_of_nobody() -> str:
     """A Python that another user can start; the tests' own may lie in a folder that only root may enter."""
     for each in (sys.executable, "/usr/bin/python3"):

@@ -26,6 +26,8 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import click
+
 CWD = 3
 """The number that the current folder has among the files that are sent, beside the standard streams 0, 1 and 2."""
 
@@ -55,6 +57,10 @@ ENGINE = "dagger_aml.backends.dagger."
 """What imports the engine's SDK, which is half of all that there is to load."""
 
 
+WHERE_USED = ("anyio._backends._asyncio", "isal.igzip", "isal.igzip_lib", "isal.isal_zlib")
+"""What is imported where it is first used: half as much as all that a small plan does."""
+
+
 def load(*, engine: bool) -> None:
     """Import all that a command line may, and do once what each does when it first plans.
 
@@ -64,8 +70,11 @@ def load(*, engine: bool) -> None:
     from tests.support.day import hold
 
     for each in pkgutil.walk_packages(dagger_aml.__path__, "dagger_aml."):
-        if not each.name.endswith("__main__") and (engine or not each.name.startswith(ENGINE)):
+        if engine or not each.name.startswith(ENGINE):
             importlib.import_module(each.name)
+    for name in WHERE_USED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     for name in ("utf-8-sig", "idna", "latin-1", "utf-16"):
         codecs.lookup(name)  # Loaded when it is first used, which another user may not be able to.
     hold()
@@ -80,16 +89,23 @@ def _plan() -> None:
     from dagger_aml.errors import DaggerAmlError
     from tests.support.projects import SCORE, make
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        make(Path(folder), {"code/score.py": SCORE, "model/m": "m", "requirements.txt": "numpy==2.1\n"})
-        for words in (["plan"], ["plan", "--json"], ["check"], ["dockerfile"]):
+    files = {
+        "code/score.py": SCORE,
+        "model/m": "m",
+        "requirements.txt": "numpy==2.1\n",
+        "dagger-aml.toml": 'name = "m"\n[env]\nA = "1"\n',
+    }
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        root, held = make(Path(folder, "p"), files), Path(folder, "plan.json")
+        for words in (["plan"], ["plan", "--json"], ["plan", "--against", str(held)], ["check"], ["dockerfile"]):
             # Of the variables of this machine one may be wrong, as a test's command line will tell.
-            with contextlib.suppress(DaggerAmlError, SystemExit):
-                cli.main([*words, folder], standalone_mode=False)
+            with (
+                contextlib.redirect_stdout(io.StringIO()) as said,
+                contextlib.suppress(DaggerAmlError, click.ClickException, SystemExit),
+            ):
+                cli.main([*words, str(root)], standalone_mode=False)
+            if words[-1] == "--json":
+                held.write_text(said.getvalue(), encoding="utf-8")
 
 
 def serve(listening: socket.socket, alive: int) -> None:

@@ -30,8 +30,9 @@ class Repository:
 
     def call(self, *words: object) -> subprocess.CompletedProcess[str]:
         env = self.recorded.environment(
-            DAGGER_AML_CACHE_DIR=self.root / "cache", DOCKER_CONFIG=self.root, HOME=self.root, CI="true", NO_COLOR=1
-        )
+            DAGGER_AML_CACHE_DIR=self.root / "cache", DOCKER_CONFIG=self.root, HOME=self.root, CI="true", NO_COLOR=1,
+            GOGC="off",  # Task ends long before its memory is worth a look: a third of its time.
+        )  # fmt: skip
         return subprocess.run(
             list(map(str, words)), cwd=self.root, env=env, capture_output=True, text=True, check=False, timeout=100
         )
