@@ -38,8 +38,8 @@ def program() -> None:
     """Run the command line as the program that it is, which ends at once.
 
     Python takes apart what was loaded before it ends, 5 to 10 ms for memory that the system takes back anyway. What
-    was registered to be done at the end is done; where another thread goes on, or a debugger or a profiler looks on,
-    Python ends as ever.
+    was registered to be done at the end is done; where another thread goes on, a debugger or a profiler looks on, a
+    recipe of the user's was loaded, or the output cannot be written, Python ends as ever.
     """
     try:
         main()
@@ -47,13 +47,27 @@ def program() -> None:
     except SystemExit as end:
         code = 0 if end.code is None else end.code
     looked_on = sys.gettrace() or sys.getprofile() or sys.flags.interactive
-    if looked_on or not isinstance(code, int) or not _alone():
+    if looked_on or not isinstance(code, int) or not (_alone() and _ours() and _flushed()):
         sys.exit(code)  # type: ignore[arg-type]
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
+    _flushed()
     os._exit(code & 0xFF)
+
+
+def _flushed() -> bool:
+    """Whether all that was said is written, where somebody takes it."""
+    with contextlib.suppress(OSError, ValueError):
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        return True
+    return False
+
+
+def _ours() -> bool:
+    """Whether no code of the user's was loaded: a file that it left open is written to its end when Python ends."""
+    recipe = sys.modules.get(f"{__package__}.project.recipe")
+    return recipe is None or not recipe.loaded_others()
 
 
 def _alone() -> bool:

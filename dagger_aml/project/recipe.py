@@ -40,9 +40,18 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in recipe_folder().glob("*.py") if not path.stem.startswith("_")))
 
 
+_OTHERS: set[str] = set()
+"""Names of recipes that were loaded and are not ours."""
+
+
 def is_built_in(name: str) -> bool:
     """Whether a name is that of a built-in recipe."""
     return name.isidentifier() and not name.startswith("_") and (recipe_folder() / f"{name}.py").is_file()
+
+
+def loaded_others() -> bool:
+    """Whether a recipe that is not ours was loaded, whose code may have more to do when the process ends."""
+    return bool(_OTHERS)
 
 
 def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
@@ -58,6 +67,7 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
         path = next((each for each in candidates if each.is_file()), None)
         if path is None:
             raise UsageError("the recipe file does not exist", location=name)
+        _OTHERS.add(name)
         return _from_file(path)
     path = recipe_folder() / f"{name}.py"
     if name.isidentifier() and path.is_file():
@@ -66,6 +76,7 @@ def load_recipe(name: str, *, root: Path | None = None) -> Recipe:
 
     installed = entry_points(group=GROUP)
     for point in installed.select(name=name):
+        _OTHERS.add(name)
         try:
             found = point.load()
         except Exception as error:

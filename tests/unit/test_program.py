@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,30 @@ def test_output_that_nobody_takes_does_not_hold_it_up():
     program = _PROGRAM.format(code=3, more="sys.stdout = None").replace("print(", "str(")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 3 and done.stdout == done.stderr == ""
+
+
+def test_a_recipe_of_the_user_s_sees_python_end(tmp_path):
+    """What it wrote to a file that it never closes is there."""
+    recipe = f"kept = open({str(tmp_path / 'kept')!r}, 'w')\nkept.write('all')\nasync def recipe(graph, project): ..."
+    (tmp_path / "mine.py").write_text(recipe)
+    more = f"from dagger_aml.project.recipe import load_recipe; load_recipe({str(tmp_path / 'mine.py')!r})"
+    done = ended(more=more)
+    assert done.returncode == 3 and done.stdout.endswith("registered\ntaken apart")
+    assert (tmp_path / "kept").read_text() == "all"
+
+
+def test_a_recipe_of_ours_does_not():
+    done = ended(more="from dagger_aml.project.recipe import load_recipe; load_recipe('extended')")
+    assert done.returncode == 3 and done.stdout.endswith("\nregistered\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_output_that_cannot_be_written_is_told():
+    program = _PROGRAM.format(code=0, more="")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program.replace('print("said " * 20_000)', 'sys.stdout.write("x")')],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )  # fmt: skip
+    assert done.returncode == 120 and "No space left" in done.stderr, done.stderr
