@@ -138,7 +138,8 @@ class Log:
 
     def __init__(self, on_line: Callable[[Line], None] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.count = self.posts = 0
+        self.count: int = 0
+        self.posts: int = 0
         self.ended: anyio.Event = anyio.Event()
         self.exit_code: int | None = None
         self.dying: anyio.Event = anyio.Event()
