@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -110,10 +111,13 @@ def test_a_rule_takes_facts_by_their_types(each: Rule):
                 assert annotation == real[name].removesuffix(" | None"), (each.id, name, facts)
 
 
+_page = functools.cache(rules_page)
+
+
 @every_rule
 def test_a_rule_has_its_page(each: Rule):
     entry = Entry(each)
-    assert f"### {each.id}: {entry.title}\n" in rules_page()
+    assert f"### {each.id}: {entry.title}\n" in _page()
     assert entry.title[0].isupper() and not entry.title.endswith(".") and len(entry.title) < 100
 
 

@@ -93,10 +93,10 @@ class Calls:
 
 
 @pytest.fixture
-def calls(
+def first(
     registry: FakeRegistry, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> Iterator[Calls]:
-    """A project that was pushed, and pushed again: the next call need not read it."""
+    """A project, and no call so far."""
     monkeypatch.setattr(unchanged, "STILL_NS", -1_000_000_000_000)
     # It has another value while a test is set up.
     monkeypatch.setattr(looked_at, "_UNSAID", {"PYTEST_CURRENT_TEST", "SHLVL"})
@@ -111,13 +111,19 @@ def calls(
         return load(folder, options)
 
     monkeypatch.setattr(common, "load_project", counted)
-    made()
-    made.before = made()
-    assert made.read
-    assert made() == made.before and not made.read
     handler = signal.getsignal(signal.SIGTERM)
     yield made
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def calls(first: Calls) -> Calls:
+    """A project that was pushed, and pushed again: the next call need not read it."""
+    first()
+    first.before = first()
+    assert first.read
+    assert first() == first.before and not first.read
+    return first
 
 
 ONCE_MORE = ["HEAD /v2/base/manifests/1", "GET /v2/app/manifests/1", "PUT /v2/app/manifests/1"]
@@ -248,17 +254,17 @@ def test_whatever_goes_wrong_is_the_usual_ways_to_tell(calls: Calls, monkeypatch
 
 
 @pytest.fixture
-def several(calls: Calls) -> Calls:
+def several(first: Calls) -> Calls:
     """Three projects that were pushed, and pushed again, by one call."""
-    roots = [calls.root, *(calls.root.parent / name for name in "qr")]
+    roots = [first.root, *(first.root.parent / name for name in "qr")]
     for root in roots[1:]:
         make(root, {"code/score.py": f"# {root}\n{SCORE}", "code/more.py": "x = 1\n", "model/m.bin": "m"})
-    calls.words[1:2] = map(str, roots)
-    calls.words[calls.words.index("-t") + 1] = f"{calls.registry.host}/{{name}}:1"
-    calls()
-    calls.before = calls()
-    assert calls.read == list(map(str, roots))
-    return calls
+    first.words[1:2] = map(str, roots)
+    first.words[first.words.index("-t") + 1] = f"{first.registry.host}/{{name}}:1"
+    first()
+    first.before = first()
+    assert first.read == list(map(str, roots))
+    return first
 
 
 def _without_seconds(text: str) -> list[list[str]]:
