@@ -321,14 +321,19 @@ async def test_a_push_is_tried_three_times(builder: LocalBuilder, tiny: str, eve
     planned = await probe(Graph(From.parse(tiny)).add(Copy(Text(b"hi\n"), "/hi", "file")), builder)
     image = await builder.image(planned)
 
-    def again() -> list[str]:
-        said = [event.text for event in events if isinstance(event, Message)]
-        return [text.rpartition("; ")[2] for text in said if "retrying in" in text]
+    def said() -> list[str]:
+        return [event.text for event in events if isinstance(event, Message)]
 
-    with refusing(503) as (registry, _), pytest.raises(TransientError):
-        # docker tries five times by itself in 50 s where it gets an answer, the others where they get none.
+    def again() -> list[str]:
+        return [text.rpartition("; ")[2] for text in said() if "retrying in" in text]
+
+    with refusing(503) as (registry, told), pytest.raises(TransientError):
+        # docker tries five times by itself in 50 s where it gets an answer, podman and buildah where they get none;
+        # from 5 and 1.44 on these do so three times where they get one, too.
         await image.publish(f"{'localhost:9' if builder.name == 'docker' else registry}/some/image:1")
-    assert again() == [f"retrying in 0 s ({number} of 3)" for number in (2, 3)]
+    by_itself = any(text.startswith(f"{builder.name} retries in") for text in said())
+    assert again() == ([] if by_itself else [f"retrying in 0 s ({number} of 3)" for number in (2, 3)])
+    assert builder.name == "docker" or len(told) >= 3
     events.clear()
     with refusing(403) as (registry, _), pytest.raises(RegistryDenied):
         await image.publish(f"{registry}/some/image:1")

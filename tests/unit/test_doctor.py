@@ -276,7 +276,11 @@ def test_what_names_the_engine_is_told(
 
 @pytest.mark.parametrize(
     ("version", "state", "hint"),
-    [("v0.21.8", "ok", ""), ("v1.0.0-beta.5", "warning", "was seen to"), ("v0.20.1", "warning", "engine v0.21.x")],
+    [
+        ("v0.21.8", "ok", ""),
+        ("v1.0.0-beta.10", "warning", "beta 10 was seen to"),
+        ("v0.20.1", "warning", "engine v0.21.x"),
+    ],
 )
 def test_an_engine_of_another_version_is_told(version: str, state: str, hint: str) -> None:
     facts = {"sdk": "0.21.11", "cache": None}
