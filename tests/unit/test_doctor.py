@@ -278,7 +278,7 @@ def test_what_names_the_engine_is_told(
     ("version", "state", "hint"),
     [
         ("v0.21.8", "ok", ""),
-        ("v1.0.0-beta.10", "warning", "beta 10 was seen to"),
+        ("v1.0.0-beta.10", "warning", "get a newer base"),
         ("v0.20.1", "warning", "engine v0.21.x"),
     ],
 )
