@@ -74,7 +74,7 @@ async def build(
 
     :param graph: or several that differ in their base's platform (:func:`dagger_aml.lay_out_each`): one index.
     :param builder: from ``async with connect() as engine``, or a local builder.
-    :param tags: references to push, or to name it by in a tar or store.
+    :param tags: references to push, or to name it by in a tar or store; one alone may be given as it is.
     :param push: push every tag.
     :param output: a tar to write, or an :class:`~dagger_aml.backends.outputs.Export`, or several; named by every tag.
     :param load: put it into the local store under every tag.

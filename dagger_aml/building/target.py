@@ -93,5 +93,5 @@ def tag_of(text: str) -> Reference:
 
 
 def tags_of(texts: Iterable[str]) -> tuple[Reference, ...]:
-    """Names for an image, each once; raises as :func:`tag_of`."""
-    return tuple(dict.fromkeys(map(tag_of, texts)))
+    """Names for an image, each once; a text alone is one name. Raises as :func:`tag_of`."""
+    return tuple(dict.fromkeys(map(tag_of, (texts,) if isinstance(texts, str) else texts)))

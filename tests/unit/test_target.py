@@ -50,6 +50,11 @@ def test_a_reference_keeps_its_digest():
         tag_of("X:1")
 
 
+def test_one_name_may_be_given_as_a_text():
+    assert tags_of("registry.example/x:1") == tags_of(["registry.example/x:1", "registry.example/x:1"])
+    assert len(tags_of("registry.example/x:1")) == 1
+
+
 def test_tags_are_named_once():
     assert list(map(str, tags_of(["x", "x:latest", "y:1"]))) == ["x:latest", "y:1"]
 
