@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.builders import Need
+from tests.support.builders import Need, forget_images
 from tests.support.ci_jobs import written
 from tests.support.cli import shared_program
 from tests.support.monorepo import copied, scripts
@@ -42,14 +43,21 @@ def _of_pip(metadata: dict[str, Any]) -> tuple[str, str]:
     return made["way"], made["made"]
 
 
+@pytest.fixture
+def registry(bases: dict[str, str]) -> Iterator[str]:
+    """A host with a path, for the images."""
+    found = f"{bases['classic'].partition('/')[0]}/shop-{os.getpid()}"
+    yield found
+    forget_images(f"{found}/")
+
+
 def test_the_job_of_the_monorepo(
-    bases: dict[str, str], need: Need, tmp_path: Path, pytestconfig: pytest.Config
+    bases: dict[str, str], registry: str, need: Need, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """Some models with each commit, all hundred by night; then one changes, on a runner that remembers nothing."""
     need("docker", "bash")
     number = 100 if pytestconfig.getoption("depth") == "nightly" else 5
     root = copied(tmp_path / "shop", number, bases["classic"])
-    registry = f"{bases['classic'].partition('/')[0]}/shop-{os.getpid()}"
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/dagger-aml").symlink_to(shared_program())
     env = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "CI": "true"}

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 import yaml
 from attrs import define, field
 
-from tests.support.builders import Need
+from tests.support.builders import Need, forget_images
 from tests.support.installed import ROOT, variables_for
 from tests.support.projects import make
 from tests.support.task import task_program
@@ -125,7 +126,7 @@ class Repository:
 @pytest.fixture
 def repository(
     request: pytest.FixtureRequest, installed: Path, bases: dict[str, str], need: Need, tmp_path: Path
-) -> Repository:
+) -> Iterator[Repository]:
     need("docker", "bash")
     root = tmp_path / "theirs"
     make(root, {"company.toml": f'base = "{bases["classic"]}"\n', "build.py": BUILD})
@@ -154,7 +155,8 @@ def repository(
     program = "import dagger_aml, sys; print(dagger_aml.__file__); print(sys.path)"
     where, _, paths = found.ran("python", "-c", program).partition("\n")
     assert where.startswith(str(installed.parent)) and str(ROOT) not in paths
-    return found
+    yield found
+    forget_images(f"{registry}/")
 
 
 # --- a CI job -----------------------------------------------------------------------------------------------------
