@@ -15,6 +15,7 @@ from ..finding import Finding, as_findings
 from ..graph.graph import Graph
 from ..oci.reference import Reference
 from ..plan.model import Plan
+from ..text import texts
 from .outputs import Output, Registry
 
 Gate = Callable[[Plan, Image, Builder], Awaitable[None]]
@@ -92,6 +93,6 @@ def tag_of(text: str) -> Reference:
     return found if found.tag else Reference.parse(f"{found.name}:latest", "tag")
 
 
-def tags_of(texts: Iterable[str]) -> tuple[Reference, ...]:
+def tags_of(names: str | Iterable[str]) -> tuple[Reference, ...]:
     """Names for an image, each once; a text alone is one name. Raises as :func:`tag_of`."""
-    return tuple(dict.fromkeys(map(tag_of, (texts,) if isinstance(texts, str) else texts)))
+    return tuple(dict.fromkeys(map(tag_of, texts(names))))
