@@ -6,7 +6,7 @@ import random
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -184,3 +184,20 @@ async def test_room_is_made_for_all_of_known_length_and_for_no_more(
     inside = {at for each in own for at in range(each.offset_data, each.offset_data + each.size, 512)}
     assert missing <= inside and max(end for _, end in reserved) == size
     assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+
+
+async def test_files_that_change_are_told_of_before_the_tar_takes_the_place_of_another(
+    base: From, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "image.tar").write_bytes(b"an earlier one")
+    write_tar = tar_module.write_tar
+
+    def late(*how: Any, **more: Any) -> tar_module.TarWritten:
+        done = write_tar(*how, **more)
+        (folder / "model/w.bin").unlink()
+        return done
+
+    monkeypatch.setattr(tar_module, "write_tar", late)
+    with pytest.raises(ProjectError, match="disappeared"):
+        await written(base, folder, tmp_path / "image.tar")
+    assert (tmp_path / "image.tar").read_bytes() == b"an earlier one"

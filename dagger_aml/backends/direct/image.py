@@ -405,9 +405,10 @@ async def exported(
     form = output.type or first.beneath.form
     names = [Reference.parse(each) for each in references]
     with ExitStack() as stack:
+        new = stack.enter_context(output_tar(output))
+        # Told before the tar takes its place.
         for each in images:
             stack.enter_context(unchanged(each.plan.file_layers))
-        new = stack.enter_context(output_tar(output))
         async with growing(new, str(output.path), on_event):
             write = functools.partial(write_tar, form=form, docker=output.type != "oci", names=names)
             made = await first.blocking(write, new, [each.for_tar() for each in images])
