@@ -94,6 +94,15 @@ class ContentStore:
 
         :raises KeyError: there is none. :raises Damaged: it is not what its digest says, told at its end.
         """
+        with self.unchecked(digest) as file:
+            yield cast("IO[bytes]", _Checked(file, digest, self._blob(digest)))
+
+    @contextlib.contextmanager
+    def unchecked(self, digest: str) -> Iterator[IO[bytes]]:
+        """A kept blob, for who holds what becomes of its bytes against the digest.
+
+        :raises KeyError: there is none.
+        """
         path = self._blob(digest)
         try:
             file = path.open("rb")
@@ -101,7 +110,7 @@ class ContentStore:
             raise KeyError(digest) from None
         with file:
             touch(path)
-            yield cast("IO[bytes]", _Checked(file, digest, path))
+            yield file
 
     def add(self, digest: str, chunks: Iterable[bytes]) -> int:
         """Keep a blob, whole or not at all; returns its bytes.

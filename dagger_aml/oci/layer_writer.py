@@ -41,6 +41,11 @@ def measured(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> str:
     return _named(total)
 
 
+def plain_size(entries: Iterable[TarEntry]) -> int:
+    """Bytes of a layer's tar, uncompressed."""
+    return sum(map(tar_size, entries)) + len(END)
+
+
 class LayerStream:
     """A layer's blob, made while it is read: each file is read once, nothing is kept.
 
@@ -55,7 +60,7 @@ class LayerStream:
         self._compression = compression
         self._on_file = on_file
         self._written: WrittenLayer | None = None
-        self.size: int | None = sum(map(tar_size, self._entries)) + len(END) if compression == "none" else None
+        self.size: int | None = plain_size(self._entries) if compression == "none" else None
         """Bytes of the blob where they are known before; else None."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -88,19 +93,30 @@ class LayerStream:
         return self._written
 
 
-def _parts(entries: Iterable[TarEntry], on_file: OnFile) -> Iterator[bytes]:
+def laid_out(entries: Iterable[TarEntry]) -> Iterator[bytes | TarEntry]:
+    """A layer's tar, uncompressed, with a file's entry in the place of its contents. Raises as :func:`ordered`."""
+    return _laid_out(ordered(entries))
+
+
+def _laid_out(entries: Iterable[TarEntry]) -> Iterator[bytes | TarEntry]:
     for entry in entries:
         yield header(entry)
-        if entry.type != "file":
-            continue
-        if on_file is ignore:
-            yield from pieces(entry)
+        if entry.type == "file":
+            yield entry
+            yield bytes(padding(entry.size))
+    yield END
+
+
+def _parts(entries: Iterable[TarEntry], on_file: OnFile) -> Iterator[bytes]:
+    for part in _laid_out(entries):
+        if isinstance(part, bytes):
+            yield part
+        elif on_file is ignore:
+            yield from pieces(part)
         else:
             total = hashlib.sha256()
-            yield from hashed(pieces(entry), total)
-            on_file(entry, total.digest())
-        yield bytes(padding(entry.size))
-    yield END
+            yield from hashed(pieces(part), total)
+            on_file(part, total.digest())
 
 
 def _named(total: hashlib._Hash) -> str:

@@ -1,16 +1,20 @@
 """Tars written directly, where this machine knows already what goes into them: read once, and held against that."""
 
 import contextlib
+import errno
 import json
+import os
 import random
+import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from attrs import define
 
-from dagger_aml.backends.direct import layers
+from dagger_aml.backends.direct import arriving, layers
 from dagger_aml.backends.direct import tar as tar_module
 from dagger_aml.backends.outputs import Export
 from dagger_aml.backends.result import Result
@@ -26,6 +30,8 @@ from tests.support.direct_push import graph
 from tests.support.registry import FakeRegistry
 
 pytestmark = pytest.mark.anyio
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the system copies to sockets alone")
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +73,7 @@ async def test_what_is_kept_is_read_once_and_files_that_lie_still_are_hashed_onc
     first = await written(base, folder, tmp_path / "first.tar")
     opened: list[str] = []
     plain: list[bool] = []
-    open_, make = ContentStore.open, LayerStream.__init__
+    open_, make = ContentStore.unchecked, LayerStream.__init__
 
     @contextlib.contextmanager
     def counted(store: ContentStore, digest: str) -> Iterator[IO[bytes]]:
@@ -79,7 +85,7 @@ async def test_what_is_kept_is_read_once_and_files_that_lie_still_are_hashed_onc
         plain.append(on_file is ignore)
         make(stream, entries, compression, on_file)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ContentStore, "open", counted)
+    monkeypatch.setattr(ContentStore, "unchecked", counted)
     monkeypatch.setattr(LayerStream, "__init__", made)
     again = await written(base, folder, tmp_path / "again.tar")
     base_layers = [digest_of(each) for each in blobs_of()]
@@ -166,7 +172,7 @@ async def test_room_is_made_for_all_of_known_length_and_for_no_more(
 ) -> None:
     """So that a file system need not choose a place for everything when one tar takes the place of another."""
     chances = random.Random(1)
-    (folder / "weights.bin").write_bytes(chances.randbytes(2 << 20))
+    (folder / "model/weights.bin").write_bytes(chances.randbytes(2 << 20))
     monkeypatch.setattr(tar_module, "_RESERVED", step)
     await written(base, folder, tmp_path / "first.tar")
     reserved: list[tuple[int, int]] = []
@@ -201,3 +207,124 @@ async def test_files_that_change_are_told_of_before_the_tar_takes_the_place_of_a
     with pytest.raises(ProjectError, match="disappeared"):
         await written(base, folder, tmp_path / "image.tar")
     assert (tmp_path / "image.tar").read_bytes() == b"an earlier one"
+
+
+@pytest.fixture
+def weights(folder: Path) -> Path:
+    """A file of the project of which the layer is not compressed, as of most models."""
+    path = folder / "model/weights.bin"
+    path.write_bytes(random.Random(1).randbytes(3 << 20))
+    return path
+
+
+Sendfile = Callable[[int, int, int, int], int]
+
+
+def copying(monkeypatch: pytest.MonkeyPatch, copy: Callable[[Sendfile, int, int, int, int], int]) -> list[int]:
+    """Have something else copy from file to file; the bytes of each time are listed."""
+    system, copied = os.sendfile, list[int]()
+
+    def sendfile(into: int, source: int, offset: int, count: int) -> int:
+        copied.append(copy(system, into, source, offset, count))
+        return copied[-1]
+
+    monkeypatch.setattr("os.sendfile", sendfile)
+    return copied
+
+
+@on_linux
+async def test_what_is_known_is_copied_by_the_system(
+    base: From, folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await written(base, folder, tmp_path / "first.tar")
+    copied = copying(monkeypatch, lambda system, *how: system(*how))
+    again = await written(base, folder, tmp_path / "again.tar")
+    assert sum(copied) == sum(map(len, blobs_of())) + weights.stat().st_size
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+    assert (again.digest, again.config_digest, again.layers) == (first.digest, first.config_digest, first.layers)
+    assert len(blobs_in(tmp_path / "again.tar")) == 6
+
+
+async def test_where_the_system_copies_to_sockets_alone_all_is_read(
+    base: From, folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await written(base, folder, tmp_path / "first.tar")
+    monkeypatch.setattr(tar_module, "POSSIBLE", False)
+    monkeypatch.delattr("os.sendfile", raising=False)
+    await written(base, folder, tmp_path / "again.tar")
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+
+
+def _refused(system: Sendfile, into: int, source: int, offset: int, count: int) -> int:
+    raise OSError(errno.EINVAL, "no")
+
+
+def _wrong(system: Sendfile, into: int, source: int, offset: int, count: int) -> int:
+    return os.write(into, bytes(count))
+
+
+def _less(system: Sendfile, into: int, source: int, offset: int, count: int) -> int:
+    return system(into, source, offset, count // 2) if offset < count else 0
+
+
+@on_linux
+@pytest.mark.parametrize("copy", [_refused, _wrong, _less])
+async def test_what_the_system_does_not_copy_well_is_read(
+    base: From,
+    folder: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    copy: Callable[[Sendfile, int, int, int, int], int],
+) -> None:
+    """A file system, or a FUSE, that refuses it, writes other bytes, or stops before the end."""
+    await written(base, folder, tmp_path / "first.tar")
+    copying(monkeypatch, copy)
+    await written(base, folder, tmp_path / "again.tar")
+    assert (tmp_path / "again.tar").read_bytes() == (tmp_path / "first.tar").read_bytes()
+
+
+@on_linux
+@pytest.mark.parametrize("change", ["bytes", "times too", "longer", "shorter", "gone"])
+async def test_a_file_that_changes_while_it_is_copied_is_no_image(
+    base: From, folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Also where what tells a change of it is as it was, as for a file written to by a memory map."""
+    await written(base, folder, tmp_path / "first.tar")
+    before, size = weights.stat(), weights.stat().st_size
+    now = Changed(weights, change)
+
+    def copy(system: Sendfile, into: int, source: int, offset: int, count: int) -> int:
+        if os.fstat(source).st_ino == before.st_ino and offset + count == size:
+            now.change()
+        return system(into, source, offset, count)
+
+    monkeypatch.setattr(arriving, "_AT_A_TIME", 1 << 20)
+    copying(monkeypatch, copy)
+    with pytest.raises(ProjectError, match=r"changed|disappeared"):
+        await written(base, folder, tmp_path / "again.tar")
+    assert now.done and not list(tmp_path.glob("*again.tar*"))
+
+
+@define
+class Changed:
+    """A file that somebody changes, once.
+
+    :param how: what becomes of it.
+    """
+
+    path: Path
+    how: str
+    done: bool = False
+
+    def change(self) -> None:
+        """Change it, as from now on."""
+        data, before = self.path.read_bytes(), self.path.stat()
+        if self.how == "gone":
+            self.path.unlink()
+        else:
+            new = {"longer": data + b"more", "shorter": data[:-9]}.get(self.how, data[:-1] + bytes([data[-1] ^ 1]))
+            self.path.write_bytes(new)
+        if self.how == "bytes":
+            os.utime(self.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.done = True

@@ -14,7 +14,7 @@ from ...errors import DaggerAmlError, ProjectError
 from ...fs.stamps import AGAIN
 from ...oci.compression import choose_compression
 from ...oci.entries import Compression, TarEntry, WrittenLayer
-from ...oci.layer_writer import LayerStream, ignore, measured
+from ...oci.layer_writer import LayerStream, ignore, measured, plain_size
 from ...oci.manifest import BlobLayer, Packing
 from ...plan.model import Plan
 from .entries import layer_entries
@@ -71,6 +71,15 @@ class OwnLayer:
             if self._compression is None:
                 self._compression = choose_compression(self.entries)
         return LayerStream(self.entries, self._compression, ignore if self.diff_id else self._read)
+
+    def plain(self, diff_id: str) -> BlobLayer | None:
+        """The blob of its tar as it is; None where that is compressed, or is not known to be left as it is.
+
+        :param diff_id: of the tar.
+        """
+        if (self.blob.packing if self.blob else self._compression) != "none":
+            return None
+        return BlobLayer(diff_id, diff_id, plain_size(self.entries), "none")
 
     def measure(self) -> str:
         """The digest of its tar; reads every file, and compresses nothing."""

@@ -7,6 +7,8 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -17,16 +19,22 @@ from ...errors import BuildError
 from ...oci.blobs import CONTAINERD_NAME, LAYOUT, REF_NAME, add, blob_name, digest_of
 from ...oci.chunks import ahead
 from ...oci.content_store import Damaged
+from ...oci.contents import pieces
+from ...oci.layer_writer import laid_out
 from ...oci.manifest import INDEXES, MANIFESTS, BlobLayer, Form, index_document, manifest_document
 from ...oci.reference import Reference
+from .arriving import POSSIBLE, Arriving, NotArrived
 from .beneath import Beneath, Blobs
-from .layers import OwnLayer
+from .layers import Mark, OwnLayer
 from .remembered import Remembered
 
 _BLOCK = tarfile.BLOCKSIZE
 
 _RESERVED = 64 << 20
 """Bytes for which room is made at once: the length of the file tells people how far it is."""
+
+_LITTLE = 64 << 10
+"""Bytes of a file that are as fast read and written as copied by the system."""
 
 
 @frozen
@@ -66,8 +74,7 @@ def write_tar(
     :param names: what the image is called in it.
     """
     with path.open("w+b") as file:
-        seen: set[str] = set()
-        layers = [_layers(file, each, seen) for each in images]
+        layers = _written(file, images)
         configs = [each.config() for each in images]
         manifests = [manifest_document(form, *pair) for pair in zip(configs, layers, strict=True)]
         top, media = manifests[0], MANIFESTS[form]
@@ -97,21 +104,106 @@ def _end(documents: Mapping[str, bytes], start: int) -> bytes:
     return file.getvalue()[begun:]
 
 
-def _layers(file: IO[bytes], image: TarImage, seen: set[str]) -> tuple[BlobLayer, ...]:
+def _written(file: IO[bytes], images: Sequence[TarImage]) -> list[tuple[BlobLayer, ...]]:
+    """The layers of each image, written."""
+    if POSSIBLE:
+        try:
+            with Arriving(file, partial(_reserve, file), _RESERVED) as arriving:
+                seen: set[str] = set()
+                pending = [_layers(file, each, seen, arriving) for each in images]
+                arriving.wait()
+                return [each.taken() for each in pending]
+        except NotArrived:
+            # All of it once more, read by us: that tells what is wrong, mends what the cache has, or works.
+            file.seek(0)
+            file.truncate()
+    seen = set()
+    return [_layers(file, each, seen).taken() for each in images]
+
+
+@frozen
+class _Pending:
+    """What was written of an image.
+
+    :param own: what our layers became, with the mark of each whose bytes were on the way still.
+    """
+
+    image: TarImage
+    own: Sequence[tuple[OwnLayer, BlobLayer, Mark | None]] = field(repr=False)
+
+    def taken(self) -> tuple[BlobLayer, ...]:
+        """Its layers, all of them whole; what each of ours became is kept."""
+        for layer, blob, mark in self.own:
+            if mark:
+                self.image.remembered.note(layer, layer.found(blob), mark)
+        return (*self.image.beneath.layers, *(blob for _, blob, _ in self.own))
+
+
+def _layers(file: IO[bytes], image: TarImage, seen: set[str], arriving: Arriving | None = None) -> _Pending:
+    """Write the layers.
+
+    :param arriving: what has the system copy what is known already; None where it is read by us.
+    """
     for each in image.beneath.layers:
         if each.digest not in seen:
             _write(file, [_header(each.digest, each.size)], _BLOCK)
             start = file.tell()
-            _write_beneath(file, image.beneath.blobs, each)
+            _write_beneath(file, image.beneath.blobs, each, arriving)
             if file.tell() - start != each.size:
                 raise BuildError(f"the layer {each.digest} has another size than its manifest says", location="base")
             file.write(_padding(each.size))
             seen.add(each.digest)
-    return (*image.beneath.layers, *(_streamed(file, layer, seen, image.remembered) for layer in image.own))
+    own = [(each, *_own(file, each, image.remembered, seen, arriving)) for each in image.own]
+    return _Pending(image, own)
 
 
-def _write_beneath(file: IO[bytes], blobs: Blobs, layer: BlobLayer) -> None:
-    """A blob of the image beneath: as the store keeps it, held against its digest on the way; else from elsewhere."""
+def _own(
+    file: IO[bytes], layer: OwnLayer, remembered: Remembered, seen: set[str], arriving: Arriving | None
+) -> tuple[BlobLayer, Mark | None]:
+    """Write a layer of ours; with its mark where it is told later whether it is whole."""
+    mark = remembered.mark(layer)
+    known = layer.blob.diff_id if layer.blob else remembered.diff_id(layer, mark)
+    plain = layer.plain(known) if arriving and known else None
+    if arriving is None or plain is None or plain.digest in seen:
+        return _streamed(file, layer, seen, remembered, mark, known), None
+    _write(file, [_header(plain.digest, plain.size)], _BLOCK)
+    _copied(arriving, layer, plain)
+    file.write(_padding(plain.size))
+    seen.add(plain.digest)
+    return plain, mark
+
+
+def _copied(arriving: Arriving, layer: OwnLayer, blob: BlobLayer) -> None:
+    """Write a layer of ours, of which it is known what it becomes."""
+    part = arriving.part(blob.digest, blob.size)
+    for each in laid_out(layer.entries):
+        if isinstance(each, bytes):
+            part.write(each)
+        elif isinstance(each.content, bytes) or each.size < _LITTLE:
+            for piece in pieces(each):
+                part.write(piece)
+        else:
+            try:
+                with each.content.open("rb") as source:
+                    part.copy(source, each.size)
+            except OSError:
+                raise NotArrived(blob.digest) from None
+    part.close()
+
+
+def _write_beneath(file: IO[bytes], blobs: Blobs, layer: BlobLayer, arriving: Arriving | None) -> None:
+    """A blob of the image beneath: as the store keeps it, held against its digest; else from elsewhere."""
+    if arriving:
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(blobs.store.unchecked(layer.digest))
+            except (OSError, KeyError):
+                _write(file, blobs.chunks(layer.digest))
+                return
+            part = arriving.part(layer.digest, layer.size)
+            part.copy(source, layer.size)
+            part.close()
+        return
     start = file.tell()
     try:
         _write(file, ahead(blobs.kept(layer.digest)), layer.size)
@@ -121,14 +213,16 @@ def _write_beneath(file: IO[bytes], blobs: Blobs, layer: BlobLayer) -> None:
         _write(file, blobs.chunks(layer.digest))
 
 
-def _streamed(file: IO[bytes], layer: OwnLayer, seen: set[str], remembered: Remembered) -> BlobLayer:
+def _streamed(
+    file: IO[bytes], layer: OwnLayer, seen: set[str], remembered: Remembered, mark: Mark, known: str | None
+) -> BlobLayer:
     """A layer of ours; its name and size are put in front of it when they are known.
 
+    :param mark: of before its files are read. :param known: its diff ID, as far as that is known.
     :raises ProjectError: a file was changed.
     """
-    start, mark = file.tell(), remembered.mark(layer)
+    start = file.tell()
     _write(file, [bytes(_BLOCK)], _BLOCK)
-    known = remembered.diff_id(layer, mark) if layer.blob is None else None
     stream = layer.stream()
     _write(file, stream, stream.size)
     if known and stream.written.diff_id != known:
