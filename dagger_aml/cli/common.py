@@ -21,6 +21,7 @@ from ..project.load import load_project
 from ..project.model import Project
 from ..project.recipe import is_built_in
 from ..project.settings import Options
+from .sections import Sectioned
 
 if TYPE_CHECKING:
     from ..backends.base import Builder, Opening
@@ -63,7 +64,7 @@ def no_engine(*builders: str) -> str | None:
     return f"--with {','.join(builders)} does not use a Dagger engine"
 
 
-class MayStandAlone(click.Command):
+class MayStandAlone(Sectioned):
     """A command with options that may stand without their values, which click's may not before an argument.
 
     A class of its own says which, and what each then means.

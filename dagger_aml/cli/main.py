@@ -76,7 +76,8 @@ class _Lazy(click.Group):
 @click.group(
     cls=_Lazy,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 success, 1 the build failed, 2 wrong usage, 75 temporary error (retry), 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 the build failed, 2 wrong usage, 3 (plan --exit-code) a project needs a build, "
+    "75 temporary error (retry), 130 interrupted, 143 terminated.",
 )
 @click.version_option(__version__, prog_name="dagger-aml")
 def cli() -> None:

@@ -82,6 +82,7 @@ from ..unchanged import Made, note
     "-o",
     "--output",
     multiple=True,
+    type=click.Path(readable=False),
     metavar="FILE",
     help="Write a tar that docker and podman can load, with every tag; - means standard output. Also: "
     "type=docker,dest=FILE, type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, or type=registry (same as "
@@ -102,9 +103,17 @@ from ..unchanged import Made, note
     "or buildah. A Dagger engine checks the registry in each session even without this option.",
 )
 @click.option(
-    "--metadata-file", metavar="FILE", help="Write a JSON description of the result, with buildx's field names."
+    "--metadata-file",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Write a JSON description of the result, with buildx's field names.",
 )
-@click.option("--iidfile", metavar="FILE", help="Write the image ID, as `docker run` takes it, here.")
+@click.option(
+    "--iidfile",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Write the image ID, as `docker run` takes it, here.",
+)
 @engine_timeout_option
 @jobs_option
 @progress_option

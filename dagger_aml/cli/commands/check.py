@@ -19,8 +19,10 @@ from ...errors import DaggerAmlError, ProjectError, UsageError, unreadable
 from ..common import at_once, by_flag, check_engine, examined, options_of, project_of
 from ..console import printable, tell
 from ..options.build import engine_option, fail_on_option, setting_option, settled
+from ..options.completed import rule_ids
 from ..options.project import project_options
 from ..reports.model import SEVERITIES, Checked, checked, count, shown
+from ..sections import Sectioned
 
 if TYPE_CHECKING:
     from ...building.examine import Report
@@ -52,6 +54,7 @@ _TAKES = (
 
 @click.command(
     "check",
+    cls=Sectioned,
     short_help="Find mistakes in projects, Dockerfiles and deployment files before anything is built.",
     epilog="Exit codes: 0 nothing found, 1 a finding at or above --fail-on, 2 an input could not be checked.",
 )
@@ -65,7 +68,13 @@ _TAKES = (
     show_default=True,
     help="text shows the lines; json and sarif are for programs; github, gitlab and azure for their pipelines.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Write to FILE instead of standard output.",
+)
 @fail_on_option
 @click.option("--fix", is_flag=True, help="Mend what has one right answer, in the files themselves.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
@@ -83,7 +92,12 @@ _TAKES = (
     help="Number of processes that read a project of 500 Python files or more (default: one per processor).",
     of_call=True,
 )
-@click.option("--explain", metavar="ID", help="Show what a rule is about, with examples, and check nothing.")
+@click.option(
+    "--explain",
+    metavar="ID",
+    shell_complete=rule_ids,
+    help="Show what a rule is about, with examples, and check nothing.",
+)
 @settled
 def command(
     projects: tuple[str, ...],

@@ -20,6 +20,7 @@ from ..common import by_flag, laid_out, read
 from ..console import tell
 from ..options.call import no_check_option
 from ..options.project import project_options
+from ..sections import Sectioned
 
 if TYPE_CHECKING:
     from ...deploying.azureml import Said
@@ -34,12 +35,18 @@ _CREATE, _APPLY = "az ml online-deployment create -f", "kubectl apply -f"
 
 @click.command(
     "deployment",
+    cls=Sectioned,
     short_help="Write the file that deploys an image, to Azure or a cluster.",
     epilog="PROJECT may be a deployment file: all of it that the image does not take the place of is kept.",
 )
 @project_options
 @click.option("--image", metavar="REF@sha256:…", help="The image, as it was pushed, with its digest.")
-@click.option("--metadata-file", metavar="FILE", help="What build --metadata-file wrote: it names the image.")
+@click.option(
+    "--metadata-file",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="What build --metadata-file wrote: it names the image.",
+)
 @click.option(
     "--without-image",
     "unbuilt",
@@ -47,7 +54,13 @@ _CREATE, _APPLY = "az ml online-deployment create -f", "kubectl apply -f"
     help="No image is built: Azure ML's own, and a code folder that carries the packages (recipes dynamic, "
     "preinstalled).",
 )
-@click.option("-o", "--output", metavar="FOLDER", help="Write the file to FOLDER. Without this option, print it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False),
+    metavar="FOLDER",
+    help="Write the file to FOLDER. Without this option, print it.",
+)
 @click.option(
     "--format",
     "form",

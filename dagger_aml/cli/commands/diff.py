@@ -26,6 +26,7 @@ from ..options.build import engine_option, settled, value_of
 from ..options.call import json_option, quiet_option
 from ..options.project import project_options
 from ..progress import Progress
+from ..sections import Sectioned
 from ..target import say
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _SHOWN = 25
 
 @click.command(
     "diff",
+    cls=Sectioned,
     short_help="Compare two images from any source.",
     epilog="Exit codes: 0 equal except for the listed noise, 1 different, 2 wrong usage.",
 )

@@ -23,10 +23,12 @@ from ..options.call import force_option, no_check_option
 from ..options.project import project_options
 from ..probing import planned, probe_options
 from ..progress import Progress
+from ..sections import Sectioned
 
 
 @click.command(
     "dockerfile",
+    cls=Sectioned,
     short_help="Write a Dockerfile and its context: no engine, no network.",
     epilog="Build what it writes with: docker build -t NAME FOLDER",
 )
@@ -34,6 +36,7 @@ from ..progress import Progress
 @click.option(
     "-o",
     "--output",
+    type=click.Path(readable=False),
     metavar="FOLDER",
     help="Write the Dockerfile and its context to FOLDER. Without this option, print the Dockerfile.",
 )

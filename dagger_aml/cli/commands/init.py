@@ -12,9 +12,10 @@ import click
 from ...init import Draft, make_draft, new_files, shown
 from ...project.settings import Options
 from ..options.project import project_options
+from ..sections import Sectioned
 
 
-@click.command("init", short_help="Write a first dagger-aml.toml and requirements.txt.")
+@click.command("init", cls=Sectioned, short_help="Write a first dagger-aml.toml and requirements.txt.")
 @partial(project_options, only=("base", "recipe", "entry_script"))
 @click.option("--dry-run", is_flag=True, help="Print the files, write nothing.")
 def command(project: str, dry_run: bool, **given: Any) -> None:

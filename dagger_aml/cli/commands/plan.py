@@ -21,12 +21,13 @@ from ..options.build import layers_option, opening_of, settled
 from ..options.call import json_option
 from ..options.project import project_options
 from ..probing import Asks, planned, probe_options
+from ..sections import Sectioned
 
 if TYPE_CHECKING:
     from ..drawing import Form
 
 
-@click.command("plan", short_help="Show what would be done, in what order and why.")
+@click.command("plan", cls=Sectioned, short_help="Show what would be done, in what order and why.")
 @click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path(readable=False))
 @partial(project_options, argument=False)
 @click.option(

@@ -35,6 +35,7 @@ from ..options.build import (
 from ..options.call import json_option, quiet_option, verbose_option
 from ..options.project import project_options
 from ..progress import Progress
+from ..sections import Sectioned
 from ..target import Target, connected, read_target, say, with_option
 
 if TYPE_CHECKING:
@@ -46,15 +47,24 @@ if TYPE_CHECKING:
 
 @click.command(
     "score",
+    cls=Sectioned,
     short_help="Post a request and show, time and check the answer.",
     epilog="Exit code 1 when the status is not 200 or the answer differs from the expected one.",
 )
 @click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]")
 @partial(project_options, argument=False)
 @click.option(
-    "--request", metavar="FILE", help="File with the request to post.  [default: the project's sample request]"
+    "--request",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="File with the request to post.  [default: the project's sample request]",
 )
-@click.option("--expect", metavar="FILE", help="File with the expected answer.  [default: the project's answer.json]")
+@click.option(
+    "--expect",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="File with the expected answer.  [default: the project's answer.json]",
+)
 @click.option(
     "--rtol",
     type=click.FloatRange(0),

@@ -24,11 +24,21 @@ from ..options.build import engine_option, settled, with_option
 from ..options.call import force_option, quiet_option
 from ..options.project import project_options
 from ..progress import Progress
+from ..sections import Sectioned
 
 
-@click.command("site-packages", short_help="Make the preinstalled-packages folder inside the base image.")
+@click.command(
+    "site-packages", cls=Sectioned, short_help="Make the preinstalled-packages folder inside the base image."
+)
 @partial(project_options, only=("base", "platform", "requirements", "python", "pip", "no_pip_check"))
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write the folder.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(readable=False),
+    metavar="FOLDER",
+    help="Where to write the folder.",
+)
 @with_option
 @engine_option
 @force_option

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from ...project.settings import PROJECT_SETTINGS
+from ..sections import ProjectOption
+from .completed import completed
 
 Command = Callable[..., Any]
 
@@ -22,6 +24,8 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
         alone: dict[str, Any] = {"is_flag": True, "default": None} if record.type == bool | None else {}
         function = click.option(
             str(record.flag),
+            cls=ProjectOption,
+            shell_complete=completed(record),
             multiple=record.repeatable,
             metavar=record.metavar,
             help=text + (f" [env: {record.variable}]" if record.variable else ""),
