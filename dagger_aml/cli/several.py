@@ -27,6 +27,7 @@ from ..project.model import Project
 from .build_target import checked, read_build
 from .common import policy_of_call
 from .progress import Progress
+from .progress.overall import first_named
 from .table import table
 from .told import OnOutcome, ToldAs, entry, failed_entry, report_text
 from .unchanged import Made, note
@@ -98,7 +99,7 @@ def build_several(
             later = all(isinstance(error, TransientError) for error in failed.values())
             raise (TransientError if later else DaggerAmlError)(
                 f"{len(failed)} of {len(targets)} projects failed",
-                hint="\n".join(f"{name}: {error}" for name, error in failed.items()),
+                hint="\n".join(f"{first_named(names)}: {text}" for text, names in _by_text(failed).items()),
             )
     if keep_as and not shared and told_as is not ToldAs.JSON:
         made = [
@@ -108,6 +109,14 @@ def build_several(
         ]
         lines = list(_digests(outcomes, targets)) if told_as is ToldAs.DIGESTS else None
         note(made, keep_as, progress, lines)
+
+
+def _by_text(failed: dict[str, DaggerAmlError]) -> dict[str, list[str]]:
+    """The names of those that failed by what is to be said of them: what is wrong with all is read once."""
+    found: dict[str, list[str]] = {}
+    for name, error in failed.items():
+        found.setdefault(str(error), []).append(name)
+    return found
 
 
 def _check_flags(request: BuildRequest) -> None:

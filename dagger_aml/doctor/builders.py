@@ -21,7 +21,7 @@ from ..backends.local.buildx_cli import found_buildx
 from ..backends.local.docker import docker_form
 from ..backends.local.find import local_kind
 from ..backends.local.program import NEEDS_RANGES, hint_for
-from ..backends.store import docker_answers
+from ..backends.store import LET_IN, docker_answers, says_denied
 from ..errors import DaggerAmlError, EngineNotFound
 from ..policy import DEFAULT, Policy
 from ..process import CompletedProcess, run
@@ -167,7 +167,8 @@ async def docker() -> tuple[Check, ...]:
         return (_absent("docker"),)
     asked = await run(["docker", "version", "--format", "{{json .}}"])
     if asked.code:
-        return (_silent("docker", asked, "Start the daemon, or set DOCKER_HOST to one that runs."),)
+        start = "Start the daemon, or set DOCKER_HOST to one that runs."
+        return (_silent("docker", asked, LET_IN if says_denied(asked.err) else start),)
     version = json.loads(asked.out)
     buildx = not (await run(["docker", "buildx", "version"])).code
     root = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).out.strip()

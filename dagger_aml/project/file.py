@@ -13,6 +13,7 @@ from attrs import field
 from ..data import frozen
 from ..errors import ProjectError, unreadable
 from ..finding import FileLocation
+from ..fs.nearby import meant
 from ..graph.base import ARCHIVES
 from .build_settings import BUILD_SETTINGS
 from .keys import PATHS, PYPROJECT, field_name, nothing_said
@@ -171,7 +172,8 @@ def _extended(file: _File, root: Path, chain: tuple[_File, ...]) -> Iterator[_Fi
             raise ProjectError(
                 f"the file in `extends` does not exist: {name!r}",
                 location=location,
-                hint=f"Paths in this file are relative to {file.path.parent}.",
+                hint=f"{meant(path, file.path.parent) if path else ''}Paths in this file are relative to "
+                f"{file.path.parent}.",
             )
         if any(path.samefile(each.path) for each in chain):
             raise ProjectError(f"{name!r} extends itself", location=location, hint="Remove one of the two lines.")

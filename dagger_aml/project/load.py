@@ -15,6 +15,7 @@ from .. import contract
 from ..base import catalog
 from ..base.plain_python import is_plain
 from ..errors import ProjectError, UsageError, unreadable
+from ..fs.nearby import meant
 from ..graph.base import From
 from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
@@ -84,8 +85,11 @@ def _no_project(path: Path) -> ProjectError:
     elif path.exists() or path.suffix.lower() in (".yml", ".yaml"):
         hint = "A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml)."
     else:
-        return ProjectError("the project folder does not exist", location=str(path))
-    return ProjectError("is not a folder" if path.exists() else "does not exist", location=str(path), hint=hint)
+        near = meant(path).rstrip() or None
+        return ProjectError("the project folder does not exist", location=str(path), hint=near)
+    if not path.exists():
+        return ProjectError("does not exist", location=str(path), hint=meant(path) + hint)
+    return ProjectError("is not a folder", location=str(path), hint=hint)
 
 
 def _with_deployment(reading: Reading, given: Path | None) -> Reading:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProjectError, UsageError
+from ..fs.nearby import meant
 from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative, check_there
 from ..pysource.pythons import Python
@@ -33,7 +34,10 @@ def inside(reading: Reading, text: str, origin: Origin) -> Path:
     path = reading.root / text
     if not path.exists():
         reason = "is a broken link" if path.is_symlink() else "does not exist"
-        raise ProjectError(f"{text!r} {reason}", location=str(origin), hint=f"Paths are relative to {reading.root}.")
+        # A deployment file's paths come with their folder, which says nothing to who wrote them.
+        named = shown(path, reading.root) if Path(text).is_absolute() and path.is_relative_to(reading.root) else text
+        hint = f"{meant(path, reading.root)}Paths are relative to {reading.root}."
+        raise ProjectError(f"{named!r} {reason}", location=str(origin), hint=hint)
     return path
 
 
@@ -127,7 +131,7 @@ def _deployed_code(reading: Reading, file: DeploymentFile) -> Path | None:
         raise ProjectError(
             f"the code folder {shown(folder, reading.root)!r} {'is a file' if folder.exists() else 'does not exist'}",
             location=origin.location,
-            hint=f"Paths in this file are relative to {file.deployment.path.parent}.",
+            hint=f"{meant(folder, reading.root)}Paths in this file are relative to {file.deployment.path.parent}.",
         )
     return folder
 

@@ -84,7 +84,7 @@ def check_there(folder: Path, script: str, named: str = "") -> None:
     if path.is_file():
         return
     where = f"It is looked for at {path}." if named else ""
-    hint = _candidates(folder) or "Name it with --entry-script or `entry-script` of [code]."
+    hint = _candidates(folder, named) or "Name it with --entry-script or `entry-script` of [code]."
     raise ProjectError(
         f"the entry script {script!r} does not exist" if named else "the entry script does not exist",
         location=named or str(path),
@@ -120,9 +120,8 @@ def find(folder: Path, python: Python | None = None) -> tuple[str, ...]:
     return tuple(defined or bound)
 
 
-def _candidates(folder: Path) -> str | None:
+def _candidates(folder: Path, named: str) -> str | None:
     """A sentence that names Python files of the folder which have both functions."""
     found = find(folder)
-    return (
-        f"These files have init() and run(): {', '.join(found)}. Choose one with --entry-script." if found else None
-    )
+    how = "Name one of them there, or choose one with --entry-script." if named else "Choose one with --entry-script."
+    return f"These files have init() and run(): {', '.join(found)}. {how}" if found else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import ProjectError, unreadable
 from ..fs import drafts
+from ..fs.nearby import meant
 
 
 def inside(path: Path, shown: str, location: str, root: Path, *, folder: bool = False) -> Path:
@@ -40,7 +41,7 @@ def inside(path: Path, shown: str, location: str, root: Path, *, folder: bool = 
     there = os.path.isdir(found) if folder else os.path.isfile(found)  # noqa: PTH112, PTH113 - as above
     if not there:
         kind = "is not a folder" if os.path.exists(found) and folder else "does not exist"  # noqa: PTH110 - as above
-        raise ProjectError(f"{shown!r} {kind}", location=location, hint=f"It is looked for at {path}.")
+        raise ProjectError(f"{shown!r} {kind}", location=location, hint=f"{meant(path)}It is looked for at {path}.")
     return found
 
 

@@ -35,6 +35,8 @@ _SHADOWED = re.compile(
     r"cannot import name '(?P<name>\w+)' from '(?P<module>\w+)' \(\S*azureml_inference_server_http/server/"
 )
 
+_LIST = "requirements.txt, or wherever your packages are listed"
+
 _TO_TMP = (
     "The server does not run as root. Write to /tmp (`tempfile` does this). Files in {root} next to the code "
     "can be written too."
@@ -159,13 +161,13 @@ def _for_module(module: str) -> str:
     if "." in module and known and known == of_top:
         return (
             f"{top} is missing, or its version differs from the one that the code or the model was made with: "
-            f"pin {known[0]} in requirements.txt to the version used in training."
+            f"pin {known[0]} to the version used in training, in {_LIST}."
         )
     if known:
-        return f"Add {known[0]} to requirements.txt: it is the package that provides `import {top}`."
+        return f"Add {known[0]} to {_LIST}: it provides `import {top}`."
     return (
         "If it is your own module, put it at the top level of the code folder. Otherwise perhaps a package is "
-        f"missing: find out which one provides `import {module}` and add it to requirements.txt. Its name may differ."
+        f"missing: find out which one provides `import {module}` and add it to {_LIST}. Its name may differ."
     )
 
 

@@ -99,8 +99,8 @@ def test_json_and_plain_lines_of_the_command(engine: dagger_aml.Engine, tiny: st
     assert first.returncode == 0, first.stderr
     read = objects(first.stderr)
     assert [each["cached"] for each in read if each["event"] == "op_done"] == [False, False]
-    assert read[-2]["event"] == "finished"
-    assert str(read[-1]["text"]).startswith("no output was requested")
+    assert read[-1]["event"] == "finished"
+    assert str(read[0]["text"]).startswith("no output was requested")
 
     second = cli("build", project, "--base", tiny)
     assert "\x1b" not in second.stderr

@@ -296,7 +296,7 @@ def test_the_base_s_own_python_is_taken(tmp_path, python):
 @pytest.mark.parametrize(("python", "shown"), [("=3.8", "3.8"), ("==3.10.4", "3.10.4"), ("<3.12", "<3.12")])
 def test_another_python_is_refused_with_both_ways_out(tmp_path, python, shown):
     error = error_of(planned, with_python(tmp_path, python, "idna==3.10"))
-    assert f"conda.yml is for Python {shown}, but the base image has another version" in error.message
+    assert f"conda.yml is for Python {shown}, but the base image has another version: 3.12" in error.message
     assert "--python base" in (error.hint or "") and "docs/bases.md" in (error.hint or "")
     assert error.exit_code == 2
 

@@ -181,6 +181,13 @@ def test_a_program_that_does_not_answer_says_its_last_line(machine: Machine) -> 
     assert found["buildah"].state == "missing" and "the check failed" in found["buildah"].says
 
 
+def test_who_is_refused_by_docker_is_told_how_to_be_let_in(machine: Machine) -> None:
+    said = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+    machine.program("docker", f"echo '{said}' >&2; exit 1")
+    hint = checks("builders")["docker"].hint or ""
+    assert "usermod -aG docker" in hint and "Start the daemon" not in hint
+
+
 def test_podman_and_buildah_tell_their_store(machine: Machine) -> None:
     machine.program("podman", PODMAN, rootless="false")
     machine.program("buildah", BUILDAH.replace("{{", "{").replace("}}", "}"))

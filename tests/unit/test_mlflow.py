@@ -189,7 +189,7 @@ def test_a_list_names_the_server_by_a_line_of_its_own(linear, line, added):
 
 def test_another_python_is_refused_with_both_ways_out(linear):
     error = words_of(lambda: planned(linear))
-    assert "python_env.yaml is for Python 3.11, but the base image has another version" in error
+    assert "python_env.yaml is for Python 3.11, but the base image has another version: 3.12" in error
     assert "--python base" in error and "Python 3.11" in error
     warnings = planned(linear, python="base").warnings
     assert [(each.id, each.location) for each in warnings if each.id == "AML340"] == [

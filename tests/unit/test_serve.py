@@ -490,7 +490,7 @@ def test_what_to_do_when_there_is_nothing_to_ask_or_to_serve(tmp_path: Path, cli
     code, _, err = cli("score", "http://127.0.0.1:9", "--request", tmp_path / "request.json")
     assert code == 1 and "dagger-aml run starts one" in err
     code, _, err = cli("score", "http://127.0.0.1:9")
-    assert code == 2 and "there is no request to post\n  Name a file.\n" in err
+    assert code == 2 and "there is no request to post\n  Name a file: --request FILE.\n" in err
     (tmp_path / "empty" / "requirements.txt").write_text("idna==3.10\n")
     code, _, err = cli("run", tmp_path / "empty")
     assert code == 2 and "has no code to serve\n  Name a project's folder" in err

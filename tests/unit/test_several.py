@@ -292,6 +292,25 @@ def test_one_that_fails_stops_no_other(cli, fake, folders):
     assert made["b"] == {"dagger-aml.error": "pip: the command ended with exit code 3\n  | no such package"}
 
 
+def test_what_is_wrong_with_several_is_read_once(cli, fake, folders):
+    for name in "abcdef":
+        project(folders, name, "group" if name == "c" else "fail")
+    code, out, err = cli("build", *"abcdef", "-t", REG, "--push")
+    assert code == 1 and out.count("FAILED") == 6
+    assert err.endswith(
+        "dagger-aml: error: 6 of 6 projects failed\n"
+        "  a, b, d and 2 more: pip: the command ended with exit code 3\n    | no such package\n"
+        "  c: serve: in a group\n"
+    )
+
+
+def test_an_image_that_goes_nowhere_is_told_before_it_is_built(cli, fake, folders):
+    project(folders, "a")
+    _, _, err = cli("build", "a")
+    assert err.index("no output was requested, so no image is written") < err.index("opened dagger")
+    assert err.count("no output was requested") == 1
+
+
 @pytest.mark.parametrize(("other", "expected"), [("", 75), ("later", 75), ("fail", 1)])
 def test_what_may_go_through_later_is_told_by_the_exit_code(cli, fake, folders, other, expected):
     for name, does in [("a", "later"), ("b", other), ("c", "")]:
@@ -469,7 +488,7 @@ def test_quiet_without_an_output_prints_the_id_or_says_why_there_is_none(cli, fa
     project(folders, "a"), project(folders, "b", "unnamed")
     assert cli("build", "a", "--quiet") == (0, "a\n", "")
     code, out, err = cli("build", "b", "--quiet")
-    assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so no image was written")
+    assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so no image is written")
     code, out, err = cli("build", "b", "--quiet", "--layers", "builder")
     assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so the image stays")
     _, out, err = cli("build", "b", "--quiet", "-o", "b.tar")

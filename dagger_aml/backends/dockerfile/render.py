@@ -55,8 +55,8 @@ def rendered(
             f"the step needs {', '.join(sorted(each.id for each in seen))} mounted, but classic builders "
             "do not support mounts",
             location=location,
-            hint="Use --format buildkit. It passes index settings, CAs and secrets as mounts, so they do not stay "
-            "in the image.",
+            hint="Use --format buildkit: podman and buildah build it, and docker with its buildx plugin. It passes "
+            "index settings, CAs and secrets as mounts, so they do not stay in the image.",
         )
     by_id: dict[str, Mount] = {}
     for mount, id in mount_ids(seen).items():

@@ -94,7 +94,8 @@ def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
         raise UsageError(
             f"docker cannot build the buildkit format on this machine ({why})",
             location="--format buildkit",
-            hint="Install Docker's buildx plugin, or use --format classic.",
+            hint="Install Docker's buildx plugin, or use a builder that needs none: --with podman, --with buildah. "
+            "Where no step needs a mount, --format classic does.",
         )
     on_event(Message(f"{why}; using the {format or form} Dockerfile format"))
     client = int((str(version["Client"].get("Version", "0")).split(".")[0]) or 0)

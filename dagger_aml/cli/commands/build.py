@@ -229,12 +229,8 @@ def command(
         result, streamed = _one(project, target, request, opening, progress)
         built(folder, project.name, result, None)
     digest = result.digest or result.image_id
-    if not target.outputs:
-        where = "no image was written" if layers == "direct" else "the image stays in the builder"
-        stays = f"no output was requested, so {where}; add --push, --load or -o FILE.tar"
-        progress.warn(stays)
-        if quiet and not digest:
-            tell(stays)
+    if quiet and not target.outputs and not digest:
+        tell(_stays(layers))
     write_files(target, result)
     if as_json:
         click.echo(report_text([entry(folder, project.name, result)]))
@@ -275,6 +271,12 @@ def _telling(ci: str, mode: str, folders: Sequence[str]) -> AbstractContextManag
     return told_to(service, folders)
 
 
+def _stays(layers: str) -> str:
+    """Where an image remains that goes nowhere: said before it is built, which may take minutes."""
+    where = "no image is written" if layers == "direct" else "the image stays in the builder"
+    return f"no output was requested, so {where}; add --push, --load or -o FILE.tar"
+
+
 def _one(
     project: Project,
     target: BuildTarget,
@@ -287,6 +289,8 @@ def _one(
         target = checked(evolve(target, outputs=outputs), project, request)
         for warning in target.warnings:
             progress.warn(warning)
+        if not outputs:
+            progress.warn(_stays(request.layers))
         result = anyio.run(_build, target, opening)
     files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
     result = evolve(result, outputs=tuple(files))

@@ -90,7 +90,7 @@ def command(
     """
     for flag, is_said in (("--changed", changed), ("--exit-code", exit_code), ("--offline", offline)):
         if is_said and against is None:
-            raise UsageError(f"{flag} works only with --against", location=flag, hint="Add --against FILE|IMAGE.")
+            raise UsageError(f"{flag} works only with --against", hint="Add --against FILE|IMAGE.")
     if as_json:
         if by_flag("form") and form != "json":
             raise UsageError(f"--json and --format {form} contradict each other", hint="Leave one of them out.")

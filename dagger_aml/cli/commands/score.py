@@ -162,9 +162,9 @@ def command(
 def _hint(project: Project | None) -> str:
     """What to do where there is no request to post."""
     if project is None:
-        return "Name a file."
+        return "Name a file: --request FILE."
     saved = ", or save its model with an input" if project.mlflow else ""
-    return f"Name a file, or put a sample request, such as request.json, into the project{saved}."
+    return f"Name a file by --request, or put a sample request, such as request.json, into the project{saved}."
 
 
 @frozen
@@ -190,7 +190,7 @@ class _Asked:
         path = Path(request) if request else project.request if project else None
         sample = project.mlflow if path is None and project else None
         if path is None and (sample is None or sample.sample is None):
-            raise UsageError("there is no request to post", location="--request", hint=_hint(project))
+            raise UsageError("there is no request to post", hint=_hint(project))
         answer = Path(expect) if expect else project.answer if project and not request else None
         for each, flag in ((path, "--request"), (answer, "--expect")):
             if each and not each.is_file():

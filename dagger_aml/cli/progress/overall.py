@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...data import frozen
 
@@ -34,7 +34,7 @@ class Standing:
     def text(self) -> str:
         """``7 of 12 done, 1 failed; waiting: a, b, c and 2 more``."""
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        waiting = f"; waiting: {_named(self.waiting)}" if self.waiting else ""
+        waiting = f"; waiting: {first_named(self.waiting)}" if self.waiting else ""
         return f"{len(self.done)} of {self.total} done{failed}{waiting}"
 
 
@@ -75,6 +75,7 @@ class Overall:
         )
 
 
-def _named(names: tuple[str, ...]) -> str:
+def first_named(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

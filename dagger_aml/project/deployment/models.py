@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...data import frozen
 from ...errors import ProjectError, UsageError
+from ...fs.nearby import meant
 from ...pysource.reached import Reached
 from ...steps.model import Model
 from ..layout import Layout, lay_out
@@ -104,7 +105,7 @@ def _local(file: DeploymentFile, model: LocalModel, used: Reached | None) -> tup
         raise ProjectError(
             f"the model {shown(model.path, file.root)!r} does not exist",
             location=origin.location,
-            hint=f"Paths in this file are relative to {model.place.file.parent}.",
+            hint=f"{meant(model.path, file.root)}Paths in this file are relative to {model.place.file.parent}.",
         )
     if model.type == "triton_model":
         raise ProjectError(
