@@ -253,6 +253,15 @@ def test_an_own_recipe_that_cannot_be_loaded(tmp_path, text, said, line):
     assert error.location == (f"{path}:{line}" if line else str(path))
 
 
+def test_a_recipe_of_many_projects_is_compiled_once_until_it_changes(tmp_path):
+    path = make(tmp_path, {"mine.py": OWN}) / "mine.py"
+    first, again = load_recipe(str(path)), load_recipe(str(path))
+    assert first is not again and first.__code__ is again.__code__
+    path.write_text(OWN.replace("hello", "other"))
+    assert load_recipe(str(path)).__code__ is not first.__code__
+    assert not (tmp_path / "__pycache__").exists()
+
+
 def test_an_own_recipe_that_is_not_there(tmp_path):
     for name in (str(tmp_path / "mine.py"), str(tmp_path), "no/such.py"):
         error = error_of(load_recipe, name)
