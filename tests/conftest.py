@@ -67,7 +67,7 @@ def pytest_collection_finish() -> None:
     A test makes thousands of objects and then drops them all: that is seldom worth a look, either.
     """
     gc.freeze()
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     gc.enable()
 
 
