@@ -26,6 +26,7 @@ class Depth:
     :param every_block: all blocks of the docs' pages, not only the first of a kind (``builder nightly``).
     :param deployments: generated deployment files that azure-ai-ml reads beside us.
     :param files: in the tree of many files.
+    :param models: of the monorepo whose CI job tests/unit runs.
     """
 
     graphs: int
@@ -42,16 +43,17 @@ class Depth:
     every_block: bool
     deployments: int
     files: int
+    models: int
 
 
 DEPTHS = {
     "ci": Depth(
         graphs=6,
         same_graphs=True,
-        strings=200,
-        fields=25,
-        examples=10,
-        orders=40,
+        strings=100,
+        fields=15,
+        examples=5,
+        orders=20,
         moments=3,
         storms=1,
         at_once=5,
@@ -60,6 +62,7 @@ DEPTHS = {
         every_block=False,
         deployments=25,
         files=0,
+        models=12,
     ),
     "nightly": Depth(
         graphs=500,
@@ -76,6 +79,7 @@ DEPTHS = {
         every_block=True,
         deployments=2_000,
         files=20_000,
+        models=100,
     ),
 }
 

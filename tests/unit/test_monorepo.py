@@ -1,4 +1,4 @@
-"""examples/monorepo: its hundred models, without packages and requests, so that no builder is needed."""
+"""examples/monorepo: its models, without packages and requests, so that no builder is needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from dagger_aml import load_project
 from tests.support.ci_jobs import Job, made, written
+from tests.support.depth import depth_of
 from tests.support.direct import put_base
 from tests.support.monorepo import EXAMPLE, copied, scripts
 from tests.support.registry import FakeRegistry
@@ -38,21 +41,22 @@ def _built(job: Job) -> list[str]:
     return [each["name"] for each in images]
 
 
-def test_what_changed_of_a_hundred_is_built(tmp_path: Path, registry: FakeRegistry) -> None:
+def test_what_changed_of_many_is_built(tmp_path: Path, registry: FakeRegistry, pytestconfig: pytest.Config) -> None:
     """All at first, then one, then none; and all are to be built again where what they share has changed."""
-    job = _job(tmp_path, registry, 100)
+    stores = STORES[: depth_of(pytestconfig).models]
+    job = _job(tmp_path, registry, len(stores))
     for script, said in scripts(job.root, "check"):
         job.run(script, **said)
-    assert _built(job) == STORES
-    before = {name: job.ref(name) for name in STORES}
-    (job.root / "models/store-042/model/demand.json").write_text('{"week": [1, 2, 3, 4, 5, 6, 7]}')
-    assert _built(job) == ["store-042"]
-    assert [name for name in STORES if job.ref(name) != before[name]] == ["store-042"]
+    assert _built(job) == stores
+    before = {name: job.ref(name) for name in stores}
+    (job.root / "models/store-007/model/demand.json").write_text('{"week": [1, 2, 3, 4, 5, 6, 7]}')
+    assert _built(job) == ["store-007"]
+    assert [name for name in stores if job.ref(name) != before[name]] == ["store-007"]
     assert _built(job) == []
     with (job.root / "common/code/score.py").open("a") as file:
         file.write("# of all stores\n")
     asked = 'dagger-aml plan models/* --changed --against "$REGISTRY/{name}:main"'
-    assert job.run(asked, REGISTRY=registry.host).split() == [f"models/{name}" for name in STORES]
+    assert job.run(asked, REGISTRY=registry.host).split() == [f"models/{name}" for name in stores]
 
 
 def test_one_that_cannot_be_pushed_keeps_no_other_back(tmp_path: Path, registry: FakeRegistry) -> None:
