@@ -87,6 +87,7 @@ class Scope:
 
 
 _State = dict[str, Possible]
+"""The names behind a statement: a block has its own, which each of its statements goes on to change."""
 
 
 def scope_of(tree: ast.Module) -> Scope:
@@ -116,7 +117,7 @@ class _Walker:
 
     def block(self, body: Iterable[ast.stmt], state: _State) -> _State | None:
         """The names behind a block; None where its end is never reached."""
-        now: _State | None = state
+        now: _State | None = {**state}
         for statement in body:
             if now is None:
                 return None
@@ -124,26 +125,33 @@ class _Walker:
         return now
 
     def statement(self, node: ast.stmt, state: _State) -> _State | None:
+        """The names behind a statement, which those before it may be changed to."""
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            return {**state, node.name: frozenset({_function(node)})}
+            state[node.name] = frozenset({_function(node)})
+            return state
         if isinstance(node, ast.ClassDef):
             kind: Kind = "other" if node.bases or node.keywords or node.decorator_list else "class"
-            made = Binding(kind, node.lineno)
-            return {**state, node.name: frozenset({made})}
-        state = _walruses(node, state)
+            state[node.name] = frozenset({Binding(kind, node.lineno)})
+            return state
         if isinstance(node, ast.Import | ast.ImportFrom):
             return self.imports(node, state)
+        _walruses(node, state)
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                state = _assigned(target, node.value, state)
+                _assigned(target, node.value, state)
             return state
         if isinstance(node, ast.AnnAssign):
-            return _assigned(node.target, node.value, state) if node.value else state
+            if node.value:
+                _assigned(node.target, node.value, state)
+            return state
         if isinstance(node, ast.AugAssign):
-            return _assigned(node.target, None, state)
+            _assigned(node.target, None, state)
+            return state
         if isinstance(node, ast.Delete):
-            gone = {each.id for each in node.targets if isinstance(each, ast.Name)}
-            return {name: each for name, each in state.items() if name not in gone}
+            for each in node.targets:
+                if isinstance(each, ast.Name):
+                    state.pop(each.id, None)
+            return state
         if isinstance(node, ast.Raise):
             return None
         if isinstance(node, ast.If):
@@ -152,12 +160,14 @@ class _Walker:
             body = None if truth_of(node.test) is False else self.block(node.body, state)
             return self.block(node.orelse, _joined(state, body) or state)
         if isinstance(node, ast.For | ast.AsyncFor):
-            body = self.block(node.body, _assigned(node.target, None, state))
+            within = {**state}
+            _assigned(node.target, None, within)
+            body = self.block(node.body, within)
             return self.block(node.orelse, _joined(state, body) or state)
         if isinstance(node, ast.With | ast.AsyncWith):
             for item in node.items:
                 if item.optional_vars:
-                    state = _assigned(item.optional_vars, None, state)
+                    _assigned(item.optional_vars, None, state)
             return self.block(node.body, state)
         if isinstance(node, ast.Match):
             ends = [self.block(case.body, _captured(case.pattern, state)) for case in node.cases]
@@ -178,7 +188,7 @@ class _Walker:
             if len(node.orelse) != 1 or not isinstance(node.orelse[0], ast.If):
                 return _joined(*ends, self.block(node.orelse, state))
             node = node.orelse[0]
-            state = _walruses(node, state)
+            _walruses(node, state)
             truth = truth_of(node.test)
         return _joined(*ends, self.block(node.body, state))
 
@@ -187,18 +197,19 @@ class _Walker:
             names = {
                 each.asname or each.name.partition(".")[0]: Binding("import", node.lineno) for each in node.names
             }
-            return {**state, **{name: frozenset({each}) for name, each in names.items()}}
+            state.update((name, frozenset({each})) for name, each in names.items())
+            return state
         module = "." * node.level + (node.module or "")
         for each in node.names:
             if each.name == "*":
                 self.stars.append((module, node.lineno))
             else:
                 made = Binding("import", node.lineno, module=module, origin=each.name)
-                state = {**state, each.asname or each.name: frozenset({made})}
+                state[each.asname or each.name] = frozenset({made})
         return state
 
     def tried(self, node: ast.Try | ast.TryStar, state: _State) -> _State | None:
-        now: _State | None = state
+        now: _State | None = {**state}
         so_far: _State | None = state
         for statement in node.body:
             if now is not None:
@@ -248,20 +259,19 @@ def _joined(*states: _State | None) -> _State | None:
     return {name: frozenset().union(*(each.get(name, _NOTHING) for each in there)) for name in names}
 
 
-def _assigned(target: ast.expr, value: ast.expr | None, state: _State) -> _State:
+def _assigned(target: ast.expr, value: ast.expr | None, state: _State) -> None:
     if isinstance(target, ast.Name):
         if isinstance(value, ast.Name):
             found = state.get(value.id) or frozenset({Binding("other", target.lineno)})
             found = frozenset(each or Binding("other", target.lineno) for each in found)
         else:
             found = frozenset({_value(value, target.lineno)})
-        return {**state, target.id: found}
-    if isinstance(target, ast.Tuple | ast.List):
+        state[target.id] = found
+    elif isinstance(target, ast.Tuple | ast.List):
         for each in target.elts:
-            state = _assigned(each, None, state)
-    if isinstance(target, ast.Starred):
-        return _assigned(target.value, None, state)
-    return state
+            _assigned(each, None, state)
+    elif isinstance(target, ast.Starred):
+        _assigned(target.value, None, state)
 
 
 def _value(value: ast.expr | None, line: int) -> Binding:
@@ -272,21 +282,22 @@ def _value(value: ast.expr | None, line: int) -> Binding:
     return Binding("other", line)
 
 
-def _walruses(node: ast.stmt, state: _State) -> _State:
-    """The state behind a statement's own expressions, which may bind names by ``:=``."""
+def _walruses(node: ast.stmt, state: _State) -> None:
+    """Go on behind a statement's own expressions, which may bind names by ``:=``."""
     expressions = (each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr))
     for each in expressions:
         for inner in every_node(each):
             if isinstance(inner, ast.NamedExpr):
-                state = _assigned(inner.target, inner.value, state)
-    return state
+                _assigned(inner.target, inner.value, state)
 
 
 def _captured(pattern: ast.pattern, state: _State) -> _State:
+    """The names behind a pattern that fits."""
+    state = {**state}
     for node in every_node(pattern):
         name = getattr(node, "name", None) or getattr(node, "rest", None)
         if isinstance(name, str):
-            state = {**state, name: frozenset({Binding("other", pattern.lineno)})}
+            state[name] = frozenset({Binding("other", pattern.lineno)})
     return state
 
 
