@@ -40,7 +40,7 @@ def downloads_at_start(script: Script, entry: Source, variables: Mapping[str, Va
     """
     if entry.tree is None or b"import" not in entry.data:
         return
-    for each in downloads(entry.tree):
+    for each in downloads(entry.tree, entry.data):
         if each.name and (_OFFLINE & variables.keys() or _sets_offline(entry) or is_there(script.folder / each.name)):
             continue
         by = "init()" if each.in_init else "loading the entry script"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..data import frozen
 from ..text import pattern
-from .texts import every_node
+from .texts import every_node, is_encoded_otherwise, nodes_having
 
 _HUB_NAME = pattern(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 """A model's name in the hub, with or without its owner's."""
@@ -39,6 +39,14 @@ _SHELLS = frozenset(
 HUB = frozenset({"diffusers", "sentence_transformers", "transformers"})
 """Packages whose ``from_pretrained`` takes a folder, or else a name in Hugging Face's hub."""
 
+_PACKAGES = tuple(
+    {
+        name.partition(".")[0].encode()
+        for name in (*_DOWNLOADS, *_SHELLS, *HUB, "tensorflow_hub", "timm", "torch", "torchvision")
+    }
+)
+"""One of them at least stands in a text that downloads something."""
+
 _LOCAL = frozenset({"local_files_only"})
 
 
@@ -57,14 +65,19 @@ class Download:
     in_init: bool = False
 
 
-def environment_reads(tree: ast.Module) -> Iterator[tuple[str, int]]:
+_OF_ENVIRONMENT = (b"environ", b"getenv", b"putenv")
+
+
+def environment_reads(tree: ast.Module, data: bytes) -> Iterator[tuple[str, int]]:
     """Names of variables that a text reads, with nothing to take in their place, each with its line.
 
     One that the text sets itself is not among them.
+
+    :param data: the text of which ``tree`` is the syntax.
     """
     read: list[tuple[str, int]] = []
     set_here: set[str] = set()
-    for node in every_node(tree):
+    for node in nodes_having(tree, data, _OF_ENVIRONMENT):
         if isinstance(node, ast.Subscript) and _last(node.value) == "environ":
             name = _text(node.slice)
             if name is not None and isinstance(node.ctx, ast.Load):
@@ -83,8 +96,13 @@ def environment_reads(tree: ast.Module) -> Iterator[tuple[str, int]]:
     return (each for each in read if each[0] not in set_here)
 
 
-def downloads(tree: ast.Module) -> Iterator[Download]:
-    """What loading a script, or its ``init()``, fetches come what may: not below a condition or in functions."""
+def downloads(tree: ast.Module, data: bytes) -> Iterator[Download]:
+    """What loading a script, or its ``init()``, fetches come what may: not below a condition or in functions.
+
+    :param data: the text of which ``tree`` is the syntax.
+    """
+    if not any(name in data for name in _PACKAGES) and not is_encoded_otherwise(data):
+        return
     names = imported(tree)
     for in_init, body in ((False, tree.body), (True, top_function(tree, "init"))):
         for node in _carried_out(body):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from .bounds import DEEPEST
-from .texts import depth_of, is_encoded_otherwise
+from .texts import depth_of, first_line, is_encoded_otherwise
 
 _SIGNS = b"()[]{}<>=!+-*/%@&|^~.,:;\"'"
 
@@ -45,5 +45,4 @@ def is_too_deep(tree: ast.Module, data: bytes) -> bool:
 
 
 def _text(statement: ast.stmt, lines: list[bytes]) -> bytes:
-    begin = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", ()))])
-    return b"\n".join(lines[begin - 1 : statement.end_lineno])
+    return b"\n".join(lines[first_line(statement) - 1 : statement.end_lineno])

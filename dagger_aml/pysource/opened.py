@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..data import frozen
 from .calls import dotted, imported, top_function
-from .texts import every_node
+from .texts import every_node, is_encoded_otherwise
 
 _READ = frozenset(
     {
@@ -38,6 +38,16 @@ _SKIPPED = (
 )
 """What a condition decides, or what goes on where the file is missing."""
 
+_PATH_METHODS = ("read_text", "read_bytes", "write_text", "write_bytes", "open")
+
+_WORDS = tuple(
+    {
+        name.rpartition(".")[2].encode()
+        for name in (*_READ, *_WRITTEN_BY, *_WRITING_METHODS, *_OPENERS, *_PATH_METHODS, "logging.basicConfig")
+    }
+)
+"""One of them at least stands in a text that opens something."""
+
 _MOVES = (b"chdir", b"__main__.py")
 """What may change where relative paths begin."""
 
@@ -62,6 +72,8 @@ def opened(tree: ast.Module, data: bytes) -> Iterator[Opened]:
     :param data: the text of which ``tree`` is the syntax.
     """
     if any(word in data for word in _MOVES):
+        return
+    if not any(word in data for word in _WORDS) and not is_encoded_otherwise(data):
         return
     values = _Texts(tree)
     bodies: list[tuple[str, Sequence[ast.stmt]]] = [("loading the entry script", tree.body)]
@@ -128,7 +140,7 @@ class _Texts:
         if isinstance(function, ast.Attribute):
             if function.attr in _WRITING_METHODS and first is not None:
                 return self.text(first), True
-            if function.attr in ("read_text", "read_bytes", "write_text", "write_bytes", "open"):
+            if function.attr in _PATH_METHODS:
                 path = self.path(function.value)
                 mode = self.text(given[0]) if function.attr == "open" and given else "r"
                 return path, function.attr.startswith("write") or _writes(mode)

@@ -123,7 +123,7 @@ class Source:
     def environment(self) -> tuple[tuple[str, int], ...]:
         """Names of variables that it reads, with nothing to take in their place, each with its line."""
         tree = self.tree if b"environ" in self.data or b"getenv" in self.data else None
-        return () if tree is None else tuple(environment_reads(tree))
+        return () if tree is None else tuple(environment_reads(tree, self.data))
 
     def look_ahead(self) -> None:
         """Work out what is asked of every file, while its syntax is at hand."""

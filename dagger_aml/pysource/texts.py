@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 
 from ..text import pattern
 
@@ -68,6 +68,29 @@ def _nodes_and_depth(tree: ast.AST) -> tuple[list[ast.AST], int]:
             elif isinstance(value, ast.AST):
                 found.append(value)
     return found, depth
+
+
+def nodes_having(tree: ast.Module, data: bytes, words: Iterable[bytes]) -> list[ast.AST]:
+    """The nodes of those outermost statements that have one of some words in their lines, in the order of the text.
+
+    :param data: the text of which ``tree`` is the syntax.
+    """
+    if is_encoded_otherwise(data):
+        return every_node(tree)
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    here = [number for number, line in enumerate(lines, 1) if any(word in line for word in words)]
+    return [
+        node
+        for each in tree.body
+        if any(first_line(each) <= number <= (each.end_lineno or number) for number in here)
+        for node in every_node(each)
+    ]
+
+
+def first_line(statement: ast.stmt) -> int:
+    """The line on which a statement begins, with its decorators."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(each.lineno for each in decorators)])
 
 
 _ENDS = b"\"'/\\{}:\r\n"
