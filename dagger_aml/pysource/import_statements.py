@@ -82,16 +82,18 @@ def imports_of(tree: ast.Module, data: bytes) -> Iterator[Imported]:
     waiting: list[tuple[ast.AST, int, bool, bool]] = [(tree, 0, False, False)]
     while waiting and left:
         node, depth, optional, typing = waiting.pop()
-        more = [(each, depth + 1, optional, typing) for each in inner(node)]
         if isinstance(node, ast.Import):
             left -= 1
             for alias in node.names:
                 yield Imported(alias.name, (), 0, node.lineno, depth, optional, typing)
-        elif isinstance(node, ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom):
             left -= 1
-            names = tuple(alias.name for alias in node.names if alias.name != "*")
+            names = tuple([alias.name for alias in node.names if alias.name != "*"])
             yield Imported(node.module or "", names, node.level, node.lineno, depth, optional, typing)
-        elif isinstance(node, ast.Call):
+            continue
+        more = [(each, depth + 1, optional, typing) for each in inner(node)]
+        if isinstance(node, ast.Call):
             by, first = _importer(node), node.args[0] if node.args else None
             if by and isinstance(first, ast.Constant) and isinstance(first.value, str):
                 yield Imported(first.value, (), 0, node.lineno, depth, optional, typing, by)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from pathlib import PurePosixPath
 
 from .entry_points import is_own
 from .source import Source
@@ -39,7 +38,7 @@ def _imported(
 
     :param tops: what the names of ``read`` begin with.
     """
-    folders = PurePosixPath(file).parts[:-1]
+    folders = file.split("/")[:-1]
     for each in source.imports:
         if each.depth != 1 or each.by != "statement" or each.optional or each.typing:
             continue
@@ -47,7 +46,7 @@ def _imported(
             continue
         if not each.level and each.top not in tops:
             continue
-        above = folders[: len(folders) - each.level + 1] if each.level else ()
+        above = folders[: len(folders) - each.level + 1] if each.level else []
         parts = [*above, *(each.module.split(".") if each.module else [])]
         if not parts or not is_own(parts[0]):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..data import frozen
 from ..fs.lookup import is_file, is_folder
 from ..text import pattern
 from .import_statements import Imported
-from .modules import Modules, is_module_name
+from .modules import Lead, Modules, is_module_name
 from .pythons import Python
 from .reached import Reached
 from .source import Source, read_sound
@@ -76,21 +76,17 @@ def elsewhere(folder: Path, script: str, python: Python | None = None, used: Rea
     there = used.there if used and used.there else Modules(folder)
 
     @cache
-    def own(path: str) -> list[tuple[Imported, list[str]]]:
+    def own(path: str) -> list[Lead]:
         found = source(path)
-        return [
-            (each, [file for name in names for file in there.files(name)])
-            for each, names in (there.leads(path, found) if found else ())
-            if _counts(each)
-        ]
+        return [lead for lead in (there.leads(path, found) if found else ()) if _counts(lead[0])]
 
     @cache
     def is_here(top: str, place: str) -> bool:
         return is_file(f"{place}/{top}.py") or is_folder(f"{place}/{top}")
 
     begin, beside = (folder / script).as_posix(), folder.as_posix()
-    surely = _closure(begin, lambda path: (files for each, files in own(path) if _is_sure(each)))
-    every = _closure(begin, lambda path: (files for _, files in own(path)))
+    surely = _closure(begin, lambda path: (ends.files for each, ends in own(path) if _is_sure(each)))
+    every = _closure(begin, lambda path: (ends.files for _, ends in own(path)))
     found = [
         Needed(
             each.module,
@@ -114,7 +110,7 @@ def _installs(text: bytes) -> bool:
     return all(each.search(text) for each in _INSTALLS)
 
 
-def _closure(begin: str, leads_to: Callable[[str], Iterable[list[str]]]) -> dict[str, None]:
+def _closure(begin: str, leads_to: Callable[[str], Iterable[Sequence[str]]]) -> dict[str, None]:
     """The files that a file leads to, itself first, in the order in which they are met."""
     found, waiting = {begin: None}, deque([begin])
     while waiting:
@@ -127,7 +123,9 @@ def _closure(begin: str, leads_to: Callable[[str], Iterable[list[str]]]) -> dict
 
 
 def _counts(each: Imported) -> bool:
-    return not each.typing and each.by != "call" and (not each.module or is_module_name(each.module))
+    if each.by == "statement":
+        return not each.typing
+    return not each.typing and each.by != "call" and is_module_name(each.module)
 
 
 def _is_sure(each: Imported) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -119,20 +118,16 @@ def reached(folder: Path, script: str, python: Python | None = None) -> Reached:
         if len(seen) > MOST_TREES:
             source.let_go()
         # What a `try` or a function guards may be missing.
-        leads = there.leads(path, source)
-        needed = {name.partition(".")[0] for each, names in leads if each.depth == 1 for name in names}
-        for _, names in sorted(leads, key=lambda lead: lead[0].depth):
-            for name in names:
-                top = name.partition(".")[0]
-                files = there.files(name)
-                if files or there.has_folder(top):
-                    modules.add(top)
-                    certainly |= {top} & needed
-                    waiting += files
-                    fresh |= dict.fromkeys(each for each in files if each not in met)
-                    met.update(files)
-                elif top in needed and top not in sys.stdlib_module_names:
-                    absent[top] = None
+        leads = [lead for lead in there.leads(path, source) if lead[1].here or lead[1].absent]
+        needed = {top for each, ends in leads if each.depth == 1 for top in ends.tops}
+        for _, ends in sorted(leads, key=lambda lead: lead[0].depth):
+            if ends.here:
+                modules.update(ends.here)
+                certainly |= needed.intersection(ends.here)
+                waiting += ends.files
+                fresh |= dict.fromkeys(each for each in ends.files if each not in met)
+                met.update(ends.files)
+            absent |= dict.fromkeys(top for top in ends.absent if top in needed)
     read = {there.within(path): source for path, source in seen.items() if source}
     loaded = loaded_with(script, read)
     return Reached(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagger_aml.pysource import source
+from dagger_aml.pysource import modules, source
 from dagger_aml.pysource.entry_script import check, find
 from dagger_aml.pysource.imports import read_code
 from dagger_aml.pysource.reached import Reached, reached
@@ -30,6 +30,14 @@ TREE = {
     "far.py": "",
     "broken.py": "def (\n",
 }
+
+
+def test_folders_that_are_not_listed_are_looked_into_all_the_same(tmp_path, monkeypatch):
+    make(tmp_path, {**TREE, "score.py": "import a, b.d, space.m, loop, nowhere.x\n"})
+    listed = reached(tmp_path, "score.py")
+    assert {"a", "b", "space", "loop"} <= listed.modules and "nowhere" in listed.absent
+    monkeypatch.setattr(modules, "_listing", lambda folder: None)
+    assert reached(tmp_path, "score.py") == listed
 
 
 @pytest.mark.parametrize(
