@@ -28,8 +28,8 @@ from .versions import Problem
 LEAST = 500
 """Files that wait to be read, below which no process is started."""
 
-_AT_ONCE = 50
-"""Files that a process is given at a time."""
+_AT_ONCE = 16
+"""Files that a process is given at a time: as long as for so many, one may wait for another in the end."""
 
 _MOST = 8
 """Processes, unless more are asked for: the one that gathers what they read has then no more to give."""
@@ -44,23 +44,29 @@ class _Jobs:
 
     :param count: of processes; None for as many as there are processors.
     :param begin: what each of them does first.
+    :param beside: what this one does while they have begun.
     """
 
     count: int | None
     begin: Callable[[], None]
+    beside: Callable[[], None]
 
 
 _JOBS: ContextVar[_Jobs | None] = ContextVar("_JOBS", default=None)
 
 
 @contextmanager
-def reading_ahead(jobs: int | None, begin: Callable[[], None]) -> Iterator[None]:
+def reading_ahead(
+    jobs: int | None, begin: Callable[[], None], beside: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Let what is read in this block be read by several processes.
 
     :param jobs: how many; as many as there are processors unless given. One starts none.
     :param begin: what each process does first, such as to leave it to signals what they do.
+    :param beside: what this process does while the others have begun, such as to load what it needs behind them.
+        It takes fewer of the files then, so that all of them are done at the same time.
     """
-    token = _JOBS.set(_Jobs(jobs, begin))
+    token = _JOBS.set(_Jobs(jobs, begin, beside))
     try:
         yield
     finally:
@@ -81,7 +87,7 @@ def read_each(paths: Sequence[str], python: Python | None) -> Read:
     if jobs < 2:
         return {}
     try:
-        return _read_by(jobs, said.begin, paths, python)
+        return _read_by(jobs, said, paths, python)
     except OSError:
         return {}  # Such as with no process left to be had.
 
@@ -91,13 +97,13 @@ def _may_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def _read_by(jobs: int, begin: Callable[[], None], paths: Sequence[str], python: Python | None) -> Read:
+def _read_by(jobs: int, said: _Jobs, paths: Sequence[str], python: Python | None) -> Read:
     from .forks import MOST_PARTS, Work, by_forks
 
     at_once = max(_AT_ONCE, -(-len(paths) // MOST_PARTS))
     parts = [paths[at : at + at_once] for at in range(0, len(paths), at_once)]
-    work = Work(begin, partial(_read_some, python=python), _packed, partial(_unpacked, python=python))
-    made = by_forks(jobs, work, parts)
+    read, unpacked = partial(_read_some, python=python), partial(_unpacked, python=python)
+    made = by_forks(jobs, Work(said.begin, read, _packed, unpacked, said.beside), parts)
     return {path: each for number, read in made.items() for path, each in zip(parts[number], read, strict=True)}
 
 

@@ -38,12 +38,14 @@ class Work(Generic[_Part, _Made]):
     :param begin: what each fork does first.
     :param make: what is made of a part.
     :param pack: the same as plain data, and ``unpack`` that again, which is also given the part.
+    :param beside: what this process does while the forks have begun, before it takes a part itself.
     """
 
     begin: Callable[[], None]
     make: Callable[[_Part], _Made]
     pack: Callable[[_Made], Any]
     unpack: Callable[[_Part, Any], _Made]
+    beside: Callable[[], None] = lambda: None
 
 
 @define
@@ -103,6 +105,7 @@ def by_forks(count: int, work: Work[_Part, _Made], parts: Sequence[_Part]) -> di
     try:
         for _ in range(1, count):
             forks.append(_forked(numbers, forks, work, parts))
+        work.beside()
         while number := os.read(numbers, _NUMBER):
             at = int.from_bytes(number, "little")
             found[at] = work.make(parts[at])

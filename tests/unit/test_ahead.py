@@ -119,6 +119,25 @@ def test_what_is_read_already_waits_no_more(folder: Path, monkeypatch: pytest.Mo
     assert len(_fresh(folder, 2).sources) == 61
 
 
+_BESIDE = """
+import sys
+from pathlib import Path
+from dagger_aml.pysource import ahead, reached as module
+
+module.LEAST, ahead.LEAST, ahead._AT_ONCE = 10, 10, 7
+read, met = ahead._read_some, []
+ahead._read_some = lambda paths, python: met.append("read") or read(paths, python)
+with ahead.reading_ahead(2, lambda: met.append("begun"), lambda: met.append("beside")):
+    module.reached(Path(sys.argv[1]), "score.py", (3, 11))
+print(*dict.fromkeys(met), met.count("beside"))
+"""
+
+
+def test_this_process_does_something_else_before_it_reads_too(folder: Path) -> None:
+    said = subprocess.run([sys.executable, "-c", _BESIDE, str(folder)], capture_output=True, text=True)
+    assert said.stdout in ("beside read 1\n", "beside 1\n"), "a fork may have read all by then"
+
+
 def test_nothing_is_started_unless_it_is_said() -> None:
     loaded = "import sys; from dagger_aml.pysource import reached; print('dagger_aml.pysource.forks' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "False\n"

@@ -134,7 +134,7 @@ def command(
     given["asks"] = (builder, engine) if probe else None
     from ...pysource.ahead import reading_ahead
 
-    with reading_ahead(jobs, ended_by_signals):
+    with reading_ahead(jobs, ended_by_signals, partial(_load, form)):
         if diff:
             _check_alone(fix=fix, form=form, output=output)
             _show_changes(projects or (".",), given)
@@ -149,6 +149,15 @@ def command(
     counts = {str(severity): count(found, severity) for severity in SEVERITIES}
     if any(counts[severity] for severity in [*counts][: [*counts].index(fail_on) + 1]):
         sys.exit(1)
+
+
+def _load(form: str) -> None:
+    """Load what is needed of a project behind the reading of its files."""
+    from ...check.inputs.kinds import PROJECT
+    from ...check.modules import rules
+
+    rules(PROJECT.name)
+    _renderer(form)
 
 
 def ended_by_signals() -> None:
