@@ -75,8 +75,9 @@ def local(
         root = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise unreadable_part(error, path) from None
-    kept_apart = _places(leave_out)
-    spared = {each.parent.resolve() / each.name for each in keep}
+    # As texts, as os.scandir has them: of each of thousands a Path would be made for this alone.
+    kept_apart = set(map(str, _places(leave_out)))
+    spared = {str(each.parent.resolve() / each.name) for each in keep}
     mode = root.stat().st_mode
     if stat.S_ISREG(mode):
         _must_read(root)
@@ -92,28 +93,28 @@ def local(
         except OSError as error:
             raise unreadable(error, folder) from None
         for item in names:
-            name, place = prefix + item.name, Path(item.path)
+            name = prefix + item.name
             ours = not caches and _is_left_out(item)
-            if ours or place in kept_apart or (not whole and _of_download(item, folder)):
+            if ours or item.path in kept_apart or (not whole and _of_download(item, folder)):
                 left_out.append(name)
                 continue
             try:
                 info = item.stat(follow_symlinks=False)
             except OSError as error:
                 raise unreadable_part(error, item.path) from None
-            rules = None if place in spared else ignore
-            if rules and rules.ignores(place, folder=stat.S_ISDIR(info.st_mode)):
+            rules = None if item.path in spared else ignore
+            if rules and rules.ignores(Path(item.path), folder=stat.S_ISDIR(info.st_mode)):
                 left_out.append(name)
                 continue
             if stat.S_ISLNK(info.st_mode) and (blob := _blob(root, item)):
                 entries.append(evolve(blob, path=name))
             elif stat.S_ISLNK(info.st_mode):
-                entries.append(_link(root, place, name, location))
+                entries.append(_link(root, Path(item.path), name, location))
             elif stat.S_ISDIR(info.st_mode):
                 entries.append(Entry(name, "dir", 0o755, disk_mode=stat.S_IMODE(info.st_mode)))
-                walk(place, name + "/", rules)
+                walk(Path(item.path), name + "/", rules)
             elif stat.S_ISREG(info.st_mode):
-                _must_read(place)
+                _must_read(item.path)
                 entries.append(_file(name, info))
             else:
                 raise GraphError(f"{_kind(info.st_mode)} cannot be put into an image: {item.path}", location=location)
@@ -250,9 +251,9 @@ def _of_download(item: os.DirEntry[str], folder: Path) -> bool:
     return [each.name for each in os.scandir(item.path)] == ["huggingface"]
 
 
-def _must_read(path: Path) -> None:
+def _must_read(path: Path | str) -> None:
     if not os.access(path, os.R_OK):
-        raise unreadable(PermissionError(), path)
+        raise unreadable(PermissionError(), Path(path))
 
 
 def _kind(mode: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -284,8 +285,7 @@ def _conda_below(reading: Reading, looked_at: Sequence[Path]) -> Path | None:
         path
         for folder in conventions.folders(reading.root)
         if folder not in looked_at and not conventions.model_kind(folder)
-        for path in sorted(folder.iterdir())
-        if is_yaml(path.name)
+        for path in sorted(folder / name for name in os.listdir(folder) if is_yaml(name))  # noqa: PTH208 - few of many
     ]
     if not there:
         return None

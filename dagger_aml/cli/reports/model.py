@@ -102,8 +102,9 @@ def every(projects: tuple[Checked, ...]) -> Iterator[Told]:
 
 def shown(path: Path) -> str:
     """A path as seen from the working directory, if it lies below it; with slashes."""
-    whole = os.path.normpath(Path.cwd() / path)
-    below = os.path.relpath(whole) if os.path.splitdrive(whole)[0] == os.path.splitdrive(Path.cwd())[0] else whole
+    here = os.getcwd()  # noqa: PTH109 - texts alone, of each finding
+    whole = os.path.normpath(os.path.join(here, path))  # noqa: PTH118
+    below = os.path.relpath(whole, here) if os.path.splitdrive(whole)[0] == os.path.splitdrive(here)[0] else whole
     return Path(whole if below.startswith("..") else below).as_posix()
 
 
