@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 CHUNK = 1 << 20
 """Bytes of a usual chunk."""
@@ -47,3 +51,17 @@ def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
         while (chunk := coming.result()) is not None:
             coming = pool.submit(next, chunks, None)
             yield chunk
+
+
+def begun(work: Callable[[], T]) -> Future[T]:
+    """What some work gives or raises, which a thread does meanwhile; it ends with the process, whatever it does."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-from .chunks import ahead, gathered, hashed
+from ..fs.digest import file_digest
+from ..fs.still import Stamp, stamp_of
+from .chunks import CHUNK, ahead, begun, gathered, hashed
 from .compression import gzipped
-from .contents import pieces
+from .contents import changed, passing, pieces
 from .entries import Compression, TarEntry, WrittenLayer
 from .ordered import ordered
 from .tar_header import END, header, padding, tar_size
@@ -35,10 +39,41 @@ def tar_chunks(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> Iterato
 
 def measured(entries: Iterable[TarEntry], on_file: OnFile = ignore) -> str:
     """A layer's diff ID, ``sha256:…``, without compressing anything. Raises as :func:`tar_chunks`."""
-    total = hashlib.sha256()
-    for chunk in ahead(tar_chunks(entries, on_file)):
-        total.update(chunk)
+    entries, total = ordered(entries), hashlib.sha256()
+    large = [] if on_file is ignore else [each for each in entries if _is_large(each)]
+    if not large:
+        for chunk in ahead(gathered(_parts(entries, on_file))):
+            total.update(chunk)
+        return _named(total)
+    # Two threads read a large file at the same time, for its own digest and for the layer's: to hand over what one
+    # has read, from one processor's cache to another's, takes longer.
+    before = [_stamp(each) for each in large]
+    digests = begun(lambda: [file_digest(Path(str(each.content)), each.size) for each in large])
+    for part in _laid_out(entries):
+        if isinstance(part, bytes):
+            total.update(part)
+        elif _is_large(part):
+            for view in passing(part):
+                total.update(view)
+        else:
+            for piece in _with_digest(part, on_file):
+                total.update(piece)
+    for each, digest, stamp in zip(large, digests.result(), before, strict=True):
+        if _stamp(each) != stamp:
+            raise changed(each)  # The two may have read other bytes.
+        on_file(each, digest)
     return _named(total)
+
+
+def _stamp(entry: TarEntry) -> Stamp | None:
+    try:
+        return stamp_of(os.stat(str(entry.content)))  # noqa: PTH116 - a path's text
+    except OSError:
+        return None
+
+
+def _is_large(entry: TarEntry) -> bool:
+    return entry.size >= CHUNK and isinstance(entry.content, Path)
 
 
 def plain_size(entries: Iterable[TarEntry]) -> int:
@@ -111,12 +146,18 @@ def _parts(entries: Iterable[TarEntry], on_file: OnFile) -> Iterator[bytes]:
     for part in _laid_out(entries):
         if isinstance(part, bytes):
             yield part
-        elif on_file is ignore:
-            yield from pieces(part)
         else:
-            total = hashlib.sha256()
-            yield from hashed(pieces(part), total)
-            on_file(part, total.digest())
+            yield from _with_digest(part, on_file)
+
+
+def _with_digest(entry: TarEntry, on_file: OnFile) -> Iterator[bytes]:
+    """A file's bytes; then its digest is told, to who needs it."""
+    if on_file is ignore:
+        yield from pieces(entry)
+        return
+    total = hashlib.sha256()
+    yield from hashed(pieces(entry), total)
+    on_file(entry, total.digest())
 
 
 def _named(total: hashlib._Hash) -> str:

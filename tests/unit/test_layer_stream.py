@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from dagger_aml import ProjectError
+from dagger_aml.oci import layer_writer
 from dagger_aml.oci.compression import choose_compression
 from dagger_aml.oci.entries import Compression, TarEntry
 from dagger_aml.oci.layer_writer import LayerStream, measured, tar_chunks
@@ -52,6 +53,54 @@ def test_a_stream_can_be_read_again(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         _ = stream.written
     assert (b"".join(stream), stream.written) == first
+
+
+def test_a_layer_is_measured_as_it_is_streamed(tmp_path: Path) -> None:
+    chances = random.Random(1)
+    sizes = {"a": MIB - 1, "b": MIB, "c": MIB + 1, "d": 3 * MIB + 7, "e": 0}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(chances.randbytes(size))
+    entries = [FOLDER, file("/m/text", b"abc"), *(file(f"/m/{name}", tmp_path / name) for name in sizes)]
+    found: list[tuple[str, str]] = []
+    diff_id = measured(entries, lambda entry, digest: found.append((entry.path, f"sha256:{digest.hex()}")))
+    assert diff_id == measured(entries) == sha256(tar_of(*entries))
+    files = [(f"/m/{name}", sha256((tmp_path / name).read_bytes())) for name in sizes]
+    assert sorted(found) == sorted([("/m/text", sha256(b"abc")), *files])
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "gone"])
+def test_a_large_file_that_is_not_as_it_was_is_not_measured(tmp_path: Path, change: str) -> None:
+    large = tmp_path / "w"
+    large.write_bytes(bytes(2 * MIB))
+    entries = [FOLDER, file("/m/w", large)]
+    if change == "gone":
+        large.unlink()
+    else:
+        large.write_bytes(bytes(2 * MIB + (1 if change == "longer" else -1)))
+    told: list[bytes] = []
+    with pytest.raises(ProjectError, match=r"changed while|disappeared") as caught:
+        measured(entries, lambda _, digest: told.append(digest))
+    assert caught.value.location == str(large) and not told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no time tells of it")
+def test_a_large_file_changed_between_two_readings_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its size and its time are what they were."""
+    large = tmp_path / "w"
+    large.write_bytes(bytes(2 * MIB))
+
+    def other(path: Path, size: int) -> bytes:
+        before = large.stat()
+        large.write_bytes(b"1" * size)
+        os.utime(large, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return bytes(32)
+
+    monkeypatch.setattr(layer_writer, "file_digest", other)
+    with pytest.raises(ProjectError, match="changed while it was being read") as caught:
+        measured([FOLDER, file("/m/w", large)], lambda _, digest: None)
+    assert caught.value.location == str(large)
 
 
 def test_without_isal_the_layer_is_the_same_and_the_blob_a_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
