@@ -85,13 +85,16 @@ class WheelCache:
         touch(folder / "manifest.json")
         return Tree(path, manifest)
 
-    def keep_tree(self, work: Path, key: str) -> Tree:
-        """Take a folder from :meth:`work`, with ``manifest.json`` and ``tree``, into the store."""
+    def keep_tree(self, work: Path, key: str, manifest: Manifest) -> Tree:
+        """Take a folder from :meth:`work`, with ``manifest.json`` and ``tree``, into the store.
+
+        :param manifest: what that file has.
+        """
         folder = self._folder("trees") / key
         for _ in range(3):
             try:
                 work.rename(folder)
-                break
+                return Tree(folder / "tree", manifest)
             except OSError:
                 # Another build was first, or what is there is damaged.
                 found = self.tree(key)

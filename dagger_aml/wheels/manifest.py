@@ -53,7 +53,12 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8", errors="surrogatepass")
+        # Of thousands of files: attrs would look at each value for others within.
+        files = [
+            {"path": each.path, "mode": each.mode, "size": each.size, "sha256": each.sha256} for each in self.files
+        ]
+        document = {"packages": [asdict(each) for each in self.packages], "files": files}
+        path.write_text(json.dumps(document), encoding="utf-8", errors="surrogatepass")
 
 
 def read_manifest(path: Path) -> Manifest | None:

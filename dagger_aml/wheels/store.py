@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 from anyio import CapacityLimiter, from_thread, to_thread
+from anyio.abc import TaskGroup
 
 from ..data import frozen
 from ..errors import BuildError, DaggerAmlError, ProjectError, UsageError, first_of
@@ -20,10 +21,12 @@ from ..graph.wheels import Wheels
 from ..policy import Policy, retry
 from ..process import processors, run
 from ..text import human_size
+from .archive import Contents
 from .cache import Tree, WheelCache, file_sha256
 from .fetch import Fetcher
+from .manifest import TreeFile
 from .paths import check_paths
-from .unpack import compile_argv, finish, lay_together, modules, tree_key, unpack
+from .unpack import compile_argv, compiled, finish, lay_together, opened, tree_key, unpack
 
 _AT_ONCE = 4
 """Wheels that are fetched or unpacked at the same time."""
@@ -134,20 +137,39 @@ class TreeStore:
     async def _unpacked(
         self, archive: Path, wheel: Wheel, source: Wheels, key: str, compilers: CapacityLimiter
     ) -> Tree:
+        """The tree of one wheel; its modules are compiled while others of it are unpacked."""
         with self.cache.work() as work:
-            contents = await to_thread.run_sync(unpack, archive, wheel, work, source.lock)
-            if source.bytecode:
-                await _all([partial(_compiled, wheel, work / "tree", part, compilers) for part in modules(contents)])
-            await to_thread.run_sync(finish, work, contents)
-            return await to_thread.run_sync(self.cache.keep_tree, work, key)
+            root, files = work / "tree", list[TreeFile]()
+            root.mkdir()
+
+            async def compile_(part: tuple[str, ...]) -> None:
+                await _compiled(wheel, root, part, compilers)
+                files.extend(await to_thread.run_sync(compiled, root, part))
+
+            def unpack_(tasks: TaskGroup) -> Contents:
+                def begin(part: tuple[str, ...]) -> None:
+                    if source.bytecode:
+                        from_thread.run_sync(tasks.start_soon, compile_, part)
+
+                with opened(archive, wheel, source.lock) as (members, contents):
+                    files.extend(unpack(members, contents, root, wheel.file.filename, source.lock, begin))
+                    return contents
+
+            try:
+                async with anyio.create_task_group() as tasks:
+                    contents = await to_thread.run_sync(unpack_, tasks)
+            except ExceptionGroup as group:
+                raise first_of(group, DaggerAmlError) or group from None
+            manifest = await to_thread.run_sync(finish, work, contents, files)
+            return await to_thread.run_sync(self.cache.keep_tree, work, key, manifest)
 
     async def _together(self, source: Wheels, trees: Sequence[Tree]) -> Tree:
         check_paths([each.manifest for each in trees])
 
         def make() -> Tree:
             with self.cache.work() as work:
-                lay_together([(each.path, each.manifest) for each in trees], work)
-                return self.cache.keep_tree(work, _key(source))
+                manifest = lay_together([(each.path, each.manifest) for each in trees], work)
+                return self.cache.keep_tree(work, _key(source), manifest)
 
         return await to_thread.run_sync(make)
 

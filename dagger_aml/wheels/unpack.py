@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import importlib.util
 import io
 import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from zlib import error as ZlibError
 
@@ -55,31 +57,67 @@ def tree_key(wheel: Wheel, *, bytecode: bool) -> str:
     return f"{UNPACKING}-{wheel.file.sha256}{compiled}"
 
 
-def unpack(path: Path, wheel: Wheel, work: Path, location: str) -> Contents:
-    """Unpack a wheel into ``work/tree``; it is not whole before :func:`finish`.
+@contextlib.contextmanager
+def opened(path: Path, wheel: Wheel, location: str) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
+    """A wheel's archive, and what of it goes into a folder.
 
     :param path: of the archive, whose digest was compared.
     :param location: the lock that names it, for messages.
     :raises ProjectError: it is no wheel, or one that cannot work from a folder of its own.
     """
-    root = work / "tree"
-    root.mkdir()
     with open_wheel(path, wheel, location) as archive:
-        contents = read_wheel(archive, wheel, location)
-        for member in contents.members:
-            into = root / member.place
-            into.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with archive.open(member.info) as read, into.open("xb") as written:
-                    shutil.copyfileobj(read, written, _CHUNK)
-            except (zipfile.BadZipFile, NotImplementedError, ZlibError, FileExistsError, NotADirectoryError) as error:
-                raise ProjectError(
-                    f"{wheel.file.filename} cannot be unpacked ({error})",
-                    location=location,
-                    hint="Lock another version or file of the package.",
-                ) from None
-            into.chmod(0o755 if member.executable else 0o644)
-    return contents
+        yield archive, read_wheel(archive, wheel, location)
+
+
+def unpack(
+    archive: zipfile.ZipFile,
+    contents: Contents,
+    root: Path,
+    title: str,
+    location: str,
+    on_part: Callable[[tuple[str, ...]], object],
+) -> list[TreeFile]:
+    """Unpack a wheel below a folder, each file with its mode and time; it is not whole before :func:`finish`.
+
+    :param title: the archive's name, for messages.
+    :param on_part: gets each of :func:`modules` as soon as it is there.
+    :raises ProjectError: it cannot be unpacked.
+    """
+    files: list[TreeFile] = []
+    parts = {part[-1]: part for part in modules(contents)}
+    folders = set[str]()
+    for member in contents.members:
+        into = f"{root}/{member.place}"
+        folder, mode = os.path.dirname(into), 0o755 if member.executable else 0o644  # noqa: PTH120 - for each of thousands
+        try:
+            if folder not in folders:
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+                folders.add(folder)
+            with archive.open(member.info) as read:
+                size, digest = _write_new(into, iter(lambda: read.read(_CHUNK), b""))
+        except (zipfile.BadZipFile, NotImplementedError, ZlibError, FileExistsError, NotADirectoryError) as error:
+            raise ProjectError(
+                f"{title} cannot be unpacked ({error})",
+                location=location,
+                hint="Lock another version or file of the package.",
+            ) from None
+        _settle(into, mode)
+        files.append(TreeFile(member.place, mode, size, digest))
+        if member.place in parts:
+            on_part(parts[member.place])
+    return files
+
+
+def compiled(root: Path, paths: Iterable[str]) -> list[TreeFile]:
+    """What was made of some modules, where they could be compiled; each gets the mode and time of every tree."""
+    files: list[TreeFile] = []
+    for each in paths:
+        path = importlib.util.cache_from_source(each)
+        with contextlib.suppress(FileNotFoundError):
+            data = Path(root, path).read_bytes()
+            _settle(f"{root}/{path}", 0o644)
+            files.append(TreeFile(Path(path).as_posix(), 0o644, len(data), hashlib.sha256(data).hexdigest()))
+    return files
 
 
 def modules(contents: Contents) -> tuple[tuple[str, ...], ...]:
@@ -100,29 +138,30 @@ def modules(contents: Contents) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, parts))
 
 
-def finish(work: Path, contents: Contents) -> None:
-    """Record what ``work/tree`` holds, give every file its mode and time, and write ``work/manifest.json``."""
-    root = work / "tree"
-    info = root / contents.dist_info
-    (info / "INSTALLER").write_text(f"{INSTALLER}\n", encoding="utf-8")
-    files = list(_files(root))
-    record = f"{contents.dist_info}/RECORD"
+def finish(work: Path, contents: Contents, files: Iterable[TreeFile]) -> Manifest:
+    """Record what ``work/tree`` holds, give every folder its mode and time, and write ``work/manifest.json``.
+
+    :param files: that were unpacked and compiled.
+    """
+    root, info = work / "tree", contents.dist_info
+    all_ = sorted([*files, _text(root, f"{info}/INSTALLER", f"{INSTALLER}\n")], key=_as_walked)
     text = io.StringIO()
     import csv
 
     rows = csv.writer(text, lineterminator="\n")
-    for each in files:
-        compiled = each.path.endswith(".pyc")
-        rows.writerow([each.path, "" if compiled else _as_recorded(each.sha256), "" if compiled else each.size])
+    for each in all_:
+        made = each.path.endswith(".pyc")
+        rows.writerow([each.path, "" if made else _as_recorded(each.sha256), "" if made else each.size])
+    record = f"{info}/RECORD"
     rows.writerow([record, "", ""])
-    data = text.getvalue().encode("utf-8", "surrogateescape")
-    (info / "RECORD").write_bytes(data)
-    files.append(TreeFile(record, 0o644, len(data), hashlib.sha256(data).hexdigest()))
-    _settle(root, files)
-    Manifest((contents.package,), tuple(sorted(files, key=lambda each: each.path))).write(work / "manifest.json")
+    all_.append(_text(root, record, text.getvalue()))
+    _settle_folders(root)
+    manifest = Manifest((contents.package,), tuple(sorted(all_, key=lambda each: each.path)))
+    manifest.write(work / "manifest.json")
+    return manifest
 
 
-def lay_together(trees: Sequence[tuple[Path, Manifest]], work: Path) -> None:
+def lay_together(trees: Sequence[tuple[Path, Manifest]], work: Path) -> Manifest:
     """Make ``work/tree`` of several trees, by hard links where the file system has them.
 
     That no two have a path of different bytes was looked at before.
@@ -130,42 +169,64 @@ def lay_together(trees: Sequence[tuple[Path, Manifest]], work: Path) -> None:
     root = work / "tree"
     root.mkdir()
     made: dict[str, TreeFile] = {}
+    folders = set[str]()
     for path, manifest in trees:
         for each in manifest.files:
             if each.path in made:
                 continue
             made[each.path] = each
             into = f"{root}/{each.path}"
-            os.makedirs(os.path.dirname(into), exist_ok=True)  # noqa: PTH103, PTH120 - for each of thousands
+            folder = os.path.dirname(into)  # noqa: PTH120 - for each of thousands
+            if folder not in folders:
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+                folders.add(folder)
             try:
                 os.link(f"{path}/{each.path}", into)
             except OSError:
                 shutil.copy2(f"{path}/{each.path}", into)
     packages = tuple(each for _, manifest in trees for each in manifest.packages)
-    _settle(root, ())
-    Manifest(packages, tuple(made[path] for path in sorted(made))).write(work / "manifest.json")
+    _settle_folders(root)
+    whole = Manifest(packages, tuple(made[path] for path in sorted(made)))
+    whole.write(work / "manifest.json")
+    return whole
 
 
-def _files(root: Path) -> Iterable[TreeFile]:
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            info = path.stat()
-            mode = 0o755 if info.st_mode & 0o111 else 0o644
-            yield TreeFile(path.relative_to(root).as_posix(), mode, info.st_size, digest)
+def _as_walked(file: TreeFile) -> list[tuple[bool, str]]:
+    """By which files are sorted as they are found: those of a folder before its folders."""
+    folders = file.path.split("/")
+    return [*((True, each) for each in folders[:-1]), (False, folders[-1])]
 
 
-def _settle(root: Path, files: Iterable[TreeFile]) -> None:
-    """Give files and folders the mode and time that they have in every tree."""
-    for each in files:
-        path = root / each.path
-        path.chmod(each.mode)
-        os.utime(path, (FIXED_TIME, FIXED_TIME))
+def _text(root: Path, path: str, text: str) -> TreeFile:
+    """A text of ours, written."""
+    data = text.encode("utf-8", "surrogateescape")
+    size, digest = _write_new(f"{root}/{path}", [data])
+    _settle(f"{root}/{path}", 0o644)
+    return TreeFile(path, 0o644, size, digest)
+
+
+def _write_new(path: str, chunks: Iterable[bytes]) -> tuple[int, str]:
+    """Write a file that must not be there; its size, and its SHA-256 in hexadecimal."""
+    size, total = 0, hashlib.sha256()
+    with open(path, "xb", buffering=0) as file:  # noqa: PTH123 - for each of thousands
+        for chunk in chunks:
+            size += len(chunk)
+            total.update(chunk)
+            left = memoryview(chunk)
+            while left:
+                left = left[file.write(left) :]
+    return size, total.hexdigest()
+
+
+def _settle(path: str, mode: int) -> None:
+    """Give a file the mode and time that it has in every tree."""
+    os.chmod(path, mode)  # noqa: PTH101 - for each of thousands
+    os.utime(path, (FIXED_TIME, FIXED_TIME))
+
+
+def _settle_folders(root: Path) -> None:
     for folder, _, _ in os.walk(root, topdown=False):
-        Path(folder).chmod(0o755)
+        os.chmod(folder, 0o755)  # noqa: PTH101
         os.utime(folder, (FIXED_TIME, FIXED_TIME))
 
 

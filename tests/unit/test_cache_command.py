@@ -54,10 +54,10 @@ def wheels(store: ContentStore) -> WheelCache:
         module.write_bytes(b"d" * 8000)
         module.chmod(0o644)
         os.utime(module, (FIXED_TIME, FIXED_TIME))
-        Manifest((), (TreeFile("a.py", 0o644, 8000, hashlib.sha256(module.read_bytes()).hexdigest()),)).write(
-            work / "manifest.json"
-        )
-        made.keep_tree(work, "key")
+        file = TreeFile("a.py", 0o644, 8000, hashlib.sha256(module.read_bytes()).hexdigest())
+        manifest = Manifest((), (file,))
+        manifest.write(work / "manifest.json")
+        made.keep_tree(work, "key", manifest)
     return made
 
 

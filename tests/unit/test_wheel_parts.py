@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 import sys
+import threading
 import zipfile
 
 import pytest
 
+from dagger_aml.errors import ProjectError
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.wheels import Wheels
 from dagger_aml.policy import DEFAULT
@@ -15,7 +19,7 @@ from dagger_aml.process import processors
 from dagger_aml.wheels import store, unpack
 from dagger_aml.wheels.archive import Contents, Member
 from dagger_aml.wheels.cache import WheelCache
-from dagger_aml.wheels.manifest import Unpacked
+from dagger_aml.wheels.manifest import FIXED_TIME, Unpacked
 from dagger_aml.wheels.store import TreeStore
 from tests.support.calls import await_
 from tests.support.wheels import made_wheel
@@ -81,6 +85,83 @@ def test_each_part_is_compiled_and_how_many_at_once_changes_nothing(monkeypatch,
         assert most == limit
     assert found[0] == found[1] and len(found[0]) == 4
     assert sorted(started) == sorted(2 * [f"lib/m{number}.py" for number in range(4)])
+
+
+def tree_of(made, cache):
+    """The tree of one wheel, made or found."""
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    source = Wheels(python, "linux/amd64", (made.wheel(),), True, "pylock.toml")
+    return await_(TreeStore(cache, Access(), False, lambda _: None, DEFAULT).trees([source]))[source]
+
+
+def test_modules_are_compiled_while_others_are_unpacked(monkeypatch, tmp_path):
+    monkeypatch.setattr(unpack, "_COMPILED_TOGETHER", 1)
+    made = made_wheel(tmp_path, "lib", files={f"lib/{name}.py": "x = 1\n" for name in "abz"})
+    begun, waited = threading.Event(), []
+    run, open_ = store.run, zipfile.ZipFile.open
+
+    async def seen(argv, *, stdin):
+        begun.set()
+        return await run(argv, stdin=stdin)
+
+    def opened(archive, name, *more, **words):
+        if getattr(name, "filename", "") == "lib/z.py":
+            waited.append(begun.wait(20))
+        return open_(archive, name, *more, **words)
+
+    monkeypatch.setattr(store, "run", seen)
+    monkeypatch.setattr(zipfile.ZipFile, "open", opened)
+    tree = tree_of(made, WheelCache(tmp_path / "cache"))
+    assert waited == [True]
+    assert sum(each.path.endswith(".pyc") for each in tree.manifest.files) == 3
+
+
+def test_what_a_tree_is_said_to_hold_is_what_lies_there(monkeypatch, tmp_path):
+    monkeypatch.setattr(unpack, "_COMPILED_TOGETHER", 10)
+    files = {"lib/b.py": "x = 1\n", "lib/a/c.py": "y = 2\n", "lib/template.py": "{{ no Python }}\n", "top.py": ""}
+    made = made_wheel(tmp_path, "lib", files=files | {"lib/large.bin": "é" * (1 << 20)})
+    cache = WheelCache(tmp_path / "cache")
+    tree = tree_of(made, cache)
+    there = sorted(path for path in tree.path.rglob("*") if path.is_file())
+    said = {each.path: (each.size, each.sha256, each.mode) for each in tree.manifest.files}
+    assert said == {
+        path.relative_to(tree.path).as_posix(): (
+            path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest(), stat.S_IMODE(path.stat().st_mode)
+        ) for path in there
+    }  # fmt: skip
+    assert {path.stat().st_mtime for path in tree.path.rglob("*")} == {FIXED_TIME}
+    rows = (tree.path / "lib-1.0.dist-info/RECORD").read_text().splitlines()
+    tag, info = sys.implementation.cache_tag, "lib-1.0.dist-info"
+    assert [row.split(",")[0] for row in rows] == [
+        "top.py",
+        f"__pycache__/top.{tag}.pyc",
+        *("lib/b.py", "lib/large.bin", "lib/template.py"),
+        f"lib/__pycache__/b.{tag}.pyc",
+        "lib/a/c.py",
+        f"lib/a/__pycache__/c.{tag}.pyc",
+        *(f"{info}/INSTALLER", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD"),
+    ]
+    # It is taken as it lies there, the next time.
+    again = tree_of(made, cache)
+    assert (again.path, again.manifest) == (tree.path, tree.manifest)
+
+
+def test_a_wheel_that_breaks_off_leaves_no_tree(monkeypatch, tmp_path):
+    """Some of its modules are compiled by then."""
+    monkeypatch.setattr(unpack, "_COMPILED_TOGETHER", 1)
+    made = made_wheel(tmp_path, "lib", files={f"lib/{name}.py": "x = 1\n" for name in "abz"})
+    open_ = zipfile.ZipFile.open
+
+    def opened(archive, name, *more, **words):
+        if getattr(name, "filename", "") == "lib/z.py":
+            raise zipfile.BadZipFile("cut")
+        return open_(archive, name, *more, **words)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", opened)
+    cache = WheelCache(tmp_path / "cache")
+    with pytest.raises(ProjectError, match=r"cannot be unpacked \(cut\)"):
+        tree_of(made, cache)
+    assert not list((tmp_path / "cache").glob("work-*")) and not list((tmp_path / "cache").glob("trees/*"))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to processors")
