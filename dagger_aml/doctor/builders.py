@@ -74,7 +74,7 @@ async def dagger(address: str | None, engine_timeout: float, policy: Policy) -> 
     if not named and not engine_timeout and await docker_answers(policy):
         says = ["no engine runs", f"`build` would download one and start it in Docker, with dagger-io {sdk}"]
         hint = (
-            "No engine is started by default. To start one, add --engine-timeout 300. To build without an engine, "
+            "doctor starts none to look at it; add --engine-timeout 300, and it does. To build without an engine, "
             "use --with docker."
         )
         return (_builder("dagger", "warning", says, hint=hint, engine=_engine_facts(sdk)),)

@@ -124,8 +124,15 @@ def test_without_one_the_error_names_the_flag(monkeypatch: pytest.MonkeyPatch, t
         async with connect():
             pass
 
-    with pytest.raises(EngineNotFound, match="--engine tcp://HOST:PORT"):
+    with pytest.raises(EngineNotFound, match="--engine tcp://HOST:PORT") as error:
         anyio.run(main)
+    assert "`--with docker`, `--with podman` or `--with buildah`; or" in (error.value.hint or "")
+    for name in ("docker", "buildah"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(EngineNotFound) as error:
+        anyio.run(main)
+    assert "or `--with buildah` (installed here: docker, buildah); or" in (error.value.hint or "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")

@@ -393,8 +393,11 @@ def _not_found(attempts: list[_NoAnswer], named: str | None) -> DaggerAmlError:
             f"{start}: the SDK then starts an engine in it; or" if not denied else f"{start}; or",
             f"- name a running engine: --engine tcp://HOST:PORT, or ${RUNNER_HOST}; or",
         ]
-    here = [name for name in ("podman", "buildah") if denied and shutil.which(name)]
-    found = f" ({here[0]} is installed)" if here else ""
+    # Docker may be there and not be this user's; that was just found out.
+    here = [
+        name for name in ("docker", "podman", "buildah") if shutil.which(name) and not (denied and name == "docker")
+    ]
+    found = f" (installed here: {', '.join(here)})" if here else ""
     lines += [
         f"- build without an engine: `--with docker`, `--with podman` or `--with buildah`{found}; or",
         "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
