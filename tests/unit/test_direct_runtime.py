@@ -3,13 +3,17 @@
 import json
 from pathlib import Path
 
+import anyio
 import pytest
 
 from dagger_aml.backends.direct import after
+from dagger_aml.building.many import build_all
+from dagger_aml.building.outputs import Registry
 from dagger_aml.building.plans import probe
+from dagger_aml.building.target import BuildTarget, tags_of
 from dagger_aml.cli.progress.words import ran_before
 from dagger_aml.errors import DaggerAmlError
-from dagger_aml.events import RanBefore, Warned
+from dagger_aml.events import Message, RanBefore, Warned
 from dagger_aml.oci.manifest import INDEXES, index_document
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import RAN, changes_of, image_in, pushed, running
@@ -145,6 +149,33 @@ async def test_what_ran_is_shared_where_that_is_asked_for_and_only_there(
     await pushed(running(base, folder), f"{registry.host}/new:1", direct_builder(runner, cache_from=cache))
     assert len(runner.plans) == 1
     assert image_in(registry, "new", "1")[1] == image_in(registry, "app", "1")[1]
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_what_several_builds_run_on_is_pushed_once(
+    registry: FakeRegistry, proxy: Faulty, folder: Path, refuses: bool
+) -> None:
+    if refuses:
+        proxy.breaks(Fault(r"PUT /v2/cache/manifests/", Answer(403)))
+    events: list = []
+    base, runner = put_base(registry), Runner(blobs_of(), RAN)
+    builder = direct_builder(runner, events, cache_to=f"{proxy.host}/cache")
+    graph = running(base, folder)
+    targets = [
+        BuildTarget((graph,), f"p{number}", tags_of([f"{registry.host}/app-{number}:1"]), (Registry(),))
+        for number in range(5)
+    ]
+    try:
+        async with anyio.create_task_group() as tasks:
+            for target in targets[:4]:
+                tasks.start_soon(build_all, [target], builder.with_events(events.append))
+        await build_all(targets[4:], builder)
+    finally:
+        builder.close()
+    pushes = [each for each in events if isinstance(each, Message) and each.text.startswith(f"pushing {proxy.host}")]
+    assert len(runner.plans) == 1 and len(pushes) == 1
+    assert sum(isinstance(each, Warned) for each in events) == refuses
+    assert all(registry.manifests[f"app-{number}"]["1"] for number in range(5))
 
 
 async def test_no_cache_replaces_what_was_shared(registry: FakeRegistry, folder: Path) -> None:

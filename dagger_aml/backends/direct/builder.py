@@ -18,7 +18,6 @@ from ...base.known import KnownFacts
 from ...data import frozen
 from ...errors import BuildError, DaggerAmlError, UsageError
 from ...events import Message, OnEvent, RanBefore, Warned
-from ...finding import Finding
 from ...fs.cache_folder import cache_folder
 from ...graph.base import From, Given
 from ...graph.config import Config
@@ -88,6 +87,7 @@ class DirectBuilder:
         self._images: dict[tuple[str, str], Earlier] = {}
         self._made: dict[str, RuntimeImage] = {}
         self._turns: dict[str, anyio.Lock] = {}
+        self._shared: dict[str, float] = {}
         self._packages = False
         self._afresh = False
         self.name: str = inner.capabilities.name
@@ -236,7 +236,12 @@ class DirectBuilder:
                 keep(found, beneath, self._store)
         beneath = on_runtime(beneath, found)
         if self._opening.cache_to:
-            await self._share(plan, found, beneath, runtime_tag(self._opening.cache_to, key))
+            place = runtime_tag(self._opening.cache_to, key)
+            # Of several builds on what ran one pushes it, and tells whether it could; the others wait for its layers.
+            async with self._turns.setdefault(f"share {place}", anyio.Lock()):
+                if self._shared.get(str(place), -math.inf) < found.made:
+                    await self._share(plan, found, beneath, place)
+                    self._shared[str(place)] = found.made
         facts = after.for_paths(asked)
         return beneath, facts.paths if facts else after.facts.paths, found
 
@@ -278,7 +283,7 @@ class DirectBuilder:
 
     async def _share(self, plan: Plan, ran: RuntimeImage, beneath: Beneath, place: Reference) -> None:
         """Push what ran, unless that or later is there; that it is refused is a warning: the image can be made."""
-        from .runtime_image import in_image
+        from .runtime_image import in_image, not_shared
 
         image = await self._earlier(place, plan.base.platform)
         there = in_image(ran.key, evolve(beneath, layers=beneath.layers[: beneath.base]), image)
@@ -291,12 +296,7 @@ class DirectBuilder:
         try:
             await shared.publish(str(place))
         except DaggerAmlError as error:
-            found = Finding(
-                f"what runs could not be pushed for later builds: {error.message}",
-                location=f"--cache-to {self._opening.cache_to}",
-                hint="The image itself is made all the same.",
-            )
-            self.on_event(Warned(found))
+            self.on_event(Warned(not_shared(error, str(self._opening.cache_to))))
         finally:
             calls.client.close()
 

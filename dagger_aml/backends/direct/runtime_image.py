@@ -14,6 +14,7 @@ from attrs import evolve, field
 from ...base.known import KnownFacts
 from ...data import frozen
 from ...errors import DaggerAmlError
+from ...finding import Finding
 from ...fs.disk_space import not_written
 from ...fs.temporary import temporary_directory
 from ...graph.config import Config
@@ -221,6 +222,15 @@ def _kept(files: ArchiveFiles, name: str, diff_id: str, store: ContentStore) -> 
         except OSError as error:
             raise not_written(error, str(store.root), store.root) from None
     return BlobLayer(diff_id, digest, size, "gzip")
+
+
+def not_shared(error: DaggerAmlError, repository: str) -> Finding:
+    """What is said where what ran cannot be pushed."""
+    return Finding(
+        f"what runs could not be pushed for later builds: {error.message}",
+        location=f"--cache-to {repository}",
+        hint="The image itself is made all the same.",
+    )
 
 
 def runtime_tag(repository: str, key: str) -> Reference:
