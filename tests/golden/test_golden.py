@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+from tests.support.cases import for_each
+
 from . import CASES, HERE, present
 
 
@@ -34,7 +36,7 @@ def test_no_golden_file_is_left_over():
     assert sorted(present()) == sorted(names)
 
 
-@pytest.mark.parametrize("path", sorted(present()), ids=lambda path: f"{path.parent.name}/{path.name}")
+@for_each("path", sorted(present()), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_golden_files_are_of_no_machine_and_no_version(path):
     text = path.read_text(encoding="utf-8")
     assert str(HERE.parent.parent) not in text and "/home/" not in text

@@ -26,6 +26,7 @@ from dagger_aml.network.pip_conf import netrc, pip_conf, uv_toml
 from dagger_aml.plan.render import plan_json, plan_text
 from dagger_aml.steps import apt, base, run
 from dagger_aml.text import redact
+from tests.support.cases import for_each
 from tests.support.projects import small
 
 INDEX = "https://pypi.example.com/simple/"
@@ -50,7 +51,7 @@ def test_a_secret_cannot_be_seen() -> None:
     assert "hunter2" not in repr(Access(secrets=(made,), https_proxy="http://u:hunter2@p:1"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["hunter2", "id=pip", "id=pip,env=A,src=b", "env=A", "id=pip,env=", "id=pip,env=A,env=B", "id=pip,value=hunter2"],
 )
@@ -60,7 +61,7 @@ def test_a_malformed_secret_is_refused_without_being_shown(text: str) -> None:
     assert "hunter2" not in str(error.value)
 
 
-@pytest.mark.parametrize("id", ["PIP", "a b", "", "../x", "-a", "a" * 65])
+@for_each("id", ["PIP", "a b", "", "../x", "-a", "a" * 65])
 def test_an_id_is_plain(id: str) -> None:
     with pytest.raises(UsageError):
         Secret.parse(f"id={id},env=A")
@@ -87,10 +88,8 @@ def test_a_secret_is_given_once() -> None:
 # --- URLs ---
 
 
-@pytest.mark.parametrize("field", ["index_url", "apt_mirror"])
-@pytest.mark.parametrize(
-    "url", ["https://u:p@x/simple", "https://token@x/", "ftp://x/", "x", "https://x/ y", "https://x\n/"]
-)
+@for_each("field", ["index_url", "apt_mirror"])
+@for_each("url", ["https://u:p@x/simple", "https://token@x/", "ftp://x/", "x", "https://x/ y", "https://x\n/"])
 def test_a_url_that_is_refused(field: str, url: str) -> None:
     with pytest.raises(UsageError) as error:
         Access(**{field: url})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-import pytest
-
 from dagger_aml.pysource.needed import elsewhere
 from dagger_aml.requirements.brings import brought_by, table
+from tests.support.cases import for_each
 from tests.support.projects import make
 from tools.packages import NAMES, modules_of
 
@@ -21,7 +20,7 @@ def test_the_table_has_most_of_the_listed_packages_and_its_date():
     assert len(found.packages) > found.listed, "what they need is there too"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("listed", "module", "names"),
     [
         (["scikit-learn"], "numpy", ()),
@@ -44,7 +43,7 @@ def test_what_is_brought(listed, module, names):
     assert brought_by(listed).missing(module, names) == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("listed", "module", "names", "missing"),
     [
         (["numpy"], "pandas", ("DataFrame",), ("pandas",)),
@@ -87,7 +86,7 @@ def test_imports_have_their_place_and_whether_they_are_sure(tmp_path):
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "try:\n    import torch\nexcept ImportError:\n    torch = None\n",
@@ -128,7 +127,7 @@ def test_code_that_may_install_packages_itself_is_told(tmp_path):
 # --- how the table is made ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "modules"),
     [
         (["six.py"], {"six"}),

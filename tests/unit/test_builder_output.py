@@ -22,6 +22,7 @@ from dagger_aml.oci.messages import Peer
 from dagger_aml.plan.make import plan
 from dagger_aml.plan.model import Plan
 from dagger_aml.process import CompletedProcess
+from tests.support.cases import for_each
 
 BASE = From("example.org/base:1")
 INNER = Graph(BASE).add(Run(["/bin/inner", "x" * 40_000], env={"A": "b c"}, name="inner"))
@@ -113,8 +114,8 @@ NAMES = (
 """Names of steps that would be read wrongly by who reads a Dockerfile's comments."""
 
 
-@pytest.mark.parametrize("form", ["classic", "buildah"])
-@pytest.mark.parametrize("name", NAMES)
+@for_each("form", ["classic", "buildah"])
+@for_each("name", NAMES)
 def test_a_step_may_have_any_name(form: str, name: str) -> None:
     inner = Graph(BASE).add(
         Run(["/bin/inner"], workdir="/work", name=name), Run(["/usr/bin/env", "A=b", "/bin/last"], name=name)
@@ -253,7 +254,7 @@ def test_a_build_that_does_not_begin_has_no_step(planned: Plan) -> None:
 VERSION = {"Client": {"Version": "28.2.2"}, "Server": {"Version": "28.2.2", "ApiVersion": "1.50", "Components": []}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("client", "server", "buildx", "form"),
     [
         ("28.2.2", {}, True, "buildkit"),
@@ -306,7 +307,7 @@ def test_a_tar_of_docker_25_gets_its_name_twice(tmp_path: Path) -> None:
     assert read_tar(path)[1] == "sha256:cc"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("said", "error"),
     [
         ('Error response from daemon: Head "http://h/v2/x/manifests/1": no basic auth credentials', RegistryDenied),

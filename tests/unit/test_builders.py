@@ -15,6 +15,7 @@ import pytest
 import dagger_aml
 from dagger_aml import DaggerAmlError, UsageError, local_builder
 from dagger_aml.backends.builders import BUILDERS, DEFAULT, kind_of, kinds
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 PACKAGE = Path(dagger_aml.__file__).parent
@@ -65,7 +66,7 @@ def test_nothing_goes_by_a_builder_s_name():
     assert found == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         'if builder.name == "docker": pass',

@@ -19,6 +19,7 @@ from dagger_aml.pysource.source import parsed
 from dagger_aml.requirements.entries import _without_extras
 from dagger_aml.requirements.lines import MOST_CHARACTERS, cut, logical_lines
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.fuzz import made, numbers
 from tests.support.projects import SCORE
 
@@ -97,7 +98,7 @@ def test_blanks_take_no_longer_than_other_letters() -> None:
     assert time.process_time() - begun < 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("said", "path"),
     [
         ("./x.whl[all]", "./x.whl"),

@@ -25,6 +25,7 @@ from dagger_aml.requirements.model import Requirements
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.serving.local_packages import Place, wanted
 from tests.support.calls import await_, error_of, short
+from tests.support.cases import for_each
 from tests.support.cli import printed
 from tests.support.projects import SCORE, laid_out, make, planned
 
@@ -49,7 +50,7 @@ def lines_of(found: Requirements) -> list[str]:
     return [line.partition("  #")[0] for line in (found.text or "").removeprefix(HEAD).splitlines()]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lines", "pip", "told"),
     [
         (("python=3.12", "pip"), ("numpy==2.3.5",), ["numpy==2.3.5"]),
@@ -91,7 +92,7 @@ def test_files_of_the_pip_part_are_relative_to_the_conda_file(tmp_path):
         "environment/requirements.txt", "limits.txt"]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said", "hint"),
     [
         (conda("numpy", "graphviz"), 6, "it is not certain which package of PyPI conda's graphviz is",

@@ -12,6 +12,7 @@ from dagger_aml.contract import SERVER
 from dagger_aml.plan.render import plan_json
 from dagger_aml.project.conda import imports_sdk
 from dagger_aml.pysource.reached import reached
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make
 from tests.unit.test_deployment_project import MODEL, conda, copies, deployment
 
@@ -54,7 +55,7 @@ def test_a_deployment_file_changes_nothing_of_it(tmp_path: Path):
     assert told(tmp_path / "b", *BOTH) == found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pip", "options", "beside"),
     [
         (BOTH, {}, True),
@@ -115,7 +116,7 @@ def test_packages_alone_of_a_deployment_file_are_those_of_its_code(tmp_path: Pat
     assert "azureml-defaults" not in told(tmp_path, *BOTH, environment_only=True)[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "wanted"),
     [
         ("import azureml.core", True),

@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from dagger_aml.requirements.conda_spec import NotASpec, parse_spec
+from tests.support.cases import for_each
 from tools.conda_specs import ANSWERS, VERSIONS, specs
 
 RECORDED = json.loads(Path(ANSWERS).read_text(encoding="utf-8"))
@@ -56,19 +57,19 @@ def test_each_spec_is_read_as_conda_reads_it():
     assert not differ
 
 
-@pytest.mark.parametrize("spec", [spec for spec, said in ANSWER.items() if "error" in said])
+@for_each("spec", [spec for spec, said in ANSWER.items() if "error" in said])
 def test_what_conda_refuses_is_refused(spec):
     with pytest.raises(NotASpec):
         parse_spec(spec)
 
 
-@pytest.mark.parametrize("spec", [*REFUSED_HERE, "numpy~=1", "numpy >=1.8 <2", "numpy=1.8k", "numpy[md5=abc]"])
+@for_each("spec", [*REFUSED_HERE, "numpy~=1", "numpy >=1.8 <2", "numpy=1.8k", "numpy[md5=abc]"])
 def test_what_pip_has_no_words_for_is_refused(spec):
     with pytest.raises(NotASpec):
         parse_spec(spec)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("spec", "versions"),
     [
         ("numpy=2.3", "==2.3.*"),

@@ -12,6 +12,7 @@ from dagger_aml.check.modules import rules
 from tests import corpus
 from tests.corpus.public import JUDGED
 from tests.corpus.traps import TRAPS
+from tests.support.cases import for_each
 from tools.rules_measured import NOT_IN_THE_CORPUS
 
 CASES = corpus.cases()
@@ -34,7 +35,7 @@ OFFLINE = [id for id in rules() if id[3] in "123456"]
 """Rules of projects; Dockerfiles, deployment files and folders of packages have cases of their own."""
 
 
-@pytest.mark.parametrize("id", OFFLINE)
+@for_each("id", OFFLINE)
 def test_a_rule_has_two_cases_that_fire_and_two_near_them(id: str):
     if id in NOT_IN_THE_CORPUS:
         assert any(id in text for name, text in _texts().items() if name != "test_corpus.py")
@@ -74,7 +75,7 @@ STYLES = {
 }
 
 
-@pytest.mark.parametrize(("style", "sign"), STYLES.items(), ids=[*STYLES])
+@for_each(("style", "sign"), STYLES.items(), ids=[*STYLES])
 def test_every_style_is_among_the_cases_that_are_fine(style: str, sign: str):
     texts = [case.path.read_text(encoding="utf-8") for case in CASES if case.kind == "fine"]
     assert any(re.search(sign, text, re.M) for text in texts), style
@@ -88,7 +89,7 @@ def test_many_cases_that_are_fine_say_what_their_images_answer():
     ] == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "why"),
     [
         ("# a\n-- score.py --\n", "expect"),

@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 from dagger_aml import data
+from tests.support.cases import for_each
 
 FIELDS: dict[str, Any] = {
     "plain": attrs.field(),
@@ -53,8 +54,8 @@ def test_they_are_shown_and_compared_as_attrs_has_it(ours: Any, theirs: Any) -> 
                 cls(1).plain = 2
 
 
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
-@pytest.mark.parametrize("said", [{"eq": False}, {"repr": False}, {"slots": False}, {"kw_only": True}])
+@for_each(("ours", "theirs"), PAIRS)
+@for_each("said", [{"eq": False}, {"repr": False}, {"slots": False}, {"kw_only": True}])
 def test_what_is_said_of_a_class_holds(ours: Any, theirs: Any, said: dict[str, Any]) -> None:
     values = {"plain": 1}
     mine, other = made(ours, **said), made(theirs, **said)

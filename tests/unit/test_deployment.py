@@ -32,6 +32,7 @@ from dagger_aml.errors import DaggerAmlError, UsageError
 from dagger_aml.project.deployment.model import Environment, LocalModel
 from dagger_aml.project.deployment.read import read_deployment
 from tests.golden import deployments
+from tests.support.cases import for_each
 from tests.support.cli import run_here
 from tests.unit.strings import HOSTILE
 from tools import deployment_files, deployment_values
@@ -63,7 +64,7 @@ def refused(*words: object) -> str:
 # --- golden files, and what others say of them --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@for_each("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_deployment_file_is_what_it_was(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == GOLDEN[path], "if this is meant: ./taskw golden"
 
@@ -611,7 +612,7 @@ def check_text(text: str) -> None:
     assert value.startswith('"') or (value == text and not _READ_OTHERWISE.fullmatch(text))
 
 
-@pytest.mark.parametrize("text", [*TRAPS, *(each for each in HOSTILE if "\0" not in each)])
+@for_each("text", [*TRAPS, *(each for each in HOSTILE if "\0" not in each)])
 def test_texts_stay_texts(text: str) -> None:
     check_text(text)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from dagger_aml.project.deployment.kinds import kind_of_file
+from tests.support.cases import for_each
 
 SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 
@@ -43,7 +42,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("text", FILES)
+@for_each("text", FILES)
 def test_a_file_by_what_it_says(tmp_path, text):
     path = tmp_path / "any.yaml"
     path.write_bytes(text.encode())

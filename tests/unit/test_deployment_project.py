@@ -21,6 +21,7 @@ from dagger_aml.serving.local import _environment, _lay_out
 from dagger_aml.serving.local_packages import Place
 from dagger_aml.serving.smoke import _not_root
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make
 from tests.support.users import as_nobody, linux_root, open_to_all, readable_package
 
@@ -321,7 +322,7 @@ def test_the_code_tells_whether_a_folder_keeps_its_name(tmp_path: Path):
     assert copies(graph)[f"{APP}/azureml-models/model/1/model"] == ["weights.json"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("said", "model", "words"),
     [
         ("azureml:prices:3", "prices:4=model", "and --model gives prices:4"),
@@ -600,7 +601,7 @@ def test_one_that_another_user_cannot_read_is_refused_where_it_is_found(tmp_path
     assert as_nobody(told) == "deployment: None"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line"),
     [
         (deployment("instance_typ: x"), 10),

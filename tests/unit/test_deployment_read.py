@@ -19,6 +19,7 @@ from dagger_aml.project.deployment.model import (
     RegisteredModel,
 )
 from dagger_aml.project.deployment.read import read_deployment
+from tests.support.cases import for_each
 
 WHOLE = """\
 $schema: https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
@@ -128,7 +129,7 @@ def test_a_kubernetes_deployment_needs_no_instance_type(tmp_path):
     assert read(tmp_path, text + 'resources:\n  limits:\n    nvidia.com/gpu: "1"\n').kind == "kubernetes"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("model: ./model\n", "deployment.yml:4: `model` is a bare text, './model', which Azure ML refuses"),
@@ -165,9 +166,7 @@ def test_what_is_refused(tmp_path, text, words):
     assert words in refused(tmp_path, LEAST + text)
 
 
-@pytest.mark.parametrize(
-    "value", ["", "null", "yes", "010", "12:30", "1.0e+3", "0.5", "0x10", "1_000", ".5", "+1", "2026-01-01"]
-)
+@for_each("value", ["", "null", "yes", "010", "12:30", "1.0e+3", "0.5", "0x10", "1_000", ".5", "+1", "2026-01-01"])
 def test_a_variable_that_is_no_text_is_refused(tmp_path, value):
     words = refused(tmp_path, f"{LEAST}environment_variables:\n  A: {value}\n")
     assert "deployment.yml:5: the variable A is no text" in words and f'A: "{value}"' in words
@@ -178,7 +177,7 @@ def test_a_variable_is_no_mapping_and_no_list(tmp_path, value):
     assert "the variable A is no text" in refused(tmp_path, f"{LEAST}environment_variables:\n  A:\n    {value}\n")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("name: e\nauth_mode: key\n", "is an endpoint, not a deployment"),

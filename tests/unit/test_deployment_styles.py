@@ -13,6 +13,7 @@ from dagger_aml.project.deployment.environment import check_routes
 from dagger_aml.project.deployment.model import Deployment, Environment, LocalModel
 from dagger_aml.project.deployment.read import read_deployment
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.deployment_styles import MINIMAL, OPENMPI, STYLES
 from tests.support.markdown import ROOT, table
 from tests.support.projects import laid_out
@@ -60,7 +61,7 @@ def registered(asset) -> str:
     return f"{asset.name}{version}" + (f" of {asset.registry}" if asset.registry else "")
 
 
-@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
+@for_each("style", STYLES, ids=lambda style: style.name)
 def test_what_becomes_of_a_style(style, tmp_path):
     path = style.write(tmp_path)
     if style.read is None:

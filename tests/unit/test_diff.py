@@ -25,6 +25,7 @@ from dagger_aml.oci.registry import download
 from dagger_aml.plan.keys import ENCODING
 from dagger_aml.plan.label import PLAN_LABEL, OpKey, write_label
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.direct import Runner, blobs_of, direct_builder, put_base
 from tests.support.direct_push import project, pushed, running
 from tests.support.layers import Put, file
@@ -584,7 +585,7 @@ def test_all_prints_all(tmp_path: Path) -> None:
     assert "/f098: presence" in diff(one, two, "--all").stdout
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (["{tar}", "{tar}.no.tar"], "no such folder or file"),

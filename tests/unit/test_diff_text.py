@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from dagger_aml.base.distributions import of_folder
 from dagger_aml.cli.main import cli
+from tests.support.cases import for_each
 from tests.support.images import SERVES, SITE, app, put_tar
 from tests.support.layers import Put, file, package
 from tests.support.projects import SCORE
@@ -104,7 +105,7 @@ def test_paths_outside_packages_are_told_as_long_as_they_are_few(tmp_path: Path)
     assert diff(two, two)[0] == 0 and diff(two, two)[1].startswith("0 differences in")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "said"),
     [
         ("scikit_learn-1.5.2.dist-info", ("scikit-learn", "1.5.2")),

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from dagger_aml.project.setting import Setting
 from dagger_aml.serving import failure
 from dagger_aml.serving.local_packages import _VERSIONS
 from dagger_aml.version import __version__
+from tests.support.cases import for_each
 from tests.support.markdown import PAGES, ROOT, Block, Session, blocks, code_spans, commands, prose, table
 from tests.support.projects import make
 from tools import reference
@@ -37,12 +39,15 @@ DOCS = ROOT / "docs"
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 KINDS = {"console": {"run", "builder", "skip:"}, "python": {"", "run", "builder", "file"}}
 
-by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = for_each("page", PAGES, ids=lambda page: page.name)
 
 
-def _of(*languages: str) -> pytest.MarkDecorator:
-    chosen = [block for block in BLOCKS if block.language in languages]
-    return pytest.mark.parametrize("block", chosen, ids=lambda block: block.location)
+def _of(*languages: str) -> list[Block]:
+    return [block for block in BLOCKS if block.language in languages]
+
+
+def _each(*languages: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return for_each("block", _of(*languages), ids=lambda block: block.location)
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -64,7 +69,7 @@ def session(tmp_path: Path) -> Session:
 # --- blocks -------------------------------------------------------------------------------------------------------
 
 
-@by_page
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks_do_what_the_page_shows(page: Path, session: Session) -> None:
     if any(block.language == "console" for block in blocks(page)) and not shutil.which("bash"):
         pytest.skip("no bash")
@@ -72,7 +77,7 @@ def test_blocks_do_what_the_page_shows(page: Path, session: Session) -> None:
         session.play(block, "run")
 
 
-@_of("console", "bash", "sh")
+@_each("console", "bash", "sh")
 def test_a_console_block_says_whether_it_is_run(block: Block) -> None:
     assert block.language == "console", "one word for one thing: console"
     assert block.kind in KINDS["console"]
@@ -81,13 +86,13 @@ def test_a_console_block_says_whether_it_is_run(block: Block) -> None:
         assert len(block.words) > 2, "a skipped block says why"
 
 
-@_of("python")
+@_each("python")
 def test_python_compiles(block: Block) -> None:
     assert block.kind in KINDS["python"]
     compile(block.text, block.location, "exec")
 
 
-@_of("toml")
+@_each("toml")
 def test_toml_is_a_project_file(block: Block, tmp_path: Path) -> None:
     name = "pyproject.toml" if block.kind == "pyproject" else FILE_NAME
     root = make(tmp_path / "project", {name: block.text})
@@ -99,7 +104,7 @@ def test_toml_is_a_project_file(block: Block, tmp_path: Path) -> None:
     read_project_file(root)
 
 
-@_of("dockerfile")
+@pytest.mark.parametrize("block", _of("dockerfile"), ids=lambda block: block.location)
 def test_dockerfile_is_what_is_printed(block: Block, session: Session) -> None:
     assert block.kind == "from"
     printed = iter(session.printed("dockerfile", *shlex.split(" ".join(block.words[1:]))).splitlines())
@@ -111,7 +116,7 @@ def test_dockerfile_is_what_is_printed(block: Block, session: Session) -> None:
 # --- links --------------------------------------------------------------------------------------------------------
 
 
-@by_page
+@each_page
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if "://" in target:
@@ -198,7 +203,7 @@ def test_every_recipe_has_a_page() -> None:
         assert f"(docs/{name}.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@by_page
+@each_page
 def test_no_path_of_one_machine(page: Path) -> None:
     for each in ("/work/", "/root/", str(ROOT), str(Path.home()) + "/"):
         assert each not in page.read_text(encoding="utf-8")
@@ -212,7 +217,7 @@ def test_the_reference_is_made_from_the_code_as_it_is(page: Path) -> None:
     assert reference.held(page) == reference.PAGES[page](), f"docs/{page.name} is out of date: {reference.COMMAND}"
 
 
-@pytest.mark.parametrize("record", KEYS, ids=lambda record: ".".join(record.key))
+@for_each("record", KEYS, ids=lambda record: ".".join(record.key))
 def test_every_key_says_what_it_is_for(record: Setting, tmp_path: Path) -> None:
     assert record.says and record.example, f"give the record of {record.key} its words"
     name = record.key

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dagger_aml.backends.dockerfile import encoder
+from tests.support.cases import for_each
 
 from .reader import LONGEST_LINE, Instruction, Misread, expand, read
 from .strings import HOSTILE, LINES, commands, paths, values
@@ -57,7 +58,7 @@ def test_env_reads_back(name, value):
     assert read_one(encoder.env(name, value)) == Instruction("ENV", (), (name, value))
 
 
-@pytest.mark.parametrize("value", HOSTILE)
+@for_each("value", HOSTILE)
 def test_hostile_values_read_back(value):
     assert read_one(encoder.env("A", value)).value == ("A", value)
     assert read_one(encoder.label("a.b", value)).value == ("a.b", value)
@@ -148,7 +149,7 @@ def test_a_comment_is_never_anything_else(text):
     assert written.removesuffix("\n").isprintable() or "\n" in text
 
 
-@pytest.mark.parametrize("name", ["dockeruser", "0:0", "1000", "1000:1000", "a_b-c", "name$", "App:staff"])
+@for_each("name", ["dockeruser", "0:0", "1000", "1000:1000", "a_b-c", "name$", "App:staff"])
 def test_user_reads_back(name):
     assert read_one(encoder.user(name)) == Instruction("USER", (), name)
 
@@ -216,7 +217,7 @@ def test_buildkits_own_parser_finds_each_instruction(instructions):
 # --- the reader itself, so that the tests above mean something ----------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "# syntax=docker/dockerfile:1\nFROM x\n",
@@ -243,7 +244,7 @@ def test_the_reader_knows_where_builders_differ():
     assert [each.name for each in read(text, "imagebuilder")] == ["WORKDIR"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("word", "meant"),
     [
         ("a$HOME/b", "a/b"),

@@ -18,13 +18,14 @@ from dagger_aml import EngineNotFound, UsageError, connect
 from dagger_aml.backends.dagger.address import TESTED, check_address, untested
 from dagger_aml.backends.dagger.connect import CLI_BIN, RUNNER_HOST, SESSION_PORT, SESSION_TOKEN
 from dagger_aml.text import redact_url
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 from tests.support.servers import greeting
 
 ADDRESS = "tcp://192.0.2.1:1234"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "address",
     ["unix:///run/dagger/engine.sock", ADDRESS, "tcp://[::1]:1234", "tcp://engine.example:1", "docker-container://mine",
      "ssh://me@host", "kube-pod://pod?context=c&namespace=n", "image://registry.example/engine:v0.21.8"],
@@ -34,7 +35,7 @@ def test_addresses_that_are_taken(address: str) -> None:
     assert (untested(address) is None) == address.startswith(("unix:", "tcp:"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "address",
     ["", "engine", "localhost:1234", "/run/dagger/engine.sock", "unix:/run/e.sock", "unix://run/e.sock", "unix://",
      "unix:///", "tcp://", "tcp://host", "tcp://:1234", "tcp://host:0", "tcp://host:65536", "tcp://host:x",

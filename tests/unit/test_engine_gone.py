@@ -8,6 +8,7 @@ from dagger_aml import DaggerAmlError, EngineGone, TransientError
 from dagger_aml.events import Event
 from dagger_aml.policy import retry
 from tests.support.calls import await_
+from tests.support.cases import for_each
 
 
 def _from_engine(location: str, said: str) -> DaggerAmlError:
@@ -16,7 +17,7 @@ def _from_engine(location: str, said: str) -> DaggerAmlError:
     return found(location, said)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "said",
     [
         "engine is shutting down",

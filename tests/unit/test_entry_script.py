@@ -10,6 +10,7 @@ from dagger_aml import ProjectError
 from dagger_aml.errors import FindingsError
 from dagger_aml.pysource.entry_script import check, check_relative
 from tests.support.calls import error_of, short
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make
 from tests.support.users import as_nobody, linux_root, open_to_all
 
@@ -21,7 +22,7 @@ def says(tmp_path, text: str | bytes, script: str = "score.py"):
     return True
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         SCORE,
@@ -55,7 +56,7 @@ def test_what_may_be_one_is_taken(tmp_path, text):
     assert says(tmp_path, text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "missing"),
     [
         ("", "no init() and no run()"),
@@ -144,7 +145,7 @@ def test_an_absolute_one_is_refused(tmp_path, script):
     )
 
 
-@pytest.mark.parametrize("script", ["../score.py", "a/../../score.py", "..", ".", "", "a/../b.py"])
+@for_each("script", ["../score.py", "a/../../score.py", "..", ".", "", "a/../b.py"])
 def test_one_outside_is_refused(tmp_path, script):
     make(tmp_path, {"score.py": SCORE, "code/x": ""})
     error = error_of(check, tmp_path / "code", script)

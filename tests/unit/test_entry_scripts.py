@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from attrs import evolve
 
 from dagger_aml import BaseFacts, Options, ProjectError, load_project
@@ -18,6 +17,7 @@ from dagger_aml.check.modules import rules
 from dagger_aml.finding import Finding
 from dagger_aml.pysource import entry_script
 from dagger_aml.pysource.versions import version_of
+from tests.support.cases import for_each
 from tests.support.entry_scripts import TOLD, VARIANTS
 from tests.support.projects import make
 
@@ -65,7 +65,7 @@ def cases() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("key", "name"), cases())
+@for_each(("key", "name"), cases())
 def test_what_we_say_of_a_script_is_what_the_server_does(tmp_path, key, name):
     recorded = RECORDED[key]
     found = findings(make(tmp_path, VARIANTS[name]), recorded["python"])

@@ -17,6 +17,7 @@ from dagger_aml.serving.failure import StartFailed
 from dagger_aml.serving.packages import Imported, import_packages
 from dagger_aml.serving.smoke import _python, default_smoke
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make, planned
 
 from .test_missing import OWN_RECIPE, findings, script, told
@@ -98,7 +99,7 @@ def test_a_python_that_ends_is_no_success(tmp_path):
 MLMODEL = "flavors:\n  python_function: {}\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "words"),
     [
         ({"iris/MLmodel": MLMODEL, "iris/model.pkl": "x"}, ["an MLflow model (iris)", "--environment-only"]),

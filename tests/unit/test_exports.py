@@ -39,6 +39,7 @@ from dagger_aml.plan.making import Making
 from dagger_aml.plan.model import Plan
 from dagger_aml.policy import Policy, retry
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 
@@ -59,7 +60,7 @@ def _checked(
 # --- what is said -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "means"),
     [
         ("x.tar", Export(Path("x.tar"))),
@@ -97,7 +98,7 @@ def test_any_dest_can_be_quoted(dest: str) -> None:
     assert parse_export(f'type=oci,"dest={dest}"') == Export(Path(dest), "oci")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("", "is empty"),

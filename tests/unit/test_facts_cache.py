@@ -15,6 +15,7 @@ from dagger_aml.base.facts import BaseFacts, Distribution, PathFact
 from dagger_aml.base.facts_cache import facts_folder, keep_facts, known_facts
 from dagger_aml.base.from_layers import known_from_layers
 from dagger_aml.base.known import KnownFacts
+from tests.support.cases import for_each
 from tests.support.layers import Put, file, layers, link
 
 DIGEST = "sha256:" + "ab" * 32
@@ -66,7 +67,7 @@ TREE = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "settled"),
     {
         **{

@@ -11,6 +11,7 @@ from attrs import evolve
 from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.base.from_layers import Unanswered, facts_from_layers
 from dagger_aml.errors import BaseError
+from tests.support.cases import for_each
 from tests.support.layers import Put, file, hard, layers, link, program
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash
@@ -76,7 +77,7 @@ def refused(*each: dict[str, Put], **config: Any) -> str:
 # --- user ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("user", "numbers"),
     {
         **{"": (0, 0), "root": (0, 0), "0": (0, 0), "app": (1000, 1001), "app:": (1000, 1001), "1000": (1000, 1001)},
@@ -103,12 +104,12 @@ def test_without_passwd_and_group_numbers_are_what_they_are():
     assert facts({"etc/.wh.passwd": file()}, User="12").gid == 0
 
 
-@pytest.mark.parametrize("user", ["twin", "007", "+1", "4294967295", "app:007", "-1"])
+@for_each("user", ["twin", "007", "+1", "4294967295", "app:007", "-1"])
 def test_a_user_that_programs_read_differently_is_left_to_the_probe(user):
     assert "user" in refused(User=user)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "text", "user"),
     [
         ("passwd", PASSWD + "1000:x:8:8::/:\n", "1000"),
@@ -212,7 +213,7 @@ def test_a_lib64_that_is_the_same_folder_is_no_second_library():
 SITE = "env/lib/python3.12/site-packages"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("more", "why"),
     [
         ({"env/bin/python3.12": file("#!/bin/sh\n", 0o755)}, "is a script"),

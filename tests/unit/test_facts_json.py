@@ -14,6 +14,7 @@ from dagger_aml.base import facts_json
 from dagger_aml.base.facts import BaseFacts, Distribution, PathFact
 from dagger_aml.base.facts_json import read_known, written
 from dagger_aml.base.known import KnownFacts
+from tests.support.cases import for_each
 
 FACTS = BaseFacts(
     "probed",
@@ -89,7 +90,7 @@ def replaced(name: str, value: object) -> object:
     return data
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "value"),
     [
         ("facts uid", "0"),
@@ -124,7 +125,7 @@ def test_nothing_of_another_kind_is_taken(name, value):
         read_known(replaced(name, value))
 
 
-@pytest.mark.parametrize("data", [None, [], "x", 1, {}, {"asked": []}])
+@for_each("data", [None, [], "x", 1, {}, {"asked": []}])
 def test_what_are_no_facts_is_refused(data):
     with pytest.raises(ValueError):
         read_known(data)

@@ -19,6 +19,7 @@ from dagger_aml.plan.model import Plan
 from dagger_aml.project.discover import MODEL_SUFFIXES
 from dagger_aml.project.recipe import recipe_folder
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.folders import APP, REFUSED, TAKEN, Folder
 from tests.support.projects import SCORE, make
 
@@ -92,7 +93,7 @@ print(json.dumps(module.run(sys.argv[2])))
 """
 
 
-@pytest.mark.parametrize("folder", REFUSED, ids=lambda folder: folder.name)
+@for_each("folder", REFUSED, ids=lambda folder: folder.name)
 def test_what_cannot_be_told_is_refused(tmp_path, folder: Folder):
     root = folder.write(tmp_path)
     error = error_of(packaged, root)
@@ -114,7 +115,7 @@ def code_of(root, **options) -> tuple[str, str]:
     return found.code.relative_to(root).as_posix(), found.entry_script
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "code", "script"),
     [
         ({"code/score.py": SCORE, "main.py": SCORE, "src/other.py": SCORE}, "code", "score.py"),
@@ -148,7 +149,7 @@ def test_the_entry_script_that_ranks_first_is_taken(tmp_path, files, code, scrip
     assert code_of(make(tmp_path / "p", files)) == (code, script)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "part", "listed"),
     [
         ({"code/score.py": SCORE, "src/score.py": SCORE}, "the code", "code/score.py and src/score.py"),
@@ -183,7 +184,7 @@ def test_what_is_said_of_the_script_settles_it(tmp_path):
 READS = "import os\nMODEL = os.environ['AZUREML_MODEL_DIR']\n" + SCORE
 
 
-@pytest.mark.parametrize("suffix", sorted(MODEL_SUFFIXES))
+@for_each("suffix", sorted(MODEL_SUFFIXES))
 def test_files_that_are_models_by_their_names(tmp_path, suffix):
     root = make(tmp_path / "p", {"code/score.py": SCORE, f"price.v2{suffix}": "m", f"notes{suffix}.txt": ""})
     assert load_project(root).models == (Model(root / f"price.v2{suffix}", "price.v2"),)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dagger_aml.fs.gitignore import Patterns
 from dagger_aml.fs.ignore import AML_IGNORE, GIT_IGNORE, ignore_files
 from dagger_aml.fs.tree import local
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 
-@pytest.mark.parametrize("name", [AML_IGNORE, GIT_IGNORE])
-@pytest.mark.parametrize(
+@for_each("name", [AML_IGNORE, GIT_IGNORE])
+@for_each(
     "lines",
     [
         ("secrets/", "!/app"),
@@ -28,7 +27,7 @@ def test_a_parent_that_is_taken_back_leaves_out_what_was_named_beneath_it(tmp_pa
     assert {entry.path for entry in found.entries if entry.type == "file"} == {"app/score.py"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pattern", "path", "matches"),
     [
         ("a", "b/a", True),

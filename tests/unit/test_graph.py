@@ -17,6 +17,7 @@ from dagger_aml.graph.checks import parse_reference
 from dagger_aml.graph.graph import Root
 from dagger_aml.graph.source import Entry
 from dagger_aml.graph.stages import StagedOp, map_stages, stages, walk
+from tests.support.cases import for_each
 
 from .strings import HOSTILE, commands, paths, values
 
@@ -95,7 +96,7 @@ def test_long_values_are_shown_short():
 # --- paths ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         "",
@@ -153,7 +154,7 @@ def test_what_builders_take_for_a_pattern_is_refused_of_a_stage(path):
     refused(lambda: Built(Graph(), path), "pattern")
 
 
-@pytest.mark.parametrize("path", ["", "/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/", "./a", "a\0b"])
+@for_each("path", ["", "/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/", "./a", "a\0b"])
 def test_entries_stay_below_their_folder(path):
     refused(lambda: Entry(path, "file", 0o644), "inside a folder")
 
@@ -161,13 +162,13 @@ def test_entries_stay_below_their_folder(path):
 # --- users, modes, ports, names -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("user", ["root", "dockeruser", "_apt", "a-b", "1000", "0:0", "1000:1000", "me:staff", "App"])
+@for_each("user", ["root", "dockeruser", "_apt", "a-b", "1000", "0:0", "1000:1000", "me:staff", "App"])
 def test_users_are_kept(user):
     assert Run(["/x"], user).user == user
     assert Config(user=user).user == user
 
 
-@pytest.mark.parametrize(
+@for_each(
     "user", ["", "a b", "$USER", "a:b:c", ":0", "0:", "-1", "a\n", "a\nRUN id", "${X}", '"a"', "a\\", "#", "a=b", "ü"]
 )
 def test_what_is_no_user_is_refused(user):
@@ -175,7 +176,7 @@ def test_what_is_no_user_is_refused(user):
     refused(lambda: Config(user=user), "user")
 
 
-@pytest.mark.parametrize("number", [-1, 2**32 - 1, 2**40, "1000", "0; id", 1.0, True])
+@for_each("number", [-1, 2**32 - 1, 2**40, "1000", "0; id", 1.0, True])
 def test_owners_are_numbers(number):
     refused(lambda: Copy(Empty(), "/x", "tree", number, 0), "uid")
     refused(lambda: Copy(Empty(), "/x", "tree", 0, number), "gid")
@@ -187,23 +188,23 @@ def test_an_owner_is_whole():
     refused(lambda: Copy(Empty(), "/x", "tree", None, 1000), "uid and gid")
 
 
-@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o1777, -1, "755", True])
+@for_each("mode", [0o4755, 0o2755, 0o1777, -1, "755", True])
 def test_a_stated_root_has_permission_bits_alone(mode):
     refused(lambda: Root(0, 0, mode), "mode")
 
 
-@pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "A=B", "A\n", "Ä", "$A", "A" * 300])
+@for_each("name", ["", "1A", "A-B", "A B", "A=B", "A\n", "Ä", "$A", "A" * 300])
 def test_variable_names(name):
     refused(lambda: Config(env={name: "x"}), "variable name")
     refused(lambda: Run(["/x"], env={name: "x"}), "variable name")
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "a=b", '"', "a\n", "-a", "a.", "ä", "$a", "a" * 300])
+@for_each("name", ["", " ", "a b", "a=b", '"', "a\n", "-a", "a.", "ä", "$a", "a" * 300])
 def test_label_names(name):
     refused(lambda: Config(labels={name: "x"}), "label name")
 
 
-@pytest.mark.parametrize("port", [0, -1, 65536, "80", "80/udp", 80.0, True])
+@for_each("port", [0, -1, 65536, "80", "80/udp", 80.0, True])
 def test_ports(port):
     refused(lambda: Config(ports=[port]), "port")
 
@@ -255,7 +256,7 @@ def test_nothing_hostile_hides_in_a_reference(text, good, first):
         assert not set(bad) & set(" \t\"'$\\#`<>|&;*?()")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",
@@ -291,7 +292,7 @@ def test_a_long_reference_is_refused_quickly():
         refused(lambda text=text: From.parse(text), "base")
 
 
-@pytest.mark.parametrize("platform", ["", "linux", "windows/amd64", "linux/amd64 x", "linux/AMD64", "linux/arm64\n"])
+@for_each("platform", ["", "linux", "windows/amd64", "linux/amd64 x", "linux/AMD64", "linux/arm64\n"])
 def test_platforms(platform):
     refused(lambda: From("a:1", None, platform), "platform")
 

@@ -16,6 +16,7 @@ from dagger_aml.pysource.imports import read_code
 from dagger_aml.pysource.reached import Reached, reached
 from dagger_aml.pysource.source import parsed
 from dagger_aml.pysource.texts import every_node
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 TREE = {
@@ -40,7 +41,7 @@ def test_folders_that_are_not_listed_are_looked_into_all_the_same(tmp_path, monk
     assert reached(tmp_path, "score.py") == listed
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "modules", "absent"),
     [
         ("", "", ""),
@@ -69,7 +70,7 @@ def test_imports_are_followed(tmp_path, text, modules, absent):
     assert (found.modules, set(found.absent)) == (set(modules.split()), set(absent.split()))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "named"),
     [
         ("open('data/x.csv')", "data"),

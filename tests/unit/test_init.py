@@ -29,6 +29,7 @@ from dagger_aml.pysource import entry_script
 from dagger_aml.pysource.imports import read_code
 from dagger_aml.requirements.read import read_requirements
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make, snapshot
 
 from . import strings
@@ -214,7 +215,7 @@ def joblib_like(array: bytes, then: bytes) -> bytes:
     return b"\x80\x04\x95" + struct.pack("<Q", len(wrapper)) + wrapper + b"}\x94b" + array + then
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@for_each("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_names_its_modules(tmp_path, protocol):
     path = tmp_path / "m.pkl"
     path.write_bytes(pickled("sklearn.linear_model._ridge", {"_sklearn_version": "1.5.0"}, protocol=protocol))
@@ -249,7 +250,7 @@ def test_names_behind_an_array_in_an_old_protocol_are_found(tmp_path):
     assert found.modules == ("joblib.numpy_pickle", "xgboost.core") and found.sklearn == "1.3.2"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "data", "said"),
     [
         ("m.joblib", b"\x78\x9cwhatever", "compressed with zlib"),

@@ -18,6 +18,7 @@ from dagger_aml.check.known import Input
 from dagger_aml.check.modules import MODULES, rules
 from dagger_aml.cli.commands.check import _FORMATS
 from dagger_aml.errors import ProjectError
+from tests.support.cases import for_each
 from tests.support.checks import check, found, ids
 from tests.support.markdown import ROOT
 from tests.support.projects import SCORE, make
@@ -39,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # --- kinds --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "kind"),
     [
         ("Dockerfile", DOCKERFILE),
@@ -253,7 +254,7 @@ def test_without_the_parser_the_line_that_installs_it_is_told(here: Path, monkey
 VALUES = {"A": "x", "EMPTY": "", "LATER": None}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("word", "beside_a_base", "alone"),
     [
         ("$A", "x", "x"),

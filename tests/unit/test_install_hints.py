@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dagger_aml.backends.install_hints import install_hint
+from tests.support.cases import for_each
 from tests.unit.pip_output import regenerate
 
 OUTPUTS = Path(regenerate.__file__).parent
@@ -40,7 +41,7 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in OUTPUTS.glob("*.txt")))
+@for_each("name", sorted(path.stem for path in OUTPUTS.glob("*.txt")))
 def test_a_failure_of_pip_is_told_with_a_remedy(name):
     hint = install_hint((OUTPUTS / f"{name}.txt").read_text())
     assert hint is not None and all(each in hint for each in TOLD[name]), hint

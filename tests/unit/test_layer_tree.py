@@ -15,6 +15,7 @@ from dagger_aml.errors import UsageError
 from dagger_aml.oci.layer import ImageError, LayerContents, flatten, read_layer
 from dagger_aml.oci.layer_index import Unanswered, read_index
 from dagger_aml.oci.layer_tree import LayerTree
+from tests.support.cases import for_each
 from tests.support.layers import Opener, Put, file, hard, layers, link, tar_of
 
 
@@ -197,7 +198,7 @@ def test_each_blob_is_read_to_its_end_once_and_no_lower_than_needed():
     assert all(blob.closed for blob in opened)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "damage",
     [
         lambda tar: b"\x28\xb5\x2f\xfd" + tar,

@@ -23,6 +23,7 @@ from dagger_aml.oci.layer import flatten, read_layer
 from dagger_aml.oci.layer_writer import FORMAT, LayerStream, measured, tar_chunks
 from dagger_aml.oci.tar_header import MTIME, header
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.tars import FOLDER, file, in_order, members, parents, sha256, text, trees
 
 MIB = 1 << 20
@@ -142,7 +143,7 @@ def test_a_file_of_more_than_8_gib_has_its_size_in_a_pax_record() -> None:
         assert member is not None and (member.name, member.size) == ("m/big", size)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         "/" + "n" * 100,
@@ -156,7 +157,7 @@ def test_a_file_of_more_than_8_gib_has_its_size_in_a_pax_record() -> None:
     ],
     ids=len,
 )
-@pytest.mark.parametrize("type_", ["file", "dir"])
+@for_each("type_", ["file", "dir"])
 def test_names_at_the_limits_of_a_header_are_whole(path: str, type_: Any) -> None:
     entries = [*parents(path), TarEntry(path, type_, 0o755, 1, 2)]
     member = list(members(tar_of(*entries)))[-1][0]
@@ -269,7 +270,7 @@ def test_a_hard_link_gets_the_owner_and_mode_of_its_file_and_comes_after_it() ->
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "entry",
     [
         file("/", b""),

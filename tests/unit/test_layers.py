@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import dagger_aml
+from tests.support.cases import for_each
 
 PACKAGE = Path(dagger_aml.__file__).parent
 
@@ -157,7 +156,7 @@ def test_no_modules_import_each_other():
     assert cycles(PACKAGE) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "from ..cli import main\n",

@@ -15,6 +15,7 @@ from dagger_aml.requirements.targets import PYTHONS, Target, _tags, fitting_pyth
 from dagger_aml.steps import base, packages, pip
 from dagger_aml.toml import read as read_toml
 from tests.support.calls import await_, error_of, short
+from tests.support.cases import for_each
 from tests.support.projects import make
 from tests.unit.test_locks import A, package, pylock, uv_lock, wheel
 
@@ -93,8 +94,8 @@ def test_where_a_pylock_fits(tmp_path, text, pythons, on_arm):
             assert any(taken) is (misfit(found, target) is None), (python, platform)
 
 
-@pytest.mark.parametrize("name", ["Windows", "a Mac", "environments", "Arm", "environments of a machine"])
-@pytest.mark.parametrize("step", [pip, packages])
+@for_each("name", ["Windows", "a Mac", "environments", "Arm", "environments of a machine"])
+@for_each("step", [pip, packages])
 def test_a_lock_for_another_platform_is_refused_when_it_is_planned(tmp_path, name, step):
     make(tmp_path, {"pylock.toml": LOCKS[name][0]})
     graph = await_(base(Graph(), "minimal-py312-inference"))
@@ -127,7 +128,7 @@ WIN = "supported-markers = [\"sys_platform == 'win32'\"]"
 FORKS = "resolution-markers = [\"python_version >= '3.12'\", \"python_version < '3.12'\"]"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("head", "more", "fits"),
     [
         ("", wheel("b"), True),
@@ -165,7 +166,7 @@ def test_a_broken_marker_of_a_uv_lock_is_told(tmp_path):
 B = {"name": "b"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wanted", "recorded", "said"),
     [
         (["b"], [B], None),

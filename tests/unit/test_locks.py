@@ -22,6 +22,7 @@ from dagger_aml.serving.local_packages import Place, wanted
 from dagger_aml.steps import base, code, packages, pip, startup_packages
 from tests.golden import PROJECTS
 from tests.support.calls import await_, error_of, short
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 A, B = "a" * 64, "b" * 64
@@ -85,7 +86,7 @@ def test_extras_bring_what_they_need(tmp_path):
     assert lines(found.text) == ["b==1", "c==1", "d==1"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("needs", "of_b", "marker"),
     [
         ('{ name = "b" }, { name = "c" }', "", ""),
@@ -165,7 +166,7 @@ def test_indexes_other_than_pypi_are_named(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said"),
     [
         ("version = 2\n", 1, "version 2 of uv.lock is not known"),
@@ -269,7 +270,7 @@ def a_wheel(**more: str) -> str:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("part", "line", "archives"),
     [
         (f'version = "1"\nwheels = [{a_wheel()}]', "b==1", ()),
@@ -305,7 +306,7 @@ def test_wheels_beside_a_pylock_travel_and_pip_chooses_among_them(tmp_path):
     assert found.files[1:] == tuple(tmp_path / name for name in files)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("marker", "true"),
     [
         ("'dev' in dependency_groups", True),
@@ -335,7 +336,7 @@ def test_hashes_that_pip_does_not_know_are_none(tmp_path):
     assert found.hashes is False and "--hash" not in str(found.text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said"),
     [
         ("", 1, "Missing required value"),
@@ -384,7 +385,7 @@ def test_the_dependencies_of_a_pyproject_are_taken_as_written(tmp_path):
     assert found.python == ">=3.10" and not found.hashes and found.files == (tmp_path / "pyproject.toml",)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said"),
     [
         ("[project]\nx\n", 2, "not TOML"),
@@ -428,7 +429,7 @@ WITH = '[project]\nname = "p"\ndependencies = ["idna"]\n'
 WITHOUT = "[tool.ruff]\nline-length = 100\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "taken", "left"),
     [
         ({}, None, ()),
@@ -563,7 +564,7 @@ def test_preinstalled_packages_take_locks_and_additions_too(tmp_path):
     assert "lists no packages" in error_of(step, packages, via="pythonpath").message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "requirements", "more", "name", "wanted"),
     [
         ({"r.txt": "six\n"}, "r.txt", [], "r.txt", None),

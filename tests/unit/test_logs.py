@@ -11,6 +11,7 @@ from dagger_aml.serving.failure import StartFailed
 from dagger_aml.serving.log import Reader
 from dagger_aml.serving.places import Locate, in_image
 from dagger_aml.serving.traceback import tracebacks, users_own
+from tests.support.cases import for_each
 
 LOGS = Path(__file__).parent / "logs"
 FILES = {"config-list-1": "config.json", "config-text-2": "config.json", "logging-json-1": "logging.json",
@@ -45,8 +46,8 @@ def started(name: str, end: str, network: str = "") -> Cause:
     return why_not_started(lines, code if end == "alone" else 111, locate(name), network=network)
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize(
+@for_each("end", ENDS)
+@for_each(
     ("name", "kind", "location", "message"),
     [
         ("import-1", "import", "code/score.py:1", "the entry script needs the module 'cv2', which is missing"),

@@ -7,6 +7,7 @@ import difflib
 import pytest
 
 from tests.golden import HERE
+from tests.support.cases import for_each
 from tools.messages import messages_of, messages_text
 
 
@@ -20,7 +21,7 @@ def test_the_messages_are_what_they_were():
         )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("source", "messages"),
     [
         ('raise E(f"{a.path} does not exist", do="Name a file.")', ["{path} does not exist", "Name a file."]),

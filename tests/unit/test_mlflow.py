@@ -30,6 +30,7 @@ from dagger_aml.serving.local import _lay_out
 from dagger_aml.serving.smoke import default_smoke
 from dagger_aml.steps.mlflow_script import DEST, SCRIPT
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make, planned
 
 LINEAR = Path(__file__).parents[1] / "saved" / "linear"
@@ -310,7 +311,7 @@ def test_a_model_that_cannot_be_served_is_refused_with_the_reason(tmp_path, text
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("", "it has no `flavors`"),

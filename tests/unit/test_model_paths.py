@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dagger_aml.pysource.source import parsed
+from tests.support.cases import for_each
 
 BEGUN = 'import glob, os\nfrom pathlib import Path\nD = os.environ["AZUREML_MODEL_DIR"]\n'
 
@@ -15,7 +14,7 @@ def named(text: str) -> list[str]:
     return ["/".join(each.parts) + ("" if each.whole else "/…") for each in found]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "paths"),
     [
         ('os.path.join(os.getenv("AZUREML_MODEL_DIR"), "model/regression.pkl")', ["model/regression.pkl"]),

@@ -9,6 +9,7 @@ import pytest
 
 from dagger_aml import Options, Secret, UsageError, dockerfile, input_digest, load_project, make_plan, sync
 from dagger_aml.errors import DaggerAmlError
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 VALUE = "https://me:hidden-word@pypi.example.com/simple/"
@@ -20,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     return make(tmp_path / "p", FILES)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mapping", "texts"),
     [
         ({"env": {"A": "1", "B": "x=y, z"}}, {"env": ["A=1", "B=x=y, z"]}),
@@ -87,7 +88,7 @@ def test_one_secret_twice_is_refused(folder: Path) -> None:
         load_project(folder, Options(secret=[Secret.of("pip", VALUE), "id=pip,env=TRY_INDEX"]))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "said"),
     [
         ({"env": {"A=B": "c"}}, "not the name of a variable or label: 'A=B'"),

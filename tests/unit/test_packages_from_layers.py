@@ -13,6 +13,7 @@ from dagger_aml.base.from_layers import facts_from_layers
 from dagger_aml.base.known import KnownFacts
 from dagger_aml.base.probe import from_probe
 from dagger_aml.base.versions import pythons_of_dpkg, version_of_libc
+from tests.support.cases import for_each
 from tests.support.layers import Put, file, hard, layers, link, package, program
 
 ENV = "AZUREML_CONDA_ENVIRONMENT_PATH="
@@ -151,7 +152,7 @@ def test_pth_files_that_bring_no_packages(name, text):
     assert names(python(), package(SITE, "a"), more) == ["a 1"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "more",
     [
         {f"{SITE}/a.pth": file("import finder\n")},

@@ -22,6 +22,7 @@ from dagger_aml.plan.dot import dot
 from dagger_aml.plan.mermaid import HEAD, NOTHING, escaped, mermaid
 from dagger_aml.plan.picture import LONGEST, Drawn, Picture, picture
 from tests.golden import pictures
+from tests.support.cases import for_each
 from tests.support.markdown import ROOT, blocks
 
 from .strings import commands
@@ -108,7 +109,7 @@ def strung(text: str) -> list[str]:
     return whole.replace("&amp;", "&").split("\n")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "written"),
     [
         ('say "no" [or] {a|b}; #1', "say #34;no#34; #91;or#93; #123;a#124;b#125;#59; #35;1"),
@@ -141,7 +142,7 @@ def test_the_boxes_that_are_there_are_the_ends_of_the_arrows():
         assert ends == set(boxes(drawn))
 
 
-@pytest.mark.parametrize("path, text", [*pictures.texts()], ids=lambda value: getattr(value, "name", ""))
+@for_each("path, text", [*pictures.texts()], ids=lambda value: getattr(value, "name", ""))
 def test_pictures_are_what_they_were(path: Path, text: str):
     assert path.read_text(encoding="utf-8") == text, "If this is meant: ./taskw golden"
 

@@ -21,6 +21,7 @@ from dagger_aml.requirements.installable import check_installable
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.steps import base, code, pip, startup_packages
 from tests.support.calls import await_, error_of, short
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 WHEEL = "own-1.0-py3-none-any.whl"
@@ -40,7 +41,7 @@ def read(tmp_path: Path, text: str | bytes):
     return read_requirements(make(tmp_path, {**FILES, "requirements.txt": text}) / "requirements.txt")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "names", "titles"),
     [
         ("https://x.example/six-1.17.0-py2.py3-none-any.whl\n", ("six",), ()),
@@ -73,7 +74,7 @@ def test_pip_s_own_forms_are_taken(tmp_path, text, names, titles):
     check_installable(found, "pip")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said", "do"),
     [
         ("six==1 --hash=md5:00\n", "pip takes no hash of this kind: 'md5:00'", "sha256"),
@@ -140,7 +141,7 @@ def test_files_that_include_each_other_often_are_read_once(tmp_path):
     assert read(tmp_path, "-r f0.txt\n").names == ("six",)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         (f"six==1 --hash=sha256:{DIGEST}\nidna==3.10\n", "'idna==3.10' has no hash"),
@@ -168,7 +169,7 @@ def test_a_missing_hash_is_told_before_pip_tells_it(tmp_path, text, said):
         assert error.hint
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("--only-final :all:\nidna\n", "uv does not take --only-final"),

@@ -35,6 +35,7 @@ from dagger_aml.plan.make import plan
 from dagger_aml.plan.resolve import probed_paths
 from dagger_aml.plan.schedule import schedule
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import make
 
 BASE = From.parse("example.org/base:1")
@@ -165,7 +166,7 @@ def test_onbuild_is_refused():
     planned(HEAD, onbuild=None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("touches", "workdir", "refused"),
     [
         (None, "/", True),
@@ -238,7 +239,7 @@ def test_a_link_to_the_root_is_followed():
     assert planned(HEAD.add(Copy(Empty(), "/l")), **facts).layers[0].dest == "/"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("copy", "path", "fact", "said"),
     [
         (Copy(Text(b""), "/a/x", "file"), "/a/x", DIR, "/a/x is already a dir"),
@@ -254,7 +255,7 @@ def test_conflicts_with_what_the_base_has_are_refused(copy, path, fact, said):
     assert isinstance(error, GraphError) and said in error.message and error.location == "my step"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "fact", "refused"),
     [
         ("/app/d", FILE, True),
@@ -393,7 +394,7 @@ def test_a_copy_beneath_a_missing_parent_that_a_run_may_write_stays():
     assert names(HEAD.add(copy, run), **with_paths(__new=DIR)) == ["run", "copy"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("touches", "workdir", "end", "kept"),
     [
         ("/via", "/", "/data", True),

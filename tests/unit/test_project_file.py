@@ -14,6 +14,7 @@ from dagger_aml.project.keys import ARRAYS, KEYS, field_name
 from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable, Tables
 from dagger_aml.toml import lines_of
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import make
 
 WHOLE = """\
@@ -75,7 +76,7 @@ def test_every_key_is_read(tmp_path):
     assert tables.preinstalled == PreinstalledTable("libs", "pythonpath")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("key", "line"),
     [
         (("name",), 2),
@@ -150,7 +151,7 @@ def test_both_files_are_two_candidates(tmp_path):
 # --- mistakes -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said", "do"),
     [
         ('bse = "a"\n', 1, "'bse'", "'base'"),
@@ -178,7 +179,7 @@ def test_unknown_keys_of_pyproject(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said"),
     [
         ("base = 1\n", 1, 'base: must be text, not a number; write it in quotes: "1"'),
@@ -229,7 +230,7 @@ def test_wrong_types_of_pyproject(tmp_path):
     assert error.location == "pyproject.toml:2" and "is not a table" in error.message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line"),
     [
         ("base = \n", 1),
@@ -283,7 +284,7 @@ def test_lines_are_found_in_every_way_of_writing():
     assert lines_of(text).of(("w", 0)) == 6
 
 
-@pytest.mark.parametrize("line", ["-" * 200, "a" * 5_000, "a." * 3_000, "a . " * 500 + "!", '"' * 400, "[" * 3_000])
+@for_each("line", ["-" * 200, "a" * 5_000, "a." * 3_000, "a . " * 500 + "!", '"' * 400, "[" * 3_000])
 def test_no_line_takes_long_to_read(line):
     begun = time.perf_counter()
     lines_of(f'd = """\n{line}\n"""\nbase = 1\n').of(("base",))
@@ -379,7 +380,7 @@ def test_a_pyproject_may_extend_and_be_extended(tmp_path):
     assert found.location("base") == "../pyproject.toml:4" and found.location("name") == "pyproject.toml:3"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "where", "said"),
     [
         ({FILE_NAME: "\nextends = 'absent.toml'\n"}, f"{FILE_NAME}:2", "does not exist: 'absent.toml'"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.support.cases import for_each
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"
@@ -37,7 +37,7 @@ def test_no_law_and_no_table_is_left_out() -> None:
     assert len(FAULTS) >= 62
 
 
-@pytest.mark.parametrize("row", [*LAWS, *FAULTS])
+@for_each("row", [*LAWS, *FAULTS])
 def test_a_row_names_tests_that_there_are(row: str) -> None:
     said = row.rstrip("| ").rpartition(" | ")[2]
     named = {name for name, _ in _NAME.findall(said)}

@@ -21,6 +21,7 @@ from dagger_aml.graph.base import Given
 from dagger_aml.graph.stages import based_on
 from dagger_aml.plan.make import plan
 from dagger_aml.serving.serve import serve
+from tests.support.cases import for_each
 from tests.support.markdown import ROOT, code_spans, prose
 from tests.support.projects import SCORE, make
 
@@ -53,7 +54,7 @@ def test_the_public_surface_is_what_it_was():
         )
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+@for_each("module", MODULES, ids=lambda module: module.__name__)
 def test_every_public_name_is_there_and_in_the_docs(module):
     said = set(code_spans(prose(ROOT / "docs" / "python.md")))
     said |= {name.partition("(")[0] for name in said}
@@ -63,7 +64,7 @@ def test_every_public_name_is_there_and_in_the_docs(module):
         assert name == "__version__" or name in said, f"docs/python.md does not name {module.__name__}.{name}"
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+@for_each("module", MODULES, ids=lambda module: module.__name__)
 def test_every_public_name_says_what_it_is(module):
     for name in module.__all__:
         found = getattr(module, name)
@@ -90,7 +91,7 @@ def _parameters(function, *, without):
     return {each.name: (each.kind, each.default) for each in found if each.name not in without}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("twin", "verb"),
     [
         (sync.Builder.probe, dagger_aml.probe),

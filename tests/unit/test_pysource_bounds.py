@@ -17,6 +17,7 @@ from dagger_aml.pysource.reached import reached
 from dagger_aml.pysource.source import parsed
 from dagger_aml.pysource.texts import depth_of, every_node, finder, paths_in
 from dagger_aml.pysource.unregistered import models_of_texts
+from tests.support.cases import for_each
 
 _WRAPPED = (
     "(yield {})", "[{} or a and not b in {}]", "lambda a={}: {}", "f(k={})", "a[{}:{}]", "{{{}: {}}}",
@@ -77,7 +78,7 @@ def test_what_is_too_deep_is_found_wherever_it_stands(text: str, monkeypatch: py
         assert is_too_deep(tree, data) == (depth_of(tree) > bound)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "name"),
     [
         ("open('data/x')", "data"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import pytest
-
 from dagger_aml import DaggerAmlError, Options, UsageError, lay_out, load_project
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 HEAD = "from dagger_aml.steps import base, code, labels\n\n\n"
@@ -22,7 +21,7 @@ def _error(root: Path) -> DaggerAmlError:
     return error_of(lambda: await_(lay_out(load_project(root, Options(recipe="./mine.py")))))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "line", "told"),
     [
         (

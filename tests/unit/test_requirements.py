@@ -12,6 +12,7 @@ from dagger_aml.requirements.apt import check_apt, read_apt
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.requirements_txt import check_added
 from tests.support.calls import error_of, short
+from tests.support.cases import for_each
 from tests.support.projects import make
 
 
@@ -19,7 +20,7 @@ def read(tmp_path, text: str | bytes) -> tuple[str, ...]:
     return read_requirements(make(tmp_path, {"requirements.txt": text}) / "requirements.txt").names
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "names"),
     [
         ("", ()),
@@ -53,7 +54,7 @@ def test_what_pip_takes_is_taken(tmp_path, text, names):
     assert read(tmp_path, text) == names
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "said"),
     [
         ("numpy==1\n\nscipy = 1.0\n", 3, "not a requirement: 'scipy = 1.0'"),
@@ -116,7 +117,7 @@ def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "--index-url https://me:hunter2@pypi.example/simple",
@@ -210,19 +211,19 @@ BAD = (
 )
 
 
-@pytest.mark.parametrize("name", GOOD)
+@for_each("name", GOOD)
 def test_packages_are_taken(tmp_path, name):
     assert check_apt((name,)) == (name,)
     assert read_apt(make(tmp_path, {"apt.txt": f"  {name} # why\n"}) / "apt.txt") == (name,)
 
 
-@pytest.mark.parametrize("name", BAD)
+@for_each("name", BAD)
 def test_what_apt_would_take_for_something_else_is_refused(name):
     error = error_of(check_apt, ("curl", name))
     assert isinstance(error, GraphError) and repr(name) in error.message and "NAME=VERSION" in str(error.hint)
 
 
-@pytest.mark.parametrize("name", [name for name in BAD if name.strip() == name and name and " " not in name])
+@for_each("name", [name for name in BAD if name.strip() == name and name and " " not in name])
 def test_an_apt_file_with_such_a_word_is_refused(tmp_path, name):
     error = error_of(read_apt, make(tmp_path, {"apt.txt": f"curl\n\nvim {name}\n"}) / "apt.txt")
     assert isinstance(error, ProjectError)
@@ -264,7 +265,7 @@ def test_an_included_file_that_is_a_link_is_refused(tmp_path):
     assert "is a link" in error_of(read_requirements, tmp_path / "requirements.txt").message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "hashes"),
     [
         ("numpy==1\n", False),
@@ -319,7 +320,7 @@ def test_requirements_may_be_added(text):
     assert check_added([text, f" {text} "]) == (text,)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("-e .", "an option, not a package"),

@@ -40,6 +40,7 @@ from dagger_aml.check.rule import GROUPS, RETIRED, Rule, rule
 from dagger_aml.cli.main import cli
 from dagger_aml.finding import ordered
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make, planned
 from tools.rules import Entry, rules_page
 
@@ -61,7 +62,7 @@ MACHINERY = {
     "values",
 }
 
-every_rule = pytest.mark.parametrize("each", rules().values(), ids=lambda each: each.id)
+every_rule = for_each("each", rules().values(), ids=lambda each: each.id)
 
 IGNORED = {"score.py": "import helper\n" + SCORE, "helper.py": "", ".gitignore": "helper.py\n"}
 """A project of which AML502 says something."""

@@ -18,6 +18,7 @@ from dagger_aml.cli.common import at_once
 from dagger_aml.cli.main import cli
 from dagger_aml.errors import DaggerAmlError
 from dagger_aml.project.settings import Options
+from tests.support.cases import for_each
 from tests.support.projects import make
 
 PREFIX = "mcr.microsoft.com/azureml"
@@ -98,7 +99,7 @@ def test_what_is_wrong_with_the_documented_files(tmp_path: Path, text: str, told
 # --- places and fixes ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line", "marked"),
     [
         (f"{BASE}RUN pip install six==1.17.0 && \\\n  # why\n\n  pip install –r x\n", 5, "–r"),
@@ -175,7 +176,7 @@ SERVED = f"{BASE}ENV AZUREML_ENTRY_SCRIPT=score.py\n"
 CURATED = f"FROM {PREFIX}/curated/"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         f"{BASE}HEALTHCHECK CMD curl -f http://localhost:${{SERVER_PORT:-5001}}/ || exit 1\n",
@@ -213,7 +214,7 @@ def called(tmp_path: Path, run: str) -> list[list[str]]:
     return [[word.text for word in each.words] for step in image.steps for each in calls(step.instruction)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("run", "words"),
     [
         ("RUN a b && c | d; e", [["a", "b"], ["c"], ["d"], ["e"]]),

@@ -16,6 +16,7 @@ from dagger_aml.building.graphs import lay_out
 from dagger_aml.finding import Finding
 from dagger_aml.project.file import FILE_NAME
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 from tests.unit.test_layout import opens
 
@@ -208,7 +209,7 @@ def test_another_python_is_told(tmp_path):
 # --- how they are read ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "data"),
     [
         ("a.skops", b"no zip"),

@@ -14,13 +14,14 @@ from dagger_aml import Options, UsageError, lay_out, load_project
 from dagger_aml.serving.answer import EXACT, Tolerance, compare, compare_text
 from dagger_aml.serving.http import content_type
 from dagger_aml.serving.smoke import as_expected, default_smoke
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 from tests.support.servers import answering
 
 NEAR = Tolerance(1e-6)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("got", "expected", "tolerance", "inexact", "said"),
     [
         ("[241.28780000000003]", "[241.2878]", NEAR, 1, None),

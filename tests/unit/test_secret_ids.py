@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from dagger_aml import From, Graph, Run, dockerfile, make_plan
 from dagger_aml.backends.secret_files import secret_files
 from dagger_aml.graph.access import Access
@@ -16,6 +14,7 @@ from dagger_aml.network.mounts import secret_mount
 from dagger_aml.plan.keys import runtime_key
 from dagger_aml.steps import apt, base, packages, pip
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import make
 
 INDEX = "https://pypi.example.com/simple/"
@@ -109,7 +108,7 @@ def test_what_a_stage_sees_has_the_same_ids(tmp_path):
     assert sorted(asked(text_of(both))) == ["pip", "pip-2"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mounts", "told"),
     [
         ((), False),

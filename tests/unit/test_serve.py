@@ -36,6 +36,7 @@ from dagger_aml.serving.log import Log, Reader
 from dagger_aml.serving.places import located
 from dagger_aml.serving.smoke import Smoke, compared_with, default_smoke
 from dagger_aml.serving.traceback import tracebacks, users_own
+from tests.support.cases import for_each
 
 SITE = "/opt/miniconda/envs/amlenv/lib/python3.11/site-packages"
 SERVER = f"{SITE}/azureml_inference_server_http/server"
@@ -103,7 +104,7 @@ def test_the_banner_is_the_servers() -> None:
     assert {reader.read(line).kind for line in BANNER} == {"server"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("raw", "kind", "shown"),
     [
         (stamp("azmlinfsrv.print", "I", "printed"), "user", "10:30:04 printed"),
@@ -177,7 +178,7 @@ def test_a_missing_module_names_the_line_and_the_requirement() -> None:
     assert SITE not in said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("error", "kind", "what", "do"),
     [
         ("PermissionError: [Errno 13] Permission denied: '/var/azureml-app/azureml-models/m/1/c'", "write",
@@ -239,7 +240,7 @@ def test_a_script_without_run() -> None:
     assert (cause.message, cause.location) == ("the entry script has no run()", "code/score.py")
 
 
-@pytest.mark.parametrize("code", sorted(set(EXIT_CODES) - {3, 111}))
+@for_each("code", sorted(set(EXIT_CODES) - {3, 111}))
 def test_each_exit_code_of_the_contract_has_its_words(code: int) -> None:
     cause = why_not_started(["told why", f"Exit code {code} is not normal. Killing image."], 111, locate)
     assert cause.code == code and EXIT_CODES[code] in cause.message
@@ -311,7 +312,7 @@ def test_any_output_can_be_read(lines: list[str]) -> None:
 # --- names ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("module", "package"),
     [("cv2", "opencv-python-headless"), ("sklearn.svm", "scikit-learn"), ("PIL", "pillow"), ("yaml", "PyYAML"),
      ("skimage", "scikit-image"), ("bs4", "beautifulsoup4"), ("dateutil.parser", "python-dateutil"),
@@ -322,7 +323,7 @@ def test_import_names_and_packages(module: str, package: str) -> None:
     assert packages_of(module)[0] == package
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("module", "package"),
     [("opencensus.ext.azure.log_exporter", "opencensus-ext-azure"), ("opencensus.stats", "opencensus"),
      ("azureml.train.automl.runtime.tools", "azureml-train-automl-runtime"),
@@ -356,7 +357,7 @@ def test_libraries_and_packages() -> None:
 # --- answers ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("got", "expected", "said"),
     [
         ({"a": [1, 2]}, {"a": [1, 2]}, None),
@@ -496,7 +497,7 @@ def test_what_to_do_when_there_is_nothing_to_ask_or_to_serve(tmp_path: Path, cli
     assert code == 2 and "has no code to serve\n  Name a project's folder" in err
 
 
-@pytest.mark.parametrize("text", ["", "x", "70000", "0", "1:2:3:4", "7000:", "-1", "7000:5001/udp"])
+@for_each("text", ["", "x", "70000", "0", "1:2:3:4", "7000:", "-1", "7000:5001/udp"])
 def test_what_is_not_a_port(text: str) -> None:
     with pytest.raises(UsageError, match="not a port"):
         _published(text)

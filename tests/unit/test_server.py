@@ -23,6 +23,7 @@ from dagger_aml.steps import base, code, mlflow_script, model, server
 from dagger_aml.steps.model import Model
 from dagger_aml.steps.server import _ADD_USER, _START, START
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make, planned
 
 SLIM = "python:3.10-slim"
@@ -44,7 +45,7 @@ def runs(plan: Plan) -> list[str]:
 # --- which bases --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "python"),
     [
         ("python:3.10-slim", "3.10"),
@@ -66,7 +67,7 @@ def test_dockers_images_of_python_are_known_by_their_names(text: str, python: st
     assert catalog.assumed(found) == assumed_plain(found) and catalog.assumed(found).source == "catalog"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["pythons:3.10", "ours/python:3.10", "registry.example/team/python:3.10", "python/slim:3.10", "pypy:3.10", OTHER],
 )
@@ -76,7 +77,7 @@ def test_what_is_only_called_alike_is_none(text: str) -> None:
     assert catalog.assumed(found).source == "assumed" and catalog.assumed(found).server is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("versions", "image"),
     [
         ("==3.10.*", "python:3.10-slim"),

@@ -16,6 +16,7 @@ from dagger_aml.project.settings import Options
 from dagger_aml.steps import code, env
 from dagger_aml.steps.server_names import behind_code, server_names
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 APP = contract.APP_ROOT
@@ -33,7 +34,7 @@ def found(graph: Graph, id: str) -> list[str]:
 # --- which names ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("paths", "shadowed", "in_the_way", "folders"),
     [
         (["utils.py"], ("utils.py",), (), ()),

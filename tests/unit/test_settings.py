@@ -22,6 +22,7 @@ from dagger_aml.project.origin import DEFAULT, FOUND, Origin, Rank, Stated, best
 from dagger_aml.project.setting import Setting, spellings
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 ORIGINS = {
@@ -34,7 +35,7 @@ ORIGINS = {
 }
 
 
-@pytest.mark.parametrize(("origin", "text"), ORIGINS.items(), ids=ORIGINS.values())
+@for_each(("origin", "text"), ORIGINS.items(), ids=ORIGINS.values())
 def test_an_origin_reads_as_people_know_it(origin, text):
     assert str(origin) == text
 
@@ -106,9 +107,9 @@ def test_a_setting_of_a_project_from_each_origin(tmp_path, monkeypatch, name):
         assert (found.value, str(found.origin)) == expected, (flag, variable, file)
 
 
-@pytest.mark.parametrize("name", ["extra_index_url", "find_links"])
-@pytest.mark.parametrize("flag", [False, True])
-@pytest.mark.parametrize("file", [False, True])
+@for_each("name", ["extra_index_url", "find_links"])
+@for_each("flag", [False, True])
+@for_each("file", [False, True])
 def test_a_list_from_each_origin(tmp_path, name, flag, file):
     record = PROJECT_SETTINGS[name]
     make(tmp_path, {FILE_NAME: in_file(record)} if file else {})
@@ -256,7 +257,7 @@ def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
     assert isinstance(error, UsageError) and error.location == "p.up.toml:2" and said in error.message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("jobs = '2'", "build.jobs: must be a whole number, not text"),
@@ -414,7 +415,7 @@ def test_a_builder_that_serves_nothing_is_told_with_its_origin(cli, tmp_path):
     assert code == 2 and "p.up.toml:2: 'buildah' is not one of" in err
 
 
-@pytest.mark.parametrize("name", ["pip", "apt", "env", "label", "extra_index_url", "find_links", "secret"])
+@for_each("name", ["pip", "apt", "env", "label", "extra_index_url", "find_links", "secret"])
 def test_one_text_is_one_value_and_not_its_letters(name):
     assert getattr(Options(**{name: "idna"}), name) == ("idna",)
     assert getattr(Options(**{name: ["a", "b"]}), name) == ("a", "b")

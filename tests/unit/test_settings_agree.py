@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import click
-import pytest
 from attrs import fields
 
 from dagger_aml import Options
@@ -20,6 +19,7 @@ from dagger_aml.project.keys import KEYS, REFUSED, field_name, nothing_said
 from dagger_aml.project.setting import spellings
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.project.tables import TABLES, Tables
+from tests.support.cases import for_each
 from tools import reference
 
 from .test_docs import DOCS
@@ -87,7 +87,7 @@ def test_nothing_is_listed_as_of_one_call_that_is_no_flag():
     assert real >= CALL_ONLY and real >= {flag for _, flag in _OF_CALL_HERE}
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=lambda each: each.name)
+@for_each("record", RECORDS, ids=lambda each: each.name)
 def test_a_record_is_a_flag_a_variable_a_key_and_documented(record):
     assert record.flag in {option.opts[-1] for _, option in flags()}
     assert record.repeatable or record.variable

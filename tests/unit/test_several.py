@@ -37,6 +37,7 @@ from dagger_aml.plan.model import Plan
 from dagger_aml.policy import Policy
 from dagger_aml.project.model import Project
 from tests.support.calls import error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 REG = "reg.example/{name}:1"
@@ -148,7 +149,7 @@ def test_every_text_can_be_said(text):
     assert filled(escaped, of("a"), "-o") == text
 
 
-@pytest.mark.parametrize("text", ["{", "}", "a{b", "{nam}", "{}", "{name!r}", "{name.x}", "{0}", "{{}"])
+@for_each("text", ["{", "}", "a{b", "{nam}", "{}", "{name!r}", "{name.x}", "{0}", "{{}"])
 def test_other_braces_are_refused(text):
     error = error_of(filled, text, of("a"), "-t")
     assert "{name} and {version}" in str(error) and "-t" in str(error)
@@ -161,7 +162,7 @@ def test_a_project_without_version_is_named():
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "version", "source"),
     [
         ({"dagger-aml.toml": 'version = "1.4.0"\n'}, "1.4.0", "dagger-aml.toml:1"),
@@ -182,7 +183,7 @@ def test_where_the_version_is_from(tmp_path, files, version, source):
     assert (found.version, found.origins.get("version")) == (version, source)
 
 
-@pytest.mark.parametrize("version", ["", "../1", "1 2", "a/b", "-1", "1\\u0000"])
+@for_each("version", ["", "../1", "1 2", "a/b", "-1", "1\\u0000"])
 def test_a_version_is_one_word(tmp_path, version):
     root = make(tmp_path / "p", {"dagger-aml.toml": f'name = "x"\nversion = "{version}"\n'})
     assert "dagger-aml.toml:2: not a version" in str(error_of(load_project, root))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden.public import MODULES
+from tests.support.cases import for_each
 from tests.support.markdown import ROOT
 from tools.site.api import api_page, public_names
 from tools.site.markdown import read_alike, slug, with_links
@@ -25,7 +26,7 @@ def test_every_public_name_is_on_the_page_of_the_api():
     assert re.findall(r"^::: \S+$", page, flags=re.M) == wanted
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "read"),
     [
         ("```console skip: it needs a registry\n$ a\n```", "```console\n$ a\n```"),

@@ -30,6 +30,7 @@ from dagger_aml.project.settings import Options
 from dagger_aml.sitepackages import read as reading
 from dagger_aml.sitepackages.elf import Elf, read_elf
 from dagger_aml.sitepackages.read import read_folder
+from tests.support.cases import for_each
 from tests.support.compiled import elf, macho
 
 
@@ -50,7 +51,7 @@ def packed(folder: Path, name: str = "six", version: str = "1.17.0", *lines: str
 # --- compiled files -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "found"),
     [
         (elf("x86_64", "2.17"), Elf("x86_64", (2, 17))),
@@ -137,9 +138,7 @@ def test_metadata_with_other_line_ends_and_of_eggs_are_read(tmp_path: Path):
     assert read_folder(tmp_path).packages[2].distribution.requires == ("a",)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[1]", '{"dir_info": 1, "url": "x"}', '{"dir_info": {"editable": 1}}', "[" * 99_999]
-)
+@for_each("text", ["", "{", "[1]", '{"dir_info": 1, "url": "x"}', '{"dir_info": {"editable": 1}}', "[" * 99_999])
 def test_a_strange_direct_url_is_no_editable_install(tmp_path: Path, text: str):
     (packed(tmp_path) / "direct_url.json").write_text(text)
     assert read_folder(tmp_path).packages[0].editable == ""
@@ -254,7 +253,7 @@ def test_a_probe_tells_the_c_library(tmp_path: Path):
     assert of_a_real_base(tmp_path, full_python="3.12.4", glibc="") == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("base", "glibc"),
     [
         ("minimal-ubuntu22.04-py39-cpu-inference", (2, 35)),

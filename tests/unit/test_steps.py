@@ -41,6 +41,7 @@ from dagger_aml.steps import (
 )
 from dagger_aml.steps.pip_check import checked
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 HEAD = Graph(From.parse("example.org/base:1"))
@@ -292,7 +293,7 @@ def test_a_model_that_is_missing_or_empty(models):
     assert "does not exist" in wrong(model, Model(models / "absent", "x")).message
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a b", "a\nb", "-a", "é", "a" * 256, "$x", None])
+@for_each("name", ["", "a/b", "..", ".a", "a b", "a\nb", "-a", "é", "a" * 256, "$x", None])
 def test_model_names_and_versions(name):
     error = error_of(Model, Path("m"), name)
     assert isinstance(error, GraphError) and "model name" in error.message and error.hint
@@ -331,7 +332,7 @@ def test_near_misses_of_azure_mls_names_are_noted(name, meant):
     assert note.id == "AML201" and name in note.message and note.hint == f"Did you mean {meant}?"
 
 
-@pytest.mark.parametrize("name", [*sorted(contract.VARIABLES), "MY_OWN", "AZUREML_SOMETHING_ELSE_ENTIRELY", "PATH"])
+@for_each("name", [*sorted(contract.VARIABLES), "MY_OWN", "AZUREML_SOMETHING_ELSE_ENTIRELY", "PATH"])
 def test_other_names_are_not(name):
     found = make_plan(step(env, {name: "relative"})).warnings
     assert "AML201" not in [each.id for each in found]
@@ -342,8 +343,8 @@ def test_env_refuses_an_absolute_entry_script():
     assert "must be relative" in error.message and error.location == "env" and error.hint
 
 
-@pytest.mark.parametrize("one", contract.EXCLUSIVE_EXTRAS)
-@pytest.mark.parametrize("two", contract.EXCLUSIVE_EXTRAS)
+@for_each("one", contract.EXCLUSIVE_EXTRAS)
+@for_each("two", contract.EXCLUSIVE_EXTRAS)
 def test_of_the_ways_to_add_packages_one_is_set(one, two):
     if one == two:
         assert step(env, {one: "x"}).config.env[one] == "x"

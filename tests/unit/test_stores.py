@@ -17,6 +17,7 @@ from dagger_aml.backends.store import image_store
 from dagger_aml.building.earlier import read_earlier
 from dagger_aml.plan.keys import labels
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make, planned
 
 from .test_diff import BASE, docker_archive
@@ -56,7 +57,7 @@ def program(
     (folder / name).chmod(0o755)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "local"),
     [
         ("credit:1", True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from dagger_aml.check.base import today
 from tests.support import loaded, scratch
+from tests.support.cases import for_each
 from tests.support.cli import address, run, run_bytes, shared_program
 from tests.support.day import DAY
 from tests.support.markdown import _KEPT, _call_of
@@ -81,6 +83,37 @@ def test_a_report_counts_the_tests_of_all_workers(workers: str, tmp_path: Path) 
     assert (tmp_path / "report").read_text() == "4 v1\n"
     said = [line for line in done.stdout.splitlines() if line.startswith("told by ")]
     assert len(said) == 6 and len(set(said)) == 6
+
+
+# --- cases that are one test --------------------------------------------------------------------------------------
+
+
+def test_each_case_is_tried_and_those_that_fail_are_named(tmp_path: Path) -> None:
+    tried = []
+
+    @for_each("end", ["", "x"])
+    @for_each(("number", "word"), [(1, "a"), pytest.param(2, "b", id="two"), (3, "c")])
+    def small(tmp_path: Path, number: int, word: str, end: str) -> None:
+        (tmp_path / "mine").mkdir()
+        tried.append(f"{number}{word}{end}")
+        if number == 2:
+            pytest.skip("would hide the others")
+        assert number < 3, "too large"
+
+    assert list(inspect.signature(small).parameters) == ["tmp_path"]
+    with pytest.raises(BaseExceptionGroup, match="2 of 2 cases fail") as caught:
+        small(tmp_path=tmp_path)
+    assert tried == ["1a", "2b", "3c", "1ax", "2bx", "3cx"]
+    first, second = caught.value.exceptions
+    assert [each.__notes__ for each in first.exceptions] == [["the case: 2, 'b'"], ["the case: 3, 'c'"]]
+    assert second.__notes__ == ["the case: 'x'"] and "too large" in str(second.exceptions[1])
+
+
+def test_without_cases_there_is_no_test() -> None:
+    with pytest.raises(ValueError, match="there are no cases"):
+        for_each("number", [])
+    with pytest.raises(TypeError, match="bears marks"):
+        for_each("number", [pytest.param(1, marks=pytest.mark.xfail)])
 
 
 # --- processes that are forked ------------------------------------------------------------------------------------

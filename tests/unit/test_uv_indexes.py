@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from dagger_aml import Graph
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.graph import Run
 from dagger_aml.graph.mount import Secret
 from dagger_aml.steps import base, packages, pip
 from tests.support.calls import await_, short
+from tests.support.cases import for_each
 from tests.support.projects import make
 
 DIGEST = "a" * 64
@@ -36,7 +35,7 @@ def uv_command(tmp_path: Path, text: str, access: Access, *, staged: bool = Fals
     return next(layer.argv for layer in graph.layers if isinstance(layer, Run))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "access"),
     [
         (f"{EXTRA}torch==2.3.1+cpu {HASH}\nnumpy==2.1.0 \\\n  {HASH}\n", Access()),
@@ -46,13 +45,13 @@ def uv_command(tmp_path: Path, text: str, access: Access, *, staged: bool = Fals
     ],
     ids=short,
 )
-@pytest.mark.parametrize("staged", [False, True])
+@for_each("staged", [False, True])
 def test_uv_looks_in_all_indexes_where_every_package_has_a_hash(tmp_path, text, access, staged):
     words = uv_command(tmp_path, text, access, staged=staged)
     assert words[words.index(BEST[0]) :][:3] == BEST
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "access", "how"),
     [
         (f"torch==2.3.1 {HASH}\n", Access(), {}),

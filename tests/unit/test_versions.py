@@ -16,6 +16,7 @@ from dagger_aml.pysource.reached import reached
 from dagger_aml.pysource.source import parsed
 from dagger_aml.pysource.versions import OURS, version_of
 from tests.support.calls import short
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make, planned
 
 PYTHONS = [(3, minor) for minor in range(8, 14)]
@@ -69,7 +70,7 @@ LATER = {"class A[T = int]: pass\n": (3, 12)}
 """What Python 3.13 has more than 3.12 is not told apart by a Python that has neither."""
 
 
-@pytest.mark.parametrize("text", PARSED_BY, ids=short)
+@for_each("text", PARSED_BY, ids=short)
 def test_a_text_is_told_from_what_its_python_parses(text):
     for python, parses in zip(PYTHONS, PARSED_BY[text], strict=True):
         problem = parsed(text.encode(), "x", python).problem
@@ -97,7 +98,7 @@ def test_what_ours_cannot_parse_is_still_followed():
     assert {"labels.json", "data"} <= source.paths
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "try: pass\nexcept A, B: pass\n",
@@ -117,9 +118,7 @@ def test_what_is_new_is_rewritten_line_for_line(text):
     ast.parse(done.text)
 
 
-@pytest.mark.parametrize(
-    "text", ["'", "'''", "f'", "f'{", "f'{a", "f'}'", "f'\\N{", "class A[", "def f[(]): 1", "f'{a!'", "f'{{{'"]
-)
+@for_each("text", ["'", "'''", "f'", "f'{", "f'{a", "f'}'", "f'\\N{", "class A[", "def f[(]): 1", "f'{a!'", "f'{{{'"])
 def test_what_has_no_end_is_none(text):
     with pytest.raises(NoPythonError):
         rewritten(text, (3, 14))

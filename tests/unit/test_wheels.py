@@ -40,6 +40,7 @@ from dagger_aml.wheels.fetch import Redirects
 from dagger_aml.wheels.manifest import FIXED_TIME
 from dagger_aml.wheels.trees import with_trees
 from tests.support.calls import await_, error_of
+from tests.support.cases import for_each
 from tests.support.package_index import index
 from tests.support.projects import make, planned
 from tests.support.servers import answering
@@ -98,7 +99,7 @@ def wheels_of(*names: str) -> str:
     return f'[[packages]]\nname = "big"\nversion = "1.0"\nwheels = [{files}]\n'
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tags", "expected"),
     [
         (["py3-none-any", "cp312-cp312-manylinux_2_17_x86_64"], "cp312-cp312-manylinux_2_17_x86_64"),
