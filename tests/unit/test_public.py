@@ -139,7 +139,8 @@ _MANNERS = re.compile(
 def _program_text(path: Path) -> str:
     """A module's source without its string literals and comments."""
     source = path.read_text(encoding="utf-8")
-    dropped = (tokenize.STRING, tokenize.COMMENT)
+    # From Python 3.12 on the text of an f-string is a token of its own.
+    dropped = (tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", None))
     tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in dropped]
     return "".join(token.string for token in tokens)
 
