@@ -123,9 +123,9 @@ def _engine_check(way: str, why: str, version: str, facts: dict[str, Any]) -> Ch
     hint = None
     if re.match(r"v?1\.0\.0-", version) and _minor(facts["sdk"]) == "0.21":
         hint = (
-            "A beta of Dagger 1.0. With dagger-io 0.21 its beta 10 was seen to build, push and export. It writes "
-            "dagger.lock into the git clone that it is called in, and takes each tag's digest from there: remove "
-            "that file to get a newer base."
+            "A beta of Dagger 1.0. With dagger-io 0.21 its beta 10 was seen to build, push, export and serve. A "
+            "session of `dagger run` in a git clone takes each tag's digest from dagger.lock there: remove that file "
+            "to get a newer base."
         )
     elif _minor(version) != _minor(facts["sdk"]):
         hint = f"Engine and dagger-io have different minor versions. Use an engine v{_minor(facts['sdk'])}.x."

@@ -15,10 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from dagger_aml import Graph, build, container
 from dagger_aml.backends.dagger.builder import Engine
+from dagger_aml.building.plans import probe
 from dagger_aml.diff import read_image
+from dagger_aml.fs.tree import local
+from dagger_aml.graph.base import From
+from dagger_aml.graph.graph import Copy
 from dagger_aml.oci.registry import manifest_layers
 from dagger_aml.steps import base, code, copy, env, labels, model, run
 from dagger_aml.steps.model import Model
@@ -64,6 +69,21 @@ async def test_no_cache_metadata_and_iidfile(
         assert meta["containerimage.config.digest"] == image.read_text() == _manifest(tar)["config"]["digest"]
         found.add(read_image(tar).files["/random"].sha256)
     assert len(found) == 2
+
+
+async def test_relative_paths(
+    engine: Engine, project: Path, tmp_path: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is copied, bases, outputs and folders: Dagger's command line works in another folder."""
+    monkeypatch.chdir(tmp_path)
+    copied = evolve(local(Path("small/code")), path="small/code")
+    await build(Graph(From.parse(tiny)).add(Copy(copied, "/var/azureml-app")), engine, output=Path("one.tar"))
+    again = await base(Graph(), "docker-archive:one.tar")
+    await build(await env(again, {"AGAIN": "1"}), engine, output=Path("two.tar"))
+    await engine.folder(await probe(again, engine), "/var/azureml-app", Path("out"))
+    said = (project / "code" / "score.py").read_bytes()
+    assert read_image(tmp_path / "two.tar").files["/var/azureml-app/score.py"].size == len(said)
+    assert (tmp_path / "out" / "score.py").read_bytes() == said
 
 
 async def test_modes_are_normalised(engine: Engine, project: Path, tmp_path: Path, tiny: str) -> None:

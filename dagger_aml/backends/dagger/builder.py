@@ -225,7 +225,7 @@ class Engine:
         """Write one folder of a plan's image to this machine."""
         container = await self.container(plan)
         async with translated("export"):
-            await container.directory(path).export(str(dest))
+            await container.directory(path).export(_absolute(dest))
         for root, folders, _ in os.walk(dest):
             Path(root).chmod(0o755)
             for name in folders:
@@ -292,7 +292,8 @@ class Engine:
         """A command, with the files and proxies that it alone sees. The engine remembers it by the files' names."""
         container = container.with_user(str(run.user)).with_workdir(run.workdir)
         for mount in run.mounts:
-            value = self.client.secret(f"file://{files.path(mount)}", cache_key=f"dagger-aml {mount.cache_key}")
+            file = _absolute(files.path(mount))
+            value = self.client.secret(f"file://{file}", cache_key=f"dagger-aml {mount.cache_key}")
             container = container.with_mounted_secret(mount.path, value, owner=str(run.user), mode=mount.mode)
         for name, value_ in files.proxies.items():
             container = container.with_volatile_variable(name, value_)
@@ -347,7 +348,7 @@ class Engine:
         if not isinstance(source, Local):
             raise TypeError("wheels are copied as a tree of this machine")
         if is_file(source):
-            file, entry = self.client.host().file(source.path, no_cache=True), source.entries[0]
+            file, entry = self.client.host().file(_absolute(source.path), no_cache=True), source.entries[0]
             if entry.mode == entry.disk_mode:
                 return nothing.with_file(copy.dest, file, owner=owner)
             return nothing.with_file(copy.dest, file, permissions=entry.mode, owner=owner)
@@ -373,7 +374,10 @@ class Engine:
             check_told_apart((*(each.path for each in source.entries), *source.left_out), source.path)
         only = [exact_pattern(each.path) for each in source.entries if each.type != "dir"] if source.partial else []
         found = self.client.host().directory(
-            source.path, include=only, exclude=[exact_pattern(name) for name in source.left_out], no_cache=True
+            _absolute(source.path),
+            include=only,
+            exclude=[exact_pattern(name) for name in source.left_out],
+            no_cache=True,
         )
         if not wrong:
             return found
@@ -400,6 +404,11 @@ class Engine:
                 made = made.with_new_directory(folder, permissions=0o755)
             made = await made.sync()
         return made
+
+
+def _absolute(path: str | Path) -> str:
+    """The engine's command line works in another folder than this process."""
+    return str(Path(path).absolute())
 
 
 def _another_time() -> str:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from attrs import evolve
 from ...data import frozen
 from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import Message, OnEvent, ignore
+from ...fs.temporary import temporary_directory
 from ...policy import DEFAULT, Policy
 from ...text import redact_url
 from ..store import LET_IN, docker_silence
@@ -51,6 +53,14 @@ _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)
 
 _QUIET = {"DO_NOT_TRACK": "1", "DAGGER_NO_UPDATE_CHECK": "1", "DAGGER_NO_NAG": "1", "DAGGER_PROGRESS": "plain"}
 """Set for the engine's command line unless the user set them: no analytics, no update checks."""
+
+
+_PATHS = ("DOCKER_CONFIG", "DOCKER_CERT_PATH", "SSL_CERT_FILE")
+"""Variables by which the engine's command line, which works in another folder than this process, finds files."""
+
+
+_PATH_LISTS = ("KUBECONFIG", "SSL_CERT_DIR")
+"""The same of several paths."""
 
 
 @frozen
@@ -288,7 +298,8 @@ async def _spawned(
     """Start ``dagger session`` and read its port and token; it ends when its standard input closes.
 
     It sends the engine's spans where somebody wants to know how the work goes on. It learns nothing of a session that
-    this process's environment tells of, which would have been taken.
+    this process's environment tells of, which would have been taken, nor of the folder that this process works in: in
+    a git clone Dagger 1.0 would take the digests of bases from a ``dagger.lock`` (docs/builders.md).
 
     :param deadline: seconds for the session to be made. :param answers: seconds for the engine behind it to answer.
     :param address: of the engine; None for Dagger's own way.
@@ -298,10 +309,20 @@ async def _spawned(
     environment = {**_QUIET, **os.environ, **exports, **({RUNNER_HOST: address} if address else {})}
     for name in (SESSION_PORT, SESSION_TOKEN):
         environment.pop(name, None)
+    for name in (*_PATHS, *_PATH_LISTS):
+        if said := environment.get(name):
+            paths = said.split(os.pathsep) if name in _PATH_LISTS else [said]
+            environment[name] = os.pathsep.join(each and str(Path(each).absolute()) for each in paths)
+    nowhere = stack.enter_context(temporary_directory())
     log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     try:
         process = await anyio.open_process(
-            [cli, "session"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
+            [Path(shutil.which(cli) or cli).absolute(), "session"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=nowhere,
+            env=environment,
         )
     except OSError as error:
         raise _NoAnswer(f"{way}: the Dagger CLI {cli} cannot be started ({error.strerror})") from None
@@ -312,8 +333,8 @@ async def _spawned(
             assert process.stdout
             while not line.endswith(b"\n"):
                 line += await process.stdout.receive()
-        said = json.loads(line)
-        return _Session(str(said["port"]), said["session_token"], way, answers, spans, process.pid)
+        made = json.loads(line)
+        return _Session(str(made["port"]), made["session_token"], way, answers, spans, process.pid)
     except TimeoutError:
         process.kill()
         raise _NoAnswer(f"{way}: no session within {deadline:.0f} s") from None
