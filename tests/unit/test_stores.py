@@ -182,7 +182,7 @@ def test_a_daemon_that_refuses_the_user_is_told_as_such(path):
     program(path, "podman", {})
     error = engine_error()
     assert "an engine in Docker: the Docker daemon refuses this user: permission denied" in str(error)
-    assert "usermod -aG docker" in str(error) and "podman is installed" in str(error)
+    assert "usermod -aG docker" in str(error) and "(installed here: podman)" in str(error)
     assert "start Docker:" not in str(error) and "no Docker daemon answers" not in str(error)
 
 
