@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import cache, cached_property
 from typing import Any, Literal, TypeVar
 
@@ -34,10 +33,6 @@ class Known:
         vars(made).update({name: value for name, value in vars(self).items() if name not in vars(made)})
         return made
 
-    def are_first(self, takes: Collection[str]) -> bool:
-        """Whether these facts have all that a rule takes, and those with which they began did not yet."""
-        return self._is_first(tuple(takes))
-
     @classmethod
     @cache
     def names(cls) -> frozenset[str]:
@@ -47,6 +42,7 @@ class Known:
 
     @classmethod
     @cache
-    def _is_first(cls, takes: tuple[str, ...]) -> bool:
+    def are_first(cls, takes: tuple[str, ...]) -> bool:
+        """Whether facts of this class have all that a rule takes, and those with which they began did not yet."""
         needs = set(takes)
         return [each for each in cls.__mro__ if issubclass(each, Known) and each.names() >= needs] == [cls]

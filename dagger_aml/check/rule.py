@@ -57,10 +57,11 @@ class Rule:
 
     def run(self, facts: Known) -> list[Finding]:
         """What the rule finds; nothing where one of its facts is missing."""
-        given = {name: getattr(facts, name, None) for name in self.takes}
-        if any(value is None for value in given.values()):
-            return []
-        return list(self.check(**given))
+        given, missing = {}, False
+        for name in self.takes:
+            given[name] = value = getattr(facts, name, None)
+            missing = missing or value is None
+        return [] if missing else list(self.check(**given))
 
 
 RULES: dict[str, Rule] = {}

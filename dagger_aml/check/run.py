@@ -79,11 +79,12 @@ def run(facts: Known, selection: Selection | None = None) -> Findings:
     :raises ProjectError: a part of the input cannot be read.
     """
     selection = selection or Selection()
+    are_first = facts.are_first
     try:
         found = [
             finding.of_rule(each.id, each.severity)
             for each in rules(facts.input).values()
-            if facts.are_first(each.takes) and selection.runs(each.id)
+            if are_first(each.takes) and selection.runs(each.id)
             for finding in each.run(facts)
         ]
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,11 +52,17 @@ def unsaid(record: Setting) -> Any:
 def nothing_said() -> Any:
     """The tables of a file that says nothing, without the classes of :mod:`.tables`: many projects have no file."""
     found = SimpleNamespace(**dict.fromkeys(ARRAYS))
-    for record in KEYS:
-        table, name = found, field_name(record.key[-1])
-        if record.key[0] in ARRAYS:
-            continue
-        if len(record.key) > 1:
-            table = vars(found).setdefault(record.key[0], SimpleNamespace())
-        setattr(table, name, unsaid(record))
+    for table, name, value in _unsaid():
+        there = vars(found).setdefault(table, SimpleNamespace()) if table else found
+        setattr(there, name, {} if isinstance(value, dict) else value)
     return found
+
+
+@cache
+def _unsaid() -> tuple[tuple[str, str, Any], ...]:
+    """Table, or an empty text at the top, field and value of each key of which there is one."""
+    return tuple(
+        (record.key[0] if len(record.key) > 1 else "", field_name(record.key[-1]), unsaid(record))
+        for record in KEYS
+        if record.key[0] not in ARRAYS
+    )
