@@ -35,12 +35,13 @@ USED = (
 """What pip imports when it is asked to install and to check."""
 
 CALL = """\
-import marshal, os, socket, sys
+import _socket, marshal, os, sys
 path = sys.path[1:] if sys.path[0] in ("", os.getcwd()) else sys.path
 asked = marshal.dumps((sys.argv[1:], dict(os.environ), os.getcwd(), sys.prefix, sys.executable, path))
-connection = socket.socket(socket.AF_UNIX)
+connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 connection.connect({address!r})
-socket.send_fds(connection, [len(asked).to_bytes(4, "big")], [1, 2])
+sent = b"".join(number.to_bytes(4, sys.byteorder) for number in (1, 2))
+connection.sendmsg([len(asked).to_bytes(4, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, sent)])
 connection.sendall(asked)
 answer = connection.recv(1)
 sys.exit(answer[0] if answer else 70)

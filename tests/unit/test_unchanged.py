@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,6 +99,12 @@ def first(
 ) -> Iterator[Calls]:
     """A project, and no call so far."""
     monkeypatch.setattr(unchanged, "STILL_NS", -1_000_000_000_000)
+    # Of the modules that pytest and other tests have loaded, each would be looked at in every call, as ours are.
+    ours = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in ("dagger_aml", "click")}
+    python = SimpleNamespace(
+        **{name: getattr(sys, name) for name in ("path_importer_cache", "executable", "version")}, modules=ours
+    )
+    monkeypatch.setattr(looked_at, "sys", python)
     # It has another value while a test is set up.
     monkeypatch.setattr(looked_at, "_UNSAID", {"PYTEST_CURRENT_TEST", "SHLVL"})
     root = make(tmp_path / "work/p", {"code/score.py": SCORE, "code/more.py": "x = 1\n", "model/m.bin": "m"})
