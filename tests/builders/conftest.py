@@ -16,7 +16,7 @@ from tests.standin import VARIANTS, StandInError, push, registry
 from tests.standin.tiny import push_tiny
 from tests.standin.tools import TOOLS
 from tests.support.builders import Need, need_programs, required
-from tests.support.depth import depth_of
+from tests.support.depth import skip_twin
 from tests.support.installed import environment_with, wheel_of_checkout
 from tests.support.report import ENGINE_VERSION
 
@@ -36,10 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip by name what needs an engine where there is none, and what another parameter stands for."""
-    twin = item.get_closest_marker("twin")
-    params = getattr(item, "callspec", None)
-    if twin and params and twin.args[0] in params.params.values() and not depth_of(item.config).every_builder:
-        pytest.skip(f"only with --depth nightly: {twin.kwargs['of']} stands for {twin.args[0]}, {twin.kwargs['why']}")
+    skip_twin(item)
     if item.get_closest_marker("engine"):
         need_programs("dagger")
 

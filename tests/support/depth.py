@@ -84,6 +84,14 @@ DEPTHS = {
 }
 
 
+def skip_twin(item: pytest.Item) -> None:
+    """Skip by name a test with a parameter for which another stands, unless `--depth` has every one."""
+    twin = item.get_closest_marker("twin")
+    params = getattr(item, "callspec", None)
+    if twin and params and twin.args[0] in params.params.values() and not depth_of(item.config).every_builder:
+        pytest.skip(f"only with --depth nightly: {twin.kwargs['of']} stands for {twin.args[0]}, {twin.kwargs['why']}")
+
+
 def depth_of(config: pytest.Config) -> Depth:
     """What `--depth` asks for."""
     return DEPTHS[config.getoption("depth")]

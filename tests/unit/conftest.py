@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from dagger_aml.cli import main
 from dagger_aml.fs.cache_folder import VARIABLE as CACHE
-from tests.support.depth import depth_of
+from tests.support.depth import depth_of, skip_twin
 from tests.support.faulty import Faulty, faulty
 from tests.support.registry import FakeRegistry, fake_registry
 
@@ -29,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("fast", fast)
     settings.register_profile("orders", fast, max_examples=depth.orders)
     settings.load_profile("fast")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip by name that for which another parameter stands."""
+    skip_twin(item)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -102,6 +102,7 @@ def _azure(job: Job, name: str, **more: str) -> dict[str, str]:
     return dict(re.findall(r"^##vso\[task\.setvariable variable=(\w+);isOutput=true\](.*)$", said, re.M))
 
 
+@pytest.mark.twin(NOBODY, of="GitHub's", why="whose job needs no other rights")
 def test_azure_builds_signs_and_deploys_what_changed(job: Job) -> None:
     assert _azure(job, "check") == {}
     for names in (["churn", "price"], ["price"]):
@@ -132,6 +133,7 @@ def _dotenv(job: Job) -> dict[str, str]:
     return written(job.root / "dagger-aml.env")
 
 
+@pytest.mark.twin(NOBODY, of="GitHub's", why="whose job needs no other rights")
 def test_gitlab_builds_signs_and_deploys_what_changed(job: Job) -> None:
     _gitlab(job, "check")
     assert isinstance(json.loads((job.root / "gl-code-quality-report.json").read_text()), list)
