@@ -21,7 +21,7 @@ from .offer import TAG, Offer, OfferedBlob, Served
 
 _ADDRESS = "127.0.0.1"
 
-_AGAIN = 0.02
+_AGAIN = 0.004
 """Seconds between two looks whether to end."""
 
 _IDLE = 300.0
