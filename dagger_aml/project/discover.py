@@ -181,7 +181,7 @@ def folders(root: Path) -> list[Path]:
         left_out = item.name in ALWAYS_LEFT_OUT or matches(item.name, NOT_CODE, folder=True)
         if left_out or not item.is_dir() or not os.access(item.path, os.R_OK | os.X_OK):
             continue
-        if not any((Path(item.path) / name).is_file() for name in (*ENVIRONMENT, MARKER)):
+        if not any(os.path.isfile(f"{item.path}{os.sep}{name}") for name in (*ENVIRONMENT, MARKER)):  # noqa: PTH113
             found.append(Path(item.path))
     return found
 
