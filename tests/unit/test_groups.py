@@ -68,7 +68,8 @@ def test_workers_run_groups_whole(tmp_path, request):
     done = subprocess.run(
         [*command, str(tmp_path), str(tmp_path)],
         capture_output=True, text=True, cwd=ROOT, check=False, timeout=120,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        # In the usual place it would close everybody's folder to another user, of whom a test may be just then.
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_DEBUG_TEMPROOT": str(tmp_path)},
     )  # fmt: skip
     ran = re.findall(r"\[(gw\d)\] \[ *\d+%\] PASSED (\S+)", done.stdout)
     assert len(ran) == 16, done.stdout + done.stderr

@@ -76,6 +76,7 @@ def test_a_report_counts_the_tests_of_all_workers(workers: str, tmp_path: Path) 
         "PATH": "",
         "PYTHONPATH": str(ROOT),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_DEBUG_TEMPROOT": str(tmp_path),
         "DAGGER_AML_ENGINE_REPORT": str(tmp_path / "report"),
     }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
