@@ -15,6 +15,7 @@ from .. import contract
 from ..base import catalog
 from ..base.plain_python import is_plain
 from ..errors import ProjectError, UsageError, unreadable
+from ..fs.lookup import kind_at
 from ..fs.nearby import meant
 from ..graph.base import From
 from ..graph.checks import check_platform
@@ -65,9 +66,10 @@ def load_project(
     """
     try:
         root, file = folder_of(Path(folder)), Path(folder).absolute() if is_project_file(Path(folder)) else None
-        if not root.is_dir():
+        if kind_at(root) != "folder":
             raise _no_project(Path(folder))
         list(os.scandir(root))
+        os.stat(os.path.join(root, "."))  # noqa: PTH116, PTH118 - whether what is in it may be looked at
     except PermissionError as error:
         raise unreadable(error, folder) from None
     try:
@@ -80,14 +82,15 @@ def load_project(
 
 def _no_project(path: Path) -> ProjectError:
     """The error for a word that names neither a folder nor a deployment file."""
-    if path.suffix == ".py" and path.exists():
+    there = kind_at(path)
+    if path.suffix == ".py" and there:
         hint = f"Name its folder, and the script by --entry-script {path.name}."
-    elif path.exists() or path.suffix.lower() in (".yml", ".yaml"):
+    elif there or path.suffix.lower() in (".yml", ".yaml"):
         hint = "A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml)."
     else:
         near = meant(path).rstrip() or None
         return ProjectError("the project folder does not exist", location=str(path), hint=near)
-    if not path.exists():
+    if not there:
         return ProjectError("does not exist", location=str(path), hint=meant(path) + hint)
     return ProjectError("is not a folder", location=str(path), hint=hint)
 

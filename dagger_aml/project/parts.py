@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProjectError, UsageError
+from ..fs.lookup import kind_at
 from ..fs.nearby import meant
 from ..graph.checks import check_text
 from ..pysource.entry_script import check_relative, check_there
@@ -33,7 +34,7 @@ def inside(reading: Reading, text: str, origin: Origin) -> Path:
     """
     check_text(str(origin), text, newline=False)
     path = reading.root / text
-    if not path.exists():
+    if not kind_at(path):
         reason = "is a broken link" if path.is_symlink() else "does not exist"
         # A deployment file's paths come with their folder, which says nothing to who wrote them.
         named = shown(path, reading.root) if Path(text).is_absolute() and path.is_relative_to(reading.root) else text

@@ -144,9 +144,9 @@ class _Uncached(SourceFileLoader):
     """Puts no ``__pycache__`` beside a file of the user's, and compiles one that many projects have once."""
 
     def source_to_code(  # type: ignore[override]
-        self, data: bytes, path: str, *, _optimize: int = -1
+        self, data: bytes, path: str, fullname: str | None = None, *, _optimize: int = -1
     ) -> CodeType:
-        """As Python's own, of the same bytes at the same path once."""
+        """As Python's own, of the same bytes at the same path once. Python 3.15 names the module, too."""
         return _compiled(data, path, _optimize)
 
     def set_data(self, path: object, data: object, *, _mode: int = 0o666) -> None:

@@ -25,6 +25,8 @@ _OLDEST: Python = (3, 7)
 _LONGEST_REWRITTEN = 100_000
 """Bytes of a text that is written anew to see whether it is of a newer Python; that takes long."""
 
+_WITH = pattern(rb"\bwith\s*\(")
+
 _FSTRING = pattern(rb"(?i)\bf?r?f['\"]")
 
 
@@ -138,6 +140,8 @@ def _unseen(tree: ast.Module, data: bytes, python: Python) -> Iterator[Problem]:
         yield from (_older(python, (3, 12), line, what) for _, line, what in used if what.startswith("f-string"))
     if python >= (3, 11):
         return
+    if python < (3, 9) and _WITH.search(data) and (line := _bracketed_with(_decoded(data))):
+        yield _older(python, (3, 9), line, "a `with` whose items stand in brackets")
     for node in every_node(tree):
         if isinstance(node, ast.Subscript) and _is_bare_star(node.slice):
             yield _older(python, (3, 11), node.lineno, "a star in a subscript")
@@ -153,6 +157,22 @@ def _unseen(tree: ast.Module, data: bytes, python: Python) -> Iterator[Problem]:
                 for each in node.decorator_list
                 if not _is_dotted(each.func if isinstance(each, ast.Call) else each)
             )
+
+
+def _bracketed_with(text: str) -> int | None:
+    """The line of the first ``with (a as b):``, which from Python 3.13 on the parser takes for one of any Python."""
+    depth, begun, before = 0, 0, ""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.OP and token.string in "([{":
+            depth += 1
+            begun = depth if before == "with" else begun
+        elif token.type == tokenize.OP and token.string in ")]}":
+            begun = 0 if begun == depth else begun
+            depth -= 1
+        elif token.string == "as" and begun and begun == depth:
+            return token.start[0]
+        before = token.string
+    return None
 
 
 def _is_bare_star(node: ast.expr) -> bool:

@@ -27,7 +27,7 @@ def modules(found):
         if len(file.parts) == 1 or file.parts[1].startswith("__init__."):
             declared.add(top.partition(".")[0])
     declared = sorted(each for each in declared if each.isidentifier() and each[0] != "_" and each not in IGNORED)
-    own = re.sub("[-_.]+", "_", found.metadata["Name"]).lower()
+    own = re.sub("[-_.]+", "_", found.metadata.get("Name", "")).lower()
     return [each for each in declared if each.lower() == own] or declared
 seen = []
 for name in sys.argv[1:]:

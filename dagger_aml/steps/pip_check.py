@@ -27,7 +27,7 @@ def installed():
     for each in metadata.distributions() if metadata else ():
         wanted = [line for line in each.requires or () if 'extra' not in line.partition(';')[2]]
         names = [re.match('[A-Za-z0-9_.-]+', line) for line in wanted]
-        found[plain(each.metadata['Name'] or '')] = each.version, {plain(name[0]) for name in names if name}
+        found[plain(each.metadata.get('Name') or '')] = each.version, {plain(name[0]) for name in names if name}
     return found
 
 def reached(packages, roots):

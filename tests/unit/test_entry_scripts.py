@@ -16,6 +16,7 @@ from dagger_aml.check.facts import PlanFacts
 from dagger_aml.check.modules import rules
 from dagger_aml.finding import Finding
 from dagger_aml.pysource import entry_script
+from dagger_aml.pysource.source import parsed
 from dagger_aml.pysource.versions import version_of
 from tests.support.cases import for_each
 from tests.support.entry_scripts import TOLD, VARIANTS
@@ -49,6 +50,12 @@ def findings(root: Path, python: str | None) -> list[Finding]:
     return found
 
 
+def is_newer(text: str) -> bool:
+    """Whether the Python of these tests parses it, and 3.11 does not."""
+    problem = parsed(text.encode(), "score.py", (3, 11)).problem
+    return problem is not None and problem.kind == "older"
+
+
 def serves(answer: dict[str, Any]) -> bool:
     return answer.get("status") == 200
 
@@ -72,7 +79,9 @@ def test_what_we_say_of_a_script_is_what_the_server_does(tmp_path, key, name):
     answer = recorded["answers"][name]
     said = [f"{each.severity}: {each}" for each in found]
     if key == FULL:
-        assert {each.id or "refused" for each in found} == TOLD[name], said
+        # A newer Python than the image's parses what is for newer ones, so there is a rule that tells of it.
+        newer = TOLD[name] == {"refused"} and is_newer(VARIANTS[name]["score.py"])
+        assert {each.id or "refused" for each in found} == ({"AML510"} if newer else TOLD[name]), said
     if any(each.severity == "error" for each in found):
         assert not serves(answer), f"refused, and the server serves it: {said}"
     elif not found and name not in UNSEEN:

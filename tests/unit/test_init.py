@@ -46,6 +46,7 @@ def environment(folder: Path, packages: Mapping[str, str | tuple[str, Mapping[st
             {
                 f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
                 f"{info}/RECORD": "".join(f"{file},,\n" for file in files.split()),
+                **dict.fromkeys(files.split(), ""),  # From Python 3.12 on what is not there is not listed.
                 **{f"{info}/{file}": text for file, text in more.items()},
             },
         )
@@ -135,6 +136,13 @@ def test_an_import_becomes(tmp_path, installed, line, pinned, said):
     _, text = drafted(root, installed)
     assert pins(text) == pinned
     assert (text == "") if said is None else (said in text)
+
+
+def test_a_package_without_a_name_is_passed_over(tmp_path, installed):
+    """What pip leaves of one that it removed half; from Python 3.15 on asking for the name raises."""
+    make(Path(installed.paths[0]), {"~umpy-1.0.dist-info/METADATA": "Version: 1.0\n"})
+    _, text = drafted(make(tmp_path / "p", {"code/score.py": f"import pandas\n{SCORE}"}), installed)
+    assert pins(text) == ["pandas==2.2.3"]
 
 
 def test_only_what_the_entry_script_reaches_is_pinned(tmp_path, installed):

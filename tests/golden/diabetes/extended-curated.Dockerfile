@@ -31,7 +31,7 @@ RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "P
 \n    for each in metadata.distributions() if metadata else ():\
 \n        wanted = [line for line in each.requires or () if 'extra' not in line.partition(';')[2]]\
 \n        names = [re.match('[A-Za-z0-9_.-]+', line) for line in wanted]\
-\n        found[plain(each.metadata['Name'] or '')] = each.version, {plain(name[0]) for name in names if name}\
+\n        found[plain(each.metadata.get('Name') or '')] = each.version, {plain(name[0]) for name in names if name}\
 \n    return found\
 \n\ndef reached(packages, roots):\
 \n    seen, waiting = set(), list(roots)\
