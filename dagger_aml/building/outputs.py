@@ -16,7 +16,7 @@ from ..backends.base import Capabilities, Image
 from ..backends.outputs import Export, check_platforms, parse_export
 from ..backends.result import Result
 from ..data import frozen
-from ..errors import UsageError
+from ..errors import DaggerAmlError, UsageError
 from ..oci.reference import Reference
 
 
@@ -132,7 +132,18 @@ class Registry:
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:
         """Each tag to its own."""
-        return [evolve(await image.publish(str(tag)), pushed=True) for tag in tags]
+        return [evolve(await _published(image, tag), pushed=True) for tag in tags]
+
+
+async def _published(image: Image, tag: Reference) -> Result:
+    try:
+        return await image.publish(str(tag))
+    except DaggerAmlError as error:
+        if not tag.has_host:
+            whose = f"{tag.name} names no registry, so it is of Docker Hub, {tag.host}/{tag.repository}: "
+            hint = f"{whose}for another write HOST/{tag.name}."
+            error.hint = "\n".join(filter(None, (hint, error.hint)))
+        raise
 
 
 def of_export(export: Export) -> Output:

@@ -47,6 +47,14 @@ def not_written(error: OSError, location: str, place: Path) -> DaggerAmlError:
     return UsageError(message, location=location, hint=hint)
 
 
+def not_kept(error: OSError, root: Path) -> DaggerAmlError:
+    """The same for what goes into the cache, of which the user named nothing."""
+    made = not_written(error, str(root), root)
+    way = "It is the cache: `dagger-aml cache prune` empties it, and DAGGER_AML_CACHE_DIR names another folder."
+    made.hint = "\n".join(filter(None, (made.hint, way)))
+    return made
+
+
 def not_saved(error: DaggerAmlError, location: str, place: Path) -> DaggerAmlError:
     """The error of a builder that wrote an output, told as a full disk where it says so."""
     if not isinstance(error, BuildError) or not says_full(f"{error.message}\n{error.output}"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..data import frozen
 from ..errors import DaggerAmlError, UsageError
 from ..fs.cache_folder import VARIABLE, cache_folder
-from ..fs.disk_space import not_written
+from ..fs.disk_space import not_kept
 from ..oci.content_store import Kept, touch
 from .manifest import FIXED_TIME, Manifest, read_manifest
 
@@ -139,11 +139,11 @@ class WheelCache:
             self._sweep()
             folder = Path(tempfile.mkdtemp(prefix="work-", dir=self._folder("")))
         except OSError as error:
-            raise not_written(error, str(self.root), self.root) from None
+            raise not_kept(error, self.root) from None
         try:
             yield folder
         except OSError as error:
-            raise not_written(error, str(self.root), self.root) from None
+            raise not_kept(error, self.root) from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,7 +15,7 @@ from ...base.known import KnownFacts
 from ...data import frozen
 from ...errors import DaggerAmlError
 from ...finding import Finding
-from ...fs.disk_space import not_written
+from ...fs.disk_space import not_kept
 from ...fs.temporary import temporary_directory
 from ...graph.config import Config
 from ...oci.compression import gzipped
@@ -220,7 +220,7 @@ def _kept(files: ArchiveFiles, name: str, diff_id: str, store: ContentStore) -> 
         try:
             digest, size = store.put(gzipped(chunks) if plain else chunks)
         except OSError as error:
-            raise not_written(error, str(store.root), store.root) from None
+            raise not_kept(error, store.root) from None
     return BlobLayer(diff_id, digest, size, "gzip")
 
 
