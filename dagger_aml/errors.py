@@ -19,7 +19,7 @@ class DaggerAmlError(Exception):
     """Base of every error that dagger-aml raises on purpose.
 
     :param message: what happened, one sentence without a final full stop.
-    :param location: ``file:line``, a flag, or the name of a step.
+    :param location: ``file:line``, a setting, or the name of a step.
     :param hint: what the reader can do next, one or more lines.
     """
 
@@ -30,6 +30,12 @@ class DaggerAmlError(Exception):
         self.message = message
         self.location = location
         self.hint = hint
+
+    @property
+    def setting(self) -> str | None:
+        """The name of the setting that the location is, as ``base`` of ``Options``; None where it is none."""
+        name: str | None = getattr(self.location, "setting", None)
+        return name
 
     def __str__(self) -> str:
         head = f"{self.location}: {self.message}" if self.location else self.message

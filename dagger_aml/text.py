@@ -1,12 +1,20 @@
-"""Text as people read it: sizes, what is masked or escaped, and the home folder in a path; patterns of it."""
+"""Text as people read it: sizes, what is masked or escaped, the home folder in a path, settings; patterns of it.
+
+**Settings.** A person types a flag, a program gives an argument. A message says ``named("entry_script", "score.py")``
+and no flag. To a program that is ``Options(entry_script="score.py")``, and where the command line :func:`speaks
+<speaking>`, ``--entry-script score.py``. A message has the words of whom the call is made for, from when it is made:
+nothing is replaced in a text afterwards.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, AnyStr
+from typing import TYPE_CHECKING, Any, AnyStr, Final
 
 if TYPE_CHECKING:
 
@@ -98,3 +106,103 @@ def with_article(noun: str) -> str:
 def listed_words(words: Sequence[str]) -> str:
     """Words as a sentence lists them: ``1 error, 2 warnings and 1 info``."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+Voice = Callable[[str, Any], str]
+"""From the name of a setting, and the value that it is to have (None for any), to how the reader says that."""
+
+CALLS: Final = {
+    "builder": "open_builder({})",
+    "instance": "open_builder(instance={})",
+    "layers": "open_builder(layers={})",
+    "format": "open_builder(format={})",
+    "engine": "open_builder(engine={})",
+    "engine_timeout": "open_builder(engine_timeout={})",
+    "cache_from": "open_builder(cache_from={})",
+    "cache_to": "open_builder(cache_to={})",
+    "max_age": "open_builder(max_age_days={})",
+    "no_cache": "open_builder(no_cache={})",
+    "tag": "build(tags=[{}])",
+    "push": "build(push={})",
+    "load": "build(load={})",
+    "output": "build(output={})",
+    "oci_output": 'build(output=Export(FILE, "oci"))',
+    "smoke": "build(check=Smoke({}))",
+    "no_smoke": "build(check=None)",
+    "probe": "probe(graph, builder)",
+    "pin": "probe(graph, builder)",
+    "pin_or_probe": "probe(graph, builder)",
+    "ready_timeout": "serve(ready_timeout={})",
+    "publish": "serve(published=Published({}))",
+    "debug": "serve(debug=Published({}))",
+    "restricted": "serve(restricted={})",
+}
+"""What is an argument of a public function, and how a program gives it."""
+
+ALONE: Final = frozenset(
+    {
+        *("against", "cache_repo", "force", "image", "iidfile", "instance_type", "local", "metadata_file", "name"),
+        *("offline", "paths", "user", "without_image"),
+    }
+)
+"""What no public function takes: the name alone tells a program's author what a part of the package was given."""
+
+
+class Named(str):
+    """The name of a setting, as a text: how the reader of the message says it.
+
+    :param setting: its name, whatever the reader's words: of a field of :class:`~dagger_aml.Options`, as
+        ``entry_script``; of an argument; or of a flag with ``_`` for ``-``.
+    """
+
+    __slots__ = ("setting",)
+
+    setting: str
+
+    def __new__(cls, text: str, setting: str) -> Named:
+        made = super().__new__(cls, text)
+        made.setting = setting
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """What a copy is made of."""
+        return str(self), self.setting
+
+
+def named(setting: str, value: Any = None) -> Named:
+    """A setting as the reader says it, as a part of a message or as its location.
+
+    :param setting: its name, as ``entry_script``.
+    :param value: what it is to have, or was given; a word in capitals stands for what the reader knows, as ``FILE``.
+        None says nothing of its value.
+    """
+    return Named(_VOICE.get()(setting, value), setting)
+
+
+def in_python(setting: str, value: Any = None) -> str:
+    """As a program says it: ``Options(base="minimal-py312-inference")``, or ``Options(base=…)`` of any value."""
+    call = CALLS.get(setting) or (f"{setting}={{}}" if setting in ALONE else f"Options({setting}={{}})")
+    return call.replace("{}", _literal(value))
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "…"
+    if isinstance(value, str) and not (value.isupper() and value.replace("_", "").isalpha()):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+_VOICE: ContextVar[Voice] = ContextVar("voice", default=in_python)
+
+
+@contextmanager
+def speaking(voice: Voice) -> Iterator[None]:
+    """Messages that are made in the block, and in the tasks that it starts, name settings so."""
+    before = _VOICE.set(voice)
+    try:
+        yield
+    finally:
+        _VOICE.reset(before)

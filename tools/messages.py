@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dagger_aml.cli.flags import in_flags
+
 PACKAGE = Path(__file__).parents[1] / "dagger_aml"
 
 _FEWEST_WORDS = 2
@@ -62,6 +64,8 @@ def _shown(node: ast.expr) -> str | None:
     """A text as far as the source tells it, what is filled in in braces; None for anything else."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Call):
+        return _setting(node)
     if isinstance(node, ast.JoinedStr):
         parts = (str(part.value) if isinstance(part, ast.Constant) else _filled(part) for part in node.values)
         return "".join(parts)
@@ -74,6 +78,14 @@ def _shown(node: ast.expr) -> str | None:
         ways = [_shown(node.body), _shown(node.orelse)]
         return None if None in ways else " ~or~ ".join(str(way) for way in ways)
     return None
+
+
+def _setting(call: ast.Call) -> str | None:
+    """What ``named("base", "IMAGE")`` is to who reads it in a terminal; None for any other call."""
+    if not (isinstance(call.func, ast.Name) and call.func.id == "named" and isinstance(call.args[0], ast.Constant)):
+        return None
+    values = [each.value if isinstance(each, ast.Constant) else _filled(each) for each in call.args[1:]]
+    return in_flags(str(call.args[0].value), *values)
 
 
 def _filled(node: ast.expr) -> str:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..text import named
 
 if TYPE_CHECKING:
     from ..events import OnEvent
@@ -86,8 +87,8 @@ def cache_places(
     """
     if layers != "direct":
         return None, None
-    for name, place in (("--cache-from", cache_from), ("--cache-to", cache_to), ("--cache-repo", cache_repo)):
-        repository(place, name)
+    for name, place in (("cache_from", cache_from), ("cache_to", cache_to), ("cache_repo", cache_repo)):
+        repository(place, named(name))
     return cache_from or cache_repo, cache_to or cache_repo
 
 
@@ -99,4 +100,6 @@ def kinds() -> tuple[Kind, ...]:
 def unknown(name: str) -> UsageError:
     """The error for a name that no builder has."""
     others = [each for each in BUILDERS if each != DEFAULT]
-    return UsageError(f"no such builder: {name}", location="--with", hint=f"Use {', '.join(others)} or {DEFAULT}.")
+    return UsageError(
+        f"no such builder: {name}", location=named("builder"), hint=f"Use {', '.join(others)} or {DEFAULT}."
+    )

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ..text import named
+
 _GIT = re.compile(r"Cannot find command '(git|hg|svn|bzr)'|(Git) executable not found")
 
 
@@ -64,34 +66,35 @@ def _tool(found: re.Match[str]) -> str:
     name = (found[1] or found[2]).lower()
     package = _APT[name]
     return (
-        f"The base image has no {name}, which fetches this package. Install it first: `--apt {package}`, or "
+        f"The base image has no {name}, which fetches this package. Install it first: `{named('apt', package)}`, or "
         f"{package} in apt.txt (with the recipe `extended`). Or build a wheel and list that."
     )
 
 
 def _compiler(found: re.Match[str]) -> str:
     return (
-        "This package has no wheel for the base's Python and platform, so it is compiled, and the base image "
-        "has no compiler. Use a version with a wheel, or install a compiler: `--apt g++`, or g++ in apt.txt "
-        "(with the recipe `extended`)."
+        "This package has no wheel for the base's Python and platform, so it is compiled, and the base image has "
+        f"no compiler. Use a version with a wheel, or install a compiler: `{named('apt', 'g++')}`, or g++ in "
+        "apt.txt (with the recipe `extended`)."
     )
 
 
 def _header(found: re.Match[str]) -> str:
     if found[1] == "Python.h":
         return (
-            "Compiling this package needs Python's headers. Use a version that has a wheel, or `--apt python3-dev`."
+            "Compiling this package needs Python's headers. Use a version that has a wheel, or "
+            f"`{named('apt', 'python3-dev')}`."
         )
     return (
         f"Compiling this package needs {found[1]}, which an apt package brings (its name mostly ends in -dev): "
-        "`--apt NAME`. Or use a version of the package that has a wheel."
+        f"`{named('apt', 'NAME')}`. Or use a version of the package that has a wheel."
     )
 
 
 def _program(found: re.Match[str]) -> str:
     return (
-        f"Building this package needs {found[1]}, which an apt package brings: `--apt NAME`. Or use a version, or a "
-        "variant such as psycopg2-binary, that has a wheel."
+        f"Building this package needs {found[1]}, which an apt package brings: `{named('apt', 'NAME')}`. Or use a "
+        "version, or a variant such as psycopg2-binary, that has a wheel."
     )
 
 
@@ -107,16 +110,16 @@ def _local(found: re.Match[str]) -> str:
     example = "https://download.pytorch.org/whl/cpu"
     return (
         f"{wanted} has a local version (what stands behind +), which PyPI never has. Name the index that has it: "
-        f"`--extra-index-url URL` (PyTorch's is {example}), or leave out the part from + on."
+        f"`{named('extra_index_url', 'URL')}` (PyTorch's is {example}), or leave out the part from + on."
     )
 
 
 def _none(found: re.Match[str]) -> str:
     return (
         f"The index has nothing of {found[1]} for the base's Python and platform: no wheel for this Python, no "
-        "package of this name, or it is in another index (--index-url, --extra-index-url). Check the name, "
-        "take another version, or a base image with another Python: `dagger-aml images`. pip prints the same "
-        "where an index wants a login: `--secret id=pip,env=NAME`."
+        f"package of this name, or it is in another index ({named('index_url')}, {named('extra_index_url')}). Check "
+        "the name, take another version, or a base image with another Python: `dagger-aml images`. pip prints the "
+        f"same where an index wants a login: `{named('secret', 'id=pip,env=NAME')}`."
     )
 
 
@@ -139,20 +142,24 @@ def _wrong_wheel(found: re.Match[str]) -> str:
 
 def _no_answer(found: re.Match[str]) -> str:
     return (
-        "The build's commands cannot reach the package index. Check --index-url; where a proxy or a mirror is "
-        "needed, see docs/howto-proxy-ca.md and docs/air-gap.md."
+        f"The build's commands cannot reach the package index. Check {named('index_url')}; where a proxy or a "
+        "mirror is needed, see docs/howto-proxy-ca.md and docs/air-gap.md."
     )
 
 
 def _login(found: re.Match[str]) -> str:
     return (
-        "The package index wants a login, or refuses the one it was given: `--secret id=pip,env=NAME` for a "
-        "URL or pip.conf with it, `--secret id=netrc,src=FILE` for a netrc (docs/howto-private-index.md)."
+        f"The package index wants a login, or refuses the one it was given: `{named('secret', 'id=pip,env=NAME')}` "
+        f"for a URL or pip.conf with it, `{named('secret', 'id=netrc,src=FILE')}` for a netrc "
+        "(docs/howto-private-index.md)."
     )
 
 
 def _certificate(found: re.Match[str]) -> str:
-    return "The base image does not trust the package index's certificate: give its authority's with `--ca FILE`."
+    return (
+        "The base image does not trust the package index's certificate: give its authority's with "
+        f"`{named('ca', 'FILE')}`."
+    )
 
 
 def _hashes(found: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from ..events import OnEvent, ignore
 from ..policy import DEFAULT as USUAL
 from ..policy import Policy
+from ..text import named
 from .base import Builder, Format, Layers, Opening
 from .builders import DEFAULT, opened, repository
 
@@ -56,8 +57,8 @@ async def open_builder(
         engine_timeout=engine_timeout,
         policy=policy,
         layers=layers,
-        cache_from=repository(cache_from, "cache_from"),
-        cache_to=repository(cache_to, "cache_to"),
+        cache_from=repository(cache_from, named("cache_from")),
+        cache_to=repository(cache_to, named("cache_to")),
         max_age_days=max_age_days,
         instance=instance,
         provenance=provenance,

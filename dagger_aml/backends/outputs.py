@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..data import frozen
 from ..errors import UsageError
+from ..text import named
 
 STDOUT = Path("/dev/stdout")
 """What ``-o -`` means; the command line alone writes there."""
@@ -19,15 +20,18 @@ STDOUT = Path("/dev/stdout")
 _KINDS = "type=docker,dest=FILE, type=oci,dest=FILE, type=oci,dest=FOLDER,tar=false, type=registry, or FILE"
 
 
-_INSTEAD = {
-    "tar": "To get a tar of the image, use -o FILE.tar. An export of only the files is not supported.",
-    "local": (
-        "To get the image in a folder, use -o type=oci,dest=FOLDER,tar=false. An export of only the files is not "
-        "supported."
-    ),
-    "image": "Write --load, or --push.",
-    "cacheonly": "Remove -o: the image then stays in the builder.",
-}
+def _instead(type_: str) -> str:
+    """What to write in place of a type that there is not."""
+    return {
+        "tar": f"To get a tar of the image, use {named('output', 'FILE.tar')}. An export of only the files is not "
+        "supported.",
+        "local": (
+            f"To get the image in a folder, use {named('output', 'type=oci,dest=FOLDER,tar=false')}. An export of "
+            "only the files is not supported."
+        ),
+        "image": f"Write {named('load')}, or {named('push')}.",
+        "cacheonly": f"Remove {named('output')}: the image then stays in the builder.",
+    }.get(type_, f"Write {_KINDS}.")
 
 
 @frozen
@@ -72,7 +76,9 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise UsageError("is a folder; a file name is needed", location=str(path))
     if path.exists() and not path.is_file():
-        raise UsageError("is not a regular file", location=str(path), hint="For standard output, use -o -.")
+        raise UsageError(
+            "is not a regular file", location=str(path), hint=f"For standard output, use {named('output', '-')}."
+        )
     _check_parent(path)
 
 
@@ -97,8 +103,8 @@ def check_platforms(output: Export, platforms: int) -> None:
     if platforms > 1 and output.type != "oci":
         raise UsageError(
             "an image for docker to load can have only one platform",
-            location="-o",
-            hint="Write -o type=oci,dest=FILE, or push, or build one --platform at a time.",
+            location=named("output"),
+            hint=f"Write {named('oci_output')}, or push, or build one {named('platform')} at a time.",
         )
 
 
@@ -110,17 +116,17 @@ def parse_export(text: str) -> Export | Literal["push", "load"]:
     fields = _fields(text) if "type=" in text else []
     if not any(each.strip().startswith("type=") for each in fields):
         if not text:
-            raise UsageError("is empty", location="-o", hint=f"Write {_KINDS}.")
+            raise UsageError("is empty", location=named("output"), hint=f"Write {_KINDS}.")
         return Export(STDOUT if text == "-" else Path(text))
     said: dict[str, str] = {}
     for each in fields:
         key, equals, value = each.strip().partition("=")
         if not equals or key in said:
             raise UsageError(
-                f"not KEY=VALUE, or given twice: {each!r}", location=f"-o {text}", hint=f"Write {_KINDS}."
+                f"not KEY=VALUE, or given twice: {each!r}", location=named("output", text), hint=f"Write {_KINDS}."
             )
         said[key] = value
-    return _read(said, f"-o {text}")
+    return _read(said, named("output", text))
 
 
 def _fields(text: str) -> list[str]:
@@ -133,17 +139,17 @@ def _read(said: dict[str, str], location: str) -> Export | Literal["push", "load
     type_, dest = said.pop("type"), said.pop("dest", None)
     if type_ == "registry" or (type_ == "image" and said.get("push") == "true"):
         said.pop("push", None)
-        _no_more(said, location, "Name the image with -t. The builder chooses the layer compression.")
+        _no_more(said, location, f"Name the image with {named('tag')}. The builder chooses the layer compression.")
         return "push"
     if type_ not in ("docker", "oci"):
         what = f"unknown output type {type_!r}"
-        raise UsageError(what, location=location, hint=_INSTEAD.get(type_, f"Write {_KINDS}."))
+        raise UsageError(what, location=location, hint=_instead(type_))
     tar = said.pop("tar", "true")
     if tar not in ("true", "false") or (tar == "false" and (type_ == "docker" or dest == "-")):
         raise UsageError(
             "tar=false works only with type=oci and a folder", location=location, hint=f"Write {_KINDS}."
         )
-    _no_more(said, location, "Name the image with -t. The builder chooses the layer compression.")
+    _no_more(said, location, f"Name the image with {named('tag')}. The builder chooses the layer compression.")
     if type_ == "docker" and dest is None:
         return "load"
     if not dest:

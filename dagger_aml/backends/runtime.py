@@ -13,6 +13,7 @@ from ..data import frozen
 from ..errors import UsageError
 from ..graph.base import DEFAULT_PLATFORM
 from ..process import CompletedProcess
+from ..text import named
 
 
 @frozen
@@ -68,7 +69,7 @@ def cannot_restrict(flag: str | None = None) -> UsageError:
     return UsageError(
         "an engine cannot start an image within the limits of a restricted pod",
         location=flag,
-        hint="Add --with docker or --with podman.",
+        hint=f"Add {named('builder', 'docker')} or {named('builder', 'podman')}.",
     )
 
 
@@ -107,7 +108,12 @@ class Started:
     inside: Callable[[Sequence[str], str], Awaitable[CompletedProcess]] | None = None
 
 
-def port_taken(port: int, flag: str = "-p") -> UsageError:
-    """The error for a port that something else listens at."""
-    other = f"--debug={port + 1}" if flag == "--debug" else f"-p {port + 1}:5001"
-    return UsageError(f"port {port} of this machine is in use", location=flag, hint=f"Use another port: {other}")
+def port_taken(port: int, setting: str = "publish") -> UsageError:
+    """The error for a port that something else listens at.
+
+    :param setting: the name of what gave it.
+    """
+    other = named(setting, port + 1)
+    return UsageError(
+        f"port {port} of this machine is in use", location=named(setting), hint=f"Use another port: {other}"
+    )

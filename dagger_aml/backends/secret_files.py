@@ -15,7 +15,7 @@ from attrs import field
 from ..data import define
 from ..graph.access import Access
 from ..graph.mount import Mount
-from ..text import redact
+from ..text import named, redact
 
 _CANNOT = re.compile(r"Failed to establish|ProxyError|(?:ould not|annot) (?:connect|resolve)|onnection refused")
 """What pip, uv and apt print of a proxy that does not answer."""
@@ -57,12 +57,12 @@ class SecretFiles:
         """What to do where a command could not reach its proxy; None where its output tells nothing of that."""
         for name in ("https_proxy", "http_proxy"):
             at = urlsplit(self.proxies.get(name, ""))
-            named = (f"{at.hostname}:{at.port}", f"host='{at.hostname}', port={at.port}")
-            if at.hostname and any(each in output for each in named) and _CANNOT.search(output):
+            places = (f"{at.hostname}:{at.port}", f"host='{at.hostname}', port={at.port}")
+            if at.hostname and any(each in output for each in places) and _CANNOT.search(output):
                 return (
                     f"The build's commands cannot reach their proxy {at.hostname}:{at.port}. Correct "
-                    f"${name.upper()} or --{name.replace('_', '-')}, or [network] in the project file. List hosts "
-                    "that need no proxy in --no-proxy."
+                    f"${name.upper()} or {named(name)}, or [network] in the project file. List hosts that need no "
+                    f"proxy in {named('no_proxy')}."
                 )
         return None
 

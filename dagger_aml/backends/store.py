@@ -15,6 +15,7 @@ from ..errors import BuildError, DaggerAmlError
 from ..events import Message, OnEvent
 from ..fs.temporary import temporary_directory
 from ..policy import DEFAULT, Policy
+from ..text import named
 from .outputs import Export
 from .result import Result
 
@@ -74,8 +75,9 @@ async def image_store(policy: Policy = DEFAULT) -> str:
         return "podman"
     raise DaggerAmlError(
         f"there is no local image store to load into: {silence.why}, and podman is not installed",
-        location="--load",
-        hint=f"{LET_IN if silence.denied else 'Start Docker.'} Or install podman, or write a tar with -o IMAGE.tar.",
+        location=named("load"),
+        hint=f"{LET_IN if silence.denied else 'Start Docker.'} Or install podman, or write a tar with "
+        f"{named('output', 'IMAGE.tar')}.",
     )
 
 

@@ -17,6 +17,7 @@ from .. import contract
 from ..data import frozen
 from ..errors import BaseError
 from ..graph.values import FACTS
+from ..text import named
 
 
 @frozen
@@ -145,10 +146,10 @@ class BaseFacts:
         return value
 
     def _no_environment(self) -> BaseError:
-        named = self.env.get(contract.ENVIRONMENT_PATH)
-        if named:
+        place = self.env.get(contract.ENVIRONMENT_PATH)
+        if place:
             return BaseError(
-                f"the base image sets {contract.ENVIRONMENT_PATH} to {named}, but there is no Python in that folder",
+                f"the base image sets {contract.ENVIRONMENT_PATH} to {place}, but there is no Python in that folder",
                 hint="In the base image's Dockerfile, set it to the prefix of an environment (the folder that "
                 "contains bin/python).",
             )
@@ -156,7 +157,7 @@ class BaseFacts:
             return BaseError(
                 f"the base image does not set {contract.ENVIRONMENT_PATH}; only a probe can find the Python on "
                 "its PATH",
-                hint="Add --probe to inspect the base image. `dagger-aml build` always does this.",
+                hint=f"Add {named('probe')} to inspect the base image. `dagger-aml build` always does this.",
             )
         return BaseError(
             f"the base image has no Python: its config does not set {contract.ENVIRONMENT_PATH}, and there is "

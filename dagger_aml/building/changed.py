@@ -37,6 +37,7 @@ from ..plan.inputs import input_digest_of
 from ..plan.model import Plan
 from ..plan.verdict import Standing, narrowed, not_told, nothing_there, standing, together
 from ..policy import DEFAULT, Policy
+from ..text import named
 from .earlier import is_image, read_earlier
 from .plans import make_plan, plan_on
 
@@ -225,11 +226,11 @@ class _Asked:
             return await read_earlier(text, platform, self.local)
         if self.offline:
             raise UsageError(
-                "an image of a registry cannot be asked with --offline",
-                location=f"--against {text}",
-                hint="Give a plan file or a tar, or remove --offline.",
+                f"an image of a registry cannot be asked with {named('offline')}",
+                location=named("against", text),
+                hint=f"Give a plan file or a tar, or remove {named('offline')}.",
             )
-        at = Reference.parse(text, "--against")
+        at = Reference.parse(text, named("against"))
         found = await self._ask(at, partial(image_of, at, platform, self.client, self.store), f"image {at}")
         return evolve(of_image(text, platform, found.config.get("config") or {}), platforms=found.platforms)
 
@@ -331,7 +332,9 @@ def _too_old(plan: Plan, earlier: Earlier, max_age_days: float | None) -> str:
     age, limit = time.time() - note.runtime.made, most_seconds(max_age_days, plan.engine_part)
     if age <= limit:
         return ""
-    return f"what ran is {age / DAY_SECONDS:.0f} days old, and is taken for {limit / DAY_SECONDS:g} (--max-age)"
+    return (
+        f"what ran is {age / DAY_SECONDS:.0f} days old, and is taken for {limit / DAY_SECONDS:g} ({named('max_age')})"
+    )
 
 
 async def _in_a_store(text: str, platform: str, store: str | None) -> Earlier:
@@ -345,5 +348,5 @@ async def _in_a_store(text: str, platform: str, store: str | None) -> Earlier:
         return await read_earlier(text, platform, store)
     found = await find_stored(text)
     if found is None:
-        raise NoImage("no store of this machine has such an image", location=f"--against {text}")
+        raise NoImage("no store of this machine has such an image", location=named("against", text))
     return evolve(of_image(text, platform, found.image.config), name=f"{text} in {found.store}'s store")

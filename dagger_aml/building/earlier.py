@@ -20,6 +20,7 @@ from ..plan.compare import Earlier, of_image, of_json
 from ..plan.keys import runtime_key
 from ..plan.making import Making, makings
 from ..plan.model import Plan
+from ..text import named
 
 
 async def read_earlier(text: str, platform: str, store: str | None = None, project: str = "") -> Earlier:
@@ -38,7 +39,7 @@ async def read_earlier(text: str, platform: str, store: str | None = None, proje
         return of_json(text, path.read_text(encoding="utf-8", errors="replace"), project)
     if path.is_dir() and not (path / "oci-layout").is_file():
         raise UsageError(
-            "this folder is neither a plan file nor an image", location=f"--against {text}",
+            "this folder is neither a plan file nor an image", location=named("against", text),
             hint=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
         )  # fmt: skip
     if archive := _archive(text, path, platform):
@@ -97,7 +98,7 @@ def _archive(text: str, path: Path, platform: str) -> From | None:
 async def _config(text: str, platform: str, store: str | None) -> tuple[str, Mapping[str, Any]]:
     """The config of an image, and the store in which it was found, if it was in one."""
     if not is_image(text):
-        raise UsageError("there is no such file", location=f"--against {text}")
+        raise UsageError("there is no such file", location=named("against", text))
     if store:
         from ..backends.local.find import local_builder
 

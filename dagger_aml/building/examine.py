@@ -21,7 +21,7 @@ from ..plan.make import plan
 from ..project.model import Project
 from ..project.recipe import run_recipe
 from ..project.settings import Options
-from ..text import with_article
+from ..text import named, with_article
 
 if TYPE_CHECKING:
     from ..check.inputs.site_packages import FolderFacts
@@ -108,8 +108,8 @@ async def examine_input(name: str, kind: Kind, options: Options, probes: Probes 
     if probes and kind not in (SITE_PACKAGES, LIST):
         raise UsageError(
             f"the base of {with_article(kind.name)} is not asked",
-            location="--probe",
-            hint="Remove --probe, or check this input in a call of its own.",
+            location=named("probe"),
+            hint=f"Remove {named('probe')}, or check this input in a call of its own.",
         )
     selection = chosen_beside(folder_of(name), options, kind.name)
     try:

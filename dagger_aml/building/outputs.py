@@ -18,6 +18,7 @@ from ..backends.result import Result
 from ..data import frozen
 from ..errors import DaggerAmlError, UsageError
 from ..oci.reference import Reference
+from ..text import named
 
 
 class Output(Protocol):
@@ -98,7 +99,7 @@ class Layout:
 class Store:
     """The local image store that the builder loads into."""
 
-    tag_for: str = "--load"
+    tag_for: str = "load"
     file: None = None
 
     def check(self, platforms: int, capabilities: Capabilities) -> None:
@@ -106,8 +107,8 @@ class Store:
         if platforms > 1:
             raise UsageError(
                 "a local store can hold only one platform",
-                location="--load",
-                hint="Push, or build one --platform at a time.",
+                location=named("load"),
+                hint=f"Push, or build one {named('platform')} at a time.",
             )
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:
@@ -119,15 +120,16 @@ class Store:
 class Registry:
     """The registry of each tag."""
 
-    tag_for: str = "--push"
+    tag_for: str = "push"
     file: None = None
 
     def check(self, platforms: int, capabilities: Capabilities) -> None:
         """Not every builder can push several platforms as one."""
         if platforms > 1 and not capabilities.pushes_index:
             raise UsageError(
-                f"{capabilities.name} cannot push several platforms as one index", location="--push",
-                hint="Use --with buildah or podman, or a Dagger engine; or write -o type=oci,dest=FILE.",
+                f"{capabilities.name} cannot push several platforms as one index", location=named("push"),
+                hint=f"Use {named('builder', 'buildah')} or podman, or a Dagger engine; or write "
+                f"{named('oci_output')}.",
             )  # fmt: skip
 
     async def write(self, image: Image, tags: Sequence[Reference]) -> list[Result]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from ..errors import UsageError
 from ..project.file import FILE_NAME
 from ..project.model import Project
+from ..text import named
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -17,10 +18,10 @@ _VALUES: Mapping[str, Callable[[Project], str | None]] = {
 }
 
 
-def placeholders(text: str, flag: str) -> frozenset[str]:
+def placeholders(text: str, setting: str) -> frozenset[str]:
     """The names that a text has in braces; ``{{`` and ``}}`` are braces themselves.
 
-    :param flag: that has the text.
+    :param setting: the name of what has the text.
     :raises UsageError: an unknown name, or a brace alone.
     """
     found = set()
@@ -31,22 +32,24 @@ def placeholders(text: str, flag: str) -> frozenset[str]:
             known = " and ".join(f"{{{name}}}" for name in _VALUES)
             what = "unmatched brace" if part[1] is None else f"unknown placeholder: {part[0]}"
             raise UsageError(
-                f"{what} in {text!r}", location=flag, hint=f"Known: {known}. To get a literal brace, write it twice."
+                f"{what} in {text!r}",
+                location=named(setting),
+                hint=f"Known: {known}. To get a literal brace, write it twice.",
             )
         found.add(part[1])
     return frozenset(found)
 
 
-def filled(text: str, project: Project, flag: str) -> str:
+def filled(text: str, project: Project, setting: str) -> str:
     """The text with the project's values.
 
     :raises UsageError: the project has none; and as :func:`placeholders`.
     """
-    for name in placeholders(text, flag):
+    for name in placeholders(text, setting):
         if _VALUES[name](project) is None:
             raise UsageError(
                 f"{{{name}}} is used, but the project {project.name} has no value for it",
-                location=flag,
+                location=named(setting),
                 hint=f"Set {name} = \"1.0\" in {project.root / FILE_NAME}, or in [project] of its pyproject.toml. A "
                     "dynamic value cannot be used here.",
             )  # fmt: skip

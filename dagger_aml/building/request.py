@@ -14,6 +14,7 @@ from ..errors import DaggerAmlError
 from ..graph.graph import Graph
 from ..oci.reference import Reference
 from ..project.model import Project
+from ..text import named
 from .outputs import Output, of_export, parse_outputs
 from .placeholders import filled, placeholders
 from .target import BuildTarget, tag_of
@@ -57,8 +58,8 @@ class BuildRequest:
         """
         outputs = parse_outputs(output, push=push, load=load)
         found = cls(builder, tuple(tags), outputs, metadata_file, iidfile, smoke, no_smoke)
-        for flag, text in found.texts():
-            if not placeholders(text, flag) and flag == "-t":
+        for setting, text in found.texts():
+            if not placeholders(text, setting) and setting == "tag":
                 tag_of(text)
         return found
 
@@ -68,12 +69,12 @@ class BuildRequest:
         return tuple(each.file for each in self.outputs if each.file)
 
     def texts(self) -> list[tuple[str, str]]:
-        """What may have placeholders, each with its flag."""
-        files = [("--metadata-file", self.metadata_file), ("--iidfile", self.iidfile)]
+        """What may have placeholders, each with the name of its setting."""
+        files = [("metadata_file", self.metadata_file), ("iidfile", self.iidfile)]
         return [
-            *(("-t", tag) for tag in self.tags),
-            *(("-o", str(each.path)) for each in self.exports if each.path != STDOUT),
-            *((flag, text) for flag, text in files if text is not None),
+            *(("tag", tag) for tag in self.tags),
+            *(("output", str(each.path)) for each in self.exports if each.path != STDOUT),
+            *((setting, text) for setting, text in files if text is not None),
         ]
 
     def target(self, folder: str, project: Project, graphs: tuple[Graph, ...]) -> BuildTarget:
@@ -83,8 +84,8 @@ class BuildRequest:
         :raises DaggerAmlError: a tag or file that comes of it cannot be.
         """
         metadata_file, iidfile = (
-            Path(filled(text, project, flag)) if text is not None else None
-            for flag, text in (("--metadata-file", self.metadata_file), ("--iidfile", self.iidfile))
+            Path(filled(text, project, setting)) if text is not None else None
+            for setting, text in (("metadata_file", self.metadata_file), ("iidfile", self.iidfile))
         )
         return BuildTarget(
             graphs=graphs,
@@ -101,15 +102,15 @@ def _placed(output: Output, project: Project) -> Output:
     """The output with the project's values in its path."""
     if output.file is None or output.file.path == STDOUT:
         return output
-    return of_export(evolve(output.file, path=Path(filled(str(output.file.path), project, "-o"))))
+    return of_export(evolve(output.file, path=Path(filled(str(output.file.path), project, "output"))))
 
 
 def _tag(text: str, project: Project) -> Reference:
     """A tag for the project; an error about what placeholders have made of it names both."""
-    tag = filled(text, project, "-t")
+    tag = filled(text, project, "tag")
     try:
         return tag_of(tag)
     except DaggerAmlError as error:
-        if placeholders(text, "-t"):
-            error.location = f"-t {text}, project {project.name}"
+        if placeholders(text, "tag"):
+            error.location = f"{named('tag', text)}, project {project.name}"
         raise

@@ -15,7 +15,7 @@ from ..finding import Finding, as_findings
 from ..graph.graph import Graph
 from ..oci.reference import Reference
 from ..plan.model import Plan
-from ..text import texts
+from ..text import named, texts
 from .outputs import Output, Registry
 
 Gate = Callable[[Plan, Image, Builder], Awaitable[None]]
@@ -70,14 +70,18 @@ class BuildTarget:
                 check_file(file)
         for output in reversed(self.outputs):
             if output.tag_for and not self.tags:
-                raise UsageError(f"{output.tag_for} needs a tag", hint="Name the image: -t NAME[:TAG].")
+                raise UsageError(
+                    f"{named(output.tag_for)} needs a tag", hint=f"Name the image: {named('tag', 'NAME[:TAG]')}."
+                )
         taken: list[Path] = []
         for output in self.outputs:
             if output.file:
                 output.file.check()
                 path = output.file.path
                 if path.absolute() in taken:
-                    raise UsageError(f"two outputs go to {path}", location="-o", hint="Remove one of them.")
+                    raise UsageError(
+                        f"two outputs go to {path}", location=named("output"), hint="Remove one of them."
+                    )
                 taken.append(path.absolute())
             output.check(len(self.graphs), capabilities)
 
@@ -89,7 +93,7 @@ def tag_of(text: str) -> Reference:
     """
     found = Reference.parse(text, "tag")
     if found.digest:
-        raise UsageError(f"a tag cannot have a digest: {text}", location="-t")
+        raise UsageError(f"a tag cannot have a digest: {text}", location=named("tag"))
     return found if found.tag else Reference.parse(f"{found.name}:latest", "tag")
 
 

@@ -16,14 +16,17 @@ from ..plan.label import PLAN_LABEL, fits
 from ..plan.model import Plan
 from ..project.model import Project
 from ..steps.server import START
+from ..text import named
 from .facts import BasePython
 from .rule import rule
 
-_INSTEAD_OF_TRAINING = (
-    "It is an image for training. Take an inference base, which has a user and the server: leave --keep-base or "
-    "--base out, or name one of `dagger-aml images`. --smoke and --push refuse an image of root's; --no-smoke "
-    "publishes it all the same."
-)
+
+def _instead_of_training() -> str:
+    return (
+        "It is an image for training. Take an inference base, which has a user and the server: leave "
+        f"{named('keep_base')} or {named('base')} out, or name one of `dagger-aml images`. {named('smoke')} and "
+        f"{named('push')} refuse an image of root's; {named('no_smoke')} publishes it all the same."
+    )
 
 
 @rule("AML601", "warning")
@@ -49,7 +52,7 @@ def runs_as_root(plan: Plan, base: BaseFacts) -> Iterator[Finding]:
     if plan.config.user is None and base.uid == 0:
         yield Finding(
             "the image runs as root, like its base image, and the code belongs to root",
-            hint=_INSTEAD_OF_TRAINING
+            hint=_instead_of_training()
             if is_training(plan.base.reference)
             else "Azure ML's own images have another user; in your own base image, set one with USER in its "
             "Dockerfile.",
@@ -81,7 +84,7 @@ def nothing_serves(plan: Plan, base: BaseFacts) -> Iterator[Finding]:
         yield Finding(
             f"the base image {have} no start script ({contract.START_SCRIPT} and runsvdir): only a command of the "
             "base image itself could serve the code",
-            hint=f"{add}set a command in your own recipe; or have both done: --server add "
+            hint=f"{add}set a command in your own recipe; or have both done: {named('server', 'add')} "
             '(docs/bases.md, "Bases without Azure ML\'s server").',
         )
 

@@ -21,6 +21,7 @@ from ..pysource.batch import batch_sign
 from ..pysource.pythons import Python
 from ..pysource.source import Source
 from ..pysource.versions import version_of
+from ..text import named
 from .facts import Script
 from .rule import rule
 
@@ -30,7 +31,9 @@ _DEEPEST = 6
 _NAMED = 3
 """Folders that are named as projects."""
 
-_PACKAGES_ONLY = "For an image of packages alone, to which Azure ML mounts code and model: --environment-only"
+
+def _packages_only() -> str:
+    return f"For an image of packages alone, to which Azure ML mounts code and model: {named('environment_only')}"
 
 
 @rule("AML520", "error")
@@ -66,7 +69,11 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
             location=deeper[0],
             hint=f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n'
             + _several(project, deeper)
-            + (f"To serve {project.at(own)} without it: --ignore AML520." if own else f"{_PACKAGES_ONLY}."),
+            + (
+                f"To serve {project.at(own)} without it: {named('ignore', 'AML520')}."
+                if own
+                else f"{_packages_only()}."
+            ),
         )
         return
     what, refused = _what_there_is(project), project.notes.mlflow_refused
@@ -75,7 +82,7 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
             f"there is {f'{what}, but ' if what else ''}no entry script: nothing would be served",
             hint=(f"This model is not served without one: {refused}.\n" if refused else "")
             + "Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
-            f"--entry-script.\n{_PACKAGES_ONLY}.",
+            f"{named('entry_script')}.\n{_packages_only()}.",
         )
 
 
@@ -113,7 +120,7 @@ def for_batch(script: Script, entry: Source) -> Iterator[Finding]:
         yield Finding(
             f"the entry script {sign.what}; the inference server gives run() the text of one request",
             location=script.at(script.name, sign.line),
-            hint="A batch deployment takes an image of packages alone: --environment-only.",
+            hint=f"A batch deployment takes an image of packages alone: {named('environment_only')}.",
         )
 
 

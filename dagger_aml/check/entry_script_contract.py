@@ -14,6 +14,7 @@ from ..pysource.entry_points import TRANSPARENT, EntryPoint
 from ..pysource.reached import Reached
 from ..pysource.source import Source
 from ..pysource.unregistered import Relative, dataclasses_of_texts, models_of_texts
+from ..text import named
 from .facts import Script
 from .rule import rule
 
@@ -403,6 +404,10 @@ def _parameter_fault(given: Parameters, decorators: tuple[str, ...], *, init: bo
         return "has no parameter for the request, which the server refuses: the container ends"
     more = [each for each in given.needed if each not in ("request_headers", names[0])]
     if more and "input_schema" not in decorators:
-        batch = " (a batch deployment's driver would: for that, use --environment-only)" if CONTEXT in more else ""
+        batch = (
+            f" (a batch deployment's driver would: for that, use {named('environment_only')})"
+            if CONTEXT in more
+            else ""
+        )
         return f"needs {' and '.join(more)} besides {names[0]}, and the server gives it one value only{batch}"
     return None

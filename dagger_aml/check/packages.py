@@ -12,7 +12,7 @@ from ..finding import FileLocation, Finding, Fix
 from ..graph.graph import Graph
 from ..project import discover
 from ..project.model import Project
-from ..text import listed_words
+from ..text import listed_words, named
 from .models_artifacts import versions_of
 from .packages_server import shared_with_the_server
 from .pins import locked_versions, pinned, version_of
@@ -74,7 +74,7 @@ def lock_installed(project: Project) -> Iterator[Finding]:
         yield Finding(
             f"the packages are installed and not copied: {why}",
             location=project.at(project.requirements) if project.requirements else None,
-            hint="To install them in any case, and not be told: --packages-as installed.",
+            hint=f"To install them in any case, and not be told: {named('packages_as', 'installed')}.",
         )
 
 
@@ -103,7 +103,7 @@ def conda_file(project: Project) -> Iterator[Finding]:
             if listed:
                 hint = f"{listed.name} is read."
             elif _is_conda(path):
-                hint = f"To use it: --requirements {shown}."
+                hint = f"To use it: {named('requirements', shown)}."
             yield Finding("the conda file is not read", location=shown, hint=hint)
 
 
@@ -129,7 +129,7 @@ def list_of_a_model(project: Project) -> Iterator[Finding]:
             yield Finding(
                 "the model's list of packages is not read",
                 location=project.at(listed),
-                hint=f"To use it: --requirements {project.at(listed)}.",
+                hint=f"To use it: {named('requirements', project.at(listed))}.",
             )
 
 

@@ -10,6 +10,7 @@ from ..base.facts import BaseFacts
 from ..base.plain_python import is_for
 from ..finding import Finding
 from ..project.model import Project
+from ..text import named
 from .facts import Places
 from .rule import rule
 
@@ -49,7 +50,7 @@ def python_of_the_base(places: Places, requirements: Requirements, base: BaseFac
         f"it names Python {conda.shown_python}, and its packages are installed for {there}",
         location=places.at(conda.python_file or requirements.path),
         hint="A model saved with other versions of its packages may not load: pin those that it was saved with"
-        + (f", or use a base image with that Python: --base {image}." if image else "."),
+        + (f", or use a base image with that Python: {named('base', image)}." if image else "."),
     )
 
 
@@ -76,7 +77,7 @@ def conda_variables(project: Project, requirements: Requirements) -> Iterator[Fi
         yield Finding(
             f"its variables are not set in the image: {', '.join(names)}",
             location=project.at(requirements.path),
-            hint="Set them below [env] in dagger-aml.toml, or by --env NAME=VALUE.",
+            hint=f"Set them below [env] in dagger-aml.toml, or by {named('env', 'NAME=VALUE')}.",
         )
 
 
@@ -106,6 +107,6 @@ def torch_for_cpu(project: Project, requirements: Requirements) -> Iterator[Find
         yield Finding(
             "PyTorch comes from its index for the CPU, without CUDA",
             location=project.at(requirements.path),
-            hint="For a GPU, use a base image with CUDA, such as --base curated/minimal-py312-cuda12.4-inference; "
-            "`dagger-aml images` lists them.",
+            hint="For a GPU, use a base image with CUDA, such as "
+            f"{named('base', 'curated/minimal-py312-cuda12.4-inference')}; `dagger-aml images` lists them.",
         )

@@ -12,6 +12,7 @@ from ..project.missing import Missing, Wanted
 from ..project.model import Project
 from ..requirements.read import is_yaml
 from ..requirements.unread import unread_lists
+from ..text import named
 from .rule import rule
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def lists_beside(project: Project, requirements: Requirements) -> Iterator[Findi
     if names:
         yield Finding(
             f"{project.at(listed)} is read for the packages, and not {', '.join(names)}",
-            hint='To use another one, name it: --requirements FILE, or `requirements = "FILE"`.',
+            hint=f'To use another one, name it: {named("requirements", "FILE")}, or `requirements = "FILE"`.',
         )
 
 
@@ -210,7 +211,7 @@ def _unread(project: Project, included: Iterable[Path] = ()) -> tuple[UnreadList
 
 def _list(wanted: Wanted) -> str:
     listed = wanted.project.requirements
-    return wanted.project.at(listed) if listed else "--pip"
+    return wanted.project.at(listed) if listed else named("pip")
 
 
 def _names(found: list[Missing]) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ..base.facts import BaseFacts
 from ..finding import Finding
 from ..project.model import Project
+from ..text import named
 from .facts import Places
 from .rule import rule
 
@@ -44,7 +45,7 @@ def fetched_by_git(project: Project, requirements: Requirements) -> Iterator[Fin
         if each.tool is None or each.constraint or _has(project, _APT[each.tool]):
             continue
         wheel = "build a wheel of it and list that (pip wheel --no-deps URL)"
-        apt = f"Add `--apt {_APT[each.tool]}`, or {_APT[each.tool]} to apt.txt; or {wheel}."
+        apt = f"Add `{named('apt', _APT[each.tool])}`, or {_APT[each.tool]} to apt.txt; or {wheel}."
         yield Finding(
             f"{each.text} is fetched by {each.tool}, which the base image may not have",
             location=_near(project, each.location),
@@ -140,7 +141,7 @@ def left_by_uv(project: Project, requirements: Requirements) -> Iterator[Finding
             yield Finding(
                 f"uv does nothing with {each.written}",
                 location=_near(project, each.location),
-                hint="Name the versions that you want, or use `--installer pip`.",
+                hint=f"Name the versions that you want, or use `{named('installer', 'pip')}`.",
             )
 
 

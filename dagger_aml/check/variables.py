@@ -10,7 +10,7 @@ from ..finding import Finding
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
-from ..text import redact_url
+from ..text import named, redact_url
 from . import mending
 from .facts import Server, Sources, Variable
 from .misspelt import meant
@@ -190,7 +190,7 @@ def variable_beats_file(project: Project) -> Iterator[Finding]:
         yield Finding(
             f"{each.holds.origin} is {holds!r}, and holds in place of {beats!r} in {each.beats.origin}",
             location=each.holds.origin.location,
-            hint=f"Unset it, or say it for this call with {each.flag}.",
+            hint=f"Unset it, or say it for this call with {named(each.setting)}.",
         )
 
 

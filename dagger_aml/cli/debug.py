@@ -62,7 +62,7 @@ def debug_port(text: str | None, target: Target, *, local: bool) -> Published | 
     port = int(match["port"])
     if not is_free(port):
         if text:
-            raise port_taken(port, "--debug")
+            raise port_taken(port, "debug")
         tell(f"port {port} is in use; using another for the debugger")
         port = free_port()
     return Published(port, match["address"] or "127.0.0.1", PORT)

@@ -11,13 +11,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ..errors import DaggerAmlError, UsageError, first_of, own_error
+from ..text import speaking
 from ..version import __version__
 from .console import tell
+from .flags import in_flags
 
 if TYPE_CHECKING:
     from ..building.unchanged import Pushed
@@ -67,6 +69,10 @@ class _Lazy(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(_COMMANDS)}."
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with speaking(in_flags):
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

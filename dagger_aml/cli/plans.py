@@ -156,7 +156,7 @@ def subject_of(folder: str, project: Project, graphs: tuple[Graph, ...], against
     :raises UsageError: the project has no value for a placeholder.
     """
     if any(each in against for each in _PLACEHOLDERS):
-        against = filled(against, project, "--against")
+        against = filled(against, project, "against")
     return Subject(project.name, graphs, against, value_of("max_age", folder))
 
 

@@ -24,6 +24,7 @@ from ..building.target import BuildTarget
 from ..errors import DaggerAmlError, EngineGone, EngineNotFound, TransientError, UsageError, own_error
 from ..events import Message
 from ..project.model import Project
+from ..text import named
 from .build_target import checked, read_build
 from .common import policy_of_call
 from .progress import Progress
@@ -125,12 +126,12 @@ def _check_flags(request: BuildRequest) -> None:
         raise UsageError(
             "only one image can go to standard output", location="-o -", hint="Build one project, or write files."
         )
-    for flag, text in request.texts():
-        found = placeholders(text, flag)
-        if "name" not in found and (found or flag != "--metadata-file"):
+    for setting, text in request.texts():
+        found = placeholders(text, setting)
+        if "name" not in found and (found or setting != "metadata_file"):
             raise UsageError(
                 f"{text!r} would be the same for several projects",
-                location=flag,
+                location=named(setting),
                 hint="Add {name} to it: each project has its own name.",
             )
 
@@ -143,7 +144,7 @@ def _targets(
     :raises UsageError: projects that are not in order, or are in each other's way; all of them are named.
     """
     shared = None
-    if request.metadata_file and not placeholders(request.metadata_file, "--metadata-file"):
+    if request.metadata_file and not placeholders(request.metadata_file, "metadata_file"):
         shared = Path(request.metadata_file)
         check_file(shared)
         request = evolve(request, metadata_file=None)

@@ -18,7 +18,7 @@ from .. import contract
 from ..data import frozen
 from ..errors import UsageError
 from ..project.deployment.model import BAKED, Deployment, LocalModel
-from ..text import listed_words
+from ..text import listed_words, named
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json"
 
@@ -68,7 +68,8 @@ def environment_only(image: str, said: Said, read: Deployment | None, folder: Pa
             "an image of packages alone needs a deployment file that names code or a model (`code_configuration`, "
             "`model`), which Azure ML mounts into it",
             location=str(read.path) if read else "PROJECT",
-            hint="Name that file as PROJECT. Or build an image with code and model: without --environment-only.",
+            hint="Name that file as PROJECT. Or build an image with code and model: without "
+            f"{named('environment_only')}.",
         )
     return with_environment(moved(begun(said, read), read, folder), {"image": image}, said)
 

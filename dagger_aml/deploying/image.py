@@ -9,8 +9,7 @@ from typing import Any
 
 from ..errors import UsageError, unreadable
 from ..oci.reference import Reference
-
-FLAG, FILE_FLAG = "--image", "--metadata-file"
+from ..text import named
 
 
 def image_of(text: str) -> str:
@@ -18,18 +17,21 @@ def image_of(text: str) -> str:
 
     :raises GraphError: no reference. :raises UsageError: it names no registry or no digest.
     """
-    found = Reference.parse(text, FLAG)
+    found = Reference.parse(text, named("image"))
     if not found.digest:
         raise UsageError(
             f"names no digest: {text}. A tag may name another image tomorrow, and with it the replicas of one "
             "deployment would differ",
-            location=FLAG,
+            location=named("image"),
             hint="Write it as NAME@sha256:…, or give the file of `dagger-aml build --push --metadata-file FILE` to "
-            f"{FILE_FLAG}.\nA registry tells the digest of a tag: docker buildx imagetools inspect {text}",
+            f"{named('metadata_file')}.\nA registry tells the digest of a tag: docker buildx imagetools inspect "
+            f"{text}",
         )
     if not found.has_host:
         raise UsageError(
-            f"names no registry: {text}", location=FLAG, hint="Write it as REGISTRY/NAME@sha256:…, as it was pushed."
+            f"names no registry: {text}",
+            location=named("image"),
+            hint="Write it as REGISTRY/NAME@sha256:…, as it was pushed.",
         )
     return f"{found.name}@{found.digest}"
 
@@ -46,25 +48,28 @@ def image_in(path: Path, project: str) -> str:
         own = said.get(project, None)
         if not isinstance(own, Mapping):
             raise UsageError(
-                f"has no image of {project}, only of: {', '.join(said) or 'nothing'}", location=f"{FILE_FLAG} {path}"
+                f"has no image of {project}, only of: {', '.join(said) or 'nothing'}",
+                location=named("metadata_file", path),
             )
     if "dagger-aml.error" in own:
-        raise UsageError(f"the build of {project} failed: {own['dagger-aml.error']}", location=f"{FILE_FLAG} {path}")
+        raise UsageError(
+            f"the build of {project} failed: {own['dagger-aml.error']}", location=named("metadata_file", path)
+        )
     digest, names = own.get("containerimage.digest"), own.get("image.name")
     if isinstance(digest, str) and isinstance(names, str):
         for name in filter(None, names.split(",")):
-            found = Reference.parse(name.strip(), f"{FILE_FLAG} {path}")
+            found = Reference.parse(name.strip(), named("metadata_file", path))
             if found.has_host:
                 return image_of(f"{found.name}@{digest}")
     raise UsageError(
         "names no image that was pushed to a registry",
-        location=f"{FILE_FLAG} {path}",
+        location=named("metadata_file", path),
         hint="Push it: dagger-aml build PROJECT -t REGISTRY/NAME:TAG --push --metadata-file FILE",
     )
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    location = f"{FILE_FLAG} {path}"
+    location = named("metadata_file", path)
     try:
         said = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import contract
+from ..text import named
 from .workload import Workload
 
 _SPREAD = 5
@@ -68,7 +69,8 @@ def about(workload: Workload) -> str:
     who = (
         "The cluster chooses whom it runs as, which any number may be."
         if workload.user is None
-        else f"It runs as {workload.user}. Where the cluster chooses (OpenShift), write it with --user any."
+        else f"It runs as {workload.user}. Where the cluster chooses (OpenShift), write it with "
+        f"{named('user', 'any')}."
     )
     return "\n".join(
         (

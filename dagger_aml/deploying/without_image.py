@@ -21,6 +21,7 @@ from ..graph.graph import Built, Copy
 from ..graph.source import Local
 from ..plan.model import Plan
 from ..project.model import Project
+from ..text import named
 from .azureml import Said, begun, moved, relative, with_environment
 from .subject import subject_of
 
@@ -100,7 +101,7 @@ def _entry_script(project: Project, variables: dict[str, str]) -> str:
     if found is None:
         raise UsageError(
             f"the recipe {project.recipe} names no entry script: it does not set {contract.ENTRY_SCRIPT}",
-            location="--without-image",
+            location=named("without_image"),
             hint="Let it use the step `code`, or build an image.",
         )
     return found
@@ -113,9 +114,9 @@ def _variables(plan: Plan) -> dict[str, str]:
         if name in found:
             raise UsageError(
                 f"the image would have {name}={found[name]}, and that is not where Azure ML mounts the code",
-                location="--without-image",
-                hint="Use the recipe dynamic, or preinstalled with --via start-script; rename modules that have the "
-                "names of the server's own. Or build an image.",
+                location=named("without_image"),
+                hint=f"Use the recipe dynamic, or preinstalled with {named('via', 'start-script')}; rename modules "
+                "that have the names of the server's own. Or build an image.",
             )
     return found
 
@@ -167,10 +168,11 @@ def _copies(project: Project, plan: Plan) -> tuple[Copy, ...]:
         if not isinstance(layer, Copy) or isinstance(layer.source, Built):
             raise UsageError(
                 f"the recipe {project.recipe} runs commands ({layer.name}), for which an image must be built",
-                location="--without-image",
+                location=named("without_image"),
                 hint=_preinstalled(project)
                 if project.recipe == "preinstalled"
-                else "Use --recipe dynamic, or --recipe preinstalled with a folder of packages that exists.",
+                else f"Use {named('recipe', 'dynamic')}, or {named('recipe', 'preinstalled')} with a folder of "
+                "packages that exists.",
             )
     found = []
     for layer in plan.layers:
@@ -180,7 +182,7 @@ def _copies(project: Project, plan: Plan) -> tuple[Copy, ...]:
         if layer.dest != contract.APP_ROOT and not layer.dest.startswith(contract.APP_ROOT + "/"):
             raise UsageError(
                 f"{layer.name} goes to {layer.dest}, where Azure ML mounts nothing",
-                location="--without-image",
+                location=named("without_image"),
                 hint="Build an image.",
             )
         found.append(layer)

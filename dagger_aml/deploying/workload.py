@@ -15,6 +15,7 @@ from ..data import frozen
 from ..errors import UsageError
 from ..project.deployment.model import OF_THE_IMAGE
 from ..project.model import Project
+from ..text import named
 from .azureml import Said
 from .subject import Subject
 
@@ -73,7 +74,7 @@ def workload_of(
     """
     if said.instance_type:
         raise UsageError(
-            "a cluster has no instance types of Azure ML's", location="--instance-type", hint="Remove it."
+            "a cluster has no instance types of Azure ML's", location=named("instance_type"), hint="Remove it."
         )
     read, project = of.deployment, of.project
     if of.environment_only:
@@ -108,7 +109,7 @@ def _name(said: Said, of: Subject) -> str:
         if not _NAME.fullmatch(said.name):
             raise UsageError(
                 f"not a name that Kubernetes takes: {said.name!r}",
-                location="--name",
+                location=named("name"),
                 hint="At most 63 of a-z, 0-9 and '-'; the first is a letter, the last is no '-'.",
             )
         return said.name
@@ -117,7 +118,11 @@ def _name(said: Said, of: Subject) -> str:
         text = f"{said.endpoint_name}-{of.deployment.name}" if of.deployment else said.endpoint_name
     made = re.sub(r"[^a-z0-9]+", "-", text.lower())[:63].strip("-")
     if not _NAME.fullmatch(made):
-        raise UsageError(f"no name for a cluster can be made of {text!r}", location="--name", hint="Add --name NAME.")
+        raise UsageError(
+            f"no name for a cluster can be made of {text!r}",
+            location=named("name"),
+            hint=f"Add {named('name', 'NAME')}.",
+        )
     return made
 
 

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..fs.atomic import replaced_file, replaced_folder
 from ..fs.disk_space import not_written
 from ..fs.lookup import is_folder, is_there
+from ..text import named
 from .without_image import CODE, Unbuilt
 
 
@@ -44,7 +45,9 @@ def _check_free(paths: list[Path], force: bool) -> None:
         raise UsageError("is a folder", location=str(paths[0]), hint="Give another folder, or move this one away.")
     if there and not force:
         raise UsageError(
-            "is there already", location=str(there[0]), hint="Give another folder, or --force to replace it."
+            "is there already",
+            location=str(there[0]),
+            hint=f"Give another folder, or {named('force')} to replace it.",
         )
 
 

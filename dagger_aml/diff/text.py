@@ -6,6 +6,7 @@ import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..text import named
 from .compare import Difference, Report, printable
 from .packages import PackageChange
 
@@ -34,7 +35,7 @@ def _lines(report: Report, every_path: bool, most: int) -> Iterator[str]:
     chosen = set(map(id, shown))
     left = [each for each in paths if id(each) not in chosen]
     if left:
-        yield f"... and {len(left)} more{'' if len(left) == 1 else ', by folder'} (--paths prints them):"
+        yield f"... and {len(left)} more{'' if len(left) == 1 else ', by folder'} ({named('paths')} prints them):"
         yield from _folders(left, sites)
     yield from report.sums()
 

@@ -25,7 +25,7 @@ from ..backends.store import LET_IN, docker_answers, says_denied
 from ..errors import DaggerAmlError, EngineNotFound
 from ..policy import DEFAULT, Policy
 from ..process import CompletedProcess, run
-from ..text import human_size, redact_urls
+from ..text import human_size, named, redact_urls
 from .check import Check, State
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ async def dagger(address: str | None, engine_timeout: float, policy: Policy) -> 
     from ..backends.dagger.connect import RUNNER_HOST, SESSION_PORT, reach
 
     sdk = version_of("dagger-io")
-    named = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
-    if not named and not engine_timeout and await docker_answers(policy):
+    chosen = address or os.environ.get(RUNNER_HOST) or os.environ.get(SESSION_PORT)
+    if not chosen and not engine_timeout and await docker_answers(policy):
         says = ["no engine runs", f"`build` would download one and start it in Docker, with dagger-io {sdk}"]
         hint = (
-            "doctor starts none to look at it; add --engine-timeout 300, and it does. To build without an engine, "
-            "use --with docker."
+            f"doctor starts none to look at it; add {named('engine_timeout', 300)}, and it does. To build without an "
+            f"engine, use {named('builder', 'docker')}."
         )
         return (_builder("dagger", "warning", says, hint=hint, engine=_engine_facts(sdk)),)
     try:
@@ -206,7 +206,7 @@ async def buildx() -> tuple[Check, ...]:
     says = [version or "answers"]
     if asked.code or "Error" in said:
         why = said.get("Error") or (asked.err.strip() or f"exit code {asked.code}").splitlines()[-1]
-        hint = f"Name another builder with --builder; `{' '.join(found.command)} ls` lists them."
+        hint = f"Name another builder with {named('instance')}; `{' '.join(found.command)} ls` lists them."
         return (_builder("buildx", "missing", [*says, f"its builder does not answer: {why}"], hint=hint),)
     chosen = [f"builder {said['Name']}", f"driver {said.get('Driver')}"] if "Name" in said else []
     if "BuildKit version" in said:

@@ -17,7 +17,7 @@ from ..errors import DaggerAmlError
 from ..fs.disk_space import temporary_folder
 from ..oci.credentials import docker_config
 from ..process import run
-from ..text import human_size, redact_url
+from ..text import human_size, named, redact_url
 from ..version import __version__
 from .check import Check
 
@@ -44,7 +44,7 @@ async def disk() -> tuple[Check, ...]:
     """Room for contexts, tars and temporary files; that of a store is told with its builder."""
     return (
         _room("temporary files", str(temporary_folder()), "Set TMPDIR to a folder with more room."),
-        _room("this folder", str(Path.cwd()), "Write tars and contexts elsewhere: -o FOLDER."),
+        _room("this folder", str(Path.cwd()), f"Write tars and contexts elsewhere: {named('output', 'FOLDER')}."),
     )
 
 
@@ -205,7 +205,8 @@ def _certifi() -> Check:
 
     found = _trusted("dagger-aml", "certifi's", certifi.where())
     hint = (
-        "For your company's own CA, set SSL_CERT_FILE to a bundle that contains it. For build steps, use --ca FILE."
+        "For your company's own CA, set SSL_CERT_FILE to a bundle that contains it. For build steps, use "
+        f"{named('ca', 'FILE')}."
     )
     return Check(
         "certificates", "dagger-aml", found.state, f"{found.says}, used for requests to registries", hint, found.facts

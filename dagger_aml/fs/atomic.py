@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DaggerAmlError, UsageError
+from ..text import named
 from ..version import __version__
 from .disk_space import not_saved, not_written
 from .tree import MARKER
@@ -97,7 +98,7 @@ def replaced_folder(folder: Path, *, force: bool = False) -> Iterator[Path]:
             raise UsageError(
                 "holds files that dagger-aml did not write",
                 location=str(folder),
-                hint="Give an empty or a new folder, or --force to replace this one.",
+                hint=f"Give an empty or a new folder, or {named('force')} to replace this one.",
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ from attrs import Attribute, field
 
 from ..data import frozen
 from ..errors import UsageError
-from ..text import pattern, redact_url
+from ..text import named, pattern, redact_url
 
 if TYPE_CHECKING:
     from .mount import Secret
@@ -40,8 +40,9 @@ def check_url(url: str, what: str) -> str:
         raise UsageError(
             "a URL with a password or token would be stored in plain text",
             location=what,
-            hint="Give it as a secret: `--secret id=pip,env=NAME`, where NAME contains the URL with its "
-            "credentials; or give the URL without credentials and add `--secret id=netrc,src=~/.netrc`.",
+            hint=f"Give it as a secret: `{named('secret', 'id=pip,env=NAME')}`, where NAME contains the URL with "
+            "its credentials; or give the URL without credentials and add "
+            f"`{named('secret', 'id=netrc,src=~/.netrc')}`.",
         )
     if not _URL.match(url) or any(ord(char) < 33 or ord(char) == 127 for char in url):
         folder = what == "find_links" and "://" not in url
@@ -110,7 +111,7 @@ class Access:
         ids = [secret.id for secret in self.secrets]
         for id in ids:
             if ids.count(id) > 1:
-                raise UsageError(f"the secret {id} is given twice", location="--secret")
+                raise UsageError(f"the secret {id} is given twice", location=named("secret"))
 
     def secret(self, id: str) -> Secret | None:
         """The secret of an id, if it was given."""

@@ -11,7 +11,7 @@ from attrs import field
 
 from ..data import frozen
 from ..errors import UsageError
-from ..text import expanded, pattern
+from ..text import expanded, named, pattern
 from .checks import as_tuple
 
 SECRET_IDS: Final[Mapping[str, str]] = {
@@ -51,7 +51,7 @@ class Secret:
         if not _ID.match(id):
             raise UsageError(
                 f"not a secret id: {id!r}",
-                location="--secret",
+                location=named("secret"),
                 hint="Use only lower-case letters, digits, dots and dashes.",
             )
         self.id = id
@@ -64,12 +64,14 @@ class Secret:
         return cls(id, lambda: data)
 
     @classmethod
-    def parse(cls, text: str, *, location: str = "--secret", root: Path | None = None) -> Secret:
+    def parse(cls, text: str, *, location: str | None = None, root: Path | None = None) -> Secret:
         """Read ``id=ID,env=NAME`` or ``id=ID,src=FILE``, as buildx has it.
 
+        :param location: where the text stands, for messages.
         :param root: what a relative file is relative to; the working directory unless given.
         :raises UsageError: something else; the value itself is not looked at yet.
         """
+        location = location or named("secret")
         said: dict[str, str] = {}
         for part in text.split(","):
             key, equals, value = part.partition("=")
@@ -93,7 +95,9 @@ class Secret:
         """
         value = self._read()
         if len(value) > LARGEST_SECRET:
-            raise UsageError(f"the secret {self.id} is larger than {LARGEST_SECRET // 1024} KiB", location="--secret")
+            raise UsageError(
+                f"the secret {self.id} is larger than {LARGEST_SECRET // 1024} KiB", location=named("secret")
+            )
         return value
 
     def __repr__(self) -> str:
@@ -108,7 +112,8 @@ def _not_a_secret(location: str) -> UsageError:
     return UsageError(
         "expected id=ID,env=NAME or id=ID,src=FILE for a secret",
         location=location,
-        hint="Do not write the value on the command line. Write for example `--secret id=pip,env=PIP_INDEX`.",
+        hint="Do not write the value on the command line. Write for example "
+        f"`{named('secret', 'id=pip,env=PIP_INDEX')}`.",
     )
 
 

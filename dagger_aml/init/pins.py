@@ -15,6 +15,7 @@ from ..pysource.import_statements import is_within
 from ..pysource.imports import STANDARD, Code, Import
 from ..requirements.import_names import packages_of
 from ..requirements.versions import is_version
+from ..text import named
 from ..version import __version__
 from .installed import Installed, Package
 
@@ -195,7 +196,10 @@ def _not_on_an_index(package: Package) -> str | None:
     version = Version(package.version)
     if version.local:
         plain = f"{package.name}=={version.public}"
-        return f"PyPI has no {package.version}; write {plain}, or add the index that it is from (--extra-index-url)"
+        return (
+            f"PyPI has no {package.version}; write {plain}, or add the index that it is from "
+            f"({named('extra_index_url')})"
+        )
     if version.is_prerelease:
         return f"{package.version} is a pre-release; remove the # if your index has it"
     return None

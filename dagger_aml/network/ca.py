@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..text import named
 
 if TYPE_CHECKING:
     import ssl
@@ -31,15 +32,15 @@ def check_ca(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror})", location=f"--ca {path}") from None
+        raise UsageError(f"{path} cannot be read ({error.strerror})", location=named("ca", path)) from None
     if b"-----BEGIN CERTIFICATE-----" not in data:
         raise UsageError(
             "holds no certificate in PEM form",
-            location=f"--ca {path}",
+            location=named("ca", path),
             hint="Convert it: openssl x509 -inform der -in FILE",
         )
     if b"PRIVATE KEY-----" in data:
-        raise UsageError("contains a private key; give only the certificates", location=f"--ca {path}")
+        raise UsageError("contains a private key; give only the certificates", location=named("ca", path))
     return data
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from ..errors import UsageError
 from ..graph.access import Access
 from ..graph.mount import SECRET_IDS, Mount, Secret
+from ..text import named
 from .alone import netrc_alone, pip_conf_alone
 from .ca import ca_bundle
 from .pip_conf import netrc, pip_conf, uv_toml
@@ -71,8 +72,8 @@ def secret_mount(access: Access, id: str, *, variable: str = "") -> Mount:
     if secret is None:
         raise UsageError(
             f"the recipe needs the secret {id}",
-            location="--secret",
-            hint=f"Give it: --secret id={id},env=NAME or src=FILE.",
+            location=named("secret"),
+            hint=f"Give it: {named('secret', f'id={id},env=NAME')} or src=FILE.",
         )
     variables = (variable,) if variable else ()
     return Mount(id, f"{_PLACE}{id}", secret, variables=variables, holds=f"the secret {id}", secrets=(id,))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..graph.access import Access
-from ..text import pattern
+from ..text import named, pattern
 
 
 def package_sources(access: Access) -> dict[str, list[str]]:
@@ -40,7 +40,7 @@ def _from_secret(text: str) -> dict[str, list[str]]:
     if not parser.sections():
         raise UsageError(
             "the secret pip is neither a pip.conf ([global] index-url = …) nor an index URL",
-            location="--secret id=pip",
+            location=named("secret", "id=pip"),
         )
     found: dict[str, list[str]] = {}
     for section in ("global", "install"):
@@ -91,8 +91,9 @@ def netrc(access: Access) -> str:
         if not hosts:
             raise UsageError(
                 "no index is an Azure Artifacts feed",
-                location="--secret id=azure-artifacts",
-                hint="Name the feed: --index-url https://pkgs.dev.azure.com/ORGANIZATION/_packaging/FEED/pypi/simple/",
+                location=named("secret", "id=azure-artifacts"),
+                hint="Name the feed: "
+                f"{named('index_url', 'https://pkgs.dev.azure.com/ORGANIZATION/_packaging/FEED/pypi/simple/')}",
             )
         password = token.reveal().decode("utf-8", "replace").strip()
         lines += [f"machine {host} login azure-artifacts password {password}" for host in sorted(hosts)]

@@ -11,6 +11,7 @@ from attrs import field
 
 from ..data import frozen
 from ..errors import BuildError
+from ..text import named
 from .blobs import blob_name, digest_of
 from .exchange import Exchange
 from .failures import check_found, no_registry, other_content
@@ -102,7 +103,7 @@ class RegistryClient(Exchange):
                 raise BuildError(
                     f"{ref.host} lacks a part of an image of {ref.repository}: {digest}",
                     location=location,
-                    hint="Push that image again. If it is one that dagger-aml pushed, add --no-cache.",
+                    hint=f"Push that image again. If it is one that dagger-aml pushed, add {named('no_cache')}.",
                 )
             check_found(answer, ref, location)
             yield answer.stream()

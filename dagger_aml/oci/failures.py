@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BuildError, DaggerAmlError, TransientError
 from ..network.dial import ProxyRefused
+from ..text import named
 from .connections import Ended, PlainHttp
 from .messages import LATER, denied_by
 from .reference import Reference
@@ -142,7 +143,10 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str, *, tagg
         )
     hint = "Check the host and the repository." if status in (404, 405) else None
     if tagged and (status in _LOCKED or code == "TAG_INVALID"):
-        hint = "The tag may be locked there, or one that is written once only. Give another one: -t NAME:TAG."
+        hint = (
+            "The tag may be locked there, or one that is written once only. Give another one: "
+            f"{named('tag', 'NAME:TAG')}."
+        )
     if status == 413:
         hint = "The registry, or a proxy before it, limits how much one request may hold."
     raise BuildError(f"{at.host} did not take {what}: {said}", location=location, hint=hint)

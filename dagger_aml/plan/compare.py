@@ -27,7 +27,7 @@ from ..graph.graph import Built, Copy, LayerOp
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
 from ..project.recipe import RECIPE_LABEL
-from ..text import human_size
+from ..text import human_size, named
 from ..version import __version__
 from .keys import ENCODING, config_digest, op_keys
 from .label import PLAN_LABEL, OpKey, config_key, read_config_key, read_label
@@ -137,7 +137,7 @@ class Comparison:
 
     def _lines(self, local: str) -> Iterator[str]:
         yield f"Compared with {self.name}:"
-        unknown = "assumed to be the same because of its name; --pin or --probe gets its digest"
+        unknown = f"assumed to be the same because of its name; {named('pin_or_probe')} gets its digest"
         yield f"  base: {self.base or ('the same' if self.base_known else unknown)}"
         for number, each in enumerate(self.ops, 1):
             yield f"  {number}. {each.name}: {_said(each, each.dagger)}"
@@ -348,7 +348,7 @@ def of_image(name: str, platform: str, config: Mapping[str, Any]) -> Earlier:
             f"the image's label {PLAN_LABEL} is of another version"
             if has
             else f"the image has no label {PLAN_LABEL}",
-            location=f"--against {name}",
+            location=named("against", name),
             hint="Only images that dagger-aml made have it. You can also give a plan file: dagger-aml plan "
             "PROJECT --json > plan.json",
         )
@@ -388,7 +388,7 @@ def of_json(name: str, text: str, project: str = "") -> Earlier:
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError(
-            "it is not a plan file as plan --json of this version writes it", location=f"--against {name}",
+            "it is not a plan file as plan --json of this version writes it", location=named("against", name),
             hint="Write it again: dagger-aml plan PROJECT --json > plan.json",
         ) from None  # fmt: skip
 
@@ -398,13 +398,13 @@ def _of_several(plans: Sequence[Mapping[str, Any]], project: str, name: str) -> 
     found = [each for each in plans if "ops" in each and each["project"]["name"] == project]
     if not found:
         raise UsageError(
-            f"it has no plan of a project named {project!r}", location=f"--against {name}",
+            f"it has no plan of a project named {project!r}", location=named("against", name),
             hint="Write it again: dagger-aml plan PROJECT... --json > plans.json",
         )  # fmt: skip
     if any(each != found[0] for each in found):
         folders = " and ".join(str(each["folder"]) for each in found)
         raise UsageError(
-            f"it has several plans of projects named {project!r}: {folders}", location=f"--against {name}",
+            f"it has several plans of projects named {project!r}: {folders}", location=named("against", name),
             hint="Set another name in one project's dagger-aml.toml, or write a file for each of them.",
         )  # fmt: skip
     return found[0]

@@ -19,6 +19,7 @@ from ..graph.base import From
 from ..graph.graph import Copy, LayerOp
 from ..graph.wheels import LockedWheels, Wheels
 from ..requirements.wheels import ASSUMED_GLIBC, Home, choose, in_layers, make
+from ..text import named
 
 
 def with_wheels(layers: Iterable[LayerOp], base: From, facts: BaseFacts) -> list[LayerOp]:
@@ -59,13 +60,13 @@ def home_of(base: From, facts: BaseFacts) -> Home:
         raise BaseError(
             "the Python of the base image is not known, and with it which wheels fit",
             location=base.pinned,
-            hint="Add --probe to inspect the base image. `dagger-aml build` always does this.",
+            hint=f"Add {named('probe')} to inspect the base image. `dagger-aml build` always does this.",
         )
     if facts.source == "probed" and facts.full_python and not facts.glibc:
         raise BaseError(
             "the base image's C library is not glibc, and wheels for it cannot be chosen",
             location=base.pinned,
-            hint="Have pip install the packages: --packages-as installed.",
+            hint=f"Have pip install the packages: {named('packages_as', 'installed')}.",
         )
     platform = "/".join(base.platform.split("/")[:2])
     return Home(facts.python, platform, facts.full_python, facts.glibc_version or ASSUMED_GLIBC)
@@ -105,7 +106,7 @@ def check_server(source: Wheels, facts: BaseFacts, location: str) -> None:
     raise GraphError(
         f"the inference server of the base image would get other packages than it needs: {'; '.join(lines)}",
         location=location,
-        hint=f"Lock again together with {wanted}, or build without this check: --no-pip-check.",
+        hint=f"Lock again together with {wanted}, or build without this check: {named('no_pip_check')}.",
     )
 
 

@@ -71,6 +71,18 @@ def makings(plan: Plan, way: Way = "runs or found", place: str = "", made: float
     )
 
 
+TOGETHER = "another image of this call"
+"""The place where what ran is found by an image that is made with the one for which it ran."""
+
+
+def makings_after(plan: Plan, place: str, made: float) -> tuple[Making, ...]:
+    """How the layers came to be of a plan of which a part runs.
+
+    :param place: where what ran was found; empty where it ran for this plan, at the time ``made``.
+    """
+    return makings(plan, "found", place, made) if place else makings(plan, "runs", made=made)
+
+
 def summed(made: Sequence[Making], reused: int | None) -> str:
     """What became of all, in one line: ``2 written directly, 2 from registry.example/app:1, made 3 days ago``.
 

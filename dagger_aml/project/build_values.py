@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DaggerAmlError, UsageError
+from ..text import named
 from .deployment.place import folder_of
 from .file import ProjectFile, read_project_file
 from .notes import Beaten
@@ -39,7 +40,7 @@ def beaten(record: Setting, holds: Stated, files: Mapping[str, ProjectFile]) -> 
     if holds.origin.rank is Rank.VARIABLE:
         for each in _in_files(record, files):
             if str(each.value) != str(holds.value):
-                yield Beaten(str(record.flag), holds, each)
+                yield Beaten(record.name, holds, each)
 
 
 def files_of(folders: Sequence[str]) -> dict[str, ProjectFile]:
@@ -74,6 +75,7 @@ def _check_agree(record: Setting, files: Mapping[str, ProjectFile]) -> None:
             theirs = f"{each.value!r} ({other}, {each.origin})" if each else f"nothing ({other})"
             raise UsageError(
                 f"two projects say {key} differently: {value.value!r} ({folder}, {value.origin}) and {theirs}",
-                location=record.flag,
-                hint=f"Set it for all of them with {record.flag} or ${record.variable}, or build them one by one.",
+                location=named(record.name),
+                hint=f"Set it for all of them with {named(record.name)} or ${record.variable}, or build them one by "
+                "one.",
             )

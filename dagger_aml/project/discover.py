@@ -16,6 +16,7 @@ from ..fs.tree import ALWAYS_LEFT_OUT, ENVIRONMENT, MARKER
 from ..pysource import entry_script
 from ..pysource.pythons import Python
 from ..pysource.reached import Reached, reached
+from ..text import named
 from .companions import grouped
 from .file import FILE_NAME
 
@@ -150,7 +151,7 @@ def only(found: tuple[Script, ...], root: Path) -> Script:
     part, hint = "the code", f"Move one of them away, or set `[code] path` in {FILE_NAME}."
     if len({each.folder for each in found}) == 1:
         part = "the entry script"
-        hint = f"Choose one: --entry-script {found[0].name}, or `entry-script` of [code] in {FILE_NAME}."
+        hint = f"Choose one: {named('entry_script', found[0].name)}, or `entry-script` of [code] in {FILE_NAME}."
     raise ProjectError(f"several candidates for {part}: {listed}", location=str(root), hint=hint)
 
 
@@ -240,8 +241,9 @@ def check_has_script(root: Path, model: Path) -> None:
         raise ProjectError(
             f"there is a model, {model.name}, but no entry script: no file has init() and run()",
             location=str(root),
-            hint=f"Write score.py with both functions, or name your entry script: --entry-script {files[0]}. For "
-            f"an image without code, list the model under [[models]] in {FILE_NAME}.",
+            hint="Write score.py with both functions, or name your entry script: "
+            f"{named('entry_script', files[0])}. For an image without code, list the model under [[models]] in "
+            f"{FILE_NAME}.",
         )
 
 

@@ -15,6 +15,7 @@ from ..errors import ProjectError, unreadable
 from ..finding import FileLocation
 from ..fs.nearby import meant
 from ..graph.base import ARCHIVES
+from ..text import named
 from .build_settings import BUILD_SETTINGS
 from .keys import PATHS, PYPROJECT, field_name, nothing_said
 from .origin import DEFAULT, Origin, Rank, Stated
@@ -140,7 +141,7 @@ def _check_own(file: _File) -> None:
             raise ProjectError(
                 f"{'.'.join(record.key)} cannot stand in a project's own file: {record.unless_own}",
                 location=file.location(*record.key),
-                hint=f"Set it with {record.flag} or ${record.variable}, or in a file that this one extends.",
+                hint=f"Set it with {named(record.name)} or ${record.variable}, or in a file that this one extends.",
             )
 
 

@@ -22,13 +22,13 @@ from ..graph.checks import check_platform
 from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
-from ..text import pattern
+from ..text import named, pattern
 from .conda import conda_settings, with_server
 from .deployment.place import folder_of, is_project_file, yaml_files
 from .discover import RESULTS, SCRIPT, not_code, requests
 from .file import looks_like_path, read_project_file
 from .file_keys import ATOL, RTOL
-from .merge import Reading, added, chosen, pairs, said, stated, truth
+from .merge import Reading, added, beside, chosen, pairs, said, stated, truth
 from .model import Project, plain_name
 from .models import Models, models
 from .network import read_access
@@ -62,8 +62,10 @@ def load_project(
     :param preinstalled: whether `[preinstalled] path` is looked at; the command that makes that folder does not.
 
     :raises ProjectError: missing or unreadable; a wrong file; two candidates for one part; a dangling part.
-    :raises UsageError: an unknown base, platform or way.
+    :raises UsageError: an unknown base, platform or way; an empty text for a folder.
     """
+    if folder == "":
+        raise UsageError("an empty text names no project", hint="The current folder is `.`.")
     try:
         root, file = folder_of(Path(folder)), Path(folder).absolute() if is_project_file(Path(folder)) else None
         if kind_at(root) != "folder":
@@ -84,7 +86,7 @@ def _no_project(path: Path) -> ProjectError:
     """The error for a word that names neither a folder nor a deployment file."""
     there = kind_at(path)
     if path.suffix == ".py" and there:
-        hint = f"Name its folder, and the script by --entry-script {path.name}."
+        hint = f"Name its folder, and the script by {named('entry_script', path.name)}."
     elif there or path.suffix.lower() in (".yml", ".yaml"):
         hint = "A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml)."
     else:
@@ -212,7 +214,7 @@ def _recipe(reading: Reading) -> str:
     """The recipe; a path in the project's file is relative to the project."""
     recipe = said(reading, "recipe")
     in_file = reading.origins["recipe"].rank is Rank.FILE and looks_like_path(recipe)
-    return str(reading.root / recipe) if in_file else recipe
+    return str(beside(reading.root, recipe)) if in_file else recipe
 
 
 def _preinstalled(reading: Reading, recipe: str) -> Path | None:
@@ -224,7 +226,7 @@ def _preinstalled(reading: Reading, recipe: str) -> Path | None:
     if path and recipe == "preinstalled" and reading.options.pip:
         raise UsageError(
             "packages cannot be added to a folder that already exists",
-            location="--pip",
+            location=named("pip"),
             hint=f"Install the package into {path}, or remove [preinstalled] path.",
         )
     return path
@@ -267,14 +269,14 @@ def _packages_as(reading: Reading, recipe: str, *, alone: bool, adds_server: boo
             "packages as files go in front of the server's own packages, and which these will be is not known before "
             "the server is added to the base image",
             location=str(reading.origins["packages_as"]),
-            hint="Have pip install the packages: --packages-as installed. Or add the server in an image of its own "
-            "first (`dagger-aml build --environment-only --push`), and take that as base.",
+            hint=f"Have pip install the packages: {named('packages_as', 'installed')}. Or add the server in an "
+            "image of its own first (`dagger-aml build --environment-only --push`), and take that as base.",
         )
     if alone:
         raise UsageError(
             "packages as files lie beside the code, and an image of packages alone has none",
             location=str(reading.origins["packages_as"]),
-            hint="Have pip install the packages: --packages-as installed.",
+            hint=f"Have pip install the packages: {named('packages_as', 'installed')}.",
         )
     return "files"
 

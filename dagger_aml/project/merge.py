@@ -12,6 +12,7 @@ from ..data import frozen
 from ..errors import UsageError
 from ..graph.checks import check_text
 from ..graph.graph import Graph
+from ..text import named
 from .file import ProjectFile
 from .notes import Beaten, Notes
 from .origin import DEFAULT, Origin, Rank, Stated, best, located
@@ -51,6 +52,19 @@ class Reading:
             return make()
 
 
+def beside(root: Path, text: str) -> Path:
+    """A path as seen from a folder, without the ``..`` that it begins with.
+
+    Others stay, for a link before one of them leads elsewhere than to the folder that it lies in.
+
+    :param root: absolute, and no link leads to it.
+    """
+    path = Path(text)
+    while path.parts[:1] == ("..",):
+        root, path = root.parent, Path(*path.parts[1:])
+    return root / path
+
+
 def stated(reading: Reading, name: str) -> Stated:
     """What holds for a setting: what flag, variable or files say of it, else its default."""
     record = PROJECT_SETTINGS[name]
@@ -59,7 +73,7 @@ def stated(reading: Reading, name: str) -> Stated:
     found = best([*typed(record, getattr(reading.options, name)), *by_file, default])
     if found.origin.rank is Rank.VARIABLE:
         others = (each for each in by_file if each.value != found.value)
-        reading.notes.beaten += [Beaten(str(record.flag), found, each) for each in others]
+        reading.notes.beaten += [Beaten(name, found, each) for each in others]
     return found
 
 
@@ -127,10 +141,9 @@ def listed(reading: Reading, name: str) -> tuple[str, ...]:
 def added(reading: Reading, name: str) -> tuple[str, ...]:
     """What a repeatable flag adds to what is there."""
     flags: tuple[str, ...] = getattr(reading.options, name)
-    flag = f"--{name}"
     for text in flags:
-        check_text(flag, text, newline=False)
-        reading.origins[f"{name}.{text}"] = Origin(Rank.FLAG, flag=flag)
+        check_text(named(name), text, newline=False)
+        reading.origins[f"{name}.{text}"] = Origin(Rank.FLAG, setting=name)
     return flags
 
 
@@ -140,7 +153,6 @@ def pairs(reading: Reading, name: str, in_file: Mapping[str, str], option: str) 
     :param name: of the pairs in the file, as ``labels``; ``option`` is the setting's, as ``label``.
     :raises UsageError: a flag that is no NAME=VALUE. :raises GraphError: a name or value that no image may hold.
     """
-    record = PROJECT_SETTINGS[option]
     flags: Sequence[str] = getattr(reading.options, option)
     found: dict[str, str] = {}
     if name == "env" and reading.deployment:
@@ -152,9 +164,9 @@ def pairs(reading: Reading, name: str, in_file: Mapping[str, str], option: str) 
     for text in flags:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"not NAME=VALUE: {text!r}", location=record.flag)
+            raise UsageError(f"not NAME=VALUE: {text!r}", location=named(option))
         found[key] = value
-        reading.origins[f"{name}.{key}"] = Origin(Rank.FLAG, flag=record.flag)
+        reading.origins[f"{name}.{key}"] = Origin(Rank.FLAG, setting=option)
     for key, value in found.items():
         with located(reading.origins[f"{name}.{key}"]):
             Graph().configure(**{name: {key: value}})

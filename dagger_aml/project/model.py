@@ -70,8 +70,8 @@ class Project:
     :param ignored: ids of the rules that are not to be told, or what these begin with.
     :param selected: ids of the rules that are run, likewise; empty for those that are on by default. ``extended``
         those that are run beside them.
-    :param origins: for each value, where it is from: ``dagger-aml.toml:7``, ``--base``, ``$DAGGER_AML_BASE``,
-        ``found``, ``default``.
+    :param origins: for each value, where it is from: ``dagger-aml.toml:7``, ``Options(base=…)``,
+        ``$DAGGER_AML_BASE``, ``found``, ``default``.
     """
 
     root: Path

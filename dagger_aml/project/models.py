@@ -12,6 +12,7 @@ from ..data import frozen
 from ..errors import ProjectError, UsageError
 from ..pysource.reached import Reached
 from ..steps.model import Model
+from ..text import named
 from . import discover as conventions
 from .companions import beside, grouped, holds_nothing, is_placeholder, parts_of
 from .file import FILE_NAME
@@ -57,12 +58,10 @@ def models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
 def _models(reading: Reading, code: Path | None, used: Reached | None) -> Models:
     root, tables = reading.root, reading.file.tables.models
     if reading.options.model and (tables is not None or not reading.deployment):
-        from .deployment.models import FLAG
-
         raise UsageError(
             "no deployment file names the models here",
-            location=FLAG,
-            hint=f"Name them under [[models]] in {FILE_NAME}, or a deployment file: --deployment FILE.",
+            location=named("model"),
+            hint=f"Name them under [[models]] in {FILE_NAME}, or a deployment file: {named('deployment', 'FILE')}.",
         )
     if tables is not None:
         origin = reading.origins["models"] = reading.file.origin("models")

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..graph.access import Access
-from ..text import expanded
-from .merge import Reading, listed, maybe
+from ..text import expanded, named
+from .merge import Reading, beside, listed, maybe
 from .origin import Origin, Rank, Stated, located
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _ca(reading: Reading) -> Path | None:
     from ..network.ca import check_ca
 
     origin = reading.origins["ca"]
-    path = (reading.root / ca if origin.rank is Rank.FILE else expanded(ca)).absolute()
+    path = (beside(reading.root, ca) if origin.rank is Rank.FILE else expanded(ca)).absolute()
     with located(origin, always=True):
         check_ca(path)
     return path
@@ -81,15 +81,15 @@ def _secrets(reading: Reading) -> tuple[Secret, ...]:
     found: dict[str, Secret] = {}
     for id, text in reading.file.tables.secrets.items():
         origin = reading.origins[f"secrets.{id}"] = reading.file.origin("secrets", id)
-        found[id] = Secret.parse(f"id={id},{text}", location=str(origin), root=reading.root)
+        found[id] = Secret.parse(f"id={id},{text}", location=origin.location, root=reading.root)
     given: set[str] = set()
     for each in reading.options.secret:
         secret = each if isinstance(each, Secret) else Secret.parse(each)
         if secret.id in given:
-            raise UsageError(f"the secret {secret.id} is given twice", location="--secret")
+            raise UsageError(f"the secret {secret.id} is given twice", location=named("secret"))
         given.add(secret.id)
         found[secret.id] = secret
-        reading.origins[f"secrets.{secret.id}"] = Origin(Rank.FLAG, flag="--secret")
+        reading.origins[f"secrets.{secret.id}"] = Origin(Rank.FLAG, setting="secret")
     return tuple(found.values())
 
 
@@ -123,6 +123,6 @@ def check_secrets(access: Access, mounted: Collection[str]) -> None:
             known = "; ".join(f"{id}: {holds}" for id, holds in SECRET_IDS.items())
             raise UsageError(
                 f"no step of this build uses a secret {secret.id!r}",
-                location="--secret",
+                location=named("secret"),
                 hint=f"Did you mean {near[0]!r}?" if near else f"Known: {known}.",
             )

@@ -38,11 +38,11 @@ class Notes:
 class Beaten:
     """A variable's value that holds in place of a file's.
 
-    :param flag: that would say it for one call, as ``--base``.
+    :param setting: the name of what it is the value of.
     :param holds: the variable's.
     :param beats: the file's.
     """
 
-    flag: str
+    setting: str
     holds: Stated
     beats: Stated

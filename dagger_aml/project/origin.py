@@ -13,6 +13,7 @@ from attrs import field
 from ..data import frozen
 from ..errors import GraphError, UsageError
 from ..finding import FileLocation
+from ..text import named
 
 
 class Rank(IntEnum):
@@ -30,14 +31,14 @@ class Rank(IntEnum):
 class Origin:
     """Where a value is from; its text is for people alone, and nothing reads it back.
 
-    :param flag: as ``--base``, of a flag.
+    :param setting: its name, as ``base``, of a flag or of an argument.
     :param variable: its name without ``$``, of an environment variable.
     :param file: how messages name it, of a file; ``line`` from 1, None where the whole file says it.
     :param path: where that file is.
     """
 
     rank: Rank
-    flag: str | None = None
+    setting: str | None = None
     variable: str | None = None
     file: str | None = None
     line: int | None = None
@@ -45,12 +46,14 @@ class Origin:
 
     @property
     def location(self) -> str:
-        """As a finding's location: of a file, with where it is."""
+        """As a finding's location: of a file, with where it is; of a setting, with its name."""
+        if self.setting:
+            return named(self.setting)
         return FileLocation(self.file, self.path, self.line) if self.file and self.path else str(self)
 
     def __str__(self) -> str:
-        if self.flag:
-            return self.flag
+        if self.setting:
+            return named(self.setting)
         if self.variable:
             return f"${self.variable}"
         if self.file:

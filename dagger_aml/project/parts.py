@@ -16,10 +16,11 @@ from ..pysource.pythons import Python
 from ..pysource.reached import Reached, reached
 from ..requirements.discover import find_requirements
 from ..requirements.read import is_yaml
+from ..text import named
 from . import discover as conventions
 from .deployment.place import shown
 from .file import FILE_NAME, looks_like_path
-from .merge import Reading, added, stated, truth
+from .merge import Reading, added, beside, stated, truth
 from .origin import DEFAULT, FOUND, Origin
 from .settings import APART
 
@@ -33,7 +34,7 @@ def inside(reading: Reading, text: str, origin: Origin) -> Path:
     :raises ProjectError: it does not.
     """
     check_text(str(origin), text, newline=False)
-    path = reading.root / text
+    path = beside(reading.root, text)
     if not kind_at(path):
         reason = "is a broken link" if path.is_symlink() else "does not exist"
         # A deployment file's paths come with their folder, which says nothing to who wrote them.
@@ -119,7 +120,7 @@ def code(reading: Reading, python: Python | None) -> tuple[Path | None, str]:
                 hint=f"Put it into {reading.root / 'code'} or beside the project file.",
             )
     elif script and reading.deployment and folder.is_dir():
-        check_there(folder, script, named=said.origin.location)
+        check_there(folder, script, said_at=said.origin.location)
     return folder, script or conventions.SCRIPT
 
 
@@ -173,13 +174,15 @@ def check_packages_alone(reading: Reading, origin: str) -> None:
     :raises UsageError: there is such a flag.
     """
     options = reading.options
-    for flag, what, said in (
-        ("--entry-script", "entry script", options.entry_script),
-        ("--model", "model", options.model),
+    for setting, what, said in (
+        ("entry_script", "entry script", options.entry_script),
+        ("model", "model", options.model),
     ):
         if said:
             raise UsageError(
-                f"an image of packages alone has no {what}", location=origin, hint=f"Remove {flag}, or {origin}."
+                f"an image of packages alone has no {what}",
+                location=origin,
+                hint=f"Remove {named(setting)}, or {origin}.",
             )
 
 

@@ -107,7 +107,7 @@ def typed(record: Setting, flag: Any, environ: Mapping[str, str] = os.environ) -
     :param flag: the flag's value.
     """
     if flag is not None and flag not in ("", ()):
-        yield Stated(flag, Origin(Rank.FLAG, flag=record.flag))
+        yield Stated(flag, Origin(Rank.FLAG, setting=record.name))
     for spelt in spellings(record.variable):
         if environ.get(spelt):
             yield Stated(environ[spelt], Origin(Rank.VARIABLE, variable=spelt))

@@ -13,6 +13,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ..errors import ProjectError
 from ..finding import FileLocation
+from ..text import named
 from ..toml import lines_of
 from .keys import PYPROJECT, REFUSED, key_name
 from .setting import Auto
@@ -57,7 +58,7 @@ def _check_keys(
             raise ProjectError(
                 f"{'.'.join(refused.key)} cannot stand in a file: {refused.unless_file}",
                 location=_at(file, text, (*prefix, key)),
-                hint=f"Set it with {refused.flag} or ${refused.variable}.",
+                hint=f"Set it with {named(refused.name)} or ${refused.variable}.",
             )
         if key not in known:
             import difflib

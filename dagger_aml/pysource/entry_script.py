@@ -8,6 +8,7 @@ from ..errors import ProjectError, unreadable
 from ..finding import FileLocation
 from ..fs.drafts import read_bytes
 from ..fs.lookup import is_file
+from ..text import named
 from .pythons import Python
 from .source import parsed, read_source
 from .texts import LONGEST_NAME
@@ -74,20 +75,20 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
     )
 
 
-def check_there(folder: Path, script: str, named: str = "") -> None:
+def check_there(folder: Path, script: str, said_at: str = "") -> None:
     """Check that there is such a file in the code folder.
 
-    :param named: where it is named, if something names it.
+    :param said_at: where it is named, if something names it.
     :raises ProjectError: there is none.
     """
     path = folder / script
     if path.is_file():
         return
-    where = f"It is looked for at {path}." if named else ""
-    hint = _candidates(folder, named) or "Name it with --entry-script or `entry-script` of [code]."
+    where = f"It is looked for at {path}." if said_at else ""
+    hint = _candidates(folder, said_at) or f"Name it with {named('entry_script')} or `entry-script` of [code]."
     raise ProjectError(
-        f"the entry script {script!r} does not exist" if named else "the entry script does not exist",
-        location=named or str(path),
+        f"the entry script {script!r} does not exist" if said_at else "the entry script does not exist",
+        location=said_at or str(path),
         hint="\n".join(filter(None, (where, hint))),
     )
 
@@ -120,8 +121,11 @@ def find(folder: Path, python: Python | None = None) -> tuple[str, ...]:
     return tuple(defined or bound)
 
 
-def _candidates(folder: Path, named: str) -> str | None:
+def _candidates(folder: Path, said_at: str) -> str | None:
     """A sentence that names Python files of the folder which have both functions."""
     found = find(folder)
-    how = "Name one of them there, or choose one with --entry-script." if named else "Choose one with --entry-script."
+    if said_at:
+        how = f"Name one of them there, or choose one with {named('entry_script')}."
+    else:
+        how = f"Choose one with {named('entry_script')}."
     return f"These files have init() and run(): {', '.join(found)}. {how}" if found else None

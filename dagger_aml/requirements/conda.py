@@ -12,11 +12,12 @@ from packaging.utils import canonicalize_name
 
 from ..errors import ProjectError
 from ..finding import FileLocation
+from ..text import named
 from .conda_spec import NotASpec, Spec, name_of, parse_spec
 from .conda_twins import CondaSettings, table
 from .conda_yaml import CondaFile, Entry, read_conda_file
 from .lines import logical_lines
-from .model import SECRET, CondaLines, Listed, Requirements, Translated, has_password
+from .model import CondaLines, Listed, Requirements, Translated, as_a_secret, has_password
 from .requirements_txt import read_pip_lines
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -58,7 +59,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
         location = FileLocation(str(path), path, entry.line)
         if has_password(entry.text):
             raise ProjectError(
-                "a URL with a password or token in it would stay in the image", location=location, hint=SECRET
+                "a URL with a password or token in it would stay in the image", location=location, hint=as_a_secret()
             )
         try:
             name = name_of(entry.text)
@@ -175,8 +176,8 @@ def _for_cuda(name: str, location: str, build: str = "") -> ProjectError:
         if build
         else f"{name} is a part of CUDA, and the image gets no packages of conda",
         location=location,
-        hint="For a GPU, use a base image with CUDA, such as --base curated/minimal-py312-cuda12.4-inference; "
-        "`dagger-aml images` lists them.\n"
+        hint="For a GPU, use a base image with CUDA, such as "
+        f"{named('base', 'curated/minimal-py312-cuda12.4-inference')}; `dagger-aml images` lists them.\n"
         + ("Without that build string, it is installed for the CPU." if build else without),
     )
 

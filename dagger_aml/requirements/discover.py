@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..data import frozen
 from ..errors import ProjectError
+from ..text import named
 from .read import is_pylock, is_yaml
 
 ORDER = ("requirements.txt", "pylock.toml", "uv.lock", "pyproject.toml")
@@ -54,7 +55,8 @@ def find_requirements(places: Sequence[Path], *, root: Path) -> FoundRequirement
         raise ProjectError(
             f"several candidates for requirements: {listed}",
             location=str(root),
-            hint="Remove one, or name the one to use: `requirements` in dagger-aml.toml, or --requirements.",
+            hint="Remove one, or name the one to use: `requirements` in dagger-aml.toml, or "
+            f"{named('requirements')}.",
         )
     taken = first[0]
     if not taken.exists():

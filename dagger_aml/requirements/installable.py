@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from ..errors import ProjectError
 from ..graph.access import Access
+from ..text import named
 from .entries import is_archive
 from .files import read_text
 from .model import Listed, Option, Requirements
@@ -113,7 +114,9 @@ def _check_for_uv(option: Option) -> None:
         raise ProjectError(
             f"uv does not take {option.written}{where}",
             location=option.location,
-            hint=f"Write {option.word}, or use `--installer pip`." if shortened else "Use `--installer pip`.",
+            hint=f"Write {option.word}, or use `{named('installer', 'pip')}`."
+            if shortened
+            else f"Use `{named('installer', 'pip')}`.",
         )
 
 

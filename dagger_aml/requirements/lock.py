@@ -19,7 +19,7 @@ from ..errors import ProjectError
 from ..finding import FileLocation
 from ..toml import Lines, lines_of
 from .files import inside, read_text
-from .model import SECRET, Locked, LockedFile, Requirements, has_password
+from .model import Locked, LockedFile, Requirements, as_a_secret, has_password
 
 _PYPI = "https://pypi.org/simple"
 
@@ -187,7 +187,7 @@ def as_requirements(
 
 def _check(file: LockFile, pin: Pin) -> None:
     if has_password(pin.wanted) or has_password(pin.index or ""):
-        raise file.error("a URL with a password or token in it would stay in the image", *pin.key, hint=SECRET)
+        raise file.error("a URL with a password or token in it would stay in the image", *pin.key, hint=as_a_secret())
     if pin.index is not None and not _URL.match(pin.index):
         raise file.error(
             f"{pin.name} is from an index that the build cannot reach: {pin.index}",

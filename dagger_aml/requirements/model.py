@@ -6,13 +6,16 @@ from pathlib import Path
 
 from ..data import frozen
 from ..finding import FileLocation
-from ..text import pattern
+from ..text import named, pattern
 
 _PASSWORD = pattern(r"://[^/\s]*:[^/\s]*@|https?://[^/\s@]+@")
 
 
-SECRET = "Remove it from the file, and give it when you build: `--secret id=pip,env=NAME`, or `src=FILE`."
-"""What to do with a password that stands in a file which goes into the image."""
+def as_a_secret() -> str:
+    """What to do with a password that stands in a file which goes into the image."""
+    return (
+        f"Remove it from the file, and give it when you build: `{named('secret', 'id=pip,env=NAME')}`, or `src=FILE`."
+    )
 
 
 @frozen

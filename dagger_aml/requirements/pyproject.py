@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from ..errors import ProjectError
 from .entries import FileURL, check_fetched, tool_of
 from .lock import LockFile, checked_python, read_toml
-from .model import SECRET, Listed, Requirements, has_password
+from .model import Listed, Requirements, as_a_secret, has_password
 
 _POETRY = (
     "Export them: poetry export -f requirements.txt -o requirements.txt (this needs the plugin poetry-plugin-export)."
@@ -90,7 +90,7 @@ def _listed(file: LockFile, text: object) -> Listed:
     if not isinstance(text, str) or not text.strip().isprintable():
         raise file.error(f"not a requirement: {text!r}", *key)
     if has_password(text):
-        raise file.error("a URL with a password or token in it would stay in the image", *key, hint=SECRET)
+        raise file.error("a URL with a password or token in it would stay in the image", *key, hint=as_a_secret())
     try:
         wanted = Requirement(text)
     except InvalidRequirement as error:

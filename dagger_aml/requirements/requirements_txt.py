@@ -10,10 +10,11 @@ from attrs import evolve
 
 from ..errors import ProjectError, UsageError
 from ..finding import FileLocation
+from ..text import named
 from .entries import FileURL, check_fetched, entry, is_archive
 from .files import inside
 from .lines import Line, cut, logical_lines, requirements_text, variables
-from .model import LONGEST_PACKAGE, SECRET, Listed, Option, Requirements, has_password
+from .model import LONGEST_PACKAGE, Listed, Option, Requirements, as_a_secret, has_password
 
 _REFUSED = {
     "--editable": "an editable install needs its source tree; build a wheel and list that: pip wheel --no-deps DIR",
@@ -47,23 +48,25 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
 
         if has_password(str(text)):
             raise UsageError(
-                "a URL with a password or token in it would stay in the image", location="--pip", hint=SECRET
+                "a URL with a password or token in it would stay in the image",
+                location=named("pip"),
+                hint=as_a_secret(),
             )
         write = "Write NAME, NAME==VERSION or NAME @ https://HOST/FILE.whl."
         if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_PACKAGE:
-            raise UsageError(f"not a package: {str(text)[:80]!r}", location="--pip", hint=write)
+            raise UsageError(f"not a package: {str(text)[:80]!r}", location=named("pip"), hint=write)
         text = text.strip()
         if text.startswith("-"):
             hint = f"Put options into a requirements file. {write}"
-            raise UsageError(f"an option, not a package: {text!r}", location="--pip", hint=hint)
+            raise UsageError(f"an option, not a package: {text!r}", location=named("pip"), hint=hint)
         try:
             wanted = Requirement(text)
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
-            raise UsageError(f"not a package: {text!r} ({reason})", location="--pip", hint=write) from None
+            raise UsageError(f"not a package: {text!r} ({reason})", location=named("pip"), hint=write) from None
         if is_archive(wanted.name) or (wanted.url is not None and "://" not in wanted.url):
             raise UsageError(
-                f"a path, not a package: {text!r}", location="--pip", hint="List it in a requirements file."
+                f"a path, not a package: {text!r}", location=named("pip"), hint="List it in a requirements file."
             )
         if wanted.url is not None:
             _check_added_url(wanted.url, text)
@@ -71,7 +74,7 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
     if found and file is not None and file.hashes:
         raise UsageError(
             f"{found[0]!r} has no hash, but {file.path.name} uses hashes, so pip refuses packages without a hash",
-            location="--pip",
+            location=named("pip"),
             hint=f"Add it to {file.path.name} with its hash."
             if file.text is None
             else f"Add it to the file from which {file.path.name} was made, and lock again.",
@@ -81,11 +84,11 @@ def check_added(more: Iterable[str], file: Requirements | None = None) -> tuple[
 
 def _check_added_url(url: str, text: str) -> None:
     try:
-        check_fetched(url, text, "--pip")
+        check_fetched(url, text, named("pip"))
     except FileURL:
         raise UsageError(
             f"a file URL cannot be used in the build: {text!r}",
-            location="--pip",
+            location=named("pip"),
             hint="List it in a requirements file.",
         ) from None
 
@@ -171,11 +174,13 @@ class _Reader:
                 raise ProjectError(
                     f"uses the environment variable ${{{name}}}, and the build has no variables of this machine",
                     location=location,
-                    hint=f"Write its value. A password or token does not go into the file: {SECRET}",
+                    hint=f"Write its value. A password or token does not go into the file: {as_a_secret()}",
                 )
             if has_password(text):
                 raise ProjectError(
-                    "a URL with a password or token in it would stay in the image", location=location, hint=SECRET
+                    "a URL with a password or token in it would stay in the image",
+                    location=location,
+                    hint=as_a_secret(),
                 )
             line = cut(number, text, location)
             if line.text:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..data import frozen
-from ..text import pattern
+from ..text import named, pattern
 
 _OF_DEVELOPERS = pattern(
     r"(^|[-_.])(dev|devel|develop|development|test|tests|testing|doc|docs|lint|ci|build|train|training|notebook|"
@@ -85,7 +85,7 @@ def _list(path: Path, root: Path, *, in_requirements: bool) -> Iterator[UnreadLi
                 for_developers=is_for_developers(path),
             )
     elif _TEXT.fullmatch(name) or (in_requirements and name.endswith(".txt")):
-        yield UnreadList(path, f"To use it: --requirements {shown}", for_developers=is_for_developers(path))
+        yield UnreadList(path, f"To use it: {named('requirements', shown)}", for_developers=is_for_developers(path))
 
 
 def is_for_developers(path: Path) -> bool:

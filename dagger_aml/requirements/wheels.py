@@ -15,7 +15,8 @@ from ..data import frozen
 from ..errors import ProjectError
 from ..graph.wheel_files import LockedPackage, Wheel, WheelFile
 from ..graph.wheels import LockedWheels, Wheels
-from .model import SECRET, Locked, LockedFile, Requirements, has_password
+from ..text import named
+from .model import Locked, LockedFile, Requirements, as_a_secret, has_password
 from .targets import MACHINES, PATCHES, marker_environment
 
 ASSUMED_GLIBC = (2, 31)
@@ -74,7 +75,7 @@ def locked_wheels(found: Requirements, *, checked: bool = True, python: str | No
 def _package(locked: Locked) -> LockedPackage:
     for file in locked.files:
         if has_password(file.url):
-            raise ProjectError("a URL has a password or token in it", location=locked.location, hint=SECRET)
+            raise ProjectError("a URL has a password or token in it", location=locked.location, hint=as_a_secret())
     files = tuple(
         WheelFile(each.filename, each.sha256, each.url, each.path, each.size)
         for each in locked.files
@@ -108,7 +109,8 @@ def choose(locked: LockedWheels, home: Home) -> tuple[Wheel, ...]:
         raise ProjectError(
             f"which wheels fit {home.platform} is not known",
             location=locked.lock,
-            hint="Use linux/amd64 or linux/arm64, or have pip install the packages: --packages-as installed.",
+            hint="Use linux/amd64 or linux/arm64, or have pip install the packages: "
+            f"{named('packages_as', 'installed')}.",
         )
     found: dict[str, Wheel] = {}
     for package in locked.packages:
@@ -119,7 +121,7 @@ def choose(locked: LockedWheels, home: Home) -> tuple[Wheel, ...]:
             raise ProjectError(
                 f"the lock has two versions of {package.name} for Python {home.full_python or home.python}",
                 location=package.location,
-                hint="Lock again for the base image's Python; with --probe its last number is known too.",
+                hint=f"Lock again for the base image's Python; with {named('probe')} its last number is known too.",
             )
     return tuple(found[name] for name in sorted(found))
 
@@ -147,7 +149,7 @@ def _chosen(package: LockedPackage, home: Home) -> Wheel:
         f"{home.glibc[0]}.{home.glibc[1]}: {_what_there_is(package)}",
         location=package.location,
         hint="Lock a version that has such a wheel; or build one (pip wheel --no-deps), keep it in the project and "
-        "lock it; or have pip install the packages: --packages-as installed.",
+        f"lock it; or have pip install the packages: {named('packages_as', 'installed')}.",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from .. import contract
+from ..text import named
 from .cause import Cause, tail
 from .debug import CANNOT
 from .explained import explained
@@ -92,7 +93,7 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate, *, netwo
     if "WORKER TIMEOUT" in text:
         return Cause(
             None, "init() takes longer than WORKER_TIMEOUT, so it is stopped and started again", shown=tail(lines),
-            kind="timeout", hint="Make init() faster, or allow more time: --env WORKER_TIMEOUT=SECONDS.",
+            kind="timeout", hint=f"Make init() faster, or allow more time: {named('env', 'WORKER_TIMEOUT=SECONDS')}.",
         )  # fmt: skip
     dead = _no_debugger(lines) or _fault(lines, locate, network, any_raised=False) or _why_dead(lines, locate)
     if dead:
@@ -100,12 +101,12 @@ def why_not_ready(lines: Sequence[str], seconds: float, locate: Locate, *, netwo
     if "Invoking user's init function" in text and "init has completed" not in text:
         return Cause(
             None, f"init() still runs after {seconds:.0f} s", shown=tail(lines), kind="timeout",
-            hint=f"Allow more time: --ready-timeout {2 * seconds:.0f}. gunicorn itself stops it after "
+            hint=f"Allow more time: {named('ready_timeout', f'{2 * seconds:.0f}')}. gunicorn itself stops it after "
             "WORKER_TIMEOUT (300 s if the image does not set it).",
         )  # fmt: skip
     return Cause(
         None, f"GET / did not answer 200 within {seconds:.0f} s", shown=tail(lines), kind="timeout",
-        hint="Allow more time: --ready-timeout SECONDS.",
+        hint=f"Allow more time: {named('ready_timeout', 'SECONDS')}.",
     )  # fmt: skip
 
 
@@ -116,10 +117,10 @@ def _no_debugger(lines: Sequence[str], code: int | None = None) -> Cause | None:
     if any(_NO_DEBUGPY in line for line in lines):
         why = "debugpy is not installed"
     if why or code == 94:
-        hint = "Add debugpy to requirements.txt, or for one run of a project: --pip debugpy."
+        hint = f"Add debugpy to requirements.txt, or for one run of a project: {named('pip', 'debugpy')}."
         return Cause(
             94, f"{message}: {why}" if why else message, shown=() if why else tail(lines), kind="contract",
-            hint="Use another port: --debug=PORT." if why and why.startswith("port ") else hint,
+            hint=f"Use another port: {named('debug', 'PORT')}." if why and why.startswith("port ") else hint,
         )  # fmt: skip
     if any(_CONNECTS in line for line in lines):
         return Cause(
@@ -165,7 +166,7 @@ def _timed_out(lines: Sequence[str], raised: Raised) -> Cause:
         )  # fmt: skip
     return Cause(
         None, f"run() took longer than {variable} allows ({limit} ms)", kind="timeout",
-        hint=f"Make run() faster, or allow more time: --env {variable}=MILLISECONDS.",
+        hint=f"Make run() faster, or allow more time: {named('env', f'{variable}=MILLISECONDS')}.",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from .. import contract
 from ..requirements.import_names import apt_name, packages_of
+from ..text import named
 from .cause import LONGEST, Cause
 from .places import Locate
 from .traceback import Frame, Raised, users_own
@@ -72,7 +73,7 @@ def _of_network(cause: Cause, raised: Raised, chain: Sequence[Raised], called: s
         return evolve(
             cause, kind="network", message=f"{called} could not reach the network: {raised.shown}",
             hint=f"To be tested, the image was started {network}. Put what it fetches into the image, as a model or "
-            "in the code folder. --smoke=import tests less, --no-smoke nothing.",
+            f"in the code folder. {named('smoke', 'import')} tests less, {named('no_smoke')} nothing.",
         )  # fmt: skip
     return evolve(
         cause, kind="network",

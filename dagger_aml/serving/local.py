@@ -31,6 +31,7 @@ from ..project.model import Project
 from ..steps.packages import script_folder
 from ..steps.server_names import app_root
 from ..tasks import background_task
+from ..text import named
 from .debug import ENVIRONMENT
 from .debug import debugged as with_debugger
 from .endpoint import Endpoint
@@ -41,7 +42,10 @@ from .log import Log
 from .places import Locate
 
 _OF_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV", "CONDA_PREFIX")
-_OF_GUNICORN = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
+GUNICORN_ARGS = "GUNICORN_CMD_ARGS"
+"""Words of gunicorn's command line, which it reads before those that it is given."""
+
+_OF_GUNICORN = (GUNICORN_ARGS, "WEB_CONCURRENCY")
 
 _SERVER = """
 import os, sys
@@ -100,13 +104,15 @@ async def prepared(
         raise ProjectError("has no code to serve", location=str(project.root))
     if published.address != "127.0.0.1":
         raise UsageError(
-            f"--local serves at 127.0.0.1 only, not at {published.address}", location="-p", hint="Remove the address."
+            f"{named('local')} serves at 127.0.0.1 only, not at {published.address}",
+            location=named("publish"),
+            hint="Remove the address.",
         )
     if project.models and not project.models_root.startswith(contract.APP_ROOT + "/"):
         raise UsageError(
-            f"--local cannot put models into {project.models_root}",
+            f"{named('local')} cannot put models into {project.models_root}",
             location=project.origins.get("deployment"),
-            hint="Run it in a container: --with docker.",
+            hint=f"Run it in a container: {named('builder', 'docker')}.",
         )
     _check_free(published.port, debug)
     place = Place(Path(tempfile.mkdtemp(prefix="dagger-aml-local-")).resolve())
@@ -126,7 +132,7 @@ def _check_free(port: int, debug: Published | None) -> None:
     if port and not is_free(port):
         raise port_taken(port)
     if debug and not is_free(debug.port):
-        raise port_taken(debug.port, "--debug")
+        raise port_taken(debug.port, "debug")
 
 
 @define(eq=False)

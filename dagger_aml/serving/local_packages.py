@@ -28,6 +28,7 @@ from ..requirements.model import Requirements
 from ..requirements.read import read_requirements
 from ..requirements.requirements_txt import check_added
 from ..steps.pip import as_text, beside_files
+from ..text import named
 from .local_pip import LocalPip, says_sources
 
 _NEWEST = "~=1.4"
@@ -88,8 +89,8 @@ async def install(project: Project, graph: Graph, place: Place, on_event: OnEven
     python = await _python(of_base, on_event)
     server = SERVER + _VERSIONS.get(of_base or "", _NEWEST)
     hint = (
-        "--local takes all packages from the index that the project names, as the build does. The base image has "
-        f"{SERVER} already; here it must come from that index, too."
+        f"{named('local')} takes all packages from the index that the project names, as the build does. The base "
+        f"image has {SERVER} already; here it must come from that index, too."
     )
     with secret_files(graph.access) as files:
         do = LocalPip(place.python, place.root, graph.access, files, on_event)
@@ -151,7 +152,7 @@ def left_out(project: Project, graph: Graph) -> Iterator[str]:
         yield f"commands of the recipe {project.recipe} do not run without a container: {', '.join(steps)}"
     unused = [secret.id for secret in graph.access.secrets if secret.id not in _OF_PACKAGES]
     if unused:
-        yield f"--local does not use the secret{'s' if len(unused) > 1 else ''} {', '.join(unused)}"
+        yield f"{named('local')} does not use the secret{'s' if len(unused) > 1 else ''} {', '.join(unused)}"
     machine = platform.machine().lower()
     here = f"{platform.system().lower()}/{_MACHINES.get(machine, machine)}"
     if not f"{project.base.platform}/".startswith(f"{here}/"):

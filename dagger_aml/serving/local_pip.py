@@ -14,6 +14,7 @@ from ..graph.access import Access
 from ..network.mounts import pip_mounts, uv_mounts
 from ..process import run
 from ..steps.installer import UV_VERSION
+from ..text import named
 
 _OF_SOURCES = frozenset(
     {"PIP_INDEX_URL", "PIP_PYPI_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST"}
@@ -95,7 +96,7 @@ class LocalPip:
         if done.code:
             output = "\n".join(lines)
             hint = self.files.proxy_advice(output) or hint
-            raise BuildError(failed, location="--local", command=tuple(argv), output=output, hint=hint)
+            raise BuildError(failed, location=named("local"), command=tuple(argv), output=output, hint=hint)
 
     async def tell_own_settings(self) -> None:
         """Tell which settings of this machine decide where pip looks, if the project says nothing of that."""

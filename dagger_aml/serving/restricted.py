@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from .. import contract
+from ..text import named
 from .cause import Cause
 
 _STOPPED = re.compile(r"Read-only file system|Permission denied|Operation not permitted", re.I)
@@ -19,7 +20,9 @@ _LIMITS = (
     f"{', '.join(contract.WRITABLE)}."
 )
 
-_WITHOUT = "Without --restricted it is started as the image says."
+
+def _without() -> str:
+    return f"Without {named('restricted')} it is started as the image says."
 
 
 def limited(cause: Cause, lines: Sequence[str]) -> Cause:
@@ -36,6 +39,6 @@ def limited(cause: Cause, lines: Sequence[str]) -> Cause:
         return cause
     why = f": {line}" if line else ", without a word of its own"
     return evolve(
-        cause, message=f"the limits of a restricted pod stop the image{why}", hint=f"{_LIMITS} {_WITHOUT}",
+        cause, message=f"the limits of a restricted pod stop the image{why}", hint=f"{_LIMITS} {_without()}",
         kind="restricted",
     )  # fmt: skip

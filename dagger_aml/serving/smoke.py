@@ -19,6 +19,7 @@ from ..plan.model import Plan
 from ..policy import DEFAULT
 from ..project.file_keys import ATOL, RTOL
 from ..project.model import Project
+from ..text import named
 from ..version import __version__
 from .answer import Comparison, Tolerance, compare_text
 from .causes import Cause, why_not_imported, why_not_scored
@@ -224,35 +225,40 @@ def default_smoke(
         if asked == "restricted":
             raise ProjectError(
                 "has no code to start within the limits of a restricted pod", location=str(project.root),
-                hint="Use --smoke, which imports the packages.",
+                hint=f"Use {named('smoke')}, which imports the packages.",
             )  # fmt: skip
         image = catalog.find(project.base.reference)
         if not asked and image and image.gpu:
             return (
                 None,
-                "not tested before the push: the base image is for GPUs (--smoke imports the packages anyway)",
+                f"not tested before the push: the base image is for GPUs ({named('smoke')} imports the packages "
+                "anyway)",
             )
         return Smoke("packages", packages=required(project)), None
     if not project.serves:
         if asked:
-            raise ProjectError("has no code to start", location=str(project.root), hint="Remove --smoke.")
+            raise ProjectError("has no code to start", location=str(project.root), hint=f"Remove {named('smoke')}.")
         return None, None
     sample = project.mlflow.sample if project.mlflow and project.request is None else None
     if not asked and not project.request and sample is None:
         saved = ", and no input was saved with its model" if project.mlflow else ""
         return (
             None,
-            f"not tested before the push: the project has no sample request, such as request.json{saved} (--smoke "
-            "tests it anyway)",
+            f"not tested before the push: the project has no sample request, such as request.json{saved} "
+            f"({named('smoke')} tests it anyway)",
         )
     image = catalog.find(project.base.reference)
     if not asked and image and image.gpu:
-        return None, "not tested before the push: the base image is for GPUs (--smoke or --smoke=import tests it)"
+        return (
+            None,
+            f"not tested before the push: the base image is for GPUs ({named('smoke')} or "
+            f"{named('smoke', 'import')} tests it)",
+        )
     at_start = {contract.EXTRA_REQUIREMENTS, contract.EXTRA_CONDA_YAML} & set(graph.config.env)
     if asked == "import" and at_start:
         raise ProjectError(
-            "--smoke=import cannot work: packages are installed only when the image starts",
-            location=f"recipe {project.recipe}", hint="Use --smoke.",
+            f"{named('smoke', 'import')} cannot work: packages are installed only when the image starts",
+            location=f"recipe {project.recipe}", hint=f"Use {named('smoke')}.",
         )  # fmt: skip
     smoke = Smoke(
         asked or "score", not at_start, project.request, project.answer, rtol=project.rtol, atol=project.atol,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..errors import ProjectError
 from ..graph.graph import Graph, Run
+from ..text import named
 
 _SCRIPT = """\
 apt-get update
@@ -82,6 +83,6 @@ async def no_apt(graph: Graph, packages: Iterable[str]) -> Graph:
         raise ProjectError(
             f"this recipe installs nothing when the image is built, so it cannot install apt packages: {names}",
             location="apt",
-            hint="Use the `extended` recipe (`--recipe extended`), which installs them.",
+            hint=f"Use the `extended` recipe (`{named('recipe', 'extended')}`), which installs them.",
         )
     return graph

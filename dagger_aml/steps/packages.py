@@ -16,7 +16,7 @@ from ..graph.base import Need
 from ..graph.graph import Built, Copy, Graph, Run
 from ..graph.source import Local, Text
 from ..graph.values import FromBase, Value
-from ..text import pattern
+from ..text import named, pattern
 from .env import check_extras
 from .pip import HAS_PIP, ages, as_text, needing_python, title, wanted
 from .server_names import PYTHONPATH, app_root, code_first
@@ -225,7 +225,7 @@ def in_front(graph: Graph, source: Built | Local | LockedWheels, name: str, via:
 def _needs_extras(graph: Graph, variable: str) -> Graph:
     hint = "Use the `extended` recipe"
     if variable == contract.EXTRA_LIB_PATH:
-        hint += ", or `--via pythonpath`, which does not need the start script"
+        hint += f", or `{named('via', 'pythonpath')}`, which does not need the start script"
     return graph.need(
         Need(
             "extras",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from ..base import catalog
 from ..errors import ProjectError, UsageError
 from ..graph.graph import Graph
+from ..text import named
 from .packages import FOLDER, Via, in_front
 from .pip import needing_python
 
@@ -49,7 +50,7 @@ async def packages_files(
     if added:
         raise UsageError(
             f"{added[0]} is in no lock, so it cannot be copied as files",
-            location="--pip",
+            location=named("pip"),
             hint="Add it to the list that the lock is made of, and lock again.",
         )
     from ..requirements.read import read_requirements

@@ -15,6 +15,7 @@ from ..graph.base import Given, Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Text
 from ..graph.values import FromBase
+from ..text import named
 
 if TYPE_CHECKING:
     from ..requirements.conda_twins import CondaSettings
@@ -154,11 +155,12 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
         if requirements.conda:
             image = catalog.for_python(requirements.python)
             hint = (
-                'Install its packages for the base image\'s Python instead: --python base, or python = "base" in '
+                f"Install its packages for the base image's Python instead: {named('python', 'base')}, or python "
+                '= "base" in '
                 "dagger-aml.toml; versions that it pins may not exist for that Python."
             )
             if image:
-                hint += f" Or use a base image with that Python: --base {image} (docs/bases.md)."
+                hint += f" Or use a base image with that Python: {named('base', image)} (docs/bases.md)."
         graph = graph.need(Need("python", requirements.python, why, hint))
     if graph.base is None or isinstance(graph.base, Given) or not requirements.locked:
         return graph

@@ -12,6 +12,7 @@ from ..graph.base import Need
 from ..graph.graph import Copy, Graph, Run
 from ..graph.source import Empty, Text
 from ..graph.values import FromBase
+from ..text import named
 from .pip import HAS_PIP, NOT_MANAGED, SHARE
 
 if TYPE_CHECKING:
@@ -44,12 +45,15 @@ mkdir -p {HOME}
 chown "$1:$2" {HOME}"""
 """Gives the number a name and a home. useradd would write the day, and files of its own, into the image."""
 
-HAS_NO_START: Final = Need(
-    "starts",
-    False,
-    f"the base image has Azure ML's start script ({contract.START_SCRIPT}) already, so no server is to be added",
-    'Leave it to the base image: --server base, or server = "base" in dagger-aml.toml.',
-)
+
+def has_no_start() -> Need:
+    """What a base must be to which the server is added."""
+    return Need(
+        "starts",
+        False,
+        f"the base image has Azure ML's start script ({contract.START_SCRIPT}) already, so no server is to be added",
+        f'Leave it to the base image: {named("server", "base")}, or server = "base" in dagger-aml.toml.',
+    )
 
 
 async def server(
@@ -82,7 +86,7 @@ async def server(
     from .installer import install
     from .pip_check import checked
 
-    graph = graph.need(HAS_NO_START).need(HAS_PIP).need(NOT_MANAGED)
+    graph = graph.need(has_no_start()).need(HAS_PIP).need(NOT_MANAGED)
     uid, gid = FromBase("service_uid"), FromBase("service_gid")
     graph = graph.add(
         Run(

@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 from ..data import frozen
 from ..errors import ProjectError
 from ..graph.wheel_files import Wheel
+from ..text import named
 from .manifest import Unpacked
 
 _HARMLESS = frozenset({"distutils-precedence.pth"})
@@ -154,18 +155,19 @@ def _check_works(members: dict[str, Member], title: str, location: str) -> None:
             raise ProjectError(
                 f"{title} works by {path}, which Python reads only in its own site-packages",
                 location=location,
-                hint="Have pip install the packages: --packages-as installed.",
+                hint=f"Have pip install the packages: {named('packages_as', 'installed')}.",
             )
     shadowing = sorted(set(_modules(members)) & sys.stdlib_module_names)
     if shadowing:
         raise ProjectError(
             f"{title} has a module called {shadowing[0]}, which would come before the one of Python's own library",
             location=location,
-            hint=f"It is a backport that today's Pythons do not need: lock without it. {_INSTALL}",
+            hint=f"It is a backport that today's Pythons do not need: lock without it. {_install()}",
         )
 
 
-_INSTALL = "Or have pip install the packages: --packages-as installed."
+def _install() -> str:
+    return f"Or have pip install the packages: {named('packages_as', 'installed')}."
 
 
 def _modules(members: dict[str, Member]) -> Iterator[str]:
@@ -182,7 +184,7 @@ def _broken(title: str, why: str, location: str) -> ProjectError:
     return ProjectError(
         f"{title} is not a wheel that can be unpacked: {why}",
         location=location,
-        hint=f"Lock another version or file of the package. {_INSTALL}",
+        hint=f"Lock another version or file of the package. {_install()}",
     )
 
 

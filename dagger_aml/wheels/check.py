@@ -10,6 +10,7 @@ from ..base.facts import BaseFacts, Distribution
 from ..errors import ProjectError
 from ..events import Message, OnEvent
 from ..plan.fitting import needed_by_server, unmet
+from ..text import named
 from .manifest import Unpacked
 
 _MOST = 10
@@ -43,7 +44,7 @@ def check_requirements(packages: Sequence[Unpacked], facts: BaseFacts, on_event:
         shown = lines[:_MOST] + ([f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else [])
         raise ProjectError(
             "the packages do not have what they require",
-            hint="\n".join([*shown, "Lock again, or build without this check: --no-pip-check."]),
+            hint="\n".join([*shown, f"Lock again, or build without this check: {named('no_pip_check')}."]),
         )
     names = {canonicalize_name(each.name) for each in (*own, *server)}
     others = [each for each in facts.distributions or () if canonicalize_name(each.name) not in names]

@@ -27,7 +27,7 @@ from ..graph.wheel_files import Wheel
 from ..network.ca import ca_bundle
 from ..network.pip_conf import netrc, package_sources
 from ..policy import DEFAULT, Policy
-from ..text import redact_url
+from ..text import named, redact_url
 from ..version import __version__
 from .index_page import ACCEPT, links, page_of
 
@@ -102,7 +102,7 @@ class Fetcher:
         raise last or DaggerAmlError(
             f"{wheel.file.filename} was not found",
             location=redact_url(wheel.file.url),
-            hint="Name the index that has it: --index-url or --extra-index-url.",
+            hint=f"Name the index that has it: {named('index_url')} or {named('extra_index_url')}.",
         )
 
     def _places(self, wheel: Wheel) -> Iterator[str]:
@@ -180,7 +180,9 @@ def _refused(url: str, error: HTTPError) -> Exception:
         return _NotThere()
     location = redact_url(url)
     if error.code in (401, 403):
-        hint = "Give a login as a secret: --secret id=netrc,src=~/.netrc, or id=pip with the index's URL."
+        hint = (
+            f"Give a login as a secret: {named('secret', 'id=netrc,src=~/.netrc')}, or id=pip with the index's URL."
+        )
         return RegistryDenied(f"the package index refused access ({error.code})", location=location, hint=hint)
     if error.code in (408, 429) or error.code >= 500:
         return TransientError(f"the package index answered {error.code}", location=location)
@@ -189,10 +191,10 @@ def _refused(url: str, error: HTTPError) -> Exception:
 
 def _unreachable(url: str, reason: object) -> DaggerAmlError:
     if isinstance(reason, ssl.SSLCertVerificationError):
-        hint = "Name the certificates to trust: --ca FILE."
+        hint = f"Name the certificates to trust: {named('ca', 'FILE')}."
         text = f"the package index's certificate is not trusted ({reason.verify_message})"
         return DaggerAmlError(text, location=redact_url(url), hint=hint)
-    hint = "Check the network, and the proxies: --https-proxy, --no-proxy."
+    hint = f"Check the network, and the proxies: {named('https_proxy')}, {named('no_proxy')}."
     return TransientError(f"the package index cannot be reached ({reason})", location=redact_url(url), hint=hint)
 
 
@@ -210,7 +212,7 @@ def _from_netrc(text: str) -> dict[str, tuple[str, str]]:
         try:
             found = reader.netrc(file.name)
         except reader.NetrcParseError as error:
-            raise DaggerAmlError(f"not a .netrc ({error.msg})", location="--secret id=netrc") from None
+            raise DaggerAmlError(f"not a .netrc ({error.msg})", location=named("secret", "id=netrc")) from None
     hosts: Mapping[str, Any] = found.hosts
     return {host: (login, password or "") for host, (login, _, password) in hosts.items() if host != "default"}
 

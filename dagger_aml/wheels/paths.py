@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..errors import ProjectError
+from ..text import named
 from .manifest import Manifest, TreeFile
 
 
@@ -30,7 +31,7 @@ def _clash(one: str, two: str, path: str) -> ProjectError:
     return ProjectError(
         f"{one} and {two} both have {path}, and not the same",
         hint="Lock without one of the two; or have pip install the packages, the later over the earlier: "
-        "--packages-as installed.",
+        f"{named('packages_as', 'installed')}.",
     )
 
 

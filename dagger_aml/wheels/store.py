@@ -20,7 +20,7 @@ from ..graph.wheel_files import Wheel
 from ..graph.wheels import Wheels
 from ..policy import Policy, retry
 from ..process import processors, run
-from ..text import human_size
+from ..text import human_size, named
 from .archive import Contents
 from .cache import Tree, WheelCache, file_sha256
 from .fetch import Fetcher
@@ -210,5 +210,5 @@ def _not_cached(wheels: Sequence[Wheel]) -> UsageError:
     others = f" and {more} other wheel{'s' if more > 1 else ''}" if more else ""
     return UsageError(
         f"{wheels[0].file.filename}{others} must be fetched first, and this command uses no network",
-        hint="Add --pin, which fetches them, or run `dagger-aml build` once.",
+        hint=f"Add {named('pin')}, which fetches them, or run `dagger-aml build` once.",
     )

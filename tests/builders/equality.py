@@ -27,7 +27,7 @@ from dagger_aml.backends.local.buildx import BuildxBuilder
 from dagger_aml.backends.local.buildx_cli import Buildx
 from dagger_aml.backends.local.docker import Docker, docker_form
 from dagger_aml.backends.local.find import local_builder
-from dagger_aml.backends.local.program import NO_OTHER_NAMES
+from dagger_aml.backends.local.program import no_other_names
 from dagger_aml.base.facts import BaseFacts, PathFact
 from dagger_aml.building.plans import probe
 from dagger_aml.diff import ImageContents, Report, compare, read_image
@@ -245,7 +245,7 @@ class Bench:
             return [
                 f"{name} failed: {image}"
                 for name, image in both
-                if isinstance(image, str) and NO_OTHER_NAMES not in image
+                if isinstance(image, str) and no_other_names() not in image
             ]
         names = frozenset({first, other})
         report = compare(one, two, builders=["docker" if name in ("buildkit", "buildx") else name for name in names])

@@ -17,8 +17,10 @@ from attrs import frozen
 
 from dagger_aml import Graph, Options, __version__, load_project, load_recipe, make_plan
 from dagger_aml.backends.dockerfile.render import render
+from dagger_aml.cli.flags import in_flags
 from dagger_aml.plan.label import PLAN_LABEL
 from dagger_aml.plan.render import plan_json
+from dagger_aml.text import speaking
 from tools import sdk_v1_messages
 from tools.messages import messages_text
 from tools.rules import inputs_text
@@ -58,7 +60,11 @@ class Case:
         return own if own.is_dir() else EXAMPLES / self.example
 
     def files(self) -> dict[str, str]:
-        """The golden files' names and what they must hold now."""
+        """The golden files' names and what they must hold now, as the command writes it."""
+        with speaking(in_flags):
+            return self._files()
+
+    def _files(self) -> dict[str, str]:
         project = load_project(self.folder, Options(base=self.base, recipe=self.recipe, packages_as=self.packages_as))
         plan = make_plan(anyio.run(load_recipe(project.recipe), Graph(), project))
         made = _without_digests(plan_json(plan, project))

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import select
 import shutil
 import signal
@@ -23,6 +24,9 @@ from unittest.mock import patch
 from attrs import define
 
 from tests.support import loaded
+
+TO_A_PROGRAM = re.compile(rb"\b(?:Options|build|serve)\(\w+=.*|\bopen_builder\(.*|\bprobe\(graph.*")
+"""How a message names a setting to a program, which no command says (dagger_aml/text.py)."""
 
 
 def argv(*words: object) -> list[str]:
@@ -57,7 +61,14 @@ def run_bytes(
             made.signal(signal.SIGKILL)
             made.wait()
             raise subprocess.TimeoutExpired(made.words, timeout or 0, _read(made.out), _read(made.err)) from None
-        return subprocess.CompletedProcess(made.words, code, _read(made.out), _read(made.err))
+        return _as_typed(subprocess.CompletedProcess(made.words, code, _read(made.out), _read(made.err)))
+
+
+def _as_typed(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[bytes]:
+    """The call, none of whose messages speaks to a program: somebody types flags here (dagger_aml/text.py)."""
+    said = TO_A_PROGRAM.search(done.stdout + done.stderr)
+    assert said is None, f"{done.args}: {said[0].decode()}"
+    return done
 
 
 class _Written(io.RawIOBase):
@@ -110,7 +121,8 @@ def run_here(
         signal.signal(signal.SIGTERM, handler)
     for each in (out, err):
         each.flush()
-    return subprocess.CompletedProcess(said, code, *(each.data.decode() for each in taken))
+    done = _as_typed(subprocess.CompletedProcess(said, code, *(bytes(each.data) for each in taken)))
+    return subprocess.CompletedProcess(said, code, done.stdout.decode(), done.stderr.decode())
 
 
 @define

@@ -603,7 +603,7 @@ TWO_SCRIPTS = Folder(
         "batch.py": "def init():\n    pass\n\n\ndef run(mini_batch):\n    return mini_batch\n",
         "model.pkl": _linear(1),
     },
-    refused=("several candidates for the entry script: api.py and batch.py", "--entry-script api.py"),
+    refused=("several candidates for the entry script: api.py and batch.py", 'Options(entry_script="api.py")'),
 )
 
 NO_SCRIPT = Folder(
@@ -614,7 +614,7 @@ NO_SCRIPT = Folder(
         "model.pkl": _linear(1),
         "requirements.txt": "idna==3.10\n",
     },
-    refused=("no entry script: no file has init() and run()", "Write score.py", "--entry-script app.py"),
+    refused=("no entry script: no file has init() and run()", "Write score.py", 'Options(entry_script="app.py")'),
 )
 
 TWO_MODEL_FILES = Folder(

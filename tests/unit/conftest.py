@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from dagger_aml.cli import main
 from dagger_aml.fs.cache_folder import VARIABLE as CACHE
+from tests.support.cli import TO_A_PROGRAM
 from tests.support.depth import depth_of, skip_twin
 from tests.support.faulty import Faulty, faulty
 from tests.support.registry import FakeRegistry, fake_registry
@@ -99,7 +100,7 @@ def cli(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()
-        assert "Traceback" not in err
+        assert "Traceback" not in err and not TO_A_PROGRAM.search(f"{out}{err}".encode())
         code = ended.value.code
         return (code if isinstance(code, int) else 0), out, err
 

@@ -239,7 +239,7 @@ def test_the_classic_form_refuses_and_names_the_other(tmp_path: Path) -> None:
     graph = laid_out(tmp_path, index_url=INDEX)
     with pytest.raises(UsageError, match="pip mounted") as error:
         dockerfile(graph)
-    assert "--format buildkit: podman and buildah build it, and docker with its buildx" in (error.value.hint or "")
+    assert 'open_builder(format="buildkit"): podman and buildah build it, and docker' in (error.value.hint or "")
     text = str(dockerfile(graph, format="buildkit"))
     assert "docker build --secret id=pip,src=FILE -t" in text and f"index-url {INDEX}" in text
 

@@ -238,7 +238,7 @@ def test_a_base_that_is_not_pinned_is_told_by_its_name(tmp_path: Path) -> None:
     root = make(tmp_path / "p", FILES)
     held = against(planned(root, None), by_image(planned(root, ONE), tmp_path))
     assert (held.base, held.base_known) == ("", False)
-    assert "assumed to be the same because of its name; --pin or --probe gets" in held.text(LOCAL)
+    assert "assumed to be the same because of its name; probe(graph, builder) gets" in held.text(LOCAL)
     other = against(planned(root, None, base="acme/other:1"), by_file(planned(root, None), tmp_path))
     assert other.base.startswith("the base is acme/other:1, was mcr.microsoft.com/")
     arm = against(planned(root, platform="linux/arm64"), by_image(planned(root), tmp_path))

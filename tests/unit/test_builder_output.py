@@ -345,4 +345,4 @@ def test_what_fails_outside_of_a_step_says_why(planned: Plan) -> None:
 def test_a_name_that_buildkit_cannot_take_is_told(planned: Plan) -> None:
     said = "#4 ERROR: rpc error: code = Internal desc = grpc: … string field contains invalid UTF-8"
     error = follow(planned, ["#4 [internal] load build context", said])[0].error(1, "docker")
-    assert "name is not UTF-8" in (error.hint or "") and "--layers direct" in (error.hint or "")
+    assert "name is not UTF-8" in (error.hint or "") and 'open_builder(layers="direct")' in (error.hint or "")

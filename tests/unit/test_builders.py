@@ -111,7 +111,7 @@ def test_what_serves_is_there_or_is_asked_for(monkeypatch):
         kind_of("buildah").check_serves()
     with pytest.raises(UsageError, match="neither docker nor podman answers here") as caught:
         kind_of("buildx").check_serves()
-    assert "--no-smoke" in (caught.value.hint or "")
+    assert "build(check=None)" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["nerdctl", "dagger", ""])

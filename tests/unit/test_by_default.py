@@ -83,7 +83,7 @@ async def test_nothing_is_sent_to_be_started_where_nothing_starts_it(registry: F
     registry.asked.clear()
     with pytest.raises(EngineNotFound) as caught:
         await pushed(graph(base), f"{registry.host}/app:1", gate)
-    assert caught.value.hint == "Start one.\nTo publish the image without starting it, add --no-smoke."
+    assert caught.value.hint == "Start one.\nTo publish the image without starting it, add build(check=None)."
     assert not [each for each in registry.requests() if each.split()[0] in ("PUT", "POST", "PATCH")]
 
 

@@ -473,7 +473,9 @@ def test_a_tar_is_held_against_without_asking_the_base(shelf: Shelf, tmp_path: P
     assert shelf.registry.asked == []
 
 
-@pytest.mark.parametrize(("days", "said"), [(1, ""), (9, "what ran is 9 days old, and is taken for 7 (--max-age)")])
+@pytest.mark.parametrize(
+    ("days", "said"), [(1, ""), (9, "what ran is 9 days old, and is taken for 7 (open_builder(max_age_days=…))")]
+)
 def test_what_ran_too_long_ago_would_run_again(days: int, said: str, tmp_path: Path) -> None:
     plan = planned(make(tmp_path / "p", {**FILES, "apt.txt": "curl\n"}))
     ran = RuntimeNote("key", 0, time.time() - days * 86400)

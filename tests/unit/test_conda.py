@@ -298,7 +298,7 @@ def test_the_base_s_own_python_is_taken(tmp_path, python):
 def test_another_python_is_refused_with_both_ways_out(tmp_path, python, shown):
     error = error_of(planned, with_python(tmp_path, python, "idna==3.10"))
     assert f"conda.yml is for Python {shown}, but the base image has another version: 3.12" in error.message
-    assert "--python base" in (error.hint or "") and "docs/bases.md" in (error.hint or "")
+    assert 'Options(python="base")' in (error.hint or "") and "docs/bases.md" in (error.hint or "")
     assert error.exit_code == 2
 
 
@@ -314,7 +314,7 @@ def test_packages_for_the_base_s_python_are_said(tmp_path, way):
 
 def test_another_word_for_the_python(tmp_path):
     error = error_of(load_project, with_python(tmp_path, "=3.8"), Options(python="3.8"))
-    assert error.location == "--python" and "listed or base" in (error.hint or "")
+    assert error.location == "Options(python=…)" and "listed or base" in (error.hint or "")
 
 
 # --- what is said of it ---------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from attrs import field, frozen
 
 from dagger_aml import Options, load_project, make_plan
 from dagger_aml.building.graphs import lay_out
+from dagger_aml.cli.flags import in_flags
 from dagger_aml.errors import UsageError
 from dagger_aml.requirements.read import read_requirements
+from dagger_aml.text import speaking
 from tests.support.calls import await_
 from tests.support.markdown import ROOT, table
 from tests.support.projects import SCORE, make
@@ -27,7 +29,7 @@ class Style:
     """A file and what becomes of it.
 
     :param told: the lines that pip gets; None where it is refused.
-    :param refused: a part of the message or its hint.
+    :param refused: a part of the message or its hint, in the command line's words.
     :param warnings: ids of what the plan says.
     :param files: what lies beside it; ``options`` are flags.
     """
@@ -290,7 +292,7 @@ def planned(style: Style, folder: Path) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name[:40])
 def test_what_becomes_of_a_style(tmp_path, style):
     if style.told is None:
-        with pytest.raises(UsageError) as caught:
+        with speaking(in_flags), pytest.raises(UsageError) as caught:
             planned(style, tmp_path)
         assert style.refused in f"{caught.value.message}\n{caught.value.hint}"
         return

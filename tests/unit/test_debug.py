@@ -158,7 +158,7 @@ def test_locally(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             await log.ended.wait()
             assert list(log.lines) == [WAITS, f"{app} 4321", "{'debugged': True}"], log.text
         assert (tmp_path / "told").read_text().startswith(f"127.0.0.1 {port} ")
-        with socket.create_server(("127.0.0.1", port)), pytest.raises(UsageError, match="--debug: port"):
+        with socket.create_server(("127.0.0.1", port)), pytest.raises(UsageError, match="debug=Published"):
             async with local.locally(
                 target.project, target.graph, log, published=Published(), on_event=lambda _: None,
                 debug=Published(port),
@@ -188,7 +188,7 @@ def test_ports(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
     assert debug_port(f"0.0.0.0:{free}", target, local=False) == Published(free, "0.0.0.0", 5678)
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = str(server.getsockname()[1])
-        with pytest.raises(UsageError, match=f"--debug: port {taken} of this machine is in use"):
+        with pytest.raises(UsageError, match=f"debug.*: port {taken} of this machine is in use"):
             debug_port(taken, target, local=False)
 
 
@@ -266,9 +266,14 @@ def nowhere(_: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "code", "said", "do"),
     [
-        ([f"{CANNOT}debugpy is not installed"], 94, "debugpy is not installed", "--pip debugpy"),
-        ([f"{CANNOT}port 5678: in use"], 94, "port 5678: in use", "--debug=PORT"),
-        (["told why", "Exit code 94 is not normal. Killing image."], 111, "could not be set up", "--pip debugpy"),
+        ([f"{CANNOT}debugpy is not installed"], 94, "debugpy is not installed", 'Options(pip="debugpy")'),
+        ([f"{CANNOT}port 5678: in use"], 94, "port 5678: in use", "debug=Published(PORT)"),
+        (
+            ["told why", "Exit code 94 is not normal. Killing image."],
+            111,
+            "could not be set up",
+            'Options(pip="debugpy")',
+        ),
         (
             ["** Cannot connect to a debugger because debugpy is not installed.",
              "Worker (pid:9) exited with code 255"],

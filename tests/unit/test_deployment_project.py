@@ -138,7 +138,10 @@ def test_azures_main_sample_is_an_image_as_azure_lays_it_out(tmp_path: Path):
     assert told.location == "blue.yml:10"
     text = plan_text(make_plan(graph), project)
     assert text.splitlines()[0].endswith("(linux/amd64), as blue.yml says")
-    assert f"in place of {OPENMPI}, which runs as root and has no inference server; --keep-base keeps it" in text
+    assert (
+        f"in place of {OPENMPI}, which runs as root and has no inference server; Options(keep_base=…) keeps it"
+        in text
+    )
     assert "azureml-defaults is left out: the base image has the inference server" in text
     assert "../../shared/model as model, version 1  (blue.yml:4): named after its path" in text
     assert "of no meaning for an image: instance_count, instance_type" in text
@@ -280,13 +283,15 @@ def test_a_registered_model_is_refused_with_the_flag_and_the_download(tmp_path: 
     told = refusal(path).splitlines()
     assert told[0].startswith("deployment.yml:10: the model azureml:prices:3 is registered in Azure ML")
     assert "  az ml model download --name prices --version 3" in told
-    assert "  Then add: --model prices:3=prices" in told
+    assert '  Then add: Options(model="prices:3=prices")' in told
 
 
 def test_a_label_tells_no_version_so_any_will_do(tmp_path: Path):
     path = small(tmp_path / "shop", deployment("model: azureml:prices@latest"))
     told = refusal(path)
-    assert "az ml model show --name prices --label latest" in told and "--model prices:VERSION=prices" in told
+    assert (
+        "az ml model show --name prices --label latest" in told and 'Options(model="prices:VERSION=prices")' in told
+    )
     _, graph = laid_out(path, model=f"prices:7={tmp_path / 'shop/model'}")
     assert f"{APP}/azureml-models/prices/7/model" in copies(graph)
 
@@ -325,12 +330,16 @@ def test_the_code_tells_whether_a_folder_keeps_its_name(tmp_path: Path):
 @for_each(
     ("said", "model", "words"),
     [
-        ("azureml:prices:3", "prices:4=model", "and --model gives prices:4"),
+        ("azureml:prices:3", "prices:4=model", "and Options(model=…) gives prices:4"),
         ("azureml:prices:3", "prices=model", "not NAME:VERSION=PATH"),
         ("azureml:prices:3", "prices:3=nowhere", "'nowhere' does not exist"),
         ("azureml:prices:3", ("prices:3=a", "prices:3=b"), "is given twice"),
         ("\n  path: model", "prices:3=model", "names no registered model"),
-        ("azureml:prices:3", ("prices:3=model", "other:1=model"), "--model other:1=model: deployment.yml names one"),
+        (
+            "azureml:prices:3",
+            ("prices:3=model", "other:1=model"),
+            'Options(model="other:1=model"): deployment.yml names one',
+        ),
         ("azureml:prices@latest", ("prices:3=model", "prices:4=model"), "already: prices:3=model"),
     ],
 )
@@ -372,7 +381,7 @@ def test_no_base_of_that_python_has_the_usual_ways_out(tmp_path: Path):
     text = deployment("  conda_file: conda.yml", image=OPENMPI)
     path = small(tmp_path / "shop", text, **{"conda.yml": conda("3.8", "joblib==1.2.0")})
     told = str(error_of(make_plan, laid_out(path)[1]))
-    assert "conda.yml is for Python 3.8" in told and "--python base" in told
+    assert "conda.yml is for Python 3.8" in told and 'Options(python="base")' in told
     make_plan(laid_out(path, python="base")[1])
 
 
@@ -410,17 +419,20 @@ def test_a_curated_environment_is_the_catalogs_base(tmp_path: Path, text: str, r
     ("text", "words"),
     [
         ("azureml:own:1", "az ml environment show --name own --version 1"),
-        ("azureml:minimal-py311-inference@latest", "az ml environment show --name minimal-py311-inference --label"),
+        (
+            "azureml:minimal-py311-inference@latest",
+            "az ml environment show --name minimal-py311-inference --label",
+        ),
         (
             "azureml://registries/azureml/environments/sklearn-1.5/labels/latest",
-            "--base mcr.microsoft.com/azureml/curated/sklearn-1.5:latest",
+            'Options(base="mcr.microsoft.com/azureml/curated/sklearn-1.5:latest")',
         ),
     ],
 )
 def test_an_environment_that_nothing_here_tells_wants_a_base(tmp_path: Path, text: str, words: str):
     path = small(tmp_path / "shop", deployment(f"environment: {text}", image=None))
     told = refusal(path)
-    assert told.startswith("deployment.yml:8: ") and words in told and "--base" in told
+    assert told.startswith("deployment.yml:8: ") and words in told and "Options(base=" in told
     assert load_project(path, Options(base="minimal-py312-inference")).base.reference == PY312
 
 
@@ -429,7 +441,7 @@ def test_an_environment_to_be_built_is_told_how(tmp_path: Path):
     path = small(tmp_path / "shop", deployment(*lines, image=None))
     told = refusal(path)
     assert "docker build -t environment:1 -f docker/serve.Dockerfile docker" in told
-    assert "--base docker-archive:environment.tar" in told
+    assert 'Options(base="docker-archive:environment.tar")' in told
     assert load_project(path, Options(base="registry.example/e:1")).base.reference == "registry.example/e:1"
 
 
@@ -489,7 +501,7 @@ def test_a_project_file_counts_before_it_and_what_is_found_behind(tmp_path: Path
     assert project.code == tmp_path / "shop/code" and [each.name for each in project.models] == ["a"]
     monkeypatch.setenv("DAGGER_AML_BASE", "minimal-py312-inference")
     assert load_project(path).origins["base"] == "$DAGGER_AML_BASE"
-    assert load_project(path, Options(base="minimal-py312-inference")).origins["base"] == "--base"
+    assert load_project(path, Options(base="minimal-py312-inference")).origins["base"] == "Options(base=…)"
 
 
 def test_code_and_models_of_a_project_file_count_before_its_own(tmp_path: Path):

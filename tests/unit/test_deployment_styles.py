@@ -82,7 +82,7 @@ def test_what_becomes_of_a_style_in_a_plan(style, tmp_path):
         assert style.unplanned in error_of(laid_out, path).message
         return
     if style.given:
-        assert f"--model {style.given.partition(':')[0]}:" in str(error_of(laid_out, path).hint)
+        assert f'Options(model="{style.given.partition(":")[0]}:' in str(error_of(laid_out, path).hint)
     options = {"model": f"{style.given}={tmp_path / 'model'}"} if style.given else {}
     project, graph = laid_out(path, **options)
     places = [layer.dest for layer in make_plan(graph).layers if isinstance(layer, Copy)]

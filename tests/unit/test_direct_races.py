@@ -126,7 +126,7 @@ async def test_what_a_tag_names_is_deleted_while_it_is_used(
     else:
         with pytest.raises(BuildError, match=r"lacks a part of an image of app: sha256:") as caught:
             await pushed(running(base, folder), tag, direct_builder(runner))
-        assert "--no-cache" in (caught.value.hint or "") and not registry.manifests["app"]
+        assert "open_builder(no_cache=…)" in (caught.value.hint or "") and not registry.manifests["app"]
         # The next build finds nothing, and makes it.
         made = await pushed(running(base, folder), tag, direct_builder(runner))
         assert named(registry) == made.digest and len(runner.plans) == 2

@@ -455,7 +455,7 @@ def test_a_folder_of_somebody_elses_is_refused_without_force(project, tmp_path):
     out = make(tmp_path / "out", {"mine.txt": "mine"})
     made, before = dockerfile_of(project), snapshot(out)
     error = error_of(made.save, out)
-    assert isinstance(error, UsageError) and error.location == str(out) and "--force" in str(error.hint)
+    assert isinstance(error, UsageError) and error.location == str(out) and "force=…" in str(error.hint)
     assert snapshot(out) == before and sorted(path.name for path in tmp_path.iterdir()) == ["demo", "out"]
     made.save(out, force=True)
     assert not (out / "mine.txt").exists() and (out / "Dockerfile").is_file()

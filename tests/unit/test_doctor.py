@@ -166,7 +166,11 @@ def test_docker_s_forms_depend_on_buildx(machine: Machine) -> None:
 def test_with_docker_alone_the_engine_is_only_promised(machine: Machine, cli: Any) -> None:
     machine.docker()
     engine = checks("builders")["dagger"]
-    assert engine.state == "warning" and not engine.facts["works"] and "--engine-timeout" in (engine.hint or "")
+    assert (
+        engine.state == "warning"
+        and not engine.facts["works"]
+        and "open_builder(engine_timeout=300)" in (engine.hint or "")
+    )
     code, out = cli()
     assert code == 0 and "--with docker" in out
 
@@ -252,7 +256,7 @@ def test_an_engine_that_makes_no_session_is_given_up(machine: Machine, monkeypat
     [
         ("DAGGER_SESSION_PORT", None, "set by $DAGGER_SESSION_PORT"),
         ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", None, "set by $_EXPERIMENTAL_DAGGER_RUNNER_HOST"),
-        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "kube-pod://the-session", "set by --engine"),
+        ("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "kube-pod://the-session", "set by open_builder(engine=…)"),
     ],
 )
 def test_what_names_the_engine_is_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import time
@@ -44,7 +45,7 @@ def test_addresses_that_are_taken(address: str) -> None:
 def test_addresses_that_are_refused(address: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_address(address)
-    assert caught.value.location == "--engine" and caught.value.hint
+    assert (caught.value.location, caught.value.setting) == ("open_builder(engine=…)", "engine") and caught.value.hint
     assert "hunter2" not in str(caught.value)
 
 
@@ -125,15 +126,17 @@ def test_without_one_the_error_names_the_flag(monkeypatch: pytest.MonkeyPatch, t
         async with connect():
             pass
 
-    with pytest.raises(EngineNotFound, match="--engine tcp://HOST:PORT") as error:
+    with pytest.raises(EngineNotFound, match=re.escape('open_builder(engine="tcp://HOST:PORT")')) as error:
         anyio.run(main)
-    assert "`--with docker`, `--with podman` or `--with buildah`; or" in (error.value.hint or "")
+    assert '`open_builder("docker")`, `open_builder("podman")` or `open_builder("buildah")`; or' in (
+        error.value.hint or ""
+    )
     for name in ("docker", "buildah"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
     with pytest.raises(EngineNotFound) as error:
         anyio.run(main)
-    assert "or `--with buildah` (installed here: docker, buildah); or" in (error.value.hint or "")
+    assert 'or `open_builder("buildah")` (installed here: docker, buildah); or' in (error.value.hint or "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")

@@ -173,7 +173,7 @@ def test_a_missing_one_names_those_that_could_be_meant(tmp_path):
     error = error_of(check, tmp_path, "score.py")
     assert error.message == "the entry script does not exist" and error.location == str(tmp_path / "score.py")
     assert "b.py, main.py" in str(error.hint) and "helper" not in str(error.hint)
-    assert "--entry-script" in str(error_of(check, make(tmp_path / "none", {}), "score.py").hint)
+    assert "Options(entry_script=…)" in str(error_of(check, make(tmp_path / "none", {}), "score.py").hint)
     assert "does not exist" in error_of(check, make(tmp_path / "folder", {"score.py/": None}), "score.py").message
 
 

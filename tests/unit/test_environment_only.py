@@ -102,7 +102,7 @@ MLMODEL = "flavors:\n  python_function: {}\n"
 @for_each(
     ("files", "words"),
     [
-        ({"iris/MLmodel": MLMODEL, "iris/model.pkl": "x"}, ["an MLflow model (iris)", "--environment-only"]),
+        ({"iris/MLmodel": MLMODEL, "iris/model.pkl": "x"}, ["an MLflow model (iris)", "Options(environment_only=…)"]),
         ({"model/model.pkl": "x"}, ["a model (model)"]),
         ({"model/model.py": "class Model: ...\n", "config.yaml": "x"}, ["Python code (model/model.py)"]),
         ({"model/model.py": "class Model: ...\n", "model/model.pkl": "x"}, ["a model (model)"]),
@@ -164,13 +164,15 @@ def test_what_serves_or_is_meant_to_be_packages_alone_is_not_refused(tmp_path, f
 
 
 @pytest.mark.parametrize(
-    ("option", "flag"), [("entry_script", "--entry-script"), ("model", "--model")], ids=lambda each: each
+    ("option", "flag"),
+    [("entry_script", "Options(entry_script=…)"), ("model", "Options(model=…)")],
+    ids=lambda each: each,
 )
 def test_what_packages_alone_have_not_is_not_named(tmp_path, option, flag):
     make(tmp_path, {"score.py": SCORE, "requirements.txt": "idna==3.10\n"})
     said: Any = {"entry_script": "score.py", "model": ("m:1=m",)}[option]
     error = error_of(load_project, tmp_path, Options(environment_only=True, **{option: said}))
-    assert isinstance(error, UsageError) and error.location == "--environment-only"
+    assert isinstance(error, UsageError) and error.location == "Options(environment_only=…)"
     assert "an image of packages alone has no" in error.message and flag in (error.hint or "")
 
 
@@ -195,7 +197,7 @@ BATCH = "def init():\n    pass\n\n\ndef run(mini_batch):\n"
 def test_a_script_for_batch_runs_is_told(tmp_path, text, line):
     # Its second parameter is refused by the server's contract too.
     found = findings(tmp_path, {"score.py": text}, ignore=("AML332", "AML112"))
-    assert told(found) == {("AML521", f"score.py:{line}")} and "--environment-only" in str(found[0].hint)
+    assert told(found) == {("AML521", f"score.py:{line}")} and "Options(environment_only=…)" in str(found[0].hint)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ WHOLE = {
 @pytest.mark.parametrize(
     ("more", "options", "origin"),
     [
-        ({}, {"environment_only": True}, "--environment-only"),
+        ({}, {"environment_only": True}, "Options(environment_only=…)"),
         ({"dagger-aml.toml": "environment-only = true\n"}, {}, "dagger-aml.toml:1"),
     ],
 )

@@ -102,10 +102,10 @@ def test_any_dest_can_be_quoted(dest: str) -> None:
     ("text", "said"),
     [
         ("", "is empty"),
-        ("type=tar,dest=x.tar", "-o FILE.tar"),
+        ("type=tar,dest=x.tar", 'build(output="FILE.tar")'),
         ("type=local,dest=x", "tar=false"),
-        ("type=image", "--load, or --push"),
-        ("type=cacheonly", "Remove -o"),
+        ("type=image", "build(load=…), or build(push=…)"),
+        ("type=cacheonly", "Remove build(output=…)"),
         ("type=wat,dest=x", "unknown output type 'wat'"),
         ("type=,dest=x", "unknown output type ''"),
         ("type=oci", "dest is missing"),

@@ -114,7 +114,11 @@ def test_an_image_for_training_that_is_kept_has_its_way_out(project: Path) -> No
     training = From("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest")
     plan = make_plan(await_(code(Graph(training), project / "code")))
     (told,) = [each for each in plan.warnings if each.id == "AML601"]
-    assert told.hint and "leave --keep-base or --base out" in told.hint and "--no-smoke" in told.hint
+    assert (
+        told.hint
+        and "leave Options(keep_base=…) or Options(base=…) out" in told.hint
+        and "build(check=None)" in told.hint
+    )
 
 
 def test_an_image_in_which_nothing_serves_says_so(project: Path) -> None:

@@ -167,7 +167,7 @@ def test_the_entry_script_that_ranks_first_is_taken(tmp_path, files, code, scrip
 def test_two_entry_scripts_of_one_rank_are_an_error(tmp_path, files, part, listed):
     error = error_of(code_of, make(tmp_path / "p", files))
     assert error.message == f"several candidates for {part}: {listed}"
-    assert ("--entry-script" if part == "the entry script" else "[code] path") in str(error.hint)
+    assert ("Options(entry_script=" if part == "the entry script" else "[code] path") in str(error.hint)
 
 
 def test_what_is_said_of_the_script_settles_it(tmp_path):
@@ -381,15 +381,15 @@ def test_apt_packages_may_be_added(tmp_path):
     root = make(tmp_path / "p", {"score.py": SCORE, "apt.txt": "curl\n"})
     found = load_project(root, Options(apt=("libgomp1", "curl")))
     assert found.apt == ("curl", "libgomp1")
-    assert (found.origins["apt"], found.origins["apt.libgomp1"]) == ("found", "--apt")
+    assert (found.origins["apt"], found.origins["apt.libgomp1"]) == ("found", "Options(apt=…)")
     error = error_of(load_project, root, Options(apt=("Not A Package",)))
-    assert error.location == "--apt" and "not an apt package" in error.message
+    assert error.location == "Options(apt=…)" and "not an apt package" in error.message
 
 
 def test_a_folder_that_is_made_takes_no_more_packages(tmp_path):
     text = "recipe = 'preinstalled'\n[preinstalled]\npath = 'libs'\n"
     root = make(tmp_path / "p", {"score.py": SCORE, "libs/six.py": "", "dagger-aml.toml": text})
-    assert error_of(load_project, root, Options(pip=("six",))).location == "--pip"
+    assert error_of(load_project, root, Options(pip=("six",))).location == "Options(pip=…)"
 
 
 # --- what travels by mistake ----------------------------------------------------------------------------------------

@@ -62,7 +62,10 @@ def _reference(value: str) -> str:
 
 FIELDS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "apt package": (lambda value: await_(apt(BASE, [value])).layers[-1].argv[4:], ("apt", "package")),
-    "requirement": (lambda value: await_(pip(BASE, more=[value])).layers[0].argv[-1], ("requirement", "--pip")),
+    "requirement": (
+        lambda value: await_(pip(BASE, more=[value])).layers[0].argv[-1],
+        ("requirement", "Options(pip=…)"),
+    ),
     "path": (lambda value: Copy(Text(b""), value, "file").dest, ("dest",)),
     "stage path": (lambda value: Built(BASE, value).path, ("path",)),
     "working directory": (lambda value: Config(workdir=value).workdir, ("workdir",)),

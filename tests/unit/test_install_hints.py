@@ -13,31 +13,31 @@ from tests.unit.pip_output import regenerate
 OUTPUTS = Path(regenerate.__file__).parent
 
 TOLD = {
-    "git": ("no git", "--apt git"),
-    "no-file": ("nothing of nowhere==1.0", "--index-url"),
+    "git": ("no git", 'Options(apt="git")'),
+    "no-file": ("nothing of nowhere==1.0", "Options(index_url=…)"),
     "other-version": ("no version of plain==3.0", "only 1.0, 2.0"),
     "other-python": ("nothing of old==1.0", "no wheel for this Python"),
-    "local-version": ("torch==2.3.1+cpu has a local version", "--extra-index-url URL"),
+    "local-version": ("torch==2.3.1+cpu has a local version", "Options(extra_index_url=URL)"),
     "hash": ("other files than those that were locked", "Lock again"),
     "unpinned": ("a package that it brings is not in it", "--generate-hashes"),
     "conflict": ("exclude each other", "Loosen"),
     "option": ("does not know --no-such-option", "Remove it"),
     "not-supported": ("is for another Python or platform", "dagger-aml images"),
-    "compiler-c": ("no compiler", "--apt g++"),
-    "compiler-cpp": ("no compiler", "--apt g++"),
+    "compiler-c": ("no compiler", 'Options(apt="g++")'),
+    "compiler-cpp": ("no compiler", 'Options(apt="g++")'),
     "header": ("needs nosuchheader.h", "-dev"),
     "unreachable": ("cannot reach the package index", "docs/howto-proxy-ca.md"),
     "unresolved": ("cannot reach the package index", "docs/air-gap.md"),
     "login": ("nothing of plain", "where an index wants a login"),
-    "certificate": ("does not trust", "--ca FILE"),
-    "uv-git": ("no git", "--apt git"),
+    "certificate": ("does not trust", "Options(ca=FILE)"),
+    "uv-git": ("no git", 'Options(apt="git")'),
     "uv-other-version": ("no version of plain==3.0", "Change the version"),
     "uv-other-python": ("old==1.0 is for another Python", "dagger-aml images"),
-    "uv-local-version": ("torch==2.3.1+cpu has a local version", "--extra-index-url URL"),
+    "uv-local-version": ("torch==2.3.1+cpu has a local version", "Options(extra_index_url=URL)"),
     "uv-hash": ("other files than those that were locked", "Lock again"),
     "uv-conflict": ("exclude each other", "Loosen"),
-    "uv-login": ("wants a login", "--secret id=pip"),
-    "uv-certificate": ("does not trust", "--ca FILE"),
+    "uv-login": ("wants a login", 'Options(secret="id=pip,env=NAME")'),
+    "uv-certificate": ("does not trust", "Options(ca=FILE)"),
 }
 
 
@@ -76,4 +76,4 @@ def test_an_engine_s_error_has_the_hint():
     known = {"cmd": ["pip"], "exitCode": 1, "stdout": "", "stderr": output, "_type": "EXEC_ERROR"}
     error = dagger.ExecError([QueryErrorValue("failed", extensions=known)], GraphQLRequest("{ version }"))
     made = meaning(error, "pip requirements.txt")
-    assert made is not None and "--apt git" in str(made.hint)
+    assert made is not None and 'Options(apt="git")' in str(made.hint)

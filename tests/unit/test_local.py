@@ -350,7 +350,7 @@ def test_what_is_not_done_without_a_container_is_told(tmp_path: Path, monkeypatc
     project = of(tmp_path / "b", recipe=str(recipe), platform="linux/arm64", secret=(f"id=mine,src={recipe}",))
     assert list(left_out(project, anyio.run(lay_out, project))) == [
         f"commands of the recipe {recipe} do not run without a container: compile the tokenizer",
-        "--local does not use the secret mine",
+        "local=… does not use the secret mine",
         "the image is for linux/arm64; pip chooses packages for this machine, which is linux/amd64",
     ]
     apt = of(tmp_path / "c", apt=("git",))
@@ -363,7 +363,7 @@ def test_an_address_that_it_does_not_serve_at(tmp_path: Path, cli: Any) -> None:
     assert code == 2 and "-p: --local serves at 127.0.0.1 only, not at 0.0.0.0" in err
 
 
-@pytest.mark.parametrize("flag", ["-p", "--debug"])
+@pytest.mark.parametrize("flag", ["serve(published=Published(…))", "serve(debug=Published(…))"])
 def test_a_port_that_is_taken_is_told_before_anything_is_installed(
     tmp_path: Path, flag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,7 +372,9 @@ def test_a_port_that_is_taken_is_told_before_anything_is_installed(
     graph = anyio.run(lay_out, project)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = Published(taken.getsockname()[1])
-        how = {"published": Published(0), "debug": port} if flag == "--debug" else {"published": port}
+        how = (
+            {"published": Published(0), "debug": port} if flag == "serve(debug=Published(…))" else {"published": port}
+        )
 
         async def serve() -> None:
             async with local.prepared(project, graph, on_event=lambda _: None, **how):

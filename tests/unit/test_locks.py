@@ -224,7 +224,7 @@ def test_what_of_a_uv_lock_cannot_be_taken_is_told_with_its_line(tmp_path, text,
 @pytest.mark.parametrize("source", ['registry = "https://me:hunter2@x/simple"', 'url = "https://hunter2@x/b.whl"'])
 def test_a_password_in_a_lock_is_refused_and_not_repeated(tmp_path, source):
     error = error_of(read, tmp_path, "uv.lock", uv_lock('{ name = "b" }', package("b", source=source)))
-    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.hint)
+    assert "hunter2" not in str(error) and 'Options(secret="id=pip,' in str(error.hint)
     assert error.location == f"{tmp_path}/uv.lock:11"
 
 
@@ -485,7 +485,7 @@ def test_the_first_in_order_is_taken(tmp_path, files, taken, left):
 def test_two_of_one_rank_are_an_error_that_names_both(tmp_path, files):
     make(tmp_path, {"code/": None, **dict.fromkeys(files, "")})
     error = error_of(find_requirements, [tmp_path, tmp_path / "code"], root=tmp_path)
-    assert f"{files[0]} and {files[1]}" in error.message and "--requirements" in str(error.hint)
+    assert f"{files[0]} and {files[1]}" in error.message and "Options(requirements=…)" in str(error.hint)
 
 
 def test_a_dangling_link_is_told(tmp_path):

@@ -203,11 +203,11 @@ async def test_what_would_make_the_next_build_fast_is_told_once(registry: FakeRe
     base, runner = put_base(registry), Runner(blobs_of(), RAN)
     events: list[Event] = []
     await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner, events, no_cache=True))
-    assert sum("add --cache-to REPOSITORY" in each for each in texts(events)) == 1
+    assert sum("add open_builder(cache_to=REPOSITORY)" in each for each in texts(events)) == 1
     events.clear()
     again = direct_builder(runner, events, no_cache=True)
     await pushed(running(base, folder), f"{registry.host}/app:1", again)
-    assert not any("--cache-to" in each for each in texts(events))
+    assert not any("open_builder(cache_to" in each for each in texts(events))
 
 
 async def test_the_gate_is_asked_before_a_tag_is_told(registry: FakeRegistry, folder: Path) -> None:

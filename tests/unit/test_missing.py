@@ -179,7 +179,7 @@ def test_in_a_lock_another_build_of_a_package_may_bring_its_module(tmp_path, nam
 
 def test_flags_are_a_list_too(tmp_path):
     (found,) = findings(tmp_path, {"score.py": script("import pandas, numpy")}, pip=("numpy==2.3.5",))
-    assert found.id == "AML333" and "--pip" in found.message
+    assert found.id == "AML333" and "Options(pip=…)" in found.message
     assert findings(tmp_path / "2", {"score.py": script("import pandas, numpy")}, pip=("pandas==2.3.3",)) == []
 
 
@@ -200,14 +200,14 @@ def test_of_a_base_that_nobody_knows_only_a_hint_is_given(tmp_path):
         ("pdm.lock", "", "pdm export"),
         ("setup.py", "setup(install_requires=['numpy'])", "install_requires"),
         ("setup.cfg", "[options]\ninstall_requires = numpy\n", "install_requires"),
-        ("requirements-prod.txt", "numpy\n", "--requirements requirements-prod.txt"),
-        ("prod-requirements.txt", "numpy\n", "--requirements prod-requirements.txt"),
-        ("requirements/prod.txt", "numpy\n", "--requirements requirements/prod.txt"),
-        ("deploy/requirements.txt", "numpy\n", "--requirements deploy/requirements.txt"),
+        ("requirements-prod.txt", "numpy\n", 'Options(requirements="requirements-prod.txt")'),
+        ("prod-requirements.txt", "numpy\n", 'Options(requirements="prod-requirements.txt")'),
+        ("requirements/prod.txt", "numpy\n", 'Options(requirements="requirements/prod.txt")'),
+        ("deploy/requirements.txt", "numpy\n", 'Options(requirements="deploy/requirements.txt")'),
         ("requirements.in", "numpy\n", "uv pip compile requirements.in"),
         ("pyproject.toml", "[dependency-groups]\nserve = ['numpy']\n", "uv export --only-group serve"),
         ("pyproject.toml", "[project]\n[project.optional-dependencies]\nserve = ['numpy']\n", "--extra serve"),
-        ("requirements-dev.txt", "pytest\n", "--requirements requirements-dev.txt"),
+        ("requirements-dev.txt", "pytest\n", 'Options(requirements="requirements-dev.txt")'),
     ],
 )  # fmt: skip
 def test_a_list_of_another_tool_is_named_where_none_is_read(tmp_path, name, text, hint):

@@ -191,7 +191,7 @@ def test_a_list_names_the_server_by_a_line_of_its_own(linear, line, added):
 def test_another_python_is_refused_with_both_ways_out(linear):
     error = words_of(lambda: planned(linear))
     assert "python_env.yaml is for Python 3.11, but the base image has another version: 3.12" in error
-    assert "--python base" in error and "Python 3.11" in error
+    assert 'Options(python="base")' in error and "Python 3.11" in error
     warnings = planned(linear, python="base").warnings
     assert [(each.id, each.location) for each in warnings if each.id == "AML340"] == [
         ("AML340", "linear/python_env.yaml")
@@ -393,7 +393,7 @@ def test_where_no_script_is_added(tmp_path, files, options):
 def test_a_script_where_none_is_looked_for_is_told(linear):
     make(linear, {"deploy/online/score.py": SCORE})
     error = words_of(lambda: planned(linear, base=PY311))
-    assert 'path = "deploy/online"' in error and "To serve linear without it: --ignore AML520" in error
+    assert 'path = "deploy/online"' in error and 'To serve linear without it: Options(ignore="AML520")' in error
     assert DEST in copied(planned(linear, base=PY311, ignore=("AML520",)))
 
 

@@ -291,7 +291,7 @@ def test_what_is_not_checked_is_said(tmp_path: Path, files, options, found: bool
     assert len(said) == found
     for each in said:
         assert each.severity == "info" and "contradict" in each.message and "pip check" in each.message
-        assert each.location == ("dagger-aml.toml:2" if "dagger-aml.toml" in files else "--no-pip-check")
+        assert each.location == ("dagger-aml.toml:2" if "dagger-aml.toml" in files else "Options(no_pip_check=…)")
 
 
 def _first_run(graph: Graph) -> Run:

@@ -214,10 +214,9 @@ def test_flag_then_variable_then_file_then_default(root, monkeypatch, name, ways
     if variable:
         monkeypatch.setenv(f"DAGGER_AML_{name.upper()}", by_variable)
     found = load(root, **({name: by_flag} if flag else {}))
-    dashed = name.replace("_", "-")
     line = text.count("\n")
     expected = (
-        (by_flag, f"--{dashed}")
+        (by_flag, f"Options({name}=…)")
         if flag
         else (by_variable, f"$DAGGER_AML_{name.upper()}")
         if variable
@@ -242,7 +241,7 @@ def test_flag_then_variable_then_file_then_default(root, monkeypatch, name, ways
         (None, "0", "true", True, "$DAGGER_AML_NO_PIP_CHECK"),
         (None, "True", "false", False, "$DAGGER_AML_NO_PIP_CHECK"),
         (None, "yes", None, False, "$DAGGER_AML_NO_PIP_CHECK"),
-        (True, "no", "false", False, "--no-pip-check"),
+        (True, "no", "false", False, "Options(no_pip_check=…)"),
     ],
 )
 def test_what_holds_or_does_not(root, monkeypatch, flag, variable, file, checks, origin):
@@ -275,10 +274,10 @@ def test_variables_and_labels_add_to_the_files(root):
     places = {name: found.origins[name] for name in ("env.A", "env.B", "env.C", "labels.x", "labels.y")}
     assert places == {
         "env.A": f"{FILE}:2",
-        "env.B": "--env",
-        "env.C": "--env",
+        "env.B": "Options(env=…)",
+        "env.C": "Options(env=…)",
         "labels.x": f"{FILE}:6",
-        "labels.y": "--label",
+        "labels.y": "Options(label=…)",
     }
 
 
@@ -413,19 +412,19 @@ def test_a_wrong_value_is_told_with_its_line(root, text, where, said, do):
 @pytest.mark.parametrize(
     ("options", "where", "said"),
     [
-        ({"base": "minimal-py313-inference"}, "--base", "no prebuilt image is called"),
-        ({"base": "a b"}, "--base", "not an image reference"),
-        ({"base": "a\nb"}, None, "--base holds a line break"),
-        ({"platform": "linux"}, "--platform", "not a platform"),
-        ({"via": "x"}, "--via", "no such way"),
-        ({"requirements": "absent.txt"}, "--requirements", "does not exist"),
-        ({"env": ("A",)}, "--env", "not NAME=VALUE: 'A'"),
-        ({"env": ("=x",)}, "--env", "not NAME=VALUE: '=x'"),
-        ({"env": ("A B=x",)}, "--env", "variable name"),
-        ({"env": ("A=x\ny",)}, "--env", "line break"),
-        ({"label": ("a",)}, "--label", "not NAME=VALUE"),
-        ({"label": ("a=\0",)}, "--label", "NUL"),
-        ({"entry_script": "/x.py"}, "--entry-script", "must be relative"),
+        ({"base": "minimal-py313-inference"}, "Options(base=…)", "no prebuilt image is called"),
+        ({"base": "a b"}, "Options(base=…)", "not an image reference"),
+        ({"base": "a\nb"}, None, "Options(base=…) holds a line break"),
+        ({"platform": "linux"}, "Options(platform=…)", "not a platform"),
+        ({"via": "x"}, "Options(via=…)", "no such way"),
+        ({"requirements": "absent.txt"}, "Options(requirements=…)", "does not exist"),
+        ({"env": ("A",)}, "Options(env=…)", "not NAME=VALUE: 'A'"),
+        ({"env": ("=x",)}, "Options(env=…)", "not NAME=VALUE: '=x'"),
+        ({"env": ("A B=x",)}, "Options(env=…)", "variable name"),
+        ({"env": ("A=x\ny",)}, "Options(env=…)", "line break"),
+        ({"label": ("a",)}, "Options(label=…)", "not NAME=VALUE"),
+        ({"label": ("a=\0",)}, "Options(label=…)", "NUL"),
+        ({"entry_script": "/x.py"}, "Options(entry_script=…)", "must be relative"),
         ({"entry_script": "a\0.py"}, None, "NUL"),
         ({"recipe": "a\0"}, None, "NUL"),
         ({"base": "\udcff"}, None, "UTF-8"),
@@ -434,6 +433,11 @@ def test_a_wrong_value_is_told_with_its_line(root, text, where, said, do):
 def test_a_wrong_flag_is_told_by_its_name(root, options, where, said):
     error = error_of(load, root, **options)
     assert said in error.message and (where is None or error.location == where)
+
+
+def test_an_empty_text_is_not_the_current_folder():
+    with pytest.raises(UsageError, match="an empty text names no project"):
+        load_project("")
 
 
 def test_a_wrong_variable_is_told_by_its_name(root, monkeypatch):
@@ -506,7 +510,7 @@ def test_files_that_are_no_text(root, data):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("code/score.py", "is not a folder|Name its folder, and the script by --entry-script score.py."),
+        ("code/score.py", 'is not a folder|Name its folder, and the script by Options(entry_script="score.py").'),
         (
             "model/weights",
             "is not a folder|A project is a folder, or a deployment file of Azure ML's CLI v2 (*.yml).",
@@ -554,7 +558,7 @@ def test_an_entry_script_outside_is_not_taken_for_a_second_candidate(root, tmp_p
     make(tmp_path, {"outside.py": SCORE})
     for script in (str(tmp_path / "outside.py"), "../outside.py"):
         error = error_of(load, root, entry_script=script)
-        assert "candidates" not in error.message and error.location == "--entry-script"
+        assert "candidates" not in error.message and error.location == "Options(entry_script=…)"
 
 
 def test_plain_forms_of_an_entry_script(root):

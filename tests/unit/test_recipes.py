@@ -181,7 +181,7 @@ def test_a_curated_base_has_lost_the_feature(root, recipe):
         isinstance(error, BaseError) and "ignores AZUREML_EXTRA_" in error.message and "extended" in str(error.hint)
     )
     assert str(error.location).startswith("mcr.microsoft.com/azureml/curated/")
-    assert ("--via pythonpath" in str(error.hint)) == (recipe == "preinstalled")
+    assert ('Options(via="pythonpath")' in str(error.hint)) == (recipe == "preinstalled")
 
 
 def test_pythonpath_works_on_a_curated_base(root):
@@ -306,4 +306,4 @@ def test_a_recipe_that_there_is_not_is_told_with_its_line(root):
     make(root, {"dagger-aml.toml": '\nrecipe = "extendet"\n'})
     error = error_of(planned, root)
     assert error.location == "dagger-aml.toml:2" and "Did you mean extended?" in error.hint
-    assert error_of(planned, root, recipe="extendet").location == "--recipe"
+    assert error_of(planned, root, recipe="extendet").location == "Options(recipe=…)"

@@ -131,7 +131,7 @@ def test_what_is_no_requirement_is_told_with_its_line(tmp_path, text, line, said
 def test_passwords_are_refused_and_not_repeated(tmp_path, line):
     error = error_of(read, tmp_path, f"numpy==1\n{line}\n")
     assert "password" in error.message and error.location == f"{tmp_path}/requirements.txt:2"
-    assert "--secret id=pip" in str(error.hint)
+    assert 'Options(secret="id=pip,' in str(error.hint)
     assert "hunter2" not in str(error)
 
 
@@ -344,18 +344,22 @@ def test_requirements_may_be_added(text):
 )
 def test_what_is_no_requirement_may_not_be_added(text, said):
     error = error_of(check_added, ["idna", text])
-    assert said in error.message and error.location == "--pip" and error.hint
+    assert said in error.message and error.location == "Options(pip=…)" and error.hint
 
 
 def test_a_password_in_what_is_added_is_refused_and_not_repeated():
     error = error_of(check_added, ["a @ https://me:hunter2@example.org/a.whl"])
-    assert "hunter2" not in str(error) and "--secret id=pip" in str(error.hint) and error.location == "--pip"
+    assert (
+        "hunter2" not in str(error)
+        and 'Options(secret="id=pip,' in str(error.hint)
+        and error.location == "Options(pip=…)"
+    )
 
 
 def test_nothing_without_a_hash_is_added_to_a_file_with_hashes(tmp_path):
     hashed = read_requirements(make(tmp_path, {"r.txt": "a==1 --hash=sha256:00\n"}) / "r.txt")
     error = error_of(check_added, ["idna"], hashed)
-    assert "'idna' has no hash" in error.message and "r.txt" in error.message and error.location == "--pip"
+    assert "'idna' has no hash" in error.message and "r.txt" in error.message and error.location == "Options(pip=…)"
     assert check_added([], hashed) == ()
 
 
@@ -364,6 +368,6 @@ def test_what_is_added_is_one_word_that_pip_takes_for_a_package(text):
     try:
         (word,) = check_added([text])
     except UsageError as error:
-        assert error.location == "--pip"
+        assert error.location == "Options(pip=…)"
     else:
         assert not word.startswith(("-", ".", "/")) and word.isprintable() and Requirement(word).name

@@ -75,7 +75,7 @@ def test_the_gate_starts_it_so_only_where_it_is_asked_for(tmp_path: Path) -> Non
         assert isinstance(smoke, Smoke) and smoke.mode == mode
     alone, graph = laid_out(make(tmp_path / "alone", {"requirements.txt": "idna\n"}), environment_only=True)
     error = error_of(default_smoke, alone, graph, "restricted", push=False)
-    assert isinstance(error, ProjectError) and "--smoke, which imports" in str(error.hint)
+    assert isinstance(error, ProjectError) and "build(check=Smoke(…)), which imports" in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,11 @@ def test_a_start_that_the_limits_stop_is_told_as_that(lines: list[str], message:
     if message == TIMEOUT.message:
         assert found == TIMEOUT
     else:
-        assert found.kind == "restricted" and "/var/log/nginx" in found.hint and "Without --restricted" in found.hint
+        assert (
+            found.kind == "restricted"
+            and "/var/log/nginx" in found.hint
+            and "Without serve(restricted=…)" in found.hint
+        )
 
 
 def test_what_the_code_cannot_write_is_told_with_where_it_can() -> None:

@@ -205,7 +205,7 @@ def test_flag_variable_and_file_add_up(tmp_path, monkeypatch):
     assert warned(root) == ["AML302"]
     assert warned(root, ignore=("AML302",)) == []
     origins = load_project(root, Options(ignore=("AML302",))).origins
-    assert origins["ignore.AML302"] == "--ignore" and origins["ignore.AML505"] == "$DAGGER_AML_IGNORE"
+    assert origins["ignore.AML302"] == "Options(ignore=…)" and origins["ignore.AML505"] == "$DAGGER_AML_IGNORE"
     assert origins["ignore.AML502"] == "dagger-aml.toml:2"
 
 

@@ -24,7 +24,8 @@ def found(tmp_path, files: dict[str, str | bytes | None], **options) -> list[Fin
 
 
 FIRING = [
-    ("AML310", {"requirements.txt": f"idna\n{GIT}\n"}, {}, "requirements.txt:2", "is fetched by git", "--apt git"),
+    ("AML310", {"requirements.txt": f"idna\n{GIT}\n"}, {}, "requirements.txt:2",
+     "is fetched by git", 'Options(apt="git")'),
     ("AML310", {"requirements.txt": "git+https://x.example/a\n", "apt.txt": "curl\n"}, {}, "requirements.txt:1",
      "git+https://x.example/a is fetched by git", "apt.txt"),
     ("AML310", {"requirements.txt": "ours @ hg+https://x.example/a\n", "apt.txt": "git\n"}, {}, "requirements.txt:1",
@@ -32,7 +33,7 @@ FIRING = [
     ("AML310", {"requirements.txt": f"{GIT}\n"}, {"recipe": "preinstalled", "via": "pythonpath"},
      "requirements.txt:1", "is fetched by git", "Build a wheel"),
     ("AML310", {"pyproject.toml": f'[project]\nname = "p"\ndependencies = ["{GIT}"]\n'}, {}, "pyproject.toml:3",
-     "is fetched by git", "--apt git"),
+     "is fetched by git", 'Options(apt="git")'),
     ("AML311", {"requirements.txt": "pywin32 ; sys_platform == 'win32'\n"}, {}, "requirements.txt",
      "its only package is not for Python 3.12 on linux/amd64", "markers"),
     ("AML311", {"requirements.txt": "tomli;python_version<'3.11'\nx;os_name=='nt'\n"}, {}, "requirements.txt",
@@ -47,9 +48,9 @@ FIRING = [
     ("AML312", {"requirements.txt": "-r a.txt -c b.txt\n", "a.txt": "six\n", "b.txt": "six<2\n"}, {},
      "requirements.txt:1", "pip does nothing with -c, since another option", "line of its own"),
     ("AML313", {"requirements.txt": "--pre\nsix\n"}, {"installer": "uv"}, "requirements.txt:1",
-     "uv does nothing with --pre", "--installer pip"),
+     "uv does nothing with --pre", 'Options(installer="pip")'),
     ("AML313", {"requirements.txt": "six\n--prefer-binary\n"}, {"installer": "uv"}, "requirements.txt:2",
-     "uv does nothing with --prefer-binary", "--installer pip"),
+     "uv does nothing with --prefer-binary", 'Options(installer="pip")'),
     ("AML314", {"requirements.txt": f"{EXTRA}six==1\n"}, {"installer": "uv"}, "requirements.txt",
      "from the first index", "hashes"),
     ("AML314", {"requirements.txt": "six\n"}, {"installer": "uv", "extra_index_url": ("https://x.example",)},

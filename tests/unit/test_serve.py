@@ -267,7 +267,7 @@ def test_not_ready_tells_what_it_waits_for() -> None:
     assert why_not_ready(log, 20, locate).message == "init() still runs after 20 s"
     assert "within 20 s" in why_not_ready(BANNER, 20, locate).message
     slow = [*log, stamp("gunicorn.error", "C", "WORKER TIMEOUT (pid:23)")]
-    assert "--env WORKER_TIMEOUT" in why_not_ready(slow, 400, locate).hint
+    assert 'Options(env="WORKER_TIMEOUT=SECONDS")' in why_not_ready(slow, 400, locate).hint
 
 
 def test_workers_that_die_are_seen_at_once() -> None:

@@ -212,7 +212,7 @@ def test_auto_goes_by_the_base_s_name(tmp_path: Path, base: str | None, said: st
     project, graph = laid_out(make(tmp_path, {"code/score.py": SCORE}), base=base, server=said)
     assert project.server is added
     assert (graph.config.cmd == (START,)) is added
-    assert project.origins.get("server") == ("--server" if said else None)
+    assert project.origins.get("server") == ("Options(server=…)" if said else None)
 
 
 def test_another_base_is_assumed_to_be_like_dockers_where_it_is_said(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_recipes_that_need_a_server_add_none(tmp_path: Path, recipe: str) -> Non
 
 def test_packages_as_files_are_refused_before_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
     error = error_of(load_project, make(tmp_path, {"code/score.py": SCORE}), Options(base=SLIM, packages_as="files"))
-    assert isinstance(error, UsageError) and "--packages-as installed" in str(error.hint)
+    assert isinstance(error, UsageError) and 'Options(packages_as="installed")' in str(error.hint)
 
 
 def test_an_image_of_packages_alone_has_the_server_too(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_base_with_azure_mls_start_script_gets_no_second_server(tmp_path: Path
     _, graph = laid_out(make(tmp_path, {"code/score.py": SCORE}), base=SLIM)
     error = error_of(asked, graph, starts=True, server="/opt/env/bin/azmlinfsrv")
     assert isinstance(error, BaseError) and "has Azure ML's start script" in error.message
-    assert "--server base" in str(error.hint)
+    assert 'Options(server="base")' in str(error.hint)
 
 
 @pytest.mark.parametrize(("facts", "said"), [({"pip": False}, "has no pip"), ({"managed": True}, "PEP 668")])
@@ -278,7 +278,7 @@ def test_a_tag_that_lies_of_its_python_is_found_out(tmp_path: Path) -> None:
 def test_a_base_that_lacks_a_server_and_gets_none_is_warned_of_with_the_flag(tmp_path: Path) -> None:
     root = make(tmp_path, {"code/score.py": SCORE})
     (root_user, none) = _but_for_its_end(planned(root, base=SLIM, server="base"))
-    assert (root_user.id, none.id) == ("AML601", "AML602") and "--server add" in str(none.hint)
+    assert (root_user.id, none.id) == ("AML601", "AML602") and 'Options(server="add")' in str(none.hint)
     made = evolve(assumed_plain(From.parse(OTHER)), source="probed", user="1000:1000", uid=1000, cmd=(START,))
     _, graph = laid_out(root, base=OTHER)
     assert make_plan(graph, {graph.from_: made}).warnings == ()
@@ -297,9 +297,9 @@ def test_a_conda_file_of_any_python_gets_an_image_or_the_two_ways(tmp_path: Path
         return
     ready = "minimal-ubuntu22.04-py39-cpu-inference" if python == "3.9" else f"python:{python}-slim"
     hint = str(error_of(planned, root).hint)
-    assert "--python base" in hint and f"--base {ready} (docs/bases.md)" in hint
+    assert 'Options(python="base")' in hint and f'Options(base="{ready}") (docs/bases.md)' in hint
     (warning,) = planned(root, python="base").warnings
-    assert warning.id == "AML340" and f"--base {ready}." in str(warning.hint)
+    assert warning.id == "AML340" and f'Options(base="{ready}").' in str(warning.hint)
     assert _but_for_its_end(planned(root, base=ready)) == []
 
 

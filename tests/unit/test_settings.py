@@ -21,12 +21,13 @@ from dagger_aml.project.merge import Reading, listed, stated
 from dagger_aml.project.origin import DEFAULT, FOUND, Origin, Rank, Stated, best
 from dagger_aml.project.setting import Setting, spellings
 from dagger_aml.project.settings import PROJECT_SETTINGS
+from dagger_aml.text import named
 from tests.support.calls import error_of
 from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 ORIGINS = {
-    Origin(Rank.FLAG, flag="--base"): "--base",
+    Origin(Rank.FLAG, setting="base"): "Options(base=…)",
     Origin(Rank.VARIABLE, variable="DAGGER_AML_BASE"): "$DAGGER_AML_BASE",
     Origin(Rank.FILE, file="dagger-aml.toml", line=7): "dagger-aml.toml:7",
     Origin(Rank.FILE, file="pyproject.toml"): "pyproject.toml",
@@ -96,7 +97,7 @@ def test_a_setting_of_a_project_from_each_origin(tmp_path, monkeypatch, name):
         reading = Reading(tmp_path, Options(**({name: "by-flag"} if flag else {})), read_project_file(tmp_path))
         found = stated(reading, name)
         expected = (
-            ("by-flag", record.flag)
+            ("by-flag", named(name))
             if flag
             else ("by-variable", f"${record.variable}")
             if variable
@@ -116,7 +117,7 @@ def test_a_list_from_each_origin(tmp_path, name, flag, file):
     reading = Reading(tmp_path, Options(**({name: ["a", "b"]} if flag else {})), read_project_file(tmp_path))
     value = listed(reading, name)
     assert value == (("a", "b") if flag else tuple(example(record)) if file else ())
-    said = {name: record.flag} if flag else {name: f"{FILE_NAME}:2"} if file else {}
+    said = {name: named(name)} if flag else {name: f"{FILE_NAME}:2"} if file else {}
     assert reading.sources == said
 
 
@@ -130,8 +131,8 @@ def test_what_flags_add_is_theirs_and_the_rest_the_file_s(tmp_path, name):
     begins = {"label": "labels", "secret": "secrets"}.get(name, name)
     ours = {key: value for key, value in sources.items() if key.partition(".")[0] == begins}
     values = [value for key, value in ours.items() if "." in key]
-    assert values.count(record.flag) == 1
-    assert [value for value in ours.values() if value != record.flag] == ([f"{FILE_NAME}:1"] if record.key else [])
+    assert values.count(named(name)) == 1
+    assert [value for value in ours.values() if value != named(name)] == ([f"{FILE_NAME}:1"] if record.key else [])
 
 
 _PLAIN = {
@@ -246,8 +247,8 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value
     ("text", "said"),
     [
         ("with = 'kaniko'", "'kaniko' is not one of"),
-        ("jobs = 0", "0 is not in the range"),
-        ("engine-timeout = 0.5", "0.5 is not in the range"),
+        ("jobs = 0", "0 is not a whole number of at least 1"),
+        ("engine-timeout = 0.5", "0.5 is not a number of at least 1"),
         ("format = 'moby'", "'moby' is not one of"),
         ("progress = 'tty'", "not a terminal"),
     ],
@@ -283,7 +284,7 @@ def test_a_file_may_not_choose_the_engine_that_files_and_secrets_go_to(tmp_path,
     root = make(tmp_path, {"code/score.py": SCORE, name: f"{header}\nengine = 'tcp://203.0.113.1:1'\n"})
     error = error_of(load_project, root)
     assert error.location == f"{name}:2" and "build.engine cannot stand in a file" in error.message
-    assert error.hint == "Set it with --engine or $DAGGER_AML_ENGINE."
+    assert error.hint == "Set it with open_builder(engine=…) or $DAGGER_AML_ENGINE."
     assert said_of(root)["engine"] is None
 
 
@@ -293,7 +294,7 @@ def test_the_builder_is_of_a_machine_and_stands_in_no_project_s_own_file(cli, tm
     root = make(tmp_path, {"code/score.py": SCORE, name: f"{header}\nwith = 'podman'\n"})
     error = error_of(load_project, root)
     assert error.location == f"{name}:2" and "build.with cannot stand in a project's own file" in error.message
-    assert error.hint == "Set it with --with or $DAGGER_AML_WITH, or in a file that this one extends."
+    assert error.hint == "Set it with open_builder(…) or $DAGGER_AML_WITH, or in a file that this one extends."
     assert cli("build", root, "-t", "a:1")[0] == 2 and cli("plan", root)[0] == 2
     assert said_of(root)["builder"] == "dagger"
 

@@ -597,6 +597,6 @@ def test_more_projects_than_the_terminal_has_lines(monkeypatch):
 
 
 def test_no_placeholder_s_error_is_about_the_wrong_flag():
-    assert error_of(placeholders, "{x}", "--iidfile").location == "--iidfile"
+    assert error_of(placeholders, "{x}", "iidfile").location == "iidfile=…"
     with pytest.raises(UsageError):
-        placeholders("}", "-o")
+        placeholders("}", "output")

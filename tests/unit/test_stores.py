@@ -197,7 +197,9 @@ def test_the_builder_docker_says_that_it_may_not(path):
     program(path, "podman", {})
     with pytest.raises(DaggerAmlError, match="refused by its daemon: permission denied") as caught:
         local_builder("docker")
-    assert "--with podman" in str(caught.value.hint) and "Start the Docker daemon" not in str(caught.value.hint)
+    assert 'open_builder("podman")' in str(caught.value.hint) and "Start the Docker daemon" not in str(
+        caught.value.hint
+    )
 
 
 def test_a_store_to_load_into_is_refused_for_its_reason(path):

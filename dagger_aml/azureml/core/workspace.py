@@ -98,7 +98,7 @@ _ONLY_AZURE = {
     "create": "`az ml workspace create` makes one; none is needed here.",
     "delete": "`az ml workspace delete` deletes one.",
     "get_default_datastore": "Copy the data to this machine: `az ml data`, or azcopy.",
-    "get_default_keyvault": "Give secrets when you build: `--secret`.",
+    "get_default_keyvault": "Give secrets when you build: `dagger-aml build --secret`.",
     "get_details": "`az ml workspace show` has them.",
     "list": "`az ml workspace list` has them.",
     "list_keys": "`az ml workspace list-keys` has them.",

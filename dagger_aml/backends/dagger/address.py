@@ -6,22 +6,27 @@ import re
 from urllib.parse import urlsplit
 
 from ...errors import UsageError
+from ...text import named
 
 TESTED = ("unix", "tcp")
 """The schemes that the tests go through; Dagger's command line knows more, which it gets as they are."""
 
 
-def check_address(address: str, location: str = "--engine") -> None:
+def check_address(address: str, location: str | None = None) -> None:
     """Raise unless an address can be one of an engine; nothing is asked of anybody.
 
     The text of the address is not repeated: it may hold a password.
 
-    :param location: the flag or the parameter that gave it.
+    :param location: what gave it, where that is not the argument of a function.
     :raises UsageError: it is no address, or one of a tested scheme that is not complete.
     """
     said = _fault(address)
     if said:
-        raise UsageError(said, location=location, hint="Write unix:///run/dagger/engine.sock or tcp://HOST:PORT.")
+        raise UsageError(
+            said,
+            location=location or named("engine"),
+            hint="Write unix:///run/dagger/engine.sock or tcp://HOST:PORT.",
+        )
 
 
 def untested(address: str) -> str | None:

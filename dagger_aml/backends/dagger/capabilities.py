@@ -6,7 +6,7 @@ from ..base import Capabilities
 
 CAPABILITIES = Capabilities(
     name="dagger",
-    install="Start Docker, in which the SDK starts an engine, or name one: --engine tcp://HOST:PORT",
+    install="Start Docker, in which the SDK starts an engine, or name one that runs",
     forms=(),
     connects_to_engine=True,
     own_store=False,

@@ -30,7 +30,7 @@ from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import Message, OnEvent, ignore
 from ...fs.temporary import temporary_directory
 from ...policy import DEFAULT, Policy
-from ...text import redact_url
+from ...text import named, redact_url
 from ..store import LET_IN, docker_silence
 from .address import TESTED, check_address
 from .spans import Spans, received
@@ -186,7 +186,10 @@ async def reach(
                 attempts.append(_NoAnswer(f"the session at port {session.port} does not answer"))
                 continue
             yield Connected(
-                client, session.way, tuple(map(str, attempts)), "--engine" if engine is not None else session.named_by
+                client,
+                session.way,
+                tuple(map(str, attempts)),
+                named("engine") if engine is not None else session.named_by,
             )
             return
         raise _not_found(attempts, engine)
@@ -210,7 +213,7 @@ async def _named_engine(asked: _Asked) -> _Session:
     host = os.environ.get(RUNNER_HOST)
     if not host:
         raise _NoAnswer(
-            f"a named engine: neither --engine nor ${RUNNER_HOST} is set (unix:///run/dagger/engine.sock, "
+            f"a named engine: neither {named('engine')} nor ${RUNNER_HOST} is set (unix:///run/dagger/engine.sock, "
             "tcp://HOST:PORT)"
         )
     return evolve(await _engine_at(host, asked), named_by=f"${RUNNER_HOST}")
@@ -240,7 +243,7 @@ async def _engine_in_docker(asked: _Asked) -> _Session:
     if silence:
         raise (_Denied if silence.denied else _NoAnswer)(f"an engine in Docker: {silence.why}")
     if not asked.start_seconds:
-        raise _NoAnswer("an engine in Docker: not started, because --engine-timeout allows no time for it")
+        raise _NoAnswer(f"an engine in Docker: not started, because {named('engine_timeout')} allows no time for it")
     cli = os.environ.get(CLI_BIN) or await _downloaded_cli(asked)
     asked.on_event(Message("starting a Dagger engine in Docker; the first start includes the download"))
     answers = asked.policy.session_deadline_seconds + asked.start_seconds
@@ -276,7 +279,7 @@ async def _answers(way: str, host: str, port: int | None = None, *, hello: bytes
 async def _downloaded_cli(asked: _Asked) -> str:
     """Dagger's command line, downloaded by the SDK into its cache."""
     if not asked.start_seconds:
-        raise _NoCli("Dagger CLI: not installed, and --engine-timeout allows no time to download it")
+        raise _NoCli(f"Dagger CLI: not installed, and {named('engine_timeout')} allows no time to download it")
     import dagger
     from dagger.provisioning._download import Downloader
 
@@ -286,7 +289,7 @@ async def _downloaded_cli(asked: _Asked) -> str:
             path: str = await anyio.to_thread.run_sync(Downloader().get_sync, abandon_on_cancel=True)
             return path
     except TimeoutError:
-        late = f"not downloaded within {asked.start_seconds:.0f} s (--engine-timeout)"
+        late = f"not downloaded within {asked.start_seconds:.0f} s ({named('engine_timeout')})"
         raise _NoCli(f"Dagger CLI: {late}") from None
     except (dagger.DaggerError, OSError) as error:
         raise _NoCli(f"Dagger CLI: {str(error).splitlines()[0]}") from None
@@ -399,31 +402,32 @@ async def _client(asked: _Asked, session: _Session, no_cache: bool) -> Engine:
     )
 
 
-def _not_found(attempts: list[_NoAnswer], named: str | None) -> DaggerAmlError:
+def _not_found(attempts: list[_NoAnswer], address: str | None) -> DaggerAmlError:
     no_cli, denied = (any(isinstance(each, kind) for each in attempts) for kind in (_NoCli, _Denied))
     lines = ["Tried:", *(f"- {each}" for each in attempts), "To get an engine:"]
     if no_cli:
         lines.append(
             f"- install Dagger's command line (https://docs.dagger.io/install), or name it by ${CLI_BIN}; or"
         )
-    if named:
-        lines.append(f"- remove --engine: dagger-aml then tries the engine that ${RUNNER_HOST} names, or Docker; or")
+    if address:
+        lines.append(
+            f"- remove {named('engine')}: dagger-aml then tries the engine that ${RUNNER_HOST} names, or Docker; or"
+        )
     else:
         start = f"- {LET_IN[0].lower()}{LET_IN[1:-1]}" if denied else "- start Docker"
         lines += [
             f"{start}: the SDK then starts an engine in it; or" if not denied else f"{start}; or",
-            f"- name a running engine: --engine tcp://HOST:PORT, or ${RUNNER_HOST}; or",
+            f"- name a running engine: {named('engine', 'tcp://HOST:PORT')}, or ${RUNNER_HOST}; or",
         ]
-    # Docker may be there and not be this user's; that was just found out.
-    here = [
-        name for name in ("docker", "podman", "buildah") if shutil.which(name) and not (denied and name == "docker")
-    ]
+    # Docker, the first of them, may be there and not be this user's; that was just found out.
+    here = [name for name in ("docker", "podman", "buildah")[denied:] if shutil.which(name)]
     found = f" (installed here: {', '.join(here)})" if here else ""
     lines += [
-        f"- build without an engine: `--with docker`, `--with podman` or `--with buildah`{found}; or",
+        f"- build without an engine: `{named('builder', 'docker')}`, `{named('builder', 'podman')}` or "
+        f"`{named('builder', 'buildah')}`{found}; or",
         "- write a Dockerfile and its context for any builder: `dagger-aml dockerfile PROJECT -o imagefiles`.",
     ]
-    message = "the engine that --engine names does not answer" if named else "no Dagger engine answers"
+    message = f"the engine that {named('engine')} names does not answer" if address else "no Dagger engine answers"
     if no_cli:
         message = "no Dagger engine could be asked, because Dagger's command line is missing"
     return EngineNotFound(message, attempts=tuple(map(str, attempts)), hint="\n".join(lines))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ...errors import GraphError
 from ...graph.checks import short
+from ...text import named
 
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 """A byte of a name that is not UTF-8."""
@@ -40,5 +41,5 @@ def check_told_apart(paths: Iterable[str], location: str) -> None:
                 f"a Dagger engine cannot tell {short(other)} from {short(path)}: they differ only in bytes that are "
                 "not UTF-8",
                 location=location,
-                hint="Rename one of them, or add --layers direct.",
+                hint=f"Rename one of them, or add {named('layers', 'direct')}.",
             )

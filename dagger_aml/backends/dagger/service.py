@@ -26,6 +26,7 @@ from ...graph.base import DEFAULT_PLATFORM
 from ...oci.messages import Peer
 from ...policy import DEFAULT, Policy
 from ...tasks import background_task
+from ...text import named
 from ..base import Image, own_image
 from ..runtime import ImageOutput, Start, Started, cannot_restrict, port_taken
 from .capabilities import CAPABILITIES
@@ -148,8 +149,8 @@ class Services:
             container = container.with_env_variable(name, value)
         if start.debug:
             command = start.debugged(command)
-        fronts = [(start.published.port, start.published.inner, "-p"), (0, _WATCH_PORT, "")]
-        fronts += [(start.debug.port, start.debug.inner, "--debug")] if start.debug else []
+        fronts = [(start.published.port, start.published.inner, "publish"), (0, _WATCH_PORT, "")]
+        fronts += [(start.debug.port, start.debug.inner, "debug")] if start.debug else []
         for _, port, _ in fronts:
             container = container.with_exposed_port(port, experimental_skip_healthcheck=True)
         args = python_argv("-I", "-S", "-c", _WATCH, str(_WATCH_PORT), secret, ",".join(names), *command)
@@ -159,14 +160,14 @@ class Services:
             async with translated("run"):
                 service = await service.start()
             urls = []
-            for front, inner, flag in fronts:
+            for front, inner, setting in fronts:
                 ports = [dagger.PortForward(backend=inner, frontend=front or None)]
                 try:
                     async with translated("run"):
                         tunnels.append(await self.client.host().tunnel(service, ports=ports).start())
                         urls.append(await tunnels[-1].endpoint(scheme="http"))
                 except BuildError as error:
-                    raise port_taken(front, flag) if "address already in use" in str(error) else error from None
+                    raise port_taken(front, setting) if "address already in use" in str(error) else error from None
             async with httpx.AsyncClient(base_url=urls[1], trust_env=False) as watch:
                 watcher = _Watcher(watch, secret, output, self.gone, self.policy)
                 try:
@@ -218,8 +219,8 @@ class Services:
         except DaggerAmlError as error:
             if isinstance(what, str):
                 error.hint = (
-                    f"{error.hint or ''}\nIf only docker or podman has the image in its store, add --with docker or "
-                    "--with podman."
+                    f"{error.hint or ''}\nIf only docker or podman has the image in its store, add "
+                    f"{named('builder', 'docker')} or {named('builder', 'podman')}."
                 )
             raise
 

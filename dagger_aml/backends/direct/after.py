@@ -8,6 +8,7 @@ from ...base.facts import BaseFacts, PathFact
 from ...base.known import KnownFacts
 from ...errors import GraphError
 from ...oci.layer_index import IMPLIED, LayerIndex, read_index
+from ...text import named
 from .beneath import Beneath
 from .facts import opened
 from .runtime_image import RuntimeImage
@@ -52,7 +53,7 @@ def known_after(
             raise GraphError(
                 f"{path} is a link once the commands of the image have run",
                 location=step,
-                hint="Copy it to where the link leads, or add --layers builder.",
+                hint=f"Copy it to where the link leads, or add {named('layers', 'builder')}.",
             )
     found = {path: fact for path, fact in paths.items() if path in asked}
     kept = {folder: frozenset(found) for folder, found in names.items() if folder in asked or folder == "/"}

@@ -27,9 +27,10 @@ from ...oci.content_store import ContentStore
 from ...oci.push import PushClient
 from ...oci.reference import Reference
 from ...plan.keys import runtime_key
-from ...plan.making import Making, makings
+from ...plan.making import TOGETHER, Making, makings, makings_after
 from ...plan.model import Plan
 from ...policy import Policy
+from ...text import named
 from ..base import Builder, Capabilities, Image, Kind, Opening, Runtime
 from .age import most_seconds
 from .beneath import Beneath, find_base
@@ -40,7 +41,7 @@ from .inner import Inner, lazily
 from .layers import MOST_LAYERS, OwnLayer, own_layers
 from .local_store import LocalStore
 from .note import note_of
-from .telling import HOW_TO_KEEP, add_hint, said_once, why_not_taken
+from .telling import add_hint, how_to_keep, said_once, why_not_taken
 from .threads import Calls
 
 if TYPE_CHECKING:
@@ -168,17 +169,19 @@ class DirectBuilder:
             self.on_event(Message(f"{self.name} makes every layer, since the base is not taken from a registry{why}"))
             return await (await self._other()).image(plan, title=title)
         blobs = evolve(known.beneath.blobs, client=self.client)
-        beneath, paths, ran = evolve(known.beneath, blobs=blobs), plan.facts.paths, None
+        beneath, paths, ran, shared = evolve(known.beneath, blobs=blobs), plan.facts.paths, None, False
         if plan.engine_part:
             from .runtime_image import AnotherBase
 
             try:
-                beneath, paths, ran = await self._ran(plan, known, beneath)
+                beneath, paths, ran, shared = await self._ran(plan, known, beneath)
             except AnotherBase as error:
                 self.on_event(Message(f"{self.name} makes every layer: {error.message}"))
                 return await (await self._other()).image(plan, title=title)
         own = own_layers(plan, paths, MOST_LAYERS - len(beneath.layers))
-        return self._image(plan, beneath, own, self._calls, _makings(plan, ran))
+        place = (ran.found or (TOGETHER if shared else "")) if ran else ""
+        made = makings_after(plan, place, ran.made) if ran else makings(plan)
+        return self._image(plan, beneath, own, self._calls, made)
 
     def _image(
         self, plan: Plan, beneath: Beneath, own: tuple[OwnLayer, ...], calls: Calls, made: tuple[Making, ...]
@@ -200,7 +203,7 @@ class DirectBuilder:
         if not (self._afresh or self._opening.no_cache):
             found = await self._looked_up(key, plan.base.platform, known.beneath)
         if found and self._before(found, plan).taken:
-            return _makings(plan, found)
+            return makings_after(plan, found.found, found.made)
         return makings(plan, "runs")
 
     async def _starts(self) -> Runtime:
@@ -208,13 +211,16 @@ class DirectBuilder:
         try:
             return (await self._other()).runtime()
         except DaggerAmlError as error:
-            add_hint(error, after="To publish the image without starting it, add --no-smoke.")
+            add_hint(error, after=f"To publish the image without starting it, add {named('no_smoke')}.")
             raise
 
     async def _ran(
         self, plan: Plan, known: _Known, beneath: Beneath
-    ) -> tuple[Beneath, Mapping[str, PathFact], RuntimeImage]:
-        """The base with what ran on it, what is then at the paths that copies go to, and where that is from."""
+    ) -> tuple[Beneath, Mapping[str, PathFact], RuntimeImage, bool]:
+        """The base with what ran on it, what is then at the paths that copies go to, and where that is from.
+
+        Last, whether another image had it run, or looked for it, for which this one waited or came later.
+        """
         from .after import known_after
         from .runtime_image import keep, on_runtime, runtime_tag
 
@@ -222,7 +228,8 @@ class DirectBuilder:
         # Of several builds that need the same to run, one has it run, at the same time and with no_cache too.
         async with self._turns.setdefault(key, anyio.Lock()):
             made = None if self._afresh else self._made.get(key)
-            if made is None or not self._before(made, plan).taken:
+            shared = made is not None and self._before(made, plan).taken
+            if made is None or not shared:
                 made = self._made[key] = await self._found_or_made(plan, key, beneath)
         found = made
         asked = {path: op.name for op in plan.file_layers for path in (*prefixes(op.dest), *_written(op))}
@@ -243,7 +250,7 @@ class DirectBuilder:
                     await self._share(plan, found, beneath, place)
                     self._shared[str(place)] = found.made
         facts = after.for_paths(asked)
-        return beneath, facts.paths if facts else after.facts.paths, found
+        return beneath, facts.paths if facts else after.facts.paths, found, shared
 
     async def _found_or_made(self, plan: Plan, key: str, beneath: Beneath) -> RuntimeImage:
         anew = self._afresh or self._opening.no_cache
@@ -262,7 +269,7 @@ class DirectBuilder:
         made = await make(plan, key, beneath, other.afresh() if old or self._afresh else other, self._store)
         named = [await self._earlier(tag, plan.base.platform) for tag in self._tags]
         if named and not self._opening.cache_to and not any(each.at for each in named):
-            self.on_event(Message(HOW_TO_KEEP))
+            self.on_event(Message(how_to_keep()))
         return made
 
     def _before(self, found: RuntimeImage, plan: Plan) -> RanBefore:
@@ -340,7 +347,7 @@ class DirectBuilder:
         if ours or self._inner.opened is None:
             raise BuildError(
                 "one platform's image is written directly and another's is built, so they cannot become one index",
-                hint="Add --layers builder.",
+                hint=f"Add {named('layers', 'builder')}.",
             )
         return self._inner.opened.index(images)
 
@@ -414,16 +421,6 @@ class DirectBuilder:
     @property
     def _calls(self) -> Calls:
         return Calls(self.client, self.on_event)
-
-
-def _makings(plan: Plan, ran: RuntimeImage | None) -> tuple[Making, ...]:
-    """How the layers came to be, or would.
-
-    :param ran: what ran, found or made; None where nothing does.
-    """
-    if ran is None:
-        return makings(plan)
-    return makings(plan, "found", ran.found, ran.made) if ran.found else makings(plan, "runs", made=ran.made)
 
 
 def _written(copy: Copy) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from ...oci.reference import Reference
 from ...plan.keys import labels
 from ...plan.making import Making
 from ...plan.model import Plan
+from ...text import named
 from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
 from ..transfers import growing, looking
@@ -381,7 +382,7 @@ class DirectIndex:
 
     async def load(self, reference: str) -> Result:
         """A local store holds one platform."""
-        raise UsageError("a local store can hold only one platform", location="--load")
+        raise UsageError("a local store can hold only one platform", location=named("load"))
 
 
 def _changed(image: DirectImage, at: Reference, digest: str) -> bool | None:

@@ -23,6 +23,7 @@ from ...oci.content_store import ContentStore
 from ...oci.manifest import BlobLayer
 from ...oci.reference import Reference
 from ...plan.model import Plan
+from ...text import named
 from ..base import Builder
 from ..outputs import Export
 from .beneath import Beneath
@@ -228,7 +229,7 @@ def not_shared(error: DaggerAmlError, repository: str) -> Finding:
     """What is said where what ran cannot be pushed."""
     return Finding(
         f"what runs could not be pushed for later builds: {error.message}",
-        location=f"--cache-to {repository}",
+        location=named("cache_to", repository),
         hint="The image itself is made all the same.",
     )
 

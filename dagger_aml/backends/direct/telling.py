@@ -7,6 +7,7 @@ import time
 
 from ...errors import DaggerAmlError
 from ...events import Event, Message, OnEvent, Transferred
+from ...text import named
 from .beneath import Beneath
 from .earlier import Earlier
 from .note import KEY_VARIABLE, Mark, mark_of, plain_note
@@ -79,11 +80,12 @@ _MARKS: dict[Mark, str] = {
 }
 
 
-HOW_TO_KEEP = (
-    "another machine will run the commands again for another tag; to keep what they made for it, add --cache-to "
-    "REPOSITORY"
-)
-"""What makes the next build fast where no tag names an image yet, and no repository for what ran is named."""
+def how_to_keep() -> str:
+    """What makes the next build fast where no tag names an image yet, and no repository for what ran is named."""
+    return (
+        "another machine will run the commands again for another tag; to keep what they made for it, add "
+        f"{named('cache_to', 'REPOSITORY')}"
+    )
 
 
 def add_hint(error: DaggerAmlError, *, before: str = "", after: str = "") -> None:

@@ -13,6 +13,7 @@ from ...graph.graph import Graph
 from ...graph.mount import Mount, mount_ids
 from ...graph.stages import bases
 from ...plan.model import Plan
+from ...text import named
 from ...version import __version__
 from ..base import Format
 from . import encoder
@@ -55,8 +56,8 @@ def rendered(
             f"the step needs {', '.join(sorted(each.id for each in seen))} mounted, but classic builders "
             "do not support mounts",
             location=location,
-            hint="Use --format buildkit: podman and buildah build it, and docker with its buildx plugin. It passes "
-            "index settings, CAs and secrets as mounts, so they do not stay in the image.",
+            hint=f"Use {named('format', 'buildkit')}: podman and buildah build it, and docker with its buildx "
+            "plugin. It passes index settings, CAs and secrets as mounts, so they do not stay in the image.",
         )
     by_id: dict[str, Mount] = {}
     for mount, id in mount_ids(seen).items():
@@ -94,7 +95,8 @@ def _check_base(plan: Plan) -> None:
             raise UsageError(
                 f"a Dockerfile cannot start from {base.archive}: FROM accepts only images from a registry or "
                 "from a builder's store",
-                hint="Load it first, then give its new name to --base. `dagger-aml build` does not need this.\n"
+                hint=f"Load it first, then give its new name to {named('base')}. `dagger-aml build` does not need "
+                "this.\n"
                 f"docker: {copy} docker-daemon:{base.reference}\n"
                 f"podman, buildah: {copy} containers-storage:{base.reference}"
                 + (f"\n{', '.join(loading)}, without skopeo: {loading[0]} load -i {file}" if loading else ""),

@@ -13,6 +13,7 @@ from ...data import frozen
 from ...errors import DaggerAmlError, TransientError
 from ...policy import Policy
 from ...process import CompletedProcess, run
+from ...text import named
 from .program import OnLine, answer
 
 INSTALL = (
@@ -100,7 +101,9 @@ def found_buildx(instance: str | None, policy: Policy) -> tuple[Buildx, str]:
         with suppress(DaggerAmlError):
             return Buildx(way, instance), answer(*way, "version", policy=policy).strip()
     which = f"{' and '.join(each[0] for each in ways)} {'have' if ways[1:] else 'has'} no buildx that works"
-    raise DaggerAmlError(which if ways else "buildx is not installed", location="--with buildx", hint=f"{INSTALL}.")
+    raise DaggerAmlError(
+        which if ways else "buildx is not installed", location=named("builder", "buildx"), hint=f"{INSTALL}."
+    )
 
 
 def gone(done: CompletedProcess, buildx: Buildx, location: str | None) -> TransientError | None:

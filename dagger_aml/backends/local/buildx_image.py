@@ -26,6 +26,7 @@ from ...oci.reference import Reference
 from ...oci.registry import manifest_layers, variant
 from ...plan.making import Making
 from ...policy import DEFAULT, Policy
+from ...text import named
 from ..conversation import Conversation, News
 from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
@@ -129,7 +130,7 @@ class BuildxImage:
         :raises UsageError: it is for several platforms.
         """
         if len(self.calls) > 1:
-            raise UsageError("an image for several platforms cannot be started", hint="Use one --platform.")
+            raise UsageError("an image for several platforms cannot be started", hint=f"Use one {named('platform')}.")
 
     async def _saved(self, number: int, work: Path, output: Export) -> Path:
         """The image for one platform as a tar in Docker's form. Attestations have no place there."""

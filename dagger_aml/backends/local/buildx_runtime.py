@@ -12,6 +12,7 @@ from ...data import frozen
 from ...errors import DaggerAmlError, UsageError
 from ...fs.temporary import temporary_directory
 from ...graph.base import DEFAULT_PLATFORM
+from ...text import named
 from ..base import Image, Runtime
 from ..builders import kinds
 from ..outputs import Export
@@ -40,7 +41,7 @@ def container_runtime() -> Runtime:
             return kind.runtime()
     raise UsageError(
         "a builder of buildx starts no images, and neither docker nor podman answers here",
-        hint="Start Docker, or install podman. To publish the image without starting it, add --no-smoke.",
+        hint=f"Start Docker, or install podman. To publish the image without starting it, add {named('no_smoke')}.",
     )
 
 

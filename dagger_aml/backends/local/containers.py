@@ -23,6 +23,7 @@ from ...oci.reference import is_image_id
 from ...policy import DEFAULT
 from ...process import CompletedProcess, run
 from ...tasks import background_task
+from ...text import named
 from ..base import Image, own_image
 from ..runtime import ImageOutput, Published, Start, Started, port_taken
 from .image import LocalImage
@@ -84,7 +85,7 @@ class Containers:
             if start.debug:
                 shell, *words = start.debugged(await _command(self.name, image))
                 flags += ["--publish", start.debug.flag, "--entrypoint", shell]
-            ports = {"-p": published, "--debug": start.debug}
+            ports = {"publish": published, "debug": start.debug}
             try:
                 await _start(self.name, [*flags, image, *words], image, name, mark, ports)
                 async with background_task(lambda: follow(self.name, name, output)):
@@ -125,7 +126,7 @@ class Containers:
     def _id(self, image: object) -> str:
         made = own_image(image, LocalImage, self.name, "serve").id
         if made is None:
-            raise UsageError("an image for several platforms cannot be started", hint="Use one --platform.")
+            raise UsageError("an image for several platforms cannot be started", hint=f"Use one {named('platform')}.")
         return made
 
     @asynccontextmanager
@@ -196,16 +197,16 @@ async def _start(
     if re.search(rf'name "?/?{re.escape(name)}"? is already in use', done.err):
         raise UsageError(
             f"{runtime} already has a container with that name",
-            location="--name",
+            location=named("name"),
             hint=f"Remove it: {runtime} rm --force {name}",
         )
-    raise _not_started(runtime, image, done, {flag: each.port for flag, each in ports.items() if each and each.port})
+    raise _not_started(runtime, image, done, {name: each.port for name, each in ports.items() if each and each.port})
 
 
 def _not_started(runtime: str, image: str, done: CompletedProcess, ports: Mapping[str, int]) -> Exception:
     if ports and re.search(r"address already in use|port is already allocated", done.err):
-        flag = next((flag for flag, port in ports.items() if re.search(rf":{port}\b", done.err)), next(iter(ports)))
-        return port_taken(ports[flag], flag)
+        name = next((name for name, port in ports.items() if re.search(rf":{port}\b", done.err)), next(iter(ports)))
+        return port_taken(ports[name], name)
     if re.search(r"manifest unknown|no such image|image not known|pull access denied", done.err, re.I):
         return BuildError(
             f"{runtime} does not have the image and cannot pull it",

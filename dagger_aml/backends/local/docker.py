@@ -12,6 +12,7 @@ from ...data import frozen
 from ...errors import DaggerAmlError, UsageError
 from ...events import Message, OnEvent
 from ...policy import Policy
+from ...text import named
 from ..base import Capabilities, Format, Runtime
 from ..store import LET_IN
 from .containers import Containers
@@ -31,7 +32,12 @@ CAPABILITIES = Capabilities(
     leaves_containers=True,
 )
 
-_DENIED = f"{LET_IN}\nOr use a builder without a daemon: --with podman, --with buildah."
+
+def _denied() -> str:
+    return (
+        f"{LET_IN}\nOr use a builder without a daemon: {named('builder', 'podman')}, {named('builder', 'buildah')}."
+    )
+
 
 _SILENT = "Start the Docker daemon, or name another with $DOCKER_HOST."
 
@@ -82,7 +88,7 @@ class Docker(DockerCli):
 def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     """The docker that is here, for the form that its client and daemon can both build; an event says which."""
     version = json.loads(
-        answer("docker", "version", "--format", "{{json .}}", hint=_SILENT, denied=_DENIED, policy=policy)
+        answer("docker", "version", "--format", "{{json .}}", hint=_SILENT, denied=_denied(), policy=policy)
     )
     try:
         answer("docker", "buildx", "version", hint=_SILENT, policy=policy)
@@ -93,9 +99,10 @@ def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
     if format == "buildkit" and form == "classic":
         raise UsageError(
             f"docker cannot build the buildkit format on this machine ({why})",
-            location="--format buildkit",
-            hint="Install Docker's buildx plugin, or use a builder that needs none: --with podman, --with buildah. "
-            "Where no step needs a mount, --format classic does.",
+            location=named("format", "buildkit"),
+            hint="Install Docker's buildx plugin, or use a builder that needs none: "
+            f"{named('builder', 'podman')}, {named('builder', 'buildah')}. Where no step needs a mount, "
+            f"{named('format', 'classic')} does.",
         )
     on_event(Message(f"{why}; using the {format or form} Dockerfile format"))
     client = int((str(version["Client"].get("Version", "0")).split(".")[0]) or 0)

@@ -12,6 +12,7 @@ from ...data import frozen
 from ...errors import DaggerAmlError
 from ...events import OnEvent, ignore
 from ...policy import DEFAULT, Policy
+from ...text import named
 from ..base import Builder, Capabilities, Format, Opening, Runtime
 from .builder import LocalBuilder
 from .program import ContainerCli
@@ -43,7 +44,7 @@ class LocalKind:
         name = self.capabilities.name
         if not shutil.which(name):
             raise DaggerAmlError(
-                f"{name} is not installed", location=f"--with {name}", hint=f"{self.capabilities.install}."
+                f"{name} is not installed", location=named("builder", name), hint=f"{self.capabilities.install}."
             )
         return self.find(format, on_event, policy)
 

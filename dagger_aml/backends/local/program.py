@@ -23,6 +23,7 @@ from ...oci.offer import Served
 from ...oci.reference import Reference
 from ...policy import DEFAULT, Policy
 from ...process import CompletedProcess
+from ...text import named
 from ..base import Capabilities, Format, Runtime
 from ..conversation import News
 from ..store import says_denied
@@ -301,10 +302,13 @@ NEEDS_RANGES = "Your user needs ranges in /etc/subuid and /etc/subgid: usermod -
 
 _NOT_UTF_8 = "string field contains invalid UTF-8"
 
-NO_OTHER_NAMES = (
-    "Newer versions of BuildKit take no file whose name is not UTF-8. Rename it, let dagger-aml write its layer "
-    "(--layers direct), or use podman, buildah or a Dagger engine."
-)
+
+def no_other_names() -> str:
+    """What to do where BuildKit does not take a file's name."""
+    return (
+        "Newer versions of BuildKit take no file whose name is not UTF-8. Rename it, let dagger-aml write its "
+        f"layer ({named('layers', 'direct')}), or use podman, buildah or a Dagger engine."
+    )
 
 
 def hint_for(said: str, takes_isolation: bool = False) -> str | None:
@@ -321,7 +325,7 @@ def hint_for(said: str, takes_isolation: bool = False) -> str | None:
     if "/etc/subuid" in said:
         return NEEDS_RANGES
     if _NOT_UTF_8 in said:
-        return NO_OTHER_NAMES
+        return no_other_names()
     if takes_isolation and _NO_CONTAINER.search(said):
         return (
             "If containers cannot be created here, for example inside another container, set "
@@ -384,13 +388,15 @@ def answer(*command: str, hint: str | None = None, denied: str | None = None, po
         )
     except subprocess.TimeoutExpired:
         message = f"{name} does not answer within {seconds:.0f} s"
-        raise DaggerAmlError(message, location=f"--with {name}", hint=hint) from None
+        raise DaggerAmlError(message, location=named("builder", name), hint=hint) from None
     except OSError as error:
-        raise DaggerAmlError(f"{name} cannot be started ({error.strerror})", location=f"--with {name}") from None
+        raise DaggerAmlError(
+            f"{name} cannot be started ({error.strerror})", location=named("builder", name)
+        ) from None
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
         if denied and says_denied(done.stderr):
             message = f"{name} is refused by its daemon: permission denied for this user"
-            raise DaggerAmlError(message, location=f"--with {name}", hint=denied)
-        raise DaggerAmlError(f"{name} does not answer: {last}", location=f"--with {name}", hint=hint)
+            raise DaggerAmlError(message, location=named("builder", name), hint=denied)
+        raise DaggerAmlError(f"{name} does not answer: {last}", location=named("builder", name), hint=hint)
     return done.stdout

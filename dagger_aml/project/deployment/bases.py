@@ -11,6 +11,7 @@ from ...base.plain_python import is_for
 from ...base.training import REPOSITORY
 from ...errors import UsageError
 from ...requirements.model import plain_version
+from ...text import named
 from ..origin import Origin
 from .model import Environment, RegisteredEnvironment
 
@@ -48,7 +49,7 @@ def why_instead(image: str, taken: CatalogImage, python: str) -> str:
     why = in_place_of(image)
     if not is_for(python, taken.python):
         why += f"; no inference base has Python {plain_version(python)}"
-    return f"{why}; --keep-base keeps it"
+    return f"{why}; {named('keep_base')} keeps it"
 
 
 def registered_base(environment: RegisteredEnvironment, origin: Origin) -> tuple[str, str]:
@@ -68,11 +69,14 @@ def registered_base(environment: RegisteredEnvironment, origin: Origin) -> tuple
         "nothing here tells its image and packages",
         location=origin.location,
         hint=(
-            f"Name its image: --base {catalog.REGISTRY}/azureml/curated/{name.removeprefix(_OLDER)}:"
-            f"{environment.version or 'latest'}"
+            "Name its image: "
+            + named(
+                "base",
+                f"{catalog.REGISTRY}/azureml/curated/{name.removeprefix(_OLDER)}:{environment.version or 'latest'}",
+            )
             if ours
-            else f"Look them up: {_show(environment)}\nThen name the image: --base IMAGE, and a conda file of the "
-            "environment: --requirements FILE. `dagger-aml images` lists bases that serve."
+            else f"Look them up: {_show(environment)}\nThen name the image: {named('base', 'IMAGE')}, and a conda "
+            f"file of the environment: {named('requirements', 'FILE')}. `dagger-aml images` lists bases that serve."
         ),
     )
 
@@ -100,7 +104,8 @@ def to_be_built(environment: Environment, root: Path, origin: Origin) -> UsageEr
         "the environment is built from a Dockerfile, which must be done first",
         location=origin.location,
         hint=f"docker build -t {name}:1{file} {shlex.quote(shown)}\ndocker save {name}:1 -o {name}.tar\n"
-        f"Then name that image: --base docker-archive:{name}.tar, or push it, and --base HOST/{name}:1",
+        f"Then name that image: {named('base', f'docker-archive:{name}.tar')}, or push it, and "
+        f"{named('base', f'HOST/{name}:1')}",
     )
 
 

@@ -11,14 +11,13 @@ from ...errors import ProjectError, UsageError
 from ...fs.nearby import meant
 from ...pysource.reached import Reached
 from ...steps.model import Model
+from ...text import named
 from ..layout import Layout, lay_out
 from ..model import plain_name
 from ..origin import Origin, Rank, located
 from .model import LocalModel, RegisteredModel
 from .place import shown
 from .taken import DeploymentFile
-
-FLAG = "--model"
 
 _GIVEN = re.compile(r"(?P<name>[^:=@]+):(?P<version>[^:=@]+)=(?P<path>.+)", re.DOTALL)
 
@@ -45,10 +44,10 @@ def given_models(texts: Sequence[str]) -> tuple[GivenModel, ...]:
     for text in texts:
         match = _GIVEN.fullmatch(text)
         if match is None:
-            raise UsageError(f"not NAME:VERSION=PATH: {text!r}", location=FLAG)
+            raise UsageError(f"not NAME:VERSION=PATH: {text!r}", location=named("model"))
         each = GivenModel(match["name"], match["version"], Path(match["path"]).expanduser(), text)
         if found.setdefault((each.name, each.version), each) is not each:
-            raise UsageError(f"the model {each.name}:{each.version} is given twice", location=FLAG)
+            raise UsageError(f"the model {each.name}:{each.version} is given twice", location=named("model"))
     return tuple(found.values())
 
 
@@ -65,8 +64,10 @@ def deployed_model(file: DeploymentFile, texts: Sequence[str], used: Reached | N
         if given:
             raise UsageError(
                 f"{file.shown} names no registered model",
-                location=f"{FLAG} {given[0].text}",
-                hint=f"Remove {FLAG}: the model is the one of the file." if model else f"Remove {FLAG}.",
+                location=named("model", given[0].text),
+                hint=f"Remove {named('model')}: the model is the one of the file."
+                if model
+                else f"Remove {named('model')}.",
             )
         return _local(file, model, used) if model else None
     found = next((each for each in given if _is_meant(each, model)), None)
@@ -74,15 +75,15 @@ def deployed_model(file: DeploymentFile, texts: Sequence[str], used: Reached | N
         raise _not_given(file, model, given)
     if other := next((each for each in given if each is not found), None):
         raise UsageError(
-            f"{file.shown} names one model, {model.text}, which another {FLAG} gives already: {found.text}",
-            location=f"{FLAG} {other.text}",
-            hint=f"Remove one of the two {FLAG}.",
+            f"{file.shown} names one model, {model.text}, which another {named('model')} gives already: {found.text}",
+            location=named("model", other.text),
+            hint=f"Remove one of the two {named('model')}.",
         )
-    origin = Origin(Rank.FLAG, flag=FLAG)
+    origin = Origin(Rank.FLAG, setting="model")
     if not found.path.exists():
-        raise ProjectError(f"{str(found.path)!r} does not exist", location=f"{FLAG} {found.text}")
+        raise ProjectError(f"{str(found.path)!r} does not exist", location=named("model", found.text))
     path = found.path.absolute()
-    with located(f"{FLAG} {found.text}", always=True):
+    with located(named("model", found.text), always=True):
         plain, kept = (Model(path, found.name, found.version, keep_folder=keep) for keep in (False, True))
     if not path.is_dir():
         return lay_out(plain, said=True, alone=True, used=used), origin
@@ -131,8 +132,10 @@ def _not_given(file: DeploymentFile, model: RegisteredModel, given: Sequence[Giv
     if model.version is None:
         which = f"--label {model.label}" if model.label else ""
         lines.insert(0, f"az ml model show --name {model.name} {which}{registry}   # tells the VERSION")
-    lines.append(f"Then add: {FLAG} {model.name}:{version}={model.name}")
-    other = f", and {FLAG} gives {', '.join(f'{each.name}:{each.version}' for each in given)}" if given else ""
+    lines.append(f"Then add: {named('model', f'{model.name}:{version}={model.name}')}")
+    other = (
+        f", and {named('model')} gives {', '.join(f'{each.name}:{each.version}' for each in given)}" if given else ""
+    )
     return UsageError(
         f"the model {model.text} is registered in Azure ML and does not lie here{other}",
         location=file.at(model.place).location,

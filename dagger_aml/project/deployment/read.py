@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...text import named
 from .document import Document, read_document
 from .environment import read_environment
 from .keys import check_keys
@@ -34,7 +35,7 @@ _WHAT_FOR: Mapping[FileKind, tuple[str, str]] = {
     "model package": ("is a model package, not a deployment", "Name the file of an online deployment."),
     "conda file": (
         "is a conda file, not a deployment",
-        "Name the folder of the project, in which a conda file is found, or give it by --requirements.",
+        "Name the folder of the project, in which a conda file is found, or give it by {requirements}.",
     ),
 }
 
@@ -99,7 +100,7 @@ def _kind(document: Document) -> Kind:
         found = "conda file"
     if found not in (*DEPLOYMENTS, "other"):
         message, hint = _WHAT_FOR[found]
-        raise document.error(message, hint=hint.format(name=document.path.name))
+        raise document.error(message, hint=hint.format(name=document.path.name, requirements=named("requirements")))
     said = document.data.get("type")
     if said == "kubernetes":
         return "kubernetes"

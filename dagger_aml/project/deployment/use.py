@@ -17,6 +17,7 @@ from ...contract import BRING_SERVER, SERVER
 from ...errors import ProjectError, UsageError, unreadable
 from ...finding import FileLocation
 from ...fs.drafts import read_bytes
+from ...text import named
 from ..file import FILE_NAME
 from ..merge import Reading, stated, truth
 from ..origin import DEFAULT, FOUND, Origin, Rank, Stated
@@ -103,9 +104,11 @@ def _named(reading: Reading, given: Path | None) -> tuple[Path, Origin] | None:
     if given is not None:
         if said.origin.rank is Rank.FLAG:
             raise UsageError(
-                "two deployment files are named", location="--deployment", hint=f"Remove it, or give {given.parent}."
+                "two deployment files are named",
+                location=named("deployment"),
+                hint=f"Remove it, or give {given.parent}.",
             )
-        return given, Origin(Rank.FLAG, flag=given.name)
+        return given, Origin(Rank.FLAG, file=given.name)
     if not said.is_said:
         return None
     folder = Path.cwd() if said.is_typed else reading.root

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from dagger_aml import Graph, Options, load_project, load_recipe, make_plan
+from dagger_aml.cli.flags import in_flags
 from dagger_aml.deploying.azureml import Said, baked, environment_only
 from dagger_aml.deploying.image import image_of
 from dagger_aml.deploying.kubernetes import about, manifests
@@ -21,6 +22,7 @@ from dagger_aml.deploying.workload import Workload, workload_of
 from dagger_aml.deploying.yaml_text import yaml_text
 from dagger_aml.project.deployment.model import Deployment
 from dagger_aml.project.deployment.read import read_deployment
+from dagger_aml.text import speaking
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[2] / "examples" / "diabetes"
@@ -60,8 +62,9 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def cluster_text(workload: Workload) -> str:
-    """A workload's manifests."""
-    return yaml_text(*manifests(workload), head=about(workload))
+    """A workload's manifests, as the command writes them."""
+    with speaking(in_flags):
+        return yaml_text(*manifests(workload), head=about(workload))
 
 
 def _dynamic() -> Mapping[str, Any]:
