@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -20,6 +21,7 @@ from ..errors import DaggerAmlError, UsageError
 from ..graph.graph import Graph
 from ..pysource.versions import version_of
 from ..serving.changes import Changes, CodeFile, State, changes, state_of, unsound
+from ..serving.local import GUNICORN_ARGS
 from ..serving.places import Locate, located
 from ..serving.poll import Poll
 from .console import tell
@@ -143,12 +145,35 @@ def check_watch(target: Target, *, local: bool, containers: bool, others: Mappin
             location="--watch",
             hint="Add --local, --with docker or --with podman.",
         )
-    if not local and is_true(str(target.graph.config.env.get(contract.WORKER_PRELOAD, ""))):
-        raise UsageError(
-            f"with {contract.WORKER_PRELOAD} the server loads the code once for all",
-            location="--watch",
-            hint=f"Add --local, or -e {contract.WORKER_PRELOAD}=false.",
-        )
+    if not local:
+        check_loads_anew({name: str(value) for name, value in target.graph.config.env.items()})
+
+
+def check_loads_anew(env: Mapping[str, str]) -> None:
+    """Refuse a server that loads the code before it starts its workers: those that it starts later have it of then.
+
+    :param env: variables of the image.
+    :raises UsageError: one of them asks for that.
+    """
+    for name, asks, value in (
+        (contract.WORKER_PRELOAD, is_true, "false"),
+        (GUNICORN_ARGS, _preloads, ""),
+    ):
+        if asks(env.get(name, "")):
+            raise UsageError(
+                f"with {name}={env[name]} the server loads the code once for all",
+                location="--watch",
+                hint=f"Add --local, or --env {name}={value}.",
+            )
+
+
+def _preloads(args: str) -> bool:
+    """Whether gunicorn, given these words, loads the code once; it takes the beginning of a flag for the flag."""
+    try:
+        words = shlex.split(args)
+    except ValueError:
+        return False  # Gunicorn does not start.
+    return any(len(word) >= len("--pre") and "--preload".startswith(word) for word in words)
 
 
 async def changed_or_ended(watch: Watching, endpoint: Endpoint) -> Changes | None:

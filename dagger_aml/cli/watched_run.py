@@ -26,7 +26,7 @@ from ..serving.serve import ready, serve
 from ..tasks import background_task
 from .progress import Progress
 from .target import connected
-from .watch import Watching, keep_serving
+from .watch import Watching, check_loads_anew, keep_serving
 
 if TYPE_CHECKING:
     from ..backends.runtime import Published
@@ -83,7 +83,8 @@ async def watch_container(
 
     async with connected(by, progress, watch.target, opening) as builder:
         assert not isinstance(builder, str)
-        _, made = await image(watch.graph, builder)
+        plan, made = await image(watch.graph, builder)
+        check_loads_anew({**plan.facts.env, **{name: str(value) for name, value in plan.config.env.items()}})
         port = published if published.port else evolve(published, port=free_port())
         async with serve(
             made,

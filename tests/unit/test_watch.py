@@ -19,7 +19,7 @@ import pytest
 from dagger_aml import Options, load_project
 from dagger_aml.building.graphs import lay_out_first
 from dagger_aml.cli.target import Target
-from dagger_aml.cli.watch import Watching, check_watch, keep_serving
+from dagger_aml.cli.watch import Watching, check_loads_anew, check_watch, keep_serving
 from dagger_aml.errors import BuildError, UsageError
 from dagger_aml.graph.graph import Graph
 from dagger_aml.serving import endpoint, log, poll, renew
@@ -390,13 +390,31 @@ def test_what_cannot_be_watched_is_refused(root: Path, said: dict[str, Any], tex
         check_watch(given.pop("target"), **given)
 
 
-@pytest.mark.parametrize("value", ["true", "True"])
-def test_a_server_that_loads_the_code_once_is_refused(root: Path, value: str) -> None:
-    (root / "dagger-aml.toml").write_text(f'[env]\nWORKER_PRELOAD = "{value}"\n')
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORKER_PRELOAD", "true"),
+        ("WORKER_PRELOAD", "True"),
+        ("GUNICORN_CMD_ARGS", "--preload"),
+        ("GUNICORN_CMD_ARGS", "--keep-alive 5 --preload"),
+        ("GUNICORN_CMD_ARGS", "--prel"),  # As argparse takes it.
+    ],
+)
+def test_a_server_that_loads_the_code_once_is_refused(root: Path, name: str, value: str) -> None:
+    (root / "dagger-aml.toml").write_text(f'[env]\n{name} = "{value}"\n')
     target = Target(load_project(root, Options()), graph_of(root))
     check_watch(target, local=True, containers=False, others={})
-    with pytest.raises(UsageError, match="WORKER_PRELOAD"):
+    with pytest.raises(UsageError, match=f"{name}={value} the server loads the code once") as caught:
         check_watch(target, local=False, containers=True, others={})
+    said, _, unset = str(caught.value.hint).partition("--env ")
+    assert said == "Add --local, or " and unset.startswith(f"{name}=")
+    (root / "dagger-aml.toml").write_text("[env]\n{} = '{}'\n".format(*unset.rstrip(".").split("=")))
+    check_watch(Target(load_project(root, Options()), graph_of(root)), local=False, containers=True, others={})
+
+
+@pytest.mark.parametrize("value", ["", "--keep-alive 5", "--pre-x", "--preload-dir x", "'", "preload", "--p"])
+def test_other_words_for_gunicorn_are_no_reason_to_refuse(value: str) -> None:
+    check_loads_anew({"GUNICORN_CMD_ARGS": value})
 
 
 @pytest.mark.parametrize("value", ["1", "yes", "false", ""])
