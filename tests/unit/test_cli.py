@@ -78,6 +78,18 @@ def test_the_plan_says_why_and_where_from(cli, root):
         (["build", "{root}", "--push"], "--push needs a tag"),
         (["build", "{root}", "-t", "a", "-o", "{root}"], "is a folder"),
         (["build", "{root}", "-t", "a", "-o", "{root}/no/such.tar"], "does not exist"),
+        (["run", "nowhere", "--local"], "nowhere: is not the folder of a project, so it is taken for an image"),
+        *([[each, ""], "PROJECT: is empty"] for each in ("build", "plan", "dockerfile", "deployment", "init")),
+        (["check", "{root}", ""], "PATH: is empty"),
+        (["score", ""], "PROJECT|IMAGE|TAR|URL: is empty"),
+        (["diff", "{root}", ""], "B: is empty"),
+        (["inspect", ""], "IMAGE: is empty"),
+        (["build", "{root}", "-j", "x"], "'x' is not a whole number of at least 1."),
+        (["build", "{root}", "-j", "0"], "'0' is not a whole number of at least 1."),
+        (["build", "{root}", "--max-age", "-1"], "'-1' is not a number of at least 0."),
+        (["run", "{root}", "--ready-timeout", "x"], "'x' is not a number of at least 1."),
+        (["score", "{root}", "--rtol", "-0.5"], "'-0.5' is not a number of at least 0."),
+        (["score", "{root}", "-n", "1.5"], "'1.5' is not a whole number of at least 1."),
     ],
 )
 def test_wrong_use_is_one_message_and_exit_code_2(cli, root, words, said):

@@ -47,6 +47,7 @@ from ..options.build import (
 )
 from ..options.call import ci_option, json_option, no_check_option, quiet_option, verbose_option
 from ..options.project import project_options
+from ..options.types import Given
 from ..progress import Progress
 from ..told import OnOutcome, ToldAs, entry, report_text, reported
 from ..unchanged import Made, note
@@ -58,7 +59,7 @@ from ..unchanged import Made, note
     short_help="Build an image and push, export or load it.",
     epilog="Credentials come from the docker config and its helpers: docker login, az acr login.",
 )
-@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path(readable=False))
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=Given())
 @partial(project_options, argument=False)
 @click.option(
     "-t",

@@ -21,6 +21,7 @@ from ..console import printable, tell
 from ..options.build import engine_option, fail_on_option, setting_option, settled
 from ..options.completed import rule_ids
 from ..options.project import project_options
+from ..options.types import Given
 from ..reports.model import SEVERITIES, Checked, checked, count, shown
 from ..sections import Sectioned
 
@@ -58,7 +59,7 @@ _TAKES = (
     short_help="Find mistakes in projects, Dockerfiles and deployment files before anything is built.",
     epilog="Exit codes: 0 nothing found, 1 a finding at or above --fail-on, 2 an input could not be checked.",
 )
-@click.argument("projects", metavar="[PATH]...", nargs=-1, type=click.Path(readable=False))
+@click.argument("projects", metavar="[PATH]...", nargs=-1, type=Given())
 @partial(project_options, argument=False)
 @click.option(
     "--output-format",

@@ -20,6 +20,7 @@ from ..common import by_flag, laid_out, read
 from ..console import tell
 from ..options.call import no_check_option
 from ..options.project import project_options
+from ..options.types import Whole
 from ..sections import Sectioned
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ _CREATE, _APPLY = "az ml online-deployment create -f", "kubectl apply -f"
 @click.option("--name", metavar="NAME", help="The deployment's name.")
 @click.option("--endpoint-name", metavar="NAME", help="Its endpoint's name.")
 @click.option("--instance-type", metavar="TYPE", help="Size of the machines, such as Standard_DS3_v2.")
-@click.option("--instance-count", type=click.IntRange(1), metavar="N", help="How many. [default: 1]")
+@click.option("--instance-count", type=Whole(1), metavar="N", help="How many. [default: 1]")
 @click.option(
     "--variable",
     "variables",
@@ -82,7 +83,7 @@ _CREATE, _APPLY = "az ml online-deployment create -f", "kubectl apply -f"
 )
 @click.option(
     "--longest-request",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="SECONDS",
     help="For --format kubernetes: how long a pod that ends waits for what it has begun.",
 )

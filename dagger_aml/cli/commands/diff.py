@@ -25,6 +25,7 @@ from ..console import tell
 from ..options.build import engine_option, settled, value_of
 from ..options.call import json_option, quiet_option
 from ..options.project import project_options
+from ..options.types import Given
 from ..progress import Progress
 from ..sections import Sectioned
 from ..target import say
@@ -43,8 +44,8 @@ _SHOWN = 25
     short_help="Compare two images from any source.",
     epilog="Exit codes: 0 equal except for the listed noise, 1 different, 2 wrong usage.",
 )
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", type=Given())
+@click.argument("b", metavar="B", type=Given())
 @partial(project_options, argument=False)
 @click.option(
     "--with",

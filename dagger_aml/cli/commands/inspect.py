@@ -13,6 +13,7 @@ from ...graph.base import DEFAULT_PLATFORM
 from ..common import policy_of_call
 from ..options.call import json_option
 from ..options.project import project_options
+from ..options.types import Given
 from ..target import say
 from ..waits import told_of_waits
 
@@ -20,7 +21,7 @@ _STORES = [name for name in BUILDERS if kind_of(name).capabilities.own_store]
 
 
 @click.command("inspect", short_help="Show what an image is and holds, without pulling its large layers.")
-@click.argument("image", metavar="IMAGE")
+@click.argument("image", metavar="IMAGE", type=Given())
 @click.option(
     "--with",
     "store",

@@ -20,6 +20,7 @@ from ..common import by_flag, read, read_others
 from ..options.build import layers_option, opening_of, settled
 from ..options.call import json_option
 from ..options.project import project_options
+from ..options.types import Given
 from ..probing import Asks, planned, probe_options
 from ..sections import Sectioned
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command("plan", cls=Sectioned, short_help="Show what would be done, in what order and why.")
-@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=click.Path(readable=False))
+@click.argument("projects", metavar="[PROJECT]...", nargs=-1, type=Given())
 @partial(project_options, argument=False)
 @click.option(
     "--format",

@@ -34,6 +34,7 @@ from ..options.build import (
 )
 from ..options.call import quiet_option, verbose_option
 from ..options.project import project_options
+from ..options.types import Given
 from ..progress import Progress
 from ..target import Target, connected, read_target, say, with_option
 
@@ -57,7 +58,7 @@ _LONGEST = 400
     epilog="Ctrl-C stops and removes everything. Send a request from another terminal: dagger-aml score "
     "http://127.0.0.1:6789 --request request.json",
 )
-@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]")
+@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR]", type=Given())
 @partial(project_options, argument=False)
 @click.option(
     "-p",
@@ -139,7 +140,11 @@ def command(
     opening = Opening(engine=engine, layers=layers, cache_from=looked_in, max_age_days=max_age)
     found = read_target(target, given)
     if local and not found.project:
-        raise UsageError("--local works only with a project", hint="Name a project's folder.")
+        raise UsageError(
+            "is not the folder of a project, so it is taken for an image; --local serves projects alone",
+            location=target,
+            hint="Name a project's folder, or leave --local out.",
+        )
     if watch:
         from ..watch import check_watch
 

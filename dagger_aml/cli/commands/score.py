@@ -34,6 +34,7 @@ from ..options.build import (
 )
 from ..options.call import json_option, quiet_option, verbose_option
 from ..options.project import project_options
+from ..options.types import Given, Number, Whole
 from ..progress import Progress
 from ..sections import Sectioned
 from ..target import Target, connected, read_target, say, with_option
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     short_help="Post a request and show, time and check the answer.",
     epilog="Exit code 1 when the status is not 200 or the answer differs from the expected one.",
 )
-@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]")
+@click.argument("target", default=".", metavar="[PROJECT|IMAGE|TAR|URL]", type=Given())
 @partial(project_options, argument=False)
 @click.option(
     "--request",
@@ -67,20 +68,18 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--rtol",
-    type=click.FloatRange(0),
+    type=Number(0),
     metavar="NUMBER",
     help="How far a number may lie from the expected one, relative to the larger.  [default: the project's, or 1e-6]",
 )
+@click.option("--atol", type=Number(0), metavar="NUMBER", help="The same, absolute.  [default: the project's, or 0]")
 @click.option(
-    "--atol", type=click.FloatRange(0), metavar="NUMBER", help="The same, absolute.  [default: the project's, or 0]"
-)
-@click.option(
-    "-n", "number", type=click.IntRange(1), default=1, metavar="NUMBER", show_default=True, help="How many requests."
+    "-n", "number", type=Whole(1), default=1, metavar="NUMBER", show_default=True, help="How many requests."
 )
 @click.option(
     "-c",
     "at_once",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=1,
     metavar="NUMBER",
     show_default=True,

@@ -24,6 +24,7 @@ from ...project.file import ProjectFile
 from ...project.origin import DEFAULT, Origin, Stated
 from ...project.setting import Setting
 from ..common import BEATEN, by_flag
+from .types import Number, Whole
 
 if TYPE_CHECKING:
     from ...backends.base import Layers, Opening
@@ -75,7 +76,7 @@ def _kind(record: Setting, choices: Sequence[str]) -> click.ParamType[Any]:
         return click.Choice(choices or record.choices)
     if record.least is None:
         return click.STRING
-    return click.IntRange(int(record.least)) if record.type == int | None else click.FloatRange(record.least)
+    return Whole(int(record.least)) if record.type == int | None else Number(record.least)
 
 
 with_option: Decorator = setting_option("builder", choices=BUILDERS)

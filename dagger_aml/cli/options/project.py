@@ -10,6 +10,7 @@ import click
 from ...project.settings import PROJECT_SETTINGS
 from ..sections import ProjectOption
 from .completed import completed
+from .types import Given
 
 Command = Callable[..., Any]
 
@@ -31,4 +32,4 @@ def project_options(function: Command, *, only: tuple[str, ...] = (), argument: 
             help=text + (f" [env: {record.variable}]" if record.variable else ""),
             **alone,
         )(function)
-    return click.argument("project", default=".", type=click.Path(readable=False))(function) if argument else function
+    return click.argument("project", default=".", type=Given())(function) if argument else function
