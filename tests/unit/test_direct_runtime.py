@@ -71,6 +71,24 @@ async def test_what_ran_is_looked_into_once_for_several_images_on_it(
     assert read == [1] and first.own[0].entries == second.own[0].entries
 
 
+async def test_what_ran_for_another_image_of_the_call_is_told_as_found(registry: FakeRegistry, folder: Path) -> None:
+    base, runner = put_base(registry), Runner(blobs_of(), RAN)
+    builder = direct_builder(runner)
+    plan, made = await probe(running(base, folder), builder), []
+
+    async def one() -> None:
+        made.append((await builder.image(plan)).makings[0])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(one)
+    builder.close()
+    ran, *others = sorted(made, key=lambda each: each.way, reverse=True)
+    assert (ran.way, ran.place) == ("runs", "") and len(runner.plans) == 1
+    assert [(each.way, each.place) for each in others] == [("found", "another image of this call")] * 2
+    assert {each.made for each in others} == {ran.made}
+
+
 def _no_object(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
     return []
 
@@ -224,7 +242,9 @@ async def test_a_cache_that_refuses_is_a_warning(registry: FakeRegistry, folder:
         builder = direct_builder(runner, events, cache_to=f"{other.host}/cache")
         result = await pushed(running(base, folder), f"{registry.host}/app:1", builder)
     (warned,) = (each.finding for each in events if isinstance(each, Warned))
-    assert "could not be pushed for later builds" in warned.message and warned.location.startswith("--cache-to")
+    assert "could not be pushed for later builds" in warned.message and warned.location.startswith(
+        "open_builder(cache_to="
+    )
     assert digest_of(registry.manifests["app"]["1"][0]) == result.digest
 
 
