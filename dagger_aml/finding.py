@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,9 @@ Severity = Literal["error", "warning", "info"]
 
 Silencer = Literal["comment", "choice"]
 """What sets a finding aside: a comment on its line, or what a flag, a variable or the project file ignores."""
+
+_NEAR = 3
+"""Folders above one in which a file is shown by ``..``: what several projects share lies there."""
 
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
@@ -49,8 +53,10 @@ class FileLocation(str):
 
     @classmethod
     def below(cls, root: Path, path: Path, line: int | None = None) -> FileLocation:
-        """A place in a file, which is shown relative to a folder where it lies in that."""
-        return cls(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path), path, line)
+        """A place in a file, which is shown relative to a folder where it lies in that, or near it."""
+        around = (each for each in (root, *root.parents[:_NEAR]) if each != each.parent)
+        near = any(path.is_relative_to(each) for each in around)
+        return cls(Path(os.path.relpath(path, root)).as_posix() if near else str(path), path, line)
 
     def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
         """What a copy is made of, beside the line."""
@@ -98,7 +104,7 @@ class Finding:
 
     :param message: what will happen or what is wrong, naming the value; without a full stop at its end.
     :param id: of the rule that found it, such as ``AML103``; None where a recipe says it with ``graph.warn``.
-    :param location: ``file:line``, relative to the project, or a key, a flag or a variable. In a file it is a
+    :param location: ``file:line``, relative to the project, or a key, a setting or a variable. In a file it is a
         :class:`FileLocation`.
     :param hint: what the reader can do next, one or more lines.
     :param sure: whether what was read proves it. What is not sure is a warning at most, though its rule's severity is

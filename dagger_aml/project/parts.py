@@ -38,9 +38,9 @@ def inside(reading: Reading, text: str, origin: Origin) -> Path:
     if not kind_at(path):
         reason = "is a broken link" if path.is_symlink() else "does not exist"
         # A deployment file's paths come with their folder, which says nothing to who wrote them.
-        named = shown(path, reading.root) if Path(text).is_absolute() and path.is_relative_to(reading.root) else text
+        told = shown(path, reading.root) if Path(text).is_absolute() and path.is_relative_to(reading.root) else text
         hint = f"{meant(path, reading.root)}Paths are relative to {reading.root}."
-        raise ProjectError(f"{named!r} {reason}", location=str(origin), hint=hint)
+        raise ProjectError(f"{told!r} {reason}", location=str(origin), hint=hint)
     return path
 
 

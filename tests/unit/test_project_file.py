@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from operator import attrgetter
+from pathlib import Path
 
 import pytest
 
-from dagger_aml import ProjectError
+from dagger_aml import ProjectError, load_project
 from dagger_aml.project import structure
 from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.keys import ARRAYS, KEYS, field_name
@@ -15,7 +16,7 @@ from dagger_aml.project.tables import CodeTable, ModelTable, PreinstalledTable, 
 from dagger_aml.toml import lines_of
 from tests.support.calls import error_of
 from tests.support.cases import for_each
-from tests.support.projects import make
+from tests.support.projects import SCORE, make
 
 WHOLE = """\
 # what the folder does not say
@@ -346,6 +347,30 @@ def test_paths_are_relative_to_the_file_that_says_them(tmp_path):
     assert (root / tables.base.removeprefix("oci:")).resolve() == tmp_path / "shared/images/base"
     assert (root / tables.secrets["pip"].removeprefix("src=")).resolve() == tmp_path / "shared/token"
     assert (tables.secrets["apt"], tables.code.entry_script, tables.models[0].name) == ("env=APT", "s.py", "n")
+
+
+def test_what_an_extended_file_names_has_no_dots_in_its_path(tmp_path):
+    shared = {
+        "company.toml": "requirements = 'r.txt'\nanswer = 'a.json'\n[code]\npath = 'c'\n[[models]]\npath = 'm'\n"
+    }
+    make(
+        tmp_path / "shared",
+        {**shared, "r.txt": "six\n", "a.json": "1", "m/w": "", "c/score.py": f"import nope\n{SCORE}"},
+    )
+    root = make(tmp_path / "team/p", {FILE_NAME: "extends = '../../shared/company.toml'\n"})
+    project = load_project(root)
+    found = (project.requirements, project.answer, project.code, project.models[0].path)
+    assert found == tuple(tmp_path / "shared" / name for name in ("r.txt", "a.json", "c", "m"))
+    assert project.at(tmp_path / "shared/c/score.py", 1) == "../../shared/c/score.py:1"
+    assert project.at(Path("/elsewhere/x"), 1) == "/elsewhere/x:1"
+
+
+def test_dots_behind_a_link_stay(tmp_path):
+    """There they lead above where the link leads, and not above where it lies."""
+    make(tmp_path, {"real/deep/x": "", "real/r.txt": "six\n", "p/score.py": SCORE})
+    (tmp_path / "p/link").symlink_to(tmp_path / "real/deep")
+    make(tmp_path / "p", {FILE_NAME: "requirements = 'link/../r.txt'\n"})
+    assert load_project(tmp_path / "p").requirements == tmp_path / "p/link/../r.txt"
 
 
 def test_names_and_packages_of_an_extended_file_are_no_paths(tmp_path):
