@@ -18,7 +18,7 @@ def _differences(name: str, before: str, now: str) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+@for_each("case", CASES, ids=lambda case: case.stem)
 def test_an_example_becomes_what_it_did(case):
     for name, now in case.files().items():
         path = HERE / name

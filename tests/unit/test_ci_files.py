@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cases import for_each
 from tests.support.ci_jobs import USERS, Job, document, filled, made, written
 from tests.support.markdown import ROOT
 from tests.support.oracles import oracle
@@ -202,7 +203,7 @@ def _texts(part: object) -> Iterator[str]:
 FILES = ("../monorepo/github.yml", *sorted(str(path.relative_to(CI)) for path in CI.glob("**/*.yml")))
 
 
-@pytest.mark.parametrize("name", FILES)
+@for_each("name", FILES)
 def test_nothing_is_taken_by_a_password_or_another_version(name: str) -> None:
     texts = list(_texts(_read(name)))
     if "action" not in name:

@@ -235,7 +235,7 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("files", "taken"), FOUND, ids=short)
+@for_each(("files", "taken"), FOUND, ids=short)
 def test_which_file_is_taken(tmp_path, files, taken):
     project = load_project(make(tmp_path, {**({} if "code/score.py" in files else {"score.py": SCORE}), **files}))
     assert (project.at(project.requirements) if project.requirements else None) == taken
@@ -289,7 +289,7 @@ def with_python(root: Path, python: str, *pip: str) -> Path:
     return make(root, {"score.py": SCORE, "conda.yml": conda(f"python{python}", "pip", pip=pip)})
 
 
-@pytest.mark.parametrize("python", ["", "=3.12", "=3.12.4", "==3.12.1", ">=3.10", "=3", " 3.12", ">=3.9,<3.13"])
+@for_each("python", ["", "=3.12", "=3.12.4", "==3.12.1", ">=3.10", "=3", " 3.12", ">=3.9,<3.13"])
 def test_the_base_s_own_python_is_taken(tmp_path, python):
     assert planned(with_python(tmp_path, python, "idna==3.10")).warnings == ()
 

@@ -14,6 +14,7 @@ from dagger_aml.errors import UsageError
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.text import speaking
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.markdown import ROOT, table
 from tests.support.projects import SCORE, make
 from tests.unit.test_conda import HASH, conda, lines_of
@@ -289,7 +290,7 @@ def planned(style: Style, folder: Path) -> tuple[list[str], list[str]]:
     return lines_of(found), [str(each.id) for each in plan.warnings]
 
 
-@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name[:40])
+@for_each("style", STYLES, ids=lambda style: style.name[:40])
 def test_what_becomes_of_a_style(tmp_path, style):
     if style.told is None:
         with speaking(in_flags), pytest.raises(UsageError) as caught:

@@ -18,11 +18,15 @@ from tools.rules_measured import NOT_IN_THE_CORPUS
 CASES = corpus.cases()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_case_is_told_what_it_must_be(case: corpus.Case, tmp_path: Path):
-    root = tmp_path / "project"
-    root.mkdir()
-    assert corpus.run(case, root).why_wrong(case) is None
+@pytest.mark.parametrize("kind", sorted({case.kind for case in CASES}))
+def test_a_case_is_told_what_it_must_be(kind: str, tmp_path: Path):
+    @for_each("case", [case for case in CASES if case.kind == kind], ids=lambda case: case.name)
+    def told(case: corpus.Case, tmp_path: Path) -> None:
+        root = tmp_path / "project"
+        root.mkdir()
+        assert corpus.run(case, root).why_wrong(case) is None
+
+    told(tmp_path=tmp_path)
 
 
 @functools.cache

@@ -152,7 +152,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     assert made["environment_variables"]["GREETING"] == "012" and made["environment_variables"]["WORKER_COUNT"] == 2
 
 
-@pytest.mark.parametrize("number", range(0, 24, 2))
+@for_each("number", range(0, 24, 2))
 def test_whatever_a_file_says_stays(tmp_path: Path, number: int) -> None:
     """Some of the cases that azure-ai-ml was given too."""
     before = deployment_values.document(random.Random(number))
@@ -215,7 +215,7 @@ def test_a_file_that_names_no_pushed_image_is_refused(tmp_path: Path, said: str,
     assert words in refused(EXAMPLES / "diabetes", "--metadata-file", file, *FLAGS)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "said"),
     [
         (("--image", "registry.example/diabetes:1"), "names no digest"),

@@ -75,7 +75,7 @@ def test_what_becomes_of_a_style(style, tmp_path):
         assert part is None or part.exists()
 
 
-@pytest.mark.parametrize("style", [each for each in STYLES if each.read is not None], ids=lambda style: style.name)
+@for_each("style", [each for each in STYLES if each.read is not None], ids=lambda style: style.name)
 def test_what_becomes_of_a_style_in_a_plan(style, tmp_path):
     path = style.write(tmp_path)
     if style.unplanned:

@@ -418,8 +418,8 @@ def labelled(
     return read_image(path)
 
 
-@pytest.mark.parametrize("builder", HISTORIES)
-@pytest.mark.parametrize(
+@for_each("builder", HISTORIES)
+@for_each(
     ("number", "entry", "subject", "cause"),
     [
         (0, Item("usr/lib/more"), "/usr/lib/more", "step 'apt libgomp1'"),

@@ -110,7 +110,7 @@ def test_a_star_does_not_matter_where_both_are_there(tmp_path):
     assert says(tmp_path, "from numpy import *\n" + SCORE)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line"),
     [
         ("def init(:\n", ":1"),

@@ -179,7 +179,7 @@ def test_what_packages_alone_have_not_is_not_named(tmp_path, option, flag):
 BATCH = "def init():\n    pass\n\n\ndef run(mini_batch):\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "line"),
     [
         (BATCH + "    return [path for path in mini_batch]\n", 5),
@@ -200,7 +200,7 @@ def test_a_script_for_batch_runs_is_told(tmp_path, text, line):
     assert told(found) == {("AML521", f"score.py:{line}")} and "Options(environment_only=…)" in str(found[0].hint)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         BATCH + "    return mini_batch\n",

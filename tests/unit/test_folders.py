@@ -325,7 +325,7 @@ def test_what_ignore_files_leave_out_though_it_is_used_is_noted(tmp_path):
     assert all(".gitignore" in note.message and "!" in str(note.hint) for note in said)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "said"),
     [
         (

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dagger_aml.contract import MODELS_ROOT
 from dagger_aml.graph.graph import Copy
 from dagger_aml.project.file import FILE_NAME
+from tests.support.cases import for_each
 from tests.support.projects import laid_out, make
 
 BEGUN = "import os\n\n\ndef run(data):\n    return data\n\n\ndef init():\n    os.environ['AZUREML_MODEL_DIR']\n"
@@ -23,7 +22,7 @@ def dests(root, files, **options) -> list[str]:
     return [dest.removeprefix(MODELS_ROOT) for dest in copies if dest.startswith(MODELS_ROOT)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("paths", "files", "dest"),
     [
         (["model/regression.pkl"], ["model/regression.pkl"], "/p/1/model"),

@@ -10,6 +10,7 @@ from dagger_aml import Options, load_project, make_plan
 from dagger_aml.building.graphs import lay_out
 from dagger_aml.finding import Finding
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 CURATED = "curated/minimal-py311-inference"
@@ -41,7 +42,7 @@ def script(*lines: str) -> str:
 # --- no list at all -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "options", "place", "words"),
     [
         ({"score.py": script("import numpy, joblib")}, {}, "score.py:1", "numpy and joblib"),
@@ -118,7 +119,7 @@ def test_what_is_there_or_may_be_is_not_told(tmp_path, files, options, monkeypat
 # --- with a list --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("listed", "lines", "id", "words"),
     [
         ("numpy==2.3.5\n", "import numpy, pandas", "AML333", "pandas"),
@@ -143,7 +144,7 @@ def test_imports_that_the_list_does_not_bring(tmp_path, listed, lines, id, words
     assert found.id == id and words in str(found) and "numpy" not in found.message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("listed", "lines"),
     [
         ("scikit-learn\n", "import numpy, scipy, joblib, sklearn"),
@@ -191,7 +192,7 @@ def test_of_a_base_that_nobody_knows_only_a_hint_is_given(tmp_path):
 # --- lists that nobody reads --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "text", "hint"),
     [
         ("Pipfile", "[packages]\n", "pipenv lock"),

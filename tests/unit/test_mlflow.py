@@ -287,7 +287,7 @@ def test_init_says_that_nothing_needs_to_be_written(linear):
 # --- what is not served so ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("flavors:\n  mleap: {}\n", "python_function is not among its flavors (mleap)"),
@@ -414,7 +414,7 @@ def sample(root: Path, kind: str, saved: Any, *, inputs: str = "", params: bool 
     return None if made.sample is None else json.loads(made.sample)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "saved", "inputs", "made"),
     [
         ("dataframe", {"columns": ["a", "b"], "data": SPLIT["data"]}, COLUMNS, SPLIT),

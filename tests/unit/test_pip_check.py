@@ -18,6 +18,7 @@ from dagger_aml.building.graphs import lay_out
 from dagger_aml.steps import packages, pip
 from dagger_aml.steps.pip_check import checked
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.forked_pip import forked_pip
 from tests.support.package_index import wheel
 from tests.support.projects import SCORE, make
@@ -274,7 +275,7 @@ def test_without_the_check_the_bare_command_is_left(tmp_path: Path, step, instal
 RULE = "AML390"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "options", "found"),
     [
         ({"requirements.txt": "idna\n"}, {"no_pip_check": True}, True),

@@ -385,7 +385,7 @@ def place(tmp_path_factory):
     return make(tmp_path_factory.mktemp("pip"), FILES)
 
 
-@pytest.mark.parametrize("line", LINES, ids=short)
+@for_each("line", LINES, ids=short)
 def test_each_line_is_read_as_pip_reads_it(place, line):
     (place / "requirements.txt").write_text(f"{line}\n", encoding="utf-8", newline="")
     compared(place / "requirements.txt")

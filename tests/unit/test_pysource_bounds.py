@@ -115,9 +115,7 @@ def test_names_that_files_have_are_found_in_their_order(tmp_path: Path) -> None:
     assert {name for source in found.sources.values() for name in source.paths} == {"data", "labels.json"}
 
 
-@pytest.mark.parametrize(
-    "path", sorted(Path(__file__).parent.glob("test_[a-i]*.py"))[::4], ids=lambda path: path.name
-)
+@for_each("path", sorted(Path(__file__).parent.glob("test_[a-i]*.py"))[::4], ids=lambda path: path.name)
 def test_all_of_a_file_is_told_as_by_its_whole_syntax(path: Path) -> None:
     data = path.read_bytes()
     tree = ast.parse(data)

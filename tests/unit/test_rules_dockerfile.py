@@ -76,7 +76,7 @@ ENV AZUREML_MODEL_DIR=/var/azureml-app/azureml-models
 PROSE = f"{BASE}ENV AZUREML_EXTRA_REQUIRMENTS_TXT=requirements.txt\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "told"),
     [
         (PIP, [("AML701", 1), ("AML720", 3)]),
@@ -134,8 +134,8 @@ def test_a_dash_is_mended_where_there_is_one_right_answer(tmp_path: Path) -> Non
 TOKEN = "gh" + "p_" + "".join(chr(97 + each) for each in range(26)) + "0123456789"
 
 
-@pytest.mark.parametrize("line", ["ENV T={}", "ARG T={}", "RUN curl -H 'Authorization: {}' https://example.com"])
-@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "gitlab", "azure"])
+@for_each("line", ["ENV T={}", "ARG T={}", "RUN curl -H 'Authorization: {}' https://example.com"])
+@for_each("form", ["text", "json", "sarif", "github", "gitlab", "azure"])
 def test_a_secret_is_found_and_shown_nowhere(tmp_path: Path, line: str, form: str) -> None:
     make(tmp_path, {"Dockerfile": f"FROM python:3.12\n{line.format(TOKEN)}\n"})
     said = CliRunner().invoke(cli, ["check", str(tmp_path / "Dockerfile"), "--output-format", form])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dagger_aml import Options, load_project, make_plan
 from dagger_aml.building.graphs import lay_out
 from dagger_aml.finding import Finding
 from tests.support.calls import await_, short
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 from tests.unit.test_locks import A, pylock
 
@@ -66,7 +65,7 @@ FIRING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("id", "files", "options", "where", "said", "do"), FIRING, ids=short)
+@for_each(("id", "files", "options", "where", "said", "do"), FIRING, ids=short)
 def test_a_rule_speaks(tmp_path, id, files, options, where, said, do):
     (one,) = [each for each in found(tmp_path, files, **options) if each.id == id]
     assert one.location == where and said in one.message and do in (one.hint or "")
@@ -91,6 +90,6 @@ SILENT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("files", "options"), SILENT.values(), ids=SILENT)
+@for_each(("files", "options"), SILENT.values(), ids=SILENT)
 def test_every_rule_is_silent(tmp_path, files, options):
     assert [each.id for each in found(tmp_path, files, **options)] == []

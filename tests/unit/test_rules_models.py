@@ -60,7 +60,7 @@ def test_code_that_decides_nothing_hears_of_both_paths(tmp_path, files, message)
     assert found["AML410"].location in ("code/score.py:10", "code/score.py:11")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "files",
     [
         {"code/score.py": opens("a.pkl"), "model/a.pkl": ""},
@@ -167,7 +167,7 @@ def test_a_module_that_the_code_has_or_nobody_has_is_not_told(tmp_path):
     assert "AML416" not in told(tmp_path / "r", {"features.txt": ""}, "features.joblib")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("listed", "said"),
     [
         ("scikit-learn==1.3.2", "made with scikit-learn 1.5.2, but requirements.txt lists scikit-learn==1.3.2"),
@@ -183,7 +183,7 @@ def test_another_version_is_told(tmp_path, listed, said):
     assert said in told(tmp_path / "p", files, "features.joblib")["AML417"].message
 
 
-@pytest.mark.parametrize(
+@for_each(
     "listed",
     [
         *("scikit-learn==1.5.2", "scikit-learn==1.5.0", "scikit-learn", "scikit-learn>=1.3", "scikit-learn~=1.5"),

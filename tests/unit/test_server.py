@@ -171,7 +171,7 @@ def test_a_base_keeps_a_user_that_is_not_root(
     assert who.argv[-2:] == tuple(map(str, owner)) and who.user == "0:0"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "options", "own"),
     [
         ({"requirements.txt": "azureml_inference.server-http==1.4.0\n"}, {}, False),
@@ -201,7 +201,7 @@ def test_uv_installs_it_where_uv_is_wanted(tmp_path: Path) -> None:
 # --- who says so --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("base", "said", "added"),
     [
         (SLIM, None, True), (SLIM, "base", False), (SLIM, "add", True),

@@ -76,7 +76,7 @@ def test_a_project_without_such_names_is_as_before(tmp_path, files):
     assert "PYTHONPATH" not in graph.config.env and not graph.warnings
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "expected"),
     [
         ({}, FromBase("pythonpath", before=APP)),

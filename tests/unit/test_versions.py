@@ -150,7 +150,7 @@ LATE = "    import helper\n"
 TRIED = f"try:\n    import helper\nexcept ImportError:\n    pass\n{SCORE}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("files", "base", "expected"),
     [
         ({"score.py": SCORE + MATCH}, OLD, [("AML510", "score.py:7")]),
