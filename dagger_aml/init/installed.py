@@ -70,7 +70,10 @@ class Installed:
         found: dict[str, list[Distribution]] = {}
         seen: set[str] = set()
         for each in distributions(path=list(self.paths)):
-            said = each.metadata
+            try:
+                said = each.metadata
+            except FileNotFoundError:  # From Python 3.15 on, where there is none.
+                continue
             name = said["Name"] if "Name" in said else None  # noqa: SIM401 - its type has no get
             # The first on the path is the one that Python imports; a half-removed one has no name.
             if not name or canonicalize_name(name) in seen:

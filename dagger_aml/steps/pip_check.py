@@ -25,9 +25,13 @@ def installed():
     importlib.invalidate_caches()
     found = {}
     for each in metadata.distributions() if metadata else ():
-        wanted = [line for line in each.requires or () if 'extra' not in line.partition(';')[2]]
+        try:
+            name, asks = each.metadata.get('Name') or '', each.requires or ()
+        except FileNotFoundError:  # Python 3.15 says so of one removed half.
+            continue
+        wanted = [line for line in asks if 'extra' not in line.partition(';')[2]]
         names = [re.match('[A-Za-z0-9_.-]+', line) for line in wanted]
-        found[plain(each.metadata.get('Name') or '')] = each.version, {plain(name[0]) for name in names if name}
+        found[plain(name)] = each.version, {plain(name[0]) for name in names if name}
     return found
 
 def reached(packages, roots):

@@ -140,7 +140,7 @@ def test_an_import_becomes(tmp_path, installed, line, pinned, said):
 
 def test_a_package_without_a_name_is_passed_over(tmp_path, installed):
     """What pip leaves of one that it removed half; from Python 3.15 on asking for the name raises."""
-    make(Path(installed.paths[0]), {"~umpy-1.0.dist-info/METADATA": "Version: 1.0\n"})
+    make(Path(installed.paths[0]), {"~umpy-1.0.dist-info/METADATA": "Version: 1.0\n", "old-1.0.dist-info/RECORD": ""})
     _, text = drafted(make(tmp_path / "p", {"code/score.py": f"import pandas\n{SCORE}"}), installed)
     assert pins(text) == ["pandas==2.2.3"]
 

@@ -29,9 +29,13 @@ RUN ["/usr/bin/env", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "P
 \n    importlib.invalidate_caches()\
 \n    found = {}\
 \n    for each in metadata.distributions() if metadata else ():\
-\n        wanted = [line for line in each.requires or () if 'extra' not in line.partition(';')[2]]\
+\n        try:\
+\n            name, asks = each.metadata.get('Name') or '', each.requires or ()\
+\n        except FileNotFoundError:  # Python 3.15 says so of one removed half.\
+\n            continue\
+\n        wanted = [line for line in asks if 'extra' not in line.partition(';')[2]]\
 \n        names = [re.match('[A-Za-z0-9_.-]+', line) for line in wanted]\
-\n        found[plain(each.metadata.get('Name') or '')] = each.version, {plain(name[0]) for name in names if name}\
+\n        found[plain(name)] = each.version, {plain(name[0]) for name in names if name}\
 \n    return found\
 \n\ndef reached(packages, roots):\
 \n    seen, waiting = set(), list(roots)\
