@@ -10,7 +10,7 @@ from .. import contract
 from ..base import catalog
 from ..base.former import is_former
 from ..base.training import is_training
-from ..finding import Finding
+from ..finding import FileLocation, Finding
 from .facts import NamedBase
 from .inputs.started import started
 from .rule import rule
@@ -44,9 +44,23 @@ def base_to_be_filled_in(named_base: NamedBase, dockerfile: Dockerfile) -> Itera
     if found:
         yield Finding(
             f"{found[0]} in the base's name is to be filled in",
-            location=named_base.location,
+            location=_of(found[0], named_base.location, dockerfile),
             hint=f"Name an image, such as {catalog.DEFAULT.reference}.",
         )
+
+
+def _of(text: str, location: str | None, dockerfile: Dockerfile) -> str | None:
+    """The place of a text in the base's name; all of the name where a variable brings it."""
+    from .inputs.instructions import Word
+
+    line = location.line if isinstance(location, FileLocation) else None
+    for each in dockerfile.instructions:
+        begin = each.text.find(text)
+        if each.keyword == "FROM" and begin >= 0:
+            found = each.at(Word(text, begin, begin + len(text)))
+            if found.line == line:
+                return found
+    return location
 
 
 @rule("AML702", "warning")

@@ -19,7 +19,7 @@ from .rule import rule
 
 _DASHES = "\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{NON-BREAKING HYPHEN}\N{HYPHEN}"
 _QUOTES = "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}"
-_DASH = re.compile(rf"-?[{_DASHES}](?=[A-Za-z])[A-Za-z-]*")
+_DASH = re.compile(rf"-?[{_DASHES}]-?(?=[A-Za-z])[A-Za-z-]*")
 _NEAR = 60
 _START = json.dumps(contract.START_COMMAND)
 _VERSION = re.compile(r"(?:python|pip)(3\.\d+)")
@@ -221,9 +221,10 @@ def unknown_instruction(dockerfile: Dockerfile) -> Iterator[Finding]:
             import difflib
 
             near = difflib.get_close_matches(each.keyword, _INSTRUCTIONS, 1, 0.7)
+            written = each.text.split()[0] if each.text.split() else ""
             yield Finding(
-                f"no builder knows the instruction {each.keyword}",
-                location=each.at().of(each.text.split()[0] if each.text.split() else ""),
+                f"no builder knows the instruction {written or each.keyword}",
+                location=each.at().of(written),
                 hint=f"Did you mean {near[0]}?" if near else "If it belongs to the line above, end that with a \\.",
             )
 

@@ -123,7 +123,9 @@ class Places:
 
     def near(self, location: str) -> str:
         """A place that is named by the file's whole path, as it is shown."""
-        return self.at(location.path, location.line) if isinstance(location, FileLocation) else location
+        if not isinstance(location, FileLocation):
+            return location
+        return location.named(FileLocation.below(self.root, location.path))
 
 
 @frozen

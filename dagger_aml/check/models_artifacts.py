@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..base.facts import BaseFacts
 from ..finding import Finding, Fix
 from ..project.model import Project
+from .facts import Places
 from .packages_server import shared_with_the_server
 from .pins import is_published, pinned
 from .rule import rule
@@ -84,7 +85,11 @@ def module_of_the_project(project: Project, code: Path, artifacts: tuple[Artifac
 
 @rule("AML417", "warning")
 def made_with_another_version(
-    project: Project, requirements: Requirements, allowed: Mapping[str, SpecifierSet], artifacts: tuple[Artifact, ...]
+    project: Project,
+    requirements: Requirements,
+    allowed: Mapping[str, SpecifierSet],
+    artifacts: tuple[Artifact, ...],
+    places: Places,
 ) -> Iterator[Finding]:
     """A model was made with another version of a package than the one that is listed.
 
@@ -99,6 +104,8 @@ def made_with_another_version(
 
         scikit-learn==1.5.2
 
+    It is told at the line that lists the package, where a comment silences it too: no model has room for one.
+
     Silent: where only the last number differs, where the list allows the version, or does not name the package.
     """
     from packaging.utils import canonicalize_name
@@ -109,18 +116,27 @@ def made_with_another_version(
             listed = allowed.get(canonicalize_name(name))
             if listed is not None and _excludes(listed, made):
                 yield Finding(
-                    f"the model was made with {name} {made}, but {taken} lists {name}{listed}",
-                    location=project.at(each.path),
+                    f"{project.at(each.path)} was made with {name} {made}, but {taken} lists {name}{listed}",
+                    location=_listed_at(requirements, canonicalize_name(name), places) or project.at(each.path),
                     hint=f"List {name}=={made}, or save the model again with the version that is listed.",
                     fixes=_fixes(requirements, canonicalize_name(name), listed, known),
                 )
         numpy = allowed.get("numpy")
         if numpy is not None and _below_2(numpy) and any(name.startswith("numpy._core") for name in each.modules):
             yield Finding(
-                f"the model was made with numpy 2 or later, but {taken} lists numpy{numpy}",
-                location=project.at(each.path),
+                f"{project.at(each.path)} was made with numpy 2 or later, but {taken} lists numpy{numpy}",
+                location=_listed_at(requirements, "numpy", places) or project.at(each.path),
                 hint="List numpy>=2, or save the model again with the version that is listed.",
             )
+
+
+def _listed_at(requirements: Requirements, name: str, places: Places) -> str | None:
+    """The line that says a version of a package, or else that lists it."""
+    from packaging.utils import canonicalize_name
+
+    lines = [each for each in requirements.listed if each.name and canonicalize_name(each.name) == name]
+    said = [each for each in lines if any(sign in each.text for sign in "=<>~")]
+    return next((places.near(each.location) for each in (*said, *lines)), None)
 
 
 @rule("AML418", "warning")

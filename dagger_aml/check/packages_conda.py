@@ -48,7 +48,7 @@ def python_of_the_base(places: Places, requirements: Requirements, base: BaseFac
     there = f"the base image's Python {base.python}" if base.python else "the base image's Python"
     yield Finding(
         f"it names Python {conda.shown_python}, and its packages are installed for {there}",
-        location=places.at(conda.python_file or requirements.path),
+        location=places.near(conda.python_location) if conda.python_location else places.at(requirements.path),
         hint="A model saved with other versions of its packages may not load: pin those that it was saved with"
         + (f", or use a base image with that Python: {named('base', image)}." if image else "."),
     )

@@ -18,6 +18,9 @@ _GIVEN = (contract.MODEL_DIR, contract.ENTRY_SCRIPT, contract.APP)
 
 _PREFIXES = ("AZUREML_", "AML_", "AZURE_ML_")
 
+_SHORT = "AZURE_"
+"""Stands before many names of other services: the rest has to be one of :data:`_GIVEN`'s."""
+
 
 @rule("AML210", "warning")
 def misread_name(script: Script, used: Reached, variables: Mapping[str, Variable]) -> Iterator[Finding]:
@@ -34,7 +37,7 @@ def misread_name(script: Script, used: Reached, variables: Mapping[str, Variable
         root = os.environ["AML_APP_ROOT"]
 
     Silent: a variable that the code or the project sets, and one for which the code has something to take in its
-    place. Others that begin with `AZUREML_`.
+    place. Others that begin with `AZUREML_` or `AZURE_`.
     """
     for path, name, line in used.environment:
         near = _near(name)
@@ -50,8 +53,10 @@ def misread_name(script: Script, used: Reached, variables: Mapping[str, Variable
 
 def _near(name: str) -> str | None:
     """The variable for which a name was taken: another prefix before the same rest, or a letter or two."""
-    if contract.is_read(name) or not name.startswith(_PREFIXES):
+    if contract.is_read(name):
         return None
+    if not name.startswith(_PREFIXES):
+        return next((each for each in _GIVEN if name == f"{_SHORT}{each.partition('_')[2]}"), None)
     rest = name.removeprefix(next(each for each in _PREFIXES if name.startswith(each)))
     for each in _GIVEN:
         if each.partition("_")[2] == rest:

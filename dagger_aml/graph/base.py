@@ -109,9 +109,11 @@ class Need:
         one.
     :param why: what goes wrong otherwise; may hold a fact of the base.
     :param hint: what the user can do then.
+    :param location: of what asks for it; the base's name unless given.
     """
 
     fact: str = field(validator=valid_fact)
     value: str | bool | tuple[str, ...]
     why: Value
     hint: str
+    location: str | None = field(default=None, eq=False)

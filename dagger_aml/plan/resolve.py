@@ -77,7 +77,8 @@ def resolve(graph: Graph, facts: Mapping[From, BaseFacts]) -> Graph:
             unknown.append(evolve(need, why=str(_literal(need.why, known))))
         elif not _meets(need, is_now):
             found = f": {is_now}" if need.fact == "python" else ""
-            raise BaseError(f"{_literal(need.why, known)}{found}", location=base.pinned, hint=need.hint)
+            why = f"{_literal(need.why, known)}{found}"
+            raise BaseError(why, location=need.location or base.pinned, hint=need.hint)
     _check_facts(base, known)
     layers = [_literal_layer(layer, known, facts) for layer in _with_wheels(graph.layers, base, known)]
     layers = with_workdirs(layers, graph.config.workdir, known)

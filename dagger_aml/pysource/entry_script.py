@@ -54,7 +54,7 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
     path = folder / pure
     check_there(folder, script)
     if pure.suffix != ".py":
-        raise ProjectError("the entry script must end in .py", location=str(path))
+        raise ProjectError("the entry script must end in .py", location=FileLocation(str(path), path))
     if folder.resolve() not in path.resolve().parents:
         raise ProjectError("the entry script is a link that points outside the code folder", location=str(path))
     try:
@@ -70,7 +70,7 @@ def check(folder: Path, script: str, python: Python | None = None) -> None:
         return
     raise ProjectError(
         f"the entry script has no {' and no '.join(missing)}",
-        location=str(path),
+        location=FileLocation(str(path), path),
         hint="Azure ML's server calls init() once at start and run(data) for each request.",
     )
 

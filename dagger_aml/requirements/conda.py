@@ -54,7 +54,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
     by_pip = {canonicalize_name(each.name) for each in pip.listed if each.name and not each.constraint}
     lines: list[Translated] = []
     unknown: list[tuple[str, Entry]] = []
-    python = Spec("python")
+    python, named_at = Spec("python"), None
     for entry in file.dependencies:
         location = FileLocation(str(path), path, entry.line)
         if has_password(entry.text):
@@ -64,7 +64,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
         try:
             name = name_of(entry.text)
             if name == "python":
-                python = parse_spec(entry.text)
+                python, named_at = parse_spec(entry.text), location.of(" ".join(entry.text.split()))
             elif made := _translated(name, entry, location, settings, by_pip):
                 lines.append(made)
             else:
@@ -79,7 +79,7 @@ def read_conda(path: Path, root: Path, settings: CondaSettings | None = None) ->
         Translated(each.text.strip(), FileLocation(str(path), path, each.line), why=why, for_server=True)
         for each, why in brought.items()
     ]
-    return _put_together(path, file, pip, lines, python, settings)
+    return _put_together(file, pip, lines, (python, named_at), settings)
 
 
 def _translated(
@@ -118,8 +118,13 @@ def _unpinned(text: str) -> str:
 
 
 def _put_together(
-    path: Path, file: CondaFile, pip: Requirements, lines: list[Translated], python: Spec, settings: CondaSettings
+    file: CondaFile,
+    pip: Requirements,
+    lines: list[Translated],
+    named: tuple[Spec, FileLocation | None],
+    settings: CondaSettings,
 ) -> Requirements:
+    python, location = named
     names = [Requirement(each.to).name for each in lines if each.to]
     taken = [each for each in lines if each.to]
     found = [Listed(each.to, each.location, name) for each, name in zip(taken, names, strict=True)]
@@ -136,14 +141,15 @@ def _put_together(
         indexes=(f"--extra-index-url {CPU_INDEX}",) if for_cpu else (),
         python="" if of_base else python.versions,
         listed=listed,
-        conda=CondaLines(tuple(lines), python.versions, of_base, for_cpu, file.variables),
+        conda=CondaLines(tuple(lines), python.versions, of_base, for_cpu, file.variables, location),
     )
 
 
 def for_python(found: Requirements, settings: CondaSettings) -> Requirements:
     """A requirements file of an MLflow model, with the Python that another file of the model names."""
     of_base = settings.base_python or not any(map(_is_pinned, found.listed))
-    lines = CondaLines((), settings.python, of_base, False, (), settings.python_file)
+    file = settings.python_file
+    lines = CondaLines((), settings.python, of_base, False, (), FileLocation(str(file), file) if file else None)
     return evolve(found, python="" if of_base else settings.python, conda=lines)
 
 

@@ -138,7 +138,7 @@ class CondaLines:
     :param of_base: whether its packages are installed for the base's Python, whatever that is.
     :param cpu_index: whether PyTorch is taken from its index for the CPU.
     :param variables: the names of those that conda would set, and nobody does here.
-    :param python_file: another file that names the Python, of a list that MLflow wrote; None of a conda file.
+    :param python_location: of what names the Python: a line, or another file where MLflow wrote the list.
     """
 
     lines: tuple[Translated, ...]
@@ -146,7 +146,7 @@ class CondaLines:
     of_base: bool
     cpu_index: bool
     variables: tuple[str, ...]
-    python_file: Path | None = None
+    python_location: FileLocation | None = None
 
     @property
     def shown_python(self) -> str:

@@ -149,8 +149,9 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
     name = requirements.path.name
     if requirements.python:
         wanted = requirements.conda.shown_python if requirements.conda else requirements.python
-        named_by = requirements.conda.python_file if requirements.conda else None
-        why = f"{named_by.name if named_by else name} is for Python {wanted}, but the base image has another version"
+        location = requirements.conda.python_location if requirements.conda else None
+        named_by = location.path.name if location else name
+        why = f"{named_by} is for Python {wanted}, but the base image has another version"
         hint = f"Use a base image with that Python version, or change {name}."
         if requirements.conda:
             image = catalog.for_python(requirements.python)
@@ -161,7 +162,7 @@ def needing_python(graph: Graph, requirements: Requirements) -> Graph:
             )
             if image:
                 hint += f" Or use a base image with that Python: {named('base', image)} (docs/bases.md)."
-        graph = graph.need(Need("python", requirements.python, why, hint))
+        graph = graph.need(Need("python", requirements.python, why, hint, location))
     if graph.base is None or isinstance(graph.base, Given) or not requirements.locked:
         return graph
     from ..requirements.targets import fitting_pythons

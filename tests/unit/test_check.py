@@ -318,6 +318,7 @@ def test_a_rule_is_explained_from_its_docstring() -> None:
     text = check("--explain", "AML201").stdout
     assert text.startswith("AML201: A variable only looks like one of Azure ML's\n\nSeverity: warning.\n\nThe server")
     assert "\nSilent: names that the code itself has" in text
+    assert check("--explain", "aml201").stdout == text
     said = check("--explain", "AML2O1")
     assert isinstance(said.exception, UsageError) and "Did you mean AML201?" in str(said.exception)
 

@@ -299,7 +299,7 @@ def test_another_python_is_refused_with_both_ways_out(tmp_path, python, shown):
     error = error_of(planned, with_python(tmp_path, python, "idna==3.10"))
     assert f"conda.yml is for Python {shown}, but the base image has another version: 3.12" in error.message
     assert 'Options(python="base")' in (error.hint or "") and "docs/bases.md" in (error.hint or "")
-    assert error.exit_code == 2
+    assert error.exit_code == 2 and str(error.location).endswith("conda.yml:5")
 
 
 @pytest.mark.parametrize("way", ["flag", "file", "implied"])
@@ -308,7 +308,7 @@ def test_packages_for_the_base_s_python_are_said(tmp_path, way):
     make(root, {"dagger-aml.toml": 'python = "base"\n' if way == "file" else None})
     plan = planned(root, **({"python": "base"} if way == "flag" else {}))
     (one,) = plan.warnings
-    assert one.id == "AML340" and one.severity == "warning" and one.location == "conda.yml"
+    assert one.id == "AML340" and one.severity == "warning" and one.location == "conda.yml:5"
     assert one.message == "it names Python 3.8, and its packages are installed for the base image's Python 3.12"
 
 

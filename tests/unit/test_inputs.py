@@ -47,6 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("dockerfile", DOCKERFILE),
         ("Containerfile", DOCKERFILE),
         ("Dockerfile.gpu", DOCKERFILE),
+        ("Dockerfile-gpu", DOCKERFILE),
         ("serve.Dockerfile", DOCKERFILE),
         ("serve.dockerfile", DOCKERFILE),
         ("Dockerfile.dockerignore", PROJECT),

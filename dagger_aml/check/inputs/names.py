@@ -17,7 +17,7 @@ _NAMES = ("dockerfile", "containerfile")
 def is_dockerfile(text: str) -> bool:
     """Whether a path is that of a Dockerfile, by its name."""
     name = Path(text).name.lower()
-    named = name in _NAMES or name.startswith("dockerfile.") or name.endswith(".dockerfile")
+    named = name in _NAMES or name.startswith(("dockerfile.", "dockerfile-")) or name.endswith(".dockerfile")
     return named and not name.endswith((".dockerignore", ".md", ".py")) and not is_folder(text)
 
 

@@ -369,7 +369,7 @@ def _explained(id: str) -> str:
     from ...check.modules import rules
     from ...check.selection import unknown
 
-    known = rules()
+    known, id = rules(), id.strip().upper()
     if id not in known:
         raise unknown(id, known, "--explain")
     found = known[id]
