@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -85,7 +86,8 @@ def check_file(path: Path) -> None:
 def _check_parent(path: Path) -> None:
     parent = path.absolute().parent
     if not parent.is_dir():
-        raise UsageError("is in a folder that does not exist", location=str(path))
+        hint = f"Make it: mkdir -p {shlex.quote(str(path.parent))}"
+        raise UsageError("is in a folder that does not exist", location=str(path), hint=hint)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise UsageError(
             f"cannot be written: new files are not allowed in its folder, {parent}",

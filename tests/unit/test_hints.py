@@ -63,12 +63,3 @@ async def test_a_cache_on_a_full_disk_is_told_as_such(
 def test_a_cache_that_may_not_be_written_names_its_variable(tmp_path):
     error = not_kept(PermissionError(errno.EACCES, "Permission denied"), tmp_path)
     assert error.location == str(tmp_path) and "DAGGER_AML_CACHE_DIR" in (error.hint or "") and error.exit_code == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "said"), [("JOBS", "'x' is not a whole number"), ("MAX_AGE", "'x' is not a number")]
-)
-def test_a_variable_that_is_no_number(cli, tmp_path, monkeypatch, name, said):
-    monkeypatch.setenv(f"DAGGER_AML_{name}", "x")
-    code, _, err = cli("build", tmp_path, "-t", "a:1", "-o", "a.tar")
-    assert code == 2 and f"$DAGGER_AML_{name}: {said}\n" in err

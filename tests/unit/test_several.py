@@ -219,7 +219,11 @@ def test_one_project_takes_placeholders_too(cli, fake, folders):
         (["-t", "reg.example/{name}:{version}"], "project a has no value for it"),
         (["-t", "reg.example/{name}:1", "-o", "gone/{name}.tar"], "a: gone/a.tar: is in a folder"),
         (["--push"], "--push needs a tag"),
-        (["-t", REG, "--metadata-file", "gone/x.json"], "is in a folder that does not exist"),
+        (
+            ["-t", REG, "--metadata-file", "gone/x y.json"],
+            "is in a folder that does not exist\n  Make it: mkdir -p gone\n",
+        ),
+        (["-t", REG, "--metadata-file", "a b/c/x.json"], "  Make it: mkdir -p 'a b/c'\n"),
         (["-t", REG, "--smoke", "--no-smoke"], "contradict"),
         (["-t", REG, "--with", "dagger", "--format", "classic"], "--format"),
     ],

@@ -172,7 +172,8 @@ def _check(image: str | None, metadata_file: str | None, unbuilt: bool, output: 
     if len(given) != 1:
         raise UsageError(
             f"{' and '.join(given)} exclude each other" if given else "no image is named",
-            hint="Give one of --image REF@sha256:…, --metadata-file FILE and --without-image.",
+            hint="Give one of --image REF@sha256:…, --metadata-file FILE and --without-image. "
+            "`dagger-aml build -t NAME:TAG --push --metadata-file FILE` writes the file.",
         )
     if unbuilt and form != "azureml":
         raise UsageError(

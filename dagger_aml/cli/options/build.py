@@ -232,8 +232,7 @@ def _converted(kind: click.ParamType[Any], found: Stated, option: click.Option |
     try:
         return kind.convert(found.value, option, context)
     except click.BadParameter as error:
-        said = error.message.rstrip(".").replace("a valid integer range", "a whole number")
-        raise UsageError(said.replace("a valid float range", "a number"), location=str(found.origin)) from None
+        raise UsageError(error.message.rstrip("."), location=str(found.origin)) from None
 
 
 def _is_terminal(mode: str, origin: Origin) -> None:
