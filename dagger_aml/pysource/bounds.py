@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 
 from ..text import pattern
 
@@ -70,7 +71,8 @@ def _has_too_many(data: bytes) -> bool:
 
 
 def _count(data: bytes) -> int:
-    return sum(1 for _ in _WORD.finditer(data))
+    """How many words there are; of more than the most, no further than that."""
+    return sum(1 for _ in islice(_WORD.finditer(data), MOST_WORDS + 1))
 
 
 _WITH_VALUES = (b"f", b"rf", b"fr", b"t", b"rt", b"tr")
