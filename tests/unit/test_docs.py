@@ -5,6 +5,7 @@ How a block says what is done with it stands in tests/support/markdown.py.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -125,12 +126,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         found = (page.parent / path).resolve() if path else page
         assert found.exists(), target
         if anchor:
-            headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), flags=re.M)
-            assert anchor in {_anchor(heading) for heading in headings}, target
+            assert anchor in _anchors(found), target
 
 
-def _anchor(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+@functools.cache
+def _anchors(page: Path) -> set[str]:
+    """Of a page that a hundred links lead to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 _CITED = re.compile(
@@ -138,12 +141,8 @@ _CITED = re.compile(
 )
 """A page, and the heading or the numbers that are cited of it."""
 
-CITING = sorted(
-    path
-    for folder in ("dagger_aml", "recipes", "bench", "tests/standin", "tests/builders", ".ci")
-    for path in (ROOT / folder).rglob("*")
-    if path.is_file() and path.suffix != ".pyc"
-)
+CITING = ("dagger_aml", "recipes", "bench", "tests/standin", "tests/builders", ".ci")
+"""Folders whose files cite pages."""
 
 
 def _cited(text: str) -> list[tuple[str, str, list[str]]]:
@@ -173,7 +172,8 @@ def test_citations_are_read() -> None:
 def test_what_is_cited_is_there() -> None:
     """A page that ships, and of it the heading, case, law or section."""
     wrong = []
-    for path in CITING:
+    files = (path for folder in CITING for path in sorted((ROOT / folder).rglob("*")))
+    for path in (path for path in files if path.suffix != ".pyc" and path.is_file()):
         for name, title, numbers in _cited(path.read_text(encoding="utf-8", errors="replace")):
             places = (folder / name for folder in (ROOT, DOCS, path.parent))
             page = next((place for place in places if place.is_file()), None)
