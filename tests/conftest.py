@@ -15,7 +15,7 @@ from tests.support.day import hold
 from tests.support.depth import DEPTHS, depth_of
 from tests.support.report import Report, pytest_runtest_protocol
 from tests.support.scheduler import pytest_xdist_make_scheduler
-from tests.support.scratch import MEMORY, are_fast, in_memory
+from tests.support.scratch import MEMORY, are_fast, in_memory, own_root
 
 __all__ = ["pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
@@ -49,8 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("fields", max_examples=depth.fields, deadline=None, database=None)
     config.pluginmanager.register(Report(config))
     if not hasattr(config, "workerinput"):
-        if in_memory(config.args):
-            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+        place = MEMORY if in_memory(config.args) else Path(tempfile.gettempdir())
+        if sys.platform != "win32" and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(own_root(place))
         handle, path = tempfile.mkstemp(prefix="dagger-aml-tests-")
         os.close(handle)
         os.environ[engine.STARTED] = path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -14,6 +15,12 @@ LEAST = 4 << 30
 """Bytes that must be free there; the tests hold some 300 MB at a time."""
 
 FAST = ("tests/unit", "tests/golden")
+
+KEPT = 3
+"""Runs whose folders stay, for a look; pytest keeps as many."""
+
+_NAME = "aml-"
+"""What such folders begin with; short, since paths of sockets may have 107 bytes."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +43,36 @@ def in_memory(args: Iterable[str]) -> bool:
     if not are_fast(args):
         return False
     return MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= LEAST
+
+
+def own_root(parent: Path) -> Path:
+    """A folder for the temporary folders of this run alone, which others may walk through.
+
+    pytest's own, ``pytest-of-USER``, is one for all runs of a user, and each that begins shuts it to others: in the
+    middle of a test of another run that has become nobody, too. Folders of runs that are over go, but for the latest.
+    """
+    over = [each for each in parent.glob(f"{_NAME}*") if not _runs(each)]
+    for each in sorted(over, key=_when)[:-KEPT]:
+        shutil.rmtree(each, ignore_errors=True)
+    made = parent / f"{_NAME}{os.getpid()}"
+    shutil.rmtree(made, ignore_errors=True)  # Of an earlier process of that number.
+    made.mkdir()
+    made.chmod(0o755)
+    return made
+
+
+def _runs(folder: Path) -> bool:
+    """Whether the run goes on whose folder this is, or may."""
+    try:
+        os.kill(int(folder.name.removeprefix(_NAME)), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True
+
+
+def _when(folder: Path) -> float:
+    with contextlib.suppress(OSError):
+        return folder.stat().st_mtime
+    return 0

@@ -21,6 +21,7 @@ from tests.support.cases import for_each
 from tests.support.cli import address, run, run_bytes, shared_program
 from tests.support.day import DAY
 from tests.support.markdown import _KEPT, _call_of
+from tests.support.users import open_to_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -229,6 +230,37 @@ def test_fast_tests_alone_have_their_folders_in_memory(monkeypatch, tmp_path, ar
     assert scratch.in_memory(args) is found
     monkeypatch.setattr(scratch, "MEMORY", tmp_path / "absent")
     assert not scratch.in_memory(args)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs have pytest's own folders there")
+def test_a_run_has_a_folder_of_its_own_that_another_run_does_not_shut(tmp_path: Path) -> None:
+    own = Path(os.environ["PYTEST_DEBUG_TEMPROOT"])
+    assert tmp_path.is_relative_to(own)
+    open_to_all(tmp_path)
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_DEBUG_TEMPROOT"}
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/test_oracles.py"]
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    shut = [
+        each for each in (tmp_path, *tmp_path.parents) if each.is_relative_to(own) and not each.stat().st_mode & 0o5
+    ]
+    assert not shut
+
+
+def test_folders_of_runs_that_are_over_go_but_for_the_latest(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    for number, name in enumerate([f"aml-{ended.stdout.strip()}", "aml-x", f"aml-{os.getppid()}"]):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (number, number))
+    later = [
+        tmp_path / f"aml-{4_194_305 + number}" for number in range(scratch.KEPT)
+    ]  # No process has such a number.
+    for each in later:
+        each.mkdir()
+    made = scratch.own_root(tmp_path)
+    assert made.name == f"aml-{os.getpid()}" and set(tmp_path.iterdir()) == {
+        made, *later, tmp_path / "aml-x", tmp_path / f"aml-{os.getppid()}"
+    }  # fmt: skip
 
 
 def test_one_day_holds_here_and_in_what_is_forked(tmp_path: Path) -> None:
