@@ -82,6 +82,13 @@ SARIF = Fetched(
 """OASIS's schema of SARIF 2.1.0, errata 01, whose terms do not let it be copied into git."""
 
 
+FILES = {
+    "mlflow": ((SCRIPT, "Azure ML's script"),),
+    "check-jsonschema": ((SARIF, "the schema of SARIF"),),
+}
+"""What is fetched for an environment, beside its packages, and what it is."""
+
+
 def main() -> None:
     """Make the environments that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,12 +96,16 @@ def main() -> None:
     named = parser.parse_args().names
     if unknown := sorted(set(named) - set(ORACLES)):
         parser.error(f"not known: {', '.join(unknown)}")
+    missing = []
     for name in named or ORACLES:
         print(f"oracles - {name}: {make(name)}")
-        if name == "mlflow":
-            print(f"oracles - Azure ML's script: {fetch(SCRIPT)}")
-        if name == "check-jsonschema":
-            print(f"oracles - the schema of SARIF: {fetch(SARIF)}")
+        for file, what in FILES.get(name, ()):
+            try:
+                print(f"oracles - {what}: {fetch(file)}")
+            except OSError as error:
+                missing.append(f"{what}: {error}. Get {file.url} elsewhere, and name the copy by ${file.variable}.")
+    if missing:
+        sys.exit("\n".join(f"oracles - not fetched: {each}" for each in missing))
 
 
 def found(name: str) -> Path | None:
