@@ -63,7 +63,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagger_aml
-from dagger_aml import BuildError, Graph, Inspection, Options, Plan, Project, Result, StartFailed, Written, sync
+from dagger_aml import (
+    BuildError,
+    DaggerAmlError,
+    Export,
+    Finding,
+    FindingsError,
+    Graph,
+    Inspection,
+    Making,
+    Options,
+    Plan,
+    Policy,
+    Project,
+    Result,
+    Scored,
+    Smoke,
+    StartFailed,
+    Written,
+    sync,
+)
 from dagger_aml.events import Event
 from dagger_aml.steps import base, code, env
 
@@ -108,6 +127,33 @@ async def built(folder: Path, events: list[Event]) -> Result:
 
 def files(result: Result) -> list[Written]:
     return list(result.outputs)
+
+
+def found(folder: Path) -> tuple[Finding, ...]:
+    try:
+        return sync.lay_out(dagger_aml.load_project(folder)).warnings
+    except FindingsError as error:
+        return error.findings
+
+
+def setting_of(error: DaggerAmlError) -> str:
+    return error.setting or error.location or ""
+
+
+def tar(folder: Path, place: Path) -> tuple[Making, ...]:
+    graph = sync.lay_out(dagger_aml.load_project(folder))
+    dagger_aml.dockerfile(graph, format="buildkit").save(place.parent / "context")
+    with sync.open_builder("podman", layers="direct", policy=Policy(connect_timeout_seconds=5)) as builder:
+        return builder.build(graph, tags=["model:1"], output=Export(place, "oci")).makings
+
+
+async def scored(graph: Graph, body: bytes) -> Scored:
+    smoke = Smoke("score", ready_timeout=60)
+    async with dagger_aml.open_builder() as builder, dagger_aml.serve(graph, builder) as endpoint:
+        await dagger_aml.build(graph, builder, tags=["model:1"], push=True, check=smoke.check)
+        answer = await endpoint.score(body)
+        print(answer.status, answer.json, endpoint.logs())
+        return answer
 '''
 
 

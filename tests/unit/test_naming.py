@@ -37,7 +37,7 @@ LIBRARY = [
 
 COMMANDS = re.compile(
     rf"""(?:\bdagger-aml|[`\s](?={"|".join(_COMMANDS)})|^(?=build|plan)|"""
-    r"""\b(?:az|docker|pip|pip-compile|poetry|pdm|uv|skopeo|conda|apt-get|RUN|FROM|usermod|sh|grep)\b)(?:[^.;`]|\.(?=\S)|\.\.\.)*\Z"""
+    r"""\b(?:az|docker|pip|pip-compile|poetry|pdm|uv|skopeo|conda|apt-get|RUN|FROM|usermod|sh|grep|mkdir)\b)(?:[^.;`]|\.(?=\S)|\.\.\.)*\Z"""
 )
 """What stands before a flag that is not said to us: a command line that somebody is to run, ours among them."""
 
