@@ -12,6 +12,9 @@ from ..text import expanded
 
 VARIABLE = "DAGGER_AML_CACHE_DIR"
 
+_NOWHERE = Path(os.devnull) / "no-home"
+"""The home of a user who has none: nothing can be made in it, by root neither, and nothing is found there."""
+
 
 def cache_folder() -> Path:
     """``$DAGGER_AML_CACHE_DIR``, else ``dagger-aml`` in the folder for caches of this system's users; not made here.
@@ -22,12 +25,18 @@ def cache_folder() -> Path:
     if said:
         return expanded(said)
     if sys.platform == "darwin":
-        return expanded("~/Library/Caches") / "dagger-aml"
+        return _at_home("Library/Caches") / "dagger-aml"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or expanded("~/AppData/Local")) / "dagger-aml" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA") or _at_home("AppData/Local")) / "dagger-aml" / "cache"
     # The specification has a relative path ignored.
     said = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(said) if said.startswith("/") else expanded("~/.cache")) / "dagger-aml"
+    return (Path(said) if said.startswith("/") else _at_home(".cache")) / "dagger-aml"
+
+
+def _at_home(path: str) -> Path:
+    """A path in this user's home. One in a container often has none, and a ``~`` that stays is no folder's name."""
+    home = expanded("~")
+    return (_NOWHERE if str(home).startswith("~") else home) / path
 
 
 def private_folder(path: Path) -> Path:
@@ -35,6 +44,11 @@ def private_folder(path: Path) -> Path:
 
     :raises UsageError: it cannot be made, or belongs to somebody else.
     """
+    if path.is_relative_to(_NOWHERE):
+        raise UsageError(
+            "the cache has no place: this user has no home",
+            hint=f"Set {VARIABLE} to a folder that you may write to.",
+        )
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = path.stat()

@@ -106,7 +106,7 @@ class ContentStore:
         path = self._blob(digest)
         try:
             file = path.open("rb")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise KeyError(digest) from None
         with file:
             touch(path)
@@ -234,7 +234,7 @@ class ContentStore:
 
     def forget(self) -> None:
         """Remove every document."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for kind in os.scandir(self.root):
                 if kind.is_dir(follow_symlinks=False) and kind.name in KINDS:
                     for each in os.scandir(kind.path):

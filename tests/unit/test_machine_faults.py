@@ -359,6 +359,23 @@ def test_no_home(project: Path, cli) -> None:
     load_project(project, Options(secret=("id=pip,src=~/pip.conf",)))
 
 
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_gets_no_folder_of_that_name(
+    project: Path, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DAGGER_AML_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for words in ([command, project] for command in ("plan", "check", "dockerfile")):
+        code, _, err = cli(*words)
+        assert code == 0, err
+    assert [cli("cache", word)[0] for word in ("ls", "prune")] == [0, 0]
+    code, _, err = cli("build", project, "-t", "x:1", "-o", "x.tar", "--with", "podman")
+    assert code == 2 and "the cache has no place: this user has no home\n  Set DAGGER_AML_CACHE_DIR to" in err
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 @pytest.mark.parametrize("home", [None, "", "/proc"])
 def test_a_home_that_cannot_be_written_to(project: Path, tmp_path: Path, home: str | None) -> None:
     shell = '"$@"' if home is not None else 'unset HOME; "$@"'
