@@ -176,7 +176,7 @@ def named(setting: str, value: Any = None) -> Named:
     :param value: what it is to have, or was given; a word in capitals stands for what the reader knows, as ``FILE``.
         None says nothing of its value.
     """
-    return Named(_VOICE.get()(setting, value), setting)
+    return Named((_VOICE.get() or _elsewhere[-1])(setting, value), setting)
 
 
 def in_python(setting: str, value: Any = None) -> str:
@@ -195,14 +195,24 @@ def _literal(value: Any) -> str:
     return str(value)
 
 
-_VOICE: ContextVar[Voice] = ContextVar("voice", default=in_python)
+_VOICE: ContextVar[Voice | None] = ContextVar("voice", default=None)
+
+_elsewhere: list[Voice] = [in_python]
+"""Last, the voice of threads that nobody told one, such as those of a pool."""
 
 
 @contextmanager
-def speaking(voice: Voice) -> Iterator[None]:
-    """Messages that are made in the block, and in the tasks that it starts, name settings so."""
+def speaking(voice: Voice, *, everywhere: bool = False) -> Iterator[None]:
+    """Messages that are made in the block, and in the tasks that it starts, name settings so.
+
+    :param everywhere: in all other threads too, of a process that is the caller's alone.
+    """
     before = _VOICE.set(voice)
+    if everywhere:
+        _elsewhere.append(voice)
     try:
         yield
     finally:
         _VOICE.reset(before)
+        if everywhere:
+            _elsewhere.pop()

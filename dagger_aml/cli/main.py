@@ -112,7 +112,7 @@ def main(policy: Policy | None = None, pushed: Pushed | None = None) -> NoReturn
     _open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        with _errors_told():
+        with speaking(in_flags, everywhere=True), _errors_told():
             if pushed:
                 from .replay import replay
 

@@ -6,10 +6,15 @@ import ast
 import copy
 import functools
 import inspect
+import io
 import pickle
 import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -18,7 +23,7 @@ from attrs import fields
 import dagger_aml
 from dagger_aml import Options, UsageError, load_project
 from dagger_aml.cli.flags import SPELT, in_flags
-from dagger_aml.cli.main import _COMMANDS
+from dagger_aml.cli.main import _COMMANDS, _errors_told
 from dagger_aml.project.build_settings import BUILD_SETTINGS
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.serving.smoke import Smoke
@@ -234,6 +239,22 @@ async def test_each_task_and_its_threads_speak_as_who_called():
         tasks.start_soon(one, "called")
         tasks.start_soon(typed)
     assert said == {"called": ["Options(base=…)"] * 6, "typed": ["--base"] * 6}
+
+
+def test_threads_of_a_process_that_is_the_command_line_s_speak_as_it_does(monkeypatch):
+    """Those that a server or a pool starts have no task that tells them."""
+
+    def said() -> str:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(named, "base").result()
+
+    main = sys.modules[_errors_told.__module__]
+    monkeypatch.setattr(main, "cli", SimpleNamespace(main=lambda **_: print(said())))
+    monkeypatch.setattr(main.signal, "signal", lambda *_: None)
+    assert said() == "Options(base=…)"
+    with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit):
+        main.main()
+    assert printed.getvalue() == "--base\n" and said() == "Options(base=…)"
 
 
 def test_a_name_is_copied_and_pickled_whole():
