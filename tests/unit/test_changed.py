@@ -184,6 +184,19 @@ def test_the_program_ends_with_the_code_too(tmp_path: Path) -> None:
     assert run_here("plan", folders[0], wrong, *words).returncode == 1
 
 
+def test_a_cache_that_cannot_be_made_hides_nothing(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shelf.project("a")
+    shelf.build(folder)
+    (tmp_path / "a-file").write_text("")
+    for place in (tmp_path / "a-file", tmp_path / "a-file" / "below"):
+        monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(place))
+        assert shelf.verdict(folder) == {"up_to_date": True}
+    make(folder, {"code/score.py": SCORE + "#\n"})
+    assert "code (1 file)" in shelf.verdict(folder)["reasons"][0]
+
+
 def test_a_base_that_moved_is_seen(shelf: Shelf) -> None:
     root = shelf.project("a")
     shelf.build(root)

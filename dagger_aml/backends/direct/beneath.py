@@ -193,5 +193,5 @@ def keep_small(digest: str, raw: bytes, store: ContentStore) -> None:
     """Keep a small blob; that it cannot be kept is no error."""
     try:
         store.add(digest, [raw])
-    except OSError:
+    except (OSError, UsageError):  # The latter where its folder cannot be made.
         return
