@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..finding import FileLocation, Finding
@@ -39,19 +41,35 @@ def module_elsewhere(project: Project, code: Path, used: Reached) -> Iterator[Fi
         code/score.py   # import churn
         code/churn/__init__.py
 
-    Silent: an import in a `try` or a function, of the standard library, or of what the code folder has too.
+    Silent: an import in a `try` or a function, of the standard library, or of what the code folder has too; in other
+    folders of the project than `src`, a module that a known package or one of the list's has too.
     """
     places = dict.fromkeys([(code / project.entry_script).parent, project.root, project.root / "src"])
     for name in used.absent:
-        for place in places:
-            if place != code and (is_file(place / f"{name}.py") or _has_python(place / name)):
-                shown = "the project folder" if place == project.root else project.at(place)
-                yield Finding(
-                    f"the code imports {name}, which is in {shown}, not in the code folder: it will be missing in "
-                    "the image if no package with that name is installed",
-                    hint=f"Move it into the code folder, or set `[code] path` in {FILE_NAME}.",
-                )
-                break
+        place = _place_of(name, (each for each in places if each != code)) or _in_another_folder(name, project, code)
+        if place is not None:
+            shown = "the project folder" if place == project.root else project.at(place)
+            yield Finding(
+                f"the code imports {name}, which is in {shown}, not in the code folder: it will be missing in "
+                "the image if no package with that name is installed",
+                hint=f"Move it into the code folder, or set `[code] path` in {FILE_NAME}.",
+            )
+
+
+def _place_of(name: str, places: Iterable[Path]) -> Path | None:
+    """The first folder that has a module."""
+    return next((each for each in places if is_file(each / f"{name}.py") or _has_python(each / name)), None)
+
+
+def _in_another_folder(name: str, project: Project, code: Path) -> Path | None:
+    """The folder beside the code that has a module which nothing is known to install."""
+    from ..requirements.import_names import packages_of
+
+    place = _place_of(name, (each for each in discover.folders(project.root) if each != code))
+    if place is None or code.is_relative_to(place) or packages_of(name):
+        return None
+    listed = " ".join([*project.pip, _text_of(project.requirements)])
+    return None if re.search(rf"(?i)\b{re.escape(name).replace('_', '[-_.]')}\b", listed) else place
 
 
 @rule("AML502", "warning")
@@ -324,6 +342,13 @@ def _module(file: str) -> str:
 
 def _listed(files: Iterable[str]) -> str:
     return ", ".join(files)
+
+
+def _text_of(path: Path | None) -> str:
+    """A file's text; nothing of none."""
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace") if path else ""
+    return ""
 
 
 def _has_python(folder: Path) -> bool:

@@ -40,7 +40,8 @@ class Judged:
 # AML704, AML724, AML725 and AML746 ran over 550 public Dockerfiles on 2026-11-30, and AML417 over 42 folders and 55
 # deployment files of nine repositories, since it takes versions with a star too. AML734, AML720 with a hyphen behind
 # the dash, and AML210 with AZURE_MODEL_DIR ran over 209 folders with a Dockerfile of 28 repositories and 108 with an
-# entry script that day.
+# entry script that day; AML501, which looks into other folders too, over those above 121 scripts: of these it told
+# none.
 JUDGED: Mapping[str, Judged] = {
     "AML120": Judged(0, 0, 0),
     "AML210": Judged(0, 0, 0),
