@@ -51,12 +51,14 @@ def layout_unclear(project: Project, code: Path) -> Iterator[Finding]:
         if each.contents and each.kept:
             texts = f"{each.contents[0].text} and {each.kept[0].text}"
             message = f"the code names {texts} below {MODEL_DIR}, and only one of them can be there: the model is at "
+            hint = "Set `keep-folder` of the model to true or false, or change the path in the code."
         else:
             message = f"the code names {named[0].text} below {MODEL_DIR}, which is not there: the model is at "
+            hint = "Change the path in the code: it is in the model's folder neither with its name nor without it."
         yield Finding(
             message + place,
             location=project.at(code / named[0].file, named[0].line),
-            hint="Set `keep-folder` of the model to true or false, or change the path in the code.",
+            hint=hint,
         )
 
 

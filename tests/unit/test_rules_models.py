@@ -58,6 +58,8 @@ def test_code_that_decides_nothing_hears_of_both_paths(tmp_path, files, message)
     root = "/var/azureml-app/azureml-models/p/1"
     assert f"{root}/; with" in found["AML410"].message and f"{root}/model/" in found["AML410"].message
     assert found["AML410"].location in ("code/score.py:10", "code/score.py:11")
+    # The key helps only where one of its two layouts has a path that the code names.
+    assert ("keep-folder" in str(found["AML410"].hint)) is (" and " in message)
 
 
 @for_each(
