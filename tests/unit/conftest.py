@@ -16,6 +16,8 @@ from tests.support.depth import depth_of, skip_twin
 from tests.support.faulty import Faulty, faulty
 from tests.support.registry import FakeRegistry, fake_registry
 
+_HERE = str(Path(__file__).parent) + os.sep
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say how many examples `--depth` has."""
@@ -38,13 +40,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """The tool's own variables, and the machine's proxies, are part of no test that does not set them; and new files
     have the modes that most machines give them.
 
     But for the cache of these tests, without which it would be the user's own. A hook, and no fixtures of every test:
-    to set those up and take them down is a third of what a small test costs.
+    to set those up and take them down is a third of what a small test costs. pytest calls it for tests of other
+    folders too, which need what the caller says: builders that may not be missing, and who makes the layers.
     """
+    if not str(item.path).startswith(_HERE):
+        return (yield)
     ours = [
         name
         for name in os.environ

@@ -247,6 +247,18 @@ def test_a_run_has_a_folder_of_its_own_that_another_run_does_not_shut(tmp_path: 
     assert not shut
 
 
+def test_a_test_of_another_folder_has_what_the_caller_says(tmp_path: Path) -> None:
+    """In a run of all tests, too: DAGGER_AML_REQUIRE says which builders may not be missing."""
+    (tmp_path / "test_seen.py").write_text(
+        "import os\n\ndef test_it():\n    assert os.environ['DAGGER_AML_SAID'] == 'x'\n"
+    )
+    env = {**os.environ, "DAGGER_AML_SAID": "x"}
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
+    files = ["tests/unit/test_oracles.py", tmp_path / "test_seen.py"]
+    done = subprocess.run([*words, *files], env=env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_folders_of_runs_that_are_over_go_but_for_the_latest(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     for number, name in enumerate([f"aml-{ended.stdout.strip()}", "aml-x", f"aml-{os.getppid()}"]):
