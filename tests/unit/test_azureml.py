@@ -168,7 +168,7 @@ package = Model.package(ws, [model], inference_config, generate_dockerfile=True)
 """
     )
     package = names["package"]
-    assert "source_dir/myenv.yml: it names Python 3.6.2" in package.get_logs()
+    assert "source_dir/myenv.yml:2: it names Python 3.6.2" in package.get_logs()
     assert "pip myenv.yml (1 package)" in text_of(package, project / "out")
 
 
@@ -673,7 +673,8 @@ def test_the_recipe_is_the_scripts(project, monkeypatch):
 def test_a_python_that_the_script_names(project, tmp_path):
     pinned = ["joblib==1.5.2"]
     assert installed(CondaDependencies.create(pip_packages=pinned), tmp_path) == pinned, "SDK v1's default names none"
-    with pytest.raises(BaseError, match=r"^mcr\S+: conda_dependencies\.yml is for Python 3\.8") as raised:
+    begin = r"^conda_dependencies\.yml:2: conda_dependencies\.yml is for Python 3\.8"
+    with pytest.raises(BaseError, match=begin) as raised:
         installed(CondaDependencies.create(pip_packages=pinned, python_version="3.8"), tmp_path)
     assert "/tmp" not in str(raised.value)
 
