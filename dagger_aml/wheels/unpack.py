@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import importlib.util
 import io
 import os
 import shutil
@@ -112,12 +111,19 @@ def compiled(root: Path, paths: Iterable[str]) -> list[TreeFile]:
     """What was made of some modules, where they could be compiled; each gets the mode and time of every tree."""
     files: list[TreeFile] = []
     for each in paths:
-        path = importlib.util.cache_from_source(each)
+        path = _cached(each)
         with contextlib.suppress(FileNotFoundError):
             data = Path(root, path).read_bytes()
             _settle(f"{root}/{path}", 0o644)
-            files.append(TreeFile(Path(path).as_posix(), 0o644, len(data), hashlib.sha256(data).hexdigest()))
+            files.append(TreeFile(path, 0o644, len(data), hashlib.sha256(data).hexdigest()))
     return files
+
+
+def _cached(module: str) -> str:
+    """Where :data:`COMPILE` puts what it makes of a module, whatever this process was told: $PYTHONPYCACHEPREFIX and
+    -O, which Python's own function goes by, do not reach a process with -I."""
+    folder, slash, name = module.rpartition("/")
+    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
 
 
 def modules(contents: Contents) -> tuple[tuple[str, ...], ...]:

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from email.message import Message as Headers
 from pathlib import Path
+from types import SimpleNamespace
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import anyio
@@ -37,7 +38,7 @@ from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.wheels import LARGE, MOST_LAYERS, Home, choose, in_layers, locked_wheels
 from dagger_aml.wheels.cache import WheelCache
 from dagger_aml.wheels.fetch import Redirects
-from dagger_aml.wheels.manifest import FIXED_TIME
+from dagger_aml.wheels.manifest import FIXED_TIME, read_manifest
 from dagger_aml.wheels.trees import with_trees
 from tests.support.calls import await_, error_of
 from tests.support.cases import for_each
@@ -247,6 +248,25 @@ def test_compiled_modules_hold_a_hash_that_nobody_checks_and_are_the_same_each_t
         assert data == (second / path).read_bytes()
         assert data[4:8] == b"\1\0\0\0", "hash-based, unchecked"
         assert marshal.loads(data[16:]).co_filename == f"lib/{path.name.partition('.')[0]}.py"
+
+
+def test_compiled_modules_are_found_where_they_are_whatever_this_process_was_told(tmp_path, cache, monkeypatch):
+    made = made_wheel(tmp_path, "lib", files={"lib/__init__.py": "A = 1\n", "top.v2.py": "B = 2\n"})
+    expected = tree(cache, made.wheel(), python=OURS, bytecode=True)
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "elsewhere"))
+    for told in (sys.flags.optimize, 1):
+        monkeypatch.setattr(sys, "flags", SimpleNamespace(**{**_flags(), "optimize": told}))
+        root = tree(WheelCache(tmp_path / f"other{told}"), made.wheel(), python=OURS, bytecode=True)
+        manifest = read_manifest(root.parent / "manifest.json")
+        assert manifest == read_manifest(expected.parent / "manifest.json")
+        assert sorted(each.path for each in manifest.files) == sorted(
+            path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
+        )
+        assert {path.stat().st_mtime for path in root.rglob("*.pyc")} == {FIXED_TIME}
+
+
+def _flags() -> dict[str, int]:
+    return {name: getattr(sys.flags, name) for name in dir(sys.flags) if not name.startswith("_")}
 
 
 def test_nothing_is_compiled_for_another_python(tmp_path, cache):
