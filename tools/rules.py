@@ -93,6 +93,8 @@ def _examples(text: str) -> Iterator[tuple[str, str, str]]:
     found = list(_EXAMPLE.finditer(text))
     for match, after in zip(found, [*found[1:], None], strict=True):
         lines = text[match.end() : after.start() if after else len(text)]
+        if outside := [line for line in lines.splitlines() if line and not line[0].isspace()]:
+            raise ValueError(f"a line behind an example is not a part of it: {outside[0]!r}")
         yield match[1], match[2], inspect.cleandoc(lines).strip()
 
 

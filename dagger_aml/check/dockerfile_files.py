@@ -91,7 +91,8 @@ def unreadable_for_the_user(
     """Files are copied so that the image's user cannot read them.
 
     What `COPY` makes belongs to root, whatever `USER` is, unless `--chown` says otherwise. With a mode such as 0600
-    `dockeruser` cannot read it, and a folder of mode 0644 cannot be entered.
+    `dockeruser` cannot read it, and a folder of mode 0644 cannot be entered. The modes of files that lie beside the
+    Dockerfile are looked at as well, where no `--chmod` changes them.
 
     Bad `Dockerfile`:
 
@@ -100,8 +101,6 @@ def unreadable_for_the_user(
     Good `Dockerfile`:
 
         COPY --chmod=0644 score.py /var/azureml-app/
-
-    The modes of files that lie beside the Dockerfile are looked at as well, where no `--chmod` changes them.
 
     Silent: with a `--chown` to the image's user, or to a name that only the base knows; in an image that runs as
     root, where a command changes owners or modes, and for what does not lie beside the Dockerfile. What lies in a

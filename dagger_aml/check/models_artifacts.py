@@ -94,7 +94,8 @@ def made_with_another_version(
     """A model was made with another version of a package than the one that is listed.
 
     scikit-learn, xgboost and the like do not promise that one version loads what another saved: it fails, or predicts
-    something else.
+    something else. It is told at the line that lists the package, where a comment silences it too: no model has room
+    for one.
 
     Bad `requirements.txt`:
 
@@ -103,8 +104,6 @@ def made_with_another_version(
     Good `requirements.txt`:
 
         scikit-learn==1.5.2
-
-    It is told at the line that lists the package, where a comment silences it too: no model has room for one.
 
     Silent: where only the last number differs, where the list allows the version, or does not name the package.
     """

@@ -122,6 +122,30 @@ def test_a_rule_has_its_page(each: Rule):
     assert entry.title[0].isupper() and not entry.title.endswith(".") and len(entry.title) < 100
 
 
+def test_what_stands_behind_an_example_is_no_part_of_it():
+    def told(project: Any) -> Iterator[Finding]:
+        """Nothing.
+
+        It matters.
+
+        Bad `score.py`:
+
+            x = 1
+
+        Good `score.py`:
+
+            x = 2
+
+        It is told at the line.
+
+        Silent: always.
+        """
+        yield from ()
+
+    with pytest.raises(ValueError, match=r"not a part of it: 'It is told at the line\.'"):
+        Entry(attrs.evolve(rules()["AML417"], check=told))
+
+
 def check(project: Any) -> Iterator[Finding]:
     """Nothing."""
     yield from ()
