@@ -188,6 +188,7 @@ def in_python(setting: str, value: Any = None) -> str:
 def _literal(value: Any) -> str:
     if value is None:
         return "…"
+    value = str(value) if isinstance(value, Path) else value
     if isinstance(value, str) and not (value.isupper() and value.replace("_", "").isalpha()):
         import json
 

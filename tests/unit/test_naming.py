@@ -181,7 +181,8 @@ def test_a_program_can_say_it_so(setting):
 
 def test_a_value_stands_as_each_says_it():
     said = [("entry_script", "my score.py"), ("no_pip_check", True), ("base", None), ("requirements", "FILE"),
-            ("smoke", "import"), ("publish", 5002), ("tag", "NAME:TAG"), ("builder", "podman")]  # fmt: skip
+            ("smoke", "import"), ("publish", 5002), ("tag", "NAME:TAG"), ("builder", "podman"),
+            ("ca", Path("my ca.pem"))]  # fmt: skip
     assert [in_python(*each) for each in said] == [
         'Options(entry_script="my score.py")',
         "Options(no_pip_check=True)",
@@ -191,6 +192,7 @@ def test_a_value_stands_as_each_says_it():
         "serve(published=Published(5002))",
         'build(tags=["NAME:TAG"])',
         'open_builder("podman")',
+        'Options(ca="my ca.pem")',
     ]
     assert [in_flags(*each) for each in said] == [
         "--entry-script my score.py",
@@ -201,6 +203,7 @@ def test_a_value_stands_as_each_says_it():
         "-p 5002:5001",
         "-t NAME:TAG",
         "--with podman",
+        "--ca my ca.pem",
     ]
     assert Smoke("import").mode == "import"
 
