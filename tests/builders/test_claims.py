@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from dagger_aml import contract
-from tests.support.builders import need_programs
+from tests.support.builders import Need
 from tests.support.cases import for_each
 
 pytestmark = [pytest.mark.builders]
@@ -29,6 +29,12 @@ REQUIREMENTS, LIBRARIES, CONDA = (
 WRONG = {"requirements.txt": "this is no requirement\n"}
 
 Files = Mapping[str, str]
+
+
+@pytest.fixture(autouse=True)
+def docker(need: Need) -> None:
+    """Before the cases, of which none may skip by itself."""
+    need("docker")
 
 
 @contextmanager
@@ -90,7 +96,6 @@ def _answers(name: str) -> bool:
 def test_what_is_said_not_to_start_ends(
     bases: dict[str, str], rule: str, env: Mapping[str, str], files: Files, mode: int, code: int
 ) -> None:
-    need_programs("docker")
     with _started(bases["classic"], env, files, mode) as name:
         ended = int(_docker("wait", name))
         log = _docker("logs", name)
@@ -115,7 +120,6 @@ def test_what_is_said_not_to_start_ends(
 def test_what_is_said_to_be_ignored_serves(
     bases: dict[str, str], rule: str, base: str, env: Mapping[str, str], files: Files, says: str
 ) -> None:
-    need_programs("docker")
     with _started(bases[base], env, files) as name:
         answered = _answers(name)
         log = _docker("logs", name)

@@ -13,6 +13,9 @@ import pytest
 FOLDER = "tmp_path"
 """The one fixture of which each case has its own."""
 
+LONGEST = 300
+"""Characters that are shown of a case."""
+
 
 def for_each(
     names: str | tuple[str, ...], cases: Iterable[Any], ids: Callable[[Any], str] | Iterable[str] | None = None
@@ -45,16 +48,19 @@ def for_each(
 
         @functools.wraps(test)
         def tried(**fixtures: Any) -> None:
-            failed: list[BaseException] = []
+            failed: list[tuple[str, BaseException]] = []
             for number, (name, values) in enumerate(named):
                 try:
                     test(**{**fixtures, **_own(fixtures, number)}, **dict(zip(keys, values, strict=True)))
-                # A case that skips would hide the others.
-                except (Exception, BaseExceptionGroup, pytest.fail.Exception, pytest.skip.Exception) as error:
-                    error.add_note(f"the case: {name}")
-                    failed.append(error)
+                except pytest.skip.Exception as skipped:
+                    # pytest takes a group of nothing else for a test that skips, and the other cases would be hidden.
+                    _note(failed, name, AssertionError(f"a case may not skip: {skipped}"))
+                except (Exception, BaseExceptionGroup, pytest.fail.Exception) as error:
+                    _note(failed, name, error)
             if failed:
-                raise BaseExceptionGroup(f"{len(failed)} of {len(named)} cases fail", failed)
+                # Python shows fifteen of a group's exceptions, so the text names them all.
+                names, errors = zip(*failed, strict=True)
+                raise BaseExceptionGroup(f"{len(failed)} of {len(named)} cases fail: {'; '.join(names)}", errors)
 
         left = [each for name, each in signature.parameters.items() if name not in keys]
         tried.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
@@ -69,6 +75,12 @@ def _values(case: Any, *, alone: bool) -> tuple[Any, ...]:
             raise TypeError(f"the case {case.values} bears marks")
         return tuple(case.values)
     return (case,) if alone else tuple(case)
+
+
+def _note(failed: list[tuple[str, BaseException]], name: str, error: BaseException) -> None:
+    shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+    error.add_note(f"the case: {shown}")
+    failed.append((shown, error))
 
 
 def _own(fixtures: dict[str, Any], number: int) -> dict[str, Path]:

@@ -51,7 +51,8 @@ def own_root(parent: Path) -> Path:
     pytest's own, ``pytest-of-USER``, is one for all runs of a user, and each that begins shuts it to others: in the
     middle of a test of another run that has become nobody, too. Folders of runs that are over go, but for the latest.
     """
-    over = [each for each in parent.glob(f"{_NAME}*") if not _runs(each)]
+    parent = parent.resolve()  # As pytest tells its folders.
+    over = [each for each in parent.glob(f"{_NAME}*") if not _runs(each) and _is_of_pytest(each)]
     for each in sorted(over, key=_when)[:-KEPT]:
         shutil.rmtree(each, ignore_errors=True)
     made = parent / f"{_NAME}{os.getpid()}"
@@ -70,6 +71,13 @@ def _runs(folder: Path) -> bool:
     except (ValueError, OSError):
         return True
     return True
+
+
+def _is_of_pytest(folder: Path) -> bool:
+    """Whether it holds what pytest makes, and nothing that somebody keeps in a folder of such a name."""
+    with contextlib.suppress(OSError):
+        return all(each.startswith("pytest-of-") for each in os.listdir(folder))
+    return False
 
 
 def _when(folder: Path) -> float:

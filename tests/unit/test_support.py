@@ -103,12 +103,24 @@ def test_each_case_is_tried_and_those_that_fail_are_named(tmp_path: Path) -> Non
         assert number < 3, "too large"
 
     assert list(inspect.signature(small).parameters) == ["tmp_path"]
-    with pytest.raises(BaseExceptionGroup, match="2 of 2 cases fail") as caught:
+    with pytest.raises(BaseExceptionGroup, match="2 of 2 cases fail: ''; 'x'") as caught:
         small(tmp_path=tmp_path)
     assert tried == ["1a", "2b", "3c", "1ax", "2bx", "3cx"]
     first, second = caught.value.exceptions
     assert [each.__notes__ for each in first.exceptions] == [["the case: 2, 'b'"], ["the case: 3, 'c'"]]
+    assert str(first.exceptions[0]) == "a case may not skip: would hide the others"
     assert second.__notes__ == ["the case: 'x'"] and "too large" in str(second.exceptions[1])
+
+
+def test_more_cases_than_python_shows_are_named_too() -> None:
+    @for_each("number", ["x" * 10_000, *range(40)])
+    def small(number: object) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        small()
+    said = caught.value.message
+    assert said.endswith("; 38; 39") and f"'{'x' * 299}…; 0; 1" in said and len(caught.value.exceptions) == 41
 
 
 def test_without_cases_there_is_no_test() -> None:
@@ -262,16 +274,20 @@ def test_a_test_of_another_folder_has_what_the_caller_says(tmp_path: Path) -> No
 def test_folders_of_runs_that_are_over_go_but_for_the_latest(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     for number, name in enumerate([f"aml-{ended.stdout.strip()}", "aml-x", f"aml-{os.getppid()}"]):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "pytest-of-me").mkdir(parents=True)
         os.utime(tmp_path / name, (number, number))
     later = [
         tmp_path / f"aml-{4_194_305 + number}" for number in range(scratch.KEPT)
     ]  # No process has such a number.
     for each in later:
         each.mkdir()
+    mine = tmp_path / "aml-4194304"  # Somebody's, who calls it so.
+    mine.mkdir()
+    (mine / "notes.txt").write_text("")
+    os.utime(mine, (0, 0))
     made = scratch.own_root(tmp_path)
     assert made.name == f"aml-{os.getpid()}" and set(tmp_path.iterdir()) == {
-        made, *later, tmp_path / "aml-x", tmp_path / f"aml-{os.getppid()}"
+        made, mine, *later, tmp_path / "aml-x", tmp_path / f"aml-{os.getppid()}"
     }  # fmt: skip
 
 
