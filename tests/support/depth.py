@@ -12,8 +12,8 @@ class Depth:
 
     :param graphs: generated graphs that all builders build.
     :param same_graphs: they are the same ones in every run.
-    :param strings: put through the encoder and BuildKit's parser; a twentieth of them, 500 at most, of each field
-        into images.
+    :param strings: put through the encoder and BuildKit's parser; a twentieth of them, 10 at least and 500 at most,
+        of each field into images.
     :param fields: strings given to each field.
     :param examples: of each property test of tests/unit that names no number of its own.
     :param orders: graphs whose order is looked at.
