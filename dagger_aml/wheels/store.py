@@ -159,7 +159,8 @@ class TreeStore:
                 async with anyio.create_task_group() as tasks:
                     contents = await to_thread.run_sync(unpack_, tasks)
             except ExceptionGroup as group:
-                raise first_of(group, DaggerAmlError) or group from None
+                # The latter is the cache's to tell of, such as a full disk.
+                raise first_of(group, DaggerAmlError) or first_of(group, OSError) or group from None
             manifest = await to_thread.run_sync(finish, work, contents, files)
             return await to_thread.run_sync(self.cache.keep_tree, work, key, manifest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import csv
+import errno
 import io
 import marshal
 import os
@@ -361,6 +362,18 @@ def test_a_damaged_tree_is_made_anew(tmp_path, cache):
         root = tree(cache, made.wheel())
         assert (root / "one.py").read_text() == "NAME = 'one'\n" and not (root / "more.py").exists()
         assert stat.S_IMODE((root / "one.py").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("step", ["unpack", "compiled", "finish"])
+def test_a_full_disk_is_told_of_the_cache(tmp_path, cache, monkeypatch, step):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(f"dagger_aml.wheels.store.{step}", full)
+    with pytest.raises(DaggerAmlError, match="No space left on device") as caught:
+        tree(cache, made_wheel(tmp_path, "one").wheel(), python=OURS, bytecode=True)
+    assert caught.value.location == str(cache.root) and "dagger-aml cache prune" in (caught.value.hint or "")
+    assert not list(cache.root.rglob("work-*"))
 
 
 def test_what_a_killed_build_left_is_removed_after_a_day(tmp_path, cache):
