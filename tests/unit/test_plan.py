@@ -394,6 +394,32 @@ def test_a_copy_beneath_a_missing_parent_that_a_run_may_write_stays():
     assert names(HEAD.add(copy, run), **with_paths(__new=DIR)) == ["run", "copy"]
 
 
+STAGE = Built(Graph(BASE, [Run(["/make"])]), "/out")
+
+
+@for_each(
+    ("first", "second"),
+    [
+        (Copy(STAGE, "/app/a"), Copy(STAGE, "/app/a/b")),
+        (Copy(STAGE, "/app/a/b"), Copy(STAGE, "/app/a")),
+        (Copy(STAGE, "/app"), Copy(STAGE, "/app")),
+        (Copy(STAGE, "/app"), Copy(Text(b""), "/app/a", "file")),
+        (Copy(Empty(), "/app/a"), Copy(Text(b""), "/app/a/b", "file")),
+        (Copy(Text(b""), "/app/a/b", "file"), Copy(Empty(), "/app/a")),
+        (Copy(Text(b"1"), "/app/a", "file"), Copy(Text(b"2"), "/app/a", "file")),
+    ],
+    ids=lambda each: f"{type(each.source).__name__} to {each.dest}",
+)
+def test_copies_that_write_the_same_keep_their_order(first, second):
+    first, second = evolve(first, name="first", changes="often"), evolve(second, name="second")
+
+    def order(*copies: Copy) -> list[str]:
+        return [op.name for op in schedule(Graph(BASE, copies), FACTS)]
+
+    assert order(first, second) == ["first", "second"]
+    assert order(first, evolve(second, dest="/other")) == ["second", "first"]
+
+
 @for_each(
     ("touches", "workdir", "end", "kept"),
     [
