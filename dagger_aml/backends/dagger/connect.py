@@ -28,7 +28,6 @@ from attrs import evolve
 from ...data import frozen
 from ...errors import DaggerAmlError, EngineGone, EngineNotFound
 from ...events import Message, OnEvent, ignore
-from ...fs.temporary import temporary_directory
 from ...policy import DEFAULT, Policy
 from ...text import named, redact_url
 from ..store import LET_IN, docker_silence
@@ -61,6 +60,10 @@ _PATHS = ("DOCKER_CONFIG", "DOCKER_CERT_PATH", "SSL_CERT_FILE")
 
 _PATH_LISTS = ("KUBECONFIG", "SSL_CERT_DIR")
 """The same of several paths."""
+
+
+_NOWHERE = os.path.abspath(os.sep)  # noqa: PTH100 - a path's text
+"""Where the engine's command line works: in no git clone. A folder made for it would stay behind a SIGKILL."""
 
 
 @frozen
@@ -316,7 +319,6 @@ async def _spawned(
         if said := environment.get(name):
             paths = said.split(os.pathsep) if name in _PATH_LISTS else [said]
             environment[name] = os.pathsep.join(each and str(Path(each).absolute()) for each in paths)
-    nowhere = stack.enter_context(temporary_directory())
     log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     try:
         process = await anyio.open_process(
@@ -324,7 +326,7 @@ async def _spawned(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            cwd=nowhere,
+            cwd=_NOWHERE,
             env=environment,
         )
     except OSError as error:
