@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .lookup import is_folder, is_there
+
 _MOST = 1000
 """Names of a folder that are compared, so that a large one is not gone through for a hint."""
 
@@ -18,23 +20,17 @@ def meant(path: Path, root: Path | None = None) -> str:
     :param root: what the path is shown relative to; the path itself is shown as it is written unless given.
     """
     there, missing = path.parent, [path.name]
-    while not os.path.isdir(there):  # noqa: PTH112 - no error for a name that no file can have
+    while not is_folder(there):
         if there == there.parent:
             return ""
         missing.insert(0, there.name)
         there = there.parent
-    found = next((each for name in _near(there, missing[0]) if _is(each := there.joinpath(name, *missing[1:]))), None)
+    beside = (there.joinpath(name, *missing[1:]) for name in _near(there, missing[0]))
+    found = next(filter(is_there, beside), None)
     if found is None:
         return ""
     shown = Path(os.path.relpath(found, root)).as_posix() if root else str(found)
     return f"Did you mean {shown!r}? "
-
-
-def _is(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _near(folder: Path, name: str) -> list[str]:
