@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ async def read_earlier(text: str, platform: str, store: str | None = None, proje
     if path.is_dir() and not (path / "oci-layout").is_file():
         raise UsageError(
             "this folder is neither a plan file nor an image", location=named("against", text),
-            hint=f"Write its plan first: dagger-aml plan {text} --json > plan.json",
+            hint=f"Write its plan first: dagger-aml plan {shlex.quote(text)} --json > plan.json",
         )  # fmt: skip
     if archive := _archive(text, path, platform):
         from ..oci import layout as oci_layout

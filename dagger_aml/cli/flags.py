@@ -21,11 +21,25 @@ _JOINED: Final = ("debug", "smoke")
 """Flags that take a value or none, so that it stands behind ``=``."""
 
 
+_PLAIN: Final = frozenset("_@%+=:,./-~{}…")
+"""What a shell leaves as it is, beside letters and digits; of braces and ``~`` not everywhere."""
+
+
 def in_flags(setting: str, value: Any = None) -> str:
-    """As it is typed: ``--entry-script score.py``; of a flag that takes no value the flag alone."""
+    """As it is typed in a shell: ``--entry-script 'my score.py'``; of a flag that takes no value the flag alone."""
     flag = SPELT.get(setting) or f"--{setting.replace('_', '-')}"
     if value is None or value is True:
         return flag
     if setting == "publish" and isinstance(value, int):
         value = f"{value}:{SCORING_PORT}"
-    return f"{flag}{'=' if setting in _JOINED else ' '}{value}"
+    return f"{flag}{'=' if setting in _JOINED else ' '}{_word(str(value))}"
+
+
+def _word(text: str) -> str:
+    """A value as one word of a shell. Quoted where it must be; on others quotes would only be in the way."""
+    plain = bool(text) and all(char.isalnum() or char in _PLAIN for char in text)
+    if plain and not text.startswith("~") and not ("{" in text and ("," in text or ".." in text)):
+        return text
+    import shlex
+
+    return shlex.quote(text)

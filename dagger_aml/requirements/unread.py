@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def _list(path: Path, root: Path, *, in_requirements: bool) -> Iterator[UnreadLi
         if not path.with_suffix(".txt").exists():
             yield UnreadList(
                 path,
-                f"Lock it: uv pip compile {shown} -o requirements.txt (or pip-compile)",
+                f"Lock it: uv pip compile {shlex.quote(shown)} -o requirements.txt (or pip-compile)",
                 for_developers=is_for_developers(path),
             )
     elif _TEXT.fullmatch(name) or (in_requirements and name.endswith(".txt")):

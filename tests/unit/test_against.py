@@ -399,3 +399,10 @@ def test_what_it_cannot_be_held_against(tmp_path: Path, word: str, said: str) ->
     assert isinstance(done.exception, UsageError)
     assert said in str(done.exception)
     assert done.stdout == ""
+
+
+def test_the_command_that_writes_a_folder_s_plan_is_quoted(tmp_path: Path) -> None:
+    root = make(tmp_path / "a p", FILES)
+    done = CliRunner().invoke(cli, ["plan", str(root), "--against", str(root)])
+    assert isinstance(done.exception, UsageError)
+    assert f"dagger-aml plan '{root}' --json > plan.json" in str(done.exception.hint)

@@ -32,6 +32,7 @@ def test_a_dockerfile_is_printed_or_written(cli, root, tmp_path):
     assert code == 0 and out.startswith(f"# Written by dagger-aml {__version__} from demo\n")
     code, nothing, err = cli("dockerfile", root, "-o", tmp_path / "out")
     assert (code, nothing) == (0, "") and f"docker build -t demo {tmp_path}/out" in err
+    assert f"docker build -t demo '{tmp_path}/an out'" in cli("dockerfile", root, "-o", tmp_path / "an out")[2]
     assert (tmp_path / "out/Dockerfile").read_text() == out
 
 

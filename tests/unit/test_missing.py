@@ -216,6 +216,11 @@ def test_a_list_of_another_tool_is_named_where_none_is_read(tmp_path, name, text
     assert (found.id, found.location) == ("AML330", name) and hint in str(found.hint)
 
 
+def test_the_command_that_locks_a_list_is_quoted(tmp_path):
+    (found,) = findings(tmp_path, {"score.py": SCORE, "requirements-a b.in": "numpy\n"})
+    assert "uv pip compile 'requirements-a b.in' -o" in str(found.hint)
+
+
 def test_the_list_for_serving_is_named_and_not_that_for_tests(tmp_path):
     files = {"score.py": SCORE, "requirements-test.txt": "pytest\n", "requirements-prod.txt": "numpy\n"}
     assert told(findings(tmp_path, files)) == {("AML330", "requirements-prod.txt")}

@@ -9,6 +9,7 @@ import inspect
 import io
 import pickle
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -195,7 +196,7 @@ def test_a_value_stands_as_each_says_it():
         'Options(ca="my ca.pem")',
     ]
     assert [in_flags(*each) for each in said] == [
-        "--entry-script my score.py",
+        "--entry-script 'my score.py'",
         "--no-pip-check",
         "--base",
         "--requirements FILE",
@@ -203,9 +204,47 @@ def test_a_value_stands_as_each_says_it():
         "-p 5002:5001",
         "-t NAME:TAG",
         "--with podman",
-        "--ca my ca.pem",
+        "--ca 'my ca.pem'",
     ]
     assert Smoke("import").mode == "import"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "my score.py",
+        "a'b",
+        'a"b',
+        "$HOME",
+        "a;b",
+        "a&b",
+        "*.py",
+        "~x",
+        "a\\b",
+        "{a,b}",
+        "{a..b}",
+        "#a",
+        "ä b",
+        "a\nb",
+        "!x",
+    ],
+)
+@pytest.mark.parametrize("setting", ["entry_script", "smoke", "tag"])
+def test_what_a_hint_shows_is_one_word_of_a_shell(setting, value):
+    shown = in_flags(setting, value)
+    typed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {shown}"], capture_output=True, text=True, check=True, cwd="/"
+    ).stdout.split("\0")[:-1]
+    flag = in_flags(setting)
+    assert typed == ([f"{flag}={value}"] if setting == "smoke" else [flag, value])
+
+
+@pytest.mark.parametrize(
+    "value", ["score.py", "{name}:{version}", "id=netrc,src=~/.netrc", "FILE", "größe.py", "a@b:1/c"]
+)
+def test_a_value_that_a_shell_leaves_alone_has_no_quotes(value):
+    assert in_flags("tag", value) == f"-t {value}"
 
 
 def test_an_error_of_a_library_s_call_has_python_s_words(tmp_path):

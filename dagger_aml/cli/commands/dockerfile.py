@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def command(
     else:
         name = repository_name(found.name)
         folder = made.save(output, force=force, beside={TASK_FILE: task_text(name)} if acr else None)
-        tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {name} {folder}")
+        words = shlex.quote(str(folder))
+        tell(f"wrote {folder / 'Dockerfile'} and its context; build it with: docker build -t {name} {words}")
         if form == "classic":
             _tell_of_acr(made, name, folder, task=acr)
     for warning in plan.warnings:
