@@ -24,6 +24,7 @@ from ..serving.changes import Changes, CodeFile, State, changes, state_of, unsou
 from ..serving.local import GUNICORN_ARGS
 from ..serving.places import Locate, located
 from ..serving.poll import Poll
+from ..text import named
 from .console import tell
 from .target import Target
 
@@ -155,25 +156,35 @@ def check_loads_anew(env: Mapping[str, str]) -> None:
     :param env: variables of the image.
     :raises UsageError: one of them asks for that.
     """
-    for name, asks, value in (
-        (contract.WORKER_PRELOAD, is_true, "false"),
-        (GUNICORN_ARGS, _preloads, ""),
+    for name, asks, without in (
+        (contract.WORKER_PRELOAD, is_true, lambda _: "false"),
+        (GUNICORN_ARGS, _preloads, _without_preload),
     ):
         if asks(env.get(name, "")):
             raise UsageError(
                 f"with {name}={env[name]} the server loads the code once for all",
                 location="--watch",
-                hint=f"Add --local, or --env {name}={value}.",
+                hint=f"Add --local, or {named('env', f'{name}={without(env[name])}')}",
             )
 
 
 def _preloads(args: str) -> bool:
-    """Whether gunicorn, given these words, loads the code once; it takes the beginning of a flag for the flag."""
+    """Whether gunicorn, given these words, loads the code once."""
     try:
         words = shlex.split(args)
     except ValueError:
         return False  # Gunicorn does not start.
-    return any(len(word) >= len("--pre") and "--preload".startswith(word) for word in words)
+    return any(map(_is_preload, words))
+
+
+def _without_preload(args: str) -> str:
+    """The other words for gunicorn, split again as these were."""
+    return shlex.join(word for word in shlex.split(args) if not _is_preload(word))
+
+
+def _is_preload(word: str) -> bool:
+    """Whether a word is the flag; gunicorn takes the beginning of a flag for the flag."""
+    return len(word) >= len("--pre") and "--preload".startswith(word)
 
 
 async def changed_or_ended(watch: Watching, endpoint: Endpoint) -> Changes | None:
