@@ -67,11 +67,11 @@ def _measured(words: argparse.Namespace, folder: Path, base: str, host: str) -> 
     """Measure what was asked for, and print its table."""
     given = folder, base, host, words.model_size, words.times
     if words.runner:
-        runner.measure(*given, [each for each in words.way or ["buildx"] if each in runner.PEERS])
+        runner.measure(*given)
     elif words.facts:
         facts.measure(*given)
     elif words.cold:
-        cold.measure(*given, words.way or ["buildx"])
+        cold.measure(*given)
     elif words.bound:
         bound.measure(*given)
     elif words.load:

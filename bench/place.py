@@ -59,9 +59,10 @@ class Place:
 
         :param more: flags.
         """
-        docker = os.environ.get("BENCH_DOCKER", "docker")
+        alone = shutil.which("docker-buildx")
+        program = [alone] if alone else [os.environ.get("BENCH_DOCKER", "docker"), "buildx"]
         more = (*os.environ.get("BENCH_BUILDX_FLAGS", "").split(), *more)
-        self.run(docker, "buildx", "build", "--quiet", "--push", "--provenance=false", *more, "-t", self.tag,
+        self.run(*program, "build", "--quiet", "--push", "--provenance=false", *more, "-t", self.tag,
                  self.folder / "files")  # fmt: skip
 
     @property
