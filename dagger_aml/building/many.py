@@ -34,10 +34,11 @@ _LITTLE = 1 << 20
 class Outcome:
     """What came of one target.
 
+    :param word: ``REFUSED`` where it is not in order, so that it has no turn.
     :param seconds: from its turn to its end.
     """
 
-    word: Literal["ok", "FAILED", "stopped", "not begun"] = "not begun"
+    word: Literal["ok", "FAILED", "stopped", "not begun", "REFUSED"] = "not begun"
     seconds: float = 0.0
     result: Result | None = None
     error: DaggerAmlError | None = None

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import anyio
 import click
-from attrs import evolve
 
 from ..backends.base import Builder, Opening
 from ..backends.builders import kind_of
-from ..backends.outputs import STDOUT, check_file
+from ..backends.outputs import STDOUT
 from ..backends.result import Result
 from ..building.many import Outcome, build_all
 from ..building.metadata import metadata, write_json
@@ -23,12 +21,11 @@ from ..building.request import BuildRequest
 from ..building.target import BuildTarget
 from ..errors import DaggerAmlError, EngineGone, EngineNotFound, TransientError, UsageError, own_error
 from ..events import Message
-from ..project.model import Project
 from ..text import named
-from .build_target import checked, read_build
 from .common import policy_of_call
 from .progress import Progress
 from .progress.overall import first_named
+from .several_read import ReadProject, by_shown_name, check_all, read_all, shared_file
 from .table import table
 from .told import OnOutcome, ToldAs, entry, failed_entry, report_text
 from .unchanged import Made, note
@@ -49,27 +46,32 @@ def build_several(
     progress: Progress,
     *,
     jobs: int | None,
+    keep_going: bool = False,
     told_as: ToldAs = ToldAs.TABLE,
     stops: bool = True,
     on_outcome: OnOutcome = lambda *_: None,
     keep_as: Opening | None = None,
 ) -> None:
-    """Build projects and tell what came of each; one that fails stops no other.
+    """Build projects and tell what came of each; one whose build fails stops no other.
 
     :param opening: makes the builder, for all of them.
     :param jobs: how many at once.
+    :param keep_going: whether those that are in order are built where others are not.
     :param stops: whether what a rule finds that cannot work ends the command.
     :param on_outcome: told of each in the end.
     :param told_as: a table, a line with name and digest for each that is built, or JSON.
     :param keep_as: how the builder is opened, where a call that changed nothing may be kept; None where it may not.
     :raises UsageError: flags or projects that cannot be; all of them are told, and nothing is built.
-    :raises DaggerAmlError: one or more failed. :raises EngineGone: it went away, and did not come back for those
-        that were not begun.
+    :raises DaggerAmlError: one or more failed, or were refused. :raises EngineGone: it went away, and did not come
+        back for those that were not begun.
     """
     _check_flags(request)
-    shared, read = _targets(folders, request, given, stops=stops)
-    targets = [target for _, target in read]
-    outcomes = {each.name: Outcome() for each in targets}
+    shared, request = shared_file(request)
+    read = read_all(folders, request, given, stops=stops)
+    check_all(read, keep_going=keep_going)
+    targets = [each.target for each in read if each.target]
+    shown = by_shown_name(read)
+    outcomes = {name: each.outcome for name, each in shown.items()}
     own: dict[str, Progress] = {}
     with progress:
         at_once = 1 if kind_of(request.builder).capabilities.one_at_a_time else jobs or AT_ONCE
@@ -80,43 +82,48 @@ def build_several(
         if not request.outputs:
             where = "no image is written" if request.layers == "direct" else "the images stay in the builder"
             progress.warn(f"no output was requested, so {where}; add --push or --load")
+        for each in read:
+            if each.error:
+                progress.warn(f"{each.text.splitlines()[0]}; the others are built (--keep-going)")
         if len(targets) > 1:
             progress.expect([each.name for each in targets])
         try:
             anyio.run(_build_all, targets, opening, progress, own, at_once, outcomes)
         finally:
             progress.stop()
-            if any(each.word != "not begun" for each in outcomes.values()):
-                for line in _TOLD[told_as](outcomes, targets):
+            begun = any(outcomes[each.name].word != "not begun" for each in targets)
+            if begun:
+                for line in _TOLD[told_as](outcomes, shown):
                     click.echo(line)
-            for target in targets:
-                outcome = outcomes[target.name]
-                on_outcome(target.folder, target.name, outcome.result, outcome.error)
+            for name, one in shown.items():
+                if one.target or begun:
+                    on_outcome(one.folder, one.name, outcomes[name].result, outcomes[name].error)
         if shared:
             write_json(shared, {name: _entry(each) for name, each in outcomes.items()})
-        failed = {name: each.error for name, each in outcomes.items() if each.error}
+        failed = {name: str(each.error) for name, each in outcomes.items() if each.error}
         if failed:
             # Where the same call may go through later for each, it may for all of them.
-            later = all(isinstance(error, TransientError) for error in failed.values())
+            later = all(isinstance(outcomes[name].error, TransientError) for name in failed)
+            failed |= {name: each.text.removeprefix(f"{each.folder}: ") for name, each in shown.items() if each.error}
             raise (TransientError if later else DaggerAmlError)(
-                f"{len(failed)} of {len(targets)} projects failed",
+                f"{len(failed)} of {len(shown)} projects failed",
                 hint="\n".join(f"{first_named(names)}: {text}" for text, names in _by_text(failed).items()),
             )
     if keep_as and not shared and told_as is not ToldAs.JSON:
         made = [
-            Made(project, target, own[target.name], result, target.name)
-            for project, target in read
-            if (result := outcomes[target.name].result)
+            Made(each.project, each.target, own[each.target.name], result, each.target.name)
+            for each in read
+            if each.project and each.target and (result := outcomes[each.target.name].result)
         ]
-        lines = list(_digests(outcomes, targets)) if told_as is ToldAs.DIGESTS else None
+        lines = list(_digests(outcomes, shown)) if told_as is ToldAs.DIGESTS else None
         note(made, keep_as, progress, lines)
 
 
-def _by_text(failed: dict[str, DaggerAmlError]) -> dict[str, list[str]]:
+def _by_text(failed: Mapping[str, str]) -> dict[str, list[str]]:
     """The names of those that failed by what is to be said of them: what is wrong with all is read once."""
     found: dict[str, list[str]] = {}
-    for name, error in failed.items():
-        found.setdefault(str(error), []).append(name)
+    for name, text in failed.items():
+        found.setdefault(text, []).append(name)
     return found
 
 
@@ -134,50 +141,6 @@ def _check_flags(request: BuildRequest) -> None:
                 location=named(setting),
                 hint="Add {name} to it: each project has its own name.",
             )
-
-
-def _targets(
-    folders: Sequence[str], request: BuildRequest, given: dict[str, Any], *, stops: bool
-) -> tuple[Path | None, list[tuple[Project, BuildTarget]]]:
-    """The file for the metadata of all, if there is to be one, and what is to be made of each project.
-
-    :raises UsageError: projects that are not in order, or are in each other's way; all of them are named.
-    """
-    shared = None
-    if request.metadata_file and not placeholders(request.metadata_file, "metadata_file"):
-        shared = Path(request.metadata_file)
-        check_file(shared)
-        request = evolve(request, metadata_file=None)
-    read: list[tuple[Project, BuildTarget]] = []
-    wrong: list[str] = []
-    for folder in folders:
-        try:
-            project, target = read_build(folder, request, given, stops=stops)
-            read.append((project, checked(target, project, request)))
-        except DaggerAmlError as error:
-            text = str(error)
-            wrong.append(text if text.startswith(f"{folder}: ") else f"{folder}: {text}")
-    wrong += _collisions([target for _, target in read])
-    if wrong:
-        raise UsageError(
-            f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''} to fix first; nothing is built",
-            hint="\n".join(wrong),
-        )
-    return shared, read
-
-
-def _collisions(targets: Sequence[BuildTarget]) -> Iterator[str]:
-    """What two projects would both be or write."""
-    owners: dict[str, BuildTarget] = {}
-    for target in targets:
-        files = [each.path for each in target.exports] + [target.metadata_file, target.iidfile]
-        names = [f"are both named {target.name}", *(f"would both be tagged {tag}" for tag in target.tags)]
-        names += [f"would both be written to {path.absolute()}" for path in files if path]
-        for name in dict.fromkeys(names):
-            other = owners.setdefault(name, target)
-            if other is not target:
-                yield f"{other.folder} and {target.folder} {name}; set another name in one project's dagger-aml.toml"
-                break
 
 
 async def _build_all(
@@ -234,16 +197,15 @@ def _projects(number: int) -> str:
     return "1 project" if number == 1 else f"{number} projects"
 
 
-def _document(outcomes: dict[str, Outcome], targets: Sequence[BuildTarget]) -> Iterator[str]:
-    folders = {each.name: each.folder for each in targets}
-    yield report_text(
-        [
-            entry(folders[name], name, each.result)
-            if each.result
-            else failed_entry(folders[name], name, each.error, round(each.seconds, 3) if each.error else None)
-            for name, each in outcomes.items()
-        ]
-    )
+def _document(outcomes: dict[str, Outcome], shown: Mapping[str, ReadProject]) -> Iterator[str]:
+    yield report_text([_told(shown[name], each) for name, each in outcomes.items()])
+
+
+def _told(read: ReadProject, outcome: Outcome) -> dict[str, Any]:
+    if outcome.result:
+        return entry(read.folder, read.name, outcome.result)
+    took = round(outcome.seconds, 3) if outcome.error and read.target else None
+    return failed_entry(read.folder, read.name, outcome.error, took)
 
 
 def _digests(outcomes: dict[str, Outcome], _: object) -> Iterator[str]:
@@ -258,7 +220,8 @@ def _table(outcomes: dict[str, Outcome], _: object) -> Iterator[str]:
         said = _digest(each.result) if each.result else ""
         if each.error:
             said = str(each.error).splitlines()[0]
-        rows.append((name, each.word, each.seconds if each.result or each.error else None, said))
+        took = each.seconds if each.result or each.word == "FAILED" else None
+        rows.append((name, each.word, took, said))
     return table(rows)
 
 

@@ -160,6 +160,18 @@ class BuildOptions:
             unsaid="`4`",
         ),
     )
+    keep_going: bool | None = field(
+        default=None,
+        metadata=setting(
+            key=("build", "keep-going"),
+            type=bool | None,
+            default=False,
+            help="Of several projects, build those that are in order, and report the others at the end (exit code "
+            "1). By default, nothing is built if one is not in order.",
+            says="Whether those of several projects that are in order are built where another is not.",
+            example="true",
+        ),
+    )
     format: str | None = field(
         default=None,
         metadata=setting(

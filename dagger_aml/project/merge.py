@@ -16,7 +16,7 @@ from ..text import named
 from .file import ProjectFile
 from .notes import Beaten, Notes
 from .origin import DEFAULT, Origin, Rank, Stated, best, located
-from .setting import typed
+from .setting import truth_of, typed
 from .settings import PROJECT_SETTINGS, Options
 
 if TYPE_CHECKING:
@@ -102,9 +102,6 @@ def chosen(reading: Reading, name: str, what: str) -> str:
     return value
 
 
-_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-
-
 def truth(reading: Reading, name: str) -> bool:
     """A setting that is true or false, which a variable says as a text.
 
@@ -112,14 +109,10 @@ def truth(reading: Reading, name: str) -> bool:
     """
     found = stated(reading, name)
     reading.origins[name] = found.origin
-    if isinstance(found.value, bool):
-        return found.value
-    word = str(found.value).lower()
-    if word not in _TRUE | _FALSE:
-        raise UsageError(
-            f"neither true nor false: {found.value!r}", location=str(found.origin), hint="Use true or false."
-        )
-    return word in _TRUE
+    try:
+        return truth_of(found.value)
+    except ValueError as error:
+        raise UsageError(str(error), location=str(found.origin), hint="Use true or false.") from None
 
 
 def maybe(reading: Reading, name: str) -> str | None:

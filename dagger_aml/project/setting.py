@@ -101,6 +101,20 @@ def spellings(variable: str | None) -> tuple[str, ...]:
     return (variable.lower(), variable)
 
 
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+
+
+def truth_of(said: object) -> bool:
+    """What is true or false, which a variable says as a text.
+
+    :raises ValueError: neither.
+    """
+    word = str(said).lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(f"neither true nor false: {said!r}")
+    return word in _TRUE
+
+
 def typed(record: Setting, flag: Any, environ: Mapping[str, str] = os.environ) -> Iterator[Stated]:
     """What the flag and the variable say of a setting; empty texts say nothing.
 

@@ -142,6 +142,7 @@ _PLAIN = {
     "format": "classic",
     "progress": "json",
     "fail_on": "info",
+    "keep_going": "true",
 }
 _BY_FLAG = {name: _PLAIN.get(name, "7") for name in BUILD_SETTINGS}
 _BY_VARIABLE = {
@@ -150,6 +151,7 @@ _BY_VARIABLE = {
     "engine": "unix:///run/x",
     "progress": "quiet",
     "fail_on": "error",
+    "keep_going": "no",
 } | {name: "5" for name in ("engine_timeout", "ready_timeout", "jobs")}
 
 
@@ -185,7 +187,10 @@ def said_of(*words: object) -> dict[str, Any]:
 @pytest.mark.parametrize("name", BUILD_SETTINGS)
 def test_a_setting_of_a_build_from_each_origin(tmp_path, monkeypatch, name):
     record = BUILD_SETTINGS[name]
-    read: Any = {float | None: float, int | None: int}.get(record.type, str)
+    read: Any = {float | None: float, int | None: int, bool | None: {"true": True, "no": False}.get}.get(
+        record.type, str
+    )
+    typed = [record.flag] if record.type == bool | None else [record.flag, _BY_FLAG[name]]
     for flag, variable, file in WAYS:
         file = file and not record.unless_file
         said_by(
@@ -194,7 +199,7 @@ def test_a_setting_of_a_build_from_each_origin(tmp_path, monkeypatch, name):
             f"{record.variable}={_BY_VARIABLE[name]}" if variable else None,
             in_file(record) if file else None,
         )
-        value = said_of(tmp_path, *([record.flag, _BY_FLAG[name]] if flag else []))[name]
+        value = said_of(tmp_path, *(typed if flag else []))[name]
         expected = (
             read(_BY_FLAG[name])
             if flag
@@ -234,6 +239,7 @@ def test_the_current_folder_s_file_counts_where_no_project_is_named(tmp_path, mo
         ("progress", "tty"),
         ("engine", "localhost"),
         ("engine", "tcp://localhost"),
+        ("keep_going", "maybe"),
     ],
 )
 def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value):
@@ -263,6 +269,7 @@ def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
     [
         ("jobs = '2'", "build.jobs: must be a whole number, not text"),
         ("jobs = 1.5", "build.jobs: must be a whole number, not a number"),
+        ("keep-going = 'yes'", "build.keep-going: must be true or false, not text"),
         ("jobs = true", "build.jobs: must be a whole number, not true or false"),
         ("engine-timeout = '600'", "build.engine-timeout: must be a number, not text"),
         ("ready-timeout = true", "build.ready-timeout: must be a number, not true or false"),

@@ -247,7 +247,99 @@ def test_what_is_wrong_with_all_projects_is_told_at_once(cli, fake, folders):
         f"  upper: -t {REG}, project Upper: tag is not an image reference: 'reg.example/Upper:1'",
         "    Write [HOST[:PORT]/]REPOSITORY[:TAG][@sha256:DIGEST], the repository in lower case.",
         "  absent: the project folder does not exist",
+        "  To build the others all the same: --keep-going",
     ]
+
+
+# --- going on without those that are not in order -----------------------------------------------------------------
+
+
+def some_in_order(folders: Path) -> tuple[str, ...]:
+    """Four projects: the second and the last are not in order, the third is called as the second's folder."""
+    project(folders, "a"), project(folders, "c")
+    make(folders / "b", {"dagger-aml.toml": "bse = 'x'\n"})
+    make(folders / "other", {"code/score.py": SCORE, "dagger-aml.toml": 'name = "b"\n'})
+    return "a", "b", "other", "c", "absent"
+
+
+@pytest.mark.parametrize("way", ["flag", "variable", "file"])
+def test_those_in_order_are_built_and_the_others_told_at_the_end(cli, fake, folders, monkeypatch, way):
+    named = some_in_order(folders)
+    if way == "variable":
+        monkeypatch.setenv("DAGGER_AML_KEEP_GOING", "yes")
+    for each in named[:4] if way == "file" else ():
+        with (folders / each / "dagger-aml.toml").open("a") as file:
+            file.write("[build]\nkeep-going = true\n")
+    more = ["--keep-going"] if way == "flag" else []
+    code, out, err = cli("build", *named, "-t", REG, "--push", "--metadata-file", "all.json", *more)
+    assert code == 1 and sorted(fake.said) == ["a", "b", "c"], err
+    assert [re.sub(r" +(\d+\.\d +)?", " ", line) for line in out.splitlines()[1:]] == [
+        "a ok sha256:a",
+        "./b REFUSED dagger-aml.toml:1: unknown key 'bse'",
+        "b ok sha256:b",
+        "c ok sha256:c",
+        "absent REFUSED absent: the project folder does not exist",
+    ]
+    assert err.index("b: dagger-aml.toml:1: unknown key 'bse'; the others are built") < err.index("opened dagger")
+    assert err.endswith(
+        "dagger-aml: error: 2 of 5 projects failed\n"
+        "  ./b: dagger-aml.toml:1: unknown key 'bse'\n    Did you mean 'base'?\n"
+        "  absent: the project folder does not exist\n"
+    )
+    made = json.loads((folders / "all.json").read_text())
+    assert list(made) == ["a", "./b", "b", "c", "absent"] and made["b"]["containerimage.digest"] == "sha256:b"
+    assert made["./b"] == {"dagger-aml.error": "dagger-aml.toml:1: unknown key 'bse'\n  Did you mean 'base'?"}
+
+
+def test_programs_are_told_of_those_that_were_refused(cli, fake, folders):
+    code, out, _ = cli("build", *some_in_order(folders), "-t", REG, "--push", "--keep-going", "--json")
+    told = [(each["folder"], each["name"], each["error"] and each["error"]["message"], each["seconds"] is None)
+            for each in json.loads(out)["projects"]]  # fmt: skip
+    assert code == 1 and told == [
+        ("a", "a", None, False),
+        ("b", None, "unknown key 'bse'", True),
+        ("other", "b", None, False),
+        ("c", "c", None, False),
+        ("absent", None, "the project folder does not exist", True),
+    ]
+
+
+def test_a_ci_system_is_told_of_those_that_were_refused(cli, fake, folders, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folders / "summary"))
+    cli("build", *some_in_order(folders), "-t", REG, "--push", "--keep-going", "--ci", "github")
+    summary = (folders / "summary").read_text()
+    assert (
+        "| b | failed | dagger-aml.toml:1: unknown key 'bse' Did you mean" in summary and "| a | built |" in summary
+    )
+
+
+def test_where_none_is_in_order_nothing_is_built(cli, fake, folders):
+    make(folders / "b", {"dagger-aml.toml": "bse = 'x'\n"})
+    code, out, err = cli("build", "b", "absent", "-t", REG, "--keep-going")
+    assert (code, out, fake.said) == (2, "", []) and "2 problems to fix first; nothing is built" in err
+    assert "--keep-going" not in err
+
+
+def test_two_that_would_be_one_image_are_refused_all_the_same(cli, fake, folders):
+    code, out, err = cli("build", "other", *some_in_order(folders)[:3], "-t", REG, "--keep-going")
+    assert (code, out, fake.said) == (2, "", [])
+    assert "other and other are both named b" in err and "b: dagger-aml.toml:1: unknown key" in err
+
+
+def test_where_no_builder_is_found_that_is_what_is_told(cli, folders, monkeypatch):
+    def opened(*_: Any, **__: Any) -> Any:
+        raise EngineNotFound("no Dagger engine answers")
+
+    monkeypatch.setattr(build_module, "opened", opened)
+    code, out, err = cli("build", *some_in_order(folders), "-t", REG, "--keep-going")
+    assert (code, out) == (1, "") and "b: dagger-aml.toml:1: unknown key 'bse'; the others are built" in err
+    assert err.endswith("dagger-aml: error: no Dagger engine answers\n")
+
+
+def test_one_that_is_refused_is_no_reason_to_try_again(cli, fake, folders):
+    project(folders, "later", "later")
+    code, _, err = cli("build", "later", "absent", "-t", REG, "--push", "--keep-going")
+    assert code == 1 and "2 of 2 projects failed" in err
 
 
 @pytest.mark.parametrize(

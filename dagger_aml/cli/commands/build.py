@@ -40,6 +40,7 @@ from ..options.build import (
     format_option,
     instance_option,
     jobs_option,
+    keep_going_option,
     layers_option,
     progress_option,
     settled,
@@ -117,6 +118,7 @@ from ..unchanged import Made, note
 )
 @engine_timeout_option
 @jobs_option
+@keep_going_option
 @progress_option
 @quiet_option("Print only the digest; for several projects, the name and digest of each.")
 @verbose_option("Show what the builder prints.")
@@ -149,6 +151,7 @@ def command(
     iidfile: str | None,
     engine_timeout: float,
     jobs: int | None,
+    keep_going: bool,
     mode: str,
     quiet: bool,
     verbose: bool,
@@ -216,6 +219,7 @@ def command(
                 opening,
                 progress,
                 jobs=jobs,
+                keep_going=keep_going,
                 told_as=told_as,
                 stops=not no_check,
                 on_outcome=built,

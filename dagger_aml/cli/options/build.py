@@ -24,7 +24,7 @@ from ...project.file import ProjectFile
 from ...project.origin import DEFAULT, Origin, Stated
 from ...project.setting import Setting
 from ..common import BEATEN, by_flag
-from .types import Number, Whole
+from .types import Number, Truth, Whole
 
 if TYPE_CHECKING:
     from ...backends.base import Layers, Opening
@@ -58,6 +58,8 @@ def setting_option(
     value = record.default if default is ... else default
     text = help or record.help
     more: dict[str, Any] = {} if of_call else {"cls": SettingOption, "setting": record}
+    if record.type == bool | None:
+        more["is_flag"] = True
     return click.option(
         *([record.short] if record.short else []),
         str(record.flag),
@@ -74,6 +76,8 @@ def setting_option(
 def _kind(record: Setting, choices: Sequence[str]) -> click.ParamType[Any]:
     if choices or record.choices:
         return click.Choice(choices or record.choices)
+    if record.type == bool | None:
+        return Truth()
     if record.least is None:
         return click.STRING
     return Whole(int(record.least)) if record.type == int | None else Number(record.least)
@@ -86,6 +90,7 @@ engine_option: Decorator = setting_option("engine")
 engine_timeout_option: Decorator = setting_option("engine_timeout")
 ready_option: Decorator = setting_option("ready_timeout")
 jobs_option: Decorator = setting_option("jobs")
+keep_going_option: Decorator = setting_option("keep_going")
 format_option: Decorator = setting_option("format")
 progress_option: Decorator = setting_option("progress")
 fail_on_option: Decorator = setting_option("fail_on")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ...errors import UsageError
+from ...project.setting import truth_of
 
 
 class Whole(click.IntRange):
@@ -31,6 +32,17 @@ class Number(click.FloatRange):
         except click.BadParameter:
             self.fail(f"{value!r} is not a number of at least {self.min:g}.", param, ctx)
         return made
+
+
+class Truth(click.types.BoolParamType):
+    """True or false, in the words that a project's settings take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
+        """Which. :raises click.BadParameter: neither."""
+        try:
+            return truth_of(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 class Given(click.Path):
