@@ -11,7 +11,9 @@ from ..building.request import BuildRequest
 from ..building.target import BuildTarget
 from ..project.model import Project
 from .common import read_each
+from .console import tell
 from .gate import gate
+from .progress import Progress
 
 
 def read_build(
@@ -25,6 +27,26 @@ def read_build(
     """
     project, graphs = read_each(folder, given, stops=stops)
     return project, request.target(folder, project, graphs)
+
+
+def goes_nowhere(request: BuildRequest, progress: Progress, *, quiet: bool, ways: str) -> bool:
+    """Say that an image will go nowhere, before anything is read for it: its build may take minutes.
+
+    :param quiet: whether only a digest is to be printed; not said then where there will be one.
+    :param ways: what to add.
+    :returns: whether it was said.
+    """
+    if request.outputs:
+        return False
+    direct = request.layers == "direct"
+    text = f"no output was requested, so {'no image is written' if direct else 'the image stays in the builder'}"
+    if not progress.quiet:
+        progress.warn(f"{text}; add {ways}")
+    elif quiet and (direct or not kind_of(request.builder).capabilities.own_store):
+        tell(f"{text}; add {ways}")
+    else:
+        return False
+    return True
 
 
 def checked(target: BuildTarget, project: Project, request: BuildRequest) -> BuildTarget:

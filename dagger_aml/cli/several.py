@@ -22,6 +22,7 @@ from ..building.target import BuildTarget
 from ..errors import DaggerAmlError, EngineGone, EngineNotFound, TransientError, UsageError, own_error
 from ..events import Message
 from ..text import named
+from .build_target import goes_nowhere
 from .common import policy_of_call
 from .progress import Progress
 from .progress.overall import first_named
@@ -66,6 +67,7 @@ def build_several(
         back for those that were not begun.
     """
     _check_flags(request)
+    goes_nowhere(request, progress, quiet=told_as is ToldAs.DIGESTS, ways="--push or --load")
     shared, request = shared_file(request)
     read = read_all(folders, request, given, stops=stops)
     check_all(read, keep_going=keep_going)
@@ -79,9 +81,6 @@ def build_several(
             progress.warn(
                 f"building one project at a time: {request.builder}'s store does not support parallel builds"
             )
-        if not request.outputs:
-            where = "no image is written" if request.layers == "direct" else "the images stay in the builder"
-            progress.warn(f"no output was requested, so {where}; add --push or --load")
         for each in read:
             if each.error:
                 progress.warn(f"{each.text.splitlines()[0]}; the others are built (--keep-going)")

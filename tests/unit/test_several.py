@@ -583,13 +583,24 @@ def test_a_builder_tells_another_and_knows_its_bases():
 
 def test_quiet_without_an_output_prints_the_id_or_says_why_there_is_none(cli, fake, folders):
     project(folders, "a"), project(folders, "b", "unnamed")
-    assert cli("build", "a", "--quiet") == (0, "a\n", "")
+    assert cli("build", "a", "--quiet", "--with", "podman", "--layers", "builder") == (0, "a\n", "")
     code, out, err = cli("build", "b", "--quiet")
     assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so no image is written")
     code, out, err = cli("build", "b", "--quiet", "--layers", "builder")
     assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so the image stays")
+    code, out, err = cli("build", "b", "--quiet", "--with", "podman", "--layers", "builder")
+    assert (code, out) == (0, "") and err.startswith("dagger-aml: no output was requested, so the image stays")
     _, out, err = cli("build", "b", "--quiet", "-o", "b.tar")
     assert "no output was requested" not in err
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "absent")])
+@pytest.mark.parametrize("quiet", [["-q"], [], ["-q", "--progress", "plain"]])
+def test_that_an_image_goes_nowhere_is_told_once_and_before_anything_is_read(cli, fake, folders, names, quiet):
+    make(folders / "a", {"dagger-aml.toml": "bse = 'x'\n"})
+    code, out, err = cli("build", *names, *quiet)
+    assert (code, out) == (2, "") and err.count("no output was requested, so no image is written; add --push") == 1
+    assert err.index("no output was requested") < err.index("unknown key 'bse'")
 
 
 def test_plain_lines_begin_with_the_project(cli, fake, folders):

@@ -26,7 +26,7 @@ from ...errors import UsageError
 from ...fs.cache_folder import cache_folder, private_folder
 from ...project.model import Project
 from ...text import human_size
-from ..build_target import checked, read_build
+from ..build_target import checked, goes_nowhere, read_build
 from ..common import by_flag, check_engine, no_engine, opened
 from ..console import tell
 from ..gate import Gated, smoke_options
@@ -52,6 +52,9 @@ from ..options.types import Given
 from ..progress import Progress
 from ..told import OnOutcome, ToldAs, entry, report_text, reported
 from ..unchanged import Made, note
+
+_WAYS = "--push, --load or -o FILE.tar"
+"""Where one image may go."""
 
 
 @click.command(
@@ -228,14 +231,15 @@ def command(
         return
     folder = projects[0] if projects else "."
     with telling as built, reported(folder) if as_json else nullcontext():
+        told = goes_nowhere(request, progress, quiet=quiet, ways=_WAYS)
         project, target = read_build(folder, request, given, stops=not no_check)
         if as_json and any(each.path == STDOUT for each in target.exports):
             raise UsageError("standard output has room for a tar or for JSON", location="--json", hint="Remove one.")
         result, streamed = _one(project, target, request, opening, progress)
         built(folder, project.name, result, None)
     digest = result.digest or result.image_id
-    if quiet and not target.outputs and not digest:
-        tell(_stays(layers))
+    if quiet and not target.outputs and not digest and not told:
+        tell(f"no output was requested, so the image stays in the builder; add {_WAYS}")
     write_files(target, result)
     if as_json:
         click.echo(report_text([entry(folder, project.name, result)]))
@@ -276,12 +280,6 @@ def _telling(ci: str, mode: str, folders: Sequence[str]) -> AbstractContextManag
     return told_to(service, folders)
 
 
-def _stays(layers: str) -> str:
-    """Where an image remains that goes nowhere: said before it is built, which may take minutes."""
-    where = "no image is written" if layers == "direct" else "the image stays in the builder"
-    return f"no output was requested, so {where}; add --push, --load or -o FILE.tar"
-
-
 def _one(
     project: Project,
     target: BuildTarget,
@@ -294,8 +292,6 @@ def _one(
         target = checked(evolve(target, outputs=outputs), project, request)
         for warning in target.warnings:
             progress.warn(warning)
-        if not outputs:
-            progress.warn(_stays(request.layers))
         result = anyio.run(_build, target, opening)
     files = [evolve(each, path=STDOUT) if each.path == streamed else each for each in result.outputs]
     result = evolve(result, outputs=tuple(files))
