@@ -368,9 +368,13 @@ class DirectBuilder:
         if self._kinds is None:
             return None
         from ..local.kind import LocalKind
-        from ..store import image_store
 
-        name = self.name if self.capabilities.own_store else await image_store(self.policy)
+        if self.capabilities.own_store:
+            name = self.name
+        else:
+            from ..store import image_store
+
+            name = await image_store(self.policy)
         kind = self._kinds(name)
         return kind.store() if isinstance(kind, LocalKind) and kind.store else None
 

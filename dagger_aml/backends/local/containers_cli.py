@@ -20,7 +20,6 @@ from attrs import field
 from ...data import frozen
 from ...fs.temporary import temporary_directory
 from ...graph.base import From
-from ...oci import layout as oci_layout
 from ...oci.offer import Served, login_file
 from ...process import CompletedProcess
 from ...process import run as process_run
@@ -67,6 +66,8 @@ class ContainersCli:
         return None
 
     async def load_base(self, base: From, name: str, work: Path) -> CompletedProcess:
+        from ...oci import layout as oci_layout
+
         # They call a layout's image what its folder is called, and fail where no image may be called so.
         called = random_name()
         if base.digest:

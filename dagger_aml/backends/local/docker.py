@@ -14,8 +14,6 @@ from ...events import Message, OnEvent
 from ...policy import Policy
 from ...text import named
 from ..base import Capabilities, Format, Runtime
-from ..store import LET_IN
-from .containers import Containers
 from .docker_cli import DockerCli
 from .kind import LocalKind
 from .program import answer
@@ -34,6 +32,8 @@ CAPABILITIES = Capabilities(
 
 
 def _denied() -> str:
+    from ..store import LET_IN
+
     return (
         f"{LET_IN}\nOr use a builder without a daemon: {named('builder', 'podman')}, {named('builder', 'buildah')}."
     )
@@ -110,6 +110,8 @@ def _found(format: Format | None, on_event: OnEvent, policy: Policy) -> Docker:
 
 
 def _runtime() -> Runtime:
+    from .containers import Containers
+
     return Containers(CAPABILITIES.name, KIND.tool)
 
 

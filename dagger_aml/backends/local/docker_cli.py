@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import anyio
 from anyio import to_thread
 
 from ...data import frozen
-from ...fs.temporary import temporary_directory
 from ...graph.base import From
-from ...oci import layout as oci_layout
 from ...oci.credentials import docker_config
-from ...oci.docker_archive import name_in_tar
-from ...oci.offer import Served, login_file
 from ...process import CompletedProcess, run
+from ...text import pattern
 from ..base import Format
 from . import docker_socket
 from .endpoint import docker_elsewhere
 from .program import Build, OnLine, StoredImage, first_json, found_image, random_name
 
-_DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})", re.IGNORECASE)
+if TYPE_CHECKING:
+    from ...oci.offer import Served
+
+_DIGEST = pattern(r"(?i)digest: (sha256:[0-9a-f]{64})")
 
 
 @frozen
@@ -56,6 +55,8 @@ class DockerCli:
     async def load_base(self, base: From, name: str, work: Path) -> CompletedProcess:
         """As a tar of our own, since a user's may hold names that loading would take from other images; and older
         ones take no OCI layout."""
+        from ...oci import layout as oci_layout
+
         tar = work / "base.tar"
         await to_thread.run_sync(oci_layout.write_tar, base, tar, name)
         return await self.load(tar, name)
@@ -75,6 +76,8 @@ class DockerCli:
     async def pull_served(self, served: Served, platform: str) -> CompletedProcess:
         if self.at_socket and (done := await docker_socket.pull(served, platform)):
             return done
+        from ...fs.temporary import temporary_directory
+
         # A login is only taken from a folder of settings, in which contexts lie too.
         with temporary_directory() as work:
             settings = work / "docker"
@@ -128,6 +131,8 @@ class DockerCli:
         with tar.open("wb") as file:
             done = await run([self.name, "save", image], stdout=file)
         if not done.code and reference:
+            from ...oci.docker_archive import name_in_tar
+
             await to_thread.run_sync(name_in_tar, tar, (reference,))
         return done
 
@@ -150,6 +155,8 @@ class DockerCli:
 
 def _settings(served: Served, config: Path, new: Path) -> None:
     """Make a folder of docker's settings that is the user's, but for its logins."""
+    from ...oci.offer import login_file
+
     new.mkdir()
     before = config.read_bytes() if config.is_file() else None
     if config.parent.is_dir():

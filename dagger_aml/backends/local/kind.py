@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from attrs import field
 
@@ -14,8 +14,10 @@ from ...events import OnEvent, ignore
 from ...policy import DEFAULT, Policy
 from ...text import named
 from ..base import Builder, Capabilities, Format, Opening, Runtime
-from .builder import LocalBuilder
-from .program import ContainerCli
+
+if TYPE_CHECKING:
+    from .builder import LocalBuilder
+    from .program import ContainerCli
 
 
 @frozen
@@ -41,6 +43,8 @@ class LocalKind:
 
         :raises DaggerAmlError: it is not installed, or does not answer.
         """
+        import shutil
+
         name = self.capabilities.name
         if not shutil.which(name):
             raise DaggerAmlError(
@@ -50,6 +54,8 @@ class LocalKind:
 
     def builder(self, opening: Opening, on_event: OnEvent) -> LocalBuilder:
         """The builder; raises as :meth:`tool`."""
+        from .builder import LocalBuilder
+
         tool = self.tool(opening.format, on_event, opening.policy)
         return LocalBuilder(tool, opening.no_cache, on_event, opening.pull, opening.policy)
 

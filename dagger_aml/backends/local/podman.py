@@ -13,7 +13,6 @@ from ...events import OnEvent
 from ...policy import Policy
 from ...process import CompletedProcess
 from ..base import Capabilities, Format, Runtime
-from .containers import Containers
 from .containers_cli import ContainersCli, names, without_colon
 from .kind import LocalKind
 from .program import StoredImage, answer, first_json, found_image, full_reference, random_name
@@ -95,6 +94,8 @@ def _found(format: Format | None, _: OnEvent, policy: Policy) -> Podman:
 
 
 def _runtime() -> Runtime:
+    from .containers import Containers
+
     return Containers(CAPABILITIES.name, KIND.tool, to_user="notmpcopyup,U")
 
 

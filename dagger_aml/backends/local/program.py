@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field
 
 from ...data import frozen
 from ...errors import BuildError, DaggerAmlError, TransientError
 from ...events import Message, OnEvent
-from ...fs.disk_space import says_full, temporary_folder
 from ...graph.base import From
-from ...oci.messages import Peer, said_by_registry
-from ...oci.offer import Served
 from ...oci.reference import Reference
 from ...policy import DEFAULT, Policy
 from ...process import CompletedProcess
-from ...text import named
+from ...text import named, pattern
 from ..base import Capabilities, Format, Runtime
-from ..conversation import News
-from ..store import says_denied
 
-_NO_CONTAINER = re.compile(r"runc create failed|crun: |OCI permission denied|unable to start container process")
+if TYPE_CHECKING:
+    from ...oci.messages import Peer
+    from ...oci.offer import Served
+    from ..conversation import News
+
+_NO_CONTAINER = pattern(r"runc create failed|crun: |OCI permission denied|unable to start container process")
 
 
 OnLine = Callable[[str], None]
 """Told each line of a program as it is printed."""
 
 
-_TRIES_AGAIN = re.compile(r"[Rr]etrying in (\d+)")
+_TRIES_AGAIN = pattern(r"[Rr]etrying in (\d+)")
 """What the programs print when they try again by themselves, each up to five times, which then is enough."""
 
 
@@ -280,6 +278,8 @@ def meaning(error: Exception, peer: Peer) -> DaggerAmlError | None:
 
 def refused(done: CompletedProcess, peer: Peer, command: Sequence[str]) -> DaggerAmlError:
     """The error for a pull or push that failed."""
+    from ...oci.messages import said_by_registry
+
     said = done.err.strip() or done.out.strip()
     last = "\n".join(said.splitlines()[-3:])
     known = said_by_registry(f"registry https://{peer.host}/ says: {last}", peer)
@@ -316,6 +316,8 @@ def hint_for(said: str, takes_isolation: bool = False) -> str | None:
 
     :param takes_isolation: see :attr:`ContainerCli.takes_isolation`.
     """
+    from ...fs.disk_space import says_full, temporary_folder
+
     if says_full(said):
         temporary = temporary_folder()
         return (
@@ -336,6 +338,8 @@ def hint_for(said: str, takes_isolation: bool = False) -> str | None:
 
 def random_name() -> str:
     """A container's name that nobody else has."""
+    import secrets
+
     return f"dagger-aml-{secrets.token_hex(8)}"
 
 
@@ -395,6 +399,8 @@ def answer(*command: str, hint: str | None = None, denied: str | None = None, po
         ) from None
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        from ..store import says_denied
+
         if denied and says_denied(done.stderr):
             message = f"{name} is refused by its daemon: permission denied for this user"
             raise DaggerAmlError(message, location=named("builder", name), hint=denied)
