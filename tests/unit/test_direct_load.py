@@ -19,6 +19,7 @@ from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.backends.direct.runtime import DirectRuntime
 from dagger_aml.backends.local.kind import LocalKind
+from dagger_aml.backends.local.program import StoredImage
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Store
 from dagger_aml.building.plans import probe
@@ -30,6 +31,7 @@ from dagger_aml.graph.base import From
 from dagger_aml.graph.graph import Copy, Graph
 from dagger_aml.oci.content_store import ContentStore
 from dagger_aml.oci.image import ImageContents, read_image
+from dagger_aml.process import CompletedProcess
 from tests.support.direct import SOON, Runner, code, put_base
 from tests.support.local_store import FakeStore
 from tests.support.registry import FakeRegistry
@@ -284,3 +286,40 @@ async def test_a_cancel_ends_it_and_leaves_nothing(registry: FakeRegistry, folde
             tasks.cancel_scope.cancel()
     assert store.log == ["pull linux/amd64", "untag"] and not store.images
     assert not any(each.name == "loopback" for each in threading.enumerate() if each.is_alive())
+
+
+class AskedStore(FakeStore):
+    """Takes a name away only when it is asked for an image, for which it may never have an answer."""
+
+    def __init__(self, *, answers: bool) -> None:
+        super().__init__()
+        self.answers, self.asked = answers, anyio.Event()
+
+    async def inspect(self, reference: str) -> StoredImage | None:
+        if reference in self.images:
+            self.asked.set()
+            if not self.answers:
+                await anyio.sleep_forever()
+        return await super().inspect(reference)
+
+    async def untag(self, reference: str) -> CompletedProcess:
+        await self.asked.wait()
+        await anyio.sleep(0.02)
+        return await super().untag(reference)
+
+
+async def test_what_it_has_is_asked_while_our_name_is_taken_away(registry: FakeRegistry, folder: Path) -> None:
+    store = AskedStore(answers=True)
+    await Loads(store)(graph(put_base(registry), folder))
+    assert [*store.images] == ["app:1"] and store.log == ["pull linux/amd64", "tag", "untag"]
+
+
+async def test_a_cancel_meanwhile_takes_our_name_away_too(registry: FakeRegistry, folder: Path) -> None:
+    store = AskedStore(answers=False)
+    laid_out = graph(put_base(registry), folder)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Loads(store), laid_out)
+            await store.asked.wait()
+            tasks.cancel_scope.cancel()
+    assert [*store.images] == ["app:1"] and store.log == ["pull linux/amd64", "tag", "untag"]

@@ -245,6 +245,30 @@ with contextlib.redirect_stdout(io.StringIO()):
         assert "1" in registry.manifests["app"]
 
 
+OF_LOCAL_BUILDS = tuple(
+    f"dagger_aml.{each}"
+    for each in (
+        *(f"backends.local.{each}" for each in ("builder", "bases", "output", "image", "containers", "limits")),
+        *("backends.dockerfile.render", "backends.install_hints", "backends.secret_files", "backends.store"),
+        *("backends.runtime", "base.probe", "graph.mount", "oci.layout", "oci.docker_archive", "fs.temporary"),
+    )
+)
+"""What only a build by docker, podman or buildah has a use for, and what starts images."""
+
+
+def test_what_drives_docker_s_store_loads_nothing_that_builds():
+    program = "from dagger_aml.backends.builders import kind_of; assert kind_of('docker').store().at_socket"
+    unasked = (*HEAVY, *UNASKED, *OF_LOCAL_BUILDS, "shutil", "tempfile", "tarfile", "http.server", "secrets")
+    assert loaded(f"{program}; import dagger_aml.oci.loopback", unasked) == set()
+
+
+@pytest.mark.parametrize("name", ["podman", "buildah"])
+def test_nor_does_what_drives_podman_s(name):
+    program = f"from dagger_aml.backends.builders import kind_of; assert kind_of({name!r}).store().name == {name!r}"
+    others = {"dagger_aml.fs.temporary", "dagger_aml.backends.local.limits"}
+    assert loaded(program, (*HEAVY, *UNASKED, *{*OF_LOCAL_BUILDS} - others, "tarfile", "http.server")) == set()
+
+
 def test_a_push_of_what_has_not_changed_loads_no_event_loop_and_reads_no_project(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

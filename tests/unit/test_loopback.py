@@ -185,6 +185,22 @@ def test_it_ends_with_its_block_in_the_middle_of_an_answer() -> None:
         assert not each.is_alive()
 
 
+def test_nobody_waits_for_its_end() -> None:
+    with serving(offered(LAYER)) as served:
+        assert asked(served, "/v2/")[0] == 200
+        before = time.monotonic()
+    assert time.monotonic() - before < 0.5
+
+
+def test_it_ends_where_nobody_came_at_all() -> None:
+    threads = set(threading.enumerate())
+    with serving(offered(LAYER)) as served:
+        pass
+    assert set(threading.enumerate()) <= threads and not served.came.is_set()
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port(served)), 1)
+
+
 def test_who_hangs_up_stops_the_making() -> None:
     ended = threading.Event()
 

@@ -37,7 +37,7 @@ from .remembered import Remembered
 if TYPE_CHECKING:
     from ...oci.offer import Offer, Served
     from ...process import CompletedProcess
-    from ..local.program import ContainerCli
+    from ..local.program import ContainerCli, StoredImage
 
 T = TypeVar("T")
 
@@ -203,14 +203,29 @@ async def _named(cli: ContainerCli, served: Served, image: Loadable, reference: 
     :raises NotPulled: it does not.
     """
     offered, policy = cli.served_as(served), image.local.policy
+    found: list[StoredImage | None] = []
+
+    async def inspected() -> None:
+        found.append(await cli.inspect(reference))
+
+    async def untagged() -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(policy.remove_deadline_seconds):
+            await cli.untag(offered)
+
     try:
         _check(await _watched(cli, served, image.platform, policy, partial(_moved, image.on_event, reference)))
         for name in cli.loaded_as(reference):
             _check(await cli.tag(offered, name))
-    finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(policy.remove_deadline_seconds):
-            await cli.untag(offered)
-    stored = await cli.inspect(reference)
+    except BaseException:
+        await untagged()
+        raise
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(untagged)
+            tasks.start_soon(inspected)
+    except ExceptionGroup as errors:
+        raise first_of(errors, DaggerAmlError) or errors from None
+    stored = found[0]
     if stored is None or stored.id not in (served.config, served.digest):
         raise NotPulled(f"{cli.name} has another image of that name then")
     return stored.id
