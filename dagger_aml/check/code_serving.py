@@ -149,6 +149,36 @@ def deployment_files(project: Project) -> Iterator[Finding]:
         yield Finding(f"several deployment files, and none of them is used: {names}", hint=commands(there))
 
 
+@rule("AML523", "warning")
+def code_of_a_project_above(project: Project) -> Iterator[Finding]:
+    """The folder is the code of a project above it.
+
+    A folder is taken as a project of its own, and nothing is looked for above it, as git and cargo do. So the image
+    has no model, no packages, and no settings of the project.
+
+    Bad `shell`:
+
+        cd shop/src && dagger-aml build      # shop/dagger-aml.toml has path = "src" below [code]
+
+    Good `shell`:
+
+        dagger-aml build shop
+
+    Silent: a folder with a `dagger-aml.toml` of its own, be it empty, or with a deployment file; projects that lie
+    below another without being its code.
+    """
+    above = project.notes.above
+    if above:
+        folder = shlex.quote(os.path.relpath(above.parent))
+        yield Finding(
+            f"the folder {project.root.name} is the code of the project above it, of which nothing else is used: no "
+            "settings, packages or model",
+            location=project.at(above),
+            hint=f"Name that project's folder: dagger-aml build {folder}\nIf this is a project of its own, give it a "
+            f"{FILE_NAME}, which may be empty.",
+        )
+
+
 def _what_there_is(project: Project) -> str | None:
     """What in the project somebody may have expected to be served; empty for nothing, None for lists of packages."""
     models = [each.path for each in project.models if not _is_code(each.path)]

@@ -40,6 +40,7 @@ NOT_TOGETHER: Mapping[str, str] = {
     "AML520": "there is an entry script",
     "AML521": "run() is for requests; AML120 says nothing of one for batch runs",
     "AML522": "the deployment file is used",
+    "AML523": "the project is a folder with files of its own",
     "AML550": "PYTHONPATH cannot be set, which AML551 tells",
     "AML601": "the base is one of Azure ML's, as AML317 and AML320 need it, and has a user",
     "AML602": "the same, and it has a start script",

@@ -1,0 +1,62 @@
+"""Whether a folder without a project file of its own is the code of a project above it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DaggerAmlError
+from ..fs.lookup import is_file
+from ..pysource.pythons import Python
+from .discover import scripts
+from .file import FILE_NAME, read_project_file
+
+_HIGHEST = 6
+"""Folders above that are looked at, up to that of the git repository."""
+
+_DEPLOYMENTS = ("deployment.yml", "deployment.yaml")
+"""Only by these names: the folders above may hold thousands of files."""
+
+
+def file_above(root: Path, python: Python | None) -> Path | None:
+    """The file of the nearest project above, where this folder is its code or a part of that.
+
+    :param root: the folder; it has no project file.
+    :param python: the version that is to run the code.
+    :returns: None also where that cannot be told, as of a file that cannot be read.
+    """
+    for folder in [*root.parents][:_HIGHEST]:
+        try:
+            if file := _file_of(folder):
+                return file if _takes(folder, file, root, python) else None
+            if (folder / ".git").exists():
+                return None
+        except (DaggerAmlError, OSError):
+            return None
+    return None
+
+
+def _file_of(folder: Path) -> Path | None:
+    if is_file(folder / FILE_NAME):
+        return folder / FILE_NAME
+    pyproject = folder / "pyproject.toml"
+    if is_file(pyproject) and read_project_file(folder).files:
+        return pyproject
+    return next((folder / name for name in _DEPLOYMENTS if is_file(folder / name)), None)
+
+
+def _takes(folder: Path, file: Path, root: Path, python: Python | None) -> bool:
+    """Whether a project's code is a folder of its own, and the other is that or lies in it."""
+    code = _code_of(folder, file)
+    codes = [code] if code else [each.path.parent for each in scripts(folder, python)]
+    return any(each != folder and root.is_relative_to(each) for each in codes)
+
+
+def _code_of(folder: Path, file: Path) -> Path | None:
+    """The code folder that a project's file names."""
+    if file.name in _DEPLOYMENTS:
+        from .deployment.read import read_deployment
+
+        code = read_deployment(file).code
+        return code.resolve() if code else None
+    said = read_project_file(folder).tables.code.path
+    return (folder / said).resolve() if said else None
