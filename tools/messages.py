@@ -26,7 +26,7 @@ _WORD = re.compile(r"(?<!\S)[`'\"(]?[A-Za-z][a-z'-]*[`'\").,:;]*(?!\S)")
 _PATTERN = re.compile(r"\(\?|\\[dsSwb]|\|[A-Za-z]+\|")
 """What regular expressions have and sentences have not."""
 
-_BARE = (ast.Name, ast.alias, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
+BARE = (ast.Name, ast.alias, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
 """More than half of all nodes, with no text beneath."""
 
 
@@ -60,7 +60,7 @@ def _collect(node: ast.AST, found: list[tuple[int, int, str]]) -> None:
         found.append((node.lineno, node.col_offset, text))
         return
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, _BARE):
+        if not isinstance(child, BARE):
             _collect(child, found)
 
 

@@ -6,7 +6,6 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from dagger_aml.serving.serve import ready
 from dagger_aml.steps.installer import UV_VERSION
 from tests.golden import PROJECTS
 from tests.support import package_index
+from tests.support.forked_pip import forked_pip
 from tests.support.projects import SCORE, make
 
 PASSWORD = "t0p-s3cret%Zebra=91"
@@ -74,7 +74,7 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Served from a private index that wants a login, on a machine whose every setting names another one.
 
-    The environment gets this one's pip: to unpack one of its own takes most of the time.
+    The environment gets this one's pip, each call a fork of it: to unpack and to start one takes most of the time.
     """
     tmp = tmp_path_factory.mktemp("local")
     company, public = make(tmp / "company", {}), make(tmp / "public", {})
@@ -90,6 +90,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "p/dagger-aml.toml": 'base = "curated/minimal-py311-inference"\n[env]\nMINE = "/var/azureml-app/x"\n'
         '[secrets]\npip = "env=COMPANY_INDEX"\n',
     }
+    pip = tmp / "pip"
     root, commands, modes, events = make(tmp / "project", files) / "p", [], {}, []  # type: ignore[var-annotated]
 
     async def main(public_url: str, private_url: str) -> dict[str, Any]:
@@ -105,8 +106,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             if "venv" not in argv:
                 return await before(argv, env=env, **more)
             done = await before([*argv, "--without-pip"], env=env, **more)
-            pip = make(tmp / "pip", {})
-            (pip / "pip").symlink_to(Path(str(find_spec("pip").origin)).parent)  # type: ignore[union-attr]
             for site in Path(argv[-1]).glob("[Ll]ib/**/site-packages"):
                 (site / "pip.pth").write_text(f"{pip}\n")
             return done
@@ -133,7 +132,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 scored: Scored = await endpoint.score("{}")
                 return dict(scored.json)
 
-    with package_index.index(public) as stranger, package_index.index(company, password=PASSWORD) as private:
+    with (
+        package_index.index(public) as stranger,
+        package_index.index(company, password=PASSWORD) as private,
+        forked_pip() as pip_call,
+    ):
+        make(pip, {"pip/__main__.py": pip_call})
         url = private.url.replace("://", f"://{private.user}:{PASSWORD.replace('%', '%25')}@")
         yield Served(anyio.run(main, stranger.url, url), stranger.answers, commands, modes, events, root)
 

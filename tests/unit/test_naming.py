@@ -31,6 +31,7 @@ from dagger_aml.serving.smoke import Smoke
 from dagger_aml.text import ALONE, CALLS, Named, in_python, named, speaking
 from tests.support.projects import make
 from tools import reference
+from tools.messages import BARE
 
 PACKAGE = Path(dagger_aml.__file__).parent
 
@@ -68,6 +69,9 @@ of az or of docker."""
 _MOST_LINES = 4
 """A text of more lines is no message."""
 
+_MAY_BE = re.compile(r"""(?<![\w-])--?["'a-z]""")
+"""What a file has that says a flag, in one part or in several: to read the others takes most of the time."""
+
 
 @functools.cache
 def our_flags() -> set[str]:
@@ -75,39 +79,32 @@ def our_flags() -> set[str]:
     return {spelt for each in options for spelt in (*each.opts, *each.secondary_opts)}
 
 
-def docstrings(tree: ast.AST) -> set[ast.expr]:
-    bodies = (body for node in ast.walk(tree) if isinstance(body := getattr(node, "body", None), list))
-    statements = (each for body in bodies for each in body)
-    return {each.value for each in statements if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)}
+def texts(node: ast.AST, *, place: bool = False) -> Iterator[tuple[int, str]]:
+    """Texts of several words, whole as they are put together, and what is a location by itself; no docstring.
 
-
-def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Texts of several words, whole as they are put together, and what is a location by itself."""
-    skipped = docstrings(tree)
-    places = {each.value for node in ast.walk(tree) if isinstance(node, ast.Call)
-              for each in node.keywords if each.arg == "location"}  # fmt: skip
-
-    def walk(node: ast.AST) -> Iterator[tuple[int, str]]:
-        if node in skipped:
-            return
-        if isinstance(node, ast.JoinedStr):
-            parts = [each.value if isinstance(each, ast.Constant) else "{…}" for each in node.values]
-            text = "".join(map(str, parts))
-            if " " in text.strip() or node in places:
-                yield node.lineno, text
-        elif isinstance(node, ast.Constant):
-            if isinstance(node.value, str) and (" " in node.value.strip() or node in places):
-                yield node.lineno, node.value
-            return
-        for child in ast.iter_child_nodes(node):
-            if not (isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)):
-                yield from walk(child)
-
-    yield from walk(tree)
+    :param place: whether the node is said to be a location.
+    """
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str) and (place or " " in node.value.strip()):
+            yield node.lineno, node.value
+        return
+    if isinstance(node, ast.JoinedStr):
+        parts = [each.value if isinstance(each, ast.Constant) else "{…}" for each in node.values]
+        text = "".join(map(str, parts))
+        if place or " " in text.strip():
+            yield node.lineno, text
+    place = isinstance(node, ast.keyword) and node.arg == "location"
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, BARE) and not (isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)):
+            yield from texts(child, place=place)
 
 
 def flags_in(source: str) -> Iterator[tuple[int, str]]:
     """Our flags in the texts of a file, but those of a command line that is to be run."""
+    if not _MAY_BE.search(source):
+        return
     flags = our_flags()
     for line, text in texts(ast.parse(source)):
         if text.startswith("#") or text.count("\n") > _MOST_LINES:
@@ -146,10 +143,12 @@ def test_a_flag_in_a_text_is_found(source, flags):
 
 
 def names_used() -> set[str]:
+    sources = (path.read_text(encoding="utf-8") for path in LIBRARY)
     calls = (
         node
-        for path in LIBRARY
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for source in sources
+        if "named" in source
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "named"
     )
     return {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}

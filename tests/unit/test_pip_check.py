@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pip as real_pip
 import pytest
@@ -99,11 +101,44 @@ def environment(tmp_path: Path, pip_call: str) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def one_told(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """One whose pip says what it is told."""
     found = environment_in(tmp_path_factory.mktemp("told"))
     make(found.site / "pip", {"__main__.py": TOLD})
     return found
+
+
+@frozen
+class Here(Environment):
+    """One whose script runs in this process, where all that it imports is loaded; what it starts is started."""
+
+    capfd: pytest.CaptureFixture[str]
+
+    def run(self, *command: str, into: Path | str = "") -> subprocess.CompletedProcess[str]:
+        """As a new Python of the environment would."""
+        _, _, script, *words = map(str, checked(command, *([into] if into else [])))
+        said: dict[str, object] = {
+            "argv": ["-c", *words],
+            "executable": str(self.python),
+            "path": [*(each for each in sys.path if not each.endswith("site-packages")), str(self.site)],
+        }
+        code: object = None
+        with patch.multiple(sys, **said), patch.dict(os.environ):
+            os.environ.pop("PYTHONPATH", None)
+            try:
+                exec(script, {"__name__": "__main__"})  # noqa: S102 - it is ours
+            except SystemExit as ended:
+                code = ended.code
+        out, err = self.capfd.readouterr()
+        if isinstance(code, str):
+            code, err = 1, f"{err}{code}\n"
+        return subprocess.CompletedProcess(words, int(code or 0), out, err)
+
+
+@pytest.fixture
+def told(one_told: Environment, capfd: pytest.CaptureFixture[str]) -> Here:
+    """That one, as :class:`Here`."""
+    return Here(one_told.folder, one_told.python, one_told.site, capfd)
 
 
 # --- by the real pip ------------------------------------------------------------------------------------------------
@@ -123,7 +158,7 @@ def test_a_package_that_cannot_be_read_is_no_fault_of_the_build(told: Environmen
     make(told.site / "pip", {"check": "", "folder": ""})
     told.has("odd", "1.0", "(what)", ">=1")
     make(told.site, {"left-1.0.dist-info/": None})
-    done = told.run(told.python, "-c", "print('installs')")
+    done = told.run(str(told.python), "-c", "print('installs')")
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["installs"], "")
 
 
