@@ -242,24 +242,26 @@ def test_a_source_that_changes_while_a_builder_has_it(project: Path, change: str
 # --- users and their folders --------------------------------------------------------------------------------------
 
 
-def called_by_nobody(*words: object) -> tuple[int, str]:
-    """Call the command line in a child that has become another user: its exit code and standard error.
+def called_by_nobody(*lines: list[object]) -> list[tuple[int, str]]:
+    """Call the command line in a child that has become another user: exit code and standard error of each call.
 
     The modules that it needs must be loaded, since that user may not be able to read them.
     """
 
-    def call() -> str:
+    def call(words: list[object]) -> tuple[object, str]:
         said = io.StringIO()
         sys.argv = ["dagger-aml", *map(str, words)]
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            try:
-                main()
-            except SystemExit as ended:
-                return json.dumps([ended.code or 0, said.getvalue()])
+        with (
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(io.StringIO()),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        return ended.value.code or 0, said.getvalue()
 
-    code, err = json.loads(as_nobody(call))
-    assert "Traceback" not in err
-    return code, err
+    called = json.loads(as_nobody(lambda: json.dumps(list(map(call, lines)))))
+    assert "Traceback" not in str(called)
+    return [(code, err) for code, err in called]
 
 
 def read_by_nobody(path: Path) -> str:
@@ -284,13 +286,13 @@ def test_a_part_that_another_user_cannot_read(project: Path, tmp_path: Path, cli
     theirs.mkdir()
     theirs.chmod(0o777)
     assert cli("dockerfile", project, "-o", theirs / "out")[0] == 0 and cli("plan", project, "--json")[0] == 0
-    assert called_by_nobody("plan", project, "--json") == (0, "")
+    assert called_by_nobody(["plan", project, "--json"]) == [(0, "")]
     before = snapshot(theirs)
     (project / shut).chmod(0o600 if "." in shut else 0o700)
     file = project / (shut if "." in shut else {"model": "model/m.bin", "code": "code/score.py"}[shut])
     assert read_by_nobody(file) == "denied"
-    for words in (["plan"], ["plan", "--json"], ["dockerfile", "-o", theirs / "new"]):
-        code, err = called_by_nobody(*words, project)
+    lines = [["plan", project], ["plan", project, "--json"], ["dockerfile", project, "-o", theirs / "new"]]
+    for code, err in called_by_nobody(*lines):
         assert code == 2 and f"error: {project / shut}: cannot be read (permission denied)" in err
         assert err.count("error:") == 1 and "Give this user read permission" in err
     assert snapshot(theirs) == before
@@ -311,8 +313,8 @@ def test_what_is_named_and_another_user_cannot_read(
     cli(command, file)
     (project / shut).chmod(0)
     monkeypatch.chdir(project)
-    for words in [file, file.name] if shut != "." else [file, file.name, project, "."]:
-        code, err = called_by_nobody(command, words)
+    named = [file, file.name] if shut != "." else [file, file.name, project, "."]
+    for code, err in called_by_nobody(*([command, each] for each in named)):
         assert code == 2 and "cannot be read (permission denied)" in err and "Give this user read permission" in err
         assert "Usage:" not in err and err.count("error:") == 1
 
@@ -325,10 +327,13 @@ def test_a_folder_that_another_user_cannot_write_to(project: Path, tmp_path: Pat
     shut = tmp_path / "shut"
     shut.mkdir(mode=0o755)
     open_to_all(shut)
-    code, err = called_by_nobody("dockerfile", project, "-o", shut / "out")
-    assert code == 2 and f"{shut}/out: cannot be written (Permission denied)\n  Use a path where this user may" in err
     cli("build", project, "-t", "x:1", "-o", tmp_path / "nowhere/x.tar")
-    code, err = called_by_nobody("build", project, "-t", "x:1", "-o", shut / "x.tar")
+    dockerfile, build = called_by_nobody(
+        ["dockerfile", project, "-o", shut / "out"], ["build", project, "-t", "x:1", "-o", shut / "x.tar"]
+    )
+    code, err = dockerfile
+    assert code == 2 and f"{shut}/out: cannot be written (Permission denied)\n  Use a path where this user may" in err
+    code, err = build
     assert code == 2 and f"{shut}/x.tar: cannot be written" in err and "Use another path" in err
     assert list(shut.iterdir()) == []
 
@@ -423,24 +428,33 @@ def test_a_reader_of_the_error_that_has_gone() -> None:
 
 
 EACH = """
-import os, sys
+import contextlib, io, os, sys
 from dagger_aml.__main__ import main
-from dagger_aml.building import graphs
-from dagger_aml.cli.commands import dockerfile, plan
+from dagger_aml.cli.main import cli
 number, words = 0, sys.argv[1:]
+with contextlib.redirect_stdout(io.StringIO()):
+    for each in (["plan"], ["plan", "--json"], ["dockerfile"]):
+        cli.main([*each, words[1]], standalone_mode=False)
 while words:
     end = words.index("")
     if os.fork() == 0:
         sys.argv = ["dagger-aml", *words[:end]]
         for stream, suffix in ((1, "out"), (2, "err")):
             os.dup2(os.open(f"{number}.{suffix}", os.O_WRONLY | os.O_CREAT), stream)
-        main()
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
     _, status, usage = os.wait4(-1, 0)
     with open(f"{number}.code", "w") as file:
         print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, file=file)
     number, words = number + 1, words[end + 1 :]
 """
-"""Runs command lines, after each of which an empty word stands, in forks of one new Python that has loaded them."""
+"""Runs command lines, after each of which an empty word stands, in forks of one new Python, which has planned the
+project of the first."""
 
 
 class Ended(subprocess.CompletedProcess[str]):
@@ -511,7 +525,7 @@ def test_a_locale_in_which_names_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts in kB on Linux alone")
 def test_memory_does_not_grow_with_the_model(tmp_path: Path) -> None:
     lines: list[list[object]] = []
-    for megabytes in (16, 100):
+    for megabytes in (8, 48):
         project = make(tmp_path / f"p{megabytes}", {"code/score.py": SCORE, "model/m.bin": ""})
         os.truncate(project / "model/m.bin", megabytes << 20)
         (project / "model/m.bin").chmod(0o600)  # which is copied, not linked
