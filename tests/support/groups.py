@@ -52,6 +52,8 @@ ONCE = {
         "test_stores::test_a_command_line_that_cannot_be_had_is_the_headline",
     ),
     # What a fixture of the file makes, or a cache of it holds.
+    "a Python that has planned": ("test_lazy",),
+    "images that have been pushed": ("test_unchanged",),
     "imports of every module": ("test_layers",),
     "a project served from a private index": ("test_local",),
     "a pip that is loaded": ("test_pip_check", "test_pip_forms"),
@@ -120,4 +122,4 @@ def group_of(nodeid: str) -> str:
     path = PurePosixPath(file)
     if "builders" in path.parts:
         return GROUPS.get(path.stem, path.stem)
-    return ONCE_GROUPS.get(path.stem) or ONCE_GROUPS.get(f"{path.stem}::{test.partition('[')[0]}") or nodeid
+    return ONCE_GROUPS.get(f"{path.stem}::{test.partition('[')[0]}") or ONCE_GROUPS.get(path.stem) or nodeid

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from attrs import frozen
 
 import dagger_aml
 from dagger_aml import requirements
@@ -32,6 +34,14 @@ dockerfile(anyio.run(load_recipe(project.recipe), Graph(), project)).save({out!r
 """
 
 
+_PLAN = """
+import contextlib, io
+from dagger_aml.cli.main import cli
+for words in {calls!r}:
+    with contextlib.redirect_stdout(io.StringIO()):
+        cli.main(words, standalone_mode=False)
+"""
+
 UNASKED = ("cattrs", "tomllib", "packaging", "csv", "pickletools")
 """What no command needs for a project of code and a model, without a file of its own and a list of packages."""
 
@@ -43,6 +53,54 @@ def loaded(program: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
+
+
+_SERVER = """
+import os, sys
+for line in sys.stdin:
+    program, path, env, *words = eval(line)
+    if os.fork() == 0:
+        for stream, suffix in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{path}.{suffix}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        os.environ.clear()
+        os.environ.update(env)
+        sys.argv = ["-c", *words]
+        exec(program, {"__name__": "__main__"})
+        sys.stdout.flush()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+@frozen
+class Planned:
+    """A Python that has planned a folder of code, and so has loaded what all plans load: it forks for each program.
+
+    :param folder: for what programs print.
+    :param process: reads a program, files for what it prints, its variables and words; prints its exit code.
+    """
+
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def loaded(self, program: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
+        """As :func:`loaded`, what was loaded before included."""
+        asked = [f"{program}\n{_PRINT}", f"{self.folder}/said", dict(os.environ), ",".join(heavy)]
+        print(asked, file=self.process.stdin, flush=True)
+        assert self.process.stdout.readline() == "0\n", (self.folder / "said.err").read_text()
+        return set((self.folder / "said.out").read_text().split())
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """One for all tests of plans, each of which would load the same anew."""
+    folder = tmp_path_factory.mktemp("planned")
+    program = _PLAN.format(calls=[["plan", str(make(folder / "p", {"score.py": SCORE}))]])
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{program}\n{_SERVER}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Planned(folder, process)
+        process.stdin.close()
 
 
 def test_importing_loads_nothing():
@@ -58,13 +116,13 @@ def test_looking_for_an_engine_does_not_load_its_sdk():
     assert loaded("import dagger_aml.backends.dagger.connect, dagger_aml.doctor.builders") <= {"asyncio.subprocess"}
 
 
-def test_rendering_loads_no_engine_and_no_terminal(tmp_path):
+def test_rendering_loads_no_engine_and_no_terminal(tmp_path, planned):
     files = {"code/score.py": SCORE, "model/m": "m", "requirements.txt": "numpy==1\n", "environment.yml": "x: 1\n"}
     root = make(tmp_path / "p", files)
-    assert loaded(_RENDER.format(root=str(root), out=str(tmp_path / "out"))) <= {"asyncio.subprocess"}
+    assert planned.loaded(_RENDER.format(root=str(root), out=str(tmp_path / "out"))) <= {"asyncio.subprocess"}
 
 
-def test_commands_that_need_no_engine_load_none(tmp_path):
+def test_commands_that_need_no_engine_load_none(tmp_path, planned):
     """One after the other in one process: none of them loads any."""
     root = str(make(tmp_path / "p", {"code/score.py": SCORE, "requirements.txt": "numpy==1\n"}))
     calls = [["--version"], ["--help"], ["dockerfile", root], ["plan", root, "--json"]]
@@ -79,16 +137,8 @@ for words in {calls!r}:
     assert said.getvalue()
 sys.argv = ["x", names]
 """
-    assert loaded(program) <= {"asyncio.subprocess"}
+    assert planned.loaded(program) <= {"asyncio.subprocess"}
 
-
-_PLAN = """
-import contextlib, io
-from dagger_aml.cli.main import cli
-for words in {calls!r}:
-    with contextlib.redirect_stdout(io.StringIO()):
-        cli.main(words, standalone_mode=False)
-"""
 
 LOOP = ("asyncio", "ssl")
 
@@ -144,12 +194,12 @@ OF_MODELS = tuple(f"dagger_aml.artifacts.{each}" for each in ("facts", "pickle",
 """What only models have a use for."""
 
 
-def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path):
+def test_a_plan_of_files_alone_loads_no_event_loop(tmp_path, planned):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m"})
     calls = [["plan", str(root), "--recipe", recipe] for recipe in ("extended", "dynamic", "package")]
     unasked = {*HEAVY, *UNASKED, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS, "logging", "subprocess"}
     unasked |= {*OF_LISTS, *OF_FILES, "dagger_aml.artifacts.pickle", "dagger_aml.artifacts.mlmodel"}
-    assert loaded(_PLAN.format(calls=calls), tuple(unasked)) == set()
+    assert planned.loaded(_PLAN.format(calls=calls), tuple(unasked)) == set()
 
 
 def test_a_check_of_code_alone_loads_what_reads_no_other_input(tmp_path):
@@ -164,14 +214,14 @@ def test_a_check_of_code_alone_loads_what_reads_no_other_input(tmp_path):
     assert loaded(_PLAN.format(calls=[["check", str(root)]]), tuple(asked)) == set()
 
 
-def test_nor_does_one_that_installs(tmp_path):
+def test_nor_does_one_that_installs(tmp_path, planned):
     files = {"code/score.py": SCORE, "requirements.txt": "numpy==1\n"}
     plain, apt = make(tmp_path / "p", files), make(tmp_path / "a", {**files, "apt.txt": "jq\n"})
     more = ["--pip", "pandas", "--platform", "linux/amd64,linux/arm64"]
     ways = {"extended": apt, "preinstalled": plain, "dynamic": plain}
     calls = [["plan", str(root), "--recipe", recipe, *more] for recipe, root in ways.items()]
     calls += [["dockerfile", str(root), "--recipe", recipe] for recipe, root in ways.items()]
-    assert loaded(_PLAN.format(calls=calls), (*HEAVY, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS)) == set()
+    assert planned.loaded(_PLAN.format(calls=calls), (*HEAVY, *LOOP, *DEPLOYMENTS, *MLFLOW, *OTHER_KINDS)) == set()
 
 
 @pytest.mark.parametrize(
@@ -193,16 +243,16 @@ def test_nor_does_one_that_installs(tmp_path):
     ],
     ids=["no deployment", "a deployment"],
 )
-def test_what_reads_deployment_files_is_loaded_where_there_is_one(tmp_path, files, unasked):
+def test_what_reads_deployment_files_is_loaded_where_there_is_one(tmp_path, planned, files, unasked):
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m.bin": "m", **files})
     asked = (*DEPLOYMENTS, *MLFLOW, *OTHER_KINDS, "yaml")
-    found = loaded(_PLAN.format(calls=[["plan", str(root)]]), asked)
+    found = planned.loaded(_PLAN.format(calls=[["plan", str(root)]]), asked)
     assert found.isdisjoint(unasked) and "dagger_aml.project.deployment.use" in found
     rules = "dagger_aml.check.deployment_image" in found
     assert ("yaml" in found) == ("dagger_aml.plan.deployment" in found) == rules == ("blue.yml" in files)
 
 
-def test_a_recipe_of_the_users_has_one(tmp_path):
+def test_a_recipe_of_the_users_has_one(tmp_path, planned):
     mine = (
         "import anyio\nfrom dagger_aml.steps import base\n\n\nasync def recipe(graph, project):\n"
         "    await anyio.sleep(0)\n    return await base(graph, project.base)\n"
@@ -210,7 +260,7 @@ def test_a_recipe_of_the_users_has_one(tmp_path):
     root = make(
         tmp_path / "p", {"code/score.py": SCORE, "mine.py": mine, "dagger-aml.toml": 'recipe = "./mine.py"\n'}
     )
-    assert loaded(_PLAN.format(calls=[["plan", str(root)]]), LOOP) == set(LOOP)
+    assert planned.loaded(_PLAN.format(calls=[["plan", str(root)]]), LOOP) == set(LOOP)
 
 
 def test_every_public_name_is_there():
@@ -221,7 +271,7 @@ def test_every_public_name_is_there():
         _ = dagger_aml.nonsense
 
 
-def test_a_direct_push_loads_no_engine_and_no_terminal(tmp_path, monkeypatch):
+def test_a_direct_push_loads_no_engine_and_no_terminal(tmp_path, monkeypatch, planned):
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m": "m"})
@@ -238,10 +288,10 @@ with contextlib.redirect_stdout(io.StringIO()):
         others |= {f"dagger_aml.building.{each}" for each in ("gate", "hashing")}
         others |= {"dagger_aml.backends.runtime", "dagger_aml.backends.direct.runtime_image", "dagger_aml.process"}
         others |= {"dagger_aml.network.proxy", "dagger_aml.oci.registry", "encodings.idna", *OF_LISTS, *OF_FILES}
-        assert loaded(program, (*HEAVY, *others)) <= {"asyncio.subprocess"}
+        assert planned.loaded(program, (*HEAVY, *others)) <= {"asyncio.subprocess"}
         # Now the base is known, and nothing is read of its layers.
         unasked = {*UNASKED, "tarfile", "dagger_aml.base.from_layers", "dagger_aml.oci.layer"} - {"cattrs"}
-        assert loaded(program, tuple(unasked)) == set()
+        assert planned.loaded(program, tuple(unasked)) == set()
         assert "1" in registry.manifests["app"]
 
 
@@ -269,7 +319,7 @@ def test_nor_does_what_drives_podman_s(name):
     assert loaded(program, (*HEAVY, *UNASKED, *{*OF_LOCAL_BUILDS} - others, "tarfile", "http.server")) == set()
 
 
-def test_a_push_of_what_has_not_changed_loads_no_event_loop_and_reads_no_project(tmp_path, monkeypatch):
+def test_a_push_of_what_has_not_changed_loads_no_event_loop_and_reads_no_project(tmp_path, monkeypatch, planned):
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     root = make(tmp_path / "p", {"code/score.py": SCORE, "model/m": "m"})
@@ -288,7 +338,7 @@ sys.argv = asked
 """
         unasked = (*HEAVY, *UNASKED, "asyncio", "anyio", "click", "dagger_aml.project", "dagger_aml.graph.graph",
                    "dagger_aml.events", "dagger_aml.network.proxy", "subprocess", "encodings.idna")  # fmt: skip
-        assert "anyio" in loaded(program, unasked)
+        assert "anyio" in planned.loaded(program, unasked)
         assert "anyio" in loaded(program, unasked)
         registry.asked.clear()
         assert loaded(program, unasked) == set()
