@@ -161,5 +161,7 @@ def _name(reading: Reading, path: Path) -> str:
 def _declared(reading: Reading, table: Any, index: int) -> Model:
     path = inside(reading, table.path, reading.file.origin("models", index, "path"))
     name = plain_name(path.stem if path.is_file() else path.name) if table.name is None else table.name
-    with located(reading.file.origin("models", index)):
-        return Model(path, name, table.version, table.flat, table.keep_folder is True)
+    with located(reading.file.origin("models", index, "name")):
+        made = Model(path, name, flat=table.flat, keep_folder=table.keep_folder is True)
+    with located(reading.file.origin("models", index, "version")):
+        return evolve(made, version=table.version)
