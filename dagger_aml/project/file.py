@@ -178,9 +178,8 @@ def _extended(file: _File, root: Path, chain: tuple[_File, ...]) -> Iterator[_Fi
             )
         if any(path.samefile(each.path) for each in chain):
             raise ProjectError(f"{name!r} extends itself", location=location, hint="Remove one of the two lines.")
-        names = [each.path.name for each in chain]
-        shown = path.name if path.name not in names else Path(os.path.relpath(path, root)).as_posix()
-        found = _read(path, shown)
+        # As seen from the project: many files that are extended have one name, such as common.toml.
+        found = _read(path, Path(os.path.relpath(path, root)).as_posix())
         if found is None:
             raise ProjectError(f"{name!r} has no [tool.dagger-aml]", location=location)
         yield found

@@ -311,13 +311,28 @@ def test_the_nearer_file_wins_and_each_value_knows_its_own(tmp_path):
     }
     assert places == {
         "base": f"{FILE_NAME}:2",
-        "recipe": "company.toml:2",
-        "env.A": "company.toml:4",
+        "recipe": "../company.toml:2",
+        "env.A": "../company.toml:4",
         "env.B": f"{FILE_NAME}:5",
         "env.C": f"{FILE_NAME}:6",
-        "labels.team": "company.toml:7",
+        "labels.team": "../company.toml:7",
     }
     assert found.location("absent") == f"{FILE_NAME}:1"
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    root = make(
+        tmp_path,
+        {
+            "a/c.toml": "[env]\nA = '1'\n",
+            "b/c.toml": "[labels]\nteam = 'x'\n",
+            "p/dagger-aml.toml": "extends = ['../a/c.toml', '../b/c.toml', 'c.toml']\n",
+            "p/c.toml": "apt = ['curl']\n",
+        },
+    )
+    found = read_project_file(root / "p")
+    places = [found.location(*key.split(".")) for key in ("env.A", "labels.team", "apt")]
+    assert places == ["../a/c.toml:2", "../b/c.toml:2", "c.toml:1"]
 
 
 def test_tables_are_merged_and_lists_replaced(tmp_path):
@@ -444,4 +459,4 @@ def test_a_wrong_value_of_an_extended_file_is_told_with_its_line(tmp_path):
     from dagger_aml import load_project
 
     make(tmp_path, {"company.toml": "\nbase = 'UPPER'\n", f"p/{FILE_NAME}": "extends = '../company.toml'\n"})
-    assert error_of(load_project, tmp_path / "p").location == "company.toml:2"
+    assert error_of(load_project, tmp_path / "p").location == "../company.toml:2"

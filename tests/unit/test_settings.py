@@ -261,7 +261,7 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value
 )
 def test_a_wrong_value_of_a_file_is_told_with_its_line(tmp_path, text, said):
     error = error_of(said_of, make(tmp_path / "p", extending(tmp_path / "p", f"[build]\n{text}\n")))
-    assert isinstance(error, UsageError) and error.location == "p.up.toml:2" and said in error.message
+    assert isinstance(error, UsageError) and error.location == "../p.up.toml:2" and said in error.message
 
 
 @for_each(
@@ -309,7 +309,7 @@ def test_the_builder_is_of_a_machine_and_stands_in_no_project_s_own_file(cli, tm
 def test_nor_may_a_file_that_it_extends(tmp_path):
     make(tmp_path, {"up.toml": "[build]\nengine = 'tcp://203.0.113.1:1'\n"})
     root = make(tmp_path / "p", {FILE_NAME: "extends = '../up.toml'\n"})
-    assert error_of(read_project_file, root).location == "up.toml:2"
+    assert error_of(read_project_file, root).location == "../up.toml:2"
 
 
 def test_every_key_of_a_build_but_the_engine_s_may_be_extended(tmp_path):
@@ -341,7 +341,7 @@ def test_files_that_agree_settle_it_for_all(tmp_path):
 
 @pytest.mark.parametrize(
     ("other", "theirs"),
-    [("\n\n[build]\nwith = 'docker'\n", ", two.up.toml:4)"), ("", "nothing (")],
+    [("\n\n[build]\nwith = 'docker'\n", ", ../two.up.toml:4)"), ("", "nothing (")],
     ids=["another", "none"],
 )
 @pytest.mark.parametrize("turned", [False, True])
@@ -349,7 +349,7 @@ def test_files_that_disagree_are_both_named(cli, tmp_path, other, theirs, turned
     one, two = both(tmp_path, "[build]\nwith = 'podman'\n", other)
     code, out, err = cli("build", *((two, one) if turned else (one, two)), "-t", "x/{name}:1")
     assert (code, out) == (2, "") and "two projects say build.with differently" in err
-    assert f"'podman' ({one}, one.up.toml:2)" in err and str(two) in err and theirs in err
+    assert f"'podman' ({one}, ../one.up.toml:2)" in err and str(two) in err and theirs in err
     assert "--with or $DAGGER_AML_WITH" in err
 
 
@@ -420,7 +420,7 @@ def test_the_form_of_a_dockerfile_may_be_the_project_s(cli, tmp_path):
 def test_a_builder_that_serves_nothing_is_told_with_its_origin(cli, tmp_path):
     root = make(tmp_path / "p", {"code/score.py": SCORE, **extending(tmp_path / "p", "[build]\nwith = 'buildah'\n")})
     code, _, err = cli("run", root)
-    assert code == 2 and "p.up.toml:2: 'buildah' is not one of" in err
+    assert code == 2 and "../p.up.toml:2: 'buildah' is not one of" in err
 
 
 @for_each("name", ["pip", "apt", "env", "label", "extra_index_url", "find_links", "secret"])
