@@ -117,17 +117,24 @@ _LOCKED = (405, 409, 412)
 """What registries answer where a tag is there already and may not be moved."""
 
 
+_OF_REGISTRIES = ("Location", "Docker-Content-Digest", "Docker-Distribution-API-Version")
+"""Headers of which a registry gives at least one when it has taken something."""
+
+
 def check_taken(answer: Answer, at: Reference, location: str, what: str, *, tagged: bool = False) -> None:
     """Whether a registry has taken a part of a push.
 
     :param what: the part, for messages.
     :param tagged: whether a tag is moved to it.
-    :raises RegistryDenied, BuildError: it has not.
+    :raises RegistryDenied, BuildError: it has not; also where nothing but 200 tells so, as a login page does.
     :raises RefusedType: for its media type. :raises MissingBlob: for what it lacks.
     :raises TransientError: it has forgotten the upload that this was a part of.
     """
     status = answer.status
     if status in (200, 201, 202, 204):
+        # The specification has 201 with Location; some say another number, but a page that says nothing is no registry.
+        if status != 201 and not any(name in answer.headers for name in _OF_REGISTRIES):
+            raise no_registry(at, location)
         return
     if status in (401, 403):
         raise denied_by(status, location, at.host)

@@ -158,6 +158,9 @@ class PushClient(RegistryClient):
         close = partial(ask, "PUT", answer_seconds=self.policy.blob_commit_timeout_seconds)
         answer = ask("POST", f"{ref.url}/blobs/uploads/")
         if answer.status != 202:
+            if answer.status < 300:
+                answer.close()
+                raise no_registry(ref, location)
             return answer
         if most == _ONE_AND_RANGES[0]:
             body = Body(stream, size, sent)

@@ -459,6 +459,26 @@ def test_other_content_than_was_sent_is_not_believed(registry: FakeRegistry, cli
         client.put_manifest(at(registry.host), raw, MANIFEST, tag="1")
 
 
+@pytest.mark.parametrize("request_", ["POST", "PUT", "PUT manifest"])
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_login_page_in_place_of_a_registry_has_taken_nothing(
+    registry: FakeRegistry, proxy: Faulty, client: PushClient, request_: str, status: int
+) -> None:
+    raw = image(registry)
+    page = Answer(status, {"Content-Type": "text/html"})
+    if request_ == "PUT manifest":
+        proxy.breaks(Fault(r"PUT /v2/.*/manifests/", page))
+        with pytest.raises(BuildError, match="did not answer like a registry"):
+            client.put_manifest(at(proxy.host), raw, MANIFEST, tag="1")
+        assert not registry.manifests
+        return
+    if (request_, status) == ("POST", 202):
+        page = Answer(201)  # 202 is what a registry says, and then what it says next tells.
+    proxy.breaks(Fault(f"{request_} /v2/.*/blobs/uploads/", page))
+    with pytest.raises(BuildError, match="did not answer like a registry"):
+        upload(client, at(proxy.host))
+
+
 def test_a_manifest_without_its_blobs(registry: FakeRegistry, client: PushClient) -> None:
     raw = image(registry, "another/repository")
     with pytest.raises(BuildError, match=r"did not take the manifest: it answered 400 \(MANIFEST_BLOB_UNKNOWN\)"):
