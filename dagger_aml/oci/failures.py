@@ -132,7 +132,7 @@ def check_taken(answer: Answer, at: Reference, location: str, what: str, *, tagg
     """
     status = answer.status
     if status in (200, 201, 202, 204):
-        # The specification has 201 with Location; some say another number, but a page that says nothing is no registry.
+        # The specification has 201 with Location. Some say another number; a page that says nothing is no registry.
         if status != 201 and not any(name in answer.headers for name in _OF_REGISTRIES):
             raise no_registry(at, location)
         return

@@ -109,6 +109,16 @@ async def test_what_stays_broken_ends_with_the_old_image(
     assert await pushed(base, folder, proxy.host) == named(registry) != old
 
 
+@pytest.mark.parametrize("how", ["503", "it says that it was, and it was not"])
+async def test_what_is_never_mounted_is_sent(registry: FakeRegistry, proxy: Faulty, folder: Path, how: str) -> None:
+    """The repository is new, so no tag tells that it has the base's layers."""
+    put_base(registry)
+    proxy.breaks(Fault(POINTS["a mount"], BREAKS.get(how, Answer(201, {"Location": "/v2/app/blobs/x"}))))
+    digest = await pushed(From.parse(f"{proxy.host}/base:1"), folder, proxy.host)
+    assert digest == named(registry) and len(proxy.met) >= 2, "each of the base's layers was to be mounted"
+    assert any(each.startswith("GET /v2/base/blobs/") for each in proxy.asked)
+
+
 async def test_where_it_is_never_told_whether_a_blob_is_there_no_tag_appears(
     registry: FakeRegistry, proxy: Faulty, folder: Path
 ) -> None:

@@ -185,7 +185,7 @@ class DirectImage:
             except MissingBlob:
                 if asked:
                     raise
-                # What a tag named, or was sent before, was removed meanwhile: each blob is asked for.
+                # What a tag named, or was sent before, was removed meanwhile, or never mounted: each is asked for.
                 asked = True
                 self._raw[place] = await self._all_sent(at, name, NONE)
             except RefusedType:
@@ -215,13 +215,13 @@ class DirectImage:
         """Every blob that the repository lacks; the manifest of them.
 
         :param name: what is told to be pushed: no tag, where it does not get one yet.
-        :param before: what the repository is taken to have; what the tag names unless given.
+        :param before: what the repository is taken to have, in place of what the tag names; then nothing is mounted.
         """
         self.on_event(Message(f"pushing {name}"))
         with unchanged(self.plan.file_layers):
             async with self._telling(name):
-                before = before or await self.before(at)
-                sender = Sender(self.calls.client, at, before, self.remembered, self._count)
+                mounts, before = before is None, before or await self.before(at)
+                sender = Sender(self.calls.client, at, before, self.remembered, self._count, mounts)
                 layers = await self._blobs(sender)
                 config = self.config_now()
                 # The next build reads it, to know what the tag's image is made of.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from attrs import field
+
 from ...data import frozen
 from ...oci.manifest import BlobLayer
 from ...oci.push import PushClient
@@ -17,12 +19,16 @@ from .remembered import Remembered
 _LITTLE = 64 * 1024
 """Bytes of a blob that are sent as fast as it is asked whether they are there."""
 
+_MOUNTINGS = 2
+"""Of one blob, before it is sent."""
+
 
 @frozen
 class Sender:
     """Sends blobs to one repository. Its methods block, and may be called by several threads at once.
 
     :param moved: told how many bytes of something were sent so far; fewer than before where it starts again.
+    :param mounts: whether a layer is taken over from a repository beside; else each is sent that is not there.
     """
 
     client: PushClient
@@ -30,6 +36,9 @@ class Sender:
     earlier: Earlier
     remembered: Remembered
     moved: Callable[[object, int], None]
+    mounts: bool = True
+    _mounting: dict[str, int] = field(factory=dict, init=False, repr=False)
+    """How often each blob was to be mounted."""
 
     def beneath(self, image: Beneath, layer: BlobLayer) -> None:
         """A layer of the image beneath: mounted where its registry is the same, else passed on."""
@@ -37,11 +46,20 @@ class Sender:
             return
         source = image.blobs.places.get(layer.digest)
         near = source is not None and source.host == self.at.host and source.repository != self.at.repository
-        if near and source and self.client.mount(self.at, layer.digest, source.repository):
+        if near and source and self._mounted(layer.digest, source):
             return
         if self.client.has_blob(self.at, layer.digest):
             return
         self._upload(lambda: image.blobs.passing(layer.digest, layer.size), layer.digest, layer.size)
+
+    def _mounted(self, digest: str, source: Reference) -> bool:
+        """Whether a blob was taken over. A registry that fails at it twice may take the blob itself."""
+        self._mounting[digest] = self._mounting.get(digest, 0) + 1
+        return (
+            self.mounts
+            and self._mounting[digest] <= _MOUNTINGS
+            and self.client.mount(self.at, digest, source.repository)
+        )
 
     def own(self, layer: OwnLayer, made: Callable[[], object]) -> tuple[BlobLayer, bool]:
         """A layer of ours, and whether the registry had it.
