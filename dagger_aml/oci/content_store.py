@@ -127,24 +127,42 @@ class ContentStore:
         """
         return self._added(chunks, None)
 
+    def keeping(self, digest: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same chunks, on their way to somebody else; kept once all went by, hashed once and not read back.
+
+        That they cannot be kept is no error. Whoever stops before the end, or is told that they are wrong, has bytes
+        that nothing was held against.
+
+        :raises Damaged: at their end: they are not what the digest says, and are not kept.
+        """
+        total = hashlib.sha256()
+        with contextlib.ExitStack() as stack:
+            new: _New | None = None
+            with contextlib.suppress(OSError, UsageError):
+                new = stack.enter_context(_New(self._folder("blobs/sha256")))
+            for chunk in chunks:
+                total.update(chunk)
+                if new and not new.took(chunk):
+                    new = None
+                yield chunk
+            if f"sha256:{total.hexdigest()}" != digest:
+                raise Damaged(digest)
+            if new:
+                with contextlib.suppress(OSError):
+                    new.become(self._blob(digest))
+                    self.prune(keep={digest})
+
     def _added(self, chunks: Iterable[bytes], expected: str | None) -> tuple[str, int]:
-        folder = self._folder("blobs/sha256")
         total, size = hashlib.sha256(), 0
-        handle, name = _new_file(folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for chunk in chunks:
-                    total.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
+        with _New(self._folder("blobs/sha256")) as new:
+            for chunk in chunks:
+                total.update(chunk)
+                size += len(chunk)
+                new.write(chunk)
             digest = f"sha256:{total.hexdigest()}"
             if expected not in (None, digest):
                 raise Damaged(expected)
-            os.replace(name, self._blob(digest))  # noqa: PTH105
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)  # noqa: PTH108
-            raise
+            new.become(self._blob(digest))
         self.prune(keep={digest})
         return digest, size
 
@@ -263,6 +281,41 @@ def _new_file(folder: Path) -> tuple[int, str]:
     name = str(folder / f".new-{os.urandom(12).hex()}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return os.open(name, flags, 0o600), name
+
+
+class _New:
+    """A file that is written beside those that are kept, and gone at the end of the block unless it became one."""
+
+    def __init__(self, folder: Path) -> None:
+        handle, self._name = _new_file(folder)
+        self._file = os.fdopen(handle, "wb")
+
+    def __enter__(self) -> _New:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._name)  # noqa: PTH108
+
+    def write(self, chunk: bytes) -> None:
+        """Write more. :raises OSError: it cannot be written."""
+        self._file.write(chunk)
+
+    def took(self, chunk: bytes) -> bool:
+        """Write more; whether that could be done. Else nothing of it is left."""
+        try:
+            self.write(chunk)
+        except OSError:
+            self.__exit__()
+            return False
+        return True
+
+    def become(self, path: Path) -> None:
+        """Take a name among those that are kept. :raises OSError: it cannot be written."""
+        self._file.close()
+        os.replace(self._name, path)  # noqa: PTH105
 
 
 def _sum(document: Any) -> str:

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
@@ -45,6 +48,98 @@ def test_what_is_not_its_digest_is_not_kept(tmp_path: Path) -> None:
     assert list((tmp_path / "blobs/sha256").iterdir()) == []
     with pytest.raises(KeyError), store.open(digest(b"a")):
         pass
+
+
+def left(root: Path) -> list[str]:
+    """The names of what the store has among its blobs."""
+    return sorted(each.name for each in (root / "blobs/sha256").iterdir())
+
+
+def test_what_goes_by_is_kept_once_all_of_it_went_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+
+    class Counting:
+        def __init__(self) -> None:
+            self.total = hashlib.sha256()
+
+        def update(self, data: bytes) -> None:
+            hashed.append(len(data))
+            self.total.update(data)
+
+        def hexdigest(self) -> str:
+            return self.total.hexdigest()
+
+    monkeypatch.setattr(content_store, "hashlib", SimpleNamespace(sha256=Counting))
+    store, name = ContentStore(tmp_path), digest(b"abcdef")
+    passing = store.keeping(name, [b"abc", b"def"])
+    assert next(passing) == b"abc" and not store.has(name)
+    assert list(passing) == [b"def"] and hashed == [3, 3], "hashed once"
+    assert left(tmp_path) == [name[7:]] and read(store, name) == b"abcdef"
+    (tmp_path / "blobs/sha256" / name[7:]).write_bytes(b"abcdeF")
+    with pytest.raises(Damaged):  # What changes on the disk afterwards is still found.
+        read(store, name)
+
+
+def test_what_goes_by_and_is_wrong_or_not_all_is_not_kept(tmp_path: Path) -> None:
+    store, name = ContentStore(tmp_path), digest(b"abcdef")
+    with pytest.raises(Damaged):
+        list(store.keeping(name, [b"abc", b"deF"]))
+    assert left(tmp_path) == []
+    passing = store.keeping(name, [b"abc", b"def"])
+    assert next(passing) == b"abc" and len(left(tmp_path)) == 1
+    passing.close()
+    assert left(tmp_path) == []
+
+    def cut():
+        yield b"abc"
+        raise OSError("cut")
+
+    with pytest.raises(OSError, match="cut"):
+        list(store.keeping(name, cut()))
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("fails", ["folder", "write", "flush", "name"])
+@pytest.mark.parametrize("sent", [b"abcdef", b"abcdeF"])
+def test_what_goes_by_and_cannot_be_kept_is_held_against_its_digest_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, sent: bytes
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if fails == "folder":
+        monkeypatch.setattr(content_store, "private_folder", full)
+    elif fails == "name":
+        monkeypatch.setattr(os, "replace", full)
+    else:
+        fdopen = os.fdopen
+        monkeypatch.setattr(os, "fdopen", lambda *words: Full(fdopen(*words), fails))
+    store, name = ContentStore(tmp_path), digest(b"abcdef")
+    read: list[bytes] = []
+    with nullcontext() if sent == b"abcdef" else pytest.raises(Damaged):
+        for chunk in store.keeping(name, [sent[:3], sent[3:]]):
+            read.append(chunk)
+    assert b"".join(read) == sent and not store.has(name)
+    assert fails == "folder" or left(tmp_path) == []
+
+
+class Full:
+    """A file on a disk that is full: with its second chunk, or when what is left is written."""
+
+    def __init__(self, file: IO[bytes], fails: str) -> None:
+        self.file, self.fails, self.writes = file, fails, 0
+
+    def write(self, chunk: bytes) -> None:
+        self.writes += 1
+        if self.fails == "write" and self.writes == 2:
+            raise OSError(28, "No space left on device")
+        self.file.write(chunk)
+
+    def close(self) -> None:
+        if not self.file.closed:
+            self.file.close()
+            if self.fails == "flush":
+                raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"X" + data[1:], lambda data: data + b"X"])

@@ -96,6 +96,26 @@ async def test_what_is_kept_is_read_once_and_files_that_lie_still_are_hashed_onc
     assert {blob_name(each) for each in base_layers} <= blobs_in(tmp_path / "again.tar")
 
 
+async def test_what_a_registry_sends_is_hashed_while_it_is_kept_and_written_and_not_read_back(
+    base: From, folder: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    open_ = ContentStore.unchecked
+
+    @contextlib.contextmanager
+    def counted(store: ContentStore, digest: str) -> Iterator[IO[bytes]]:
+        with open_(store, digest) as file:
+            read.append(digest)
+            yield file
+
+    monkeypatch.setattr(ContentStore, "unchecked", counted)
+    await written(base, folder, tmp_path / "first.tar")
+    base_layers = [digest_of(each) for each in blobs_of()]
+    assert not set(base_layers) & set(read)
+    assert {blob_name(each) for each in base_layers} <= blobs_in(tmp_path / "first.tar")
+    assert all(ContentStore(cache).is_whole(each) for each in base_layers), "it is not kept"
+
+
 async def test_a_layer_of_the_cache_that_is_damaged_is_fetched_anew(
     base: From, folder: Path, tmp_path: Path, cache: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,13 +39,11 @@ class Blobs:
         """
         if not self.store.is_whole(digest):
             try:
-                self.store.add(digest, self._fetched(digest))
+                # Where the cache cannot be written, that is no reason not to write the image.
+                yield from self.store.keeping(digest, self._fetched(digest))
             except Damaged:
                 raise BuildError(f"the registry sent content that does not match {digest}", location="base") from None
-            except (OSError, UsageError):
-                # The cache cannot be written, which is no reason not to write the image.
-                yield from self._held(digest)
-                return
+            return
         try:
             with self.store.open(digest) as file:
                 yield from iter(lambda: file.read(_CHUNK), b"")
@@ -81,15 +78,6 @@ class Blobs:
                 break
             yield chunk
         if size not in (None, sent):
-            raise BuildError(f"the registry sent content that does not match {digest}", location="base")
-
-    def _held(self, digest: str) -> Iterator[bytes]:
-        """A blob of a registry, held against its digest at the end."""
-        total = hashlib.sha256()
-        for chunk in self._fetched(digest):
-            total.update(chunk)
-            yield chunk
-        if f"sha256:{total.hexdigest()}" != digest:
             raise BuildError(f"the registry sent content that does not match {digest}", location="base")
 
     def _fetched(self, digest: str) -> Iterator[bytes]:
