@@ -1,4 +1,7 @@
-"""The text of a first project file: what was found as keys, every other key as a comment to take the ``#`` from."""
+"""The text of a first project file: what was found as keys, and a few others as comments to take the ``#`` from.
+
+All keys would be 150 lines, in which the few that count are not seen.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from ..errors import ProjectError
 from ..project.file import FILE_NAME, looks_like_path
 from ..project.keys import ARRAYS, KEYS
 from ..project.model import Project
-from ..project.setting import Setting
 from ..project.settings import Options
 from ..project.tables import TABLES
 from ..version import __version__
@@ -20,7 +22,15 @@ Said = Mapping[str, str | bool]
 """Values by key, of one table."""
 
 _ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
-_SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+
+
+_LIKELY = (
+    *(("name",), ("version",), ("base",), ("recipe",), ("requirements",), ("apt",), ("env",)),
+    ("pip", "index-url"),
+)
+"""Keys that are shown where the file has no value of them: those that most projects come to need."""
 
 
 def toml_text(text: str) -> str:
@@ -34,7 +44,7 @@ def toml_text(text: str) -> str:
         raise ProjectError(
             f"a name that is not valid UTF-8 cannot be written in {FILE_NAME}: {text!r}", hint="Rename it."
         ) from None
-    return '"' + _ESCAPED.sub(lambda match: _SHORT.get(match[0], f"\\u{ord(match[0]):04x}"), text) + '"'
+    return '"' + _ESCAPED.sub(lambda match: _ESCAPES.get(match[0], f"\\u{ord(match[0]):04x}"), text) + '"'
 
 
 def project_file_text(project: Project, options: Options, requirements: str | None) -> str:
@@ -70,35 +80,43 @@ def project_file_text(project: Project, options: Options, requirements: str | No
             ],
         }
     )
-    lines = [
-        f"# Written by dagger-aml {__version__}. Lines without # were found here, or set by an option; without",
-        "# such a line, dagger-aml looks for the value each time. Lines with # are examples of other settings.",
-        "",
-        *_keys(None, top),
+    parts = [
+        [
+            f"# Written by dagger-aml {__version__}. Lines without # were found here, or set by an option; without",
+            "# such a line, dagger-aml looks for the value each time. Lines with # are examples of other settings.",
+            "# All of these: docs/reference-file.md of dagger-aml.",
+        ],
+        list(_said(None, top)),
+        list(_others(None, top)),
     ]
     for name in TABLES:
         for said in tables.get(name) or [{}]:
             header = f"[[{name}]]" if name in ARRAYS else f"[{name}]"
-            lines += [header if said else f"# {header}", *_keys(name, said)]
-    return "\n".join(lines[:-1]) + "\n"
+            others = list(_others(name, said))
+            if said or others:
+                parts.append([header if said else f"# {header}", *_said(name, said), *others])
+    return "\n\n".join("\n".join(each) for each in parts if each) + "\n"
 
 
-def _keys(table: str | None, said: Said) -> Iterator[str]:
-    """Each key of a table, None for the top level, below a line that says what it is for."""
+def _said(table: str | None, said: Said) -> Iterator[str]:
+    """The keys of a table that have a value; None for the top level."""
     for record in KEYS:
         *within, name = record.key
-        if within != ([table] if table else []) or record.unless_own:
-            continue
-        yield f"# {_help(record, default=name not in said)}"
-        yield f"{name} = {_value(said[name])}" if name in said else f"# {name} = {record.example}"
-        yield ""
+        if within == ([table] if table else []) and name in said:
+            yield f"{name} = {_value(said[name])}"
 
 
-def _help(record: Setting, *, default: bool) -> str:
-    """What a key is for, without Markdown's marks, and what holds without it."""
-    unsaid = record.otherwise
-    text = f"{record.says} (default: {unsaid})" if default and unsaid else record.says
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
+def _others(table: str | None, said: Said) -> Iterator[str]:
+    """Likely keys of a table that have none, each a comment with an example and what it is for."""
+    for record in KEYS:
+        *within, name = record.key
+        if within == ([table] if table else []) and name not in said and record.key in _LIKELY:
+            yield f"# {name} = {record.example}  # {_short(record.says)}"
+
+
+def _short(says: str) -> str:
+    """The first sentence of what a key is for, without Markdown's marks."""
+    return _LINK.sub(r"\1", says).partition(". ")[0].rstrip(".").replace("`", "")
 
 
 def _value(said: str | bool) -> str:

@@ -23,8 +23,9 @@ from dagger_aml.graph.graph import Copy
 from dagger_aml.init import make_draft, new_files
 from dagger_aml.init.draft import NEEDED
 from dagger_aml.init.installed import Installed, here
-from dagger_aml.init.toml import toml_text
+from dagger_aml.init.toml import _LIKELY, toml_text
 from dagger_aml.project.file import read_project_file
+from dagger_aml.project.keys import KEYS
 from dagger_aml.pysource import entry_script
 from dagger_aml.pysource.imports import read_code
 from dagger_aml.requirements.read import read_requirements
@@ -33,6 +34,7 @@ from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make, snapshot
 
 from . import strings
+from .test_docs import DOCS
 
 
 def environment(folder: Path, packages: Mapping[str, str | tuple[str, Mapping[str, str]]]) -> Installed:
@@ -409,10 +411,19 @@ def test_the_project_is_the_same_with_the_file_as_without(tmp_path, installed, f
 def test_every_commented_line_can_be_taken_in(tmp_path, installed):
     text, _ = drafted(make(tmp_path / "p", {"score.py": SCORE}), installed)
     whole = re.sub(r"^# (?=\[|[a-z-]+ = )", "", text, flags=re.M)
-    assert whole != text
-    make(tmp_path, {"company.toml": ""})
     read = read_project_file(make(tmp_path / "q", {"dagger-aml.toml": whole}))
-    assert read.tables.models and read.tables.env and read.tables.network.ca and read.tables.extends
+    said = {record.key for record in KEYS if read.files[0].says(record.key)}
+    assert said == {*_LIKELY, ("code", "path"), ("code", "entry-script")}
+    assert read.tables.env and read.tables.code.path == "." and read.tables.pip.index_url
+
+
+def test_the_file_fits_on_a_screen_and_a_line_of_it_in_the_width(tmp_path, installed):
+    files = {"code/score.py": f"import numpy\n{SCORE}", "model/m": "m", "request.json": "{}", "apt.txt": "libgomp1\n"}
+    lines = drafted(make(tmp_path / "p", files), installed)[0].splitlines()
+    assert len(lines) < 30 and max(map(len, lines)) < 120
+    assert not any("](" in line for line in lines)
+    assert [line for line in lines if line.startswith("# apt")] == [], "what is said is not shown again"
+    assert "docs/reference-file.md" in lines[2] and (DOCS / "reference-file.md").is_file()
 
 
 def test_a_recipe_file_is_named_as_seen_from_the_project(tmp_path, installed, monkeypatch):

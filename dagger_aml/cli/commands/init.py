@@ -19,10 +19,11 @@ from ..sections import Sectioned
 @partial(project_options, only=("base", "recipe", "entry_script"))
 @click.option("--dry-run", is_flag=True, help="Print the files, write nothing.")
 def command(project: str, dry_run: bool, **given: Any) -> None:
-    """Look at PROJECT and write a commented dagger-aml.toml, and requirements.txt with the versions installed here.
+    """Look at PROJECT and write a first dagger-aml.toml and requirements.txt.
 
-    The packages are those that the entry script imports and that a pickled model names; they are found by reading,
-    and nothing is run. No file that is there is changed.
+    The one has what was found, the other the packages with the versions installed here: those that the entry script
+    imports and that a pickled model names. They are found by reading, and nothing is run. No file that is there is
+    changed.
 
     \b
     dagger-aml init
