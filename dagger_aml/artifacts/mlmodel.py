@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,9 @@ def read_document(path: Path) -> Mapping[str, Any]:
     return said
 
 
+@lru_cache(maxsize=4)
 def _parsed(text: str, path: Path) -> Any:
+    """The data of a file's text, which nobody changes: of one model it is asked for three times, for as many ends."""
     import yaml
 
     class Loader(yaml.SafeLoader):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dagger_aml import DaggerAmlError, Options, ProjectError, dockerfile, load_project, make_plan
+from dagger_aml.artifacts import mlmodel
 from dagger_aml.artifacts.mlmodel import read_mlmodel
 from dagger_aml.artifacts.mlmodel_served import read_served
 from dagger_aml.cli.commands.run import _of_saved
@@ -92,6 +93,17 @@ def test_each_recipe_has_the_script(linear, recipe):
     plan = planned(linear, base=base, recipe=recipe, via="pythonpath", python="base")
     assert copied(plan)[DEST] == Text(SCRIPT.read_bytes())
     assert plan.config.env["AZUREML_ENTRY_SCRIPT"] == "mlflow_score.py"
+
+
+def test_an_mlmodel_is_parsed_once_for_all_that_asks_for_it(linear):
+    mlmodel._parsed.cache_clear()
+    planned(linear, base=PY311)
+    known = mlmodel._parsed.cache_info()
+    assert known.misses == 1 and known.hits
+    with (linear / "linear/MLmodel").open("a") as file:
+        file.write("more: 1\n")
+    planned(linear, base=PY311)
+    assert mlmodel._parsed.cache_info().misses == 2
 
 
 def test_a_dockerfile_has_the_same_script(linear, tmp_path):
