@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shutil
 import struct
 import sys
 import tomllib
@@ -55,11 +56,11 @@ def environment(folder: Path, packages: Mapping[str, str | tuple[str, Mapping[st
     return Installed("3.12", (str(folder),), "a test")
 
 
-@pytest.fixture
-def installed(tmp_path):
-    """What a data scientist has."""
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """What a data scientist has, which nobody changes."""
     return environment(
-        tmp_path / "site-packages",
+        tmp_path_factory.mktemp("installed") / "site-packages",
         {
             "scikit_learn 1.6.1": "sklearn/__init__.py sklearn/linear_model/__init__.py",
             "numpy 2.1.0": "numpy/__init__.py",
@@ -94,7 +95,7 @@ def pins(text: str) -> list[str]:
 # --- packages -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "pinned", "said"),
     [
         ("import numpy as np", ["numpy==2.1.0"], "imported by score.py:1"),
@@ -142,8 +143,11 @@ def test_an_import_becomes(tmp_path, installed, line, pinned, said):
 
 def test_a_package_without_a_name_is_passed_over(tmp_path, installed):
     """What pip leaves of one that it removed half; from Python 3.15 on asking for the name raises."""
-    make(Path(installed.paths[0]), {"~umpy-1.0.dist-info/METADATA": "Version: 1.0\n", "old-1.0.dist-info/RECORD": ""})
-    _, text = drafted(make(tmp_path / "p", {"code/score.py": f"import pandas\n{SCORE}"}), installed)
+    own = tmp_path / "site-packages"
+    shutil.copytree(installed.paths[0], own)
+    make(own, {"~umpy-1.0.dist-info/METADATA": "Version: 1.0\n", "old-1.0.dist-info/RECORD": ""})
+    changed = Installed(installed.python, (str(own),), installed.shown)
+    _, text = drafted(make(tmp_path / "p", {"code/score.py": f"import pandas\n{SCORE}"}), changed)
     assert pins(text) == ["pandas==2.2.3"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -126,13 +125,10 @@ SAME: Mapping[str, Change] = {
 """None changes the digest."""
 
 
-def found(root: Path, change: Change, patch: pytest.MonkeyPatch) -> tuple[InputDigest, InputDigest]:
-    """The digest of before and after a change, which is made in a copy that lies elsewhere under the same name."""
-    other = root.parent.parent / "elsewhere" / root.name
-    shutil.copytree(root, other)
-    before = input_digest(planned(root, base=BASE))
-    options = change(other, patch)
-    return before, input_digest(planned(other, **{"base": BASE, **(options or {})}))
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> InputDigest:
+    """The digest of before any change, of a project that lies elsewhere under the same name."""
+    return input_digest(planned(make(tmp_path_factory.mktemp("before") / "p", FILES), base=BASE))
 
 
 @pytest.fixture
@@ -140,21 +136,26 @@ def root(tmp_path: Path) -> Path:
     return make(tmp_path / "here" / "p", FILES)
 
 
+def found(root: Path, change: Change, patch: pytest.MonkeyPatch) -> InputDigest:
+    """The digest after a change."""
+    options = change(root, patch)
+    return input_digest(planned(root, **{"base": BASE, **(options or {})}))
+
+
 @pytest.mark.parametrize("name", CHANGED)
-def test_what_the_image_is_made_of_changes_the_digest(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, after = found(root, CHANGED[name], monkeypatch)
-    assert before.digest != after.digest
+def test_what_the_image_is_made_of_changes_the_digest(
+    name: str, root: Path, before: InputDigest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(root, CHANGED[name], monkeypatch).digest != before.digest
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_nothing_else_changes_the_digest(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_else_changes_the_digest(
+    name: str, root: Path, before: InputDigest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if name == "the value of a secret":
-        first = secret("https://user:one@pypi.example/simple")(root, monkeypatch)
-        before = input_digest(planned(root, base=BASE, **first))
-        after = found(root, SAME[name], monkeypatch)[1]
-    else:
-        before, after = found(root, SAME[name], monkeypatch)
-    assert before == after
+        before = found(root, secret("https://user:one@pypi.example/simple"), monkeypatch)
+    assert found(root, SAME[name], monkeypatch) == before
 
 
 def test_the_page_has_every_case_and_no_other() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any
 
-import pytest
 from packaging.pylock import Pylock, PylockSelectError
 
 from dagger_aml import BaseError, Graph, ProjectError, make_plan
@@ -74,7 +75,12 @@ LOCKS = {
 }
 
 
-@pytest.mark.parametrize(("text", "pythons", "on_arm"), LOCKS.values(), ids=LOCKS)
+@functools.cache
+def tags_of(target: Target) -> list[Any]:
+    return sorted(_tags(target), key=str)
+
+
+@for_each(("text", "pythons", "on_arm"), LOCKS.values(), ids=LOCKS)
 def test_where_a_pylock_fits(tmp_path, text, pythons, on_arm):
     """Beside packaging's own selection, for every Python that a base may have."""
     found = read_requirements(make(tmp_path, {"pylock.toml": text}) / "pylock.toml")
@@ -87,7 +93,7 @@ def test_where_a_pylock_fits(tmp_path, text, pythons, on_arm):
             target, taken = Target(python, platform), []
             for environment in target.environments():
                 try:
-                    list(lock.select(environment=environment, tags=sorted(_tags(target), key=str)))  # type: ignore[arg-type]
+                    list(lock.select(environment=environment, tags=tags_of(target)))  # type: ignore[arg-type]
                     taken.append(True)
                 except PylockSelectError:
                     taken.append(False)

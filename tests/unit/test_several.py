@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,7 +28,7 @@ from dagger_aml.backends.local.builder import LocalBuilder
 from dagger_aml.backends.result import Written
 from dagger_aml.base.facts import BaseFacts
 from dagger_aml.building.placeholders import filled, placeholders
-from dagger_aml.cli import several
+from dagger_aml.cli import main, several
 from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.progress import Progress
 from dagger_aml.errors import BuildError, EngineGone, EngineNotFound, TransientError, UsageError
@@ -540,26 +542,28 @@ def test_files_of_their_own(cli, fake, folders):
     assert json.loads((folders / "a.json").read_text())["image.name"] == "reg.example/a:1"
 
 
-def test_interrupted_it_tells_what_is_done(folders):
-    """In a process of its own: the signal is one to the whole."""
+def test_interrupted_it_tells_what_is_done(folders, fake):
+    """In a process of its own, forked of this one: the signal is one to the whole."""
     project(folders, "a"), project(folders, "b", "signal"), project(folders, "c", "30"), project(folders, "d")
-    program = (
-        "import sys; from contextlib import asynccontextmanager\n"
-        "from tests.unit.test_several import Fake\n"
-        "from dagger_aml.cli import main\nfrom dagger_aml.cli.commands import build\n"
-        "@asynccontextmanager\nasync def opened(*_, **__):\n    yield Fake()\n"
-        "build.opened = opened\nsys.argv = ['dagger-aml', *sys.argv[1:]]\nmain()\n"
-    )
     words = ["build", *"abcd", "-t", REG, "--push", "--jobs", "2", "--metadata-file", "all.json"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
-        check=False,
-        restore_signals=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    out, err = folders / "out", folders / "err"
+    child = os.fork()
+    if not child:
+        code = None
+        try:
+            sys.stdout, sys.stderr = out.open("w"), err.open("w")
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.argv = ["dagger-aml", *words]
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 70)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    done = subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
     assert done.returncode == 130 and "Traceback" not in done.stderr, done.stderr
     assert done.stderr.endswith("dagger-aml: interrupted\n")
     assert [line[9:19].strip() for line in done.stdout.splitlines()] == [

@@ -245,30 +245,26 @@ def test_fast_tests_alone_have_their_folders_in_memory(monkeypatch, tmp_path, ar
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="runs have pytest's own folders there")
-def test_a_run_has_a_folder_of_its_own_that_another_run_does_not_shut(tmp_path: Path) -> None:
+def test_another_run_has_a_folder_of_its_own_and_what_the_caller_says(tmp_path: Path) -> None:
+    """It does not shut this one's. A test of another folder has, in a run of all tests too, what the caller says:
+    DAGGER_AML_REQUIRE says which builders may not be missing."""
+    (tmp_path / "test_seen.py").write_text(
+        "import os\n\ndef test_it(tmp_path):\n    assert os.environ['DAGGER_AML_SAID'] == 'x'\n"
+        "    assert tmp_path.is_relative_to(os.environ['PYTEST_DEBUG_TEMPROOT'])\n"
+    )
     own = Path(os.environ["PYTEST_DEBUG_TEMPROOT"])
     assert tmp_path.is_relative_to(own)
     open_to_all(tmp_path)
     env = {name: value for name, value in os.environ.items() if name != "PYTEST_DEBUG_TEMPROOT"}
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/test_oracles.py"]
-    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True)
+    env |= {"DAGGER_AML_SAID": "x", "TMPDIR": str(own.parent)}
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
+    files = ["tests/unit/test_oracles.py", tmp_path / "test_seen.py"]
+    done = subprocess.run([*words, *files], env=env, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     shut = [
         each for each in (tmp_path, *tmp_path.parents) if each.is_relative_to(own) and not each.stat().st_mode & 0o5
     ]
     assert not shut
-
-
-def test_a_test_of_another_folder_has_what_the_caller_says(tmp_path: Path) -> None:
-    """In a run of all tests, too: DAGGER_AML_REQUIRE says which builders may not be missing."""
-    (tmp_path / "test_seen.py").write_text(
-        "import os\n\ndef test_it():\n    assert os.environ['DAGGER_AML_SAID'] == 'x'\n"
-    )
-    env = {**os.environ, "DAGGER_AML_SAID": "x"}
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
-    files = ["tests/unit/test_oracles.py", tmp_path / "test_seen.py"]
-    done = subprocess.run([*words, *files], env=env, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
 
 
 def test_folders_of_runs_that_are_over_go_but_for_the_latest(tmp_path: Path) -> None:
