@@ -126,6 +126,30 @@ async def test_of_two_machines_the_later_counts(
     assert plain.digest == anew.digest and len(runner.plans) == 2
 
 
+async def test_what_a_tag_has_too_old_is_taken_from_the_repository_for_it(
+    registry: FakeRegistry, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The trusted branch ran it anew in between; the image of another's tag is a week old."""
+    base, runner, cache = put_base(registry), Runner(blobs_of(), RAN), f"{registry.host}/cache"
+    await pushed(running(base, folder), f"{registry.host}/app:1", direct_builder(runner))
+    clock.now += 8 * DAY_SECONDS
+    runner.ran = {**RAN, "opt/newer": file("2")}
+    with monkeypatch.context() as other:
+        other.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "trusted"))
+        await pushed(running(base, folder), f"{registry.host}/app:2", direct_builder(runner, cache_to=cache))
+    clock.now += 60
+    for machine in ("another", None):  # One that has nothing, and the first, which keeps what is too old.
+        with monkeypatch.context() as other:
+            if machine:
+                other.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / machine))
+            events: list[Event] = []
+            builder = direct_builder(runner, events, cache_from=cache)
+            await pushed(running(base, folder), f"{registry.host}/app:{'3' if machine is None else '1'}", builder)
+            assert len(runner.plans) == 2, texts(events)
+            assert "too old" not in texts(events)
+    assert "/opt/newer" in changes_of(image_in(registry, "app", "1")[1][2])
+
+
 async def test_what_a_clock_ahead_made_is_not_taken(registry: FakeRegistry, folder: Path, clock: Clock) -> None:
     base, tag, runner = put_base(registry), f"{registry.host}/app:1", Runner(blobs_of(), RAN)
     await pushed(running(base, folder, ages=False), tag, direct_builder(runner))

@@ -199,9 +199,8 @@ class DirectBuilder:
             return makings(plan, "builder")
         if not plan.engine_part:
             return makings(plan)
-        key, found = runtime_key(plan), None
-        if not (self._afresh or self._opening.no_cache):
-            found = await self._looked_up(key, plan.base.platform, known.beneath)
+        anew = self._afresh or self._opening.no_cache
+        found = None if anew else await self._looked_up(runtime_key(plan), plan, known.beneath)
         if found and self._before(found, plan).taken:
             return makings_after(plan, found.found, found.made)
         return makings(plan, "runs")
@@ -254,7 +253,7 @@ class DirectBuilder:
 
     async def _found_or_made(self, plan: Plan, key: str, beneath: Beneath) -> RuntimeImage:
         anew = self._afresh or self._opening.no_cache
-        found = None if anew else await self._looked_up(key, plan.base.platform, beneath)
+        found = None if anew else await self._looked_up(key, plan, beneath)
         old = False
         if found:
             before = self._before(found, plan)
@@ -307,24 +306,27 @@ class DirectBuilder:
         finally:
             calls.client.close()
 
-    async def _looked_up(self, key: str, platform: str, beneath: Beneath) -> RuntimeImage | None:
+    async def _looked_up(self, key: str, plan: Plan, beneath: Beneath) -> RuntimeImage | None:
         """What ran, the latest of what is found: in the cache of this machine, and in an image of a registry.
 
-        Of these the first that has it counts: those that the tags name now, then that in the repository for it. So
-        what ``--no-cache`` made is taken before what a tag still has from an earlier time.
+        Of these the first that is young enough counts, else the latest: those that the tags name now, then that in
+        the repository for it. So what ``--no-cache`` made is taken before what a tag still has from an earlier time.
         """
         from .runtime_image import in_image, in_store, runtime_tag
 
-        kept, why = in_store(key, beneath, self._store), []
+        latest, why = in_store(key, beneath, self._store), []
         places = [*self._tags, *([runtime_tag(self._opening.cache_from, key)] if self._opening.cache_from else [])]
         for place in places:
-            image = await self._earlier(place, platform)
+            image = await self._earlier(place, plan.base.platform)
             if found := in_image(key, beneath, image):
-                return kept if kept and kept.made > found.made else found
-            why.append(why_not_taken(key, beneath, image))
-        for text in filter(None, why if kept is None else ()):
+                latest = latest if latest and latest.made > found.made else found
+                if self._before(latest, plan).taken:
+                    return latest
+            else:
+                why.append(why_not_taken(key, beneath, image))
+        for text in filter(None, why if latest is None else ()):
             self.on_event(Message(text))
-        return kept
+        return latest
 
     async def _told(self, beneath: Beneath, platform: str) -> list[KnownFacts]:
         """What images under the tags tell of this very base."""
