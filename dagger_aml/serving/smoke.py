@@ -12,7 +12,7 @@ from ..backends.base import Builder, Image
 from ..base import catalog
 from ..base.python import python_argv
 from ..data import frozen
-from ..errors import DaggerAmlError, ProjectError, TransientError
+from ..errors import DaggerAmlError, EngineNotFound, ProjectError, TransientError, UsageError
 from ..events import Message
 from ..graph.graph import Graph
 from ..plan.model import Plan
@@ -102,9 +102,8 @@ class Smoke:
         try:
             await self._check(plan, image, builder)
         except DaggerAmlError as error:
-            seen = (
-                "the image could not be tested" if isinstance(error, TransientError) else "the image failed the test"
-            )
+            untried = isinstance(error, TransientError | EngineNotFound | UsageError)
+            seen = "the image could not be tested" if untried else "the image failed the test"
             builder.on_event(Message(f"smoke: {seen}, so nothing is published"))
             raise
 

@@ -13,18 +13,19 @@ import pytest
 from attrs import evolve
 
 from dagger_aml.backends import transfers
-from dagger_aml.backends.base import Capabilities, Opening
+from dagger_aml.backends.base import Builder, Capabilities, Opening
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
 from dagger_aml.backends.direct.inner import Opened
 from dagger_aml.backends.direct.runtime import DirectRuntime
 from dagger_aml.backends.local.kind import LocalKind
 from dagger_aml.backends.local.program import StoredImage
+from dagger_aml.backends.runtime import Start
 from dagger_aml.building.many import build_all
 from dagger_aml.building.outputs import Store
 from dagger_aml.building.plans import probe
 from dagger_aml.building.target import BuildTarget, tags_of
-from dagger_aml.errors import DaggerAmlError, ProjectError
+from dagger_aml.errors import DaggerAmlError, EngineNotFound, ProjectError
 from dagger_aml.events import Event, Message, OpDone, Transferred
 from dagger_aml.fs.tree import local
 from dagger_aml.graph.base import From
@@ -273,6 +274,26 @@ async def test_another_project_has_another_name(registry: FakeRegistry, folder: 
 async def test_what_cannot_be_pulled_is_started_from_a_tar(registry: FakeRegistry, folder: Path) -> None:
     place, _ = await placed(Loads(None), graph(put_base(registry), folder))
     assert isinstance(place, Path)
+
+
+async def test_nothing_is_sent_or_written_where_nothing_starts_it(registry: FakeRegistry, folder: Path) -> None:
+    """A smoke test of a build that writes a tar, say, on a machine without an engine."""
+    loads = Loads(store := FakeStore())
+    builder = loads.builder()
+    image = await builder.image(await probe(graph(put_base(registry), folder), builder))
+
+    class Absent(Opened):
+        async def builder(self) -> Builder:
+            raise EngineNotFound("no Dagger engine answers")
+
+    runtime = DirectRuntime(Absent(cast("Any", loads.runner)))
+    with pytest.raises(EngineNotFound):
+        async with runtime.serve(image, Start(), cast("Any", None)):
+            pass
+    with pytest.raises(EngineNotFound):
+        await runtime.run_probe(image, ["true"], offline=True)
+    builder.close()
+    assert not store.log and not store.images and image.id is None
 
 
 async def test_a_cancel_ends_it_and_leaves_nothing(registry: FakeRegistry, folder: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dagger_aml import (
     DaggerAmlError,
     EngineGone,
+    EngineNotFound,
     Graph,
     Options,
     ScoreFailed,
@@ -532,8 +533,10 @@ def test_files_of_the_image_are_found_in_the_project(tmp_path: Path, monkeypatch
         (ScoreFailed(Cause(None, "POST /score gave 500")), "the image failed the test"),
         (DaggerAmlError("the image runs as root"), "the image failed the test"),
         (EngineGone("the engine went away"), "the image could not be tested"),
+        (EngineNotFound("no Dagger engine answers"), "the image could not be tested"),
+        (UsageError("docker is not installed"), "the image could not be tested"),
     ],
-    ids=["answer", "root", "engine"],
+    ids=["answer", "root", "engine", "no engine", "no docker"],
 )
 def test_a_gate_says_why_nothing_is_published(
     error: DaggerAmlError, said: str, monkeypatch: pytest.MonkeyPatch

@@ -43,18 +43,17 @@ class DirectRuntime:
         self, what: Image | dagger.Container | str | Path, start: Start, output: ImageOutput
     ) -> AsyncIterator[Started]:
         """Run an image's own command, as its own user, and stop and remove it afterwards."""
-        async with self._placed(what) as place:
-            runtime = await self._runtime()
-            async with runtime.serve(place, start, output) as started:
-                yield started
+        runtime = await self._runtime()
+        async with self._placed(what) as place, runtime.serve(place, start, output) as started:
+            yield started
 
     async def run_probe(
         self, image: Image | str | Path, argv: Sequence[str], *, offline: bool, platform: str = DEFAULT_PLATFORM
     ) -> tuple[list[str], int]:
         """Run a command in an image, as its own user; its output and exit code."""
+        runtime = await self._runtime()
         async with self._placed(image) as place:
             assert isinstance(place, str | Path)
-            runtime = await self._runtime()
             return await runtime.run_probe(place, argv, offline=offline, platform=platform)
 
     async def _runtime(self) -> Runtime:
