@@ -65,7 +65,14 @@ def private_folder(path: Path) -> Path:
             hint=f"Set {VARIABLE} to a folder of your own.",
         )
     if info.st_mode & 0o077:
-        path.chmod(0o700)
+        try:
+            path.chmod(0o700)
+        except OSError as error:
+            raise UsageError(
+                f"the folder of the cache is open to others, and cannot be made this user's alone ({error.strerror})",
+                location=str(path),
+                hint=f"Set {VARIABLE} to a folder that you may write to.",
+            ) from None
     return path
 
 

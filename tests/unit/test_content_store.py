@@ -13,6 +13,7 @@ from dagger_aml.errors import UsageError
 from dagger_aml.fs.cache_folder import cache_folder, private_folder
 from dagger_aml.oci import content_store
 from dagger_aml.oci.content_store import ContentStore, Damaged
+from tests.support.disks import mounted
 
 
 def digest(data: bytes) -> str:
@@ -231,3 +232,13 @@ def test_a_folder_that_others_may_enter_is_shut(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be made"):
         private_folder(tmp_path / "file/x")
+
+
+def test_a_read_only_folder_that_others_may_enter_is_said(tmp_path: Path) -> None:
+    """As of a cache that a CI system mounts into a job."""
+    with mounted(tmp_path / "cache", "ro,size=64k,mode=0755") as place:
+        with pytest.raises(UsageError, match=r"this user's alone \(Read-only file system\)") as caught:
+            private_folder(place)
+        assert caught.value.location == str(place) and "DAGGER_AML_CACHE_DIR" in str(caught.value.hint)
+    with mounted(tmp_path / "shut", "ro,size=64k,mode=0700") as place:
+        assert private_folder(place) == place
