@@ -60,6 +60,8 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
     if ENTRY_SCRIPT in project.env or ("models" in project.origins and project.origins["models"] != "found"):
         return
     own = project.mlflow.path if project.mlflow else None
+    file = project.notes.above
+    above = f"If the project above is meant ({project.at(file)}): {_build(file)}\n" if file else ""
     below = _scripts_below(project.root, version_of(catalog.python(project.base)))
     deeper = [project.at(path) for path in below if own is None or not path.is_relative_to(own)]
     if deeper:
@@ -67,7 +69,8 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
         yield Finding(
             f"no entry script was found where one is looked for, but there is {' and '.join(deeper[:3])}",
             location=deeper[0],
-            hint=f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n'
+            hint=above
+            + f'Name its folder: `path = "{folder}"` under [code] in {FILE_NAME}.\n'
             + _several(project, deeper)
             + (
                 f"To serve {project.at(own)} without it: {named('ignore', 'AML520')}."
@@ -80,7 +83,8 @@ def nothing_serves(project: Project) -> Iterator[Finding]:
     if what is not None and own is None:
         yield Finding(
             f"there is {f'{what}, but ' if what else ''}no entry script: nothing would be served",
-            hint=(f"This model is not served without one: {refused}.\n" if refused else "")
+            hint=above
+            + (f"This model is not served without one: {refused}.\n" if refused else "")
             + "Write score.py with init() and run(data) (`dagger-aml init` shows one), or name yours: "
             f"{named('entry_script')}.\n{_packages_only()}.",
         )
@@ -149,6 +153,11 @@ def deployment_files(project: Project) -> Iterator[Finding]:
         yield Finding(f"several deployment files, and none of them is used: {names}", hint=commands(there))
 
 
+def _build(file: Path) -> str:
+    """The command that builds the project of a file."""
+    return f"dagger-aml build {shlex.quote(os.path.relpath(file.parent))}"
+
+
 @rule("AML523", "warning")
 def code_of_a_project_above(project: Project) -> Iterator[Finding]:
     """The folder is the code of a project above it.
@@ -168,13 +177,12 @@ def code_of_a_project_above(project: Project) -> Iterator[Finding]:
     below another without being its code.
     """
     above = project.notes.above
-    if above:
-        folder = shlex.quote(os.path.relpath(above.parent))
+    if above and project.code:
         yield Finding(
             f"the folder {project.root.name} is the code of the project above it, of which nothing else is used: no "
             "settings, packages or model",
             location=project.at(above),
-            hint=f"Name that project's folder: dagger-aml build {folder}\nIf this is a project of its own, give it a "
+            hint=f"Name that project's folder: {_build(above)}\nIf this is a project of its own, give it a "
             f"{FILE_NAME}, which may be empty.",
         )
 

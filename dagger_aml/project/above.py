@@ -1,4 +1,4 @@
-"""Whether a folder without a project file of its own is the code of a project above it."""
+"""The project above a folder that has no project file of its own, and whether the folder is that project's code."""
 
 from __future__ import annotations
 
@@ -24,10 +24,19 @@ def file_above(root: Path, python: Python | None) -> Path | None:
     :param python: the version that is to run the code.
     :returns: None also where that cannot be told, as of a file that cannot be read.
     """
+    file = nearest_file(root)
+    try:
+        return file if file and _takes(file.parent, file, root, python) else None
+    except (DaggerAmlError, OSError):
+        return None
+
+
+def nearest_file(root: Path) -> Path | None:
+    """The file of the nearest project above; None also where that cannot be told."""
     for folder in [*root.parents][:_HIGHEST]:
         try:
             if file := _file_of(folder):
-                return file if _takes(folder, file, root, python) else None
+                return file
             if (folder / ".git").exists():
                 return None
         except (DaggerAmlError, OSError):

@@ -23,7 +23,7 @@ from ..pysource.reached import Reached, reached
 from ..pysource.versions import version_of
 from ..steps.packages_files import PackagesAs
 from ..text import named, pattern
-from .above import file_above
+from .above import file_above, nearest_file
 from .conda import conda_settings, with_server
 from .deployment.place import folder_of, is_project_file, yaml_files
 from .discover import RESULTS, SCRIPT, not_code, requests
@@ -151,8 +151,8 @@ def read_project(reading: Reading, *, preinstalled: bool = True) -> Project:
     if way == "installed" and not (alone or adds):
         way = way_of_lock(reading, recipe, listed if not more else None, base, platforms)
     ready = _preinstalled(reading, recipe) if preinstalled else None
-    if not (reading.file.files or reading.deployment) and code_folder:
-        reading.notes.above = file_above(root, python)
+    if not (reading.file.files or reading.deployment):
+        reading.notes.above = file_above(root, python) if code_folder else nearest_file(root)
     access = read_access(reading)
     return Project(
         root=root,

@@ -21,7 +21,8 @@ class Notes:
     :param deployments: deployment files of the folder, of which none is used since there are several.
     :param mlflow_refused: why the MLflow model is not served without an entry script, half a sentence.
     :param installed_since: why the packages of a lock are installed where they would be copied; else empty.
-    :param above: the file of a project above, whose code this folder is, though it is taken as a project.
+    :param above: the file of a project above, whose code this folder is, though it is taken as a project; of a folder
+        without code the file of the nearest one.
     :param beaten: values of the project's file that a variable overrides.
     """
 
