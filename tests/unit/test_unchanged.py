@@ -44,7 +44,7 @@ def hook() -> None:
 
     def hear(event: str, args: tuple[object, ...]) -> None:
         for each in HEARING:
-            each._hear(event, args)
+            each.hear(event, args)
 
     sys.addaudithook(hear)
 
