@@ -8,55 +8,55 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..text import named
+from ..text import named, pattern
 
-_GIT = re.compile(r"Cannot find command '(git|hg|svn|bzr)'|(Git) executable not found")
+_GIT = pattern(r"Cannot find command '(git|hg|svn|bzr)'|(Git) executable not found")
 
 
 _APT = {"git": "git", "hg": "mercurial", "svn": "subversion", "bzr": "brz"}
 
 
-_COMPILER = re.compile(
+_COMPILER = pattern(
     r"command '([^']*\b(?:gcc|g\+\+|cc|c\+\+|clang)[^']*)' failed: No such file|unable to execute '([^']*)'"
 )
 
 
-_HEADER = re.compile(r"fatal error: (\S+): No such file or directory")
+_HEADER = pattern(r"fatal error: (\S+): No such file or directory")
 
 
-_PROGRAM = re.compile(
+_PROGRAM = pattern(
     r"(pg_config|mysql_config|cmake|ninja|swig|pkg-config)\b[^\n]{0,60}(?:not found|is required|must be installed)",
     re.IGNORECASE,
 )
 
 
-_RUST = re.compile(r"can't find Rust compiler|cargo[^\n]{0,60}not (?:found|installed)", re.IGNORECASE)
+_RUST = pattern(r"can't find Rust compiler|cargo[^\n]{0,60}not (?:found|installed)", re.IGNORECASE)
 
 
-_LOCAL = re.compile(r"satisfies the requirement (\S+==\S+\+\S+)|there is no version of (\S+==\S+\+[^\s,]+)")
+_LOCAL = pattern(r"satisfies the requirement (\S+==\S+\+\S+)|there is no version of (\S+==\S+\+[^\s,]+)")
 
 
-_NONE = re.compile(r"satisfies the requirement (.+?) \(from versions: none\)")
+_NONE = pattern(r"satisfies the requirement (.+?) \(from versions: none\)")
 
 
-_OTHERS = re.compile(r"satisfies the requirement (.+?) \(from versions: ([^)\n]+)\)|there is no version of ([^\s,]+)")
+_OTHERS = pattern(r"satisfies the requirement (.+?) \(from versions: ([^)\n]+)\)|there is no version of ([^\s,]+)")
 
 
-_WRONG_WHEEL = re.compile(
+_WRONG_WHEEL = pattern(
     r"(\S+\.whl) is not a supported wheel on this platform|Because (\S+) has no wheels with a matching"
 )
 
 
-_NO_ANSWER = re.compile(
+_NO_ANSWER = pattern(
     r"Failed to resolve|NameResolutionError|Failed to establish a new connection|[Tt]emporary failure in name"
     r"|dns error|tcp connect error|Connection refused|ConnectTimeoutError"
 )
 
 
-_LOGIN = re.compile(r"\b40[13] (?:Error|Client Error|Unauthorized|Forbidden)|HTTP status client error \(40[13]")
+_LOGIN = pattern(r"\b40[13] (?:Error|Client Error|Unauthorized|Forbidden)|HTTP status client error \(40[13]")
 
 
-_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer")
+_CERTIFICATE = pattern(r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer")
 
 
 _UNPINNED = "In --require-hashes mode, all requirements must have their versions pinned"
@@ -191,26 +191,26 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (_CERTIFICATE, _certificate),
     (_LOGIN, _login),
     (_NO_ANSWER, _no_answer),
-    (re.compile(r"DO NOT MATCH THE HASHES|Hash mismatch for"), _hashes),
-    (re.compile(_UNPINNED), _unpinned),
+    (pattern(r"DO NOT MATCH THE HASHES|Hash mismatch for"), _hashes),
+    (pattern(_UNPINNED), _unpinned),
     (_WRONG_WHEEL, _wrong_wheel),
     (_LOCAL, _local),
     (_NONE, _none),
-    (re.compile(r"ResolutionImpossible|your requirements and all versions of .* are incompatible"), _conflict),
+    (pattern(r"ResolutionImpossible|your requirements and all versions of .* are incompatible"), _conflict),
     (_OTHERS, _others),
     (_COMPILER, _compiler),
     (_HEADER, _header),
     (_RUST, _rust),
     (_PROGRAM, _program),
-    (re.compile(r"error: no such option: (\S+)"), _option),
+    (pattern(r"error: no such option: (\S+)"), _option),
 )
 """In this order: an index that cannot be reached looks, further down in the output, like one that has nothing."""
 
 
 def install_hint(output: str) -> str | None:
     """What to do about what pip or uv printed; None where it is none of what is known."""
-    for pattern, hint in _RULES:
-        found = pattern.search(output)
+    for said, hint in _RULES:
+        found = said.search(output)
         if found:
             return hint(found)
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,9 +14,9 @@ from attrs import field
 from ..data import define
 from ..graph.access import Access
 from ..graph.mount import Mount
-from ..text import named, redact
+from ..text import named, pattern, redact
 
-_CANNOT = re.compile(r"Failed to establish|ProxyError|(?:ould not|annot) (?:connect|resolve)|onnection refused")
+_CANNOT = pattern(r"Failed to establish|ProxyError|(?:ould not|annot) (?:connect|resolve)|onnection refused")
 """What pip, uv and apt print of a proxy that does not answer."""
 
 

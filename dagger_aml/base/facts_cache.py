@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from pathlib import Path
 
 from ..data import frozen
 from ..errors import DaggerAmlError
 from ..fs.atomic import replaced_file
 from ..fs.cache_folder import cache_folder, is_own
+from ..text import pattern
 from .facts_json import number, read, read_known, written
 from .facts_json import text as said
 from .known import KnownFacts
@@ -23,7 +23,7 @@ from .known import KnownFacts
 _SCHEMA = 2
 """Changes with what the facts mean or how they are found out."""
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_DIGEST = pattern(r"sha256:([0-9a-f]{64})\Z")
 
 _MOST_BYTES = 16 * 1024 * 1024
 

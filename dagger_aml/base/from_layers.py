@@ -7,7 +7,6 @@ script the facts are told too.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any
 
@@ -16,6 +15,7 @@ from attrs import evolve
 from .. import contract
 from ..oci.layer_index import MOST_KEPT, Entry, Read, Unanswered
 from ..oci.layer_tree import LayerTree
+from ..text import pattern
 from .distributions import lines_of_metadata
 from .facts import BaseFacts, PathFact, of_config
 from .installed import distributions_of, sites_of
@@ -39,7 +39,7 @@ _KEPT = {"/etc/passwd", "/etc/group", "/etc/nsswitch.conf", contract.START_SCRIP
 
 _KEPT_NAMES = {"pyvenv.cfg", "sitecustomize.py", "patchlevel.h"}
 
-_PROGRAM = re.compile(r"python[0-9.]*\Z")
+_PROGRAM = pattern(r"python[0-9.]*\Z")
 
 
 def facts_from_layers(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 
 from attrs import evolve
@@ -11,10 +10,11 @@ from attrs import evolve
 from ..data import frozen
 from ..oci.layer_index import Unanswered
 from ..oci.layer_tree import LayerTree
+from ..text import pattern
 
-_NAME = re.compile(r"python(?:(\d)(?:\.(\d+))?)?\Z")
+_NAME = pattern(r"python(?:(\d)(?:\.(\d+))?)?\Z")
 
-_LIBRARY = re.compile(r"python(\d\.\d+)\Z")
+_LIBRARY = pattern(r"python(\d\.\d+)\Z")
 
 HARMLESS_PTH = {"distutils-precedence.pth", "_virtualenv.pth"}
 """Files of code in site-packages that bring no packages: setuptools' and virtualenv's."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from ..data import frozen
 from ..oci.layer_index import Unanswered
 from ..oci.layer_tree import LayerTree
+from ..text import pattern
 from .probe import unknown_user
 
-_NUMBER = re.compile(r"(?:0|[1-9][0-9]*)\Z")
+_NUMBER = pattern(r"(?:0|[1-9][0-9]*)\Z")
 
-_LIKE_A_NUMBER = re.compile(r"[+-].*|[0-9]+\Z")
+_LIKE_A_NUMBER = pattern(r"[+-].*|[0-9]+\Z")
 
 _HIGHEST = 2**32 - 2
 

@@ -9,6 +9,7 @@ from typing import IO
 
 from ..oci.layer_index import Unanswered
 from ..oci.layer_tree import LayerTree
+from ..text import pattern
 from .python_files import PythonFacts
 
 DPKG_STATUS = "/var/lib/dpkg/status"
@@ -18,16 +19,16 @@ PROGRAM_HEAD = 4096
 
 _MOST_STATUS = 8 * 1024 * 1024
 
-_BANNER = re.compile(rb"GNU C Library [^\n]{0,200}? release version (\d+\.\d+(?:\.\d+)*)\.\n")
+_BANNER = pattern(rb"GNU C Library [^\n]{0,200}? release version (\d+\.\d+(?:\.\d+)*)\.\n")
 _LONGEST_BANNER, _CHUNK = 300, 256 * 1024
 
-_LIBC = re.compile(r"libc(?:\.so\.6|-\d+\.\d+\.so)\Z")
-_TRIPLET = re.compile(r"[a-z0-9_]+-linux-gnu[a-z0-9]*\Z")
+_LIBC = pattern(r"libc(?:\.so\.6|-\d+\.\d+\.so)\Z")
+_TRIPLET = pattern(r"[a-z0-9_]+-linux-gnu[a-z0-9]*\Z")
 _LIBRARIES = ("/lib64", "/lib", "/usr/lib64", "/usr/lib", "/usr/local/lib")
 
-_CONDA = re.compile(r"python-(\d+\.\d+\.\d+)-[^-]+\.json\Z")
-_DEFINED = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+PY_(MAJOR|MINOR|MICRO)_VERSION[ \t]+(\d+)", re.M)
-_FULL = re.compile(r"\d+\.\d+\.\d+(?![\d.])")
+_CONDA = pattern(r"python-(\d+\.\d+\.\d+)-[^-]+\.json\Z")
+_DEFINED = pattern(rb"^[ \t]*#[ \t]*define[ \t]+PY_(MAJOR|MINOR|MICRO)_VERSION[ \t]+(\d+)", re.M)
+_FULL = pattern(r"\d+\.\d+\.\d+(?![\d.])")
 
 
 def versions_of(tree: LayerTree, program: str, known: PythonFacts) -> tuple[str, str]:

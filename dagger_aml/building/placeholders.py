@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from ..errors import UsageError
 from ..project.file import FILE_NAME
 from ..project.model import Project
-from ..text import named
+from ..text import named, pattern
 
-_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_PART = pattern(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 _VALUES: Mapping[str, Callable[[Project], str | None]] = {
     "name": lambda project: project.name,

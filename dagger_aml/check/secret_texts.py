@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from ..text import pattern
+
 _FORMS: tuple[tuple[str, str], ...] = (
     ("the key of an Azure storage account", r"AccountKey=([A-Za-z0-9+/]{86}==)"),
     ("a shared access key", r"SharedAccessKey=([A-Za-z0-9+/]{43}=)"),
@@ -59,7 +61,7 @@ _MARKS: tuple[tuple[str, ...], ...] = (
 )
 """Of each form in turn: one of them stands in every such text, and in few others."""
 
-_EVERY_MARK = re.compile("|".join(re.escape(mark) for marks in _MARKS for mark in marks).encode())
+_EVERY_MARK = pattern("|".join(re.escape(mark) for marks in _MARKS for mark in marks).encode())
 
 _SHORTEST = 20
 """Letters, digits and signs that stand side by side in every such text, as they do in few others."""

@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 from ..data import frozen
 from ..errors import UsageError
 from ..fs.cache_folder import is_own, private_folder
+from ..text import pattern
 
 DEFAULT_LIMIT = 10_000_000_000
 """Bytes that the blobs may take."""
@@ -35,7 +36,7 @@ KINDS = ("runtime", "stamps", "layers", "facts", "calls", "files", "passed")
 """Of documents: what ran, what files became which layer, what layers became, facts of bases, calls that pushed what
 was there already, digests of files, and images that passed their smoke test."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_NAME = pattern(r"[a-z0-9][a-z0-9._-]*\Z")
 
 
 class Damaged(Exception):

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from ..errors import BuildError, GraphError, RegistryDenied
 from ..graph.checks import short
 from ..policy import DEFAULT, Policy
+from ..text import pattern
 from .blobs import digest_of
 from .client import RegistryClient
 from .exchange import beside
@@ -37,7 +38,7 @@ _BYTES = {"Content-Type": "application/octet-stream"}
 _TOO_MUCH = (411, 413)
 """A request is too long, or must say how long it is."""
 
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_TAG = pattern(r"\w[\w.-]{0,127}", re.ASCII)
 
 
 class PushClient(RegistryClient):

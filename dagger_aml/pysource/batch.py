@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ..data import frozen
+from ..text import pattern
 from .bounds import too_much
 from .quiet import quietly
 from .source import Source
@@ -15,7 +16,7 @@ from .texts import every_node
 _DRIVER = "azureml_user"
 """The package that only batch runs have (SDK v1's ParallelRunStep, SDK v2's parallel jobs)."""
 
-_MINI_BATCH = re.compile(r"_?mini_?batch(es)?", re.IGNORECASE)
+_MINI_BATCH = pattern(r"_?mini_?batch(es)?", re.IGNORECASE)
 
 CONTEXT = "mini_batch_context"
 """What batch runs give as a second argument to a ``run`` that takes it."""

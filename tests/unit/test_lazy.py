@@ -363,6 +363,32 @@ def test_a_pattern_is_compiled_when_it_is_asked_first(monkeypatch):
         _ = made.nonsense
 
 
+_COMPILED = """
+import importlib, re, sys
+compiled, real = [], re.compile
+def noted(*said):
+    name = sys._getframe(1).f_globals["__name__"]
+    if name.startswith("dagger_aml."):
+        compiled.append(name)
+    return real(*said)
+re.compile = noted
+from dagger_aml.backends.builders import kinds
+from dagger_aml.check.modules import MODULES
+kinds()
+backends = ("direct.builder", "direct.loading", "local.builder", "dockerfile.render")
+for name in ("cli.commands.build", "base.from_layers", "oci.registry", *(f"backends.{each}" for each in backends),
+             *(f"check.{each}" for each, of in MODULES.items() if "project" in of)):
+    importlib.import_module(f"dagger_aml.{name}")
+print(*sorted({*compiled}))
+"""
+
+
+def test_nothing_that_a_build_loads_compiles_a_pattern_then():
+    done = subprocess.run([sys.executable, "-c", _COMPILED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
 def test_every_pattern_of_the_package_is_one():
     package = Path(dagger_aml.__file__).parent
     having = [path for path in package.rglob("*.py") if " = pattern(" in path.read_text(encoding="utf-8")]

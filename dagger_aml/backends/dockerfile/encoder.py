@@ -9,8 +9,9 @@ several lines, which begin and end with characters that no builder trims or take
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
+
+from ...text import pattern
 
 LONGEST_LINE = 32_000
 """Bytes; buildah silently drops a line over 65,535 and all after it, the others fail."""
@@ -20,17 +21,17 @@ _CHUNK = LONGEST_LINE // 8
 """Characters of a long value that stay together; none takes more than six bytes."""
 
 
-_EXPANDED = re.compile(r"""[\\$"'`]""")
+_EXPANDED = pattern(r"""[\\$"'`]""")
 
 
-_LINE_END = re.compile(r"(?<=[!-\[\]-~])\n")
+_LINE_END = pattern(r"(?<=[!-\[\]-~])\n")
 """A line break after a character that no builder trims or reads together with the backslash of a continuation."""
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9/._-]+\Z")
+_PLAIN = pattern(r"[A-Za-z0-9/._-]+\Z")
 
 
-_DIRECTIVE = re.compile(r"\s*[A-Za-z][A-Za-z0-9]*\s*=")
+_DIRECTIVE = pattern(r"\s*[A-Za-z][A-Za-z0-9]*\s*=")
 
 
 def comment(text: str) -> str:

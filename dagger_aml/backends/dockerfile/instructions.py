@@ -8,7 +8,6 @@ exists, replaces links by files, and gives parents the same owner.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
@@ -20,6 +19,7 @@ from ...graph.mount import Mount, mount_ids
 from ...graph.source import Local
 from ...plan.keys import labels
 from ...plan.model import Plan
+from ...text import pattern
 from . import encoder
 
 NUMBERED = "context/"
@@ -28,7 +28,7 @@ NUMBERED = "context/"
 EMPTY = "context/empty"
 """The folder of a context that holds nothing but an empty folder."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+_PLAIN = pattern(r"[A-Za-z0-9._/-]+")
 """Names that no builder takes for a pattern."""
 
 _ROOT = "0:0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ from ...data import frozen
 from ...errors import DaggerAmlError, TransientError
 from ...policy import Policy
 from ...process import CompletedProcess, run
-from ...text import named
+from ...text import named, pattern
 from .program import OnLine, answer
 
 INSTALL = (
@@ -24,14 +23,14 @@ INSTALL = (
 _ALONE = ("docker-buildx", "buildx")
 """What the program is called where it is no plugin of docker's."""
 
-_GONE = re.compile(
+_GONE = pattern(
     r"code = Unavailable|error reading from server|failed to receive status|connection error: desc|"
     r"failed to (?:list workers|get status)|no worker|transport is closing|use of closed network connection|"
     r"listing workers|graceful_stop|\bdial (?:tcp|unix)\b.*(?:refused|no such file|timeout|no route)"
 )
 """What it prints of a BuildKit that is not there, or went away. A registry's errors have an address of a registry."""
 
-_REGISTRY = re.compile(r"failed to (?:push|resolve|do request|copy|fetch)|/v2/")
+_REGISTRY = pattern(r"failed to (?:push|resolve|do request|copy|fetch)|/v2/")
 
 
 @frozen

@@ -6,7 +6,6 @@ instruction belongs to is known from the list that the Dockerfile was written of
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,41 +18,42 @@ from ...data import define, frozen
 from ...errors import BuildError
 from ...events import Message, OnEvent, OpDone, OpStarted, Output
 from ...plan.model import Plan
+from ...text import pattern
 from ..dockerfile.instructions import Instruction, Script
 from ..install_hints import install_hint
 from .program import hint_for
 
-_CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : ")
+_CLASSIC = pattern(r"Step (?P<number>\d+)/\d+ : ")
 
 
-_BUILDAH = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)(?:/\d+)?: ")
+_BUILDAH = pattern(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)(?:/\d+)?: ")
 
 
-_BUILDKIT = re.compile(r"#(?P<vertex>\d+) \[\s*(?:(?P<stage>[^\]]*?)\s+)?(?P<number>\d+)/\d+\] ")
+_BUILDKIT = pattern(r"#(?P<vertex>\d+) \[\s*(?:(?P<stage>[^\]]*?)\s+)?(?P<number>\d+)/\d+\] ")
 
 
-_BUILDKIT_END = re.compile(r"#(?P<vertex>\d+) (?:(?P<cached>CACHED)|DONE (?P<seconds>\d+(?:\.\d+)?)s)$")
+_BUILDKIT_END = pattern(r"#(?P<vertex>\d+) (?:(?P<cached>CACHED)|DONE (?P<seconds>\d+(?:\.\d+)?)s)$")
 
 
-_USING_CACHE = re.compile(r" ?-{2,3}> Using cache\b")
+_USING_CACHE = pattern(r" ?-{2,3}> Using cache\b")
 
 
-_BUILDKIT_ERROR = re.compile(r"#(?P<vertex>\d+) ERROR:? ")
+_BUILDKIT_ERROR = pattern(r"#(?P<vertex>\d+) ERROR:? ")
 
 
-_BUILDKIT_OUTPUT = re.compile(r"#(?P<vertex>\d+) \d+\.\d+ (?P<text>.*)")
+_BUILDKIT_OUTPUT = pattern(r"#(?P<vertex>\d+) \d+\.\d+ (?P<text>.*)")
 
 
-_EXIT = re.compile(r"(?:non-zero code: |exit code: |exit status )(\d+)")
+_EXIT = pattern(r"(?:non-zero code: |exit code: |exit status )(\d+)")
 
 
-_NOISE = re.compile(
+_NOISE = pattern(
     r" ---> |--> |Removing intermediate container|STEP |#\d+ |DEPRECATED: |subprocess exited with "
     r"|container exited (?:with|on) "
 )
 
 
-_ENDED = re.compile(r"The command '|Error: (?:error )?building |executor failed running")
+_ENDED = pattern(r"The command '|Error: (?:error )?building |executor failed running")
 """The line with which a builder says that a command failed. The command stands in it whole, with its own lines."""
 
 
