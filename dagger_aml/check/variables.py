@@ -186,12 +186,17 @@ def variable_beats_file(project: Project) -> Iterator[Finding]:
     Silent: where both say the same, where the file says nothing, and where a flag decides.
     """
     for each in project.notes.beaten:
-        holds, beats = (redact_url(str(said.value)) for said in (each.holds, each.beats))
+        holds, beats = (redact_url(_text(said.value)) for said in (each.holds, each.beats))
         yield Finding(
             f"{each.holds.origin} is {holds!r}, and holds in place of {beats!r} in {each.beats.origin}",
             location=each.holds.origin.location,
             hint=f"Unset it, or say it for this call with {named(each.setting)}.",
         )
+
+
+def _text(value: object) -> str:
+    """A value as variable and file have it: ``true`` for True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @rule("AML207", "warning")

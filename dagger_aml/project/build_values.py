@@ -13,7 +13,7 @@ from .deployment.place import folder_of
 from .file import ProjectFile, read_project_file
 from .notes import Beaten
 from .origin import Rank, Stated, best
-from .setting import Setting, typed
+from .setting import Setting, says_same, typed
 
 
 def resolved(
@@ -39,7 +39,7 @@ def beaten(record: Setting, holds: Stated, files: Mapping[str, ProjectFile]) -> 
     """What the files say otherwise, where a variable's value holds."""
     if holds.origin.rank is Rank.VARIABLE:
         for each in _in_files(record, files):
-            if str(each.value) != str(holds.value):
+            if not says_same(holds.value, each.value):
                 yield Beaten(record.name, holds, each)
 
 

@@ -16,7 +16,7 @@ from ..text import named
 from .file import ProjectFile
 from .notes import Beaten, Notes
 from .origin import DEFAULT, Origin, Rank, Stated, best, located
-from .setting import truth_of, typed
+from .setting import says_same, truth_of, typed
 from .settings import PROJECT_SETTINGS, Options
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def stated(reading: Reading, name: str) -> Stated:
     by_file = [*reading.file.says(record), *(reading.deployment.says(record) if reading.deployment else ())]
     found = best([*typed(record, getattr(reading.options, name)), *by_file, default])
     if found.origin.rank is Rank.VARIABLE:
-        others = (each for each in by_file if each.value != found.value)
+        others = (each for each in by_file if not says_same(found.value, each.value))
         reading.notes.beaten += [Beaten(name, found, each) for each in others]
     return found
 

@@ -115,6 +115,16 @@ def truth_of(said: object) -> bool:
     return word in _TRUE
 
 
+def says_same(variable: str, value: object) -> bool:
+    """Whether a variable's text says what a file's value does."""
+    if not isinstance(value, bool):
+        return variable == str(value)
+    try:
+        return truth_of(variable) == value
+    except ValueError:
+        return False
+
+
 def typed(record: Setting, flag: Any, environ: Mapping[str, str] = os.environ) -> Iterator[Stated]:
     """What the flag and the variable say of a setting; empty texts say nothing.
 

@@ -16,6 +16,7 @@ from dagger_aml.backends.builders import BUILDERS
 from dagger_aml.cli.commands import build as build_module
 from dagger_aml.cli.options.build import setting_option, settled
 from dagger_aml.project.build_settings import BUILD_SETTINGS
+from dagger_aml.project.build_values import beaten
 from dagger_aml.project.file import FILE_NAME, read_project_file
 from dagger_aml.project.merge import Reading, listed, stated
 from dagger_aml.project.origin import DEFAULT, FOUND, Origin, Rank, Stated, best
@@ -317,6 +318,23 @@ def test_every_key_of_a_build_but_the_engine_s_may_be_extended(tmp_path):
     root = make(tmp_path / "p", {FILE_NAME: "extends = '../up.toml'\n[build]\njobs = 3\n"})
     found = said_of(root)
     assert (found["builder"], found["jobs"]) == ("podman", 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "variable", "same"),
+    [
+        ("keep-going", "true", "yes", True),
+        ("keep-going", "true", "TRUE", True),
+        ("keep-going", "true", "0", False),
+        ("jobs", "2", "2", True),
+        ("jobs", "2", "3", False),
+    ],
+)
+def test_a_variable_beats_a_file_that_says_otherwise(tmp_path, name, value, variable, same):
+    file = read_project_file(make(tmp_path, {FILE_NAME: f"[build]\n{name} = {value}\n"}))
+    record = BUILD_SETTINGS[name.replace("-", "_")]
+    holds = Stated(variable, Origin(Rank.VARIABLE, variable=record.variable))
+    assert (not list(beaten(record, holds, {"p": file}))) == same
 
 
 # --- several projects ---------------------------------------------------------------------------------------------
