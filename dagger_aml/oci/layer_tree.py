@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO
 
 from .layer_index import BARE, IMPLIED, Entry, Keep, LayerIndex, Unanswered, read_file, read_index
@@ -95,14 +95,19 @@ class LayerTree:
         return found is not None and found[1].type == "file"
 
     def names(self, folder: str) -> frozenset[str]:
-        """What lies in a folder; nothing where there is none."""
+        """What lies in a folder; nothing where there is none.
+
+        :raises Unanswered: the layers contradict each other, or one cannot be read.
+        """
         found = self.real(folder)
         names: set[str] = set()
         if found is None or found[1].type != "dir":
             return frozenset()
         hidden: set[str] = set()
         for layer in self._indexes():
-            names |= layer.folders.get(found[0], {}).keys() - hidden
+            if inside := layer.folders.get(found[0]):
+                _check_folders(layer, [found[0], *_above(found[0])])
+                names |= inside.keys() - hidden
             hidden |= layer.removed.get(found[0], set())
             if layer.hides_inside(found[0]):
                 break
@@ -160,11 +165,13 @@ class LayerTree:
         implied: Entry | None = None
         for layer in self._indexes():
             entry = layer.get(path)
+            if entry is not None:
+                _check_folders(layer, _above(path))
             if entry is IMPLIED or entry is BARE:
                 implied = entry if implied is not IMPLIED else implied
             elif entry is not None:
                 if entry.type != "dir" and (implied or layer.folders.get(path)):
-                    raise Unanswered(f"a layer of the image has something in {path}, which is no folder in another")
+                    raise _no_folder(path)
                 # Where storage is an overlay, a folder that a layer does not list is root's, whatever it was below.
                 return entry._replace(sure=False) if implied and entry != IMPLIED else entry
             if layer.hides(path):
@@ -182,3 +189,23 @@ class LayerTree:
             self._openers.append(self._unread.pop())
             self._read.append(index)
             yield index
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders on the way to a path, but for the root."""
+    while (path := posixpath.dirname(path)) != "/":
+        yield path
+
+
+def _check_folders(layer: LayerIndex, paths: Iterable[str]) -> None:
+    """See that what a layer has something in is a folder there: if not, who unpacks it decides what stays.
+
+    :raises Unanswered: it is none.
+    """
+    for path in paths:
+        if (entry := layer.get(path)) and entry.type != "dir":
+            raise _no_folder(path)
+
+
+def _no_folder(path: str) -> Unanswered:
+    return Unanswered(f"a layer of the image has something in {path}, which is no folder in another")

@@ -17,6 +17,7 @@ class Depth:
     :param fields: strings given to each field.
     :param examples: of each property test of tests/unit that names no number of its own.
     :param orders: graphs whose order is looked at.
+    :param drawn: sets of ignore patterns, stacks of layers, and Dockerfiles of each of four seeds.
     :param moments: at which a build is stopped.
     :param storms: of connections, in which serving ends.
     :param at_once: processes that build on one engine.
@@ -35,6 +36,7 @@ class Depth:
     fields: int
     examples: int
     orders: int
+    drawn: int
     moments: int
     storms: int
     at_once: int
@@ -54,6 +56,7 @@ DEPTHS = {
         fields=15,
         examples=5,
         orders=20,
+        drawn=40,
         moments=3,
         storms=1,
         at_once=5,
@@ -71,6 +74,7 @@ DEPTHS = {
         fields=500,
         examples=200,
         orders=2_000,
+        drawn=2_000,
         moments=10,
         storms=10,
         at_once=10,

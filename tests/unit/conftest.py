@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings.register_profile("fast", fast)
     settings.register_profile("orders", fast, max_examples=depth.orders)
+    settings.register_profile("drawn", fast, max_examples=depth.drawn)
     settings.load_profile("fast")
 
 

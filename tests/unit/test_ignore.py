@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dagger_aml.fs.ignore import GIT_IGNORE, IgnoreFiles, ignore_files
 from dagger_aml.fs.tree import local
+from tests.support.depth import depth_of
 from tests.support.projects import SCORE, make
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
@@ -135,11 +136,11 @@ def patterns_of(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in root.rglob(GIT_IGNORE)}
 
 
-def test_generated_patterns_leave_out_what_git_leaves_out(tmp_path):
+def test_generated_patterns_leave_out_what_git_leaves_out(tmp_path, pytestconfig):
     """Each set lies in a folder of its own of one repository, so that git is started once."""
     source = random.Random(2911)
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True, capture_output=True)
-    folders = [drawn_folder(source, tmp_path / f"set-{number}") for number in range(150)]
+    folders = [drawn_folder(source, tmp_path / f"set-{number}") for number in range(depth_of(pytestconfig).drawn)]
     wanted: dict[str, set[str]] = {folder.name: set() for folder in folders}
     for name in by_git(tmp_path):
         folder, _, path = name.partition("/")

@@ -91,6 +91,11 @@ def test_a_parent_that_is_no_folder_below_is_not_guessed_at(below):
         tree.real("/a/b")
     with pytest.raises(Unanswered, match="something in /a"):
         tree_of({"a": below, "a/b": file()}).real("/a/c")
+    # A folder above it does not tell what was left of the one in whose place it came.
+    tree = tree_of({"a/b": Put(), "a": below}, {"a": Put()})
+    for ask in (tree.names, lambda path: tree.real(f"{path}/b")):
+        with pytest.raises(Unanswered, match="something in /a"):
+            ask("/a")
 
 
 def test_a_hard_link_is_its_target():
@@ -272,7 +277,7 @@ _OPAQUE = _NAMES.map(lambda name: (f"{name}/.wh..wh..opq", file()))
 _LAYER = st.lists(st.one_of(st.tuples(_NAMES, _PUTS), st.tuples(_NAMES, _PUTS), _WHITED, _OPAQUE), max_size=6)
 
 
-@settings(max_examples=100)
+@settings(settings.get_profile("drawn"))
 @given(st.lists(_LAYER.map(dict), min_size=1, max_size=3))
 def test_single_paths_are_as_the_whole_image_has_them(stack):
     def content(each: dict[str, Put]) -> LayerContents:
