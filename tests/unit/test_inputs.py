@@ -20,6 +20,7 @@ from dagger_aml.cli.commands.check import _FORMATS
 from dagger_aml.errors import ProjectError
 from tests.support.cases import for_each
 from tests.support.checks import check, found, ids
+from tests.support.cli import argv, run_here
 from tests.support.markdown import ROOT
 from tests.support.projects import SCORE, make
 from tools.rules import applying
@@ -95,11 +96,11 @@ def test_facts_say_of_which_kind_they_are() -> None:
 
 @pytest.mark.parametrize("flag", ["select", "ignore"])
 def test_a_rule_of_another_kind_of_input_may_be_named(here: Path, flag: str) -> None:
-    """Though it is not loaded: each call is a process of its own."""
+    """Though it is not loaded: that call is a process of its own."""
     make(here, {"score.py": SCORE})
-    words = [sys.executable, "-m", "dagger_aml", "plan", ".", f"--{flag}"]
-    assert subprocess.run([*words, "AML901"], capture_output=True, check=False).returncode == 0
-    said = subprocess.run([*words, "AML999"], capture_output=True, check=False, text=True)
+    words = ["plan", ".", f"--{flag}"]
+    assert subprocess.run(argv(*words, "AML901"), capture_output=True, check=False).returncode == 0
+    said = run_here(*words, "AML999")
     assert said.returncode == 2 and "no rule is called 'AML999'" in said.stderr
 
 

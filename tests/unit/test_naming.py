@@ -29,6 +29,7 @@ from dagger_aml.project.build_settings import BUILD_SETTINGS
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from dagger_aml.serving.smoke import Smoke
 from dagger_aml.text import ALONE, CALLS, Named, in_python, named, speaking
+from tests.support.cases import for_each
 from tests.support.projects import make
 from tools import reference
 from tools.messages import BARE
@@ -125,7 +126,7 @@ def test_a_message_of_the_library_speaks_of_no_flag():
     assert {(path, flag) for path, _, flag in found} >= OF_OTHERS, "listed, and no longer there"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("source", "flags"),
     [
         ('E("x", location="--base")', ["--base"]),
@@ -167,7 +168,7 @@ def test_flags_are_called_as_their_settings_say():
     assert SPELT.keys() <= {*PROJECT_SETTINGS, *BUILD_SETTINGS, *CALLS}
 
 
-@pytest.mark.parametrize("setting", [*CALLS, *PROJECT_SETTINGS])
+@for_each("setting", [*CALLS, *PROJECT_SETTINGS])
 def test_a_program_can_say_it_so(setting):
     """The function is public, and takes an argument of that name."""
     call = ast.parse(in_python(setting, "NAME"), mode="eval").body

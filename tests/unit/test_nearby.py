@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dagger_aml.fs.nearby import meant
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 _DEPLOYMENT = """\
@@ -30,7 +31,7 @@ def folder(tmp_path):
     return make(tmp_path / "wine", files)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wrong", "right"),
     [
         ("conda.yml", "conda.yaml"),

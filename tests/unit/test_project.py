@@ -14,6 +14,7 @@ from dagger_aml.base.catalog import base as base_named
 from dagger_aml.project.recipe import load_recipe, recipe_names
 from dagger_aml.project.settings import PROJECT_SETTINGS
 from tests.support.calls import error_of, short
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, laid_out, make, planned
 from tests.support.users import as_nobody, linux_root, open_to_all
 
@@ -366,7 +367,7 @@ def test_an_unreadable_part(root, name):
     assert said.startswith(f"refused {root / name}") and "permission denied" in said.lower()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "where", "said", "do"),
     [
         ("base = 'minimal-py313-inference'\n", f"{FILE}:1", "minimal-py313-inference", "minimal-py312-inference"),
@@ -410,13 +411,13 @@ def test_an_unreadable_part(root, name):
     ],
     ids=short,
 )
-def test_a_wrong_value_is_told_with_its_line(root, text, where, said, do):
-    error = error_of(load, make(root, {FILE: text, "gone": "->nowhere"}))
+def test_a_wrong_value_is_told_with_its_line(tmp_path, text, where, said, do):
+    error = error_of(load, make(tmp_path / "demo", {"code/score.py": SCORE, FILE: text, "gone": "->nowhere"}))
     assert said in error.message and do in str(error.hint)
     assert where is None or error.location == where
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "where", "said"),
     [
         ({"base": "minimal-py313-inference"}, "Options(base=…)", "no prebuilt image is called"),

@@ -19,6 +19,7 @@ from dagger_aml.oci.failures import NoImage
 from dagger_aml.oci.messages import Peer, said_by_registry
 from dagger_aml.oci.registry import download, image_config, manifest_layers
 from dagger_aml.policy import Policy, retry
+from tests.support.cases import for_each
 from tests.support.faulty import PULL_BLOB, PULL_MANIFEST, Answer, Cut, Fault, Faulty, Hang, Slow, closed_port, faulty
 
 from .test_download import Shelf, shelf, shelf_in_use
@@ -283,7 +284,7 @@ async def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) 
 # --- what builders say ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "kind", "said"),
     [
         (

@@ -63,7 +63,7 @@ def test_that_a_tolerance_was_needed_is_told() -> None:
     assert as_expected(compare(1, 1), NEAR) == "the answer is the expected one"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "kind"),
     [("a.csv", "text/csv"), ("a.CSV", "text/csv"), ("a.json", "application/json"), ("a", "application/json"),
      ("a.png", "image/png"), ("a.parquet", "application/vnd.apache.parquet"), ("a.other", "application/json")],

@@ -561,10 +561,7 @@ async def _late(log: Log, *lines: str) -> None:
         log.add(line)
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("status", [200, 500])
-async def test_lines_that_come_late_are_waited_for(status: int) -> None:
-    """Later than lines may be apart: what the server says of the request itself is the last of them."""
+async def _waits_for_late_lines(status: int) -> None:
     log = Log()
 
     async def ask(*_: object, **__: object) -> Scored:
@@ -576,6 +573,14 @@ async def test_lines_that_come_late_are_waited_for(status: int) -> None:
         said = stamp("azmlinfsrv", "I", f"POST /score {status} 1ms 2")
         tasks.start_soon(_late, log, stamp("azmlinfsrv.print", "I", "scored"), said)
         assert any("scored" in line for line in await endpoint.settled())
+
+
+@pytest.mark.anyio
+async def test_lines_that_come_late_are_waited_for() -> None:
+    """Later than lines may be apart: what the server says of the request itself is the last of them."""
+    async with anyio.create_task_group() as tasks:
+        for status in (200, 500):
+            tasks.start_soon(_waits_for_late_lines, status)
 
 
 @pytest.mark.anyio

@@ -167,7 +167,7 @@ def clear_otel(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.anyio
 async def test_events_keep_their_order_though_spans_come_late():
     spans, told = Spans(), list[Event]()
-    line = Timeline(told.append, spans)
+    line = Timeline(told.append, spans, Policy(span_deadline_seconds=0.2))
     async with line.op("words", 1, 2, call=EXEC):
         (work,) = spans._works.values()
     async with line.op("copy", 2, 2, call=COPY):
@@ -225,7 +225,7 @@ async def test_a_call_that_the_session_made_before_is_cached():
 @pytest.mark.anyio
 async def test_a_step_that_fails_is_not_done_and_holds_nothing_back():
     spans, told = Spans(), list[Event]()
-    line = Timeline(told.append, spans)
+    line = Timeline(told.append, spans, Policy(span_deadline_seconds=0.2))
     async with line.op("words", 1, 2, call=EXEC):
         pass
     with pytest.raises(ValueError, match="broken"):

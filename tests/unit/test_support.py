@@ -298,7 +298,7 @@ def test_one_day_holds_here_and_in_what_is_forked(tmp_path: Path) -> None:
     assert f"the day is {DAY}" in done.stdout + done.stderr and today() == DAY
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "call"),
     [
         ("dagger-aml plan 'a b' -t x/{name}:1", ({}, ["plan", "a b", "-t", "x/{name}:1"])),

@@ -33,6 +33,7 @@ from dagger_aml.serving.poll import Poll
 from dagger_aml.serving.renew import Renewal
 from dagger_aml.text import speaking
 from tests.support.calls import await_
+from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
 
 APP = "/var/azureml-app"
@@ -424,7 +425,7 @@ def test_a_server_that_loads_the_code_once_is_refused(root: Path, name: str, val
     check_watch(Target(again, await_(lay_out_first(again))), local=False, containers=True, others={})
 
 
-@pytest.mark.parametrize("value", ["", "--keep-alive 5", "--pre-x", "--preload-dir x", "'", "preload", "--p"])
+@for_each("value", ["", "--keep-alive 5", "--pre-x", "--preload-dir x", "'", "preload", "--p"])
 def test_other_words_for_gunicorn_are_no_reason_to_refuse(value: str) -> None:
     check_loads_anew({"GUNICORN_CMD_ARGS": value})
 
