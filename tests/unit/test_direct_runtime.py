@@ -97,6 +97,11 @@ def _a_text(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
     return "x"
 
 
+def _deep(note: dict, monkeypatch: pytest.MonkeyPatch) -> object:
+    """As text: Python's own writer does not go so deep."""
+    return "[" * 100_000
+
+
 def _empty_key(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGGER_AML_CACHE_KEY", "")
 
@@ -128,7 +133,19 @@ def _wrongly_marked(note: dict, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_other_key, _other_base, _old, _more_layers, _unmarked, _wrongly_marked, _empty_key, _no_object, _a_text, None],
+    [
+        _other_key,
+        _other_base,
+        _old,
+        _more_layers,
+        _unmarked,
+        _wrongly_marked,
+        _empty_key,
+        _no_object,
+        _a_text,
+        _deep,
+        None,
+    ],
     ids=lambda each: each and each.__name__,
 )
 async def test_what_does_not_fit_is_made_anew(
@@ -143,8 +160,10 @@ async def test_what_does_not_fit_is_made_anew(
     labels = config["config"]["Labels"]
     note = json.loads(labels["io.dagger-aml.direct"])
     if change:
-        note = change(note, monkeypatch) if change in (_no_object, _a_text) else change(note, monkeypatch) or note
-    labels["io.dagger-aml.direct"] = json.dumps(note)
+        note = (
+            change(note, monkeypatch) if change in (_no_object, _a_text, _deep) else change(note, monkeypatch) or note
+        )
+    labels["io.dagger-aml.direct"] = note if change is _deep else json.dumps(note)
     raw = json.dumps(config).encode()
     manifest["config"] |= {"digest": registry.put("app", raw), "size": len(raw)}
     registry.manifests["app"]["1"] = (json.dumps(manifest).encode(), registry.manifests["app"]["1"][1])
