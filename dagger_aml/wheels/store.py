@@ -72,6 +72,11 @@ class TreeStore:
             else:
                 missing[key] = (wheel, source)
         archives = await self._archives([wheel for wheel, _ in missing.values()])
+        if missing:
+            compiled_too = any(source.bytecode for _, source in missing.values())
+            self.on_event(
+                Message(f"unpacking {_wheels(len(missing))}{', and compiling their modules' if compiled_too else ''}")
+            )
         limit, compilers = CapacityLimiter(_AT_ONCE), CapacityLimiter(processors())
 
         async def one(key: str, wheel: Wheel, source: Wheels) -> None:
@@ -96,10 +101,7 @@ class TreeStore:
         if not self.fetch:
             raise _not_cached(list(missing.values()))
         size = sum(each.file.size or 0 for each in missing.values())
-        number = len(missing)
-        self.on_event(
-            Message(f"fetching {number} wheel{'s' if number != 1 else ''}{f', {human_size(size)}' if size else ''}")
-        )
+        self.on_event(Message(f"fetching {_wheels(len(missing))}{f', {human_size(size)}' if size else ''}"))
         fetcher = await to_thread.run_sync(Fetcher, self.access, self.policy, from_thread.check_cancelled)
         limit = CapacityLimiter(_AT_ONCE)
 
@@ -173,6 +175,10 @@ class TreeStore:
                 return self.cache.keep_tree(work, _key(source), manifest)
 
         return await to_thread.run_sync(make)
+
+
+def _wheels(number: int) -> str:
+    return f"{number} wheel{'s' if number != 1 else ''}"
 
 
 def _key(source: Wheels) -> str:

@@ -407,6 +407,15 @@ def fetched(cache: WheelCache, wheel: Wheel, access: Access | None = None, *, fe
     return Path(made.layers[0].source.path)
 
 
+def test_what_takes_long_is_told_before_it_is_done_and_only_then(tmp_path, cache):
+    wheels = [made_wheel(tmp_path / "packages", name).wheel() for name in ("one", "two")]
+    first, again = list[str](), list[str]()
+    tree(cache, *wheels, events=first, bytecode=True)
+    assert "unpacking 2 wheels, and compiling their modules" in first
+    tree(cache, *wheels, events=again, bytecode=True)
+    assert not any(each.startswith(("unpacking", "fetching")) for each in again)
+
+
 def test_wheels_come_from_where_the_lock_says_and_are_kept(tmp_path, cache):
     made = made_wheel(tmp_path / "packages", "one")
     with index(tmp_path / "packages") as served:
