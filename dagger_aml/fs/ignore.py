@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ProjectError, unreadable
-from .gitignore import Patterns
+
+if TYPE_CHECKING:
+    from .gitignore import Patterns
 
 AML_IGNORE, GIT_IGNORE = ".amlignore", ".gitignore"
 
@@ -78,6 +81,8 @@ def _read(path: Path) -> Patterns | None:
             location=str(path),
             hint="Name folders, where it names files one by one.",
         )
+    from .gitignore import Patterns
+
     return Patterns(data)
 
 

@@ -42,7 +42,7 @@ for words in {calls!r}:
         cli.main(words, standalone_mode=False)
 """
 
-UNASKED = ("cattrs", "tomllib", "packaging", "csv", "pickletools")
+UNASKED = ("cattrs", "tomllib", "packaging", "csv", "pickletools", "dagger_aml.fs.gitignore")
 """What no command needs for a project of code and a model, without a file of its own and a list of packages."""
 
 
