@@ -11,7 +11,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import asdict, evolve, field
@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 _KIND = "calls"
 
-_FORMAT = 2
+_FORMAT = 3
 
 _AT_ONCE = 8
 
@@ -100,7 +100,7 @@ def keep(pushed: Pushed, words: Sequence[str], heard: Heard) -> None:
     if heard.began_ns is None:
         return
     try:
-        mark = _mark(words, pushed.paths, pushed.folders, heard.began_ns - STILL_NS)
+        marks = [*_marks(words, pushed.paths, pushed.folders, heard.began_ns - STILL_NS)]
     except Unclear:
         return
     document = {
@@ -109,7 +109,7 @@ def keep(pushed: Pushed, words: Sequence[str], heard: Heard) -> None:
         "told": pushed.told,
         "paths": list(pushed.paths),
         "folders": [list(each) for each in pushed.folders],
-        "mark": mark,
+        "marks": marks,
     }
     with contextlib.suppress(TypeError, ValueError):  # What is no JSON; the images are pushed already.
         ContentStore(cache_folder()).put_document(_KIND, call_key(words), document)
@@ -122,7 +122,10 @@ def kept(words: Sequence[str]) -> Pushed | None:
         if not os.path.lexists(store.document_path(_KIND, key)):
             return None
         found = store.document(_KIND, key)
-        if found["format"] != _FORMAT or _mark(words, found["paths"], found["folders"]) != found["mark"]:
+        if found["format"] != _FORMAT:
+            return None
+        now = _marks(words, found["paths"], found["folders"])
+        if not all(mark == before for mark, before in zip(now, found["marks"], strict=True)):
             return None
         images = tuple(map(_image, found["images"]))
         rans = [each.ran for each in images if each.ran]
@@ -137,13 +140,17 @@ def _image(found: dict[str, Any]) -> Image:
     return Image(**{**found, "tags": tuple(found["tags"]), "ran": Ran(**found["ran"]) if found["ran"] else None})
 
 
-def _mark(
+def _marks(
     words: Sequence[str], paths: Iterable[str], folders: Iterable[Sequence[str]], before_ns: float = math.inf
-) -> str:
-    """As :func:`~.looked_at.mark_of`, and where each word leads that names something here."""
-    ends = [os.path.realpath(each) for each in words if os.path.lexists(each)]
-    marks = [mark_of(paths, (), before_ns), *(mark_of((), each, before_ns) for each in folders)]
-    return f"{' '.join(marks)} {ends}"
+) -> Iterator[str]:
+    """Where each word leads that names something here, and marks as of :func:`~.looked_at.mark_of`.
+
+    First of the folders, in which most changes are: the paths are hundreds, most of them our own code.
+    """
+    yield str([os.path.realpath(each) for each in words if os.path.lexists(each)])
+    for each in folders:
+        yield mark_of((), each, before_ns)
+    yield mark_of(paths, (), before_ns)
 
 
 def document_digest(path: str) -> str:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +27,7 @@ from dagger_aml.cli.replay import _event
 from dagger_aml.events import Warned
 from dagger_aml.finding import FileLocation, Finding, Fix
 from dagger_aml.fs.cache_folder import VARIABLE as CACHE
+from dagger_aml.oci.content_store import ContentStore
 from dagger_aml.oci.push import PushClient
 from tests.support.cli import run_here
 from tests.support.direct import LAYERS, put_base
@@ -235,6 +236,21 @@ def test_a_project_that_changed_is_read(calls: Calls, change: str) -> None:
     assert calls.read
 
 
+def test_where_the_project_changed_nothing_else_is_looked_at(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was opened is hundreds of files, of the code that opened them too."""
+    looked: list[int] = []
+
+    def counted(paths: Iterable[str], *more: Any) -> str:
+        looked.append(len(list(paths)))
+        return mark_of(paths, *more)
+
+    monkeypatch.setattr(unchanged, "mark_of", counted)
+    assert kept(calls.words) and len(looked) == 2 and looked[-1] > 100
+    looked.clear()
+    _replaced(calls.root)
+    assert kept(calls.words) is None and looked == [0]
+
+
 def test_a_file_beside_the_project_is_no_change_of_it(calls: Calls) -> None:
     (calls.root.parent / "other").touch()
     assert calls() == calls.before and not calls.read
@@ -385,6 +401,16 @@ def test_a_damaged_document_counts_as_none(calls: Calls, cache: Path) -> None:
     for each in (cache / "calls").iterdir():
         each.write_bytes(each.read_bytes().replace(b"app:1", b"app:2"))
     assert calls()[0] == calls.before[0] and calls.read
+
+
+def test_one_that_lacks_a_mark_counts_as_none(calls: Calls, cache: Path) -> None:
+    store, key = ContentStore(cache), call_key(calls.words)
+    document = store.document("calls", key)
+    for marks in (document["marks"][:-1], [], None):
+        store.put_document("calls", key, {**document, "marks": marks})
+        assert kept(calls.words) is None
+    store.put_document("calls", key, document)
+    assert kept(calls.words)
 
 
 NOT_KEPT = (["--no-cache"], ["--pull"], ["--metadata-file", "m.json"], ["--iidfile", "i"], ["--progress", "json"],
