@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,16 @@ __all__ = ["machine", "shelf"]
 def check(name: str, text: str | Path) -> Any:
     """Hold a document against its schema; the document."""
     document = json.loads(text.read_text() if isinstance(text, Path) else text)
+    validator(name).validate(document)
+    return document
+
+
+@functools.cache
+def validator(name: str) -> Draft202012Validator:
+    """What holds documents against a schema, which is one."""
     schema = json.loads((ROOT / f"docs/schemas/{name}.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(document)
-    return document
+    return Draft202012Validator(schema)
 
 
 def test_plans(shelf: Shelf, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How the command line ends when it is told to, in a process of its own."""
+"""How the command line ends when it is told to, in a process of its own: a new Python where the signal is SIGINT."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import argv
+from tests.support.cli import argv, shared_program
 
 SLEEPING = """import sys
 import anyio
@@ -24,8 +24,9 @@ def test_it_ends_when_told(tmp_path: Path, number: int, code: int, ignored: bool
     """A script's background command starts with SIGINT ignored: then Ctrl-C is not meant for it, SIGTERM is."""
     (tmp_path / "score.py").write_text("def init(): pass\ndef run(data): return data\n")
     (tmp_path / "sleeping.py").write_text(SLEEPING)
+    words = ["plan", tmp_path, "--recipe", tmp_path / "sleeping.py"]
     process = subprocess.Popen(
-        argv("plan", tmp_path, "--recipe", tmp_path / "sleeping.py"),
+        argv(*words) if number == signal.SIGINT else [shared_program(), *words],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler),
