@@ -77,7 +77,7 @@ class Exchange:
             raise no_registry(at, location) from None
         try:
             login = self._tokens.known(at, scopes, token)
-            answer = self._followed(at, request, login, home, location)
+            answer = self._followed(at, request, login, home, location, body=True)
             new = False
             # Who was redirected to answers for itself: it is no place for a login. Of several tokens that are held
             # all may have ended, so each is refused once.
@@ -85,7 +85,7 @@ class Exchange:
                 answer.close()
                 wanted = answer.headers.get_all("WWW-Authenticate") or []
                 login, new = self._tokens.anew(at, scopes, wanted, login, token)
-                answer = self._followed(at, request, login, home, location)
+                answer = self._followed(at, request, login, home, location, body=True)
         except NoToken:
             raise no_registry(at, location) from None
         return answer
@@ -107,10 +107,13 @@ class Exchange:
         within = answer_seconds or usual
         return Request(method, url, headers, body, fail, within, policy.blob_idle_timeout_seconds)
 
-    def _followed(self, at: Reference, request: Request, login: str, home: Origin, location: str) -> Answer:
+    def _followed(
+        self, at: Reference, request: Request, login: str, home: Origin, location: str, *, body: bool = False
+    ) -> Answer:
         """The answer, where it may lie elsewhere from there.
 
         :param home: who alone is sent the login.
+        :param body: whether others may be sent the body too, which holds no login then.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             own = login and origin_of(request.url) == home
@@ -119,7 +122,7 @@ class Exchange:
             try:
                 check_busy(answer, at, location)
                 elsewhere = answer.headers.get("Location")
-                if answer.status not in _REDIRECTED or request.method not in ("GET", "HEAD") or not elsewhere:
+                if not elsewhere or not _is_led(request, answer.status, body=body):
                     return answer
                 request = evolve(request, url=beside(answer, elsewhere))
                 origin_of(request.url)
@@ -143,6 +146,13 @@ class Exchange:
         request = self._request(at, method, url, headers, body, location)
         with self._followed(at, request, login, home, location) as answer:
             return answer.read(_LARGEST_TOKEN) if answer.status == 200 else None
+
+
+def _is_led(request: Request, status: int, *, body: bool) -> bool:
+    """Whether the same is to be asked elsewhere; with a body only where that is at hand, and the method stays."""
+    if request.method in ("GET", "HEAD"):
+        return status in _REDIRECTED
+    return body and status in (307, 308) and isinstance(request.body, bytes)
 
 
 def beside(answer: Answer, location: str) -> str:

@@ -459,6 +459,47 @@ def test_other_content_than_was_sent_is_not_believed(registry: FakeRegistry, cli
         client.put_manifest(at(registry.host), raw, MANIFEST, tag="1")
 
 
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_what_is_begun_elsewhere_is_put_there_without_the_login(
+    registry: FakeRegistry, proxy: Faulty, client: PushClient, tmp_path: Path, method: str, status: int
+) -> None:
+    """As docker follows it: the begin of an upload, and a manifest. Another number asks for another method."""
+    registry.login = ("bob", SECRET)
+    log_in(tmp_path, proxy.host, *registry.login)
+    ref, place = at(proxy.host), "blobs/uploads/" if method == "POST" else "manifests/1"
+
+    def put() -> None:
+        upload(client, ref) if method == "POST" else client.put_manifest(ref, raw, MANIFEST, tag="1")
+
+    with fake_registry() as other:
+        raw = image(other)
+        other.blobs["x/y"].pop(digest_of(BLOB) if method == "POST" else "", None)
+        assert not client.has_blob(ref, digest_of(BLOB)) and "authorization" in registry.asked[-1].headers
+        leads = Fault(
+            f"{method} /v2/x/y/{place}$", Answer(status, {"Location": f"http://{other.host}/v2/x/y/{place}"})
+        )
+        proxy.breaks(leads)
+        put()
+        assert digest_of(BLOB) in other.blobs["x/y"] and ("1" in other.manifests.get("x/y", {})) == (method == "PUT")
+        assert other.asked and not any("authorization" in each.headers for each in other.asked)
+        proxy.breaks(evolve(leads, do=Answer(302, {"Location": f"http://{other.host}/v2/"})))
+        with pytest.raises(BuildError, match=r"did not take .*: it answered 302"):
+            put()
+
+
+def test_what_gives_tokens_leads_no_login_elsewhere(
+    registry: FakeRegistry, proxy: Faulty, client: PushClient, tmp_path: Path
+) -> None:
+    registry.bearer, registry.refresh, registry.realm = True, SECRET, f"http://{proxy.host}/token"
+    log_in(tmp_path, registry.host, "00000000-0000-0000-0000-000000000000", "", identitytoken=SECRET)
+    with fake_registry() as other:
+        proxy.breaks(Fault("(POST|GET) /token", Answer(307, {"Location": f"http://{other.host}/token"})))
+        with pytest.raises(RegistryDenied):
+            client.put_manifest(at(registry.host), b"{}", MANIFEST, tag="1")
+        assert "POST /token" in proxy.asked and not other.asked
+
+
 @pytest.mark.parametrize("request_", ["POST", "PUT", "PUT manifest"])
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_a_login_page_in_place_of_a_registry_has_taken_nothing(
