@@ -113,9 +113,13 @@ class Job:
         ]
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Where it is there, the one in C: a tenth of the time for the same data."""
+
+
 def document(path: Path) -> dict[str, Any]:
     """A file of a CI system."""
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     return found
 
 
