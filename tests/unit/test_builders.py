@@ -17,6 +17,7 @@ from dagger_aml import DaggerAmlError, UsageError, local_builder
 from dagger_aml.backends.builders import BUILDERS, DEFAULT, kind_of, kinds
 from tests.support.cases import for_each
 from tests.support.projects import SCORE, make
+from tests.support.registry import SECRET
 
 PACKAGE = Path(dagger_aml.__file__).parent
 
@@ -194,8 +195,13 @@ elif words[0] == "build":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a script")
-def test_another_builder_is_a_file_and_a_line(tmp_path):
-    """A fake nerdctl on PATH builds, by a copy of the package with one file and one line more."""
+def test_another_builder_is_a_file_and_a_line(tmp_path, registry):
+    """A fake nerdctl on PATH builds, by a copy of the package with one file and one line more.
+
+    The registry denies the base, so that nerdctl has to pull it; one that is nowhere is asked three times, in six
+    seconds.
+    """
+    registry.login = ("me", SECRET)
     shutil.copytree(PACKAGE, tmp_path / "dagger_aml", ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copytree(PACKAGE.parent / "recipes", tmp_path / "recipes")
     backends = tmp_path / "dagger_aml" / "backends"
@@ -219,7 +225,7 @@ def test_another_builder_is_a_file_and_a_line(tmp_path):
             env={"PATH": f"{bin}{os.pathsep}{os.defpath}", "HOME": str(tmp_path)},
         )
 
-    built = ran("build", "p", "--with", "nerdctl", "--load", "-t", "p:1", "--base", "base.example/b:1")
+    built = ran("build", "p", "--with", "nerdctl", "--load", "-t", "p:1", "--base", f"{registry.host}/b:1")
     assert built.returncode == 0, built.stderr
     assert "tag p:1" in built.stdout and f"image sha256:{'5' * 64}" in built.stdout
     asked = log.read_text().splitlines()
