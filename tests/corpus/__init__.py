@@ -126,9 +126,14 @@ class Outcome:
         return "\n".join([case.name, *wrong, self.text]) if wrong else None
 
 
-def cases() -> list[Case]:
-    """All of them, by kind and name."""
-    return [read(path) for path in sorted(HERE.glob("*/*.case"))]
+def cases(kind: str = "*") -> list[Case]:
+    """All of them, by kind and name; or those of one kind."""
+    return [read(path) for path in sorted(HERE.glob(f"{kind}/*.case"))]
+
+
+def kinds() -> list[str]:
+    """The groups that there are."""
+    return sorted({path.parent.name for path in HERE.glob("*/*.case")})
 
 
 def read(path: Path) -> Case:

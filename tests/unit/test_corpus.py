@@ -15,12 +15,12 @@ from tests.corpus.traps import TRAPS
 from tests.support.cases import for_each
 from tools.rules_measured import NOT_IN_THE_CORPUS
 
-CASES = corpus.cases()
+cases = functools.cache(corpus.cases)
 
 
-@pytest.mark.parametrize("kind", sorted({case.kind for case in CASES}))
+@pytest.mark.parametrize("kind", corpus.kinds())
 def test_a_case_is_told_what_it_must_be(kind: str, tmp_path: Path):
-    @for_each("case", [case for case in CASES if case.kind == kind], ids=lambda case: case.name)
+    @for_each("case", cases(kind), ids=lambda case: case.name)
     def told(case: corpus.Case, tmp_path: Path) -> None:
         root = tmp_path / "project"
         root.mkdir()
@@ -40,8 +40,8 @@ def test_a_rule_has_two_cases_that_fire_and_two_near_them(id: str):
     if id in NOT_IN_THE_CORPUS:
         assert any(id in text for name, text in _texts().items() if name != "test_corpus.py")
         return
-    fires = [case.name for case in CASES if id in case.expect]
-    near = [case.name for case in CASES if id in case.near]
+    fires = [case.name for case in cases() if id in case.expect]
+    near = [case.name for case in cases() if id in case.near]
     assert len(fires) >= 2 and len(near) >= 2, f"{id} fires in {fires}, and is silent near them in {near}"
 
 
@@ -77,12 +77,12 @@ STYLES = {
 
 @for_each(("style", "sign"), STYLES.items(), ids=[*STYLES])
 def test_every_style_is_among_the_cases_that_are_fine(style: str, sign: str):
-    texts = [case.path.read_text(encoding="utf-8") for case in CASES if case.kind == "fine"]
+    texts = [case.path.read_text(encoding="utf-8") for case in cases("fine")]
     assert any(re.search(sign, text, re.M) for text in texts), style
 
 
 def test_many_cases_that_are_fine_say_what_their_images_answer():
-    scored = [case for case in CASES if case.kind == "fine" and case.scored]
+    scored = [case for case in cases("fine") if case.scored]
     assert len(scored) >= 25
     assert [
         case.name for case in scored if case.shell or "request.json" not in {each.name for each in case.files}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import random
@@ -38,12 +39,18 @@ from tests.unit.strings import HOSTILE
 from tools import deployment_files, deployment_values
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-GOLDEN = dict(deployments.texts())
 SAID = json.loads(deployment_files.ANSWERS.read_text(encoding="utf-8"))
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = f"registry.example/diabetes@{DIGEST}"
+GOLDEN = sorted(deployments.HERE.glob("*.yml"))
 FLAGS = ("--name", "blue", "--endpoint-name", "diabetes", "--instance-type", "Standard_DS3_v2")
 MANAGED = deployments.HERE / "read" / "managed.yml"
+
+
+@functools.cache
+def expected() -> dict[Path, str]:
+    """What each golden file must hold."""
+    return dict(deployments.texts())
 
 
 def written(tmp_path: Path, *words: object, file: str = "deployment.yml") -> Any:
@@ -66,11 +73,11 @@ def refused(*words: object) -> str:
 
 @for_each("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_deployment_file_is_what_it_was(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == GOLDEN[path], "if this is meant: ./taskw golden"
+    assert path.read_text(encoding="utf-8") == expected()[path], "if this is meant: ./taskw golden"
 
 
-def test_no_golden_deployment_file_is_left_over() -> None:
-    assert set(deployments.HERE.glob("*.yml")) == set(GOLDEN)
+def test_no_golden_deployment_file_is_left_over_or_missing() -> None:
+    assert set(GOLDEN) == set(expected())
 
 
 @pytest.mark.parametrize("package", ["azure-ai-ml", "kubernetes-validate"])
@@ -85,7 +92,7 @@ def test_every_golden_file_was_taken_by_those_it_is_for(package: str) -> None:
 
 def test_azure_reads_what_was_meant() -> None:
     for name, answer in SAID["azure-ai-ml"]["answers"].items():
-        said, mine = answer["said"], yaml.safe_load(GOLDEN[deployments.HERE / f"{name}.yml"])
+        said, mine = answer["said"], yaml.safe_load(expected()[deployments.HERE / f"{name}.yml"])
         assert said["class"].startswith("Kubernetes" if mine.get("type") == "kubernetes" else "Managed")
         assert (said["name"], said["endpoint_name"]) == (mine["name"], mine["endpoint_name"])
         assert said["image"] == mine["environment"]["image"]
@@ -516,7 +523,7 @@ def test_init_has_the_time_that_the_server_gives_it(tmp_path: Path) -> None:
 
 
 def test_a_deployment_file_says_resources_variables_probes_and_the_longest_request() -> None:
-    made = list(yaml.safe_load_all(GOLDEN[deployments.HERE / "cluster-managed.yml"]))
+    made = list(yaml.safe_load_all(expected()[deployments.HERE / "cluster-managed.yml"]))
     spec = made[0]["spec"]["template"]["spec"]
     container = spec["containers"][0]
     said = {each["name"]: each["value"] for each in container["env"]}
@@ -526,7 +533,7 @@ def test_a_deployment_file_says_resources_variables_probes_and_the_longest_reque
         "initialDelaySeconds": 30, "periodSeconds": 15, "timeoutSeconds": 3, "failureThreshold": 20,
         "httpGet": {"path": "/", "port": "http"},
     }  # fmt: skip
-    of_kubernetes = list(yaml.safe_load_all(GOLDEN[deployments.HERE / "cluster-kubernetes.yml"]))
+    of_kubernetes = list(yaml.safe_load_all(expected()[deployments.HERE / "cluster-kubernetes.yml"]))
     assert of_kubernetes[0]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {
         "cpu": "1", "memory": "1Gi"
     }  # fmt: skip
