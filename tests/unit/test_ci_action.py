@@ -13,6 +13,7 @@ import pytest
 from tests.support.ci_jobs import USERS, Job, document, filled, made, written
 from tests.support.markdown import ROOT
 from tests.support.registry import FakeRegistry
+from tests.support.users import NOBODY
 
 ACTION = ROOT / "examples/ci/action/action.yml"
 WORKFLOW = ROOT / "examples/ci/github-action.yml"
@@ -59,6 +60,7 @@ def act(job: Job, fails: int = 0, **given: str) -> dict[str, Any]:
     return {name: json.loads(text) if text[0] in "[{" else text for name, text in told.items()} | {"": printed}
 
 
+@pytest.mark.twin(NOBODY, of="GitHub's own job in test_ci_files.py", why="whose scripts run so too")
 def test_what_changed_is_built_and_told(job: Job) -> None:
     name = f"{job.registry.host}/{{name}}"
     given = {
