@@ -12,7 +12,6 @@ from ..backends.base import Builder, Format
 from ..base import catalog
 from ..base.facts import BaseFacts, prefixes
 from ..check.run import check_plan
-from ..events import OnEvent, ignore
 from ..graph.base import From
 from ..graph.graph import Copy, Graph
 from ..graph.stages import bases, has_wheels, pin, walk
@@ -24,6 +23,7 @@ from ..policy import DEFAULT, Policy
 
 if TYPE_CHECKING:
     from ..backends.dockerfile.context import Dockerfile
+    from ..events import OnEvent
 
 
 def make_plan(graph: Graph, facts: Mapping[From, BaseFacts] | None = None) -> Plan:
@@ -62,7 +62,7 @@ async def carried(plan: Plan, builder: Builder) -> Plan:
     return await with_trees(plan, on_event=builder.on_event, policy=builder.policy)
 
 
-def with_files(plan: Plan, *, fetch: bool = False, on_event: OnEvent = ignore, policy: Policy = DEFAULT) -> Plan:
+def with_files(plan: Plan, *, fetch: bool = False, on_event: OnEvent | None = None, policy: Policy = DEFAULT) -> Plan:
     """As :func:`carried`, where nothing else is awaited: the wheels that this machine keeps.
 
     :param fetch: whether others are fetched.
@@ -72,9 +72,10 @@ def with_files(plan: Plan, *, fetch: bool = False, on_event: OnEvent = ignore, p
         return plan
     from anyio.from_thread import start_blocking_portal
 
+    from ..events import ignore
     from ..wheels.trees import with_trees
 
-    work = partial(with_trees, plan, fetch=fetch, on_event=on_event, policy=policy)
+    work = partial(with_trees, plan, fetch=fetch, on_event=on_event or ignore, policy=policy)
     with start_blocking_portal() as portal:
         return portal.call(work)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from ..base.facts import BaseFacts
 from ..finding import Finding
@@ -220,6 +219,8 @@ def fetched_by_ssh(places: Places, requirements: Requirements) -> Iterator[Findi
 
     Silent: `git+https://`.
     """
+    from urllib.parse import urlsplit
+
     for each in requirements.listed:
         if each.tool and not each.constraint and urlsplit(each.url).scheme.endswith("+ssh"):
             yield Finding(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
 import click
 from attrs import evolve
 
@@ -56,6 +55,8 @@ def with_probes(work: Callable[[Probes], Awaitable[T]], *, builder: str | None, 
 
     :raises UsageError: the engine's address is none.
     """
+    import anyio
+
     from .progress import Progress
 
     name = builder or DEFAULT
@@ -126,6 +127,8 @@ def planned_each(
         raise UsageError("only --probe uses a builder", location="--with", hint="Add --probe, or remove --with.")
     if not probe and not pin:
         return [Planned(make_plan(graph)) for graph in graphs]
+    import anyio
+
     from .progress import Progress
 
     if probe:

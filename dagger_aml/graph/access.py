@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
 
 from attrs import Attribute, field
 
@@ -32,6 +31,8 @@ def check_url(url: str, what: str) -> str:
 
     :raises UsageError: not http or https, or a password in it.
     """
+    from urllib.parse import urlsplit
+
     try:
         has_login = "@" in urlsplit(url).netloc
     except ValueError as error:
@@ -139,6 +140,7 @@ class Access:
         """What must not be seen in a builder's output, longest first: the secrets' values, line by line, and the
         passwords in them and in the proxies' URLs, as they are, decoded and encoded."""
         import base64
+        from urllib.parse import quote
 
         found: set[str] = set()
         for secret in self.secrets:
@@ -157,6 +159,8 @@ _SHORTEST = 4
 
 
 def _passwords(text: str) -> Iterator[str]:
+    from urllib.parse import unquote
+
     for match in re.finditer(r"://([^/\s@]*)@", text):
         user, _, password = match[1].partition(":")
         yield password or user

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..graph.access import Access
@@ -97,6 +96,8 @@ def _only_here(proxy: str, origin: Origin) -> bool:
     """Whether a proxy that a variable names is one of this machine alone."""
     if origin.rank is not Rank.VARIABLE:
         return False
+    from urllib.parse import urlsplit
+
     try:
         host = urlsplit(proxy if "://" in proxy else f"http://{proxy}").hostname or ""
     except ValueError:

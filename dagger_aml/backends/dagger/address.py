@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from ...errors import UsageError
 from ...text import named
@@ -31,6 +30,8 @@ def check_address(address: str, location: str | None = None) -> None:
 
 def untested(address: str) -> str | None:
     """What is to be said of an address whose scheme no test goes through, or None."""
+    from urllib.parse import urlsplit
+
     scheme = urlsplit(address).scheme
     if scheme in TESTED:
         return None
@@ -40,6 +41,8 @@ def untested(address: str) -> str | None:
 def _fault(address: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) or not address.isprintable():
         return "not an engine address: expected SCHEME://…"
+    from urllib.parse import urlsplit
+
     try:
         url = urlsplit(address)
         port = url.port
