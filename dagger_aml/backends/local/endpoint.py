@@ -18,16 +18,23 @@ def docker_elsewhere() -> str | None:
     """Why docker's daemon is not on this machine; None where it may be. One sentence without a full stop."""
     if sys.platform != "linux":
         return "docker runs in a virtual machine here"
-    host = os.environ.get("DOCKER_HOST") or _of_context(docker_config().parent)
-    return None if not host or host.startswith(_SOCKET) else f"docker's daemon is at {host}"
+    host = _docker_host()
+    return f"docker's daemon is at {host}" if _is_elsewhere(host) else None
 
 
 def docker_socket() -> Path | None:
     """The socket of docker's daemon on this machine; None where it has none that is known."""
-    if docker_elsewhere():
+    if sys.platform != "linux" or _is_elsewhere(host := _docker_host()):
         return None
-    host = os.environ.get("DOCKER_HOST") or _of_context(docker_config().parent)
     return Path(host.removeprefix(_SOCKET) if host else "/var/run/docker.sock")
+
+
+def _docker_host() -> str | None:
+    return os.environ.get("DOCKER_HOST") or _of_context(docker_config().parent)
+
+
+def _is_elsewhere(host: str | None) -> bool:
+    return bool(host) and not str(host).startswith(_SOCKET)
 
 
 def podman_elsewhere() -> str | None:
