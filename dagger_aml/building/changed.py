@@ -32,7 +32,7 @@ from ..oci.content_store import ContentStore
 from ..oci.failures import NoImage
 from ..oci.push import PushClient
 from ..oci.reference import Reference
-from ..plan.compare import Comparison, Earlier, against, of_image
+from ..plan.compare import Comparison, Earlier, against, of_image, run_again
 from ..plan.inputs import input_digest_of
 from ..plan.model import Plan
 from ..plan.verdict import Standing, narrowed, not_told, nothing_there, standing, together
@@ -200,7 +200,7 @@ class _Asked:
             why = next(filter(None, errors), "")
             too_old = _too_old(plan, image, subject.max_age_days)
             each.append(standing(compared, asked=asked, base_error=why, too_old=too_old))
-            held.append(compared)
+            held.append(run_again(compared, plan, too_old) if too_old else compared)
             read.append(image)
             if image.complete:  # A file has the plan for one platform, and the digest of all.
                 others = subject.plans[1:] or [await self._plan(other, image) for other in subject.graphs[1:]]

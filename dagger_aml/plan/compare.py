@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from attrs import field
+from attrs import evolve, field
 
 from ..data import frozen
 from ..errors import UsageError
 from ..fs.digest import NOTHING, Digests
 from ..graph.base import From
-from ..graph.graph import Built, Copy, LayerOp
+from ..graph.graph import Built, Copy, LayerOp, Run
 from ..graph.source import Local, Text
 from ..graph.wheels import Wheels
 from ..project.recipe import RECIPE_LABEL
@@ -218,6 +218,20 @@ def against(plan: Plan, earlier: Earlier, known_files: Digests = NOTHING) -> Com
     name = earlier.base if earlier.base != plan.base.reference else ""
     said = tuple(each.text for each in says)
     return Comparison(earlier.name, base, known, tuple(verdicts), gone, said, counts, same, name)
+
+
+def run_again(held: Comparison, plan: Plan, why: str) -> Comparison:
+    """The same where what ran is not taken any more, so that each command runs, though nothing has changed.
+
+    :param why: that is so.
+    """
+    ops = (
+        evolve(each, why=why, dagger="runs", local="runs")
+        if isinstance(op.layer, Run) and each.dagger == "reused"
+        else each
+        for each, op in zip(held.ops, plan.ops, strict=True)
+    )
+    return evolve(held, ops=tuple(ops))
 
 
 def _config_same(plan: Plan, earlier: Earlier, counts: Sequence[str]) -> bool | None:

@@ -21,7 +21,9 @@ from dagger_aml.errors import UsageError
 from dagger_aml.fs import still
 from dagger_aml.oci import file_digests
 from dagger_aml.oci.manifest import INDEXES, index_document
-from dagger_aml.plan.compare import Earlier
+from dagger_aml.plan.compare import Earlier, run_again
+from dagger_aml.plan.compare import against as compare
+from dagger_aml.plan.keys import op_keys
 from dagger_aml.plan.verdict import Standing, not_told, together
 from tests.support.cli import run_here
 from tests.support.direct import put_base
@@ -496,6 +498,16 @@ def test_what_ran_too_long_ago_would_run_again(days: int, said: str, tmp_path: P
     earlier = Earlier("IT", "", None, "linux/amd64", (), {}, complete=False, labels=labels)
     assert changed._too_old(plan, earlier, None) == said
     assert changed._too_old(plan, earlier, 30) == ""
+
+
+def test_what_is_expected_where_what_ran_is_too_old_is_that_it_runs(tmp_path: Path) -> None:
+    plan = planned(make(tmp_path / "p", {**FILES, "apt.txt": "curl\n"}))
+    earlier = Earlier("IT", plan.base.reference, None, "linux/amd64", op_keys(plan), {}, complete=True)
+    held = compare(plan, earlier)
+    assert "Expected: nothing runs, no layer is new" in held.text("docker")
+    text = run_again(held, plan, "what ran is 9 days old").text("docker")
+    assert "1. apt curl: runs again: what ran is 9 days old\n" in text and "2. model p 70.0 kB: reused\n" in text
+    assert "Expected: 1 step runs, no copied layer is new\n" in text
 
 
 def test_of_several_platforms_one_that_changed_is_enough() -> None:
