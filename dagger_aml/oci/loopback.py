@@ -50,7 +50,7 @@ def _serve(offer: Offer, served: Served, listening: socket.socket, ended: thread
     # Loaded while the store makes ready to come, who waits at the port until then.
     from .loopback_server import Server
 
-    with Server(offer, served, listening) as server:
+    with Server(offer, served, listening, ended) as server:
         while not ended.is_set():
             server.handle_request()
         server.hang_up()

@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
     """Answers at a socket that listens already, each connection in a thread.
 
     :param listening: closed with it.
+    :param ended: once it is set, who comes is sent away.
     """
 
     daemon_threads = True
@@ -32,17 +33,22 @@ class Server(ThreadingHTTPServer):
     timeout = 1.0
     """Seconds until who has it handle a request looks whether to end, should nobody have woken him."""
 
-    def __init__(self, offer: Offer, served: Served, listening: socket.socket) -> None:
+    def __init__(self, offer: Offer, served: Served, listening: socket.socket, ended: threading.Event) -> None:
         super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
         self.offer = offer
         self.served = served
+        self._ended = ended
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever hangs up is no error, and nothing is printed."""
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether a connection is answered."""
+        return not self._ended.is_set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own."""
