@@ -510,6 +510,16 @@ def test_what_is_expected_where_what_ran_is_too_old_is_that_it_runs(tmp_path: Pa
     assert "Expected: 1 step runs, no copied layer is new\n" in text
 
 
+def test_the_plan_shows_it_so(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root, file = make(shelf.project("a"), {"apt.txt": "curl\n"}), tmp_path / "plan.json"
+    file.write_text(call("plan", root, "--json").stdout)
+    assert "1. apt curl: reused\n" in call("plan", root, "--against", file).stdout
+    monkeypatch.setattr(changed, "_too_old", lambda *_: "it is too old")
+    assert "1. apt curl: runs again: it is too old\n" in call("plan", root, "--against", file).stdout
+    told = json.loads(call("plan", root, "--against", file, "--json").stdout)
+    assert [each["dagger"] for each in told["against"]["ops"]] == ["runs", "reused", "reused"], told["against"]
+
+
 def test_of_several_platforms_one_that_changed_is_enough() -> None:
     same, moved = (
         Standing("a", up_to_date=True, base="same", bytes=0),
