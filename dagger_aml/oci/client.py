@@ -14,7 +14,7 @@ from ..errors import BuildError
 from ..text import named
 from .blobs import blob_name, digest_of
 from .exchange import Exchange
-from .failures import check_found, no_registry, other_content
+from .failures import NoImage, check_found, no_registry, other_content
 from .reference import Reference
 from .tokens import pull
 from .wire import Answer, origin_of
@@ -32,6 +32,9 @@ ALL = tuple(
 
 _LARGEST_MANIFEST = 16 << 20
 """Bytes; registries take 4 MiB."""
+
+_NO_HEAD = (405, 501)
+"""What is answered to HEAD where a registry, or what stands before it, takes none."""
 
 
 @frozen
@@ -87,9 +90,16 @@ class RegistryClient(Exchange):
         with self._asked("HEAD", ref, f"manifests/{_name(ref)}", location, ALL) as answer:
             if answer.status == 404:
                 return None
-            check_found(answer, ref, location)
-            digest = answer.headers.get("Docker-Content-Digest")
-        return digest or self.manifest(ref, location=location).digest
+            digest = None
+            if answer.status not in _NO_HEAD:
+                check_found(answer, ref, location)
+                digest = answer.headers.get("Docker-Content-Digest")
+        if digest:
+            return digest
+        try:
+            return self.manifest(ref, location=location).digest
+        except NoImage:
+            return None
 
     @contextlib.contextmanager
     def blob(self, ref: Reference, digest: str, *, location: str | None = None) -> Iterator[IO[bytes]]:
@@ -123,10 +133,12 @@ class RegistryClient(Exchange):
         return data
 
     def has_blob(self, ref: Reference, digest: str, *, location: str | None = None) -> bool:
-        """Whether a repository has a blob; not, where it lies elsewhere and there it cannot be asked for."""
+        """Whether a repository has a blob; not, where that cannot be asked, there or where it lies."""
         location = location or f"image {ref}"
         with self._asked("HEAD", ref, _blob(ref, digest, location), location) as answer:
-            if answer.status == 404 or (answer.status != 200 and origin_of(answer.url) != origin_of(ref.url)):
+            if answer.status in (404, *_NO_HEAD) or (
+                answer.status != 200 and origin_of(answer.url) != origin_of(ref.url)
+            ):
                 return False
             check_found(answer, ref, location)
             return True

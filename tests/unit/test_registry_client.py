@@ -113,6 +113,20 @@ def test_what_was_put_is_there_under_its_tag_and_its_digest(registry: FakeRegist
     assert len({each.headers["host"] for each in registry.asked}) == 1
 
 
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_registry_that_takes_no_head(
+    registry: FakeRegistry, proxy: Faulty, client: PushClient, status: int
+) -> None:
+    """Or a proxy before it: a tag's manifest is read, and a blob is sent."""
+    proxy.breaks(Fault("HEAD /", Answer(status)))
+    ref, raw = at(proxy.host), image(registry)
+    assert client.manifest_digest(ref) is None
+    assert not client.has_blob(ref, digest_of(BLOB))
+    upload(client, ref)
+    client.put_manifest(ref, raw, MANIFEST, tag="1")
+    assert client.manifest_digest(ref) == digest_of(raw)
+
+
 @pytest.mark.parametrize("kind", ["manifest", "blob"])
 def test_other_bytes_than_those_of_the_digest_are_refused(
     registry: FakeRegistry, client: PushClient, kind: str
