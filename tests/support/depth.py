@@ -65,7 +65,7 @@ DEPTHS = {
         every_block=False,
         deployments=25,
         files=0,
-        models=12,
+        models=8,
     ),
     "nightly": Depth(
         graphs=500,
