@@ -10,6 +10,7 @@ from ..finding import Finding
 from ..graph.graph import Graph
 from ..graph.stages import secret_ids
 from ..project.model import Project
+from ..project.setting import as_said
 from ..text import named, redact_url
 from . import mending
 from .facts import Server, Sources, Variable
@@ -186,17 +187,12 @@ def variable_beats_file(project: Project) -> Iterator[Finding]:
     Silent: where both say the same, where the file says nothing, and where a flag decides.
     """
     for each in project.notes.beaten:
-        holds, beats = (redact_url(_text(said.value)) for said in (each.holds, each.beats))
+        holds, beats = (redact_url(as_said(said.value)) for said in (each.holds, each.beats))
         yield Finding(
             f"{each.holds.origin} is {holds!r}, and holds in place of {beats!r} in {each.beats.origin}",
             location=each.holds.origin.location,
             hint=f"Unset it, or say it for this call with {named(each.setting)}.",
         )
-
-
-def _text(value: object) -> str:
-    """A value as variable and file have it: ``true`` for True."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @rule("AML207", "warning")

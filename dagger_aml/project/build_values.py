@@ -13,7 +13,7 @@ from .deployment.place import folder_of
 from .file import ProjectFile, read_project_file
 from .notes import Beaten
 from .origin import Rank, Stated, best
-from .setting import Setting, says_same, typed
+from .setting import Setting, as_said, says_same, typed
 
 
 def resolved(
@@ -72,10 +72,15 @@ def _check_agree(record: Setting, files: Mapping[str, ProjectFile]) -> None:
     for other, each in said.items():
         if each is None or each.value != value.value:
             key = ".".join(record.key)
-            theirs = f"{each.value!r} ({other}, {each.origin})" if each else f"nothing ({other})"
+            theirs = f"{_shown(each)} ({other}, {each.origin})" if each else f"nothing ({other})"
             raise UsageError(
-                f"two projects say {key} differently: {value.value!r} ({folder}, {value.origin}) and {theirs}",
+                f"two projects say {key} differently: {_shown(value)} ({folder}, {value.origin}) and {theirs}",
                 location=named(record.name),
                 hint=f"Set it for all of them with {named(record.name)} or ${record.variable}, or build them one by "
                 "one.",
             )
+
+
+def _shown(said: Stated) -> str:
+    """A value for a message: a text in quotes."""
+    return repr(said.value) if isinstance(said.value, str) else as_said(said.value)

@@ -73,9 +73,7 @@ class Setting:
         """What holds where nothing says it, in Markdown; None for nothing."""
         if self.unsaid or self.default is None:
             return self.unsaid
-        if isinstance(self.default, bool):
-            return f"`{str(self.default).lower()}`"
-        return f"`{self.default:g}`" if isinstance(self.default, float) else f"`{self.default}`"
+        return f"`{as_said(self.default)}`"
 
 
 def setting(**said: Any) -> dict[str, dict[str, Any]]:
@@ -117,12 +115,19 @@ def truth_of(said: object) -> bool:
 
 def says_same(variable: str, value: object) -> bool:
     """Whether a variable's text says what a file's value does."""
-    if not isinstance(value, bool):
-        return variable == str(value)
     try:
-        return truth_of(variable) == value
+        if isinstance(value, bool):
+            return truth_of(variable) == value
+        return float(variable) == value if isinstance(value, int | float) else variable == str(value)
     except ValueError:
         return False
+
+
+def as_said(value: object) -> str:
+    """A value as variables and files say it: ``true`` for True, ``300`` for 300.0."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def typed(record: Setting, flag: Any, environ: Mapping[str, str] = os.environ) -> Iterator[Stated]:

@@ -328,6 +328,11 @@ def test_every_key_of_a_build_but_the_engine_s_may_be_extended(tmp_path):
         ("keep-going", "true", "0", False),
         ("jobs", "2", "2", True),
         ("jobs", "2", "3", False),
+        ("engine-timeout", "300", "300", True),
+        ("engine-timeout", "300.0", "300", True),
+        ("ready-timeout", "60", "60.0", True),
+        ("ready-timeout", "60", "61", False),
+        ("ready-timeout", "60", "soon", False),
     ],
 )
 def test_a_variable_beats_a_file_that_says_otherwise(tmp_path, name, value, variable, same):
@@ -369,6 +374,14 @@ def test_files_that_disagree_are_both_named(cli, tmp_path, other, theirs, turned
     assert (code, out) == (2, "") and "two projects say build.with differently" in err
     assert f"'podman' ({one}, ../one.up.toml:2)" in err and str(two) in err and theirs in err
     assert "--with or $DAGGER_AML_WITH" in err
+
+
+def test_values_are_told_as_files_say_them(cli, tmp_path):
+    one, two = both(tmp_path, "[build]\nkeep-going = true\n", "[build]\nkeep-going = false\n")
+    assert "differently: true (" in cli("build", one, two, "-t", "x/{name}:1")[2]
+    one, two = both(tmp_path / "more", "[build]\nengine-timeout = 60.0\n", "[build]\nengine-timeout = 61.5\n")
+    err = cli("build", one, two, "-t", "x/{name}:1")[2]
+    assert "differently: 60 (" in err and "and 61.5 (" in err
 
 
 @pytest.mark.parametrize("by", ["flag", "variable"])
