@@ -11,7 +11,7 @@ from .discover import scripts
 from .file import FILE_NAME, read_project_file
 
 _HIGHEST = 6
-"""Folders above that are looked at, up to that of the git repository."""
+"""Folders above that are looked at, within the git repository."""
 
 _DEPLOYMENTS = ("deployment.yml", "deployment.yaml")
 """Only by these names: the folders above may hold thousands of files."""
@@ -33,14 +33,16 @@ def file_above(root: Path, python: Python | None) -> Path | None:
 
 def nearest_file(root: Path) -> Path | None:
     """The file of the nearest project above; None also where that cannot be told."""
+    below = root
     for folder in [*root.parents][:_HIGHEST]:
         try:
+            if (below / ".git").exists():
+                return None
             if file := _file_of(folder):
                 return file
-            if (folder / ".git").exists():
-                return None
         except (DaggerAmlError, OSError):
             return None
+        below = folder
     return None
 
 
@@ -50,7 +52,13 @@ def _file_of(folder: Path) -> Path | None:
     pyproject = folder / "pyproject.toml"
     if is_file(pyproject) and read_project_file(folder).files:
         return pyproject
-    return next((folder / name for name in _DEPLOYMENTS if is_file(folder / name)), None)
+    deployments = [folder / name for name in _DEPLOYMENTS if is_file(folder / name)]
+    if not deployments:
+        return None
+    from .deployment.kinds import DEPLOYMENTS, kind_of_file
+
+    # Kubernetes' own are often called so too.
+    return next((each for each in deployments if kind_of_file(each) in DEPLOYMENTS), None)
 
 
 def _takes(folder: Path, file: Path, root: Path, python: Python | None) -> bool:
