@@ -204,17 +204,18 @@ _SAID = {
 _WAYS = list(itertools.product([False, True], repeat=3))
 
 
-@pytest.mark.parametrize("name", _SAID)
-@pytest.mark.parametrize("ways", _WAYS, ids=lambda ways: "".join("-+"[way] for way in ways))
-def test_flag_then_variable_then_file_then_default(root, monkeypatch, name, ways):
+@for_each("name", _SAID)
+@for_each("ways", _WAYS, ids=lambda ways: "".join("-+"[way] for way in ways))
+def test_flag_then_variable_then_file_then_default(tmp_path, name, ways):
     text, value, (by_flag, by_variable, by_file, _) = _SAID[name]
-    make(root, {each: "" for each in ("a.txt", "b.txt", "c.txt")})
+    root = make(tmp_path / "demo", {each: "" for each in ("a.txt", "b.txt", "c.txt")} | {"code/score.py": SCORE})
     flag, variable, file = ways
     if file:
         make(root, {FILE: text.format(by_file)})
-    if variable:
-        monkeypatch.setenv(f"DAGGER_AML_{name.upper()}", by_variable)
-    found = load(root, **({name: by_flag} if flag else {}))
+    with pytest.MonkeyPatch.context() as patch:
+        if variable:
+            patch.setenv(f"DAGGER_AML_{name.upper()}", by_variable)
+        found = load(root, **({name: by_flag} if flag else {}))
     line = text.count("\n")
     expected = (
         (by_flag, f"Options({name}=…)")

@@ -213,10 +213,11 @@ def test_a_setting_of_a_build_from_each_origin(tmp_path, monkeypatch, name):
         assert value == expected, (flag, variable, file)
 
 
-@pytest.mark.parametrize("name", BUILD_SETTINGS)
-def test_an_empty_variable_says_nothing(tmp_path, monkeypatch, name):
-    monkeypatch.setenv(str(BUILD_SETTINGS[name].variable), "")
-    assert said_of(tmp_path)[name] == BUILD_SETTINGS[name].default
+@for_each("name", BUILD_SETTINGS)
+def test_an_empty_variable_says_nothing(tmp_path, name):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(str(BUILD_SETTINGS[name].variable), "")
+        assert said_of(tmp_path)[name] == BUILD_SETTINGS[name].default
 
 
 def test_the_current_folder_s_file_counts_where_no_project_is_named(tmp_path, monkeypatch):
@@ -224,7 +225,7 @@ def test_the_current_folder_s_file_counts_where_no_project_is_named(tmp_path, mo
     assert said_of()["jobs"] == 3
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "value"),
     [
         ("builder", "kaniko"),
@@ -243,10 +244,11 @@ def test_the_current_folder_s_file_counts_where_no_project_is_named(tmp_path, mo
         ("keep_going", "maybe"),
     ],
 )
-def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value):
+def test_a_wrong_variable_is_told_by_its_name(tmp_path, name, value):
     variable = str(BUILD_SETTINGS[name].variable)
-    monkeypatch.setenv(variable, value)
-    error = error_of(said_of, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(variable, value)
+        error = error_of(said_of, tmp_path)
     assert isinstance(error, UsageError) and error.location == f"${variable}"
 
 
