@@ -162,8 +162,8 @@ def _build(file: Path) -> str:
 def code_of_a_project_above(project: Project) -> Iterator[Finding]:
     """The folder is the code of a project above it.
 
-    A folder is taken as a project of its own, and nothing is looked for above it, as git and cargo do. So the image
-    has no model, no packages, and no settings of the project.
+    git and cargo look for a project in the folders above; here a folder is taken as a project of its own. So the
+    image has no model, no packages, and no settings of the project above.
 
     Bad `shell`:
 
@@ -173,8 +173,8 @@ def code_of_a_project_above(project: Project) -> Iterator[Finding]:
 
         dagger-aml build shop
 
-    Silent: a folder with a `dagger-aml.toml` of its own, be it empty, or with a deployment file; projects that lie
-    below another without being its code.
+    Silent: a folder with a `dagger-aml.toml` of its own, be it empty, or with a deployment file; one that is a git
+    repository of its own; projects that lie below another without being its code.
     """
     above = project.notes.above
     if above and project.code:
