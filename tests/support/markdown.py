@@ -17,12 +17,14 @@ The words after a block's language say what is done with it:
 The blocks of a page are run in order in one new folder, which holds a copy of `examples/`. A command must end with
 exit code 0, unless the next one is `echo $?`. Of its output, `…` stands for any text and, alone on a line, for any
 lines; a command without output shown is not compared. A line that begins with `> ` continues the command above it.
-Unit tests run in their own process what only calls `dagger-aml`, with words that a shell takes as they are; all else
-is bash's, as on real builders.
+Unit tests run in their own process what is Python, and what only calls `dagger-aml`, with words that a shell takes as
+they are; all else is bash's, as on real builders.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import os
 import re
@@ -181,8 +183,23 @@ class Session:
         if block.language == "console":
             self._console(block, compare=block.kind == mode, here=mode == "run")
         elif block.language == "python":
+            if mode == "run":
+                self._run(block)
+                return
             done = self._call([sys.executable, "-c", block.text])
             assert done.returncode == 0, f"{block.location}: exit code {done.returncode}\n{done.stdout}"
+
+    def _run(self, block: Block) -> None:
+        """Execute a block of Python in this process: most of a new one's time goes into loading the package."""
+        with (
+            patch.dict(os.environ, self.env, clear=True),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            try:
+                exec(compile(block.text, block.location, "exec"), {"__name__": "__main__"})  # noqa: S102 - a page's own
+            except SystemExit as ended:
+                assert not ended.code, f"{block.location}: exit code {ended.code}"
 
     def printed(self, *argv: str) -> str:
         """What ``dagger-aml ARGV`` prints to standard output."""
