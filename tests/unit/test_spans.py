@@ -226,7 +226,7 @@ async def test_a_call_that_the_session_made_before_is_cached():
 @pytest.mark.anyio
 async def test_a_step_that_fails_is_not_done_and_holds_nothing_back():
     spans, told = Spans(), list[Event]()
-    line = Timeline(told.append, spans, Policy(span_deadline_seconds=0.2))
+    line = Timeline(told.append, spans)
     async with line.op("words", 1, 2, call=EXEC):
         pass
     with pytest.raises(ValueError, match="broken"):
