@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -60,7 +61,11 @@ def _value(name: str, files: Mapping[str, ProjectFile]) -> Any:
         raise UsageError(f"not one of {', '.join(record.choices)}: {found.value!r}", location=str(found.origin))
     if record.type == float | None and found.value is not None:
         try:
-            return float(found.value)
+            number = float(found.value)
         except ValueError:
-            raise UsageError(f"not a number: {found.value!r}", location=str(found.origin)) from None
+            number = math.nan
+        least = record.least or 0
+        if not (math.isfinite(number) and number >= least):
+            raise UsageError(f"not a number of at least {least:g}: {found.value!r}", location=str(found.origin))
+        return number
     return found.value

@@ -70,7 +70,7 @@ def _check_agree(record: Setting, files: Mapping[str, ProjectFile]) -> None:
     folder, value = one
     assert value is not None
     for other, each in said.items():
-        if each is None or each.value != value.value:
+        if each is None or as_said(each.value) != as_said(value.value):  # As text, since nan is not nan.
             key = ".".join(record.key)
             theirs = f"{_shown(each)} ({other}, {each.origin})" if each else f"nothing ({other})"
             raise UsageError(

@@ -315,6 +315,11 @@ def test_the_builder_is_that_of_the_project(project, builder, monkeypatch):
     monkeypatch.setenv("DAGGER_AML_LAYERS", "neither")
     with pytest.raises(UsageError, match="not one of"):
         script(_IMAGE)
+    monkeypatch.delenv("DAGGER_AML_LAYERS")
+    for wrong in ("nan", "inf", "-1", "soon"):
+        monkeypatch.setenv("DAGGER_AML_MAX_AGE", wrong)
+        with pytest.raises(UsageError, match=f"MAX_AGE: not a number of at least 0: '{wrong}'"):
+            script(_IMAGE)
 
 
 def test_what_ran_is_looked_for_where_the_project_says(project, builder):

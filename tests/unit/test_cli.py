@@ -88,6 +88,8 @@ def test_the_plan_says_why_and_where_from(cli, root):
         (["build", "{root}", "-j", "x"], "'x' is not a whole number of at least 1."),
         (["build", "{root}", "-j", "0"], "'0' is not a whole number of at least 1."),
         (["build", "{root}", "--max-age", "-1"], "'-1' is not a number of at least 0."),
+        (["build", "{root}", "--max-age", "nan"], "'nan' is not a number of at least 0."),
+        (["build", "{root}", "--max-age", "inf"], "'inf' is not a number of at least 0."),
         (["run", "{root}", "--ready-timeout", "x"], "'x' is not a number of at least 1."),
         (["score", "{root}", "--rtol", "-0.5"], "'-0.5' is not a number of at least 0."),
         (["score", "{root}", "-n", "1.5"], "'1.5' is not a whole number of at least 1."),

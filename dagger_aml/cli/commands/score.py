@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 import sys
 import time
@@ -208,16 +207,10 @@ class _Asked:
 
 
 def _tolerance(target: Target, rtol: float | None, atol: float | None) -> Tolerance:
-    """What the flags say, else the project.
-
-    :raises UsageError: it is no number that can be compared with.
-    """
+    """What the flags say, else the project."""
     from ...project.file_keys import ATOL, RTOL
     from ...serving.answer import Tolerance
 
-    for flag, value in (("--rtol", rtol), ("--atol", atol)):
-        if value is not None and not math.isfinite(value):
-            raise UsageError(f"must be 0 or more, not {value:g}", location=flag)
     project = target.project
     return Tolerance(
         (project.rtol if project else RTOL) if rtol is None else rtol,

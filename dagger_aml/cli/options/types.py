@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -23,13 +24,15 @@ class Whole(click.IntRange):
 
 
 class Number(click.FloatRange):
-    """A number, of at least so much."""
+    """A number, of at least so much; ``inf`` and ``nan``, which Python takes for some, are none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number. :raises click.BadParameter: it is none, or less."""
         try:
             made: float = super().convert(value, param, ctx)
         except click.BadParameter:
+            made = math.nan
+        if not math.isfinite(made):
             self.fail(f"{value!r} is not a number of at least {self.min:g}.", param, ctx)
         return made
 
