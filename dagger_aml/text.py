@@ -53,7 +53,8 @@ def age_text(seconds: float) -> str:
     for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    whole = round(seconds)
+    return f"{whole} second{'s' if whole > 1 else ''}" if whole else "less than a second"
 
 
 def texts(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -121,6 +122,7 @@ CALLS: Final = {
     "cache_from": "open_builder(cache_from={})",
     "cache_to": "open_builder(cache_to={})",
     "max_age": "open_builder(max_age_days={})",
+    "kept_max_age": "open_builder(max_age_days={})",
     "no_cache": "open_builder(no_cache={})",
     "tag": "build(tags=[{}])",
     "push": "build(push={})",

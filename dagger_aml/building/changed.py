@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import anyio
 from attrs import evolve, field
 
-from ..backends.direct.age import DAY_SECONDS, most_seconds
+from ..backends.direct.age import most_seconds
 from ..backends.direct.archive_base import find_archive
 from ..backends.direct.beneath import find_base
 from ..backends.direct.earlier import image_of
@@ -37,7 +37,7 @@ from ..plan.inputs import input_digest_of
 from ..plan.model import Plan
 from ..plan.verdict import Standing, narrowed, not_told, nothing_there, standing, together
 from ..policy import DEFAULT, Policy
-from ..text import named
+from ..text import age_text, named
 from .earlier import is_image, read_earlier
 from .plans import make_plan, plan_on
 
@@ -332,9 +332,7 @@ def _too_old(plan: Plan, earlier: Earlier, max_age_days: float | None) -> str:
     age, limit = time.time() - note.runtime.made, most_seconds(max_age_days, plan.engine_part)
     if age <= limit:
         return ""
-    return (
-        f"what ran is {age / DAY_SECONDS:.0f} days old, and is taken for {limit / DAY_SECONDS:g} ({named('max_age')})"
-    )
+    return f"what ran is {age_text(age)} old, and is taken for {age_text(limit)} ({named('kept_max_age')})"
 
 
 async def _in_a_store(text: str, platform: str, store: str | None) -> Earlier:

@@ -9,13 +9,14 @@ from ..contract import SCORING_PORT
 SPELT: Final = {
     "builder": "--with",
     "instance": "--builder",
+    "kept_max_age": "$DAGGER_AML_MAX_AGE or max-age of [build]",
     "oci_output": "-o type=oci,dest=FILE",
     "output": "-o",
     "pin_or_probe": "--pin or --probe",
     "publish": "-p",
     "tag": "-t",
 }
-"""Flags that are not called as what they set."""
+"""Flags that are not called as what they set, and what commands without the flag go by."""
 
 _JOINED: Final = ("debug", "smoke")
 """Flags that take a value or none, so that it stands behind ``=``."""

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from dagger_aml.backends.direct import push
 from dagger_aml.backends.direct.note import NOTE_LABEL, Note, RuntimeNote, write_note
 from dagger_aml.building import changed
+from dagger_aml.cli.flags import in_flags
 from dagger_aml.cli.main import cli
 from dagger_aml.errors import UsageError
 from dagger_aml.fs import still
@@ -25,6 +26,7 @@ from dagger_aml.plan.compare import Earlier, run_again
 from dagger_aml.plan.compare import against as compare
 from dagger_aml.plan.keys import op_keys
 from dagger_aml.plan.verdict import Standing, not_told, together
+from dagger_aml.text import speaking
 from tests.support.cli import run_here
 from tests.support.direct import put_base
 from tests.support.projects import SCORE, make, planned
@@ -489,15 +491,25 @@ def test_a_tar_is_held_against_without_asking_the_base(shelf: Shelf, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("days", "said"), [(1, ""), (9, "what ran is 9 days old, and is taken for 7 (open_builder(max_age_days=…))")]
+    ("days", "most", "said"),
+    [
+        (1, None, ""),
+        (9, None, "what ran is 9 days old, and is taken for 7 days"),
+        (9, 30, ""),
+        (0.01, 0.00001, "what ran is 14 minutes old, and is taken for 1 second"),
+        (0.01, 0, "what ran is 14 minutes old, and is taken for less than a second"),
+        (1.5, 0.5, "what ran is 36 hours old, and is taken for 12 hours"),
+    ],
 )
-def test_what_ran_too_long_ago_would_run_again(days: int, said: str, tmp_path: Path) -> None:
+def test_what_ran_too_long_ago_would_run_again(days: float, most: float | None, said: str, tmp_path: Path) -> None:
     plan = planned(make(tmp_path / "p", {**FILES, "apt.txt": "curl\n"}))
     ran = RuntimeNote("key", 0, time.time() - days * 86400)
     labels = {NOTE_LABEL: write_note(Note("sha256:0", None, ran), [], 0)}
     earlier = Earlier("IT", "", None, "linux/amd64", (), {}, complete=False, labels=labels)
-    assert changed._too_old(plan, earlier, None) == said
-    assert changed._too_old(plan, earlier, 30) == ""
+    assert changed._too_old(plan, earlier, most) == (said and f"{said} (open_builder(max_age_days=…))")
+    with speaking(in_flags):  # plan has no such flag.
+        told = said and f"{said} ($DAGGER_AML_MAX_AGE or max-age of [build])"
+        assert changed._too_old(plan, earlier, most) == told
 
 
 def test_what_is_expected_where_what_ran_is_too_old_is_that_it_runs(tmp_path: Path) -> None:
