@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
@@ -17,6 +18,7 @@ from ..graph.wheel_files import LockedPackage, Wheel, WheelFile
 from ..graph.wheels import LockedWheels, Wheels
 from ..text import named
 from .model import Locked, LockedFile, Requirements, as_a_secret, has_password
+from .read import is_pylock
 from .targets import MACHINES, PATCHES, marker_environment
 
 ASSUMED_GLIBC = (2, 31)
@@ -61,15 +63,32 @@ def locked_wheels(found: Requirements, *, checked: bool = True, python: str | No
 
     :param checked: whether what they require is to be looked for.
     :param python: the base's, as far as it is known, for the hint.
-    :raises ProjectError: it is a list that names no files and digests; the hint has the line that makes a lock.
+    :raises ProjectError: it is a list that names no files and digests; the hint has the lock that lies beside it, and
+        the line that makes one.
     """
     if not found.locked:
         raise ProjectError(
             "does not name each wheel with its digest, so its packages cannot be copied as files",
             location=str(found.path),
-            hint=f"Make a lock of it, and use that as the list of packages:\n{lock_line(found, python)}",
+            hint=_use_a_lock(found, python),
         )
     return LockedWheels([_package(each) for each in found.locked], found.path.name, checked)
+
+
+def _use_a_lock(found: Requirements, python: str | None) -> str:
+    line = lock_line(found, python)
+    lock = next(iter(locks_beside(found.path)), None)
+    if lock is None:
+        return f"Make a lock of it, and use that as the list of packages:\n{line}"
+    return f"{lock.name} beside it is a lock: use that, {named('requirements', lock)}. Or make one:\n{line}"
+
+
+def locks_beside(listed: Path) -> tuple[Path, ...]:
+    """The locks in a list's folder other than itself, in the order in which they would be taken for a project's."""
+    found = sorted(each for each in listed.parent.glob("*.*") if is_pylock(each.name) and each.is_file())
+    found.sort(key=lambda each: each.name != "pylock.toml")
+    uv = listed.with_name("uv.lock")
+    return tuple(each for each in (*found, *([uv] if uv.is_file() else [])) if each != listed)
 
 
 def _package(locked: Locked) -> LockedPackage:

@@ -161,6 +161,23 @@ def test_a_list_that_is_no_lock_says_how_to_make_one(tmp_path):
     assert "uv pip compile --format pylock.toml --universal --python-version 3.12 requirements.txt" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (("pylock.toml", "pylock.a.toml", "uv.lock"), "pylock.toml"),
+        (("pylock.a.toml", "uv.lock"), "pylock.a.toml"),
+        (("uv.lock", "other.lock"), "uv.lock"),
+        (("other.lock", "notpylock.toml"), None),
+    ],
+)
+def test_a_list_that_is_no_lock_names_the_lock_beside_it(tmp_path, there, told):
+    root = make(tmp_path, {"requirements.txt": "idna==3.10\n", **dict.fromkeys(there, "")})
+    hint = str(error_of(locked_wheels, read_requirements(root / "requirements.txt")).hint)
+    start = "Make a lock of it" if told is None else f"{told} beside it is a lock: use that, Options(requirements="
+    assert hint.startswith(start) and "uv pip compile" in hint
+    assert told is None or f'"{root / told}"' in hint
+
+
 def test_a_password_in_a_wheels_url_is_refused(tmp_path):
     one = made_wheel(tmp_path / "w", "one")
     error = error_of(locked, tmp_path, one.table(url=f"https://me:secret@x/{one.path.name}"))
