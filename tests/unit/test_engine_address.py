@@ -117,6 +117,25 @@ def test_a_closed_port_is_told_at_once(project: Path, cli: Any, monkeypatch: pyt
     assert "session" not in err and "/nowhere" not in err
 
 
+@pytest.mark.parametrize("builder", ["dagger", "docker", "podman"])
+def test_run_without_a_builder_names_what_needs_none(
+    cli: Any, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, builder: str
+) -> None:
+    for name in (SESSION_PORT, RUNNER_HOST):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ["run", project, "--with", builder, "--layers", "builder"]
+    said = "\n  Or serve the code without an image: add --local.\n"
+    for more in ([], *([["--watch"]] if builder != "dagger" else [])):
+        code, _, err = cli(*words, *more)
+        assert code == 1 and err.endswith(said), more
+    for more in (["--restricted"], *([["-d"], ["--name", "a"]] if builder != "dagger" else [])):
+        code, _, err = cli(*words, *more)
+        assert code != 0 and "Or serve" not in err, more
+    code, _, err = cli("run", "acme/x:1", *words[2:])
+    assert code == 1 and "Or serve" not in err
+
+
 def test_without_one_the_error_names_the_flag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in (SESSION_PORT, RUNNER_HOST):
         monkeypatch.delenv(name, raising=False)

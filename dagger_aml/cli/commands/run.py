@@ -6,8 +6,8 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ import click
 from ...backends.base import Layers, Opening
 from ...backends.builders import kind_of
 from ...data import frozen
-from ...errors import UsageError
+from ...errors import DaggerAmlError, EngineNotFound, UsageError
 from ...serving.debug import WAITS
+from ...text import Named
 from ..common import check_engine, no_engine
 from ..console import tell
 from ..debug import Debugged, debug_option, debug_port, how_to_attach
@@ -159,10 +160,11 @@ def command(
         for warning in found.graph.warnings if found.graph else ():
             progress.warn(warning)
         how = _How(_published(publish), builder, opening, local, detach, name, ready_timeout, attach, restricted)
-        if watch:
-            anyio.run(_watch, target, given, found, how, progress, show)
-        else:
-            anyio.run(_run, found, how, progress, show)
+        with _or_locally(found, how):
+            if watch:
+                anyio.run(_watch, target, given, found, how, progress, show)
+            else:
+                anyio.run(_run, found, how, progress, show)
 
 
 @frozen
@@ -185,6 +187,19 @@ class _How:
     ready_timeout: float
     debug: Published | None
     restricted: bool
+
+
+@contextmanager
+def _or_locally(target: Target, how: _How) -> Iterator[None]:
+    """Name ``--local`` where nothing is there that starts images, and it can do what was asked."""
+    try:
+        yield
+    except DaggerAmlError as error:
+        at = error.location
+        none = isinstance(error, EngineNotFound) or (isinstance(at, Named) and at.setting == "builder")
+        if none and target.project and not (how.local or how.detach or how.name or how.restricted):
+            error.hint = "\n".join(filter(None, (error.hint, "Or serve the code without an image: add --local.")))
+        raise
 
 
 async def _run(target: Target, how: _How, progress: Progress, show: _Shown) -> None:
