@@ -55,6 +55,18 @@ def not_kept(error: OSError, root: Path) -> DaggerAmlError:
     return made
 
 
+def not_removed(error: OSError, root: Path) -> UsageError | None:
+    """The error for a cache that this user may not remove from; None for any other fault."""
+    if error.errno not in _DENIED:
+        return None
+    return UsageError(
+        f"the cache cannot be emptied ({error.strerror})",
+        location=str(root),
+        hint="Do it where the folder may be written to, as a user who owns it; "
+        "or name the cache that is meant by DAGGER_AML_CACHE_DIR.",
+    )
+
+
 def not_saved(error: DaggerAmlError, location: str, place: Path) -> DaggerAmlError:
     """The error of a builder that wrote an output, told as a full disk where it says so."""
     if not isinstance(error, BuildError) or not says_full(f"{error.message}\n{error.output}"):

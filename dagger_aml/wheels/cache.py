@@ -119,13 +119,18 @@ class WheelCache:
         return tuple(sorted(found, key=lambda kept: (kept.used, kept.name)))
 
     def remove(self, kept: Kept) -> None:
-        """Remove a wheel or a tree; a build that copies it just now fails, and says so."""
+        """Remove a wheel or a tree; a build that copies it just now fails, and says so.
+
+        :raises OSError: the system does not let this user.
+        """
         kind, _, name = kept.name.partition("/")
         if kind not in ("files", "trees") or not _KEY.match(name):
             raise ValueError(kept.name)
         path = self.root / kind / name
         if kind == "trees":
             _set_aside(path)
+            with contextlib.suppress(FileNotFoundError):  # It is gone, unless there was no room to set it aside.
+                shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
 

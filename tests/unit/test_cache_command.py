@@ -12,6 +12,7 @@ from dagger_aml.oci.content_store import ContentStore
 from dagger_aml.wheels.cache import WheelCache
 from dagger_aml.wheels.manifest import FIXED_TIME, Manifest, TreeFile
 from tests.support.cli import run_here
+from tests.support.disks import enlarge, mounted
 
 
 @pytest.fixture
@@ -89,6 +90,27 @@ def test_nothing_kept_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(tmp_path / "none"))
     assert "0 blobs" in run_here("cache", "ls").stdout and "removed 0 blobs" in run_here("cache", "prune").stdout
     assert not (tmp_path / "none").exists()
+
+
+def test_a_read_only_cache_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As one that a CI system mounts into a job."""
+    with mounted(tmp_path / "disk", "size=1m,mode=0700") as place:
+        monkeypatch.setenv("DAGGER_AML_CACHE_DIR", str(place))
+        wheels, store = WheelCache.of_user(), ContentStore(place)
+        with wheels.work() as work:
+            (work / "tree").mkdir()
+            Manifest((), ()).write(work / "manifest.json")
+            wheels.keep_tree(work, "key", Manifest((), ()))
+        for more in (lambda: None, lambda: store.put([b"a"])):  # A tree alone was told as removed.
+            enlarge(place, "rw")
+            more()
+            enlarge(place, "ro")
+            done = run_here("cache", "prune")
+            said = f"dagger-aml: error: {place}: the cache cannot be emptied (Read-only file system)\n  Do it where"
+            assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(said), done
+        assert len(wheels.kept()) == 1 and len(store.blobs()) == 1
+        enlarge(place, "rw")
+        assert "removed 1 blobs and 1 wheels" in run_here("cache", "prune").stdout and not wheels.kept()
 
 
 @pytest.mark.parametrize(("words", "says"), [

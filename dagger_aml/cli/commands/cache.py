@@ -11,6 +11,7 @@ import click
 
 from ...errors import UsageError
 from ...fs.cache_folder import cache_folder
+from ...fs.disk_space import not_removed
 from ...oci.content_store import ContentStore, Kept
 from ...text import human_size
 from ...wheels.cache import WheelCache
@@ -37,7 +38,11 @@ def command(action: str, keep: str | None, as_json: bool) -> None:
     store = ContentStore(cache_folder())
     wheels = WheelCache.of_user()
     if action == "prune":
-        _prune(store, wheels, 0 if keep is None else _bytes(keep), as_json=as_json)
+        most = 0 if keep is None else _bytes(keep)
+        try:
+            _prune(store, wheels, most, as_json=as_json)
+        except OSError as error:
+            raise (not_removed(error, store.root) or error) from None
     else:
         _list(store, wheels, as_json=as_json)
 
