@@ -28,7 +28,7 @@ from ..fs.stamps import local_files
 from ..graph.base import ARCHIVES
 from ..graph.graph import Graph
 from ..oci.file_digests import FileDigests
-from ..plan.compare import Earlier
+from ..plan.compare import Comparison, Earlier, run_again
 from ..plan.inputs import input_digest_of
 from ..plan.keys import SCHEMA
 from ..plan.making import Making, makings
@@ -204,7 +204,7 @@ def _drawn(each: _Read, asked: Asked) -> Iterator[Drawn]:
     for number, plan in enumerate(_plans(each)):
         earlier = known[number] if number < len(known) else None
         how = makings_of(plan, earlier, opening)
-        compared = held[number] if number < len(held) else None
+        compared = _expected(held[number], plan, earlier, how) if number < len(held) else None
         yield Drawn(each.project.name, plan, how, compared, each.standing, why=asked.why)
 
 
@@ -245,8 +245,8 @@ def _entry(each: _Read, asked: Asked, kept: Digests) -> dict[str, Any]:
     if asked.changed:
         said = inputs.as_json() if inputs else None
         return {"folder": each.folder, "name": each.project.name, "input_digest": said, **verdict}
-    held = each.stood.held if each.stood else ()
-    more = {"against": held[0].as_json()} if held else {}
+    held = _first_held(each.stood, opening_of(each.folder, asked.layers, looks=True)) if each.stood else None
+    more = {"against": held.as_json()} if held else {}
     plan = plan_json(plans[0], each.project, known=kept, inputs=inputs) if plans else {}
     return {"folder": each.folder, **plan, **more, **verdict}
 
@@ -304,7 +304,8 @@ def plan_against(folder: str, given: dict[str, Any], asked: Asked, how: Asks) ->
 
 
 def _one_text(stood: Stood, found: Project, asked: Asked, ways: tuple[Making, ...], kept: Digests) -> str:
-    plan, held = stood.plans[0], next(iter(stood.held), None)
+    plan = stood.plans[0]
+    held = _expected(stood.held[0], plan, next(iter(stood.earlier), None), ways) if stood.held else None
     if asked.as_json:
         whole = len(stood.plans) == len(found.platforms)
         inputs = input_digest_of(stood.plans, kept) if whole else None
@@ -330,6 +331,23 @@ async def _one(subject: Subject, asked: Asked, files: Hashing) -> Stood:
 def _with_dockerfiles() -> str:
     """The builders that take a Dockerfile, as they are called."""
     return ", ".join(name for name in BUILDERS if kind_of(name).capabilities.forms)
+
+
+def _first_held(stood: Stood, opening: Opening) -> Comparison | None:
+    if not stood.held:
+        return None
+    plan, earlier = stood.plans[0], next(iter(stood.earlier), None)
+    return _expected(stood.held[0], plan, earlier, makings_of(plan, earlier, opening))
+
+
+def _expected(held: Comparison, plan: Plan, earlier: Earlier | None, how: Sequence[Making]) -> Comparison:
+    """What becomes of the steps, where the key of what ran has it taken from no such image."""
+    from ..backends.direct.telling import why_unmarked
+
+    if earlier is None or any(each.way in ("builder", "found") for each in how):
+        return held
+    why = why_unmarked(earlier.labels)
+    return run_again(held, plan, why) if why else held
 
 
 def makings_of(plan: Plan, earlier: Earlier | None, opening: Opening) -> tuple[Making, ...]:

@@ -161,6 +161,35 @@ def test_against_an_image_a_plan_tells_what_is_in_it(
     assert len(runner.plans) == 1
 
 
+@pytest.mark.parametrize("key", ["s", ""])
+def test_what_is_expected_against_an_image_without_the_key_s_mark(
+    cli, registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    words, tag = recipe(tmp_path, registry), f"{registry.host}/project:1"
+    runner = Runner(blobs_of(), RAN)
+
+    async def other(self: DirectBuilder) -> Runner:
+        return runner.with_events(self.on_event)
+
+    monkeypatch.setattr(DirectBuilder, "_other", other)
+    status, _, err = cli("build", *words, "-t", tag, "--push", "--no-smoke")
+    assert status == 0, err
+    words += ["--against", f"{registry.host}/{{name}}:1"]
+    another = make(tmp_path / "another", {"code/score.py": SCORE})
+    nothing = "Expected: nothing runs, no layer is new"
+    assert nothing in cli("plan", *words)[1]
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    _, out, _ = cli("plan", *words)
+    why = f"it has no mark of a ${KEY_VARIABLE}" if key else f"${KEY_VARIABLE} is empty, and then nothing is taken"
+    assert f"runs again: what ran is not taken: {why}\n" in out
+    assert "Expected: 1 step runs" in out and "runs (or a runtime image, if one is found)" in out
+    for projects in (words, [*words, another]):
+        told = json.loads(cli("plan", *projects, "--json")[1])
+        (first, *_) = told.get("projects", [told])
+        assert first["against"]["ops"][0]["dagger"] == "runs" and first["verdict"]["up_to_date"] is True
+    assert nothing in cli("plan", *words, "--layers", "builder")[1], "which asks for no mark"
+
+
 @pytest.mark.parametrize(
     ("before", "now", "says"),
     [

@@ -140,6 +140,16 @@ def mark_of(config: Mapping[str, Any], layers: Sequence[BlobLayer], base: int) -
     return (written and _checked(written, layers, base)) or "right"
 
 
+def told_mark(config: Mapping[str, Any]) -> Mark:
+    """As :func:`mark_of`, as far as the label alone tells: ``right`` too of a mark, which only layers could check."""
+    written = _read(_label(config))
+    if written is None or KEY_VARIABLE not in os.environ:
+        return "right"
+    if not os.environ[KEY_VARIABLE]:
+        return "no key"
+    return "right" if written.mark else "missing"
+
+
 def note_of(config: Mapping[str, Any], layers: Sequence[BlobLayer], base: int) -> Note | None:
     """The note of an image by its config document.
 

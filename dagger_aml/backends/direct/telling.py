@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 from ...errors import DaggerAmlError
 from ...events import Event, Message, OnEvent, Transferred
 from ...text import named
 from .beneath import Beneath
 from .earlier import Earlier
-from .note import KEY_VARIABLE, Mark, mark_of, plain_note
+from .note import KEY_VARIABLE, Mark, mark_of, plain_note, told_mark
 
 _SAME_SECONDS = 1.5
 """Within which the same message is said once: layers that are sent at once meet the same trouble."""
@@ -71,6 +72,15 @@ def why_not_taken(key: str, beneath: Beneath, image: Earlier) -> str:
     else:
         return ""
     return f"what ran is not taken from {image.at}: {why}"
+
+
+def why_unmarked(labels: Mapping[str, str]) -> str:
+    """Why the key has what ran not taken from an image with these labels; empty where they tell of no reason."""
+    config = {"config": {"Labels": labels}}
+    note, mark = plain_note(config), told_mark(config)
+    if note is None or note.runtime is None or mark == "right":
+        return ""
+    return f"what ran is not taken: {_MARKS[mark]}"
 
 
 _MARKS: dict[Mark, str] = {
