@@ -54,14 +54,14 @@ class Transferred:
     """Bytes have moved: first none, then more and more.
 
     :param kind: ``sent`` to the engine, ``pushed`` to a registry, ``loaded`` into a store of this machine,
-        ``written`` to a file.
+        ``written`` to a file, ``fetched`` of a wheel.
     :param name: the step whose files are sent, the reference, the file.
     :param done: bytes so far.
     :param total: bytes that there are to move; None where that is not known. The last event of a push, a load or a
-        file has as many as ``done``.
+        file has as many as ``done``, and so has that of a wheel, whose others may tell the total too.
     """
 
-    kind: Literal["sent", "pushed", "loaded", "written"]
+    kind: Literal["sent", "pushed", "loaded", "written", "fetched"]
     name: str
     done: int
     total: int | None = None

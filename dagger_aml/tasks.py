@@ -8,6 +8,9 @@ from typing import Any
 
 import anyio
 
+_AGAIN = 0.2
+"""Seconds between two looks."""
+
 
 @asynccontextmanager
 async def background_task(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
@@ -22,3 +25,16 @@ async def background_task(work: Callable[[], Coroutine[Any, Any, None]]) -> Asyn
         tasks.cancel_scope.cancel()
     if failed:
         raise failed
+
+
+@asynccontextmanager
+async def looking(look: Callable[[], None]) -> AsyncIterator[None]:
+    """Call ``look`` every 0.2 s while the block runs. The block's errors come out as they are, not in a group."""
+
+    async def again() -> None:
+        while True:
+            await anyio.sleep(_AGAIN)
+            look()
+
+    async with background_task(again):
+        yield

@@ -15,7 +15,7 @@ from ..errors import BuildError, DaggerAmlError, EngineGone, TransientError
 from ..events import Event, Message, OnEvent, Transferred, ignore
 from ..oci.messages import Peer
 from ..policy import DEFAULT, Policy, retry
-from .transfers import looking
+from ..tasks import looking
 
 T = TypeVar("T")
 

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio
 from attrs import field
 
 from ..data import define
 from ..events import OnEvent, Transferred
-from ..tasks import background_task
-
-_AGAIN = 0.2
-"""Seconds between two looks."""
-
-
-@contextlib.asynccontextmanager
-async def looking(look: Callable[[], None]) -> AsyncIterator[None]:
-    """Call ``look`` every 0.2 s while the block runs. The block's errors come out as they are, not in a group."""
-
-    async def again() -> None:
-        while True:
-            await anyio.sleep(_AGAIN)
-            look()
-
-    async with background_task(again):
-        yield
+from ..tasks import looking
 
 
 @contextlib.asynccontextmanager

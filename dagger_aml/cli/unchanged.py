@@ -138,7 +138,7 @@ def _all_in_place(made: Made) -> bool:
     for event in made.progress.told:
         if isinstance(event, OpDone) and not event.cached:
             return False
-        if isinstance(event, Transferred) and (event.kind != "pushed" or event.done):
+        if isinstance(event, Transferred) and event.kind != "fetched" and (event.kind != "pushed" or event.done):
             return False
         if isinstance(event, RanBefore) and not event.taken:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,15 +12,16 @@ import anyio
 from anyio import CapacityLimiter, from_thread, to_thread
 from anyio.abc import TaskGroup
 
-from ..data import frozen
+from ..data import define, frozen
 from ..errors import BuildError, DaggerAmlError, ProjectError, UsageError, first_of
-from ..events import Message, OnEvent
+from ..events import Message, OnEvent, Transferred
 from ..fs.digest import digest
 from ..graph.access import Access
 from ..graph.wheel_files import Wheel
 from ..graph.wheels import Wheels
 from ..policy import Policy, retry
 from ..process import processors, run
+from ..tasks import looking
 from ..text import human_size, named
 from .archive import Contents
 from .cache import Tree, WheelCache, file_sha256
@@ -30,6 +32,42 @@ from .unpack import compile_argv, compiled, finish, lay_together, opened, tree_k
 
 _AT_ONCE = 4
 """Wheels that are fetched or unpacked at the same time."""
+
+
+@define
+class _Told:
+    """Tells how much of a wheel has been fetched, of one that takes longer than a moment; of a hundred small ones it
+    would be a hundred lines.
+
+    :param place: where it is written.
+    """
+
+    wheel: Wheel
+    on_event: OnEvent
+    place: Path | None = None
+    _seen: int = 0
+
+    def look(self) -> None:
+        """Tell what has come since the last time."""
+        size = 0
+        with contextlib.suppress(OSError):
+            size = self.place.stat().st_size if self.place else 0
+        total = self.wheel.file.size
+        if size <= self._seen or (total and size >= total):
+            return  # Of the whole it is told once its digest is right.
+        if not self._seen:
+            self._tell(0, total)
+        self._seen = size
+        self._tell(size, total)
+
+    def ended(self, path: Path) -> None:
+        """Tell that it is there."""
+        if self._seen:
+            size = path.stat().st_size
+            self._tell(size, size)
+
+    def _tell(self, done: int, total: int | None) -> None:
+        self.on_event(Transferred("fetched", self.wheel.file.filename, done, total))
 
 
 @frozen
@@ -106,12 +144,15 @@ class TreeStore:
         limit = CapacityLimiter(_AT_ONCE)
 
         async def one(wheel: Wheel) -> None:
-            async with limit:
-                found[wheel.file.sha256] = await retry(
-                    lambda: to_thread.run_sync(self._fetched, fetcher, wheel, abandon_on_cancel=True),
+            told = _Told(wheel, self.on_event)
+            async with limit, looking(told.look):
+                path = await retry(
+                    lambda: to_thread.run_sync(self._fetched, fetcher, wheel, told, abandon_on_cancel=True),
                     self.on_event,
                     self.policy,
                 )
+            told.ended(path)
+            found[wheel.file.sha256] = path
 
         await _all([partial(one, each) for each in missing.values()])
         return found
@@ -131,8 +172,9 @@ class TreeStore:
             )
         return path
 
-    def _fetched(self, fetcher: Fetcher, wheel: Wheel) -> Path:
+    def _fetched(self, fetcher: Fetcher, wheel: Wheel, told: _Told) -> Path:
         with self.cache.work() as work:
+            told.place = work / "wheel"
             fetcher.fetch(wheel, work / "wheel")
             return self.cache.keep_wheel(work / "wheel", wheel.file.sha256)
 

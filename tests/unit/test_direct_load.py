@@ -12,7 +12,7 @@ import anyio
 import pytest
 from attrs import evolve
 
-from dagger_aml.backends import transfers
+from dagger_aml import tasks
 from dagger_aml.backends.base import Builder, Capabilities, Opening
 from dagger_aml.backends.dagger.capabilities import CAPABILITIES
 from dagger_aml.backends.direct.builder import DirectBuilder
@@ -108,7 +108,7 @@ async def test_how_many_bytes_a_store_has_taken_is_told(
     registry: FakeRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it pulls, more and more, and once when it has all."""
-    monkeypatch.setattr(transfers, "_AGAIN", 0.005)
+    monkeypatch.setattr(tasks, "_AGAIN", 0.005)
     store, base = FakeStore(), put_base(registry)
     loads = Loads(store)
     await loads(graph(base, folder))

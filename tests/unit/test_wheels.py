@@ -27,8 +27,9 @@ from attrs import evolve
 
 from dagger_aml import Copy, From, Graph, Local, Options, ProjectError, UsageError, load_project
 from dagger_aml.base.facts import BaseFacts, Distribution
+from dagger_aml.cli.progress.words import is_over, moved
 from dagger_aml.errors import BaseError, DaggerAmlError, GraphError, RegistryDenied
-from dagger_aml.events import Message
+from dagger_aml.events import Message, Transferred
 from dagger_aml.fs.digest import digest
 from dagger_aml.graph.access import Access
 from dagger_aml.graph.mount import Secret
@@ -37,6 +38,7 @@ from dagger_aml.graph.wheels import LockedWheels, Wheels
 from dagger_aml.plan.make import plan
 from dagger_aml.requirements.read import read_requirements
 from dagger_aml.requirements.wheels import LARGE, MOST_LAYERS, Home, choose, in_layers, locked_wheels
+from dagger_aml.text import human_size
 from dagger_aml.wheels.cache import WheelCache
 from dagger_aml.wheels.fetch import Redirects
 from dagger_aml.wheels.manifest import FIXED_TIME, read_manifest
@@ -447,6 +449,41 @@ def test_wheels_come_from_where_the_lock_says_and_are_kept(tmp_path, cache):
         assert (fetched(cache, wheel) / "one.py").is_file()
         before = len(served.answers)
         assert (fetched(cache, wheel, fetch=False) / "one.py").is_file() and len(served.answers) == before == 1
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_how_much_of_a_large_wheel_is_fetched_is_told(tmp_path, cache, sized):
+    made = made_wheel(tmp_path, "one", files={"one.py": "", "data": os.urandom(900_000)})
+    data, more = made.path.read_bytes(), threading.Event()
+    events: list[Transferred] = []
+
+    def app(environ, start):
+        start("200 OK", [("Content-Length", str(len(data)))])
+        yield data[:600_000]
+        more.wait(10)  # Until something is told of the first part.
+        yield data[600_000:]
+
+    def on_event(event):
+        if isinstance(event, Transferred):
+            events.append(event)
+            if event.done:
+                more.set()
+
+    with answering(server := make_server("127.0.0.1", 0, app, handler_class=Silent)):
+        wheel = made.wheel(f"http://127.0.0.1:{server.server_port}/one.whl")
+        wheel = evolve(wheel, file=evolve(wheel.file, size=len(data) if sized else None))
+        graph = Graph(BASE).add(Copy(Wheels("3.12", "linux/amd64", [wheel]), DEST))
+        await_(with_trees(plan(graph, {BASE: base_with()}), cache=cache, on_event=on_event))
+    assert {(each.kind, each.name) for each in events} == {("fetched", made.path.name)}
+    total = len(data) if sized else None
+    moving = [(each.done, each.total) for each in events[:-1]]
+    assert moving[0] == (0, total) and moving[1:] and all(0 < done < len(data) for done, _ in moving[1:])
+    assert {each for _, each in moving} == {total}
+    assert (events[-1].done, events[-1].total) == (len(data), len(data))
+    assert [is_over(each) for each in events] == [False] * len(moving) + [True]
+    of = f" of {human_size(len(data))}" if sized else ""
+    assert moved(events[1]) == f"{human_size(events[1].done)}{of} fetched"
+    assert moved(events[-1]) == f"{human_size(len(data))} fetched"
 
 
 @pytest.mark.parametrize("way", ["index", "extra", "pip", "netrc"])

@@ -13,7 +13,7 @@ from attrs import evolve, field
 from ...data import define, frozen
 from ...events import Event, OnEvent, OpDone, OpStarted, Transferred
 from ...policy import DEFAULT, Policy
-from ..transfers import looking
+from ...tasks import looking
 from .spans import Spans, Work
 
 

@@ -26,10 +26,11 @@ from ...oci.reference import Reference
 from ...plan.keys import labels
 from ...plan.making import Making
 from ...plan.model import Plan
+from ...tasks import looking
 from ...text import named
 from ..outputs import Export, as_export, output_tar
 from ..result import Result, Written
-from ..transfers import growing, looking
+from ..transfers import growing
 from .beneath import Beneath, keep_small
 from .config import AddedLayer, config_document
 from .earlier import NONE, Earlier, earlier

@@ -24,10 +24,10 @@ from ...oci.model import Layer
 from ...plan.making import Making
 from ...plan.model import Plan
 from ...policy import Policy
+from ...tasks import looking
 from ...text import human_size
 from ..outputs import Export
 from ..result import Result
-from ..transfers import looking
 from .beneath import Beneath
 from .layers import OwnLayer
 from .local_store import LocalStore

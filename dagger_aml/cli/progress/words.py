@@ -22,6 +22,8 @@ def took(event: OpDone) -> str:
 
 def is_over(event: Transferred) -> bool:
     """Whether nothing follows. A step goes on after its files have been sent."""
+    if event.kind == "fetched":
+        return event.done == event.total
     return event.kind != "sent" and event.total is not None
 
 
@@ -31,7 +33,7 @@ def moved(event: Transferred) -> str:
         return "nothing to push, the registry has every layer"
     if not event.done:
         return "preparing"
-    of = f" of {human_size(event.total)}" if event.total and event.kind == "sent" else ""
+    of = f" of {human_size(event.total)}" if event.total and not is_over(event) else ""
     return f"{human_size(event.done)}{of} {event.kind}"
 
 
