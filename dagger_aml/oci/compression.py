@@ -15,6 +15,9 @@ _LEAST_GAIN = 0.05
 """A blob as it is takes less work for who pulls it than a gzip that is hardly smaller."""
 
 
+_LITTLE = 256 << 10
+"""Bytes that zlib compresses in some milliseconds: there isa-l would save less than it takes to load."""
+
 _PARTS, _PART = 16, 256 << 10
 """How many parts of a layer's files are tried, and bytes of each: 4 MiB together."""
 
@@ -41,17 +44,19 @@ def choose_compression(entries: Sequence[TarEntry]) -> Compression:
     return "none" if gzipped > whole * (1 - _LEAST_GAIN) else "gzip"
 
 
-def gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def gzipped(chunks: Iterable[bytes], size: int | None = None) -> Iterator[bytes]:
     """The bytes compressed, in chunks of about 1 MiB. Neither a time nor a name stands in them.
 
-    The same bytes in the same chunks give the same result on one machine, but once in a great many times: isa-l was
-    seen to make two blobs of them. Another processor or another version of the library may compress otherwise.
+    Up to 256 KiB the same bytes give the same result wherever zlib is the same. More is compressed by isa-l: the
+    same bytes in the same chunks give the same result on one machine, but once in a great many times, when it was
+    seen to make two blobs of them. Another processor or another version of it may compress otherwise.
+
+    :param size: of all chunks together, where that is known before.
     """
-    return gathered(_compressed(chunks))
+    return gathered(_compressed(chunks, _plain() if size is not None and size <= _LITTLE else _compressor()))
 
 
-def _compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    compressor = _compressor()
+def _compressed(chunks: Iterable[bytes], compressor: _Compressor) -> Iterator[bytes]:
     for chunk in chunks:
         yield compressor.compress(chunk)
     yield compressor.flush()
@@ -80,5 +85,9 @@ def _compressor() -> _Compressor:
     try:
         from isal import isal_zlib
     except ImportError:
-        return zlib.compressobj(1, wbits=31)
+        return _plain()
     return isal_zlib.compressobj(1, wbits=31)
+
+
+def _plain() -> _Compressor:
+    return zlib.compressobj(1, wbits=31)

@@ -111,7 +111,7 @@ class LayerStream:
         if self._compression == "none":
             blob = tar
         else:
-            made = hashed(ahead(gzipped(made)), blob)
+            made = hashed(ahead(gzipped(made, plain_size(self._entries))), blob)
         for chunk in made:
             size += len(chunk)
             yield chunk

@@ -110,7 +110,7 @@ async def test_an_image_that_would_be_compressed_otherwise_is_not_tested_again(
     gated: Gated, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await gated.push(f"{registry.host}/app:1")
-    monkeypatch.setattr(compression, "_compressor", lambda: zlib.compressobj(9, wbits=31))
+    monkeypatch.setattr(compression, "_plain", lambda: zlib.compressobj(9, wbits=31))
     again = await gated.push(f"{registry.host}/app:1")
     assert (gated.asked, again.digest, again.changed, again.bytes_sent) == (1, first.digest, False, 0)
 

@@ -115,6 +115,15 @@ def test_without_isal_the_layer_is_the_same_and_the_blob_a_gzip(monkeypatch: pyt
     assert blob[:8] == other[:8] == b"\x1f\x8b\x08" + bytes(5)
 
 
+@pytest.mark.parametrize(("size", "by"), [(250 << 10, "zlib"), (260 << 10, "isa-l")])
+def test_little_is_compressed_by_zlib(size: int, by: str) -> None:
+    """Whose gzips are the same on every processor; isa-l names no system in its header."""
+    entries = [FOLDER, file("/m/a", b"abc" * (size // 3))]
+    blob, _ = layer_of(entries, "gzip")
+    assert gzip.decompress(blob) == tar_of(*entries)
+    assert blob[9] == {"zlib": 3, "isa-l": 255}[by]
+
+
 def test_a_gzip_of_zlib_has_the_same_bytes_wherever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)
     blob, _ = layer_of([FOLDER], "gzip")
