@@ -14,11 +14,11 @@ from hypothesis import settings
 from tests.support import engine
 from tests.support.day import hold
 from tests.support.depth import DEPTHS, depth_of
-from tests.support.report import Report, pytest_runtest_protocol
+from tests.support.report import Report, pytest_runtest_makereport, pytest_runtest_protocol
 from tests.support.scheduler import pytest_xdist_make_scheduler
 from tests.support.scratch import MEMORY, are_fast, in_memory, own_root
 
-__all__ = ["pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if is_told:
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the keyword where it is the mark alone: a parameter of that name is a keyword, too."""
+    report = yield
+    if item.get_closest_marker(ENGINE) is None and ENGINE in report.keywords:
+        report.keywords = {key: value for key, value in report.keywords.items() if key != ENGINE}
+    return report
 
 
 class Report:

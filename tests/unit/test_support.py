@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
 import pytest
-from tests.support.report import ENGINE_VERSION, SAID, Report
+from tests.support.report import ENGINE_VERSION, SAID, Report, pytest_runtest_makereport
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "engine: x")
@@ -50,7 +50,8 @@ def test_engine(number):
 def test_skipped():
     pytest.skip("none")
 
-def test_other():
+@pytest.mark.parametrize("what", ["engine"])
+def test_other(what):
     pass
 """
 
