@@ -38,15 +38,23 @@ def goes_nowhere(request: BuildRequest, progress: Progress, *, quiet: bool, ways
     """
     if request.outputs:
         return False
-    direct = request.layers == "direct"
-    text = f"no output was requested, so {'no image is written' if direct else 'the image stays in the builder'}"
+    text, is_written_directly = nowhere(request.layers, ways), request.layers == "direct"
     if not progress.quiet:
-        progress.warn(f"{text}; add {ways}")
-    elif quiet and (direct or not kind_of(request.builder).capabilities.own_store):
-        tell(f"{text}; add {ways}")
+        progress.warn(text)
+    elif quiet and (is_written_directly or not kind_of(request.builder).capabilities.own_store):
+        tell(text)
     else:
         return False
     return True
+
+
+def nowhere(layers: str, ways: str) -> str:
+    """Where an image remains that goes nowhere.
+
+    :param ways: what to add.
+    """
+    where = "no image is written" if layers == "direct" else "the image stays in the builder"
+    return f"no output was requested, so {where}; add {ways}"
 
 
 def checked(target: BuildTarget, project: Project, request: BuildRequest) -> BuildTarget:

@@ -26,7 +26,7 @@ from ...errors import UsageError
 from ...fs.cache_folder import cache_folder, private_folder
 from ...project.model import Project
 from ...text import human_size
-from ..build_target import checked, goes_nowhere, read_build
+from ..build_target import checked, goes_nowhere, nowhere, read_build
 from ..common import by_flag, check_engine, no_engine, opened
 from ..console import tell
 from ..gate import Gated, smoke_options
@@ -239,7 +239,7 @@ def command(
         built(folder, project.name, result, None)
     digest = result.digest or result.image_id
     if quiet and not target.outputs and not digest and not told:
-        tell(f"no output was requested, so the image stays in the builder; add {_WAYS}")
+        tell(nowhere(request.layers, _WAYS))
     write_files(target, result)
     if as_json:
         click.echo(report_text([entry(folder, project.name, result)]))
